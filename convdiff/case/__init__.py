@@ -1,0 +1,1 @@
+"""What is asked: the case file, its schema, its arrays."""

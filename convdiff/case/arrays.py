@@ -1,0 +1,162 @@
+"""The arrays of a case, made by NumPy from its specs, and how much memory that takes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
+from convdiff.case.npy import read_values
+from convdiff.errors import CaseError, Place
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A case's arrays in its own dtype."""
+
+    filter_hwio: Array
+    bias: Array | None
+    input_nhwc: Array
+    """At the largest batch and the longest length; every cell takes a prefix of it."""
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """Return the NumPy dtype called `name`; bfloat16 comes from ml_dtypes."""
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name)
+
+
+def make_tensors(case: Case) -> Tensors:
+    """Make a case's arrays. Raises CaseError for values that its dtype can't hold."""
+    dtype = case.conv.dtype
+    return Tensors(
+        make_array(case.filter, dtype),
+        make_array(case.bias, dtype) if case.bias else None,
+        make_input(case.input, dtype),
+    )
+
+
+def make_input(spec: ArraySpec, dtype: str) -> Array:
+    """Make an NHWC input. Random kinds are drawn image by image and column by column.
+
+    So the values at a place depend on neither the batch size nor the length: what is drawn for
+    5..20 is a prefix of what is drawn for 5..2000.
+    """
+    if spec.kind not in ("normal", "uniform", "integers"):
+        return make_array(spec, dtype)
+    batch, height, length, channels = spec.shape
+    images = [
+        make_array(replace(spec, shape=(length, height, channels), stream=image), dtype)
+        for image in range(batch)
+    ]
+    return np.ascontiguousarray(np.stack(images).transpose(0, 2, 1, 3))
+
+
+def make_array(spec: ArraySpec, dtype: str) -> Array:
+    """Make one array: float64 arithmetic, one rounding to `dtype` at the end.
+
+    Random kinds draw from `numpy.random.default_rng([seed, stream])`, in C order of the shape.
+    """
+    target = numpy_dtype(dtype)
+    values = _values(spec) * np.float64(spec.scale) if spec.scale != 1.0 else _values(spec)
+    if not np.isfinite(values).all():
+        raise CaseError(spec.place, "NaN or infinity in the data; a convolution of it says nothing")
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(values.reshape(spec.shape)).astype(target)
+    if not np.isfinite(result.astype(np.float64)).all():
+        raise CaseError(spec.place, f"a value is beyond the range of {dtype}")
+    return result
+
+
+def _values(spec: ArraySpec) -> Array:
+    rng = np.random.default_rng([spec.seed, spec.stream])
+    given = spec.values
+    match spec.kind:
+        case "values":
+            return np.asarray(given, np.float64)
+        case "file":
+            assert spec.file is not None
+            values = read_values(spec.file, spec.member, spec.place)
+            if values.size != math.prod(spec.shape):
+                raise CaseError(spec.place, f"{spec.file.name} changed while it was read")
+            return values.astype(np.float64)
+        case "normal":
+            return rng.normal(0.0, given[0], spec.shape)
+        case "uniform":
+            return rng.uniform(given[0], given[1], spec.shape)
+        case "integers":
+            drawn = rng.integers(int(given[0]), int(given[1]), spec.shape, endpoint=True)
+            return drawn.astype(np.float64)
+        case "ones":
+            return np.ones(spec.shape)
+        case "zeros":
+            return np.zeros(spec.shape)
+        case "delta":
+            result = np.zeros(math.prod(spec.shape))
+            result[int(given[0])] = 1.0
+            return result
+        case "ramp":
+            return _ramp(spec.shape, given[0])
+    raise CaseError(spec.place, f"unknown kind {spec.kind!r}")
+
+
+def _ramp(shape: tuple[int, ...], step: float) -> Array:
+    """Return step·t along the length: axis 2 of NHWC, axis 1 of HWIO, the only axis of a bias."""
+    axis = {1: 0, 2: 1}.get(len(shape), 2)
+    along = step * np.arange(shape[axis], dtype=np.float64)
+    form = [1] * len(shape)
+    form[axis] = -1
+    return np.ascontiguousarray(np.broadcast_to(along.reshape(form), shape))
+
+
+def digest(array: Array) -> str:
+    """Return the SHA-256 of an array's dtype, shape and little-endian bytes, as hex."""
+    head = f"{array.dtype.name} {array.shape} ".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def refuse_too_big(case: Case) -> None:
+    """Raise CaseError with the size if the case can't fit in memory. Allocates nothing."""
+    item = ITEM_BYTES[case.conv.dtype]
+    batch, height, length, _ = case.input.shape
+    output = math.prod(case.conv.output_shape(batch, height, length))
+    weights, inputs = math.prod(case.filter.shape), math.prod(case.input.shape)
+    # In float64 while they are made, then in their own dtype here, in the worker and in the
+    # framework; an output also meets its exact reference.
+    needed = (weights + inputs) * (8 + 3 * item) + output * (3 * item + 32)
+    available = _available_bytes()
+    if needed > available:
+        shape = "×".join(map(str, case.input.shape))
+        raise CaseError(
+            Place(case.file),
+            f"too big: input {shape}, filter {'×'.join(map(str, case.filter.shape))} and output of "
+            f"{output:,} values need about {_size(needed)}; {_size(available)} is available",
+        )
+
+
+def _available_bytes() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 2**40
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if value < 1000:
+            break
+        value /= 1000
+    else:
+        unit = "EB"
+    return f"{value:.3g} {unit}"

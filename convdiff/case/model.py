@@ -1,0 +1,122 @@
+"""What is asked: a case as plain, frozen data. No array is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from convdiff.errors import Place
+
+Dtype = Literal["float32", "float64", "float16", "bfloat16"]
+Axis = Literal["length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference"]
+
+AXES: tuple[Axis, ...] = (
+    "length",
+    "batch",
+    "threads",
+    "repeat",
+    "baseline",
+    "device",
+    "runtime",
+    "reference",
+)
+ITEM_BYTES: dict[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """How an array is made: its kind, its parameters and its shape."""
+
+    kind: str
+    """`values`, `file`, or a generator: normal, uniform, integers, ones, zeros, delta, ramp."""
+    shape: tuple[int, ...]
+    """HWIO for a filter, NHWC for an input, (channels,) for a bias."""
+    values: tuple[float, ...] = ()
+    """The numbers of `values` in C order; the parameters of a generator."""
+    file: Path | None = None
+    member: str | None = None
+    """The array's name inside an `.npz` file."""
+    seed: int = 0
+    stream: int = 0
+    """Which of a seed's independent streams: the image's number in an input."""
+    scale: float = 1.0
+    place: Place = field(default_factory=lambda: Place("<case>"), compare=False)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What `expect` allows on one axis: bitwise, ulps, rounding or anything."""
+
+    kind: Literal["bitwise", "ulps", "rounding", "anything"]
+    ulps: int = 0
+
+    def __str__(self) -> str:
+        """Write the allowance as the case file does."""
+        return f"≤ {self.ulps} ulp" if self.kind == "ulps" else self.kind
+
+
+DEFAULT_EXPECT: Mapping[Axis, Allowance] = {
+    axis: Allowance("rounding" if axis in ("device", "runtime", "reference") else "bitwise")
+    for axis in AXES
+}
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The geometry that every cell of a case shares; VALID padding throughout."""
+
+    kernel: tuple[int, int]
+    channels_in: int
+    channels_out: int
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+    dtype: Dtype = "float32"
+
+    @property
+    def taps(self) -> int:
+        """Products in one output element: kh · kw · cin / groups."""
+        return self.kernel[0] * self.kernel[1] * self.channels_in // self.groups
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The dilated filter's extent, and so the smallest input, in (height, width)."""
+        kh, kw = self.kernel
+        dh, dw = self.dilations
+        return (kh - 1) * dh + 1, (kw - 1) * dw + 1
+
+    @property
+    def filter_shape(self) -> tuple[int, int, int, int]:
+        """HWIO, with I = cin / groups."""
+        return (*self.kernel, self.channels_in // self.groups, self.channels_out)
+
+    def output_shape(self, batch: int, height: int, length: int) -> tuple[int, int, int, int]:
+        """NHWC of the output for an input of (batch, height, length, cin)."""
+        reach_h, reach_w = self.reach
+        return (
+            batch,
+            (height - reach_h) // self.strides[0] + 1,
+            (length - reach_w) // self.strides[1] + 1,
+            self.channels_out,
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is computed, and what is expected of it."""
+
+    name: str
+    file: str
+    conv: Convolution
+    filter: ArraySpec
+    bias: ArraySpec | None
+    input: ArraySpec
+    height: int
+    lengths: tuple[int, ...]
+    batches: tuple[int, ...] = (1,)
+    devices: tuple[str, ...] = ("cpu",)
+    repeat: int = 1
+    source: str | None = None
+    expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))

@@ -1,0 +1,83 @@
+""".npy and .npz files: their shape without their data, and their data without pickles."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from convdiff.errors import CaseError, Place
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ALLOWED_KINDS = "fiu"
+"""Floating point and integers; everything else is no data for a convolution."""
+
+
+def array_shape(path: Path, member: str | None, place: Place) -> tuple[int, ...]:
+    """Return the shape in the file's header. Raises CaseError at `place`."""
+    with _opened(path, member, place) as stream:
+        shape, _ = _header(stream, path, place)
+    return shape
+
+
+def read_values(path: Path, member: str | None, place: Place) -> np.ndarray[Any, Any]:
+    """Return the file's array. Raises CaseError at `place` for a damaged or pickled one."""
+    import numpy as np
+
+    with _opened(path, member, place) as stream:
+        try:
+            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+            raise CaseError(place, f"{path.name} is damaged: {error}") from None
+
+
+def _opened(path: Path, member: str | None, place: Place) -> IO[bytes]:
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        kind = "is a symbolic link to nothing" if path.is_symlink() else "does not exist"
+        raise CaseError(place, f"{path.name} {kind}") from None
+    except OSError as error:
+        raise CaseError(place, f"{path.name} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise CaseError(place, f"{path.name} is not a regular file")
+    try:
+        if path.suffix != ".npz":
+            return path.open("rb")
+        archive = zipfile.ZipFile(path)
+        names = archive.namelist()
+        name = f"{member}.npy" if member else names[0] if len(names) == 1 else ""
+        if name not in names:
+            held = ", ".join(n.removesuffix(".npy") for n in names[:8]) or "nothing"
+            raise CaseError(place, f"{path.name} holds {held}; name one as {path.name}#member")
+        return archive.open(name)
+    except zipfile.BadZipFile as error:
+        raise CaseError(place, f"{path.name} is not an .npz file: {error}") from None
+    except (OSError, RuntimeError, NotImplementedError) as error:
+        raise CaseError(place, f"{path.name} cannot be read: {error}") from None
+
+
+def _header(stream: IO[bytes], path: Path, place: Place) -> tuple[tuple[int, ...], Any]:
+    from numpy.lib import format as npy
+
+    try:
+        version = npy.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = npy.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, _, dtype = npy.read_array_header_2_0(stream)
+        else:
+            raise ValueError(f"format version {version[0]}.{version[1]}")
+    except (ValueError, OSError, EOFError, SyntaxError, zipfile.BadZipFile, RuntimeError) as error:
+        line = next(iter(str(error).splitlines()), "")
+        raise CaseError(place, f"{path.name} is not an .npy file: {line[:120]}") from None
+    if dtype.hasobject:
+        raise CaseError(place, f"{path.name} holds pickled objects, which are never loaded")
+    if dtype.kind not in ALLOWED_KINDS and dtype.name != "bfloat16":
+        raise CaseError(place, f"{path.name} holds {dtype}; expected numbers")
+    if not shape or 0 in shape:
+        raise CaseError(place, f"{path.name} has shape {shape}; expected at least one value")
+    return shape, dtype

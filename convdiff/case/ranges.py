@@ -1,0 +1,52 @@
+"""Ranges of whole numbers as people write them: `7`, `7..20`, `7..2000:7`, `1,2,8..10`."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 100_000
+"""No more values than this in one range: each is a cell to run."""
+
+_PART = re.compile(r"\s*(\d{1,10})\s*(?:\.\.\s*(\d{1,10})\s*(?::\s*(\d{1,10})\s*)?)?")
+
+
+def parse_range(text: str) -> tuple[int, ...]:
+    """Read `a`, `a..b` (both ends included), `a..b:step`, or several joined by commas.
+
+    The values are sorted and unique. Raises ValueError with a message for the user.
+    """
+    values: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{text!r} is not a range; write 7, 7..20, 7..2000:7 or 1,2,8")
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        step = int(match[3]) if match[3] else 1
+        if step == 0:
+            raise ValueError(f"the step of {text!r} is 0; it must be 1 or more")
+        if last < first:
+            raise ValueError(f"{part.strip()!r} counts down; write {last}..{first}")
+        if (last - first) // step >= LONGEST:
+            raise ValueError(f"{part.strip()!r} has more than {LONGEST:,} values; give it a step")
+        values.update(range(first, last + 1, step))
+    return tuple(sorted(values))
+
+
+def write_range(values: tuple[int, ...]) -> str:
+    """Write sorted whole numbers back in the shortest form, as in `5..8, 12..64:4`."""
+    parts: list[str] = []
+    start = 0
+    while start < len(values):
+        end = start + 1
+        step = values[end] - values[start] if end < len(values) else 0
+        while end < len(values) and values[end] - values[end - 1] == step:
+            end += 1
+        if end - start >= 3:
+            suffix = "" if step == 1 else f":{step}"
+            parts.append(f"{values[start]}..{values[end - 1]}{suffix}")
+            start = end
+        else:
+            parts.append(str(values[start]))
+            start += 1
+    return ", ".join(parts)

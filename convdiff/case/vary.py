@@ -1,0 +1,44 @@
+"""A case with other lengths, batches or devices, as a sweep asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from convdiff.case.model import Case
+from convdiff.errors import ConvdiffError
+
+
+def vary(
+    case: Case,
+    lengths: tuple[int, ...] | None = None,
+    batches: tuple[int, ...] | None = None,
+    devices: tuple[str, ...] | None = None,
+) -> Case:
+    """Return the case with what is given replaced; a generated input grows to fit.
+
+    Raises ConvdiffError for lengths below the filter, or beyond an input of fixed size.
+    """
+    lengths = lengths or case.lengths
+    batches = batches or case.batches
+    reach = case.conv.reach[1]
+    if lengths[0] < reach:
+        raise ConvdiffError(
+            f"length {lengths[0]} is below the width {reach} of the filter of {case.name!r}; "
+            f"VALID needs {reach} or more"
+        )
+    held_batch, height, held_length, channels = case.input.shape
+    shape = (max(batches), height, lengths[-1], channels)
+    if case.input.kind in ("values", "file"):
+        if held_batch < shape[0] or held_length < shape[2]:
+            raise ConvdiffError(
+                f"the input of {case.name!r} is fixed: batch {held_batch}, length {held_length}; "
+                f"batch {shape[0]} and length {shape[2]} were asked for"
+            )
+        shape = case.input.shape  # type: ignore[assignment]  # an input is always NHWC
+    return replace(
+        case,
+        lengths=lengths,
+        batches=batches,
+        devices=devices or case.devices,
+        input=replace(case.input, shape=shape),
+    )

@@ -1,0 +1,186 @@
+"""YAML 1.2 text as plain values, with the position of every key and value.
+
+Only composed, never constructed: a tag in the file can't make an object, and values are read by
+YAML 1.2's core schema alone (null, booleans, integers, floats, strings).
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from convdiff.errors import CaseError, Place
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_NODES = 2_000_000
+"""Values after aliases are expanded; more is an anchor bomb, or belongs in an .npy file."""
+
+Path_ = tuple[str | int, ...]
+"""A way into the document, such as ("filter", 0)."""
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document's values and the places they stand at."""
+
+    file: str
+    value: Any
+    places: dict[Path_, Place] = field(repr=False)
+    """Places of mapping keys and of everything down to the second level of lists."""
+
+    def place(self, path: Path_) -> Place:
+        """Return the place of `path`, or of the nearest parent that has one."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, Place(self.file, 1, 1))
+
+
+def read_source(path: Path) -> Source:
+    """Read a YAML file. Raises CaseError for anything that is not one sound, finite document."""
+    return parse_source(_read_text(path), str(path))
+
+
+def parse_source(text: str, file: str) -> Source:
+    """Parse YAML text; `file` is how errors name it."""
+    try:
+        root = YAML(typ="rt", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
+    except RecursionError:
+        raise CaseError(Place(file), "not a case: nested too deeply") from None
+    except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CaseError(Place(file), f"not YAML: {line}") from None
+    if root is None:
+        raise CaseError(Place(file), "the file is empty; a case needs at least filter and input")
+    builder = _Builder(file)
+    try:
+        builder.refuse_explosion(root)
+        value = builder.build(root, ())
+    except RecursionError:
+        raise CaseError(Place(file), "not a case: nested too deeply") from None
+    return Source(file, value, builder.places)
+
+
+def _read_text(path: Path) -> str:
+    place = Place(str(path))
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        kind = "a symbolic link to nothing" if path.is_symlink() else "no such file"
+        raise CaseError(place, kind) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CaseError(place, f"cannot be read: {reason}") from None
+    if not stat.S_ISREG(info.st_mode):
+        raise CaseError(place, "not a regular file")
+    if info.st_size > MAX_BYTES:
+        size = info.st_size / 2**20
+        raise CaseError(place, f"{size:.1f} MB is over 10 MB; keep arrays in .npy files")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CaseError(place, f"not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise CaseError(place, f"cannot be read: {error.strerror}") from None
+
+
+class _Builder:
+    """Turns composed nodes into plain values and notes where they stood."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.places: dict[Path_, Place] = {}
+
+    def at(self, node: Node) -> Place:
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def refuse_explosion(self, root: Node) -> None:
+        """Count values as if aliases were written out, visiting each node once."""
+        sizes: dict[int, int] = {}
+        open_nodes: set[int] = set()
+
+        def size(node: Node) -> int:
+            if id(node) in open_nodes:
+                raise CaseError(self.at(node), "an alias contains itself")
+            if id(node) not in sizes:
+                open_nodes.add(id(node))
+                total = 1
+                if isinstance(node, SequenceNode):
+                    total += sum(size(child) for child in node.value)
+                elif isinstance(node, MappingNode):
+                    total += sum(size(key) + size(value) for key, value in node.value)
+                open_nodes.discard(id(node))
+                sizes[id(node)] = total
+                if total > MAX_NODES:
+                    raise CaseError(
+                        self.at(node),
+                        f"more than {MAX_NODES:,} values once aliases are written out; "
+                        "keep arrays in .npy files",
+                    )
+            return sizes[id(node)]
+
+        size(root)
+
+    def build(self, node: Node, path: Path_) -> Any:
+        if len(path) <= 3:
+            self.places.setdefault(path, self.at(node))
+        if isinstance(node, ScalarNode):
+            return self.scalar(node)
+        if isinstance(node, SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self.mapping(node, path)
+
+    def mapping(self, node: Node, path: Path_) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        first_seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = self.scalar(key_node) if isinstance(key_node, ScalarNode) else None
+            if not isinstance(key, str):
+                raise CaseError(self.at(key_node), "a key must be a word")
+            if key in result:
+                line = first_seen[key]
+                raise CaseError(self.at(key_node), f"key {key!r} stands twice (also line {line})")
+            first_seen[key] = key_node.start_mark.line + 1
+            self.places[(*path, key)] = self.at(value_node)
+            self.places[(*path, key, "<key>")] = self.at(key_node)
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def scalar(self, node: ScalarNode) -> Any:
+        tag, text = str(node.tag), node.value
+        if tag in (_TAG + "str", _TAG + "timestamp"):  # YAML 1.2's core schema knows no dates
+            return text
+        try:
+            return self.number(tag, text)
+        except (ValueError, OverflowError):
+            raise CaseError(self.at(node), f"{text} is not a finite number") from None
+        except KeyError:
+            raise CaseError(self.at(node), f"the tag {tag} means nothing in a case file") from None
+
+    def number(self, tag: str, text: str) -> Any:
+        if tag == _TAG + "null":
+            return None
+        if tag == _TAG + "bool":
+            return {"true": True, "false": False}.get(text.lower(), text)
+        plain = text.replace("_", "")
+        if tag == _TAG + "int":
+            base = {"0x": 16, "0o": 8}.get(plain.lstrip("+-")[:2].lower(), 10)
+            return int(plain, base)
+        if tag == _TAG + "float":
+            value = float(plain.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            if not math.isfinite(value):
+                raise ValueError
+            return value
+        raise KeyError(tag)

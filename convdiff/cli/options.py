@@ -1,0 +1,145 @@
+"""The options that `run` and `sweep` share, and what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from convdiff.case.ranges import parse_range
+from convdiff.runtime.matrix import FRAMEWORKS
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class RangeType(click.ParamType):
+    """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
+
+    name = "RANGE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Parse a range of numbers from 1 up."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = parse_range(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if numbers[0] < 1:
+            self.fail("must be 1 or more", param, ctx)
+        return numbers
+
+
+class VaryType(click.ParamType):
+    """An environment variable and its values: NAME=A,B."""
+
+    name = "NAME=A,B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[str, ...]]:
+        """Split a variable's name from its values."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, values = value.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            self.fail(f"{value!r}: write NAME=A,B with an environment variable's name", param, ctx)
+        return name, tuple(dict.fromkeys(values.split(",")))
+
+
+class DevicesType(click.ParamType):
+    """Devices, joined by commas: cpu, gpu, gpu:0."""
+
+    name = "cpu,gpu"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Split and check device names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        for name in names:
+            if not re.fullmatch(r"cpu|gpu(:\d+)?", name):
+                self.fail(f"unknown device {name!r}; there is cpu, gpu and gpu:N", param, ctx)
+        return names
+
+
+class FrameworksType(click.ParamType):
+    """Frameworks, joined by commas."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Split and check framework names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        for name in names:
+            if name not in FRAMEWORKS:
+                known = ", ".join(FRAMEWORKS)
+                self.fail(f"unknown framework {name!r}; there is {known}", param, ctx)
+        return names
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    lengths: tuple[int, ...] | None
+    batch: tuple[int, ...] | None
+    threads: tuple[int, ...] | None
+    device: tuple[str, ...] | None
+    framework: tuple[str, ...]
+    vary: tuple[tuple[str, tuple[str, ...]], ...]
+    python: tuple[str, ...]
+    require: tuple[str, ...]
+    strict: bool
+    show_all: bool
+    timeout: float
+    json: Path | None
+    color: str
+
+    @property
+    def names_an_axis(self) -> bool:
+        """Return whether anything is asked to vary."""
+        return any((self.lengths, self.batch, self.threads, self.vary)) or len(self.python) > 1
+
+
+def matrix_options(function: Function) -> Function:
+    """Add the options and hand them to the command as one Options object."""
+
+    def collected(*args: Any, **values: Any) -> Any:
+        own = {name: values.pop(name) for name in list(values) if name not in _NAMES}
+        return function(*args, options=Options(**values), **own)
+
+    collected.__name__, collected.__doc__ = function.__name__, function.__doc__
+    decorated: Any = collected
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+_NAMES = frozenset(Options.__dataclass_fields__)
+_OPTIONS = (
+    click.option("--lengths", type=RangeType(), help="Input widths: 7..20, 5..2000:5, 7,8,9."),
+    click.option("--batch", type=RangeType(), help="Batch sizes: 1,8."),
+    click.option("--threads", type=RangeType(), help="Intra-op thread counts: 1,2,4."),
+    click.option("--device", type=DevicesType(), help="Devices, instead of the case's."),
+    click.option("--framework", type=FrameworksType(), default="tensorflow", show_default=True,
+                 help="Frameworks to run."),
+    click.option("--vary", type=VaryType(), multiple=True,
+                 help="Environment variable and the values to compare; may be repeated."),
+    click.option("--python", multiple=True, metavar="PATH",
+                 help="Interpreter of another environment ('this' is convdiff's own); may be"
+                      " repeated. Nothing is installed there."),
+    click.option("--require", type=DevicesType(), default=(), help="Exit 125 if these are absent."),
+    click.option("--strict", is_flag=True, help="Tell −0 from +0, and one NaN from another."),
+    click.option("--all", "show_all", is_flag=True, help="Show every comparison and element."),
+    click.option("--timeout", type=click.FloatRange(min=0.1), default=300.0, show_default=True,
+                 metavar="SECONDS", help="Longest silence of a worker."),
+    click.option("--json", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+                 metavar="FILE|-", help="Write the JSON report; - is stdout, instead of the text."),
+    click.option("--color", type=click.Choice(["auto", "never", "always"]), default="auto",
+                 show_default=True, help="Colours on stdout; NO_COLOR is heeded."),
+)

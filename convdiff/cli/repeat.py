@@ -1,0 +1,37 @@
+"""The command that repeats a case's worst comparison, and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+
+from convdiff.case.ranges import write_range
+from convdiff.cli.options import Options
+from convdiff.report.console.words import worst_finding
+from convdiff.result import CaseResult
+
+
+def repeat_command(case: CaseResult, options: Options, command: str) -> str:
+    """Return the shell command: the worst comparison's lengths, batches and settings."""
+    finding = worst_finding(case)
+    words = ["convdiff", "run" if finding else command]
+    if not case.case.file.startswith("("):
+        words.append(case.case.file)
+    lengths, batches = case.case.lengths, case.case.batches
+    if finding:
+        cells = (finding.comparison.baseline, finding.comparison.candidate)
+        lengths = tuple(sorted({cell.length for cell in cells}))
+        batches = tuple(sorted({cell.batch for cell in cells}))
+    words += ["--lengths", write_range(lengths).replace(" ", "")]
+    if options.batch:
+        words += ["--batch", write_range(batches).replace(" ", "")]
+    if options.threads:
+        words += ["--threads", write_range(options.threads).replace(" ", "")]
+    if options.device:
+        words += ["--device", ",".join(options.device)]
+    for name, values in options.vary:
+        words += ["--vary", f"{name}={','.join(values)}"]
+    for python in options.python:
+        words += ["--python", python]
+    if options.strict:
+        words.append("--strict")
+    return shlex.join(words)

@@ -1,0 +1,30 @@
+"""`convdiff run`: the cases as they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convdiff.cli.options import Options, matrix_options
+
+EPILOG = """\b
+Example:
+  convdiff run cases/variable_padding.yaml
+  convdiff run cases/ --json report.json
+  convdiff run case.yaml --python ../old-env/bin/python
+"""
+
+
+@click.command("run", epilog=EPILOG)
+@click.argument("cases", nargs=-1, type=click.Path(path_type=Path), metavar="[CASE]...")
+@matrix_options
+def command(cases: tuple[Path, ...], options: Options) -> int:
+    """Run cases: observe, compare, diagnose, print.
+
+    CASE is a case file, or a folder of them; without one, the built-in case runs: a convolution
+    whose first outputs changed with the input's length.
+    """
+    from convdiff.cli.session import load_all, run_session
+
+    return run_session(load_all(cases, options), options, "run")

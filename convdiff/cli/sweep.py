@@ -1,0 +1,42 @@
+"""`convdiff sweep`: one case over a matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convdiff.cli.options import Options, matrix_options
+
+EPILOG = """\b
+Example:
+  convdiff sweep --lengths 5..64
+  convdiff sweep case.yaml --lengths 7..20 --threads 1,2
+  convdiff sweep case.yaml --vary TF_ENABLE_ONEDNN_OPTS=1,0
+"""
+
+SPAN = 60
+"""Lengths swept when nothing is named to vary."""
+
+
+@click.command("sweep", epilog=EPILOG)
+@click.argument("case", required=False, type=click.Path(path_type=Path))
+@matrix_options
+def command(case: Path | None, options: Options) -> int:
+    """Run one case over a matrix of lengths, batches, threads, devices, settings, interpreters.
+
+    One row a value, a heat strip of output positions, and the safe lengths: those whose outputs
+    are bit-identical to the longest one's. Without CASE, the built-in case.
+    """
+    from dataclasses import replace
+
+    from convdiff.cli.session import load_all, run_session
+
+    cases = load_all((case,) if case else (), options)
+    if not options.names_an_axis:
+        from convdiff.case.vary import vary
+
+        first = cases[0].conv.reach[1]
+        cases = [vary(cases[0], tuple(range(first, first + SPAN)))]
+        options = replace(options, lengths=cases[0].lengths)
+    return run_session(cases, options, "sweep")

@@ -1,0 +1,1 @@
+"""Two observations, aligned and measured."""

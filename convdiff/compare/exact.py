@@ -1,0 +1,192 @@
+"""The correctly rounded result: products without error, summed without error, rounded once.
+
+Two ways to the same bits: compensated fp64 over all outputs at once, which carries its own bound
+and so certifies most results; and rational arithmetic, obviously right, for those it can't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import Convolution
+from convdiff.compare.floats import FORMATS, round_fraction, round_to
+from convdiff.worker.windows import windows
+
+Array = np.ndarray[Any, Any]
+
+CHUNK = 1 << 21
+"""Outputs summed at once; memory stays below about 200 MB."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How large the terms of each output are, bias included; fp64, NHWC."""
+
+    absolute: Array
+    """A = Σ|x·w| + |b|"""
+    euclidean: Array
+    """L2 = √(Σ(x·w)² + b²)"""
+
+    def prefix(self, shape: tuple[int, ...]) -> Scales:
+        """Return the scales of the first outputs along every axis."""
+        cut = tuple(slice(0, extent) for extent in shape)
+        return Scales(self.absolute[cut], self.euclidean[cut])
+
+
+def scales(conv: Convolution, tensors: Tensors) -> Scales:
+    """Return A and L2 of every output by fp64 matrix products; good to about 1e-13."""
+    absolute = _products(conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio)))
+    squares = _products(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)
+    if tensors.bias is not None:
+        bias = _wide(tensors.bias)
+        absolute, squares = absolute + np.abs(bias), squares + bias**2
+    return Scales(absolute, np.sqrt(squares))
+
+
+def plain_fp64(conv: Convolution, tensors: Tensors) -> Array:
+    """Return the convolution in fp64, NHWC: exact for small integers, for the probes."""
+    result = _products(conv, _wide(tensors.input_nhwc), _wide(tensors.filter_hwio))
+    return result if tensors.bias is None else result + _wide(tensors.bias)
+
+
+def exact(conv: Convolution, tensors: Tensors) -> Array:
+    """Return every output correctly rounded to the case's dtype, NHWC."""
+    dtype = tensors.input_nhwc.dtype
+    height, length = tensors.input_nhwc.shape[1:3]
+    shape = conv.output_shape(tensors.input_nhwc.shape[0], height, length)
+    result = np.empty(shape, dtype)
+    view = _view(conv, tensors.input_nhwc)
+    rows = max(1, CHUNK // (shape[2] * shape[3]))
+    for image in range(shape[0]):
+        for top in range(0, shape[1], rows):
+            part = view[image, top : top + rows]
+            values, doubtful = _compensated(conv, tensors, part)
+            result[image, top : top + rows] = values
+            for y, x, channel in np.argwhere(doubtful):
+                index = (image, top + int(y), int(x), int(channel))
+                result[index] = exact_at(conv, tensors, index)
+    return result
+
+
+def exact_at(conv: Convolution, tensors: Tensors, index: tuple[int, int, int, int]) -> Array:
+    """Return one output, correctly rounded, by rational arithmetic; a 0-d array."""
+    terms = products_at(conv, tensors, index)
+    return round_fraction(sum(terms, Fraction(0)), tensors.input_nhwc.dtype)
+
+
+def products_at(
+    conv: Convolution, tensors: Tensors, index: tuple[int, int, int, int]
+) -> list[Fraction]:
+    """Return the exact terms of one output: its taps in (kh, kw, cin) order, the bias last."""
+    image, y, x, channel = index
+    group = channel // (conv.channels_out // conv.groups)
+    width = conv.channels_in // conv.groups
+    field = _view(conv, tensors.input_nhwc)[
+        image, y, x, :, :, group * width : (group + 1) * width
+    ].astype(np.float64)
+    weights = tensors.filter_hwio[..., channel].astype(np.float64)
+    terms = [
+        Fraction(float(a)) * Fraction(float(b))
+        for a, b in zip(field.ravel(), weights.ravel(), strict=True)
+    ]
+    if tensors.bias is not None:
+        terms.append(Fraction(float(tensors.bias[channel])))
+    return terms
+
+
+def _compensated(conv: Convolution, tensors: Tensors, part: Array) -> tuple[Array, Array]:
+    """Sum with error terms (Sum2 of Ogita, Rump and Oishi, 2005) and certify the rounding.
+
+    `part` is (rows, OW, kh, kw, C). Returns the rounded outputs and a mask of those uncertified.
+    """
+    dtype = tensors.input_nhwc.dtype
+    rows, columns = part.shape[:2]
+    per_group, width = conv.channels_out // conv.groups, conv.channels_in // conv.groups
+    high = np.zeros((rows, columns, conv.groups, per_group))
+    low = np.zeros_like(high)
+    size = np.zeros_like(high)
+    weights = _wide(tensors.filter_hwio)
+    for i, j, c in np.ndindex(*conv.kernel, width):
+        a = part[:, :, i, j, c::width].astype(np.float64)[..., None]
+        b = weights[i, j, c].reshape(conv.groups, per_group)
+        for term in _product(a, b, dtype):
+            high, error = _two_sum(high, term)
+            low += error
+            size += np.abs(term)
+    flat = (rows, columns, conv.channels_out)
+    high, low, size = high.reshape(flat), low.reshape(flat), size.reshape(flat)
+    if tensors.bias is not None:
+        bias = _wide(tensors.bias)
+        high, error = _two_sum(high, bias)
+        low, size = low + error, size + np.abs(bias)
+    count = 2 * conv.taps + 2
+    gamma = count * 2.0**-53 / (1 - count * 2.0**-53)
+    high, low = _two_sum(high, low)
+    slack = 2 * gamma * gamma * size + 2.0**-1070
+    if dtype == np.float64:
+        gap = np.spacing(np.abs(np.nextafter(high, 0)))
+        tiny = size < 2.0**-900  # products may have lost bits below the subnormals
+        with np.errstate(invalid="ignore"):
+            return high, ~(np.abs(low) + slack < 0.49 * gap) | tiny
+    with np.errstate(invalid="ignore", over="ignore"):
+        below = round_to(np.nextafter(high + (low - slack), -np.inf), dtype)
+        above = round_to(np.nextafter(high + (low + slack), np.inf), dtype)
+    bits = FORMATS[dtype.name].bits
+    return below, below.view(bits) != above.view(bits)
+
+
+def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Iterator[Array]:
+    """Yield terms whose sum is exactly a·b: one for up to fp32, two for fp64 (Dekker, 1971)."""
+    product = a * b
+    yield product
+    if dtype == np.float64:
+        (ah, al), (bh, bl) = _split(a), _split(b)
+        yield al * bl - (((product - ah * bh) - al * bh) - ah * bl)
+
+
+def _split(a: Array) -> tuple[Array, Array]:
+    scaled = a * 134217729.0  # 2^27 + 1
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the rounded sum and its exact error (Knuth)."""
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:
+    """Convolve in fp64, a block of rows at a time."""
+    view = _view(conv, input_nhwc)
+    batch, rows, columns = view.shape[:3]
+    width, per_group = conv.channels_in // conv.groups, conv.channels_out // conv.groups
+    result = np.empty((batch, rows, columns, conv.channels_out))
+    step = max(1, (1 << 23) // (columns * conv.taps))
+    for group in range(conv.groups):
+        outs = slice(group * per_group, (group + 1) * per_group)
+        columns_of = filter_hwio[..., outs].reshape(conv.taps, per_group)
+        for image in range(batch):
+            for top in range(0, rows, step):
+                field = view[image, top : top + step, ..., group * width : (group + 1) * width]
+                table = np.ascontiguousarray(field).reshape(-1, conv.taps)
+                block = table @ columns_of
+                result[image, top : top + step, :, outs] = block.reshape(
+                    -1, columns, per_group
+                )
+    return result
+
+
+def _view(conv: Convolution, input_nhwc: Array) -> Array:
+    return np.asarray(windows(input_nhwc, conv.kernel, conv.strides, conv.dilations))
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64)

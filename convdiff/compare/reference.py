@@ -1,0 +1,56 @@
+"""The parent's own references for one case, each made when first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import Convolution
+from convdiff.compare.exact import Scales, exact, exact_at, scales
+from convdiff.compare.floats import Format, format_of
+
+Array = np.ndarray[Any, Any]
+
+FULL_LIMIT = 4e7
+"""Products; up to here every output gets its exact value, beyond only those that are shown."""
+
+
+class Reference:
+    """Exact values and term sizes at the longest length; shorter ones are prefixes of it."""
+
+    def __init__(self, conv: Convolution, tensors: Tensors) -> None:
+        self.conv, self.tensors = conv, tensors
+        batch, height, length, _ = tensors.input_nhwc.shape
+        self.shape = conv.output_shape(batch, height, length)
+
+    @property
+    def terms(self) -> int:
+        """Terms in one output: its taps, and the bias where there is one."""
+        return self.conv.taps + (self.tensors.bias is not None)
+
+    @property
+    def format(self) -> Format:
+        """The case's floating-point format."""
+        return format_of(self.tensors.input_nhwc)
+
+    @cached_property
+    def scales(self) -> Scales:
+        """A and L2 of every output."""
+        return scales(self.conv, self.tensors)
+
+    @cached_property
+    def exact(self) -> Array | None:
+        """Every output correctly rounded, or None where that would take too long."""
+        if float(np.prod(self.shape)) * self.conv.taps > FULL_LIMIT:
+            return None
+        return exact(self.conv, self.tensors)
+
+    def exact_at(self, index: Array) -> Array:
+        """Return the correctly rounded outputs at (k, 4) positions."""
+        if self.exact is not None:
+            return np.asarray(self.exact[tuple(index.T)])
+        found = [exact_at(self.conv, self.tensors, tuple(map(int, row))) for row in index]
+        return np.array(found, self.tensors.input_nhwc.dtype)

@@ -1,0 +1,1 @@
+"""From a comparison to a verdict with its evidence."""

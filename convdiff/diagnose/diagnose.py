@@ -1,0 +1,122 @@
+"""From comparisons to findings: decide what to probe, probe it, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convdiff.case.model import Case
+from convdiff.compare.comparison import Comparison
+from convdiff.compare.reference import Reference
+from convdiff.diagnose.fits import fit_data
+from convdiff.diagnose.laboratory import Measure, examine_cell
+from convdiff.diagnose.traits import Traits
+from convdiff.diagnose.verdict import Finding, judge, permits
+from convdiff.recording.observation import Cell, Observation
+
+SAMPLE = 3
+"""Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""
+HEAVY = 5e9
+"""Products in one cell; above, only what looks unusual is probed."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probes said of one cell."""
+
+    traits: Traits | None
+    fits: str | None
+
+
+def diagnose(
+    case: Case,
+    comparisons: Sequence[Comparison],
+    reference: Reference,
+    outputs: Mapping[Cell, Observation],
+    measure: Measure | None,
+) -> list[Finding]:
+    """Return a finding for each comparison, in order.
+
+    `outputs` holds the observations of comparisons that look unusual; `measure` runs probes, and
+    is None where nothing can be run any more (after an interrupt).
+    """
+    unstable = {
+        comparison.baseline
+        for comparison in comparisons
+        if comparison.axis == "repeat" and comparison.difference and comparison.difference.differing
+    }
+    probed: dict[Cell, Probed] = {}
+    if measure is not None:
+        for cell in cells_to_probe(case, comparisons):
+            if cell not in unstable:
+                probed[cell] = Probed(
+                    *examine_cell(cell, case.conv, case.height, case.bias is not None, measure)
+                )
+    findings = []
+    for comparison in comparisons:
+        baseline = probed.get(comparison.baseline, Probed(None, None))
+        candidate = probed.get(comparison.candidate, Probed(None, None))
+        fits = candidate.fits or baseline.fits
+        if fits is None and comparison.screen_ratio > 1:
+            fits = _fit_data(case, comparison, reference, outputs)
+        verdict, evidence = judge(
+            comparison,
+            baseline.traits,
+            candidate.traits,
+            bool({comparison.baseline, comparison.candidate} & unstable),
+            fits,
+        )
+        most = comparison.difference.max_ulp if comparison.difference else 0
+        allowed = permits(case.expect[comparison.axis], verdict, most)
+        findings.append(Finding(comparison, verdict, allowed, evidence, fits))
+    return findings
+
+
+def unusual(comparison: Comparison) -> bool:
+    """Return whether a comparison is more than an everyday rounding difference."""
+    difference = comparison.difference
+    return bool(
+        difference
+        and difference.differing
+        and (comparison.screen_ratio > 1 or difference.appeared)
+    )
+
+
+def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
+    """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
+    differing = [c for c in comparisons if c.difference and c.difference.differing]
+    differing = [c for c in differing if c.axis != "repeat"]
+    wanted: dict[Cell, None] = {}
+    for comparison in filter(unusual, differing):
+        wanted.update(dict.fromkeys((comparison.baseline, comparison.candidate)))
+    sampled: dict[tuple[str, str], int] = {}
+    for comparison in sorted(differing, key=lambda c: -c.screen_ratio):
+        for cell in (comparison.baseline, comparison.candidate):
+            key = (cell.runtime.id, cell.op)
+            shape = case.conv.output_shape(cell.batch, case.height, cell.length)
+            heavy = float(np.prod(shape)) * case.conv.taps > HEAVY
+            if cell not in wanted and not heavy and sampled.get(key, 0) < SAMPLE:
+                sampled[key] = sampled.get(key, 0) + 1
+                wanted[cell] = None
+    return list(wanted)
+
+
+def _fit_data(
+    case: Case,
+    comparison: Comparison,
+    reference: Reference,
+    outputs: Mapping[Cell, Observation],
+) -> str | None:
+    """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
+    for cell in (comparison.candidate, comparison.baseline):
+        observation = outputs.get(cell)
+        if observation is None or observation.output is None:
+            continue
+        cut = np.ascontiguousarray(reference.tensors.input_nhwc[: cell.batch, :, : cell.length])
+        tensors = replace(reference.tensors, input_nhwc=cut)
+        found = fit_data(case.conv, tensors, observation.output)
+        if found:
+            return found
+    return None

@@ -1,0 +1,35 @@
+"""The errors that a user can cause; each is printed as one line and decides the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED = 0, 1, 2, 125, 130
+"""The exit codes: within `expect`, drift, bad usage or input, could not test, interrupted."""
+
+
+class ConvdiffError(Exception):
+    """A mistake that the user can mend; its text is one line."""
+
+    exit_code = USAGE
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a file, 1-based as editors count."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """Write the place as editors and compilers do: file:line:column."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class CaseError(ConvdiffError):
+    """A case file that can't be used: where, what was found, what was expected."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(f"{place}: {message}")
+        self.place = place

@@ -1,0 +1,1 @@
+"""Observations and where they are kept."""

@@ -1,0 +1,67 @@
+"""Observations of a run, kept in an unnamed file: memory stays flat however many cells there are."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from convdiff.recording.observation import Cell, Observation
+
+_Place = tuple[int, tuple[int, ...], np.dtype[Any]]
+
+
+class Spool:
+    """Append observations, read them back by cell."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()
+        self._end = 0
+        self._places: dict[Cell, _Place] = {}
+        self._failures: dict[Cell, Observation] = {}
+        self._last: Observation | None = None
+
+    def add(self, observation: Observation) -> None:
+        """Keep one observation; the same cell again replaces it."""
+        cell, output = observation.cell, observation.output
+        if output is None:
+            self._failures[cell] = observation
+            return
+        data = np.ascontiguousarray(output)
+        self._file.seek(self._end)
+        self._file.write(data.view(np.uint8).data if data.size else b"")
+        self._places[cell] = (self._end, data.shape, data.dtype)
+        self._end += data.nbytes
+
+    def get(self, cell: Cell) -> Observation | None:
+        """Return a cell's observation, or None if it was never made."""
+        if self._last is not None and self._last.cell == cell:
+            return self._last
+        if cell in self._failures:
+            return self._failures[cell]
+        if cell not in self._places:
+            return None
+        start, shape, dtype = self._places[cell]
+        self._file.flush()
+        count = int(np.prod(shape)) * dtype.itemsize
+        raw = bytearray(os.pread(self._file.fileno(), count, start))
+        while len(raw) < count:  # one read returns 2 GiB at most
+            raw += os.pread(self._file.fileno(), count - len(raw), start + len(raw))
+        found = Observation(cell, np.frombuffer(raw, np.uint8).view(dtype).reshape(shape))
+        self._last = replace(found)
+        return found
+
+    def failures(self) -> Iterator[Observation]:
+        """Yield the observations that hold a reason and no bits."""
+        yield from self._failures.values()
+
+    def __len__(self) -> int:
+        return len(self._places) + len(self._failures)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()

@@ -1,0 +1,1 @@
+"""One small presenter a format; none of them computes."""

@@ -1,0 +1,49 @@
+"""Colours: rounding is calm, a bug is red. Plain text says the same without them."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+VERDICTS = {
+    "same": "green",
+    "rounding": "cyan",
+    "precision": "yellow",
+    "transform": "yellow",
+    "unstable": "magenta",
+    "wrong": "bold red",
+    "mistrusted": "yellow",
+    "untested": "dim",
+}
+OUTCOMES = {
+    "ok": ("OK", "bold green"),
+    "drift": ("DRIFT", "bold red"),
+    "untested": ("UNTESTED", "bold yellow"),
+    "error": ("INTERRUPTED", "bold yellow"),
+}
+HEAT = "▁▂▃▄▅▆▇█"
+
+
+def verdict(name: str) -> Text:
+    """Return a verdict in its colour."""
+    return Text(name, style=VERDICTS[name])
+
+
+def severity(ulp: int) -> str:
+    """Return the colour of a difference of so many ulps."""
+    if ulp == 0:
+        return "dim"
+    return "cyan" if ulp <= 4 else "yellow" if ulp <= 256 else "red"
+
+
+def heat(columns: list[int], width: int) -> Text:
+    """Draw ulps along the length, a character a position, several in one where space is short.
+
+    A dot is equal bits; the bar's height is the logarithm of the ulps.
+    """
+    step = -(-len(columns) // width) if columns else 1
+    strip = Text()
+    for start in range(0, len(columns), step):
+        worst = max(columns[start : start + step])
+        level = min(len(HEAT) - 1, worst.bit_length() - 1) if worst else -1
+        strip.append(HEAT[level] if worst else "·", style=severity(worst))
+    return strip

@@ -1,0 +1,156 @@
+"""The JSON report, schema_version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import convdiff
+from convdiff.case.model import Allowance
+from convdiff.compare.floats import hexes
+from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.recording.observation import Cell
+from convdiff.report.numbers import shortest
+from convdiff.result import CaseResult, Result
+from convdiff.runtime.model import Standing
+
+SCHEMA_VERSION = 1
+
+
+def render(result: Result) -> str:
+    """Return the report as JSON text."""
+    return json.dumps(report(result), indent=2, allow_nan=False) + "\n"
+
+
+def report(result: Result) -> dict[str, Any]:
+    """Return the report as plain values; its keys are a contract."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": convdiff.__version__,
+        "exit_code": result.exit_code,
+        "outcome": result.outcome,
+        "runtimes": [_runtime(standing) for standing in result.standings],
+        "cases": [_case(case) for case in result.cases],
+    }
+
+
+def _runtime(standing: Standing) -> dict[str, Any]:
+    interpreter = standing.runtime.interpreter
+    return {
+        "id": standing.runtime.id,
+        "framework": interpreter.framework,
+        "version": standing.fingerprint.get("version"),
+        "device": standing.runtime.device,
+        "available": standing.available,
+        "reason": standing.reason,
+        "settings": dict(interpreter.settings),
+        "fingerprint": dict(standing.fingerprint),
+    }
+
+
+def _case(case: CaseResult) -> dict[str, Any]:
+    suggestion = case.suggested_expect
+    return {
+        "name": case.case.name,
+        "file": case.case.file,
+        "outcome": case.outcome,
+        "cells": {"asked": case.cells, "done": case.done},
+        "comparisons": [_comparison(finding) for finding in case.findings],
+        "safe_lengths": [_safe(safe) for safe in case.safe_lengths],
+        "suggested_expect": (
+            None
+            if suggestion is None
+            else {axis: _allowance(allowance) for axis, allowance in suggestion.items()}
+        ),
+    }
+
+
+def _comparison(finding: Finding) -> dict[str, Any]:
+    comparison, difference = finding.comparison, finding.comparison.difference
+    nearness = comparison.nearness
+    worst = difference.max_abs if difference else None
+    return {
+        "axis": comparison.axis,
+        "baseline": _side(comparison.baseline),
+        "candidate": _side(comparison.candidate),
+        "verdict": finding.verdict,
+        "allowed": finding.allowed,
+        "reason": comparison.reason,
+        "evidence": list(finding.evidence),
+        "fits": finding.fits,
+        "elements": difference.elements if difference else 0,
+        "differing": difference.differing if difference else 0,
+        "max_abs": None if worst is None else _finite(worst),
+        "max_ulp": difference.max_ulp if difference else None,
+        "max_index": difference.max_index if difference else None,
+        "bound_ratio": _finite(comparison.bound_ratio),
+        "screen_ratio": _finite(comparison.screen_ratio),
+        "exact_error_ulp": (
+            None
+            if nearness is None
+            else {
+                "baseline": _finite(nearness.baseline),
+                "candidate": _finite(nearness.candidate),
+                "nearer": nearness.nearer,
+            }
+        ),
+        "elements_shown": _elements(finding),
+        "explanation": {
+            "status": "unexplained" if finding.verdict == "rounding" else "not_needed",
+            "cause": [],
+            "replayed": None,
+            "orders": [],
+        },
+    }
+
+
+def _elements(finding: Finding) -> list[dict[str, Any]]:
+    comparison = finding.comparison
+    if comparison.difference is None or comparison.difference.worst is None:
+        return []
+    worst, exact = comparison.difference.worst, comparison.exact
+    baseline_hex, candidate_hex = hexes(worst.baseline), hexes(worst.candidate)
+    return [
+        {
+            "index": [int(i) for i in worst.index[row]],
+            "baseline": shortest(worst.baseline[row]),
+            "candidate": shortest(worst.candidate[row]),
+            "baseline_hex": baseline_hex[row],
+            "candidate_hex": candidate_hex[row],
+            "abs": _finite(abs(float(worst.delta[row]))),
+            "ulp": int(worst.ulp[row]),
+            "exact": None if exact is None else shortest(exact[row]),
+        }
+        for row in range(len(worst))
+    ]
+
+
+def _side(cell: Cell) -> dict[str, Any]:
+    return {
+        "runtime": cell.runtime.id,
+        "op": cell.op,
+        "length": cell.length,
+        "batch": cell.batch,
+        "repeat": cell.repeat,
+    }
+
+
+def _safe(safe: SafeLengths) -> dict[str, Any]:
+    return {
+        "runtime": safe.runtime,
+        "longest": safe.longest,
+        "lengths": list(safe.lengths),
+        "unsafe": list(safe.unsafe),
+        "untested": list(safe.untested),
+        "random_inputs": safe.inputs,
+        "rule": safe.rule,
+    }
+
+
+def _allowance(allowance: Allowance) -> str | dict[str, int]:
+    return {"ulps": allowance.ulps} if allowance.kind == "ulps" else allowance.kind
+
+
+def _finite(value: float) -> float | str:
+    return value if abs(value) < float("inf") else str(value)

@@ -1,0 +1,44 @@
+"""Numbers as the field writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def decimal(value: Any) -> str:
+    """Write a float so that it round-trips: shortest digits, at least eight after the point.
+
+    Very large and very small values are in scientific form, for the same reason.
+    """
+    if value.dtype.name == "bfloat16":
+        value = np.float32(value)
+    if not np.isfinite(value):
+        return str(float(value))
+    size = abs(float(value))
+    if size and not 1e-4 <= size < 1e7:
+        return np.format_float_scientific(value, unique=True, min_digits=6)
+    digits = 8 if value.dtype != np.float16 else 4
+    return np.format_float_positional(value, unique=True, min_digits=digits)
+
+
+def delta(value: float) -> str:
+    """Write a difference in scientific form with its sign."""
+    return f"{value:+.8e}"
+
+
+def count(value: int) -> str:
+    """Write a whole number; one too long for a table in powers of ten."""
+    return f"{value:,}" if value < 10_000_000 else f"{float(value):.2e}"
+
+
+def shortest(value: Any) -> float | str:
+    """Return a JSON number that round-trips in the value's own format; text if not finite."""
+    wide = float(value)
+    if not np.isfinite(wide):
+        return str(wide)
+    if value.dtype.itemsize >= 8:
+        return wide
+    single = np.float32(wide) if value.dtype.name == "bfloat16" else value
+    return float(str(single))

@@ -1,0 +1,64 @@
+"""What a run found, ready to be presented: plain data, nothing left to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from convdiff.case.model import Allowance, Axis, Case
+from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED
+from convdiff.recording.observation import Cell, Observation
+from convdiff.runtime.model import Runtime, Standing
+
+Outcome = Literal["ok", "drift", "untested", "error"]
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case's findings."""
+
+    case: Case
+    outcome: Outcome
+    runtimes: tuple[Runtime, ...]
+    findings: tuple[Finding, ...]
+    safe_lengths: tuple[SafeLengths, ...]
+    suggested_expect: Mapping[Axis, Allowance] | None
+    failures: tuple[Observation, ...]
+    """Cells that gave no bits."""
+    outputs: Mapping[Cell, Observation] = field(default_factory=dict)
+    """Small outputs of the case's own input, to be shown whole."""
+    cells: int = 0
+    done: int = 0
+    """Cells asked for, and cells that were run before the end."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All cases' findings and the runtimes they were made on."""
+
+    standings: tuple[Standing, ...]
+    cases: tuple[CaseResult, ...]
+    missing_required: tuple[Standing, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process's exit code; drift that was found counts before what is missing."""
+        if self.interrupted:
+            return INTERRUPTED
+        outcomes = {case.outcome for case in self.cases}
+        if "drift" in outcomes:
+            return DRIFT
+        died = any(failure.died for case in self.cases for failure in case.failures)
+        if self.missing_required or died or "untested" in outcomes or not outcomes:
+            return UNTESTED
+        return SAME
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the exit code as a word."""
+        words: dict[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
+        return words.get(self.exit_code, "error")

@@ -1,0 +1,1 @@
+"""Where it runs: runtimes, their matrix, the pool of workers."""

@@ -1,0 +1,50 @@
+"""Where a convolution is computed: interpreters, runtimes, and what they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One worker process: everything that must be settled before a framework is imported."""
+
+    framework: str
+    python: str
+    threads: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    label: str = ""
+    """Tells interpreters apart in ids where there are several; empty for the only one."""
+
+    def describe(self, device: str) -> str:
+        """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
+        marks = [f"python={self.label}"] if self.label else []
+        marks += [f"{name}={value}" for name, value in self.settings]
+        marks += [f"threads={self.threads}"] if self.threads else []
+        suffix = f"[{','.join(marks)}]" if marks else ""
+        return f"{self.framework}:{device}{suffix}"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device of an interpreter."""
+
+    interpreter: Interpreter
+    device: str
+
+    @property
+    def id(self) -> str:
+        """Return the runtime's id, unique within a run."""
+        return self.interpreter.describe(self.device)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A runtime as it was found: there, with its fingerprint, or not, with the reason."""
+
+    runtime: Runtime
+    available: bool
+    reason: str | None = None
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,150 @@
+"""One worker process from the parent's side: start it, send frames, receive them, tell its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from convdiff.runtime.model import Interpreter
+from convdiff.worker import wire
+
+Frame = tuple[dict[str, Any], bytearray]
+
+_MAIN = Path(__file__).parent.parent / "worker" / "main.py"
+
+
+class WorkerGoneError(Exception):
+    """The worker died, hung or sent garbage; the text says which, in one line."""
+
+
+class WorkerProcess:
+    """A running worker. Its stderr goes to an unnamed file, whose end explains its death."""
+
+    def __init__(self, interpreter: Interpreter, timeout: float) -> None:
+        self.timeout = timeout
+        self.greeted = False
+        self._log = tempfile.TemporaryFile()
+        request_end, self._requests = os.pipe()
+        self._replies, reply_end = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [interpreter.python, str(_MAIN), str(request_end), str(reply_end)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(request_end, reply_end),
+                env=_environment(interpreter),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+        except OSError as error:
+            os.close(self._requests)
+            os.close(self._replies)
+            raise WorkerGoneError(f"{interpreter.python}: {error.strerror}") from None
+        finally:
+            os.close(request_end)
+            os.close(reply_end)
+        os.set_blocking(self._replies, False)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which tests and users may signal."""
+        return self._process.pid
+
+    def send(self, header: dict[str, Any], arrays: Sequence[Any] = ()) -> None:
+        """Send one frame. Raises WorkerGoneError if nobody reads."""
+        try:
+            wire.write(self._requests, wire.encode(header, arrays))
+        except BrokenPipeError:
+            raise WorkerGoneError(self._end()) from None
+
+    def receive(self) -> Frame:
+        """Return the next frame. Raises WorkerGoneError at death, silence or garbage."""
+        deadline = time.monotonic() + self.timeout
+        try:
+            header_size, payload_size = wire.decode_head(self._read(wire.head_size(), deadline))
+            header = wire.decode_header(self._read(header_size, deadline))
+            return header, self._read(payload_size, deadline)
+        except wire.WireError as error:
+            self.kill()
+            raise WorkerGoneError(f"worker sent garbage ({error}){self._last_words()}") from None
+
+    def _read(self, size: int, deadline: float) -> bytearray:
+        data = bytearray(size)
+        view, filled = memoryview(data), 0
+        poller = select.poll()
+        poller.register(self._replies, select.POLLIN | select.POLLHUP)
+        while filled < size:
+            try:
+                chunk = os.read(self._replies, min(size - filled, 1 << 20))
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+                if left <= 0 or not poller.poll(left * 1000):
+                    self.kill()
+                    words = self._last_words()
+                    raise WorkerGoneError(
+                        f"worker said nothing for {self.timeout:g} s{words}"
+                    ) from None
+                continue
+            if not chunk:
+                raise WorkerGoneError(self._end())
+            view[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
+        return data
+
+    def kill(self) -> None:
+        """End the process now and close its pipes; safe to call twice."""
+        for descriptor in (self._requests, self._replies):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._requests = self._replies = -1
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _end(self) -> str:
+        """Return how the process ended, and its last words."""
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"worker closed its pipe{self._last_words()}"
+        self.kill()
+        if code < 0:
+            try:
+                name = signal.Signals(-code).name
+            except ValueError:
+                name = f"signal {-code}"
+            hint = " (out of memory?)" if name == "SIGKILL" else ""
+            return f"worker killed by {name}{hint}{self._last_words()}"
+        return f"worker ended with status {code}{self._last_words()}"
+
+    def log(self, most: int) -> str:
+        """Return the last `most` bytes that the worker wrote, as text."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - most))
+        return self._log.read().decode("utf-8", "replace")
+
+    def _last_words(self) -> str:
+        """Return the last two lines that the worker wrote, as a suffix."""
+        text = self.log(4096)
+        lines = ["".join(c for c in line.strip() if c.isprintable()) for line in text.splitlines()]
+        kept = [line[:200] for line in lines if line][-2:]
+        return f"; last said: {' / '.join(kept)}" if kept else ""
+
+
+def _environment(interpreter: Interpreter) -> dict[str, str]:
+    environment = dict(os.environ)
+    if interpreter.threads:
+        count = str(interpreter.threads)
+        environment.update(OMP_NUM_THREADS=count, TF_NUM_INTRAOP_THREADS=count)
+    environment.update(interpreter.settings)
+    return environment

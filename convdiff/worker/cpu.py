@@ -1,0 +1,43 @@
+"""What the processor and the environment say, for a fingerprint. Runs on Python 3.6."""
+
+import os
+import platform
+
+SETTINGS = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "KMP_", "XLA_", "CUDA_", "CUBLAS_", "NVIDIA_TF32")
+FOREIGN = ("TF_CLI_", "TF_VAR_", "TF_LOG")
+"""Terraform's, which shares TensorFlow's prefix."""
+_ISA = ("avx512_fp16", "avx512_bf16", "amx_tile", "avx512f", "avx2", "fma", "avx", "sse4_2", "asimd")
+
+
+def settings():
+    """Return the environment variables that change what a framework computes."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(SETTINGS) and not name.startswith(FOREIGN)
+    }
+
+
+def processor():
+    """Return the processor's model and the instruction sets that matter to a convolution."""
+    model, flags = platform.processor() or platform.machine(), ()
+    try:
+        with open("/proc/cpuinfo") as stream:
+            for line in stream:
+                key, _, value = line.partition(":")
+                if key.strip() == "model name":
+                    model = value.strip()
+                elif key.strip() in ("flags", "Features"):
+                    flags = value.split()
+                    break
+    except OSError:  # not every system has it
+        pass
+    return {"model": model, "isa": [name for name in _ISA if name in flags]}
+
+
+def own_log():
+    """Return what this process wrote to stderr so far, where stderr is a file."""
+    try:
+        return os.pread(2, 1 << 20, 0).decode("utf-8", "replace")
+    except (OSError, AttributeError):  # a pipe, or a system without pread
+        return ""

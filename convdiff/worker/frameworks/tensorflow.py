@@ -1,0 +1,257 @@
+"""TensorFlow 1.x (graph and session) and 2.x (eager): conv2d + bias_add, and the manual reference.
+
+Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
+"""
+
+import os
+import platform
+import re
+
+import numpy as np
+
+from .. import cpu
+from ..windows import products_allowed, windows
+
+MANUAL_LIMIT = 4e9
+"""Products; beyond that the manual reference is refused rather than waited for."""
+CHUNK = 1 << 24
+"""Products in memory at once in the manual reference."""
+
+
+def open(threads):
+    """Import TensorFlow and return its Framework, with `threads` intra-op threads if given."""
+    import tensorflow as tf
+
+    if tf.__version__.startswith(("0.", "1.")):
+        return Graph(tf, threads)
+    return Eager(tf, threads)
+
+
+class Eager(object):
+    """TensorFlow 2: every operation runs as it is called."""
+
+    def __init__(self, tf, threads):
+        self.tf, self.threads = tf, threads
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        self.tensors = {}
+
+    def fingerprint(self):
+        tf = self.tf
+        tf.zeros([1])  # starts the runtime, which then says what it is
+        names = {}
+        for number, device in enumerate(tf.config.list_physical_devices("GPU")):
+            details = tf.config.experimental.get_device_details(device)
+            names["gpu:%d" % number] = details.get("device_name", "GPU")
+        build = dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
+        return dict(
+            _common(tf, names, self.threads or tf.config.threading.get_intra_op_parallelism_threads()),
+            compiler=tf.version.COMPILER_VERSION,
+            git=tf.version.GIT_VERSION,
+            cuda=str(build["cuda_version"]) if build.get("is_cuda_build") else None,
+            onednn=_onednn(),
+            tf32=bool(tf.config.experimental.tensor_float_32_execution_enabled())
+            if hasattr(tf.config.experimental, "tensor_float_32_execution_enabled")
+            else None,
+            mode="eager",
+        )
+
+    def run(self, op, device, conv, input_nhwc, filter_hwio, bias):
+        """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
+        tf = self.tf
+        with tf.device("/" + device.upper()):
+            if op == "manual":
+                rows = lambda a, b: tf.reduce_sum(tf.multiply(a, b), axis=2)  # noqa: E731
+                y = _manual(self._array, tf.convert_to_tensor, rows, conv, input_nhwc, filter_hwio)
+                y = self._tensor(y, conv)
+            else:
+                x = self._tensor(input_nhwc, conv)
+                w = self._kept(filter_hwio, conv, device)
+                y = _conv2d(tf, tf.nn.depthwise_conv2d, conv, x, w)
+            if bias is not None:
+                y = tf.nn.bias_add(y, self._kept(bias, conv, device))
+            result = y.numpy()
+        return np.ascontiguousarray(result.view(np.uint16) if conv["dtype"] == "bfloat16" else result)
+
+    def _array(self, array, conv):
+        if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
+            return array.view(self.tf.bfloat16.as_numpy_dtype)
+        return array
+
+    def _tensor(self, array, conv):
+        return self.tf.convert_to_tensor(self._array(array, conv))
+
+    def _kept(self, array, conv, device):
+        """Return the tensor of an array that many cells share, made once a device."""
+        key = (id(array), device)
+        found = self.tensors.get(key)
+        if found is None or found[0] is not array:
+            if len(self.tensors) > 64:
+                self.tensors.clear()
+            found = self.tensors[key] = (array, self._tensor(array, conv))
+        return found[1]
+
+
+class Graph(object):
+    """TensorFlow 1: one graph and session a (operation, device, geometry), fed with arrays."""
+
+    def __init__(self, tf, threads):
+        self.tf, self.threads = tf, threads
+        self.sessions = {}
+        from tensorflow.python.client import device_lib
+
+        self.local = device_lib.list_local_devices()
+
+    def fingerprint(self):
+        tf = self.tf
+        names = {}
+        for device in self.local:
+            if device.device_type == "GPU":
+                names["gpu:%d" % len(names)] = device.physical_device_desc or "GPU"
+        return dict(
+            _common(tf, names, self.threads or os.cpu_count()),
+            compiler=getattr(tf, "__compiler_version__", None),
+            git=str(getattr(tf, "__git_version__", None)),
+            cuda="yes" if tf.test.is_built_with_cuda() else None,
+            onednn=_onednn(),
+            tf32=None,
+            mode="graph",
+        )
+
+    def run(self, op, device, conv, input_nhwc, filter_hwio, bias):
+        """Return the output as a NumPy array."""
+        if conv["dtype"] == "bfloat16" and not hasattr(self.tf, "version"):
+            raise ValueError("TensorFlow %s has no bfloat16 convolution" % self.tf.__version__)
+        if op == "manual":
+            rows = lambda a, b: self._call("rows", device, conv, [a, b])  # noqa: E731
+            keep = lambda array, conv: array  # noqa: E731
+            y = _manual(keep, np.asarray, rows, conv, input_nhwc, filter_hwio)
+            return y if bias is None else self._call("bias", device, conv, [y, bias])
+        feed = [input_nhwc, filter_hwio] + ([bias] if bias is not None else [])
+        return self._call("conv2d", device, conv, feed)
+
+    def _call(self, name, device, conv, arrays):
+        key = (name, device, repr(sorted(conv.items())), len(arrays), arrays[1].shape)
+        if key not in self.sessions:
+            self.sessions[key] = self._build(name, device, conv, arrays)
+        session, inputs, output = self.sessions[key]
+        return np.ascontiguousarray(session.run(output, dict(zip(inputs, arrays))))
+
+    def _build(self, name, device, conv, arrays):
+        tf = self.tf
+        graph = tf.Graph()
+        with graph.as_default(), graph.device("/" + device):
+            dtype = tf.as_dtype(conv["dtype"])
+            # The filter's shape is fixed and the input's is not: the kernel sees real shapes at
+            # run time, and one graph serves every length.
+            shapes = [[None] * arrays[0].ndim] + [list(array.shape) for array in arrays[1:]]
+            if name == "conv2d":
+                shapes[0] = [None, None, None, conv["channels_in"]]
+            elif name == "bias":
+                shapes[0] = [None, None, None, conv["channels_out"]]
+            inputs = [tf.placeholder(dtype, shape) for shape in shapes]
+            if name == "rows":
+                output = tf.reduce_sum(tf.multiply(inputs[0], inputs[1]), 2)
+            elif name == "bias":
+                output = tf.nn.bias_add(inputs[0], inputs[1])
+            else:
+                output = _conv2d(tf, tf.nn.depthwise_conv2d_native, conv, inputs[0], inputs[1])
+                if len(inputs) == 3:
+                    output = tf.nn.bias_add(output, inputs[2])
+        config = tf.ConfigProto(
+            intra_op_parallelism_threads=self.threads or 0,
+            inter_op_parallelism_threads=self.threads or 0,
+        )
+        return tf.Session(graph=graph, config=config), inputs, output
+
+
+def _conv2d(tf, depthwise, conv, x, w):
+    """Call TensorFlow's own convolution as its users do: depthwise where every channel is a group."""
+    (sh, sw), (dh, dw), groups = conv["strides"], conv["dilations"], conv["groups"]
+    options = {}
+    if (dh, dw) != (1, 1):
+        options["dilations"] = [1, dh, dw, 1]
+    if groups > 1 and groups == conv["channels_in"]:
+        kh, kw = conv["kernel"]
+        w = tf.reshape(w, [kh, kw, groups, conv["channels_out"] // groups])
+        if "dilations" in options and depthwise is tf.nn.depthwise_conv2d:
+            options = {"dilations": [dh, dw]}
+        return depthwise(x, w, [1, sh, sw, 1], "VALID", **options)
+    if groups > 1 and tf.__version__.startswith(("0.", "1.")):
+        raise ValueError("TensorFlow %s has no grouped convolution" % tf.__version__)
+    if options and not _takes_dilations(tf):
+        # Before 1.6 dilation was another function's, and not together with strides.
+        return tf.nn.convolution(x, w, "VALID", strides=[sh, sw], dilation_rate=[dh, dw])
+    return tf.nn.conv2d(x, w, [1, sh, sw, 1], "VALID", **options)
+
+
+def _takes_dilations(tf):
+    import inspect
+
+    parameters = getattr(inspect, "signature")(tf.nn.conv2d).parameters
+    return "dilations" in parameters or "kwargs" in parameters
+
+
+def _manual(as_array, as_tensor, rows, conv, input_nhwc, filter_hwio):
+    """Multiply and reduce_sum, one receptive field a row: the questioner's own check, NHWC."""
+    kernel, groups = tuple(conv["kernel"]), conv["groups"]
+    w = as_array(filter_hwio, conv).reshape(-1, conv["channels_out"])
+    view = windows(as_array(input_nhwc, conv), kernel, conv["strides"], conv["dilations"])
+    lead, taps, per_group = view.shape[:3], w.shape[0], conv["channels_out"] // groups
+    positions = lead[0] * lead[1] * lead[2]
+    products_allowed(float(positions) * taps * conv["channels_out"], MANUAL_LIMIT)
+    channels = conv["channels_in"] // groups
+    step = max(1, CHUNK // (taps * per_group))
+    parts = []
+    for group in range(groups):
+        field = view[..., group * channels : (group + 1) * channels]
+        table = np.ascontiguousarray(field).reshape(positions, 1, taps)
+        columns = w[:, group * per_group : (group + 1) * per_group]
+        columns = as_tensor(np.ascontiguousarray(columns.T)[None])
+        sums = [
+            np.asarray(rows(as_tensor(table[start : start + step]), columns))
+            for start in range(0, positions, step)
+        ]
+        parts.append(np.concatenate(sums))
+    return np.concatenate(parts, axis=1).reshape(lead + (conv["channels_out"],))
+
+
+def _onednn():
+    """Return whether oneDNN's kernels are in use, or None where TensorFlow can't say."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port as port
+    except ImportError:
+        try:
+            from tensorflow.python import _pywrap_util_port as port
+        except ImportError:
+            return None
+    return bool(port.IsMklEnabled())
+
+
+def _common(tf, gpu_names, threads):
+    found = cpu.processor()
+    unused = _unused_isa(cpu.own_log())
+    return {
+        "framework": "tensorflow",
+        "version": tf.__version__,
+        "devices": ["cpu"] + sorted(gpu_names),
+        "device_names": dict(gpu_names, cpu=found["model"]),
+        "cpu_isa": found["isa"],
+        "isa_not_compiled_in": unused,
+        "threads": threads or os.cpu_count(),
+        "cores": os.cpu_count(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "settings": cpu.settings(),
+    }
+
+
+def _unused_isa(log):
+    """Return the instruction sets that TensorFlow's log says its own kernels were built without."""
+    names = set()
+    for line in re.findall(r"To enable the following instructions: ([A-Z0-9_ ]+)", log):
+        names.update(line.split())
+    names.update(re.findall(r"wasn't compiled to use (\S+) instructions", log))
+    return sorted(names)

@@ -1,0 +1,66 @@
+"""The worker's loop: keep arrays, run cells, answer each at once. Runs on Python 3.6."""
+
+import importlib
+import os
+import sys
+
+from . import wire
+
+PROTOCOL = 1
+
+
+def serve(requests, replies):
+    """Answer requests until the pipe closes.
+
+    Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
+    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}. Every cell gets its own reply as
+    soon as it is done, so that what was done before a crash is known.
+    """
+    wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
+    kept = {}
+    framework = None
+    while True:
+        frame = wire.read_frame(requests)
+        if frame is None:
+            # Framework teardown takes long and may crash; nothing is left to be saved.
+            os._exit(0)
+        header, payload = frame
+        if header["do"] == "start":
+            framework, reply = _start(header)
+            wire.write(replies, wire.encode(reply))
+        elif header["do"] == "keep":
+            kept.update(zip(header["keys"], wire.decode_arrays(header, payload)))
+        elif header["do"] == "drop":
+            for key in header["keys"]:
+                kept.pop(key, None)
+        else:
+            for number, cell in enumerate(header["cells"]):
+                wire.write(replies, _observe(framework, header["conv"], cell, kept, number))
+
+
+def _start(header):
+    """Import the framework's module of this package, and with it the framework."""
+    try:
+        module = importlib.import_module("convdiff_worker.frameworks." + header["framework"])
+        framework = module.open(header.get("threads"))
+        return framework, {"ready": framework.fingerprint()}
+    except Exception as error:  # whatever an import does wrong is the answer
+        return None, {"failed": _reason(error)}
+
+
+def _observe(framework, conv, cell, kept, number):
+    try:
+        input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
+        bias = kept[cell["b"]] if cell["b"] is not None else None
+        result = framework.run(
+            cell["op"], cell["device"], conv, input_nhwc, kept[cell["w"]], bias
+        )
+        return wire.encode({"cell": number}, [result])
+    except Exception as error:  # a refusal of this cell is its observation
+        return wire.encode({"cell": number, "failed": _reason(error)})
+
+
+def _reason(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    return ("%s: %s" % (type(error).__name__, text))[:400]

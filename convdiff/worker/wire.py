@@ -1,0 +1,113 @@
+"""Frames on a private pipe: a JSON header, then raw little-endian arrays. No pickle.
+
+A frame is `magic (4) | header length (u32) | payload length (u64) | header | payload`, all
+little-endian. The header's key "arrays" lists [dtype, shape] of the arrays in the payload, in order.
+Both sides of the pipe use this file; it must run on Python 3.6 with NumPy 1.16.
+"""
+
+import json
+import os
+import struct
+
+MAGIC = b"cvd1"
+_HEAD = struct.Struct("<4sIQ")
+MAX_HEADER = 256 * 1024 * 1024
+
+
+class WireError(Exception):
+    """What arrived is no frame of ours."""
+
+
+def encode(header, arrays=()):
+    """Return one frame as a list of buffers; `arrays` are C-contiguous NumPy arrays."""
+    payload = [memoryview(array).cast("B") for array in map(_plain, arrays) if array.size]
+    header = dict(header, arrays=[[name_of(array), list(array.shape)] for array in arrays])
+    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
+    size = sum(len(part) for part in payload)
+    return [_HEAD.pack(MAGIC, len(text), size) + text] + payload
+
+
+def name_of(array):
+    """Return the dtype's name; bfloat16 is an extension type under that name."""
+    return array.dtype.name
+
+
+def _plain(array):
+    # A buffer of an extension type (bfloat16) can't be cast; its bits can.
+    return array if array.dtype.kind in "fiub" else array.view("u%d" % array.dtype.itemsize)
+
+
+def write(descriptor, frame):
+    """Write a frame whole."""
+    for part in frame:
+        view = memoryview(part)
+        while len(view):
+            view = view[os.write(descriptor, view[: 1 << 20]) :]
+
+
+def head_size():
+    """Return how many bytes precede the header."""
+    return _HEAD.size
+
+
+def decode_head(data):
+    """Return (header length, payload length). Raises WireError for a foreign byte stream."""
+    magic, header, payload = _HEAD.unpack(data)
+    if magic != MAGIC or header > MAX_HEADER:
+        raise WireError("not a frame: %r" % bytes(data[:12]))
+    return header, payload
+
+
+def decode_header(text):
+    """Return the header's object. Raises WireError."""
+    try:
+        header = json.loads(bytes(text).decode("utf-8"))
+    except ValueError as error:
+        raise WireError("a damaged header: %s" % error)
+    if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
+        raise WireError("a header without arrays")
+    return header
+
+
+def decode_arrays(header, payload):
+    """Return the frame's arrays as NumPy views of `payload`; bfloat16 comes as uint16 bits."""
+    import numpy as np
+
+    arrays, start = [], 0
+    for name, shape in header["arrays"]:
+        dtype = np.dtype("uint16" if name == "bfloat16" else name)
+        count = 1
+        for extent in shape:
+            count *= extent
+        if start + count * dtype.itemsize > len(payload):
+            raise WireError("a payload shorter than its header says")
+        flat = np.frombuffer(payload, dtype, count, start)
+        arrays.append(flat.reshape(shape))
+        start += count * dtype.itemsize
+    return arrays
+
+
+def read_frame(descriptor):
+    """Read one frame with blocking reads; return (header, payload) or None at the end."""
+    head = _read_exactly(descriptor, _HEAD.size)
+    if head is None:
+        return None
+    header_size, payload_size = decode_head(head)
+    text = _read_exactly(descriptor, header_size)
+    payload = _read_exactly(descriptor, payload_size)
+    if text is None or payload is None:
+        return None
+    return decode_header(text), payload
+
+
+def _read_exactly(descriptor, size):
+    data = bytearray(size)
+    view = memoryview(data)
+    filled = 0
+    while filled < size:
+        chunk = os.read(descriptor, min(size - filled, 1 << 20))
+        if not chunk:
+            return None
+        view[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
+    return data
