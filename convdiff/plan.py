@@ -11,9 +11,12 @@ from convdiff.recording.observation import Cell, Op
 from convdiff.runtime.model import Runtime
 
 OPS: tuple[Op, ...] = ("conv2d", "manual")
-TRIAL_ELEMENTS = 64
-"""Random trials go on until so many outputs were compared: at T = k there is one an input."""
+TRIAL_CELLS = 1500
+"""Random trials in a first round, over all lengths."""
 MOST_TRIALS = 16
+"""Random trials a length, once a length has been seen to be unsafe."""
+TRIAL_BYTES = 64 * 2**20
+"""All random inputs together; a large input gets few."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +37,57 @@ class Plan:
     cells: tuple[Cell, ...]
     pairings: tuple[Pairing, ...]
     trials: int
-    """How many random inputs there are; a cell with trial n takes the n-th."""
+    """Random inputs a length in the first round; a cell with trial n takes the n-th."""
 
 
 def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
-    """Return the cells of a case on these runtimes, baselines first.
+    """Return the cells of a case on these runtimes, and their comparisons.
 
-    The longest length comes first: all others are compared with it.
+    The longest length and the largest batch come first, since all others are compared with them.
+    All cells of one length follow each other: a framework that caches its kernels by shape then
+    makes each only once.
     """
-    lengths, batches = tuple(reversed(case.lengths)), tuple(reversed(case.batches))
-    trials = {length: _trials(case, length) for length in lengths}
+    trials = _first_round(case)
     cells = [
-        Cell(runtime, op, length, batch, repeat)
+        cell
         for runtime in runtimes
+        for length in reversed(case.lengths)
+        for cell in _cells_of_length(case, runtime, length, trials)
+    ]
+    pairings = [
+        pairing for cell in cells if not cell.trial for pairing in _pairings(case, runtimes, cell)
+    ]
+    return Plan(case, tuple(runtimes), tuple(cells), tuple(pairings), trials)
+
+
+def trial_cell(case: Case, runtime: Runtime, length: int, trial: int) -> Cell:
+    """Return the cell that runs a length on the n-th random input."""
+    return Cell(runtime, "conv2d", length, case.batches[-1], 0, trial)
+
+
+def most_trials(case: Case) -> int:
+    """Return how many random inputs this case's size allows."""
+    return max(2, min(MOST_TRIALS, TRIAL_BYTES // (8 * math.prod(case.input.shape))))
+
+
+def _first_round(case: Case) -> int:
+    if len(case.lengths) < 2:
+        return 0
+    return min(most_trials(case), max(2, TRIAL_CELLS // len(case.lengths)))
+
+
+def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> list[Cell]:
+    batches = tuple(reversed(case.batches))
+    conv, manual = (
+        [
+            Cell(runtime, op, length, batch, repeat)
+            for batch in batches
+            for repeat in range(case.repeat)
+        ]
         for op in OPS
-        for length in lengths
-        for batch in batches
-        for repeat in range(case.repeat)
-    ]
-    random = [
-        Cell(runtime, "conv2d", length, batches[0], 0, trial)
-        for runtime in runtimes
-        for length in lengths
-        for trial in range(1, (max(trials.values()) if length == lengths[0] else trials[length]) + 1)
-        if len(lengths) > 1
-    ]
-    pairings = [pairing for cell in cells for pairing in _pairings(case, runtimes, cell)]
-    most = max((cell.trial for cell in random), default=0)
-    return Plan(case, tuple(runtimes), (*cells, *random), tuple(pairings), most)
-
-
-def _trials(case: Case, length: int) -> int:
-    """Return how many random inputs a length needs: more where it has few outputs."""
-    outputs = math.prod(case.conv.output_shape(max(case.batches), case.height, length))
-    return min(MOST_TRIALS, max(2, math.ceil(TRIAL_ELEMENTS / outputs)))
+    )
+    random = [trial_cell(case, runtime, length, trial) for trial in range(1, trials + 1)]
+    return [*conv, *random, *manual]
 
 
 def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell) -> list[Pairing]:
@@ -90,23 +110,25 @@ def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell) -> list[Pairi
 
 def _baseline_runtimes(runtimes: Sequence[Runtime], runtime: Runtime) -> Mapping[Axis, Runtime]:
     """Return, for each axis along which this runtime is not the first, the one that is."""
+    if len(runtimes) == 1:
+        return {}
+    mine = _coordinates(runtime)
 
-    def settled(other: Runtime) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        inner = other.interpreter
-        return inner.framework, inner.python, inner.settings
-
-    def first(*, device: bool, threads: bool, runtime_axis: bool) -> Runtime:
+    def first(axis: int) -> Runtime:
+        """Return the first runtime that differs from this one along `axis` at most."""
         return next(
             other
             for other in runtimes
-            if (device or other.device == runtime.device)
-            and (threads or other.interpreter.threads == runtime.interpreter.threads)
-            and (runtime_axis or settled(other) == settled(runtime))
+            if all(a == b for n, (a, b) in enumerate(zip(_coordinates(other), mine, strict=True))
+                   if n != axis)
         )
 
-    candidates: dict[Axis, Runtime] = {
-        "device": first(device=True, threads=False, runtime_axis=False),
-        "threads": first(device=False, threads=True, runtime_axis=False),
-        "runtime": first(device=False, threads=False, runtime_axis=True),
-    }
-    return {axis: other for axis, other in candidates.items() if other != runtime}
+    axes: tuple[Axis, ...] = ("device", "threads", "runtime")
+    found = {axis: first(number) for number, axis in enumerate(axes)}
+    return {axis: other for axis, other in found.items() if other != runtime}
+
+
+def _coordinates(runtime: Runtime) -> tuple[object, object, object]:
+    """Return a runtime's place on the axes device, threads and runtime."""
+    inner = runtime.interpreter
+    return runtime.device, inner.threads, (inner.framework, inner.python, inner.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,3 +99,12 @@ def permits(allowance: Allowance, verdict: Verdict, max_ulp: int) -> bool:
     return allowance.kind == "rounding" or (
         allowance.kind == "ulps" and max_ulp <= allowance.ulps
     )
+
+
+def outcome_of(findings: Sequence[Finding]) -> Literal["ok", "drift", "untested"]:
+    """Reduce findings to a word; equality of nothing, or of constants, is not green."""
+    if any(not finding.allowed for finding in findings):
+        return "drift"
+    if all(finding.verdict in ("untested", "mistrusted") for finding in findings):
+        return "untested"
+    return "ok"

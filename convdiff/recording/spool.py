@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convdiff.recording.observation import Cell, Observation
+
+RECENT = 4
 
 _Place = tuple[int, tuple[int, ...], np.dtype[Any]]
 
@@ -23,10 +25,11 @@ class Spool:
         self._end = 0
         self._places: dict[Cell, _Place] = {}
         self._failures: dict[Cell, Observation] = {}
-        self._last: Observation | None = None
+        self._recent: OrderedDict[Cell, Observation] = OrderedDict()
 
     def add(self, observation: Observation) -> None:
         """Keep one observation; the same cell again replaces it."""
+        self._recent.pop(observation.cell, None)
         cell, output = observation.cell, observation.output
         if output is None:
             self._failures[cell] = observation
@@ -36,11 +39,13 @@ class Spool:
         self._file.write(data.view(np.uint8).data if data.size else b"")
         self._places[cell] = (self._end, data.shape, data.dtype)
         self._end += data.nbytes
+        self._remember(observation)
 
     def get(self, cell: Cell) -> Observation | None:
         """Return a cell's observation, or None if it was never made."""
-        if self._last is not None and self._last.cell == cell:
-            return self._last
+        if cell in self._recent:
+            self._recent.move_to_end(cell)
+            return self._recent[cell]
         if cell in self._failures:
             return self._failures[cell]
         if cell not in self._places:
@@ -52,8 +57,14 @@ class Spool:
         while len(raw) < count:  # one read returns 2 GiB at most
             raw += os.pread(self._file.fileno(), count - len(raw), start + len(raw))
         found = Observation(cell, np.frombuffer(raw, np.uint8).view(dtype).reshape(shape))
-        self._last = replace(found)
+        self._remember(found)
         return found
+
+    def _remember(self, observation: Observation) -> None:
+        """Keep the last few in memory: a baseline is read again and again."""
+        self._recent[observation.cell] = observation
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
 
     def failures(self) -> Iterator[Observation]:
         """Yield the observations that hold a reason and no bits."""
