@@ -13,10 +13,14 @@ from convdiff.runtime.model import Runtime
 OPS: tuple[Op, ...] = ("conv2d", "manual")
 TRIAL_CELLS = 1500
 """Random trials in a first round, over all lengths."""
+TRIAL_OUTPUTS = 64
+"""Random outputs compared at least in the first round, at every length."""
 MOST_TRIALS = 16
 """Random trials a length, once a length has been seen to be unsafe."""
 TRIAL_BYTES = 64 * 2**20
 """All random inputs together; a large input gets few."""
+REFERENCE_LENGTHS = 256
+"""Lengths that also get the manual reference: all of them up to here, beyond that evenly spread."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Plan:
     runtimes: tuple[Runtime, ...]
     cells: tuple[Cell, ...]
     pairings: tuple[Pairing, ...]
-    trials: int
-    """Random inputs a length in the first round; a cell with trial n takes the n-th."""
+    trials: Mapping[int, int]
+    """Random inputs of each length in the first round; a cell with trial n takes the n-th."""
 
 
 def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
@@ -47,15 +51,20 @@ def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
     All cells of one length follow each other: a framework that caches its kernels by shape then
     makes each only once.
     """
-    trials = _first_round(case)
+    trials, referenced = _first_round(case), _spread(case.lengths, REFERENCE_LENGTHS)
     cells = [
         cell
         for runtime in runtimes
         for length in reversed(case.lengths)
-        for cell in _cells_of_length(case, runtime, length, trials)
+        for cell in _cells_of_length(case, runtime, length, trials.get(length, 0))
+        if cell.op == "conv2d" or length in referenced
     ]
     pairings = [
-        pairing for cell in cells if not cell.trial for pairing in _pairings(case, runtimes, cell)
+        pairing
+        for cell in cells
+        if not cell.trial
+        for pairing in _pairings(case, runtimes, cell)
+        if pairing.axis != "reference" or cell.length in referenced
     ]
     return Plan(case, tuple(runtimes), tuple(cells), tuple(pairings), trials)
 
@@ -70,10 +79,26 @@ def most_trials(case: Case) -> int:
     return max(2, min(MOST_TRIALS, TRIAL_BYTES // (8 * math.prod(case.input.shape))))
 
 
-def _first_round(case: Case) -> int:
+def _spread(lengths: Sequence[int], most: int) -> frozenset[int]:
+    """Return at most so many lengths, evenly spread, both ends included."""
+    if len(lengths) <= most:
+        return frozenset(lengths)
+    return frozenset(lengths[round(i * (len(lengths) - 1) / (most - 1))] for i in range(most))
+
+
+def _first_round(case: Case) -> dict[int, int]:
+    """Return how many random inputs each length gets: more where there are few outputs.
+
+    The longest has all of them, since the others are compared with it.
+    """
     if len(case.lengths) < 2:
-        return 0
-    return min(most_trials(case), max(2, TRIAL_CELLS // len(case.lengths)))
+        return {}
+    most, share = most_trials(case), TRIAL_CELLS // len(case.lengths)
+    trials = {}
+    for length in case.lengths:
+        outputs = math.prod(case.conv.output_shape(case.batches[-1], case.height, length))
+        trials[length] = min(most, max(1, share, math.ceil(TRIAL_OUTPUTS / outputs)))
+    return {**trials, case.lengths[-1]: max(trials.values())}
 
 
 def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> list[Cell]:

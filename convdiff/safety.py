@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from convdiff.compare.alignment import aligned
@@ -30,15 +30,14 @@ def find_safe_lengths(
         return
     for runtime in plan.runtimes:
         verdicts = _on_case_input(findings, runtime)
-        tried = plan.trials
-        _try(plan, runtime, verdicts, range(1, tried + 1), spool, strict)
-        left = [length for length, safe in verdicts.items() if safe]
-        more = range(tried + 1, most_trials(plan.case) + 1)
-        if run is not None and len(left) < len(verdicts) and left and more:
-            lengths = (plan.case.lengths[-1], *sorted(left, reverse=True))
-            run([trial_cell(plan.case, runtime, n, trial) for n in lengths for trial in more])
+        _try(plan, runtime, verdicts, {t: range(1, n + 1) for t, n in plan.trials.items()}, spool, strict)
+        tried, most = min(plan.trials.values()), most_trials(plan.case)
+        left = sorted((length for length, safe in verdicts.items() if safe), reverse=True)
+        if run is not None and left and len(left) < len(verdicts):
+            more = {t: range(plan.trials[t] + 1, most + 1) for t in (plan.case.lengths[-1], *left)}
+            run([trial_cell(plan.case, runtime, t, n) for t, trials in more.items() for n in trials])
             _try(plan, runtime, verdicts, more, spool, strict)
-            tried = more[-1]
+            tried = most
         yield safe_lengths(runtime.id, plan.case.lengths, verdicts, tried)
 
 
@@ -51,9 +50,8 @@ def _on_case_input(findings: Sequence[Finding], runtime: Runtime) -> dict[int, b
             continue
         length, difference = comparison.candidate.length, comparison.difference
         equal = None if difference is None else difference.differing == 0
-        before = verdicts.get(length, True)
-        verdicts[length] = False if False in (before, equal) else None if None in (
-            before, equal) else True
+        both = (verdicts.get(length, True), equal)
+        verdicts[length] = False if False in both else None if None in both else True
     return verdicts
 
 
@@ -61,17 +59,18 @@ def _try(
     plan: Plan,
     runtime: Runtime,
     verdicts: dict[int, bool | None],
-    trials: Iterable[int],
+    trials: Mapping[int, Iterable[int]],
     spool: Spool,
     strict: bool,
 ) -> None:
     """Take from the safe lengths those that differ on a random input, or gave no bits there."""
     longest = plan.case.lengths[-1]
-    for trial in trials:
-        for length, safe in list(verdicts.items()):
-            if safe:
-                cell = trial_cell(plan.case, runtime, length, trial)
-                verdicts[length] = _equal(cell, replace(cell, length=longest), spool, strict)
+    for length in [length for length, safe in verdicts.items() if safe]:
+        for trial in trials[length]:
+            cell = trial_cell(plan.case, runtime, length, trial)
+            verdicts[length] = _equal(cell, replace(cell, length=longest), spool, strict)
+            if not verdicts[length]:
+                break
 
 
 def _equal(candidate: Cell, baseline: Cell, spool: Spool, strict: bool) -> bool | None:

@@ -6,28 +6,25 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from msgspec import UNSET, UnsetType
-
-from convdiff.case import schema
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
+from convdiff.case.schema import KINDS
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError
 
-KINDS = ("normal", "uniform", "integers", "ones", "zeros", "delta", "ramp", "file")
-
+Raw = dict[str, Any]
 Key = tuple[str | int, ...]
 
 
 def read_shape(
-    source: Source, key: Key, value: list[Any] | schema.Array, folder: Path
+    source: Source, key: Key, value: list[Any] | Raw, folder: Path
 ) -> tuple[int, ...] | None:
     """Return the shape that the file gives this array, or None where it leaves it open."""
     if isinstance(value, list):
         return _literal(source, key, value)[0]
-    if not isinstance(value.shape, UnsetType):
-        return tuple(value.shape)
-    if not isinstance(value.file, UnsetType):
+    if "shape" in value:
+        return _shape(value)
+    if "file" in value:
         return read_array(source, key, value, folder, None).shape
     return None
 
@@ -35,7 +32,7 @@ def read_shape(
 def read_array(
     source: Source,
     key: Key,
-    value: list[Any] | schema.Array,
+    value: list[Any] | Raw,
     folder: Path,
     shape: tuple[int, ...] | None,
 ) -> ArraySpec:
@@ -44,27 +41,33 @@ def read_array(
     if isinstance(value, list):
         own_shape, numbers = _literal(source, key, value)
         return ArraySpec("values", own_shape, tuple(numbers), place=place)
-    kinds = [kind for kind in KINDS if getattr(value, kind) is not UNSET]
+    kinds = [kind for kind in KINDS if kind in value]
     if len(kinds) != 1:
         found = " and ".join(kinds) if kinds else "none"
         _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")
     kind = kinds[0]
     if kind == "file":
         return _file(source, key, value, folder)
-    own = tuple(value.shape) if not isinstance(value.shape, UnsetType) else shape
+    own = _shape(value) if "shape" in value else shape
     if own is None:
         _fail(source, key, f"{key[0]!r} needs a 'shape' with {kind!r}")
-    parameter = getattr(value, kind)
-    if parameter is False:
-        _fail(source, (*key, kind), f"{kind!r} takes true")
+    parameter = value[kind]
     values = tuple(parameter) if isinstance(parameter, list) else (float(parameter),)
     if kind in ("uniform", "integers") and values[0] > values[1]:
         _fail(source, (*key, kind), f"{kind!r} counts down: {list(values)}")
     if kind == "delta":
         values = (float(_delta(source, key, parameter, own)),)
     return ArraySpec(
-        kind, own, values, seed=value.seed, scale=float(value.scale), place=place
+        kind, own, values, seed=int(value.get("seed", 0)), scale=_scale(value), place=place
     )
+
+
+def _shape(value: Raw) -> tuple[int, ...]:
+    return tuple(int(extent) for extent in value["shape"])
+
+
+def _scale(value: Raw) -> float:
+    return float(value.get("scale", 1.0))
 
 
 def _delta(source: Source, key: Key, index: int | list[int], shape: tuple[int, ...]) -> int:
@@ -81,11 +84,11 @@ def _delta(source: Source, key: Key, index: int | list[int], shape: tuple[int, .
     return flat
 
 
-def _file(source: Source, key: Key, value: schema.Array, folder: Path) -> ArraySpec:
+def _file(source: Source, key: Key, value: Raw, folder: Path) -> ArraySpec:
     place = source.place((*key, "file"))
-    if not isinstance(value.shape, UnsetType):
+    if "shape" in value:
         _fail(source, (*key, "shape"), "a 'file' brings its own shape")
-    name, _, member = str(value.file).partition("#")
+    name, _, member = str(value["file"]).partition("#")
     path = folder / name
     root = folder.resolve()
     try:
@@ -96,7 +99,7 @@ def _file(source: Source, key: Key, value: schema.Array, folder: Path) -> ArrayS
         raise CaseError(place, f"{name!r} leads out of the case file's folder")
     shape = array_shape(path, member or None, place)
     return ArraySpec(
-        "file", shape, file=path, member=member or None, scale=float(value.scale), place=place
+        "file", shape, file=path, member=member or None, scale=_scale(value), place=place
     )
 
 

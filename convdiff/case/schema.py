@@ -1,115 +1,164 @@
-"""The case file's schema: what keys there are, what each may hold.
+"""The case file's schema: what keys there are, what each may hold. JSON Schema, draft 7.
 
-msgspec builds the checks and the JSON Schema from these classes, and imports in a fraction of the
-time that other schema libraries take, which is what a bad file's error waits for.
+It is data, so that what is checked here, what `convdiff schema` prints and what an editor knows
+are the same. fastjsonschema checks it: it imports in a fraction of the time of other schema
+libraries, which is what a bad file's error waits for.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+Schema = dict[str, Any]
 
-Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Number = int | float
-Range = Annotated[
-    str,
-    Meta(pattern=r"^[\d.,:\s]+$", examples=["7..20", "7..2000:7"], description="7..20 or 5..64:4"),
-]
-Lengths = Positive | Range | list[Positive | Range]
-Pair = Positive | Annotated[list[Positive], Meta(min_length=2, max_length=2)]
-Literals = list[Any]
-"""A nested list of numbers; its shape is checked where the geometry is known."""
-
-
-class Array(Struct, forbid_unknown_fields=True, frozen=True):
-    """An array that is generated or read from a file; exactly one kind, with its parameter."""
-
-    normal: Annotated[Number, Meta(description="standard deviation")] | UnsetType = UNSET
-    uniform: (
-        Annotated[list[Number], Meta(min_length=2, max_length=2, description="[low, high)")]
-        | UnsetType
-    ) = UNSET
-    integers: (
-        Annotated[list[int], Meta(min_length=2, max_length=2, description="[low, high], inclusive")]
-        | UnsetType
-    ) = UNSET
-    ones: Annotated[bool, Meta(description="true")] | UnsetType = UNSET
-    zeros: Annotated[bool, Meta(description="true")] | UnsetType = UNSET
-    delta: (
-        Annotated[int, Meta(ge=0, description="which element, in C order, is 1")]
-        | Annotated[list[int], Meta(description="index of the element that is 1")]
-        | UnsetType
-    ) = UNSET
-    ramp: Annotated[Number, Meta(description="step: ramp·t along the length")] | UnsetType = UNSET
-    file: (
-        Annotated[str, Meta(description=".npy or .npz beside the case file; name.npz#member")]
-        | UnsetType
-    ) = UNSET
-    shape: list[Positive] | UnsetType = UNSET
-    seed: Annotated[int, Meta(ge=0, description="of NumPy's default_rng")] = 0
-    scale: Annotated[Number, Meta(description="multiplies every value")] = 1.0
-
-
-class Ulps(Struct, forbid_unknown_fields=True, frozen=True):
-    """At most so many units in the last place."""
-
-    ulps: Annotated[int, Meta(ge=0)]
-
-
-Expectation = Literal["bitwise", "rounding", "anything"] | Ulps
-
-
-class Expect(Struct, forbid_unknown_fields=True, frozen=True):
-    """What may differ along each axis; all but device, runtime and reference default to bitwise."""
-
-    length: Expectation = "bitwise"
-    batch: Expectation = "bitwise"
-    threads: Expectation = "bitwise"
-    repeat: Expectation = "bitwise"
-    baseline: Expectation = "bitwise"
-    device: Expectation = "rounding"
-    runtime: Expectation = "rounding"
-    reference: Expectation = "rounding"
-
-
-class CaseFile(Struct, forbid_unknown_fields=True, frozen=True):
-    """A convolution, the inputs it is run on, and what is expected of it."""
-
-    filter: Annotated[
-        Literals | Array, Meta(description="HWIO; a flat list is (1, k, 1, 1), 2-D is (kh, kw)")
+POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+RANGE: Schema = {
+    "type": "string",
+    "pattern": r"^[\d.,:\s]+$",
+    "description": "a range such as 7..20 or 7..2000:7",
+}
+WHOLE_NUMBERS: Schema = {
+    "anyOf": [
+        POSITIVE,
+        RANGE,
+        {"type": "array", "items": {"anyOf": [POSITIVE, RANGE]}, "minItems": 1},
     ]
-    input: Annotated[
-        Literals | Array, Meta(description="NHWC at the longest length; a flat list is one row")
+}
+PAIR: Schema = {
+    "anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]
+}
+NUMBERS: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+
+ARRAY: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "normal": {"type": "number", "description": "standard deviation; the mean is 0"},
+        "uniform": {**NUMBERS, "description": "[low, high)"},
+        "integers": {
+            **NUMBERS,
+            "items": {"type": "integer"},
+            "description": "[low, high], both included",
+        },
+        "ones": {"const": True},
+        "zeros": {"const": True},
+        "delta": {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            ],
+            "description": "which element is 1: its place in C order, or its index",
+        },
+        "ramp": {"type": "number", "description": "step·t along the length"},
+        "file": {
+            "type": "string",
+            "description": ".npy or .npz beside the case file; name.npz#member",
+        },
+        "shape": {"type": "array", "items": POSITIVE, "minItems": 1, "maxItems": 4},
+        "seed": {"type": "integer", "minimum": 0, "description": "of numpy.random.default_rng"},
+        "scale": {"type": "number", "description": "multiplies every value"},
+    },
+}
+KINDS = ("normal", "uniform", "integers", "ones", "zeros", "delta", "ramp", "file")
+
+EXPECTATION: Schema = {
+    "anyOf": [
+        {"enum": ["bitwise", "rounding", "anything"]},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["ulps"],
+            "properties": {"ulps": {"type": "integer", "minimum": 0}},
+        },
     ]
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    source: Annotated[str, Meta(description="where it was reported")] | UnsetType = UNSET
-    bias: Literals | Array | None = None
-    lengths: Annotated[Lengths, Meta(description="input widths: 7, 7..20, [7, 8, 9]")] | (
-        UnsetType
-    ) = UNSET
-    device: Literal["cpu", "gpu"] | UnsetType = UNSET
-    devices: (
-        Annotated[
-            list[Annotated[str, Meta(pattern=r"^(cpu|gpu(:\d+)?)$")]],
-            Meta(min_length=1, description="cpu, gpu (every visible one), gpu:0"),
-        ]
-        | UnsetType
-    ) = UNSET
-    height: Positive | UnsetType = UNSET
-    batch: Annotated[Lengths, Meta(description="batch sizes: 1, [1, 8]")] = 1
-    channels: Positive | UnsetType = UNSET
-    strides: Pair = 1
-    dilations: Pair = 1
-    groups: Positive = 1
-    dtype: Literal["float32", "float64", "float16", "bfloat16"] = "float32"
-    padding: Literal["VALID"] = "VALID"
-    repeat: Annotated[int, Meta(ge=1, le=10_000, description="runs of each cell")] = 1
-    expect: Expect = msgspec.field(default_factory=Expect)
+}
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a case file."""
-    schema = msgspec.json.schema(CaseFile)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+def _expect(defaults: Mapping[str, str]) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "what may differ along each axis",
+        "properties": {
+            axis: {**EXPECTATION, "default": default} for axis, default in defaults.items()
+        },
+    }
+
+
+def _array(description: str) -> Schema:
+    return {
+        "anyOf": [{"type": "array", "minItems": 1}, {"$ref": "#/definitions/array"}],
+        "description": description,
+    }
+
+
+CASE: Schema = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "convdiff case",
+    "description": "A convolution, the inputs it is run on, and what is expected of it.",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["filter", "input"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+        "source": {"type": "string", "description": "where it was reported"},
+        "filter": _array("HWIO; a flat list is (1, k, 1, 1), a 2-D one (kh, kw, 1, 1)"),
+        "bias": _array("one value an output channel"),
+        "input": _array("NHWC at the longest length; a flat list is one row"),
+        "lengths": {**WHOLE_NUMBERS, "description": "input widths: 7, 7..20, [7, 8, 9]"},
+        "device": {"enum": ["cpu", "gpu"]},
+        "devices": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "string",
+                "pattern": r"^(cpu|gpu(:\d+)?)$",
+                "description": "cpu, gpu (every visible one) or gpu:N",
+            },
+        },
+        "height": {**POSITIVE, "description": "rows of the input; default: the filter's"},
+        "batch": {**WHOLE_NUMBERS, "description": "batch sizes: 1, [1, 8]"},
+        "channels": {**POSITIVE, "description": "input channels, as a check"},
+        "strides": {**PAIR, "description": "one number or [height, width]"},
+        "dilations": {**PAIR, "description": "one number or [height, width]"},
+        "groups": POSITIVE,
+        "dtype": {"enum": ["float32", "float64", "float16", "bfloat16"]},
+        "padding": {"enum": ["VALID"]},
+        "repeat": {"type": "integer", "minimum": 1, "maximum": 10_000},
+        "expect": _expect(
+            {
+                "length": "bitwise",
+                "batch": "bitwise",
+                "threads": "bitwise",
+                "repeat": "bitwise",
+                "baseline": "bitwise",
+                "device": "rounding",
+                "runtime": "rounding",
+                "reference": "rounding",
+            }
+        ),
+    },
+    "definitions": {"array": ARRAY},
+}
+
+
+def json_schema() -> Schema:
+    """Return the JSON Schema of a case file."""
+    return CASE
+
+
+@functools.cache
+def validator() -> Callable[[Any], Any]:
+    """Return the compiled check of a whole case file."""
+    return compiled(CASE)
+
+
+def compiled(schema: Schema) -> Callable[[Any], Any]:
+    """Compile a schema, or a part of this one."""
+    import fastjsonschema
+
+    whole = schema if schema is CASE else {**schema, "definitions": CASE["definitions"]}
+    check: Callable[[Any], Any] = fastjsonschema.compile(whole, use_default=False)
+    return check

@@ -19,7 +19,7 @@ class SafeLengths:
     unsafe: tuple[int, ...]
     untested: tuple[int, ...]
     inputs: int
-    """Random inputs tried beside the case's own, at the longest length."""
+    """Random inputs tried beside the case's own, at the least."""
     rule: str | None
     """Such as `T ≡ 0 mod 4`, or None where there is none that all tried lengths keep."""
 

@@ -35,8 +35,10 @@ class Spool:
             self._failures[cell] = observation
             return
         data = np.ascontiguousarray(output)
-        self._file.seek(self._end)
-        self._file.write(data.view(np.uint8).data if data.size else b"")
+        raw = data.view(np.uint8).reshape(-1).data
+        written = 0
+        while written < data.nbytes:  # one write takes 2 GiB at most
+            written += os.pwrite(self._file.fileno(), raw[written:], self._end + written)
         self._places[cell] = (self._end, data.shape, data.dtype)
         self._end += data.nbytes
         self._remember(observation)
@@ -51,7 +53,6 @@ class Spool:
         if cell not in self._places:
             return None
         start, shape, dtype = self._places[cell]
-        self._file.flush()
         count = int(np.prod(shape)) * dtype.itemsize
         raw = bytearray(os.pread(self._file.fileno(), count, start))
         while len(raw) < count:  # one read returns 2 GiB at most

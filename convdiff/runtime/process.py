@@ -51,7 +51,9 @@ class WorkerProcess:
         finally:
             os.close(request_end)
             os.close(reply_end)
-        os.set_blocking(self._replies, False)
+        self._buffer = bytearray()
+        self._poller = select.poll()
+        self._poller.register(self._replies, select.POLLIN | select.POLLHUP)
 
     @property
     def pid(self) -> int:
@@ -77,26 +79,17 @@ class WorkerProcess:
             raise WorkerGoneError(f"worker sent garbage ({error}){self._last_words()}") from None
 
     def _read(self, size: int, deadline: float) -> bytearray:
-        data = bytearray(size)
-        view, filled = memoryview(data), 0
-        poller = select.poll()
-        poller.register(self._replies, select.POLLIN | select.POLLHUP)
-        while filled < size:
-            try:
-                chunk = os.read(self._replies, min(size - filled, 1 << 20))
-            except BlockingIOError:
-                left = deadline - time.monotonic()
-                if left <= 0 or not poller.poll(left * 1000):
-                    self.kill()
-                    words = self._last_words()
-                    raise WorkerGoneError(
-                        f"worker said nothing for {self.timeout:g} s{words}"
-                    ) from None
-                continue
+        """Return the next `size` bytes; what came with them waits in the buffer."""
+        while len(self._buffer) < size:
+            if not self._poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                self.kill()
+                words = self._last_words()
+                raise WorkerGoneError(f"worker said nothing for {self.timeout:g} s{words}")
+            chunk = os.read(self._replies, max(1 << 16, min(size - len(self._buffer), 1 << 24)))
             if not chunk:
                 raise WorkerGoneError(self._end())
-            view[filled : filled + len(chunk)] = chunk
-            filled += len(chunk)
+            self._buffer += chunk
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
 
     def kill(self) -> None:

@@ -122,7 +122,7 @@ def safe(found: SafeLengths) -> str:
     """Say which lengths are safe, with the rule where there is one."""
     if found.untested and not found.lengths[:-1] and not found.unsafe:
         return f"untested against T={found.longest}"
-    tried = f"on this input and on {found.inputs} random ones"
+    tried = f"on this input and on {found.inputs} or more random ones"
     if not found.unsafe:
         text = f"all lengths agree with T={found.longest} {tried}"
     elif len(found.lengths) == 1:
