@@ -7,11 +7,19 @@ from dataclasses import dataclass
 SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED = 0, 1, 2, 125, 130
 """The exit codes: within `expect`, drift, bad usage or input, could not test, interrupted."""
 
+LONGEST_MESSAGE = 400
+"""Characters; what a message quotes may be as long as the file."""
+
 
 class ConvdiffError(Exception):
-    """A mistake that the user can mend; its text is one line."""
+    """A mistake that the user can mend; its text is one line, whatever it quotes."""
 
     exit_code = USAGE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
+        )
 
 
 @dataclass(frozen=True)
@@ -31,5 +39,6 @@ class CaseError(ConvdiffError):
     """A case file that can't be used: where, what was found, what was expected."""
 
     def __init__(self, place: Place, message: str) -> None:
-        super().__init__(f"{place}: {message}")
+        shown = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "…"
+        super().__init__(f"{place}: {shown}")
         self.place = place

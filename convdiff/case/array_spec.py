@@ -55,6 +55,8 @@ def read_array(
     values = tuple(parameter) if isinstance(parameter, list) else (float(parameter),)
     if kind in ("uniform", "integers") and values[0] > values[1]:
         _fail(source, (*key, kind), f"{kind!r} counts down: {list(values)}")
+    if kind == "uniform" and not math.isfinite(values[1] - values[0]):
+        _fail(source, (*key, kind), f"{kind!r} is wider than float64 reaches: {list(values)}")
     if kind == "delta":
         values = (float(_delta(source, key, parameter, own)),)
     return ArraySpec(
@@ -70,17 +72,17 @@ def _scale(value: Raw) -> float:
     return float(value.get("scale", 1.0))
 
 
-def _delta(source: Source, key: Key, index: int | list[int], shape: tuple[int, ...]) -> int:
+def _delta(source: Source, key: Key, index: float | list[int], shape: tuple[int, ...]) -> int:
     """Return the flat position of the element that is 1."""
-    if isinstance(index, int):
+    if not isinstance(index, list):
         if index >= math.prod(shape):
             _fail(source, (*key, "delta"), f"delta {index} is outside of shape {list(shape)}")
-        return index
+        return int(index)
     if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
         _fail(source, (*key, "delta"), f"delta {index} is no index into shape {list(shape)}")
     flat = 0
     for i, n in zip(index, shape, strict=True):
-        flat = flat * n + i
+        flat = flat * n + int(i)
     return flat
 
 
@@ -126,7 +128,9 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[tuple[int, ...
             return
         if not isinstance(node, list) or len(node) != shape[depth]:
             found = f"{len(node)}" if isinstance(node, list) else f"{node!r}"
-            _fail(source, path, f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}")
+            _fail(
+                source, path, f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}"
+            )
         for index, child in enumerate(node):
             walk(child, (*path, index), depth + 1)
 

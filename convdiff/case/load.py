@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from convdiff.case.array_spec import read_array, read_shape
 from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
-from convdiff.case.ranges import parse_range
+from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, Place
@@ -81,9 +81,7 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
     )
 
 
-def _convolution(
-    source: Source, raw: Raw, folder: Path
-) -> tuple[Convolution, ArraySpec]:
+def _convolution(source: Source, raw: Raw, folder: Path) -> tuple[Convolution, ArraySpec]:
     spec = read_array(source, ("filter",), raw["filter"], folder, None)
     shape = spec.shape
     if len(shape) == 1:
@@ -119,7 +117,7 @@ def _convolution(
             f"channels is {channels}, but the filter takes {per_group} × {groups} group(s)"
             f" = {conv.channels_in}",
         )
-    return conv, _reshaped(spec, shape)
+    return conv, replace(spec, shape=shape, along=1)
 
 
 def _input(
@@ -144,7 +142,8 @@ def _input(
         _fail(
             source,
             ("lengths",) if "lengths" in raw else ("input",),
-            f"length {lengths[0]} is below the filter's width {reach_w}; VALID needs {reach_w} or more",
+            f"length {lengths[0]} is below the filter's width {reach_w}; "
+            f"VALID needs {reach_w} or more",
         )
     batch = max(_whole_numbers(source, ("batch",), raw.get("batch", 1)))
     height = int(raw.get("height", given[1] if given else reach_h))
@@ -165,11 +164,7 @@ def _input(
             " (a larger batch or length is cut)",
         )
     spec = read_array(source, ("input",), raw["input"], folder, given or needed)
-    return lengths, _reshaped(spec, given or needed)
-
-
-def _reshaped(spec: ArraySpec, shape: tuple[int, ...]) -> ArraySpec:
-    return replace(spec, shape=shape)
+    return lengths, replace(spec, shape=given or needed, along=2)
 
 
 def _devices(source: Source, raw: Raw) -> tuple[str, ...]:
@@ -188,6 +183,8 @@ def _whole_numbers(source: Source, path: tuple[str], value: Any) -> tuple[int, .
             numbers.update(parse_range(item))
         except ValueError as error:
             _fail(source, path, f"{path[0]!r}: {error}")
+        if len(numbers) > LONGEST:
+            _fail(source, path, f"{path[0]!r} has more than {LONGEST:,} values")
     if min(numbers) < 1:
         _fail(source, path, f"{path[0]!r} must be 1 or more")
     return tuple(sorted(numbers))

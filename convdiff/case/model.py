@@ -42,6 +42,8 @@ class ArraySpec:
     stream: int = 0
     """Which of a seed's independent streams: the image's number in an input."""
     scale: float = 1.0
+    along: int = 0
+    """The axis of a ramp: the length, so 2 of NHWC, 1 of HWIO, 0 of a bias."""
     place: Place = field(default_factory=lambda: Place("<case>"), compare=False)
 
 

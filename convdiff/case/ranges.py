@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 100_000
-"""No more values than this in one range: each is a cell to run."""
+"""No more values than this in one list of ranges: each is a cell to run."""
 
 _PART = re.compile(r"\s*(\d{1,10})\s*(?:\.\.\s*(\d{1,10})\s*(?::\s*(\d{1,10})\s*)?)?")
 
@@ -30,6 +30,8 @@ def parse_range(text: str) -> tuple[int, ...]:
         if (last - first) // step >= LONGEST:
             raise ValueError(f"{part.strip()!r} has more than {LONGEST:,} values; give it a step")
         values.update(range(first, last + 1, step))
+        if len(values) > LONGEST:
+            raise ValueError(f"more than {LONGEST:,} values in all; give the ranges a step")
     return tuple(sorted(values))
 
 

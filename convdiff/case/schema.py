@@ -35,11 +35,15 @@ ARRAY: Schema = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "normal": {"type": "number", "description": "standard deviation; the mean is 0"},
+        "normal": {
+            "type": "number",
+            "minimum": 0,
+            "description": "standard deviation; the mean is 0",
+        },
         "uniform": {**NUMBERS, "description": "[low, high)"},
         "integers": {
             **NUMBERS,
-            "items": {"type": "integer"},
+            "items": {"type": "integer", "minimum": -(2**53), "maximum": 2**53},
             "description": "[low, high], both included",
         },
         "ones": {"const": True},

@@ -45,8 +45,7 @@ def check(source: Source) -> dict[str, Any]:
 def _innermost(path: Path, error: JsonSchemaValueException) -> tuple[Path, Any]:
     """Descend into the alternative that a value of its type was meant to be."""
     while error.rule in ("anyOf", "oneOf"):
-        for option in error.rule_definition:
-            option = _resolved(option)
+        for option in map(_resolved, error.rule_definition):
             if not _is_of(error.value, option):
                 continue
             try:
@@ -62,9 +61,11 @@ def _innermost(path: Path, error: JsonSchemaValueException) -> tuple[Path, Any]:
 def _refuse(source: Source, path: Path, error: JsonSchemaValueException) -> None:
     key = ".".join(str(part) for part in path)
     rule, rules = error.rule, error.rule_definition
-    known = list(error.definition.get("properties", ()))
-    unknown = next((name for name in error.value if name not in known), None) if known else None
-    if unknown is not None and rule in ("additionalProperties", "required"):
+    unknown = None
+    if rule in ("additionalProperties", "required"):
+        known = list(error.definition["properties"])
+        unknown = next((name for name in error.value if name not in known), None)
+    if unknown is not None:
         near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
         inside = f" in {key!r}" if key else ""
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
@@ -101,8 +102,9 @@ def _wanted(schema: Schema) -> str:
     text = _TYPES[schema["type"]]
     if "minimum" in schema:
         text += f" of {schema['minimum']} or more"
-        if schema.get("maximum") == 1_000_000_000:
-            text += " (at most 10^9)"
+    if "maximum" in schema:
+        most = schema["maximum"]
+        text += f" (at most {'10^9' if most == 1_000_000_000 else most})"
     return text
 
 

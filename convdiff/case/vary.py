@@ -35,10 +35,25 @@ def vary(
                 f"batch {shape[0]} and length {shape[2]} were asked for"
             )
         shape = case.input.shape  # type: ignore[assignment]  # an input is always NHWC
+    values = case.input.values
+    if case.input.kind == "delta":
+        shape = (max(shape[0], held_batch), height, max(shape[2], held_length), channels)
+        values = (_moved(int(values[0]), case.input.shape, shape),)
     return replace(
         case,
         lengths=lengths,
         batches=batches,
         devices=devices or case.devices,
-        input=replace(case.input, shape=shape),
+        input=replace(case.input, shape=shape, values=values),
     )
+
+
+def _moved(flat: int, old: tuple[int, ...], new: tuple[int, ...]) -> int:
+    """Return where the element at flat position `flat` of shape `old` is in the shape `new`."""
+    index = []
+    for extent in reversed(old):
+        flat, i = divmod(flat, extent)
+        index.append(i)
+    for i, extent in zip(reversed(index), new, strict=True):
+        flat = flat * extent + i
+    return flat

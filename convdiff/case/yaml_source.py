@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from convdiff.errors import CaseError, Place
 
@@ -57,6 +58,9 @@ def parse_source(text: str, file: str) -> Source:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
+    except ReaderError as error:
+        before = text[: error.position]
+        raise CaseError(_end_of(before, file), f"not YAML: {error.reason}") from None
     except RecursionError:
         raise CaseError(Place(file), "not a case: nested too deeply") from None
     except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
@@ -91,9 +95,15 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CaseError(place, f"not UTF-8 text (byte {error.start})") from None
+        before = error.object[: error.start].decode("utf-8", "replace")
+        raise CaseError(_end_of(before, str(path)), "not UTF-8 text") from None
     except OSError as error:
         raise CaseError(place, f"cannot be read: {error.strerror}") from None
+
+
+def _end_of(text: str, file: str) -> Place:
+    """Return the place that follows `text`, the beginning of a file."""
+    return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
 class _Builder:
@@ -138,6 +148,8 @@ class _Builder:
             self.places.setdefault(path, self.at(node))
         if isinstance(node, ScalarNode):
             return self.scalar(node)
+        if str(node.tag) not in (_TAG + "seq", _TAG + "map"):
+            raise CaseError(self.at(node), f"the tag {node.tag} means nothing in a case file")
         if isinstance(node, SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
         return self.mapping(node, path)
@@ -153,9 +165,12 @@ class _Builder:
                 line = first_seen[key]
                 raise CaseError(self.at(key_node), f"key {key!r} stands twice (also line {line})")
             first_seen[key] = key_node.start_mark.line + 1
-            self.places[(*path, key)] = self.at(value_node)
-            self.places[(*path, key, "<key>")] = self.at(key_node)
-            result[key] = self.build(value_node, (*path, key))
+            # A value that is left out stands nowhere: its key does.
+            empty = value_node.start_mark.index == value_node.end_mark.index
+            way = (*path, key)
+            self.places[way] = self.at(key_node if empty else value_node)
+            self.places.update({(*way, "<key>"): self.at(key_node)})
+            result[key] = self.build(value_node, way)
         return result
 
     def scalar(self, node: ScalarNode) -> Any:
@@ -165,7 +180,7 @@ class _Builder:
         try:
             return self.number(tag, text)
         except (ValueError, OverflowError):
-            raise CaseError(self.at(node), f"{text} is not a finite number") from None
+            raise CaseError(self.at(node), f"{text[:40]} is not a finite number") from None
         except KeyError:
             raise CaseError(self.at(node), f"the tag {tag} means nothing in a case file") from None
 
@@ -177,7 +192,9 @@ class _Builder:
         plain = text.replace("_", "")
         if tag == _TAG + "int":
             base = {"0x": 16, "0o": 8}.get(plain.lstrip("+-")[:2].lower(), 10)
-            return int(plain, base)
+            number = int(plain, base)
+            float(number)  # beyond float64's range, no array could hold it
+            return number
         if tag == _TAG + "float":
             value = float(plain.lower().replace(".inf", "inf").replace(".nan", "nan"))
             if not math.isfinite(value):

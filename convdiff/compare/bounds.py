@@ -26,7 +26,10 @@ def worst_case(scales: Scales, terms: int, form: Format) -> Array:
 
     One more rounding is allowed for the bias or a narrow output.
     """
-    return 2 * gamma(terms + 1, form) * scales.absolute
+    absolute = scales.absolute
+    bound = np.zeros_like(absolute)  # and zero where A is, though γ may be infinite
+    np.multiply(2 * gamma(terms + 1, form), absolute, out=bound, where=absolute > 0)
+    return bound
 
 
 def screen(scales: Scales, terms: int, form: Format, a: Array, b: Array) -> Array:
@@ -36,4 +39,4 @@ def screen(scales: Scales, terms: int, form: Format, a: Array, b: Array) -> Arra
     """
     size = np.sqrt(terms) * scales.euclidean
     size = size + np.abs(a.astype(np.float64)) + np.abs(b.astype(np.float64))
-    return SCREEN * form.unit_roundoff * size
+    return np.asarray(SCREEN * form.unit_roundoff * size)

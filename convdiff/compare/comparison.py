@@ -139,7 +139,7 @@ def _condition(absolute: float, value: float) -> float:
 def _nearness(
     a: Array, b: Array, reference: Reference, difference: Difference, exact_worst: Array
 ) -> Nearness:
-    """Measure both sides against exact: everywhere where it is known, else at the worst elements."""
+    """Measure both sides against exact: wherever it is known, else at the worst elements."""
     if reference.exact is not None:
         truth = reference.exact[tuple(slice(0, extent) for extent in a.shape)]
     else:
@@ -148,8 +148,14 @@ def _nearness(
     wide = truth.astype(np.float64)
     unit = spacing(wide, reference.format)
     with np.errstate(invalid="ignore", over="ignore"):
-        errors = [np.abs(side.astype(np.float64) - wide) for side in (a, b)]
+        errors = [_error(side.astype(np.float64), wide) for side in (a, b)]
         in_ulps = [np.max(error / unit) for error in errors]
     return Nearness(
         float(in_ulps[0]), float(in_ulps[1]), float(errors[0].max()), float(errors[1].max())
     )
+
+
+def _error(values: Array, truth: Array) -> Array:
+    """Return |values − truth|: 0 for an infinity that is right, infinite for a NaN."""
+    size = np.abs(values - truth)
+    return np.where(values == truth, 0.0, np.where(np.isnan(size), np.inf, size))

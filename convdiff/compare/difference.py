@@ -55,7 +55,7 @@ def differs(a: Array, b: Array, strict: bool) -> Array:
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     mask = a.view(bits) != b.view(bits)
     if not strict and mask.any():
-        mask &= ~((a == b) | ((a != a) & (b != b)))
+        mask &= ~((a == b) | (np.isnan(a) & np.isnan(b)))
     return np.asarray(mask)
 
 

@@ -41,7 +41,9 @@ class Scales:
 
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
     """Return A and L2 of every output by fp64 matrix products; good to about 1e-13."""
-    absolute = _products(conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio)))
+    absolute = _products(
+        conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio))
+    )
     squares = _products(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)
     if tensors.bias is not None:
         bias = _wide(tensors.bias)
@@ -100,6 +102,7 @@ def products_at(
     return terms
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _compensated(conv: Convolution, tensors: Tensors, part: Array) -> tuple[Array, Array]:
     """Sum with error terms (Sum2 of Ogita, Rump and Oishi, 2005) and certify the rounding.
 
@@ -110,7 +113,7 @@ def _compensated(conv: Convolution, tensors: Tensors, part: Array) -> tuple[Arra
     per_group, width = conv.channels_out // conv.groups, conv.channels_in // conv.groups
     high = np.zeros((rows, columns, conv.groups, per_group))
     low = np.zeros_like(high)
-    size = np.zeros_like(high)
+    lost = np.zeros_like(high)  # Σ|error|, which bounds how wrong `low` itself may be
     weights = _wide(tensors.filter_hwio)
     for i, j, c in np.ndindex(*conv.kernel, width):
         a = part[:, :, i, j, c::width].astype(np.float64)[..., None]
@@ -118,27 +121,37 @@ def _compensated(conv: Convolution, tensors: Tensors, part: Array) -> tuple[Arra
         for term in _product(a, b, dtype):
             high, error = _two_sum(high, term)
             low += error
-            size += np.abs(term)
+            lost += np.abs(error)
     flat = (rows, columns, conv.channels_out)
-    high, low, size = high.reshape(flat), low.reshape(flat), size.reshape(flat)
+    high, low, lost = high.reshape(flat), low.reshape(flat), lost.reshape(flat)
     if tensors.bias is not None:
-        bias = _wide(tensors.bias)
-        high, error = _two_sum(high, bias)
-        low, size = low + error, size + np.abs(bias)
-    count = 2 * conv.taps + 2
-    gamma = count * 2.0**-53 / (1 - count * 2.0**-53)
+        high, error = _two_sum(high, _wide(tensors.bias))
+        low, lost = low + error, lost + np.abs(error)
     high, low = _two_sum(high, low)
-    slack = 2 * gamma * gamma * size + 2.0**-1070
+    slack = 4 * (2 * conv.taps + 2) * 2.0**-53 * lost
+    if _may_underflow(tensors):
+        slack += 2.0**-1040
+    certain = (low == 0) & (slack == 0)
     if dtype == np.float64:
         gap = np.spacing(np.abs(np.nextafter(high, 0)))
-        tiny = size < 2.0**-900  # products may have lost bits below the subnormals
-        with np.errstate(invalid="ignore"):
-            return high, ~(np.abs(low) + slack < 0.49 * gap) | tiny
-    with np.errstate(invalid="ignore", over="ignore"):
-        below = round_to(np.nextafter(high + (low - slack), -np.inf), dtype)
-        above = round_to(np.nextafter(high + (low + slack), np.inf), dtype)
+        return high, ~(certain | (np.abs(low) + slack < 0.49 * gap))
+    below = np.where(certain, high, np.nextafter(high + (low - slack), -np.inf))
+    above = np.where(certain, high, np.nextafter(high + (low + slack), np.inf))
+    below, above = round_to(below, dtype), round_to(above, dtype)
     bits = FORMATS[dtype.name].bits
     return below, below.view(bits) != above.view(bits)
+
+
+def _may_underflow(tensors: Tensors) -> bool:
+    """Return whether a product of two fp64 may lose bits below the subnormals.
+
+    An error term reaches 2^-106 below its product; all of them together stay below 2^-1040.
+    """
+    smallest = 1.0
+    for array in (tensors.input_nhwc, tensors.filter_hwio):
+        sizes = np.abs(_wide(array))
+        smallest *= float(sizes.min(initial=1.0, where=sizes > 0))
+    return smallest < 2.0**-960 and tensors.input_nhwc.dtype == np.float64
 
 
 def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Iterator[Array]:
@@ -178,9 +191,7 @@ def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array
                 field = view[image, top : top + step, ..., group * width : (group + 1) * width]
                 table = np.ascontiguousarray(field).reshape(-1, conv.taps)
                 block = table @ columns_of
-                result[image, top : top + step, :, outs] = block.reshape(
-                    -1, columns, per_group
-                )
+                result[image, top : top + step, :, outs] = block.reshape(-1, columns, per_group)
     return result
 
 

@@ -24,7 +24,7 @@ class Format:
 
     @property
     def unit_roundoff(self) -> float:
-        """u = 2^-p, the largest relative error of one rounding to nearest."""
+        """The unit roundoff u = 2^-p, the largest relative error of one rounding to nearest."""
         return float(2.0**-self.precision)
 
 
@@ -50,7 +50,7 @@ def ordered(array: Array) -> Array:
     raw = np.ascontiguousarray(array).view(form.bits)
     sign = form.bits.type(1 << (8 * form.bits.itemsize - 1))
     magnitude = (raw & ~sign).astype(np.int64)
-    return np.where(raw & sign, -magnitude, magnitude)
+    return np.asarray(np.where(raw & sign, -magnitude, magnitude))
 
 
 def ulps(a: Array, b: Array) -> Array:
@@ -69,7 +69,7 @@ def spacing(values: Array, form: Format) -> Array:
     _, exponent = np.frexp(np.abs(values.astype(np.float64)))
     lowest = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}[form.name]
     power = np.maximum(exponent - form.precision, lowest)
-    return np.ldexp(1.0, np.where(values == 0, lowest, power))
+    return np.asarray(np.ldexp(1.0, np.where(values == 0, lowest, power)))
 
 
 def round_to(values: Array, dtype: np.dtype[Any]) -> Array:
@@ -80,23 +80,23 @@ def round_to(values: Array, dtype: np.dtype[Any]) -> Array:
     """
     with np.errstate(over="ignore"):
         if dtype.name != "bfloat16":
-            return values.astype(dtype)
+            return np.asarray(values.astype(dtype))
         near = values.astype(np.float32)
     toward = np.where(np.abs(near.astype(np.float64)) > np.abs(values), np.nextafter(near, 0), near)
     odd = toward.astype(np.float32).view(np.uint32)
     inexact = np.isfinite(values) & (toward.astype(np.float64) != values)
-    return (odd | inexact.astype(np.uint32)).view(np.float32).astype(dtype)
+    return np.asarray((odd | inexact.astype(np.uint32)).view(np.float32).astype(dtype))
 
 
 def round_fraction(value: Fraction, dtype: np.dtype[Any]) -> Array:
     """Round an exact rational to `dtype`, to nearest even; returns a 0-d array."""
     form = FORMATS[dtype.name]
-    try:
-        guess = round_to(np.array([float(value)]), dtype)
-    except OverflowError:
-        guess = np.array([np.inf if value > 0 else -np.inf]).astype(dtype)
-    if not np.isfinite(guess.astype(np.float64))[0] or value == 0:
-        return guess.reshape(())
+    largest = Fraction(form.largest)
+    if abs(value) >= largest + largest / (2 * (2**form.precision - 1)):  # half an ulp beyond
+        return np.array(np.inf if value > 0 else -np.inf).astype(dtype)
+    if value == 0:
+        return np.zeros((), dtype)
+    guess = round_to(np.array([float(max(-largest, min(value, largest)))]), dtype)
     raw = guess.view(form.bits)
     steps = np.array([raw[0] - 1 if raw[0] else raw[0], raw[0], raw[0] + 1], form.bits)
     around = [c for c in steps.view(dtype) if np.isfinite(np.float64(c))]

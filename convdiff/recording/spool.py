@@ -1,7 +1,8 @@
-"""Observations of a run, kept in an unnamed file: memory stays flat however many cells there are."""
+"""Observations of a run in an unnamed file: memory stays flat however many cells there are."""
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections import OrderedDict
@@ -21,7 +22,7 @@ class Spool:
     """Append observations, read them back by cell."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the spool
         self._end = 0
         self._places: dict[Cell, _Place] = {}
         self._failures: dict[Cell, Observation] = {}
@@ -29,8 +30,9 @@ class Spool:
 
     def add(self, observation: Observation) -> None:
         """Keep one observation; the same cell again replaces it."""
-        self._recent.pop(observation.cell, None)
         cell, output = observation.cell, observation.output
+        for kept in (self._recent, self._places, self._failures):
+            kept.pop(cell, None)
         if output is None:
             self._failures[cell] = observation
             return
@@ -53,7 +55,7 @@ class Spool:
         if cell not in self._places:
             return None
         start, shape, dtype = self._places[cell]
-        count = int(np.prod(shape)) * dtype.itemsize
+        count = math.prod(shape) * dtype.itemsize
         raw = bytearray(os.pread(self._file.fileno(), count, start))
         while len(raw) < count:  # one read returns 2 GiB at most
             raw += os.pread(self._file.fileno(), count - len(raw), start + len(raw))

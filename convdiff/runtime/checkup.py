@@ -28,7 +28,10 @@ def check(pool: Pool, interpreter: Interpreter) -> Checkup:
     rows = [
         ("version", f"{found['version']} ({found['git']}; {', '.join(build)})"),
         ("python", f"{found['python']}, NumPy {found['numpy']}, {found['mode']} mode"),
-        ("devices", ", ".join(f"{d} ({found['device_names'].get(d, '')})" for d in found["devices"])),
+        (
+            "devices",
+            ", ".join(f"{d} ({found['device_names'].get(d, '')})" for d in found["devices"]),
+        ),
         ("processor", f"{found['cores']} cores, {' '.join(found['cpu_isa'])}"),
         ("threads", str(found["threads"])),
         ("oneDNN", _onednn(pool, interpreter, found)),

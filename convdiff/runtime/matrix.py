@@ -59,7 +59,10 @@ def interpreters(
 def _resolve(python: str) -> str:
     if python == THIS:
         return sys.executable
-    path = Path(python).expanduser()
+    try:
+        path = Path(python).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise ConvdiffError(f"--python {python}: {error}") from None
     if path.is_dir():
         raise ConvdiffError(f"--python {python}: a folder; name the program in it (bin/python)")
     # Not resolved through symbolic links: a virtual environment's python is one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -13,7 +14,6 @@ from typing import Any
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Interpreter
 from convdiff.runtime.process import WorkerGoneError, WorkerProcess
-from convdiff.worker import wire
 
 DEATHS = 3
 """After so many deaths an interpreter gets no new worker."""
@@ -51,6 +51,7 @@ class Pool:
         self._workers: dict[Interpreter, WorkerProcess] = {}
         self._deaths: dict[Interpreter, int] = {}
         self._known: dict[Interpreter, dict[str, Any] | Failure] = {}
+        self._greeted: set[Interpreter] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Pool:
@@ -73,7 +74,7 @@ class Pool:
             try:
                 self._launch(interpreter)
             except WorkerGoneError as error:
-                self._known[interpreter] = Failure(str(error), died=True)
+                self._known[interpreter] = self._gone(interpreter, error)
 
     def fingerprint(self, interpreter: Interpreter) -> dict[str, Any] | Failure:
         """Wait for the framework and return what it says of itself, or why it can't."""
@@ -99,10 +100,9 @@ class Pool:
 
         def put(item: Outcome | BaseException | None) -> None:
             while not stop.is_set():
-                try:
-                    return outcomes.put(item, timeout=0.5)
-                except queue.Full:
-                    continue
+                with contextlib.suppress(queue.Full):
+                    outcomes.put(item, timeout=0.5)
+                    return
 
         def serve(numbers: list[int]) -> None:
             try:
@@ -150,10 +150,12 @@ class Pool:
                 worker.send({"do": "keep", "keys": list(job.arrays)}, list(job.arrays.values()))
                 left = list(job.cells[done:])
                 worker.send({"do": "observe", "conv": dict(job.conv), "cells": left})
-                for _ in left:
-                    header, payload = worker.receive()
+                for number in range(len(left)):
+                    header, arrays = worker.receive()
                     failed = header.get("failed")
-                    yield done, Failure(failed) if failed else wire.decode_arrays(header, payload)[0]
+                    if header.get("cell") != number or not (failed or len(arrays) == 1):
+                        raise worker.garbage("a reply that answers nothing")
+                    yield done, Failure(str(failed)) if failed else arrays[0]
                     done += 1
                 worker.send({"do": "drop", "keys": list(job.arrays)})
             except WorkerGoneError as error:
@@ -184,17 +186,25 @@ class Pool:
         worker = self._workers[interpreter]
         try:
             hello, _ = worker.receive()
-            worker.greeted = hello.get("hello") is not None
+            if "hello" not in hello:
+                raise worker.garbage("no greeting")
+            self._greeted.add(interpreter)
             header, _ = worker.receive()
+            if "failed" in header:
+                return Failure(str(header["failed"]))
+            return dict(header["ready"])
         except WorkerGoneError as error:
-            with self._lock:
-                self._workers.pop(interpreter, None)
-            if not worker.greeted:
-                raise NotPythonError(interpreter.python, str(error)) from None
-            return Failure(str(error), died=True)
-        if "failed" in header:
-            return Failure(str(header["failed"]))
-        return dict(header["ready"])
+            return self._gone(interpreter, error)
+
+    def _gone(self, interpreter: Interpreter, error: WorkerGoneError) -> Failure:
+        """Forget a worker that died at its start. Raises NotPythonError if none ever spoke."""
+        with self._lock:
+            worker = self._workers.pop(interpreter, None)
+        if worker:
+            worker.kill()
+        if interpreter not in self._greeted:
+            raise NotPythonError(interpreter.python, str(error)) from None
+        return Failure(str(error), died=True)
 
 
 class NotPythonError(ConvdiffError):

@@ -16,7 +16,8 @@ from typing import Any
 from convdiff.runtime.model import Interpreter
 from convdiff.worker import wire
 
-Frame = tuple[dict[str, Any], bytearray]
+Frame = tuple[dict[str, Any], list[Any]]
+"""A header and its arrays."""
 
 _MAIN = Path(__file__).parent.parent / "worker" / "main.py"
 
@@ -30,8 +31,7 @@ class WorkerProcess:
 
     def __init__(self, interpreter: Interpreter, timeout: float) -> None:
         self.timeout = timeout
-        self.greeted = False
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         request_end, self._requests = os.pipe()
         self._replies, reply_end = os.pipe()
         try:
@@ -52,8 +52,10 @@ class WorkerProcess:
             os.close(request_end)
             os.close(reply_end)
         self._buffer = bytearray()
-        self._poller = select.poll()
-        self._poller.register(self._replies, select.POLLIN | select.POLLHUP)
+        os.set_blocking(self._requests, False)  # a worker that hangs may never read
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(self._replies, select.POLLIN | select.POLLHUP)
+        self._writable.register(self._requests, select.POLLOUT)
 
     @property
     def pid(self) -> int:
@@ -63,9 +65,16 @@ class WorkerProcess:
     def send(self, header: dict[str, Any], arrays: Sequence[Any] = ()) -> None:
         """Send one frame. Raises WorkerGoneError if nobody reads."""
         try:
-            wire.write(self._requests, wire.encode(header, arrays))
+            for part in wire.encode(header, arrays):
+                self._write(memoryview(part))
         except BrokenPipeError:
             raise WorkerGoneError(self._end()) from None
+
+    def _write(self, data: memoryview) -> None:
+        while data:
+            self._await(self._writable, time.monotonic() + self.timeout, "read nothing")
+            with contextlib.suppress(BlockingIOError):
+                data = data[os.write(self._requests, data[: 1 << 20]) :]
 
     def receive(self) -> Frame:
         """Return the next frame. Raises WorkerGoneError at death, silence or garbage."""
@@ -73,18 +82,26 @@ class WorkerProcess:
         try:
             header_size, payload_size = wire.decode_head(self._read(wire.head_size(), deadline))
             header = wire.decode_header(self._read(header_size, deadline))
-            return header, self._read(payload_size, deadline)
+            return header, wire.decode_arrays(header, self._read(payload_size, deadline))
         except wire.WireError as error:
+            raise self.garbage(str(error)) from None
+
+    def garbage(self, what: str) -> WorkerGoneError:
+        """End a worker whose answer makes no sense, and return the error to raise."""
+        self.kill()
+        return WorkerGoneError(f"worker sent garbage ({what}){self._last_words()}")
+
+    def _await(self, poller: select.poll, deadline: float, omission: str) -> None:
+        """Wait until the pipe is ready. Raises WorkerGoneError at the deadline."""
+        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
             self.kill()
-            raise WorkerGoneError(f"worker sent garbage ({error}){self._last_words()}") from None
+            words = self._last_words()
+            raise WorkerGoneError(f"worker {omission} for {self.timeout:g} s{words}")
 
     def _read(self, size: int, deadline: float) -> bytearray:
         """Return the next `size` bytes; what came with them waits in the buffer."""
         while len(self._buffer) < size:
-            if not self._poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self.kill()
-                words = self._last_words()
-                raise WorkerGoneError(f"worker said nothing for {self.timeout:g} s{words}")
+            self._await(self._readable, deadline, "said nothing")
             chunk = os.read(self._replies, max(1 << 16, min(size - len(self._buffer), 1 << 24)))
             if not chunk:
                 raise WorkerGoneError(self._end())

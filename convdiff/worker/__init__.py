@@ -1,1 +1,1 @@
-"""The other side of the pipe: runs inside the interpreter under test, imports nothing of convdiff."""
+"""The other side of the pipe: runs in the interpreter under test, imports nothing of convdiff."""

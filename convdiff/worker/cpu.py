@@ -3,10 +3,31 @@
 import os
 import platform
 
-SETTINGS = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "KMP_", "XLA_", "CUDA_", "CUBLAS_", "NVIDIA_TF32")
+SETTINGS = (
+    "TF_",
+    "ONEDNN_",
+    "DNNL_",
+    "OMP_",
+    "MKL_",
+    "KMP_",
+    "XLA_",
+    "CUDA_",
+    "CUBLAS_",
+    "NVIDIA_TF32",
+)
 FOREIGN = ("TF_CLI_", "TF_VAR_", "TF_LOG")
 """Terraform's, which shares TensorFlow's prefix."""
-_ISA = ("avx512_fp16", "avx512_bf16", "amx_tile", "avx512f", "avx2", "fma", "avx", "sse4_2", "asimd")
+_ISA = (
+    "avx512_fp16",
+    "avx512_bf16",
+    "amx_tile",
+    "avx512f",
+    "avx2",
+    "fma",
+    "avx",
+    "sse4_2",
+    "asimd",
+)
 
 
 def settings():

@@ -52,9 +52,7 @@ def _observe(framework, conv, cell, kept, number):
     try:
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        result = framework.run(
-            cell["op"], cell["device"], conv, input_nhwc, kept[cell["w"]], bias
-        )
+        result = framework.run(cell["op"], cell["device"], conv, input_nhwc, kept[cell["w"]], bias)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})

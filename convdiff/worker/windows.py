@@ -1,9 +1,13 @@
 """The receptive fields of a VALID convolution as rows, by moving data alone."""
 
+from typing import Any, Tuple
+
 import numpy as np
 
+_Pair = Tuple[int, int]
 
-def windows(input_nhwc, kernel, strides, dilations):
+
+def windows(input_nhwc: Any, kernel: _Pair, strides: _Pair, dilations: _Pair) -> Any:
     """Return a view of shape (N, OH, OW, kh, kw, C): what each output position sees."""
     batch, height, length, channels = input_nhwc.shape
     (kh, kw), (sh, sw), (dh, dw) = kernel, strides, dilations
@@ -20,7 +24,7 @@ def windows(input_nhwc, kernel, strides, dilations):
     )
 
 
-def products_allowed(count, limit):
+def products_allowed(count: float, limit: float) -> None:
     """Raise ValueError if a reference would need more than `limit` products."""
     if count > limit:
         raise ValueError(

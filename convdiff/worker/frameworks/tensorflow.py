@@ -44,9 +44,13 @@ class Eager(object):
         for number, device in enumerate(tf.config.list_physical_devices("GPU")):
             details = tf.config.experimental.get_device_details(device)
             names["gpu:%d" % number] = details.get("device_name", "GPU")
-        build = dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
+        build = (
+            dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
+        )
         return dict(
-            _common(tf, names, self.threads or tf.config.threading.get_intra_op_parallelism_threads()),
+            _common(
+                tf, names, self.threads or tf.config.threading.get_intra_op_parallelism_threads()
+            ),
             compiler=tf.version.COMPILER_VERSION,
             git=tf.version.GIT_VERSION,
             cuda=str(build["cuda_version"]) if build.get("is_cuda_build") else None,
@@ -72,7 +76,9 @@ class Eager(object):
             if bias is not None:
                 y = tf.nn.bias_add(y, self._kept(bias, conv, device))
             result = y.numpy()
-        return np.ascontiguousarray(result.view(np.uint16) if conv["dtype"] == "bfloat16" else result)
+        return np.ascontiguousarray(
+            result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
+        )
 
     def _array(self, array, conv):
         if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
