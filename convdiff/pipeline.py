@@ -14,6 +14,7 @@ from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose, unusual
+from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
 from convdiff.observe import measure, observe
@@ -95,6 +96,7 @@ def examine_case(
             findings=tuple(findings),
             safe_lengths=tuple(safe),
             suggested_expect=suggest(case.expect, findings),
+            remedies=tuple(remedies(findings)),
             failures=tuple(spool.failures()),
             outputs=_small_outputs(plan, spool),
             cells=len(plan.cells),
@@ -148,7 +150,8 @@ def _outputs_in_question(
 def _small_outputs(plan: Plan, spool: Spool) -> dict[Cell, Observation]:
     """Return the outputs that are small enough to be shown whole."""
     found: dict[Cell, Observation] = {}
-    for cell in plan.cells:
+    order = sorted(plan.cells, key=lambda c: (plan.runtimes.index(c.runtime), c.op, c.length))
+    for cell in order:
         shape = plan.case.conv.output_shape(cell.batch, plan.case.height, cell.length)
         if not cell.trial and not cell.repeat and np.prod(shape) <= SMALL_OUTPUT:
             observation = spool.get(cell)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from convdiff.case.model import Axis, Case
+from convdiff.case.model import AXES, Axis, Case
 from convdiff.recording.observation import Cell, Op
 from convdiff.runtime.model import Runtime
 
@@ -59,13 +59,16 @@ def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
         for cell in _cells_of_length(case, runtime, length, trials.get(length, 0))
         if cell.op == "conv2d" or length in referenced
     ]
-    pairings = [
-        pairing
-        for cell in cells
-        if not cell.trial
-        for pairing in _pairings(case, runtimes, cell)
-        if pairing.axis != "reference" or cell.length in referenced
-    ]
+    pairings = sorted(
+        (
+            pairing
+            for cell in cells
+            if not cell.trial
+            for pairing in _pairings(case, runtimes, cell)
+            if pairing.axis != "reference" or cell.length in referenced
+        ),
+        key=lambda pairing: (AXES.index(pairing.axis), pairing.candidate.length),
+    )
     return Plan(case, tuple(runtimes), tuple(cells), tuple(pairings), trials)
 
 

@@ -26,6 +26,8 @@ class CaseResult:
     findings: tuple[Finding, ...]
     safe_lengths: tuple[SafeLengths, ...]
     suggested_expect: Mapping[Axis, Allowance] | None
+    remedies: tuple[str, ...]
+    """What makes it equal, where that was measured."""
     failures: tuple[Observation, ...]
     """Cells that gave no bits."""
     outputs: Mapping[Cell, Observation] = field(default_factory=dict)

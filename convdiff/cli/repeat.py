@@ -6,7 +6,7 @@ import shlex
 
 from convdiff.case.ranges import write_range
 from convdiff.cli.options import Options
-from convdiff.report.console.words import worst_finding
+from convdiff.report.console.headline import worst_finding
 from convdiff.result import CaseResult
 
 

@@ -83,7 +83,8 @@ def _console(result: Result, options: Options, command: str) -> str:
     printer: Callable[..., None] = print_sweep if command == "sweep" else print_run
     repeat = [repeat_command(case, options, command) for case in result.cases]
     printer(console, result, repeat, show_all=options.show_all)
-    return buffer.getvalue()
+    lines = buffer.getvalue().splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _wants_colour(choice: str) -> bool:

@@ -77,7 +77,7 @@ def diagnose(
 def unusual(comparison: Comparison) -> bool:
     """Return whether a comparison is more than an everyday rounding difference."""
     difference = comparison.difference
-    return bool(
+    return comparison.mismatch or bool(
         difference
         and difference.differing
         and (comparison.screen_ratio > 1 or difference.appeared)
@@ -86,8 +86,11 @@ def unusual(comparison: Comparison) -> bool:
 
 def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
-    differing = [c for c in comparisons if c.difference and c.difference.differing]
-    differing = [c for c in differing if c.axis != "repeat"]
+    differing = [
+        c
+        for c in comparisons
+        if c.axis != "repeat" and (c.mismatch or (c.difference and c.difference.differing))
+    ]
     wanted: dict[Cell, None] = {}
     for comparison in filter(unusual, differing):
         wanted.update(dict.fromkeys((comparison.baseline, comparison.candidate)))

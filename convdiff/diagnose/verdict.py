@@ -40,7 +40,8 @@ def judge(
     side shows.
     """
     if comparison.mismatch:
-        return "wrong", (comparison.reason or "the shapes differ",)
+        said = comparison.reason or "the shapes differ"
+        return "wrong", (said, *((f"it fits: {fits}",) if fits else ()))
     difference = comparison.difference
     if difference is None:
         return "untested", (comparison.reason or "not run",)

@@ -30,7 +30,7 @@ def delta(value: float) -> str:
 
 def count(value: int) -> str:
     """Write a whole number; one too long for a table in powers of ten."""
-    return f"{value:,}" if value < 10_000_000 else f"{float(value):.2e}"
+    return f"{value:,}" if value < 1_000_000 else f"{float(value):.2e}"
 
 
 def shortest(value: Any) -> float | str:

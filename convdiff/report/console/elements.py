@@ -8,17 +8,17 @@ from rich.text import Text
 from convdiff.compare.comparison import Comparison
 from convdiff.report.console import style, words
 from convdiff.report.numbers import count, decimal, delta
+from convdiff.result import CaseResult
 
 
-def element_table(comparison: Comparison) -> Table:
+def element_table(comparison: Comparison, case: CaseResult) -> Table:
     """Return index, both values, Δ, ulps and the exact value of the worst elements."""
     assert comparison.difference is not None and comparison.difference.worst is not None
     assert comparison.exact is not None
     worst = comparison.difference.worst
-    baseline, candidate = (name if len(name) <= 12 else "" for name in words.sides(comparison))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
     table.add_column("n,h,w,c", no_wrap=True)
-    for name in (baseline or "baseline", candidate or "candidate", "Δ", "ulp", "exact"):
+    for name in (*words.sides(comparison, case), "Δ", "ulp", "exact"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in range(len(worst)):
         ulp = int(worst.ulp[row])

@@ -1,37 +1,76 @@
-"""What the reports of `run` and `sweep` share: headline, runtimes, failures, what to do."""
+"""What the reports of `run` and `sweep` share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from convdiff.diagnose.verdict import Finding
 from convdiff.report.console import style, words
+from convdiff.report.console.elements import element_table
+from convdiff.report.console.headline import headline
 from convdiff.result import CaseResult, Result
 
 
 def print_headline(console: Console, case: CaseResult) -> None:
     """Print the answer in one line, and how far an interrupted run came."""
     word, colour = style.OUTCOMES[case.outcome]
-    console.print(
-        Text.assemble((word, colour), "  ", (case.case.name, "bold"), ": ", words.headline(case))
-    )
+    said = Text.assemble((case.case.name, "bold"), ": ", headline(case))
+    _hanging(console, [(Text(word, style=colour), said)])
     if case.done < case.cells:
-        console.print(
-            Text(f"interrupted: {case.done:,} of {case.cells:,} cells were run", style="yellow")
-        )
+        done = f"interrupted: {case.done:,} of {case.cells:,} cells were run"
+        console.print(Text(done, style="yellow"))
 
 
 def print_runtimes(console: Console, result: Result, case: CaseResult) -> None:
-    """Print what each runtime is, or why it is not there."""
+    """Print what each runtime is, or why it is not there; with numbers where there are several."""
+    devices = {device.split(":")[0] for device in case.case.devices}
+    rows = []
     for standing in result.standings:
-        mine = standing.runtime in case.runtimes
-        asked = standing.runtime.device.split(":")[0] in {d.split(":")[0] for d in case.case.devices}
-        if mine or (asked and not standing.available):
-            line = Text(f"{standing.runtime.id}  {words.fingerprint(standing)}")
-            line.stylize("dim" if standing.available else "yellow")
-            console.print(line)
+        if standing.runtime in case.runtimes:
+            many = len(case.runtimes) > 1
+            mark = f"#{case.runtimes.index(standing.runtime) + 1} " if many else ""
+        elif standing.runtime.device.split(":")[0] in devices and not standing.available:
+            mark = ""
+        else:
+            continue
+        colour = "dim" if standing.available else "yellow"
+        name = Text(f"{mark}{standing.runtime.id}", style=colour)
+        rows.append((name, Text(words.fingerprint(standing), style=colour)))
+    if any(len(name) > 24 for name, _ in rows):
+        for name, said in rows:
+            console.print(name)
+            _hanging(console, [(Text("  "), said)])
+    else:
+        _hanging(console, rows)
+    console.print()
+
+
+def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
+    """Print one comparison's worst elements, why they differ, and which side is right."""
+    comparison = finding.comparison
+    baseline, candidate = words.sides(comparison, case)
+    where = words.context(comparison, case)
+    console.print(
+        Text.assemble((f"{candidate} against {baseline}", "bold"), (f"  {where}", "dim"))
+    )
+    if comparison.exact is not None:
+        assert comparison.difference is not None
+        console.print(element_table(comparison, case))
+        left = comparison.difference.differing - len(comparison.exact)
+        if left:
+            console.print(f"  … and {left:,} more elements differ; --all shows them")
+    evidence = "; ".join(finding.evidence)
+    rows = [(Text("  why"), Text.assemble(style.verdict(finding.verdict), f": {evidence}"))]
+    if comparison.nearness is not None:
+        rows.append((Text("  right"), Text(words.nearer(comparison, case))))
+    if comparison.condition > 1e3:
+        text = f"the terms are {comparison.condition:.3g} times the result: relative error says little"
+        rows.append((Text("  note"), Text(text)))
+    _hanging(console, rows)
     console.print()
 
 
@@ -42,28 +81,42 @@ def print_failures(console: Console, case: CaseResult) -> None:
         key = (f"{failure.cell.runtime.id} {failure.cell.op}", failure.reason or "")
         reasons[key] = reasons.get(key, 0) + 1
     for (where, reason), cells in reasons.items():
-        console.print(Text(f"untested: {where}, {cells} cell(s): {reason}", style="yellow"))
+        text = Text(f"{where}, {cells} cell(s): {reason}")
+        _hanging(console, [(Text("untested", style="yellow"), text)])
 
 
-def print_what_to_do(console: Console, case: CaseResult, remedies: Sequence[str]) -> None:
+def print_what_to_do(console: Console, case: CaseResult) -> None:
     """Print safe lengths, remedies and the suggested expectation."""
-    drifted = any(not f.allowed and f.comparison.axis == "length" for f in case.findings)
+    rows = []
     for safe in case.safe_lengths:
-        if drifted or safe.unsafe:
-            where = f" on {safe.runtime}" if len(case.runtimes) > 1 else ""
-            console.print(Text.assemble(("safe lengths", "bold"), where, ": ", words.safe(safe)))
-    for remedy in remedies:
-        console.print(Text.assemble(("to make it equal", "bold"), ": ", remedy))
+        if safe.unsafe:
+            index = [runtime.id for runtime in case.runtimes].index(safe.runtime) + 1
+            where = f"#{index} " if len(case.runtimes) > 1 else ""
+            rows.append((Text("safe lengths", "bold"), Text(where + words.safe(safe))))
+    rows += [(Text("to make it equal", "bold"), Text(remedy)) for remedy in case.remedies]
     if case.suggested_expect is not None:
         changed = {
-            axis: allowance
+            axis: f"{{ulps: {allowance.ulps}}}" if allowance.kind == "ulps" else allowance.kind
             for axis, allowance in case.suggested_expect.items()
             if allowance != case.case.expect[axis]
         }
-        inside = ", ".join(
-            f"{axis}: {{ulps: {a.ulps}}}" if a.kind == "ulps" else f"{axis}: {a.kind}"
-            for axis, a in changed.items()
-        )
-        console.print(
-            Text.assemble(("or accept it", "bold"), f": expect: {{{inside}}}", ("  passes today", "dim"))
-        )
+        inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in changed.items())
+        text = Text.assemble(f"expect: {{{inside}}}", ("  (checked: passes on these bits)", "dim"))
+        rows.append((Text("or accept it", "bold"), text))
+    _hanging(console, rows)
+
+
+def print_again(console: Console, command: str) -> None:
+    """Print the command that repeats the worst case, on one line to be copied."""
+    console.print(Text(f"again: {command}", style="dim"), soft_wrap=True)
+
+
+def _hanging(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
+    """Print pairs with the second column's lines under each other."""
+    if rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
+        for name, text in rows:
+            grid.add_row(name, text)
+        console.print(grid)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from convdiff.diagnose.verdict import Finding
+
 VERDICTS = {
     "same": "green",
     "rounding": "cyan",
@@ -26,6 +28,12 @@ HEAT = "▁▂▃▄▅▆▇█"
 def verdict(name: str) -> Text:
     """Return a verdict in its colour."""
     return Text(name, style=VERDICTS[name])
+
+
+def ruling(finding: Finding) -> Text:
+    """Return a finding's verdict, marked where `expect` does not allow it."""
+    text = verdict(finding.verdict)
+    return text if finding.allowed else text.append(" DRIFT", style="bold red")
 
 
 def severity(ulp: int) -> str:

@@ -1,0 +1,69 @@
+# Needs Python 3.10 or later as $(PYTHON). Everything lands in .venv (and .venv-tf1, .venv-tf16 for
+# the tests on old TensorFlow, where there is a Python 3.6).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The CUDA build of TensorFlow where there is an NVIDIA GPU, the CPU build elsewhere.
+FLAVOUR := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1 \
+	&& echo tensorflow-cuda || echo tensorflow)
+PYTHON36 ?= $(firstword $(shell command -v python3.6 2>/dev/null) \
+	$(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python))
+
+.PHONY: help install demo test check bench clean
+
+help:
+	@echo "make install   .venv with convdiff and TensorFlow"
+	@echo "make demo      one case that holds and one sweep that drifts"
+	@echo "make test      all tests, with what they need"
+	@echo "make check     ruff and mypy --strict"
+	@echo "make bench     how fast it is, as ratios"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing convdiff and TensorFlow ($(FLAVOUR)) into $(VENV); this takes a minute …"
+	$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR)]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR),test]'
+	@touch $@
+
+$(VENV)/.installed-check: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[check]'
+	@touch $@
+
+# Old TensorFlows, each in its own environment on Python 3.6. Without one, the tests on them skip.
+OLD := $(if $(PYTHON36),.venv-tf1/.installed .venv-tf16/.installed)
+
+.venv-tf1/.installed: TF := 1.0.0
+.venv-tf16/.installed: TF := 1.6.0
+.venv-tf1/.installed .venv-tf16/.installed: requirements-old-tensorflow.txt
+	@echo "Installing TensorFlow $(TF) for $(PYTHON36) into $(@D) …"
+	$(PYTHON36) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps tensorflow==$(TF)
+	@touch $@
+
+install: $(VENV)/.installed
+	@echo "Done. Try: $(BIN)/convdiff run"
+
+demo: $(VENV)/.installed
+	@BIN=$(BIN) sh cases/demo.sh
+
+test: $(VENV)/.installed-test $(OLD)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python bench/bench.py
+
+clean:
+	rm -rf $(VENV) .venv-tf1 .venv-tf16

@@ -1,0 +1,82 @@
+"""The answer in one sentence."""
+
+from __future__ import annotations
+
+from convdiff.diagnose.verdict import Finding
+from convdiff.report.console.words import short, sides
+from convdiff.report.numbers import count
+from convdiff.result import CaseResult
+
+AXES = {
+    "length": "the input length",
+    "batch": "the batch size",
+    "threads": "the thread count",
+    "repeat": "every repeat",
+    "baseline": "the baseline",
+    "device": "the device",
+    "runtime": "the runtime",
+}
+GRAVEST_FIRST = ("wrong", "unstable", "precision", "transform", "rounding")
+
+
+def worst_finding(case: CaseResult) -> Finding | None:
+    """Return the finding that a headline is about: drift first, then gravity, then size."""
+    return max(
+        (finding for finding in case.findings if finding.verdict in GRAVEST_FIRST),
+        key=lambda f: (
+            not f.allowed,
+            -GRAVEST_FIRST.index(f.verdict),
+            f.comparison.difference.max_abs if f.comparison.difference else 0.0,
+        ),
+        default=None,
+    )
+
+
+def headline(case: CaseResult) -> str:
+    """Return what was found: what drifted, or else how each axis stands."""
+    worst = worst_finding(case)
+    if worst is not None and not worst.allowed:
+        return _drift(case, worst)
+    if not case.findings:
+        return "nothing was compared" + ("" if case.runtimes else ": no runtime is available")
+    axes = dict.fromkeys(finding.comparison.axis for finding in case.findings)
+    return "; ".join(_axis(case, axis) for axis in axes)
+
+
+def _drift(case: CaseResult, worst: Finding) -> str:
+    comparison = worst.comparison
+    drifted = [f for f in case.findings if not f.allowed and f.comparison.axis == comparison.axis]
+    baseline, candidate = sides(comparison, case)
+    if comparison.axis == "reference":
+        text = "conv2d differs from multiply + reduce_sum"
+    elif comparison.axis in ("length", "batch"):
+        values = sorted({getattr(f.comparison.candidate, comparison.axis) for f in drifted})
+        text = f"the bits change with {AXES[comparison.axis]}, "
+        text += f"{short(values)} against {getattr(comparison.baseline, comparison.axis)}"
+    else:
+        text = f"the bits change with {AXES[comparison.axis]} ({candidate} against {baseline})"
+    text += f": {worst.verdict}"
+    if worst.verdict == "rounding":
+        text += f", unexplained, at most {_ulps(drifted)} ulp"
+    if worst.fits:
+        text += f", {worst.fits}"
+    difference = comparison.difference
+    return text + (f", |Δ| ≤ {difference.max_abs:.8e}" if difference else "")
+
+
+def _axis(case: CaseResult, axis: str) -> str:
+    """Say how the comparisons along one axis ended."""
+    findings = [f for f in case.findings if f.comparison.axis == axis]
+    kinds = sorted({finding.verdict for finding in findings})
+    if kinds == ["same"]:
+        return f"{axis}: bitwise equal"
+    said = []
+    for kind in kinds:
+        members = [f for f in findings if f.verdict == kind]
+        worst = f", at most {_ulps(members)} ulp" if kind == "rounding" else ""
+        said.append(f"{len(members)} of {len(findings)} {kind}{worst}" if len(kinds) > 1 else kind + worst)
+    return f"{axis}: {', '.join(said)}"
+
+
+def _ulps(findings: list[Finding]) -> str:
+    return count(max(f.comparison.difference.max_ulp for f in findings if f.comparison.difference))
