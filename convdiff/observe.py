@@ -58,9 +58,8 @@ def trial_input(like: Array, trial: int) -> Array:
     where orders of few taps differ, the one shows what the other hides.
     """
     rng = np.random.default_rng([7, trial])
-    if trial % 2:
-        return (1 + rng.random(like.shape, np.float64)).astype(like.dtype)
-    return rng.standard_normal(like.shape).astype(like.dtype)
+    values = rng.uniform(1, 2, like.shape) if trial % 2 else rng.normal(0, 1, like.shape)
+    return np.asarray(values, like.dtype)
 
 
 def _job(
@@ -71,7 +70,9 @@ def _job(
 ) -> Job:
     """Make a job of the arrays that exist; a request for one that does not asks for none."""
     held = {key: array for key, array in arrays.items() if array is not None}
-    cells = [{**request, "b": request["b"] if request["b"] in held else None} for request in requests]
+    cells = [
+        {**request, "b": request["b"] if request["b"] in held else None} for request in requests
+    ]
     conv = case.conv
     geometry = {
         "kernel": conv.kernel,

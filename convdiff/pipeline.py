@@ -141,9 +141,7 @@ def _outputs_in_question(
     comparisons: Sequence[Comparison], spool: Spool
 ) -> dict[Cell, Observation]:
     """Return the observations behind comparisons that are more than everyday rounding."""
-    cells = {
-        cell for c in comparisons if unusual(c) for cell in (c.baseline, c.candidate)
-    }
+    cells = {cell for c in comparisons if unusual(c) for cell in (c.baseline, c.candidate)}
     return {cell: found for cell in cells if (found := spool.get(cell)) is not None}
 
 

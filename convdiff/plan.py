@@ -147,8 +147,11 @@ def _baseline_runtimes(runtimes: Sequence[Runtime], runtime: Runtime) -> Mapping
         return next(
             other
             for other in runtimes
-            if all(a == b for n, (a, b) in enumerate(zip(_coordinates(other), mine, strict=True))
-                   if n != axis)
+            if all(
+                a == b
+                for n, (a, b) in enumerate(zip(_coordinates(other), mine, strict=True))
+                if n != axis
+            )
         )
 
     axes: tuple[Axis, ...] = ("device", "threads", "runtime")

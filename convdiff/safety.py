@@ -30,12 +30,21 @@ def find_safe_lengths(
         return
     for runtime in plan.runtimes:
         verdicts = _on_case_input(findings, runtime)
-        _try(plan, runtime, verdicts, {t: range(1, n + 1) for t, n in plan.trials.items()}, spool, strict)
+        _try(
+            plan,
+            runtime,
+            verdicts,
+            {t: range(1, n + 1) for t, n in plan.trials.items()},
+            spool,
+            strict,
+        )
         tried, most = min(plan.trials.values()), most_trials(plan.case)
         left = sorted((length for length, safe in verdicts.items() if safe), reverse=True)
         if run is not None and left and len(left) < len(verdicts):
             more = {t: range(plan.trials[t] + 1, most + 1) for t in (plan.case.lengths[-1], *left)}
-            run([trial_cell(plan.case, runtime, t, n) for t, trials in more.items() for n in trials])
+            run(
+                [trial_cell(plan.case, runtime, t, n) for t, trials in more.items() for n in trials]
+            )
             _try(plan, runtime, verdicts, more, spool, strict)
             tried = most
         yield safe_lengths(runtime.id, plan.case.lengths, verdicts, tried)

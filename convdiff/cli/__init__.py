@@ -53,10 +53,12 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="convdiff")
 def convdiff() -> None:
-    """Why does the same convolution give different bits?
+    """Say why the same convolution gives different bits.
 
     Runs a convolution on CPU and GPU, at other lengths, batches, threads, settings and versions,
     compares every bit, and says: rounding or bug, which side is right, and how to make it equal.

@@ -16,7 +16,7 @@ from convdiff.runtime.matrix import FRAMEWORKS
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class RangeType(click.ParamType):
+class RangeType(click.ParamType[Any]):
     """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
 
     name = "RANGE"
@@ -34,7 +34,7 @@ class RangeType(click.ParamType):
         return numbers
 
 
-class VaryType(click.ParamType):
+class VaryType(click.ParamType[Any]):
     """An environment variable and its values: NAME=A,B."""
 
     name = "NAME=A,B"
@@ -49,7 +49,7 @@ class VaryType(click.ParamType):
         return name, tuple(dict.fromkeys(values.split(",")))
 
 
-class DevicesType(click.ParamType):
+class DevicesType(click.ParamType[Any]):
     """Devices, joined by commas: cpu, gpu, gpu:0."""
 
     name = "cpu,gpu"
@@ -65,7 +65,7 @@ class DevicesType(click.ParamType):
         return names
 
 
-class FrameworksType(click.ParamType):
+class FrameworksType(click.ParamType[Any]):
     """Frameworks, joined by commas."""
 
     name = "NAME"
@@ -126,20 +126,48 @@ _OPTIONS = (
     click.option("--batch", type=RangeType(), help="Batch sizes: 1,8."),
     click.option("--threads", type=RangeType(), help="Intra-op thread counts: 1,2,4."),
     click.option("--device", type=DevicesType(), help="Devices, instead of the case's."),
-    click.option("--framework", type=FrameworksType(), default="tensorflow", show_default=True,
-                 help="Frameworks to run."),
-    click.option("--vary", type=VaryType(), multiple=True,
-                 help="Environment variable and the values to compare; may be repeated."),
-    click.option("--python", multiple=True, metavar="PATH",
-                 help="Interpreter of another environment ('this' is convdiff's own); may be"
-                      " repeated. Nothing is installed there."),
+    click.option(
+        "--framework",
+        type=FrameworksType(),
+        default="tensorflow",
+        show_default=True,
+        help="Frameworks to run.",
+    ),
+    click.option(
+        "--vary",
+        type=VaryType(),
+        multiple=True,
+        help="Environment variable and the values to compare; may be repeated.",
+    ),
+    click.option(
+        "--python",
+        multiple=True,
+        metavar="PATH",
+        help="Interpreter of another environment ('this' is convdiff's own); may be"
+        " repeated. Nothing is installed there.",
+    ),
     click.option("--require", type=DevicesType(), default=(), help="Exit 125 if these are absent."),
     click.option("--strict", is_flag=True, help="Tell −0 from +0, and one NaN from another."),
     click.option("--all", "show_all", is_flag=True, help="Show every comparison and element."),
-    click.option("--timeout", type=click.FloatRange(min=0.1), default=300.0, show_default=True,
-                 metavar="SECONDS", help="Longest silence of a worker."),
-    click.option("--json", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-                 metavar="FILE|-", help="Write the JSON report; - is stdout, instead of the text."),
-    click.option("--color", type=click.Choice(["auto", "never", "always"]), default="auto",
-                 show_default=True, help="Colours on stdout; NO_COLOR is heeded."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Longest silence of a worker.",
+    ),
+    click.option(
+        "--json",
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        metavar="FILE|-",
+        help="Write the JSON report; - is stdout, instead of the text.",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "never", "always"]),
+        default="auto",
+        show_default=True,
+        help="Colours on stdout; NO_COLOR is heeded.",
+    ),
 )

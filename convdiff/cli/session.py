@@ -33,9 +33,7 @@ def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
 def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
     """Run the cases, write the reports, return the exit code."""
     _refuse_unwritable(options.json)
-    asked = interpreters(
-        options.framework, options.python, options.threads or (), options.vary
-    )
+    asked = interpreters(options.framework, options.python, options.threads or (), options.vary)
     with Pool(options.timeout) as pool:
         for interpreter in asked:
             pool.start(interpreter)  # before NumPy and rich are imported here: they overlap

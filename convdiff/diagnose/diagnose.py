@@ -78,9 +78,7 @@ def unusual(comparison: Comparison) -> bool:
     """Return whether a comparison is more than an everyday rounding difference."""
     difference = comparison.difference
     return comparison.mismatch or bool(
-        difference
-        and difference.differing
-        and (comparison.screen_ratio > 1 or difference.appeared)
+        difference and difference.differing and (comparison.screen_ratio > 1 or difference.appeared)
     )
 
 

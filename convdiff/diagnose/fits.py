@@ -108,7 +108,9 @@ def _shift(right: Array, observed: Array, agrees: Agrees) -> str | None:
     """Return the shift (down, right) at which the overlapping parts agree, if there is one."""
     rows, columns = right.shape[1:3]
     steps = range(-FARTHEST, FARTHEST + 1)
-    for dy, dx in sorted(((y, x) for y in steps for x in steps), key=lambda s: abs(s[0]) + abs(s[1])):
+    for dy, dx in sorted(
+        ((y, x) for y in steps for x in steps), key=lambda s: abs(s[0]) + abs(s[1])
+    ):
         if (dy, dx) == (0, 0) or rows - abs(dy) < 1 or columns - abs(dx) < 1:
             continue
         ys, xs = slice(max(0, dy), rows + min(0, dy)), slice(max(0, dx), columns + min(0, dx))
@@ -120,9 +122,7 @@ def _shift(right: Array, observed: Array, agrees: Agrees) -> str | None:
     return None
 
 
-def _dropped_tap(
-    conv: Convolution, tensors: Tensors, right: Array, observed: Array
-) -> str | None:
+def _dropped_tap(conv: Convolution, tensors: Tensors, right: Array, observed: Array) -> str | None:
     """Return the tap that is missing from, or counted twice in, the first wrong channel."""
     wrong = np.argwhere((right != observed).any(axis=(0, 1, 2))).ravel()
     if not len(wrong):

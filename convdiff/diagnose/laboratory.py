@@ -127,4 +127,6 @@ def _relative(output: Array, answer: Array) -> float:
 
 def _relative_to_sum(error: Array, probe: Probe) -> float:
     largest = float(np.abs(_wide(probe.tensors.filter_hwio)).sum(axis=(0, 1, 2)).max(initial=1.0))
-    return float(np.abs(error).max() / max(1.0, largest * float(_wide(probe.answer).max(initial=1))))
+    return float(
+        np.abs(error).max() / max(1.0, largest * float(_wide(probe.answer).max(initial=1)))
+    )

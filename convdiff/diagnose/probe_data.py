@@ -92,9 +92,7 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]
         for place, value in zip(places, np.roll([top, 1.0, -top], turn), strict=True):
             w[place] = value
         weights = w.reshape(conv.filter_shape)
-        found.append(
-            _probe(f"width {turn + 1}", conv, np.ones(shape), weights, _none(conv, bias))
-        )
+        found.append(_probe(f"width {turn + 1}", conv, np.ones(shape), weights, _none(conv, bias)))
     return found
 
 
@@ -117,7 +115,7 @@ def _full_bits(rng: np.random.Generator, shape: tuple[int, ...], form: Format) -
     """Return values in ±[1, 2) whose last significant bit is 1."""
     steps = 2 ** (form.precision - 1)
     odd = rng.integers(0, steps // 2, shape) * 2 + 1
-    return (1.0 + odd / steps) * rng.choice([-1.0, 1.0], shape)
+    return np.asarray((1.0 + odd / steps) * rng.choice([-1.0, 1.0], shape))
 
 
 def _none(conv: Convolution, bias: bool) -> Array | None:

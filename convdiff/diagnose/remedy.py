@@ -17,7 +17,9 @@ def remedies(findings: Sequence[Finding]) -> list[str]:
         if cell.runtime.interpreter.framework != "tensorflow":
             continue
         if finding.verdict == "precision":
-            found["keep full precision: NVIDIA_TF32_OVERRIDE=0, ONEDNN_DEFAULT_FPMATH_MODE=STRICT"] = None
+            found[
+                "keep full precision: NVIDIA_TF32_OVERRIDE=0, ONEDNN_DEFAULT_FPMATH_MODE=STRICT"
+            ] = None
         elif finding.verdict == "rounding" and axis in ("length", "threads"):
             found["use oneDNN (TF_ENABLE_ONEDNN_OPTS=1, TensorFlow 2.9 or later)"] = None
             if axis == "length":

@@ -27,52 +27,86 @@ class Finding:
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
 
 
+Ruling = tuple[Verdict, tuple[str, ...]]
+
+
 def judge(
     comparison: Comparison,
     baseline: Traits | None,
     candidate: Traits | None,
     unstable: bool,
     fits: str | None,
-) -> tuple[Verdict, tuple[str, ...]]:
+) -> Ruling:
     """Return the verdict and its evidence. Traits are None where no probe was run.
 
     `unstable` says that repeats of either side differ; `fits` is a known mistake whose result one
-    side shows.
+    side shows. The first rule that has something to say decides.
     """
+    sides = (("baseline", baseline), ("candidate", candidate))
+    probed = [(name, traits) for name, traits in sides if traits is not None]
+    looks = (f"it fits: {fits}",) if fits else ()
+    return (
+        _by_presence(comparison, looks)
+        or _by_bits(comparison, unstable=unstable)
+        or _by_probes(probed, looks)
+        or _by_size(comparison, looks)
+        or ("rounding", _rounding_evidence(comparison, bool(probed)))
+    )
+
+
+def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
+    """Rule on sides that are missing, or of shapes that do not match."""
     if comparison.mismatch:
-        said = comparison.reason or "the shapes differ"
-        return "wrong", (said, *((f"it fits: {fits}",) if fits else ()))
-    difference = comparison.difference
-    if difference is None:
+        return "wrong", (comparison.reason or "the shapes differ", *looks)
+    if comparison.difference is None:
         return "untested", (comparison.reason or "not run",)
+    return None
+
+
+def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
+    """Rule on equal bits, on repeats, and on values that are finite on one side only."""
+    difference = comparison.difference
+    assert difference is not None
+    if difference.differing == 0 and comparison.constant:
+        return "mistrusted", (f"equal, but the outputs are {comparison.constant}",)
     if difference.differing == 0:
-        if comparison.constant:
-            return "mistrusted", (f"equal, but the outputs are {comparison.constant}",)
         return "same", ()
     if unstable or comparison.axis == "repeat":
         return "unstable", ("the same cell gives other bits when repeated",)
     if difference.appeared and not comparison.overflow_possible:
-        count = difference.appeared
-        return "wrong", (f"{count} element(s) are NaN or infinite on one side, with no overflow",)
-    sides = [("baseline", baseline), ("candidate", candidate)]
-    probed = [(name, traits) for name, traits in sides if traits is not None]
-    for name, traits in probed:
-        if traits.shape_error:
-            return "wrong", (f"{name}: {traits.shape_error}",)
-        if traits.transform:
-            return "transform", (f"{name}: {traits.transform}",)
-    narrowed = tuple(f"{name}: {traits.narrowed}" for name, traits in probed if traits.narrowed)
-    off = tuple(f"{name}: {traits.integer_error}" for name, traits in probed if traits.integer_error)
-    if off:
-        return "wrong", (*off, *((f"it fits: {fits}",) if fits else ()))
-    if narrowed:
-        return "precision", narrowed
-    if fits:
-        return "wrong", (f"it fits: {fits}",)
+        text = f"{difference.appeared} element(s) are NaN or infinite on one side, with no overflow"
+        return "wrong", (text,)
+    return None
+
+
+def _by_probes(probed: Sequence[tuple[str, Traits]], looks: tuple[str, ...]) -> Ruling | None:
+    """Rule on what the probes found: gravest first, but a transform explains odd integers."""
+
+    def found(trait: str) -> tuple[str, ...]:
+        return tuple(
+            f"{name}: {getattr(traits, trait)}" for name, traits in probed if getattr(traits, trait)
+        )
+
+    rulings: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = (
+        ("shape_error", "wrong", looks),
+        ("transform", "transform", ()),
+        ("integer_error", "wrong", looks),
+        ("narrowed", "precision", ()),
+    )
+    for trait, verdict, more in rulings:
+        if evidence := found(trait):
+            return verdict, (*evidence, *more)
+    return None
+
+
+def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
+    """Rule on differences that no order of summation can give."""
+    if looks:
+        return "wrong", looks
     if comparison.bound_ratio > 1:
         times = comparison.bound_ratio
         return "wrong", (f"|Δ| is {times:.3g} × 2γₙA, more than any order of summation can give",)
-    return "rounding", _rounding_evidence(comparison, bool(probed))
+    return None
 
 
 def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
@@ -97,9 +131,7 @@ def permits(allowance: Allowance, verdict: Verdict, max_ulp: int) -> bool:
         return True
     if verdict != "rounding":
         return False
-    return allowance.kind == "rounding" or (
-        allowance.kind == "ulps" and max_ulp <= allowance.ulps
-    )
+    return allowance.kind == "rounding" or (allowance.kind == "ulps" and max_ulp <= allowance.ulps)
 
 
 def outcome_of(findings: Sequence[Finding]) -> Literal["ok", "drift", "untested"]:

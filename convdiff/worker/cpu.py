@@ -2,6 +2,7 @@
 
 import os
 import platform
+from typing import Any, Dict
 
 SETTINGS = (
     "TF_",
@@ -30,7 +31,7 @@ _ISA = (
 )
 
 
-def settings():
+def settings() -> Dict[str, str]:
     """Return the environment variables that change what a framework computes."""
     return {
         name: value
@@ -39,9 +40,10 @@ def settings():
     }
 
 
-def processor():
+def processor() -> Dict[str, Any]:
     """Return the processor's model and the instruction sets that matter to a convolution."""
-    model, flags = platform.processor() or platform.machine(), ()
+    model = platform.processor() or platform.machine()
+    flags = []
     try:
         with open("/proc/cpuinfo") as stream:
             for line in stream:
@@ -56,7 +58,7 @@ def processor():
     return {"model": model, "isa": [name for name in _ISA if name in flags]}
 
 
-def own_log():
+def own_log() -> str:
     """Return what this process wrote to stderr so far, where stderr is a file."""
     try:
         return os.pread(2, 1 << 20, 0).decode("utf-8", "replace")

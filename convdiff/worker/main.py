@@ -11,7 +11,7 @@ import os
 import sys
 
 
-def load_package():
+def load_package() -> None:
     """Make this folder importable as `convdiff_worker`, and nothing else of it."""
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
@@ -20,19 +20,18 @@ def load_package():
         os.path.join(folder, "__init__.py"),
         submodule_search_locations=[folder],
     )
+    assert spec is not None and spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules["convdiff_worker"] = package
     spec.loader.exec_module(package)
 
 
-def main():
+def main() -> None:
     """Serve until the request pipe closes."""
     requests, replies = int(sys.argv[1]), int(sys.argv[2])
     os.dup2(2, 1)  # a library's chatter on stdout goes where stderr goes
     load_package()
-    from convdiff_worker import serve
-
-    serve.serve(requests, replies)
+    importlib.import_module("convdiff_worker.serve").serve(requests, replies)
 
 
 if __name__ == "__main__":

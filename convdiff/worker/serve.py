@@ -3,13 +3,14 @@
 import importlib
 import os
 import sys
+from typing import Any, Dict, List, Tuple
 
 from . import wire
 
 PROTOCOL = 1
 
 
-def serve(requests, replies):
+def serve(requests: int, replies: int) -> None:
     """Answer requests until the pipe closes.
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
@@ -17,8 +18,8 @@ def serve(requests, replies):
     soon as it is done, so that what was done before a crash is known.
     """
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
-    kept = {}
-    framework = None
+    kept = {}  # type: Dict[str, Any]
+    framework = None  # type: Any
     while True:
         frame = wire.read_frame(requests)
         if frame is None:
@@ -38,7 +39,7 @@ def serve(requests, replies):
                 wire.write(replies, _observe(framework, header["conv"], cell, kept, number))
 
 
-def _start(header):
+def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
     """Import the framework's module of this package, and with it the framework."""
     try:
         module = importlib.import_module("convdiff_worker.frameworks." + header["framework"])
@@ -48,7 +49,9 @@ def _start(header):
         return None, {"failed": _reason(error)}
 
 
-def _observe(framework, conv, cell, kept, number):
+def _observe(
+    framework: Any, conv: Dict[str, Any], cell: Dict[str, Any], kept: Dict[str, Any], number: int
+) -> List[Any]:
     try:
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
@@ -58,7 +61,7 @@ def _observe(framework, conv, cell, kept, number):
         return wire.encode({"cell": number, "failed": _reason(error)})
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     return ("%s: %s" % (type(error).__name__, text))[:400]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console.words import short, sides
 from convdiff.report.numbers import count
@@ -16,6 +18,7 @@ AXES = {
     "device": "the device",
     "runtime": "the runtime",
 }
+FEW_ULPS = 256
 GRAVEST_FIRST = ("wrong", "unstable", "precision", "transform", "rounding")
 
 
@@ -57,11 +60,10 @@ def _drift(case: CaseResult, worst: Finding) -> str:
         text = f"the bits change with {AXES[comparison.axis]} ({candidate} against {baseline})"
     text += f": {worst.verdict}"
     if worst.verdict == "rounding":
-        text += f", unexplained, at most {_ulps(drifted)} ulp"
+        text += ", unexplained"
     if worst.fits:
         text += f", {worst.fits}"
-    difference = comparison.difference
-    return text + (f", |Δ| ≤ {difference.max_abs:.8e}" if difference else "")
+    return text + _size(drifted)
 
 
 def _axis(case: CaseResult, axis: str) -> str:
@@ -73,10 +75,16 @@ def _axis(case: CaseResult, axis: str) -> str:
     said = []
     for kind in kinds:
         members = [f for f in findings if f.verdict == kind]
-        worst = f", at most {_ulps(members)} ulp" if kind == "rounding" else ""
-        said.append(f"{len(members)} of {len(findings)} {kind}{worst}" if len(kinds) > 1 else kind + worst)
+        how_many = f"{len(members)} of {len(findings)} " if len(kinds) > 1 else ""
+        said.append(how_many + kind + (_size(members) if kind == "rounding" else ""))
     return f"{axis}: {', '.join(said)}"
 
 
-def _ulps(findings: list[Finding]) -> str:
-    return count(max(f.comparison.difference.max_ulp for f in findings if f.comparison.difference))
+def _size(findings: Sequence[Finding]) -> str:
+    """Say how large the differences are; ulps say little where sums cancel to near zero."""
+    found = [f.comparison.difference for f in findings if f.comparison.difference]
+    if not found:
+        return ""
+    ulp = max(difference.max_ulp for difference in found)
+    text = f", |Δ| ≤ {max(difference.max_abs for difference in found):.8e}"
+    return f", at most {count(ulp)} ulp{text}" if ulp <= FEW_ULPS else text

@@ -54,9 +54,7 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
     comparison = finding.comparison
     baseline, candidate = words.sides(comparison, case)
     where = words.context(comparison, case)
-    console.print(
-        Text.assemble((f"{candidate} against {baseline}", "bold"), (f"  {where}", "dim"))
-    )
+    console.print(Text.assemble((f"{candidate} against {baseline}", "bold"), (f"  {where}", "dim")))
     if comparison.exact is not None:
         assert comparison.difference is not None
         console.print(element_table(comparison, case))
@@ -68,7 +66,9 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
     if comparison.nearness is not None:
         rows.append((Text("  right"), Text(words.nearer(comparison, case))))
     if comparison.condition > 1e3:
-        text = f"the terms are {comparison.condition:.3g} times the result: relative error says little"
+        text = (
+            f"the terms are {comparison.condition:.3g} times the result: relative error says little"
+        )
         rows.append((Text("  note"), Text(text)))
     _hanging(console, rows)
     console.print()

@@ -31,7 +31,8 @@ def print_run(console: Console, result: Result, again: Sequence[str], *, show_al
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
-        _outputs(console, case)
+        if show_all or len(case.outputs) <= ROWS:
+            _outputs(console, case)
         _comparisons(console, case, show_all=show_all)
         _details(console, case, show_all=show_all)
         print_failures(console, case)
@@ -74,7 +75,9 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
     if rows:
         console.print(table)
     if len(rows) < len(case.findings):
-        console.print(f"… and {len(case.findings) - len(rows):,} more comparisons; --all shows them")
+        console.print(
+            f"… and {len(case.findings) - len(rows):,} more comparisons; --all shows them"
+        )
     console.print()
 
 

@@ -1,4 +1,4 @@
-"""`convdiff sweep` on the console: a row a value, a heat strip of output positions, safe lengths."""
+"""`convdiff sweep` on the console: a row a value, a heat strip, safe lengths."""
 
 from __future__ import annotations
 
@@ -50,12 +50,10 @@ def _table(
     console: Console, case: CaseResult, findings: Sequence[Finding], *, show_all: bool
 ) -> None:
     first = findings[0].comparison
-    console.print(
-        Text.assemble((first.axis, "bold"), f", against {words.sides(first, case)[0]}")
-    )
+    console.print(Text.assemble((first.axis, "bold"), f", against {words.sides(first, case)[0]}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(justify=justify, no_wrap=True)
     groups = _grouped(case, findings)
     for members in groups if show_all else groups[:ROWS]:
         comparison = members[0].comparison
@@ -123,7 +121,9 @@ def _reference(console: Console, case: CaseResult, findings: Sequence[Finding]) 
     kinds: dict[str, int] = {}
     for finding in findings:
         kinds[finding.verdict] = kinds.get(finding.verdict, 0) + 1
-    most = max((f.comparison.difference.max_ulp for f in findings if f.comparison.difference), default=0)
+    most = max(
+        (f.comparison.difference.max_ulp for f in findings if f.comparison.difference), default=0
+    )
     lengths = {finding.comparison.candidate.length for finding in findings}
     line = Text.assemble(("reference", "bold"), ", against multiply + reduce_sum: ")
     for place, (kind, count) in enumerate(sorted(kinds.items())):

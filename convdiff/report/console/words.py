@@ -10,6 +10,7 @@ from convdiff.report.numbers import count
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Standing
 
+
 def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
     """Name both sides by what tells them apart."""
     return (
@@ -84,7 +85,7 @@ def fingerprint(standing: Standing) -> str:
     cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [
         f"{seen.get('framework')} {seen.get('version')}",
-        {True: "oneDNN on", False: "oneDNN off"}.get(seen.get("onednn"), ""),
+        "" if seen.get("onednn") is None else "oneDNN on" if seen["onednn"] else "oneDNN off",
         f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
         f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
         f"Python {seen.get('python')}",
@@ -113,6 +114,7 @@ def largest(comparison: Comparison) -> tuple[str, str]:
 
 
 def short(values: list[int]) -> str:
+    """Write whole numbers as ranges, cut where there are many."""
     text = write_range(tuple(values))
     parts = text.split(", ")
     return text if len(parts) <= 8 else ", ".join(parts[:7]) + f", … {len(values)} in all"

@@ -6,19 +6,22 @@ Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 import os
 import platform
 import re
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from .. import cpu
 from ..windows import products_allowed, windows
 
+Conv = Dict[str, Any]
+"""The geometry of a convolution, as the parent sends it."""
 MANUAL_LIMIT = 4e9
 """Products; beyond that the manual reference is refused rather than waited for."""
 CHUNK = 1 << 24
 """Products in memory at once in the manual reference."""
 
 
-def open(threads):
+def open(threads: Optional[int]) -> Any:
     """Import TensorFlow and return its Framework, with `threads` intra-op threads if given."""
     import tensorflow as tf
 
@@ -30,17 +33,18 @@ def open(threads):
 class Eager(object):
     """TensorFlow 2: every operation runs as it is called."""
 
-    def __init__(self, tf, threads):
+    def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        self.tensors = {}
+        self.tensors = {}  # type: Dict[Tuple[int, str], Tuple[Any, Any]]
 
-    def fingerprint(self):
+    def fingerprint(self) -> Dict[str, Any]:
+        """Return what this TensorFlow says it is, as plain values."""
         tf = self.tf
         tf.zeros([1])  # starts the runtime, which then says what it is
-        names = {}
+        names = {}  # type: Dict[str, str]
         for number, device in enumerate(tf.config.list_physical_devices("GPU")):
             details = tf.config.experimental.get_device_details(device)
             names["gpu:%d" % number] = details.get("device_name", "GPU")
@@ -61,7 +65,9 @@ class Eager(object):
             mode="eager",
         )
 
-    def run(self, op, device, conv, input_nhwc, filter_hwio, bias):
+    def run(
+        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
         """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
         tf = self.tf
         with tf.device("/" + device.upper()):
@@ -80,15 +86,15 @@ class Eager(object):
             result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
         )
 
-    def _array(self, array, conv):
+    def _array(self, array: Any, conv: Conv) -> Any:
         if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
             return array.view(self.tf.bfloat16.as_numpy_dtype)
         return array
 
-    def _tensor(self, array, conv):
+    def _tensor(self, array: Any, conv: Conv) -> Any:
         return self.tf.convert_to_tensor(self._array(array, conv))
 
-    def _kept(self, array, conv, device):
+    def _kept(self, array: Any, conv: Conv, device: str) -> Any:
         """Return the tensor of an array that many cells share, made once a device."""
         key = (id(array), device)
         found = self.tensors.get(key)
@@ -102,16 +108,17 @@ class Eager(object):
 class Graph(object):
     """TensorFlow 1: one graph and session a (operation, device, geometry), fed with arrays."""
 
-    def __init__(self, tf, threads):
+    def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
-        self.sessions = {}
+        self.sessions = {}  # type: Dict[Tuple[Any, ...], Tuple[Any, List[Any], Any]]
         from tensorflow.python.client import device_lib
 
         self.local = device_lib.list_local_devices()
 
-    def fingerprint(self):
+    def fingerprint(self) -> Dict[str, Any]:
+        """Return what this TensorFlow says it is, as plain values."""
         tf = self.tf
-        names = {}
+        names = {}  # type: Dict[str, str]
         for device in self.local:
             if device.device_type == "GPU":
                 names["gpu:%d" % len(names)] = device.physical_device_desc or "GPU"
@@ -125,7 +132,9 @@ class Graph(object):
             mode="graph",
         )
 
-    def run(self, op, device, conv, input_nhwc, filter_hwio, bias):
+    def run(
+        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
         """Return the output as a NumPy array."""
         if conv["dtype"] == "bfloat16" and not hasattr(self.tf, "version"):
             raise ValueError("TensorFlow %s has no bfloat16 convolution" % self.tf.__version__)
@@ -137,14 +146,16 @@ class Graph(object):
         feed = [input_nhwc, filter_hwio] + ([bias] if bias is not None else [])
         return self._call("conv2d", device, conv, feed)
 
-    def _call(self, name, device, conv, arrays):
+    def _call(self, name: str, device: str, conv: Conv, arrays: List[Any]) -> Any:
         key = (name, device, repr(sorted(conv.items())), len(arrays), arrays[1].shape)
         if key not in self.sessions:
             self.sessions[key] = self._build(name, device, conv, arrays)
         session, inputs, output = self.sessions[key]
         return np.ascontiguousarray(session.run(output, dict(zip(inputs, arrays))))
 
-    def _build(self, name, device, conv, arrays):
+    def _build(
+        self, name: str, device: str, conv: Conv, arrays: List[Any]
+    ) -> Tuple[Any, List[Any], Any]:
         tf = self.tf
         graph = tf.Graph()
         with graph.as_default(), graph.device("/" + device):
@@ -172,10 +183,10 @@ class Graph(object):
         return tf.Session(graph=graph, config=config), inputs, output
 
 
-def _conv2d(tf, depthwise, conv, x, w):
-    """Call TensorFlow's own convolution as its users do: depthwise where every channel is a group."""
+def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Conv, x: Any, w: Any) -> Any:
+    """Call TensorFlow's own convolution: the depthwise one where every channel is a group."""
     (sh, sw), (dh, dw), groups = conv["strides"], conv["dilations"], conv["groups"]
-    options = {}
+    options = {}  # type: Dict[str, Any]
     if (dh, dw) != (1, 1):
         options["dilations"] = [1, dh, dw, 1]
     if groups > 1 and groups == conv["channels_in"]:
@@ -192,14 +203,21 @@ def _conv2d(tf, depthwise, conv, x, w):
     return tf.nn.conv2d(x, w, [1, sh, sw, 1], "VALID", **options)
 
 
-def _takes_dilations(tf):
+def _takes_dilations(tf: Any) -> bool:
     import inspect
 
-    parameters = getattr(inspect, "signature")(tf.nn.conv2d).parameters
+    parameters = inspect.signature(tf.nn.conv2d).parameters
     return "dilations" in parameters or "kwargs" in parameters
 
 
-def _manual(as_array, as_tensor, rows, conv, input_nhwc, filter_hwio):
+def _manual(
+    as_array: Callable[..., Any],
+    as_tensor: Callable[..., Any],
+    rows: Callable[..., Any],
+    conv: Conv,
+    input_nhwc: Any,
+    filter_hwio: Any,
+) -> Any:
     """Multiply and reduce_sum, one receptive field a row: the questioner's own check, NHWC."""
     kernel, groups = tuple(conv["kernel"]), conv["groups"]
     w = as_array(filter_hwio, conv).reshape(-1, conv["channels_out"])
@@ -223,7 +241,7 @@ def _manual(as_array, as_tensor, rows, conv, input_nhwc, filter_hwio):
     return np.concatenate(parts, axis=1).reshape(lead + (conv["channels_out"],))
 
 
-def _onednn():
+def _onednn() -> Optional[bool]:
     """Return whether oneDNN's kernels are in use, or None where TensorFlow can't say."""
     try:
         from tensorflow.python.util import _pywrap_util_port as port
@@ -235,7 +253,7 @@ def _onednn():
     return bool(port.IsMklEnabled())
 
 
-def _common(tf, gpu_names, threads):
+def _common(tf: Any, gpu_names: Dict[str, str], threads: Optional[int]) -> Dict[str, Any]:
     found = cpu.processor()
     unused = _unused_isa(cpu.own_log())
     return {
@@ -254,10 +272,9 @@ def _common(tf, gpu_names, threads):
     }
 
 
-def _unused_isa(log):
+def _unused_isa(log: str) -> List[str]:
     """Return the instruction sets that TensorFlow's log says its own kernels were built without."""
-    names = set()
+    names = set(re.findall(r"wasn't compiled to use (\S+) instructions", log))
     for line in re.findall(r"To enable the following instructions: ([A-Z0-9_ ]+)", log):
         names.update(line.split())
-    names.update(re.findall(r"wasn't compiled to use (\S+) instructions", log))
     return sorted(names)

@@ -1,0 +1,81 @@
+"""How fast convdiff is, as ratios measured side by side in one run. Run it with `make bench`.
+
+Each pair of commands is run in turn, A B A B …, after one run that is not counted, and the ratio
+is that of the medians. A lone time says little on a shared machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CASE = HERE.parent / "cases" / "variable_padding.yaml"
+CONVDIFF = [sys.executable, "-m", "convdiff"]
+PEAK = """
+import resource, sys
+from convdiff.cli import convdiff
+convdiff.main(sys.argv[1:], standalone_mode=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def main() -> None:
+    """Print every ratio beside its bound."""
+    print(f"{'what':<52} {'A':>8} {'B':>8} {'A/B':>7}  bound")
+    with tempfile.TemporaryDirectory() as folder:
+        bad = Path(folder) / "bad.yaml"
+        bad.write_text("filter: [1, 2, 3]\ninput: {ramp: 1}\nlenghts: 7..9\n")
+        click = [sys.executable, "-c", "import click"]
+        pair("--help ÷ import click", [*CONVDIFF, "--help"], click, 9, "≤ 3, or A ≤ 0.15 s")
+        pair(
+            "a bad case file ÷ import click",
+            [*CONVDIFF, "run", str(bad)],
+            click,
+            9,
+            "≤ 3, or A ≤ 0.15 s",
+        )
+    run = [*CONVDIFF, "run", str(CASE)]
+    pair("run origin ÷ bare script", run, bare(7, 9), 7, "≤ 1.10")
+    sweep = [*CONVDIFF, "sweep", "--lengths", "5..2000"]
+    pair("sweep 5..2000 ÷ bare eager loop", sweep, bare(5, 2000), 5, "≤ 1.5")
+    few, many = peak("5..200"), peak("5..2000")
+    print(
+        f"{'peak memory of the parent, 196 and 1996 lengths':<52} "
+        f"{few:>6.0f}MB {many:>6.0f}MB {many / few:>7.2f}  < 120 MB, flat"
+    )
+
+
+def bare(first: int, last: int) -> list[str]:
+    """Return the command of a script that runs the origin at these lengths and does no more."""
+    return [sys.executable, str(HERE / "bare.py"), str(first), str(last)]
+
+
+def pair(what: str, a: Sequence[str], b: Sequence[str], runs: int, bound: str) -> None:
+    """Time two commands in turn and print their medians and ratio."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(runs + 1):
+        for command, seconds in zip((a, b), times, strict=True):
+            start = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=False)
+            if number:
+                seconds.append(time.perf_counter() - start)
+    median = [statistics.median(seconds) for seconds in times]
+    ratio = median[0] / median[1]
+    print(f"{what:<52} {median[0]:>7.3f}s {median[1]:>7.3f}s {ratio:>7.2f}  {bound}", flush=True)
+
+
+def peak(lengths: str) -> float:
+    """Return the largest resident size of the parent process of a sweep, in MB."""
+    command = [sys.executable, "-c", PEAK, "sweep", "--lengths", lengths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stderr.splitlines()[-1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
