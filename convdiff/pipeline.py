@@ -56,7 +56,7 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
             standings.update(found)
             plan = expand(case, [runtime for runtime, s in found.items() if s.available])
             results.append(examine_case(plan, tensors, request, pool, progress))
-            interrupted = results[-1].done < results[-1].cells
+            interrupted = results[-1].interrupted
             if interrupted:
                 break
     except KeyboardInterrupt:
@@ -79,16 +79,18 @@ def examine_case(
                 yield observation.cell
 
         done, comparisons = compare_as_observed(run(plan.cells), plan, spool, reference, request)
-        going_on = done == len(plan.cells)
-        findings = diagnose(
-            case,
-            comparisons,
-            reference,
-            _outputs_in_question(comparisons, spool),
-            partial(measure, case, pool=pool) if going_on else None,
-        )
-        more = (lambda cells: _exhaust(run(cells))) if going_on else None
-        safe = list(find_safe_lengths(plan, findings, spool, more, request.strict))
+        interrupted = done < len(plan.cells)
+        questioned = _outputs_in_question(comparisons, spool)
+        judged = partial(diagnose, case, comparisons, reference, questioned)
+        try:
+            findings = judged(None if interrupted else partial(measure, case, pool=pool))
+        except KeyboardInterrupt:  # a verdict without probes, rather than none
+            interrupted, findings = True, judged(None)
+        tried = partial(find_safe_lengths, plan, findings, spool, strict=request.strict)
+        try:
+            safe = list(tried(None if interrupted else lambda cells: _exhaust(run(cells))))
+        except KeyboardInterrupt:
+            interrupted, safe = True, list(tried(None))
         return CaseResult(
             case=case,
             outcome=outcome_of(findings),
@@ -101,6 +103,7 @@ def examine_case(
             outputs=_small_outputs(plan, spool),
             cells=len(plan.cells),
             done=done,
+            interrupted=interrupted,
         )
 
 
@@ -109,8 +112,8 @@ def compare_as_observed(
 ) -> tuple[int, list[Comparison]]:
     """Compare each pair as soon as both sides are there, while the workers go on.
 
-    Returns how many cells were done (fewer than planned after Ctrl-C) and the comparisons in the
-    plan's order.
+    Returns how many cells were done and compared (fewer than planned after Ctrl-C) and the
+    comparisons in the plan's order.
     """
     waiting: dict[Cell, list[tuple[int, Pairing]]] = {}
     for number, pairing in enumerate(plan.pairings):
@@ -120,7 +123,6 @@ def compare_as_observed(
     done = 0
     try:
         for cell in cells:
-            done += 1
             for number, pairing in waiting.get(cell, ()):
                 baseline, candidate = spool.get(pairing.baseline), spool.get(pairing.candidate)
                 if baseline is not None and candidate is not None:
@@ -132,6 +134,7 @@ def compare_as_observed(
                         strict=request.strict,
                         most=request.most_elements,
                     )
+            done += 1
     except KeyboardInterrupt:
         pass
     return done, [found[number] for number in sorted(found)]

@@ -35,6 +35,8 @@ class CaseResult:
     cells: int = 0
     done: int = 0
     """Cells asked for, and cells that were run before the end."""
+    interrupted: bool = False
+    """Ctrl-C came while cells were run, probed or tried on random inputs."""
 
 
 @dataclass(frozen=True)

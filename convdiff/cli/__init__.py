@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
 from convdiff import __version__
-from convdiff.errors import INTERRUPTED, ConvdiffError
+from convdiff.errors import INTERRUPTED, SAME, UNTESTED, ConvdiffError
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
@@ -67,25 +68,62 @@ def convdiff() -> None:
 
 def main() -> None:
     """Run the program and exit with its code."""
+    open_closed_streams()
+    sys.exit(exit_code())
+
+
+def exit_code() -> int:
+    """Run the program; whatever ends it becomes a line on stderr and an exit code."""
     try:
         code = convdiff.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = INTERRUPTED
-    except click.ClickException as error:
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        code = _told("interrupted", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
+    except click.ClickException as error:
+        code = _told(_usage(error), error.exit_code)
     except ConvdiffError as error:
-        click.echo(f"convdiff: {error}", err=True)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        click.echo("convdiff: interrupted", err=True)
-        code = INTERRUPTED
+        code = _told(str(error), error.exit_code)
     except BrokenPipeError:
-        code = 0
         silence_stdout()
-    sys.exit(code if isinstance(code, int) else 0)
+        code = SAME
+    except OSError as error:  # a full disk, no more descriptors: nothing was tested
+        silence_stdout()
+        code = _told(str(error), UNTESTED)
+    except Exception:  # a bug of ours is not drift, which is what Python's own exit code 1 means
+        traceback.print_exc()
+        code = UNTESTED
+    return code if isinstance(code, int) else SAME
+
+
+def _told(message: str, code: int) -> int:
+    """Print an error in one line and return its exit code."""
+    click.echo(f"convdiff: {message}", err=True)
+    return code
+
+
+def open_closed_streams() -> None:
+    """Point 0, 1 and 2 nowhere where they are closed, lest a pipe to a worker becomes one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def silence_stdout() -> None:
     """Point stdout nowhere, so that the interpreter's last flush finds no closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return a usage error in one line, with the option it is about and where help is."""
+    said = " ".join(error.format_message().split())
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return said
+    path = error.ctx.command_path.replace("python -m convdiff", "convdiff")
+    return f"{said.rstrip('.')}; see {path} --help"

@@ -146,7 +146,12 @@ _OPTIONS = (
         help="Interpreter of another environment ('this' is convdiff's own); may be"
         " repeated. Nothing is installed there.",
     ),
-    click.option("--require", type=DevicesType(), default=(), help="Exit 125 if these are absent."),
+    click.option(
+        "--require",
+        type=DevicesType(),
+        default=(),
+        help="Run on these too, and exit 125 if they are absent.",
+    ),
     click.option("--strict", is_flag=True, help="Tell −0 from +0, and one NaN from another."),
     click.option("--all", "show_all", is_flag=True, help="Show every comparison and element."),
     click.option(

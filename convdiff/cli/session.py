@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
 from convdiff.case.vary import vary
@@ -25,9 +27,16 @@ if TYPE_CHECKING:
 
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
-    """Load every case, with the command line's lengths, batches and devices."""
+    """Load every case, with the command line's lengths, batches, devices and required devices."""
     cases = [load_case(path) for path in find_cases(paths)] if paths else [built_in_case()]
-    return [vary(case, options.lengths, options.batch, options.device) for case in cases]
+    return [vary(case, options.lengths, options.batch, _devices(case, options)) for case in cases]
+
+
+def _devices(case: Case, options: Options) -> tuple[str, ...]:
+    """Return the devices to run on; what is required is run, whether or not the case names it."""
+    asked = options.device or case.devices
+    unnamed = (device for device in options.require if not {device, device[:3]} & set(asked))
+    return (*asked, *unnamed)
 
 
 def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
@@ -48,9 +57,13 @@ def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
         with progress() as report_progress:
             result = examine(cases, request, pool, report_progress)
         text = _json(result) if options.json == Path("-") else _console(result, options, command)
-    if options.json and options.json != Path("-"):
-        _write_atomically(options.json, _json(result))
-    _print(text)
+    try:
+        if options.json and options.json != Path("-"):
+            _write_atomically(options.json, _json(result))
+    finally:  # a report that can't be written costs no other
+        _print(text)
+    if result.interrupted:
+        click.echo("convdiff: interrupted", err=True)
     return result.exit_code
 
 
@@ -118,16 +131,23 @@ def _refuse_unwritable(path: Path | None) -> None:
 
 
 def _write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file whole or not at all; through a link, and to a device as is."""
+    temporary = None
     try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():  # /dev/null, a named pipe
+            target.write_text(text, encoding="utf-8")
+            return
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101
-        Path(name).replace(path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         raise ConvdiffError(f"--json {path}: {error.strerror}") from None
 
 

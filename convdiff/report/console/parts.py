@@ -20,7 +20,7 @@ def print_headline(console: Console, case: CaseResult) -> None:
     word, colour = style.OUTCOMES[case.outcome]
     said = Text.assemble((case.case.name, "bold"), ": ", headline(case))
     _hanging(console, [(Text(word, style=colour), said)])
-    if case.done < case.cells:
+    if case.interrupted:
         done = f"interrupted: {case.done:,} of {case.cells:,} cells were run"
         console.print(Text(done, style="yellow"))
 
