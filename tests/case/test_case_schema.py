@@ -1,0 +1,146 @@
+"""The JSON Schema of a case file: valid, and of one mind with the loader."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from convdiff.case.schema import CASE, KINDS, json_schema
+from convdiff.case.schema_errors import check
+from convdiff.case.yaml_source import Source, parse_source
+from convdiff.errors import CaseError
+
+BASE = {"filter": [1, 2, 3], "input": {"ramp": 1}, "lengths": "7..9"}
+
+ACCEPTED = [
+    {},
+    {"name": "x", "source": "y"},
+    {"filter": [[[[1.5]]]], "bias": [1]},
+    {"filter": {"normal": 1, "shape": [1, 5, 1, 1], "seed": 3, "scale": 0.5}},
+    {"input": {"uniform": [0, 1]}},
+    {"input": {"integers": [-8, 8]}},
+    {"input": {"ones": True}},
+    {"input": {"zeros": True}},
+    {"input": {"delta": [0, 0, 1, 0]}},
+    {"input": {"delta": 3}},
+    {"input": {"file": "x.npy"}},
+    {"lengths": 7},
+    {"lengths": [7, "9..20:3", 30]},
+    {"device": "gpu"},
+    {"devices": ["cpu", "gpu:1"]},
+    {"height": 3, "batch": [1, 8], "channels": 2, "groups": 1, "repeat": 3},
+    {"strides": 2, "dilations": [1, 2], "padding": "VALID"},
+    {"dtype": "bfloat16"},
+    {"expect": {"length": "bitwise", "batch": {"ulps": 4}, "reference": "anything"}},
+    {"expect": {}},
+]
+REFUSED = [
+    {"fliter": 1},
+    {"filter": 3},
+    {"filter": []},
+    {"filter": None},
+    {"filter": "x"},
+    {"input": {"ones": False}},
+    {"input": {"ones": 1}},
+    {"input": {"normal": -1}},
+    {"input": {"normal": "1"}},
+    {"input": {"uniform": [1]}},
+    {"input": {"integers": [1.5, 2]}},
+    {"input": {"integers": [0, 2**60]}},
+    {"input": {"shape": [0]}},
+    {"input": {"shape": [1, 1, 1, 1, 1]}},
+    {"input": {"seed": -1}},
+    {"input": {"file": 3}},
+    {"input": {"delta": -1}},
+    {"lengths": 0},
+    {"lengths": []},
+    {"lengths": "seven"},
+    {"lengths": [1.5]},
+    {"lengths": 10**10},
+    {"device": "tpu"},
+    {"devices": []},
+    {"devices": "cpu"},
+    {"devices": ["gpu:x"]},
+    {"batch": True},
+    {"strides": [1]},
+    {"strides": [1, 2, 3]},
+    {"strides": "2"},
+    {"groups": 0},
+    {"dtype": "int8"},
+    {"padding": "SAME"},
+    {"repeat": 0},
+    {"repeat": 10**6},
+    {"name": ""},
+    {"name": 3},
+    {"expect": None},
+    {"expect": []},
+    {"expect": {"length": 3}},
+    {"expect": {"length": {"ulps": -1}}},
+    {"expect": {"length": {"ulps": 1, "more": 2}}},
+    {"expect": {"lenght": "bitwise"}},
+]
+
+
+def loader_accepts(document: object) -> bool:
+    """Write the document as a case file, which JSON is, and take it through the loader's check."""
+    try:
+        check(parse_source(json.dumps(document), "case.yaml"))
+    except CaseError:
+        return False
+    return True
+
+
+def test_the_schema_is_a_valid_schema():
+    jsonschema.Draft7Validator.check_schema(json_schema())
+
+
+def test_the_schema_is_plain_json():
+    assert json.loads(json.dumps(json_schema())) == json_schema()
+
+
+@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+def test_schema_and_loader_both_accept(change):
+    document = {**BASE, **change}
+    jsonschema.Draft7Validator(json_schema()).validate(document)
+    assert loader_accepts(document)
+
+
+@pytest.mark.parametrize("change", REFUSED, ids=str)
+def test_schema_and_loader_both_refuse(change):
+    document = {**BASE, **change}
+    assert not jsonschema.Draft7Validator(json_schema()).is_valid(document)
+    assert not loader_accepts(document)
+
+
+@pytest.mark.parametrize(
+    "document", [3, [], None, "x", {}, {"filter": [1]}, {"input": [1]}], ids=str
+)
+def test_schema_and_loader_both_refuse_what_is_no_case(document):
+    assert not jsonschema.Draft7Validator(json_schema()).is_valid(document)
+    assert not loader_accepts(document)
+
+
+def test_every_kind_of_array_is_in_the_schema():
+    assert set(KINDS) <= set(CASE["definitions"]["array"]["properties"])
+
+
+def test_every_key_has_a_property_of_its_own_and_no_other_is_allowed():
+    schema = json_schema()
+    assert schema["additionalProperties"] is False
+    assert set(schema["required"]) == {"filter", "input"}
+
+
+def test_defaults_of_expect_are_the_programs():
+    from convdiff.case.model import AXES, DEFAULT_EXPECT
+
+    properties = json_schema()["properties"]["expect"]["properties"]
+    assert {axis: rule["default"] for axis, rule in properties.items()} == {
+        axis: str(DEFAULT_EXPECT[axis]) for axis in AXES
+    }
+
+
+def test_a_place_falls_back_to_the_file_where_nothing_is_known():
+    with pytest.raises(CaseError, match=r"^f:1:1: a case is a mapping"):
+        check(Source("f", [1], {}))
