@@ -17,7 +17,6 @@ from convdiff.case.model import Case
 from convdiff.case.vary import vary
 from convdiff.cli import silence_stdout
 from convdiff.cli.options import Options
-from convdiff.cli.repeat import repeat_command
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pool import Pool
@@ -78,6 +77,7 @@ def _console(result: Result, options: Options, command: str) -> str:
 
     from rich.console import Console
 
+    from convdiff.cli.repeat import repeat_command
     from convdiff.report.console import print_run, print_sweep
 
     colours = _wants_colour(options.color)

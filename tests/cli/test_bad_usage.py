@@ -1,0 +1,97 @@
+"""What a user does wrong costs exit code 2 and one line on stderr, and nothing is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from program import case_file, convdiff
+
+GOOD = "filter: [1, 2, 3]\ninput: {ramp: 1}\nlengths: 7..9\n"
+
+BAD_CASES = {
+    "unknown key": (GOOD + "lenght: 8\n", ":4:1:", "lenght"),
+    "wrong type": (GOOD.replace("7..9", "soon"), ":3:10:", "lengths"),
+    "below the filter": (GOOD.replace("7..9", "2"), ":3:10:", "2"),
+    "bias of the wrong size": (GOOD + "bias: [1, 2]\n", ":4:7:", "bias"),
+    "empty": ("", "", ""),
+    "not YAML": ("filter: [1, 2\nlengths: }", ":2:", ""),
+    "unknown device": (GOOD + "device: tpu\n", ":4:9:", "tpu"),
+    "no mapping": ("- 1\n- 2\n", "", ""),
+}
+
+BAD_OPTIONS = {
+    "unknown device": (["run", "--device", "tpu"], ["'tpu'", "cpu"]),
+    "unknown framework": (["run", "--framework", "caffe"], ["'caffe'", "tensorflow"]),
+    "no interpreter": (["run", "--python", "/nowhere/python"], ["/nowhere/python"]),
+    "a folder for an interpreter": (["run", "--python", "/tmp"], ["/tmp", "bin/python"]),
+    "a program that is no Python": (["run", "--python", "/bin/ls"], ["/bin/ls", "Python 3.6"]),
+    "a program that says nothing": (["run", "--python", "/bin/true"], ["/bin/true"]),
+    "lengths that are none": (["run", "--lengths", "some"], ["'some'", "7..20"]),
+    "length below the filter": (["sweep", "--lengths", "2..9"], ["2", "5"]),
+    "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
+    "vary without values": (["sweep", "--vary", "TF_X"], ["'TF_X'", "NAME=A,B"]),
+    "no time": (["run", "--timeout", "0"], ["--timeout"]),
+    "missing case": (["run", "nowhere.yaml"], ["nowhere.yaml"]),
+    "a folder without cases": (["run", "/proc/self/fd"], ["no .yaml"]),
+    "json into nowhere": (["run", "--json", "/nowhere/report.json"], ["/nowhere"]),
+    "json into a folder": (["run", "--json", "/tmp"], ["/tmp"]),
+    "unknown option": (["run", "--lengts", "7"], ["--lengts", "convdiff run --help"]),
+    "unknown command": (["frobnicate"], ["frobnicate", "convdiff --help"]),
+    "two cases to sweep": (["sweep", "a.yaml", "b.yaml"], ["b.yaml"]),
+}
+
+
+def one_line(text: str) -> str:
+    """Return the only line of stderr."""
+    assert "Traceback" not in text
+    (line,) = text.splitlines()
+    assert line.startswith("convdiff: ")
+    assert line.isprintable()
+    return line
+
+
+@pytest.mark.parametrize("kind", BAD_CASES)
+def test_a_bad_case_is_one_line_at_its_place(kind: str, tmp_path: Path):
+    text, place, named = BAD_CASES[kind]
+    path = case_file(tmp_path, text)
+    ran = convdiff("run", path)
+    line = one_line(ran.err)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{path}{place}" in line
+    assert named in line
+
+
+@pytest.mark.parametrize("kind", BAD_OPTIONS)
+def test_a_bad_option_is_one_line_that_names_it(kind: str):
+    arguments, named = BAD_OPTIONS[kind]
+    ran = convdiff(*arguments)
+    line = one_line(ran.err)
+    assert (ran.code, ran.out) == (2, "")
+    for word in named:
+        assert word in line
+
+
+def test_one_bad_case_among_good_ones_runs_none(tmp_path: Path):
+    case_file(tmp_path, GOOD, "a.yaml")
+    case_file(tmp_path, GOOD + "oops: 1\n", "b.yaml")
+    ran = convdiff("run", tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert "b.yaml:4:1" in one_line(ran.err)
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_path: Path):
+    target = tmp_path / "file" / "report.json"
+    (tmp_path / "file").write_text("in the way")
+    ran = convdiff("run", "--json", target, env={"PATH": "/nowhere"})
+    assert (ran.code, ran.out) == (2, "")
+    assert str(target) in one_line(ran.err)
+
+
+def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path: Path):
+    """A folder that takes no files is found out when the file is made."""
+    ran = convdiff("run", "--json", "/proc/report.json", "--device", "gpu")
+    assert ran.code == 2
+    assert "/proc/report.json" in one_line(ran.err)
+    assert "untested" in ran.out
+    assert list(tmp_path.iterdir()) == []
