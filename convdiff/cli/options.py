@@ -13,6 +13,8 @@ import click
 from convdiff.case.ranges import parse_range
 from convdiff.runtime.matrix import FRAMEWORKS
 
+DEFAULT_FRAMEWORK = ("tensorflow",)
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -129,7 +131,7 @@ _OPTIONS = (
     click.option(
         "--framework",
         type=FrameworksType(),
-        default="tensorflow",
+        default=",".join(DEFAULT_FRAMEWORK),
         show_default=True,
         help="Frameworks to run.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from convdiff.case.ranges import write_range
-from convdiff.cli.options import Options
+from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
 from convdiff.report.console.headline import worst_finding
 from convdiff.result import CaseResult
 
@@ -26,12 +26,16 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words += ["--batch", write_range(batches).replace(" ", "")]
     if options.threads:
         words += ["--threads", write_range(options.threads).replace(" ", "")]
+    if options.framework != DEFAULT_FRAMEWORK:
+        words += ["--framework", ",".join(options.framework)]
     if options.device:
         words += ["--device", ",".join(options.device)]
     for name, values in options.vary:
         words += ["--vary", f"{name}={','.join(values)}"]
     for python in options.python:
         words += ["--python", python]
+    if options.require:
+        words += ["--require", ",".join(options.require)]
     if options.strict:
         words.append("--strict")
     return shlex.join(words)

@@ -61,6 +61,8 @@ def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
             _write_atomically(options.json, _json(result))
     finally:  # a report that can't be written costs no other
         _print(text)
+    for missing in result.missing_required:
+        click.echo(f"convdiff: {missing.runtime.id} is required: {missing.reason}", err=True)
     if result.interrupted:
         click.echo("convdiff: interrupted", err=True)
     return result.exit_code

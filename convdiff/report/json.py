@@ -10,7 +10,7 @@ from convdiff.case.model import Allowance
 from convdiff.compare.floats import hexes
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Cell
+from convdiff.recording.observation import Cell, Observation
 from convdiff.report.numbers import shortest
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
@@ -56,6 +56,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         "file": case.case.file,
         "outcome": case.outcome,
         "cells": {"asked": case.cells, "done": case.done},
+        "failures": [_failure(failure) for failure in case.failures],
         "comparisons": [_comparison(finding) for finding in case.findings],
         "safe_lengths": [_safe(safe) for safe in case.safe_lengths],
         "suggested_expect": (
@@ -63,6 +64,15 @@ def _case(case: CaseResult) -> dict[str, Any]:
             if suggestion is None
             else {axis: _allowance(allowance) for axis, allowance in suggestion.items()}
         ),
+    }
+
+
+def _failure(failure: Observation) -> dict[str, Any]:
+    return {
+        **_side(failure.cell),
+        "trial": failure.cell.trial,
+        "reason": failure.reason,
+        "died": failure.died,
     }
 
 

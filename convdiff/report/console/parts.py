@@ -75,13 +75,14 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
 
 
 def print_failures(console: Console, case: CaseResult) -> None:
-    """Print each reason for missing bits once, with how many cells it cost."""
-    reasons: dict[tuple[str, str], int] = {}
+    """Print each reason for missing bits once, with the cells it cost."""
+    reasons: dict[tuple[str, str], list[int]] = {}
     for failure in case.failures:
         key = (f"{failure.cell.runtime.id} {failure.cell.op}", failure.reason or "")
-        reasons[key] = reasons.get(key, 0) + 1
+        reasons.setdefault(key, []).append(failure.cell.length)
     for (where, reason), cells in reasons.items():
-        text = Text(f"{where}, {cells} cell(s): {reason}")
+        lengths = words.short(sorted(set(cells)))
+        text = Text(f"{where} T={lengths}, {len(cells):,} cell(s): {reason}")
         _hanging(console, [(Text("untested", style="yellow"), text)])
 
 
