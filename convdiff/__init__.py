@@ -1,3 +1,31 @@
 """Why does the same convolution give different bits? Observe, compare, diagnose, with proof."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["described", "explain", "notation", "parsed", "replay"]
+
+if TYPE_CHECKING:
+    from convdiff.api import explain
+    from convdiff.diagnose.order.describe import described
+    from convdiff.diagnose.order.notation import notation, parsed
+    from convdiff.diagnose.order.replay import replay
+
+_HOMES = {
+    "explain": "convdiff.api",
+    "described": "convdiff.diagnose.order.describe",
+    "notation": "convdiff.diagnose.order.notation",
+    "parsed": "convdiff.diagnose.order.notation",
+    "replay": "convdiff.diagnose.order.replay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API when it is first used: the command line must start without NumPy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'convdiff' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

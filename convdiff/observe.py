@@ -73,8 +73,13 @@ def _job(
     cells = [
         {**request, "b": request["b"] if request["b"] in held else None} for request in requests
     ]
+    return Job(interpreter, geometry_of(case), held, cells)
+
+
+def geometry_of(case: Case) -> dict[str, Any]:
+    """Return the convolution's geometry as workers take it."""
     conv = case.conv
-    geometry = {
+    return {
         "kernel": conv.kernel,
         "strides": conv.strides,
         "dilations": conv.dilations,
@@ -83,7 +88,6 @@ def _job(
         "channels_out": conv.channels_out,
         "dtype": conv.dtype,
     }
-    return Job(interpreter, geometry, held, cells)
 
 
 def _request(cell: Cell, x: str) -> dict[str, Any]:

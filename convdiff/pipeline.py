@@ -14,11 +14,14 @@ from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose, unusual
+from convdiff.diagnose.order.explain import BUDGET
 from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
+from convdiff.explaining import Explainer, explain_findings
 from convdiff.observe import measure, observe
 from convdiff.plan import Pairing, Plan, expand
+from convdiff.proving import prove
 from convdiff.recording.observation import Cell, Observation
 from convdiff.recording.spool import Spool
 from convdiff.result import CaseResult, Result
@@ -26,6 +29,7 @@ from convdiff.runtime.availability import stand
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 from convdiff.runtime.pool import Pool
 from convdiff.safety import find_safe_lengths
+from convdiff.worker_kernel import WorkerKernel
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many cells are done, and of how many."""
@@ -42,6 +46,8 @@ class Request:
     required_devices: frozenset[str] = field(default_factory=frozenset)
     strict: bool = False
     most_elements: int = 10
+    budget: int = BUDGET
+    """Probe calls that explanations of one case may take; 0 explains nothing."""
 
 
 def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progress) -> Result:
@@ -86,9 +92,19 @@ def examine_case(
             findings = judged(None if interrupted else partial(measure, case, pool=pool))
         except KeyboardInterrupt:  # a verdict without probes, rather than none
             interrupted, findings = True, judged(None)
+        explainer = Explainer(
+            plan, tensors, spool, partial(WorkerKernel, case, pool=pool), request.budget
+        )
+        try:
+            if not interrupted and request.budget:
+                findings = explain_findings(case, findings, explainer, spool, strict=request.strict)
+        except KeyboardInterrupt:  # unexplained, rather than nothing
+            interrupted = True
         tried = partial(find_safe_lengths, plan, findings, spool, strict=request.strict)
         try:
             safe = list(tried(None if interrupted else lambda cells: _exhaust(run(cells))))
+            if not interrupted and request.budget:
+                safe = prove(plan, safe, explainer)
         except KeyboardInterrupt:
             interrupted, safe = True, list(tried(None))
         return CaseResult(

@@ -10,11 +10,13 @@ import traceback
 import click
 
 from convdiff import __version__
+from convdiff.cli.stdout import silence_stdout
 from convdiff.errors import INTERRUPTED, SAME, UNTESTED, ConvdiffError
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
+    "explain": "Reveal, replay and draw the summation orders of an output.",
     "doctor": "Say what can be tested here: frameworks, devices, ISA, settings.",
     "schema": "Print the JSON Schema of a case file.",
 }
@@ -113,11 +115,6 @@ def open_closed_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-
-
-def silence_stdout() -> None:
-    """Point stdout nowhere, so that the interpreter's last flush finds no closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: click.ClickException) -> str:

@@ -99,6 +99,8 @@ class Options:
     strict: bool
     show_all: bool
     timeout: float
+    explain: bool
+    budget: int
     json: Path | None
     color: str
 
@@ -156,6 +158,20 @@ _OPTIONS = (
     ),
     click.option("--strict", is_flag=True, help="Tell −0 from +0, and one NaN from another."),
     click.option("--all", "show_all", is_flag=True, help="Show every comparison and element."),
+    click.option(
+        "--explain/--no-explain",
+        default=True,
+        show_default=True,
+        help="Reveal and replay the summation orders of what differs as rounding.",
+    ),
+    click.option(
+        "--budget",
+        type=click.IntRange(min=1),
+        default=20_000,
+        show_default=True,
+        metavar="CALLS",
+        help="Probe calls that a case's explanations may take.",
+    ),
     click.option(
         "--timeout",
         type=click.FloatRange(min=0.1),

@@ -20,8 +20,10 @@ class SafeLengths:
     untested: tuple[int, ...]
     inputs: int
     """Random inputs tried beside the case's own, at the least."""
-    rule: str | None
+    rule: str | None = None
     """Such as `T ≡ 0 mod 4`, or None where there is none that all tried lengths keep."""
+    proved: tuple[int, ...] = ()
+    """Lengths whose orders are proved equal to the longest one's: safe for every input."""
 
 
 def safe_lengths(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.explanation import Why
 from convdiff.diagnose.traits import Traits
 
 Verdict = Literal[
@@ -25,6 +26,8 @@ class Finding:
     evidence: tuple[str, ...] = ()
     fits: str | None = None
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
+    why: Why | None = None
+    """The orders of both sides and the cause, where they were asked for."""
 
 
 Ruling = tuple[Verdict, tuple[str, ...]]

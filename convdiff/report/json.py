@@ -106,12 +106,45 @@ def _comparison(finding: Finding) -> dict[str, Any]:
             }
         ),
         "elements_shown": _elements(finding),
-        "explanation": {
-            "status": "unexplained" if finding.verdict == "rounding" else "not_needed",
-            "cause": [],
-            "replayed": None,
-            "orders": [],
-        },
+        "explanation": _explanation(finding),
+    }
+
+
+def _explanation(finding: Finding) -> dict[str, Any]:
+    why = finding.why
+    if why is None:
+        asked = finding.verdict in ("rounding", "precision")
+        status = "unexplained" if asked else "not_needed"
+        return {"status": status, "cause": [], "replayed": None, "orders": []}
+    parted = why.parted
+    return {
+        "status": why.status,
+        "cause": list(why.causes),
+        "causes": dict(why.causes),
+        "unexplained": why.unexplained,
+        "replayed": {side: list(counts) for side, counts in why.replayed.items()},
+        "orders": [
+            {
+                "side": order.side,
+                "elements": order.elements,
+                "notation": order.notation,
+                "description": order.words,
+                "fused": order.fused,
+                "replayed": True,
+            }
+            for order in why.orders
+        ],
+        "parted": (
+            None
+            if parted is None
+            else {
+                "index": list(parted.index),
+                "terms": list(parted.terms),
+                "baseline": _finite(parted.baseline),
+                "candidate": _finite(parted.candidate),
+            }
+        ),
+        "refusals": [{"kind": r.kind, "reason": r.reason} for r in why.refusals],
     }
 
 
@@ -155,6 +188,7 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
         "untested": list(safe.untested),
         "random_inputs": safe.inputs,
         "rule": safe.rule,
+        "proved": list(safe.proved),
     }
 
 

@@ -89,6 +89,24 @@ class Pool:
         worker = self._workers.get(interpreter)
         return worker.log(1 << 20) if worker else ""
 
+    def ask(
+        self, interpreter: Interpreter, header: Mapping[str, Any], arrays: Sequence[Any]
+    ) -> list[Any] | Failure:
+        """Send one request and return the arrays of its one reply. Not while cells are running."""
+        known = self.fingerprint(interpreter)
+        if isinstance(known, Failure):
+            return known
+        try:
+            worker = self._workers[interpreter]
+            worker.send(dict(header), arrays)
+            reply, answers = worker.receive()
+        except WorkerGoneError as error:
+            self._bury(interpreter, str(error))
+            return Failure(str(error), died=True)
+        if "failed" in reply:
+            return Failure(str(reply["failed"]))
+        return list(answers)
+
     def observe(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run all jobs, interpreters side by side, and yield each cell's outcome as it comes."""
         by_interpreter: dict[Interpreter, list[int]] = {}

@@ -14,8 +14,9 @@ def serve(requests: int, replies: int) -> None:
     """Answer requests until the pipe closes.
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
-    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}. Every cell gets its own reply as
-    soon as it is done, so that what was done before a crash is known.
+    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing).
+    Every cell gets its own reply as soon as it is done, so that what was done before a crash is
+    known; a message of probes gets one.
     """
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
     kept = {}  # type: Dict[str, Any]
@@ -34,6 +35,8 @@ def serve(requests: int, replies: int) -> None:
         elif header["do"] == "drop":
             for key in header["keys"]:
                 kept.pop(key, None)
+        elif header["do"] == "probe":
+            wire.write(replies, _probe(framework, header, payload))
         else:
             for number, cell in enumerate(header["cells"]):
                 wire.write(replies, _observe(framework, header["conv"], cell, kept, number))
@@ -59,6 +62,16 @@ def _observe(
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})
+
+
+def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
+    from . import probing
+
+    try:
+        answers = probing.answer(framework, header, wire.decode_arrays(header, payload))
+        return wire.encode({"probed": len(answers)}, answers)
+    except Exception as error:  # a refusal is an answer too
+        return wire.encode({"failed": _reason(error)})
 
 
 def _reason(error: Exception) -> str:

@@ -89,9 +89,9 @@ def _arrays(header: Dict[str, Any], payload: bytearray) -> List[Any]:
 
     arrays, start = [], 0
     for name, shape in header["arrays"]:
-        dtype = np.dtype("uint16" if name == "bfloat16" else name)
+        dtype = np.dtype("uint16" if name == "bfloat16" else str(name))
         if dtype.kind not in "fiub" or any(extent < 0 for extent in shape):
-            raise WireError("no array is a %s of shape %s" % (name, shape))
+            raise WireError("an impossible array: %s %s" % (name, shape))
         count = 1
         for extent in shape:
             count *= extent

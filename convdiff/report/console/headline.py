@@ -60,10 +60,20 @@ def _drift(case: CaseResult, worst: Finding) -> str:
         text = f"the bits change with {AXES[comparison.axis]} ({candidate} against {baseline})"
     text += f": {worst.verdict}"
     if worst.verdict == "rounding":
-        text += ", unexplained"
+        text += f", {_cause(drifted)}"
     if worst.fits:
         text += f", {worst.fits}"
     return text + _size(drifted)
+
+
+def _cause(findings: Sequence[Finding]) -> str:
+    """Name the causes that were proved, or say how far the proof goes."""
+    whys = [finding.why for finding in findings]
+    causes = sorted({cause for why in whys if why is not None for cause in why.causes})
+    if not causes:
+        return "unexplained"
+    proved = all(why is not None and why.status == "proved" for why in whys)
+    return f"{'proved' if proved else 'partly proved'}: {', '.join(causes)}"
 
 
 def _axis(case: CaseResult, axis: str) -> str:

@@ -12,6 +12,7 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.report.console import style, words
 from convdiff.report.console.elements import element_table
 from convdiff.report.console.headline import headline
+from convdiff.report.console.why import why_rows
 from convdiff.result import CaseResult, Result
 
 
@@ -19,7 +20,7 @@ def print_headline(console: Console, case: CaseResult) -> None:
     """Print the answer in one line, and how far an interrupted run came."""
     word, colour = style.OUTCOMES[case.outcome]
     said = Text.assemble((case.case.name, "bold"), ": ", headline(case))
-    _hanging(console, [(Text(word, style=colour), said)])
+    print_pairs(console, [(Text(word, style=colour), said)])
     if case.interrupted:
         done = f"interrupted: {case.done:,} of {case.cells:,} cells were run"
         console.print(Text(done, style="yellow"))
@@ -43,9 +44,9 @@ def print_runtimes(console: Console, result: Result, case: CaseResult) -> None:
     if any(len(name) > 24 for name, _ in rows):
         for name, said in rows:
             console.print(name)
-            _hanging(console, [(Text("  "), said)])
+            print_pairs(console, [(Text("  "), said)])
     else:
-        _hanging(console, rows)
+        print_pairs(console, rows)
     console.print()
 
 
@@ -63,6 +64,7 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
             console.print(f"  … and {left:,} more elements differ; --all shows them")
     evidence = "; ".join(finding.evidence)
     rows = [(Text("  why"), Text.assemble(style.verdict(finding.verdict), f": {evidence}"))]
+    rows += why_rows(finding, (baseline, candidate))
     if comparison.nearness is not None:
         rows.append((Text("  right"), Text(words.nearer(comparison, case))))
     if comparison.condition > 1e3:
@@ -70,7 +72,7 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
             f"the terms are {comparison.condition:.3g} times the result: relative error says little"
         )
         rows.append((Text("  note"), Text(text)))
-    _hanging(console, rows)
+    print_pairs(console, rows)
     console.print()
 
 
@@ -83,7 +85,7 @@ def print_failures(console: Console, case: CaseResult) -> None:
     for (where, reason), cells in reasons.items():
         lengths = words.short(sorted(set(cells)))
         text = Text(f"{where} T={lengths}, {len(cells):,} cell(s): {reason}")
-        _hanging(console, [(Text("untested", style="yellow"), text)])
+        print_pairs(console, [(Text("untested", style="yellow"), text)])
 
 
 def print_what_to_do(console: Console, case: CaseResult) -> None:
@@ -104,7 +106,7 @@ def print_what_to_do(console: Console, case: CaseResult) -> None:
         inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in changed.items())
         text = Text.assemble(f"expect: {{{inside}}}", ("  (checked: passes on these bits)", "dim"))
         rows.append((Text("or accept it", "bold"), text))
-    _hanging(console, rows)
+    print_pairs(console, rows)
 
 
 def print_again(console: Console, command: str) -> None:
@@ -112,7 +114,7 @@ def print_again(console: Console, command: str) -> None:
     console.print(Text(f"again: {command}", style="dim"), soft_wrap=True)
 
 
-def _hanging(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
+def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
     """Print pairs with the second column's lines under each other."""
     if rows:
         grid = Table.grid(padding=(0, 2, 0, 0))

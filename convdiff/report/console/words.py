@@ -73,6 +73,10 @@ def safe(found: SafeLengths) -> str:
     else:
         listed = found.rule or short(list(found.lengths[:-1]))
         text = f"{listed}: bit-identical to T={found.longest} {tried}"
+    if found.proved:
+        every = len(found.proved) == len(found.lengths) - 1
+        which = "all of them" if every else short(list(found.proved))
+        text += f"; proved safe for every input, by equal orders: {which}"
     return text + (f"; untested: {short(list(found.untested))}" if found.untested else "")
 
 

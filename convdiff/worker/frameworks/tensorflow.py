@@ -35,6 +35,8 @@ class Eager(object):
 
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
+        # What a device can't do is refused, not quietly done on the CPU under the device's name.
+        tf.config.set_soft_device_placement(False)
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)

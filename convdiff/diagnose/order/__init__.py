@@ -1,0 +1,1 @@
+"""Summation orders of convolution outputs: revealed by probes, replayed bit for bit, described."""

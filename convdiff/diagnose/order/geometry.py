@@ -1,0 +1,94 @@
+"""The fixed shape of a convolution, and the inputs that each of its outputs reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A VALID convolution: shapes, strides and element type, which no probe ever changes.
+
+    `bias` says whether a bias of shape (cout,) is added. `dtype` is float64, float32, float16 or
+    bfloat16. Raises ValueError where the shapes do not fit together.
+    """
+
+    input_nhwc: tuple[int, int, int, int]
+    filter_hwio: tuple[int, int, int, int]
+    bias: bool = False
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        cin, cout = self.filter_hwio[2] * self.groups, self.filter_hwio[3]
+        if self.input_nhwc[3] != cin:
+            raise ValueError(f"input has {self.input_nhwc[3]} channels, the filter needs {cin}")
+        if cout % self.groups:
+            raise ValueError(f"{cout} output channels do not divide into {self.groups} groups")
+        if min(self.spatial) < 1:
+            raise ValueError("the input is smaller than the filter")
+
+    @property
+    def taps(self) -> int:
+        """Products in one output element."""
+        kh, kw, cin, _ = self.filter_hwio
+        return kh * kw * cin
+
+    @property
+    def leaves(self) -> int:
+        """Terms of one output element: its taps, and the bias where there is one."""
+        return self.taps + self.bias
+
+    @property
+    def cout(self) -> int:
+        """Output channels."""
+        return self.filter_hwio[3]
+
+    @property
+    def spatial(self) -> tuple[int, int]:
+        """Output height and width."""
+        reach = [(k - 1) * d + 1 for k, d in zip(self.filter_hwio[:2], self.dilations, strict=True)]
+        height, width = (
+            (size - r) // s + 1
+            for size, r, s in zip(self.input_nhwc[1:3], reach, self.strides, strict=True)
+        )
+        return height, width
+
+    @property
+    def positions(self) -> int:
+        """Output positions, N x OH x OW."""
+        return self.input_nhwc[0] * self.spatial[0] * self.spatial[1]
+
+    @property
+    def output_nhwc(self) -> tuple[int, int, int, int]:
+        """Shape of the output."""
+        return (self.input_nhwc[0], *self.spatial, self.cout)
+
+    def windows(self, input_nhwc: Array, positions: Array) -> Array:
+        """Return the inputs under the filter, shape (taps, len(positions), groups).
+
+        positions: flat indices into N x OH x OW. Row t holds the input that tap t multiplies.
+        """
+        kh, kw, cin, _ = self.filter_hwio
+        n, oh, ow = np.unravel_index(positions, (self.input_nhwc[0], *self.spatial))
+        rows = oh * self.strides[0] + np.arange(kh)[:, None] * self.dilations[0]
+        columns = ow * self.strides[1] + np.arange(kw)[:, None] * self.dilations[1]
+        seen = input_nhwc[n, rows[:, None, :], columns[None, :, :]]
+        grouped = seen.reshape(kh, kw, len(positions), self.groups, cin)
+        taps = grouped.transpose(0, 1, 4, 2, 3)
+        return np.ascontiguousarray(taps).reshape(self.taps, len(positions), self.groups)
+
+    def name(self, leaf: int) -> str:
+        """Return (kh, kw, cin) of a tap, or 'bias'."""
+        if leaf >= self.taps:
+            return "bias"
+        kh, kw, cin = np.unravel_index(leaf, self.filter_hwio[:3])
+        return f"({kh},{kw},{cin})"

@@ -1,0 +1,40 @@
+"""A kernel that spends a budget of calls and refuses to spend more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convdiff.diagnose.order.geometry import Array, Geometry
+from convdiff.diagnose.order.kernel import Batch, Kernel
+from convdiff.diagnose.order.refusal import RefusedError
+
+
+class Metered:
+    """A `Kernel` with a limit; raises RefusedError (budget) before it would be exceeded."""
+
+    def __init__(self, kernel: Kernel, budget: int) -> None:
+        self._kernel = kernel
+        self._budget = budget
+        self.calls = 0
+
+    @property
+    def geometry(self) -> Geometry:
+        """See `Kernel.geometry`."""
+        return self._kernel.geometry
+
+    def probe(self, batches: Sequence[Batch], positions: Array | None = None) -> list[Array]:
+        """See `Kernel.probe`."""
+        self._spend(sum(len(batch.taps) for batch in batches))
+        return self._kernel.probe(batches, positions)
+
+    def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
+        """See `Kernel.run`."""
+        self._spend(1)
+        return self._kernel.run(input_nhwc, filter_hwio, bias)
+
+    def _spend(self, calls: int) -> None:
+        if self.calls + calls > self._budget:
+            raise RefusedError(
+                "budget", f"{self.calls} calls of {self._budget} were spent, {calls} more are due"
+            )
+        self.calls += calls
