@@ -38,7 +38,8 @@ def test_a_ramp_rises_along_the_width_of_a_filter(load, shape):
 
 def test_a_ramp_rises_along_a_bias(load):
     case = load(
-        "filter: {ones: true, shape: [1, 1, 1, 3]}\ninput: {ones: true}\nlengths: 7\nbias: {ramp: 1}"
+        "filter: {ones: true, shape: [1, 1, 1, 3]}\n"
+        "input: {ones: true}\nlengths: 7\nbias: {ramp: 1}"
     )
     assert make_tensors(case).bias.tolist() == [0, 1, 2]
 
@@ -152,7 +153,8 @@ def test_a_scale_that_overflows_is_refused_without_a_warning(load):
         "filter: [1, 2]\ninput: {ones: true}\nlengths: 1000000000\nbatch: 100000\n",
         "filter: {ones: true, shape: [100000, 100000, 100, 1]}\n"
         "input: {ones: true}\nlengths: 100000\nheight: 100000\n",
-        "filter: {zeros: true, shape: [1, 1, 1, 1000000000]}\ninput: {ones: true}\nlengths: 100000\n",
+        "filter: {zeros: true, shape: [1, 1, 1, 1000000000]}\n"
+        "input: {ones: true}\nlengths: 100000\n",
     ],
 )
 def test_a_case_too_big_for_memory_is_refused_with_its_size_before_allocating(load, text):

@@ -192,7 +192,8 @@ def test_an_impossible_case_is_refused_at_its_place(refusal, text, where, words)
 
 def test_a_bias_of_the_wrong_size_names_both_sizes(refusal):
     message = refusal(
-        "filter: {ones: true, shape: [1, 1, 1, 4]}\ninput: {ones: true}\nlengths: 3\nbias: [1, 2, 3]"
+        "filter: {ones: true, shape: [1, 1, 1, 4]}\n"
+        "input: {ones: true}\nlengths: 3\nbias: [1, 2, 3]"
     )
     assert "bias has shape 3" in message and "4 output channel(s)" in message
 

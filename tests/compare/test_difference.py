@@ -37,7 +37,7 @@ def test_the_shorter_output_is_compared_with_the_beginning_of_the_longer():
     ],
 )
 def test_outputs_that_do_not_match_are_never_broadcast(first, second):
-    with pytest.raises(ValueError, match="axes|do not match"):
+    with pytest.raises(ValueError, match=r"axes|do not match"):
         aligned(np.zeros(first, np.float32), np.zeros(second, np.float32))
 
 
