@@ -27,7 +27,7 @@ def prove(plan: Plan, found: Sequence[SafeLengths], explainer: Explainer) -> lis
     """
     case = plan.case
     longest = (case.batches[-1], case.lengths[-1])
-    if len(case.lengths) > MOST or not is_light(case, *longest):
+    if not found or len(case.lengths) > MOST or not is_light(case, *longest):
         return list(found)
     proven = []
     for runtime, safe in zip(plan.runtimes, found, strict=True):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "convdiff")
@@ -52,3 +55,11 @@ def case_file(folder: Path, text: str, name: str = "case.yaml") -> Path:
     path = folder / name
     path.write_text(text, "utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter of an empty environment: Python, and no framework."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    venv.create(folder, with_pip=False, symlinks=True)
+    return folder / "bin" / "python"

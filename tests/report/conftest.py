@@ -1,0 +1,56 @@
+"""One case that drifts in many elements, run once for every way of reporting it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program import Ran, bare_python, case_file, convdiff
+
+__all__ = ["bare_python"]
+
+DRIFTING = """
+name: many-elements
+filter: {normal: 1, shape: [1, 5, 1, 1], seed: 1}
+bias: {uniform: [-1, 1], seed: 2}
+input: {normal: 1, seed: 3}
+height: 6
+lengths: [56, 60]
+devices: [cpu, gpu]
+expect: {runtime: bitwise}
+"""
+
+
+@pytest.fixture(scope="session")
+def vary() -> tuple[str, str]:
+    return "--vary", "TF_ENABLE_ONEDNN_OPTS=1,0"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="session")
+def drifting_case(folder: Path) -> Path:
+    return case_file(folder, DRIFTING)
+
+
+@pytest.fixture(scope="session")
+def drift(drifting_case: Path, folder: Path, vary: tuple[str, str]) -> Ran:
+    """Run it as text, piped, with a JSON report beside it."""
+    return convdiff("run", drifting_case, *vary, "--json", folder / "report.json")
+
+
+@pytest.fixture(scope="session")
+def report(drift: Ran, folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "report.json").read_text("utf-8")))
+
+
+@pytest.fixture(scope="session")
+def coloured(drifting_case: Path, vary: tuple[str, str]) -> Ran:
+    """Run it with everything shown, in colours, though NO_COLOR is set."""
+    arguments = ("run", drifting_case, *vary, "--all", "--color", "always")
+    return convdiff(*arguments, env={"NO_COLOR": "1"})
