@@ -6,6 +6,7 @@ is that of the medians. A lone time says little on a shared machine.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def main() -> None:
         f"{'peak memory of the parent, 196 and 1996 lengths':<52} "
         f"{few:>6.0f}MB {many:>6.0f}MB {many / few:>7.2f}  < 120 MB, flat"
     )
+    for setting in ("1", "0"):
+        print(f"\nTF_ENABLE_ONEDNN_OPTS={setting}", end="", flush=True)
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
+        script = [sys.executable, str(HERE / "explaining.py")]
+        subprocess.run(script, env=environment, stderr=subprocess.DEVNULL, check=True)
 
 
 def bare(first: int, last: int) -> list[str]:

@@ -130,8 +130,25 @@ def _all_orders(
         proven = _replayed(found.order, kernel.geometry, trials, alike)
         left &= ~proven
         proven[position, channel] = True
+        proven |= _absorbed(found.order, orders, kernel.geometry, trials)
         orders[found.order] = orders.get(found.order, np.zeros_like(left)) | proven
     return orders, refusals
+
+
+def _absorbed(
+    order: Order, orders: dict[Order, Array], geometry: Geometry, trials: Sequence[Trial]
+) -> Array:
+    """Take out of `orders` those of the same tree that the new order explains too.
+
+    Two roundings of one tree may give the same bits in some elements and not in others. One order
+    for all of them is the simpler account, and as well proved.
+    """
+    taken: Array = np.zeros((geometry.positions, geometry.cout), bool)
+    for other in [one for one in orders if one.tree == order.tree and one != order]:
+        elements = orders[other]
+        if _replayed(order, geometry, trials, elements)[elements].all():
+            taken |= orders.pop(other)
+    return taken
 
 
 def _replayed(order: Order, geometry: Geometry, trials: Sequence[Trial], elements: Array) -> Array:
