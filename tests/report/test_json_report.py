@@ -13,7 +13,6 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-
 from program import Ran, convdiff
 
 TEXT = {"type": "string"}
