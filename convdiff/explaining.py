@@ -11,7 +11,7 @@ from convdiff.case.model import Case
 from convdiff.diagnose.explanation import why
 from convdiff.diagnose.order.explain import Explanation, explain
 from convdiff.diagnose.order.kernel import Kernel
-from convdiff.diagnose.verdict import Finding, Verdict, permits
+from convdiff.diagnose.verdict import Finding, Verdict, largest_ulp, permits
 from convdiff.plan import Plan
 from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
@@ -92,7 +92,7 @@ def _explained(
             break
     if found.status == "proved" and "precision" in found.causes:
         verdict = "precision"
-    allowed = permits(case.expect[comparison.axis], verdict, comparison.difference.max_ulp)
+    allowed = permits(case.expect[comparison.axis], verdict, largest_ulp(comparison))
     return replace(finding, verdict=verdict, allowed=allowed, evidence=evidence, why=found)
 
 

@@ -13,7 +13,7 @@ from convdiff.compare.reference import Reference
 from convdiff.diagnose.fits import fit_data
 from convdiff.diagnose.laboratory import Measure, examine_cell
 from convdiff.diagnose.traits import Traits
-from convdiff.diagnose.verdict import Finding, judge, permits
+from convdiff.diagnose.verdict import Finding, judge, largest_ulp, permits
 from convdiff.recording.observation import Cell, Observation
 
 SAMPLE = 3
@@ -68,8 +68,7 @@ def diagnose(
             bool({comparison.baseline, comparison.candidate} & unstable),
             fits,
         )
-        most = comparison.difference.max_ulp if comparison.difference else 0
-        allowed = permits(case.expect[comparison.axis], verdict, most)
+        allowed = permits(case.expect[comparison.axis], verdict, largest_ulp(comparison))
         findings.append(Finding(comparison, verdict, allowed, evidence, fits))
     return findings
 

@@ -71,28 +71,32 @@ def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
 
 
 def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
-    """One weight of 1, and large values among the inputs: a transform loses bits of the others."""
+    """Scale some inputs of weight_delta up: a transform loses bits of those beside them.
+
+    By 2¹⁴ at the most, so that fp16 holds them too.
+    """
+    probe = weight_delta(conv, shape, bias)
     rng = np.random.default_rng(3)
-    x = _full_bits(rng, shape, FORMATS[conv.dtype])
-    x *= np.where(rng.random(shape) < 0.25, 2.0 ** (FORMATS[conv.dtype].precision - 4), 1.0)
-    return _probe(
-        "contamination", conv, x, _one_tap(conv, np.ones(conv.channels_out)), _none(conv, bias)
-    )
+    factor = 2.0 ** min(FORMATS[conv.dtype].precision - 4, 14)
+    x = _wide(probe.tensors.input_nhwc) * np.where(rng.random(shape) < 0.25, factor, 1.0)
+    return _probe("contamination", conv, x, _wide(probe.tensors.filter_hwio), _none(conv, bias))
 
 
 def widths(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
     """2^(p−1) + 1 − 2^(p−1) at three taps: 1 in any order, unless the accumulator is narrower."""
     if conv.taps < 3:
         return []
-    top = 2.0 ** (FORMATS[conv.dtype].precision - 1)
+    exponent = FORMATS[conv.dtype].precision - 1
+    inputs = 2.0 ** (exponent // 2)  # half of the exponent on each side: fp16 holds it too
     places = [0, conv.taps // 2, conv.taps - 1]
     found = []
     for turn in range(3):
         w = np.zeros((conv.taps, conv.channels_out))
-        for place, value in zip(places, np.roll([top, 1.0, -top], turn), strict=True):
-            w[place] = value
-        weights = w.reshape(conv.filter_shape)
-        found.append(_probe(f"width {turn + 1}", conv, np.ones(shape), weights, _none(conv, bias)))
+        products = np.roll([2.0**exponent, 1.0, -(2.0**exponent)], turn)
+        for place, product in zip(places, products, strict=True):
+            w[place] = product / inputs
+        x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
+        found.append(_probe(f"width {turn + 1}", conv, x, weights, _none(conv, bias)))
     return found
 
 
@@ -116,6 +120,10 @@ def _full_bits(rng: np.random.Generator, shape: tuple[int, ...], form: Format) -
     steps = 2 ** (form.precision - 1)
     odd = rng.integers(0, steps // 2, shape) * 2 + 1
     return np.asarray((1.0 + odd / steps) * rng.choice([-1.0, 1.0], shape))
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64)
 
 
 def _none(conv: Convolution, bias: bool) -> Array | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from convdiff.case.model import AXES, Allowance, Axis
-from convdiff.diagnose.verdict import Finding, permits
+from convdiff.diagnose.verdict import Finding, largest_ulp, permits
 
 FEW_ULPS = 16
 """More than that is a matter of cancellation, where counting ulps says little."""
@@ -26,16 +26,14 @@ def suggest(
     for axis in AXES:
         differing = [f for f in findings if f.comparison.axis == axis and f.verdict == "rounding"]
         if any(not finding.allowed for finding in differing):
-            most = max(_ulps(finding) for finding in differing)
+            most = max(largest_ulp(finding.comparison) for finding in differing)
             suggestion[axis] = (
                 Allowance("ulps", most) if most <= FEW_ULPS else Allowance("rounding")
             )
     passes = all(
-        permits(suggestion[finding.comparison.axis], finding.verdict, _ulps(finding))
+        permits(
+            suggestion[finding.comparison.axis], finding.verdict, largest_ulp(finding.comparison)
+        )
         for finding in findings
     )
     return suggestion if passes else None
-
-
-def _ulps(finding: Finding) -> int:
-    return finding.comparison.difference.max_ulp if finding.comparison.difference else 0

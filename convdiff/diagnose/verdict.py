@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -83,7 +84,7 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
 
 
 def _by_probes(probed: Sequence[tuple[str, Traits]], looks: tuple[str, ...]) -> Ruling | None:
-    """Rule on what the probes found: gravest first, but a transform explains odd integers."""
+    """Rule on what the probes found, gravest first."""
 
     def found(trait: str) -> tuple[str, ...]:
         return tuple(
@@ -92,8 +93,8 @@ def _by_probes(probed: Sequence[tuple[str, Traits]], looks: tuple[str, ...]) -> 
 
     rulings: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = (
         ("shape_error", "wrong", looks),
-        ("transform", "transform", ()),
         ("integer_error", "wrong", looks),
+        ("transform", "transform", ()),
         ("narrowed", "precision", ()),
     )
     for trait, verdict, more in rulings:
@@ -126,6 +127,14 @@ def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
     if comparison.difference and comparison.difference.appeared:
         evidence.append("some sums overflow on the way")
     return tuple(evidence)
+
+
+def largest_ulp(comparison: Comparison) -> int:
+    """Return the distance that an allowance of ulps is held against; infinity is beyond any."""
+    difference = comparison.difference
+    if difference is None:
+        return 0
+    return sys.maxsize if difference.appeared else difference.max_ulp
 
 
 def permits(allowance: Allowance, verdict: Verdict, max_ulp: int) -> bool:

@@ -1,4 +1,4 @@
-"""The report that people read: it fits, it is honest about what it leaves out, it can be repeated."""
+"""The report that people read: it fits, it says what it leaves out, it can be repeated."""
 
 from __future__ import annotations
 
