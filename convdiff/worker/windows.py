@@ -22,11 +22,3 @@ def windows(input_nhwc: Any, kernel: _Pair, strides: _Pair, dilations: _Pair) ->
         (sn, sy * sh, sx * sw, sy * dh, sx * dw, sc),
         writeable=False,
     )
-
-
-def products_allowed(count: float, limit: float) -> None:
-    """Raise ValueError if a reference would need more than `limit` products."""
-    if count > limit:
-        raise ValueError(
-            "the manual reference would take {:.3g} products; at most {:.3g}".format(count, limit)
-        )

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convdiff.worker import cpu
-from convdiff.worker.windows import products_allowed, windows
+from convdiff.worker.manual import products_allowed
+from convdiff.worker.windows import windows
 
 FOLDER = Path(cpu.__file__).parent
 SOURCES = sorted(FOLDER.rglob("*.py"))

@@ -3,6 +3,7 @@
 Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
+import inspect
 import os
 import platform
 import re
@@ -11,14 +12,12 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu
-from ..windows import products_allowed, windows
+from ..manual import by_rows
 
 Conv = Dict[str, Any]
 """The geometry of a convolution, as the parent sends it."""
-MANUAL_LIMIT = 4e9
-"""Products; beyond that the manual reference is refused rather than waited for."""
-CHUNK = 1 << 24
-"""Products in memory at once in the manual reference."""
+KEPT = 4
+"""Filters and biases kept as tensors; probes bring new ones with every call."""
 
 
 def open(threads: Optional[int]) -> Any:
@@ -61,9 +60,7 @@ class Eager(object):
             git=tf.version.GIT_VERSION,
             cuda=str(build["cuda_version"]) if build.get("is_cuda_build") else None,
             onednn=_onednn(),
-            tf32=bool(tf.config.experimental.tensor_float_32_execution_enabled())
-            if hasattr(tf.config.experimental, "tensor_float_32_execution_enabled")
-            else None,
+            tf32=_tf32(tf),
             mode="eager",
         )
 
@@ -74,9 +71,8 @@ class Eager(object):
         tf = self.tf
         with tf.device("/" + device.upper()):
             if op == "manual":
-                rows = lambda a, b: tf.reduce_sum(tf.multiply(a, b), axis=2)  # noqa: E731
-                y = _manual(self._array, tf.convert_to_tensor, rows, conv, input_nhwc, filter_hwio)
-                y = self._tensor(y, conv)
+                x, w = self._array(input_nhwc, conv), self._array(filter_hwio, conv)
+                y = tf.convert_to_tensor(by_rows(self._rows, conv, x, w))
             else:
                 x = self._tensor(input_nhwc, conv)
                 w = self._kept(filter_hwio, conv, device)
@@ -87,6 +83,11 @@ class Eager(object):
         return np.ascontiguousarray(
             result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
         )
+
+    def _rows(self, table: Any, columns: Any) -> Any:
+        tf = self.tf
+        product = tf.multiply(tf.convert_to_tensor(table), tf.convert_to_tensor(columns))
+        return tf.reduce_sum(product, axis=2).numpy()
 
     def _array(self, array: Any, conv: Conv) -> Any:
         if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
@@ -101,7 +102,7 @@ class Eager(object):
         key = (id(array), device)
         found = self.tensors.get(key)
         if found is None or found[0] is not array:
-            if len(self.tensors) > 64:
+            if len(self.tensors) >= KEPT:
                 self.tensors.clear()
             found = self.tensors[key] = (array, self._tensor(array, conv))
         return found[1]
@@ -141,9 +142,11 @@ class Graph(object):
         if conv["dtype"] == "bfloat16" and not hasattr(self.tf, "version"):
             raise ValueError("TensorFlow %s has no bfloat16 convolution" % self.tf.__version__)
         if op == "manual":
-            rows = lambda a, b: self._call("rows", device, conv, [a, b])  # noqa: E731
-            keep = lambda array, conv: array  # noqa: E731
-            y = _manual(keep, np.asarray, rows, conv, input_nhwc, filter_hwio)
+
+            def rows(table: Any, columns: Any) -> Any:
+                return self._call("rows", device, conv, [table, columns])
+
+            y = by_rows(rows, conv, input_nhwc, filter_hwio)
             return y if bias is None else self._call("bias", device, conv, [y, bias])
         feed = [input_nhwc, filter_hwio] + ([bias] if bias is not None else [])
         return self._call("conv2d", device, conv, feed)
@@ -199,48 +202,16 @@ def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Conv, x: Any, w: Any) 
         return depthwise(x, w, [1, sh, sw, 1], "VALID", **options)
     if groups > 1 and tf.__version__.startswith(("0.", "1.")):
         raise ValueError("TensorFlow %s has no grouped convolution" % tf.__version__)
-    if options and not _takes_dilations(tf):
+    if options and "dilations" not in inspect.signature(tf.nn.conv2d).parameters:
         # Before 1.6 dilation was another function's, and not together with strides.
         return tf.nn.convolution(x, w, "VALID", strides=[sh, sw], dilation_rate=[dh, dw])
     return tf.nn.conv2d(x, w, [1, sh, sw, 1], "VALID", **options)
 
 
-def _takes_dilations(tf: Any) -> bool:
-    import inspect
-
-    parameters = inspect.signature(tf.nn.conv2d).parameters
-    return "dilations" in parameters or "kwargs" in parameters
-
-
-def _manual(
-    as_array: Callable[..., Any],
-    as_tensor: Callable[..., Any],
-    rows: Callable[..., Any],
-    conv: Conv,
-    input_nhwc: Any,
-    filter_hwio: Any,
-) -> Any:
-    """Multiply and reduce_sum, one receptive field a row: the questioner's own check, NHWC."""
-    kernel, groups = tuple(conv["kernel"]), conv["groups"]
-    w = as_array(filter_hwio, conv).reshape(-1, conv["channels_out"])
-    view = windows(as_array(input_nhwc, conv), kernel, conv["strides"], conv["dilations"])
-    lead, taps, per_group = view.shape[:3], w.shape[0], conv["channels_out"] // groups
-    positions = lead[0] * lead[1] * lead[2]
-    products_allowed(float(positions) * taps * conv["channels_out"], MANUAL_LIMIT)
-    channels = conv["channels_in"] // groups
-    step = max(1, CHUNK // (taps * per_group))
-    parts = []
-    for group in range(groups):
-        field = view[..., group * channels : (group + 1) * channels]
-        table = np.ascontiguousarray(field).reshape(positions, 1, taps)
-        columns = w[:, group * per_group : (group + 1) * per_group]
-        columns = as_tensor(np.ascontiguousarray(columns.T)[None])
-        sums = [
-            np.asarray(rows(as_tensor(table[start : start + step]), columns))
-            for start in range(0, positions, step)
-        ]
-        parts.append(np.concatenate(sums))
-    return np.concatenate(parts, axis=1).reshape(lead + (conv["channels_out"],))
+def _tf32(tf: Any) -> Optional[bool]:
+    """Return whether TF32 is allowed, or None in versions that know of none."""
+    asked = getattr(tf.config.experimental, "tensor_float_32_execution_enabled", None)
+    return bool(asked()) if asked else None
 
 
 def _onednn() -> Optional[bool]:
