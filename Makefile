@@ -55,7 +55,7 @@ demo: $(VENV)/.installed
 	@BIN=$(BIN) sh cases/demo.sh
 
 test: $(VENV)/.installed-test $(OLD)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
