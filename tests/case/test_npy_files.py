@@ -103,6 +103,14 @@ def test_a_pickle_in_an_array_file_is_never_loaded(tmp_path, suffix):
     assert trace.exists(), "the trap works, so the assertion above means something"
 
 
+def test_reading_the_values_alone_loads_no_pickle_either(tmp_path):
+    trace = tmp_path / "trace"
+    np.save(tmp_path / "w.npy", np.array([Malicious(trace)], dtype=object), allow_pickle=True)
+    with pytest.raises(CaseError, match="is damaged"):
+        read_values(tmp_path / "w.npy", None, Place("case.yaml", 1, 1))
+    assert not trace.exists()
+
+
 def test_a_bare_pickle_named_npy_is_never_loaded(tmp_path):
     trace = tmp_path / "trace"
     (tmp_path / "w.npy").write_bytes(pickle.dumps(Malicious(trace)))
@@ -115,6 +123,17 @@ def test_a_truncated_file_is_refused(tmp_path, kept):
     (tmp_path / "w.npy").write_bytes(npy_bytes(VALUES)[:kept])
     message = refusal(tmp_path, "w.npy")
     assert "is not an .npy file" in message or "is damaged" in message
+
+
+def test_an_npz_file_damaged_in_the_middle_of_its_data_is_refused(tmp_path):
+    path = tmp_path / "w.npz"
+    for offset in range(0, 4000, 500):
+        np.savez_compressed(path, a=np.arange(20_000).reshape(1, 5, 1, -1) ** 2 % 8191)
+        raw = bytearray(path.read_bytes())
+        start = len(raw) // 2 + offset
+        raw[start : start + 8] = b"\xff" * 8
+        path.write_bytes(raw)
+        assert "w.npz is damaged" in refusal(tmp_path, "w.npz")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,14 @@ def test_an_exact_tie_is_rounded_to_even_and_a_hair_more_is_not():
         assert float(exact(conv, Tensors(w, None, x)).item()) == expected
 
 
+def test_what_the_error_term_itself_loses_is_not_taken_for_certain():
+    # 2^60 swamps all others into the error term, and there the 1 swamps the hair above the tie.
+    conv = Convolution((1, 5), 1, 1)
+    x = np.array([2.0**60, 1.0, 2.0**-24, 2.0**-140, -(2.0**60)], np.float32)
+    tensors = Tensors(np.ones((1, 5, 1, 1), np.float32), None, x.reshape(1, 1, 5, 1))
+    assert float(exact(conv, tensors).item()) == 1 + 2.0**-23
+
+
 def test_fp64_products_below_the_subnormals_still_count():
     conv = Convolution((1, 3), 1, 1, dtype="float64")
     x = np.full((1, 1, 3, 1), 2.0**-540)

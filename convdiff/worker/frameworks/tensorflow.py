@@ -53,9 +53,7 @@ class Eager(object):
             dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
         )
         return dict(
-            _common(
-                tf, names, self.threads or tf.config.threading.get_intra_op_parallelism_threads()
-            ),
+            _common(tf, names, tf.config.threading.get_intra_op_parallelism_threads()),
             compiler=tf.version.COMPILER_VERSION,
             git=tf.version.GIT_VERSION,
             cuda=str(build["cuda_version"]) if build.get("is_cuda_build") else None,
