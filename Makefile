@@ -8,8 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The CUDA build of TensorFlow where there is an NVIDIA GPU, the CPU build elsewhere.
 FLAVOUR := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1 \
 	&& echo tensorflow-cuda || echo tensorflow)
-PYTHON36 ?= $(firstword $(shell command -v python3.6 2>/dev/null) \
-	$(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python))
+# The first Python 3.6 that answers: a name on the PATH may be a shim for one that is not there.
+PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 6))' >/dev/null 2>&1 \
+	&& echo "$$python" && break; done)
 
 .PHONY: help install demo test check bench clean
 
@@ -21,19 +23,19 @@ help:
 	@echo "make bench     how fast it is, as ratios"
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing convdiff and TensorFlow ($(FLAVOUR)) into $(VENV); this takes a minute …"
-	$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR)]'
+	@$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR)]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR),test]'
+	@$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR),test]'
 	@touch $@
 
 $(VENV)/.installed-check: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable '.[check]'
+	@$(PIP) install --constraint constraints.txt --editable '.[check]'
 	@touch $@
 
 # Old TensorFlows, each in its own environment on Python 3.6. Without one, the tests on them skip.
@@ -43,9 +45,9 @@ OLD := $(if $(PYTHON36),.venv-tf1/.installed .venv-tf16/.installed)
 .venv-tf16/.installed: TF := 1.6.0
 .venv-tf1/.installed .venv-tf16/.installed: requirements-old-tensorflow.txt
 	@echo "Installing TensorFlow $(TF) for $(PYTHON36) into $(@D) …"
-	$(PYTHON36) -m venv $(@D)
-	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install -r $<
-	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps tensorflow==$(TF)
+	@$(PYTHON36) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps tensorflow==$(TF)
 	@touch $@
 
 install: $(VENV)/.installed
