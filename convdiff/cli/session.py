@@ -12,6 +12,7 @@ import click
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
 from convdiff.case.vary import vary
+from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.options import Options
 from convdiff.cli.stdout import write_out
@@ -21,11 +22,22 @@ from convdiff.runtime.pool import Pool
 if TYPE_CHECKING:
     from convdiff.result import Result
 
+SLOW_BYTES = 2**18
+"""A case file above takes seconds to read."""
+
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches, devices and required devices."""
-    cases = [load_case(path) for path in find_cases(paths)] if paths else [built_in_case()]
+    cases = [_load(path) for path in find_cases(paths)] if paths else [built_in_case()]
     return [vary(case, options.lengths, options.batch, _devices(case, options)) for case in cases]
+
+
+def _load(path: Path) -> Case:
+    """Load a case; a large file takes a while, and so says what would not."""
+    if path.is_file() and SLOW_BYTES < path.stat().st_size <= MAX_BYTES:
+        size = path.stat().st_size / 2**20
+        click.echo(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once", err=True)
+    return load_case(path)
 
 
 def _devices(case: Case, options: Options) -> tuple[str, ...]:

@@ -20,13 +20,21 @@ def stand(
         found = pool.fingerprint(interpreter)
         for wanted in devices:
             if isinstance(found, Failure):
-                yield Standing(Runtime(interpreter, wanted), False, found.reason)
+                reason = found.reason + remedy(interpreter, found)
+                yield Standing(Runtime(interpreter, wanted), False, reason)
                 continue
             seen = [d for d in found["devices"] if d == wanted or d.split(":")[0] == wanted]
             for device in seen:
                 yield Standing(Runtime(interpreter, device), True, None, found)
             if not seen:
                 yield Standing(Runtime(interpreter, wanted), False, _absence(found, wanted), found)
+
+
+def remedy(interpreter: Interpreter, failure: Failure) -> str:
+    """Return what to install, as a suffix, where the framework itself is not there."""
+    if f"No module named '{interpreter.framework}'" not in failure.reason:
+        return ""
+    return f"; install it there: pip install 'convdiff[{interpreter.framework}]'"
 
 
 def _absence(found: Mapping[str, Any], device: str) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convdiff.runtime.availability import remedy
 from convdiff.runtime.model import Interpreter
 from convdiff.runtime.pool import Failure, Job, Pool
 
@@ -22,7 +23,7 @@ def check(pool: Pool, interpreter: Interpreter) -> Checkup:
     """Ask one interpreter for its fingerprint, and oneDNN for the instruction set it chose."""
     found = pool.fingerprint(interpreter)
     if isinstance(found, Failure):
-        return Checkup(False, (("absent", found.reason), ("remedy", _remedy(interpreter))))
+        return Checkup(False, (("absent", found.reason + remedy(interpreter, found)),))
     settings = ", ".join(f"{name}={value}" for name, value in found["settings"].items())
     build = [f"compiler {found['compiler']}", f"CUDA {found['cuda']}" if found["cuda"] else "CPU"]
     rows = [
@@ -40,10 +41,6 @@ def check(pool: Pool, interpreter: Interpreter) -> Checkup:
     if found["isa_not_compiled_in"]:
         rows.insert(4, ("unused", f"its own kernels lack {' '.join(found['isa_not_compiled_in'])}"))
     return Checkup(True, tuple(rows))
-
-
-def _remedy(interpreter: Interpreter) -> str:
-    return f"pip install 'convdiff[{interpreter.framework}]' in that environment"
 
 
 def _onednn(pool: Pool, interpreter: Interpreter, found: dict[str, Any]) -> str:

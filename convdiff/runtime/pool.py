@@ -15,6 +15,8 @@ from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Interpreter
 from convdiff.runtime.process import WorkerGoneError, WorkerProcess
 
+GREETING = 30.0
+"""Seconds in which any Python starts; a program that is none may never say a word."""
 DEATHS = 3
 """After so many deaths an interpreter gets no new worker."""
 
@@ -203,7 +205,7 @@ class Pool:
     def _await(self, interpreter: Interpreter) -> dict[str, Any] | Failure:
         worker = self._workers[interpreter]
         try:
-            hello, _ = worker.receive()
+            hello, _ = worker.receive(GREETING)
             if "hello" not in hello:
                 raise worker.garbage("no greeting")
             self._greeted.add(interpreter)

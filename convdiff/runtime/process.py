@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -76,9 +77,12 @@ class WorkerProcess:
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(self._requests, data[: 1 << 20]) :]
 
-    def receive(self) -> Frame:
-        """Return the next frame. Raises WorkerGoneError at death, silence or garbage."""
-        deadline = time.monotonic() + self.timeout
+    def receive(self, most: float = math.inf) -> Frame:
+        """Return the next frame. Raises WorkerGoneError at death, silence or garbage.
+
+        most: seconds to wait at most, where that is less than the worker's timeout.
+        """
+        deadline = time.monotonic() + min(self.timeout, most)
         try:
             header_size, payload_size = wire.decode_head(self._read(wire.head_size(), deadline))
             header = wire.decode_header(self._read(header_size, deadline))
