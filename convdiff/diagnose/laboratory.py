@@ -44,9 +44,14 @@ def examine_cell(
     traits = read(probes, answered, conv)
     fits = None
     if traits.integer_error or traits.shape_error:
-        fits = fit_integers(conv, probes["integer"], answered["integer"])
+        off = [
+            name for name in _named(probes, "integer") if not _right(probes[name], answered[name])
+        ]
+        names = {fit_integers(conv, probes[name], answered[name]) for name in off}
+        fits = names.pop() if len(names) == 1 else None  # what fits but once is chance
     if traits.narrowed and "accumulator" not in traits.narrowed:
-        traits = replace(traits, narrowed=_bits_kept(cell, conv, shape, bias, measure))
+        kept = _bits_kept(cell, conv, shape, bias, measure)
+        traits = replace(traits, narrowed=kept) if kept else _not_narrowed(probes, answered, conv)
     return traits, fits
 
 
@@ -57,9 +62,9 @@ def read(probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convol
             return Traits(
                 shape_error=f"gives shape {outputs[name].shape}, expected {probe.answer.shape}"
             )
-    input_error = _relative(outputs["input"], probes["input"].answer)
+    input_error = max(_relative(outputs[n], probes[n].answer) for n in _named(probes, "input"))
     weight_error = _relative(outputs["weight"], probes["weight"].answer)
-    leak = _leak(probes, outputs)
+    leak = max(_leak(probes, outputs, name) for name in _named(probes, "contamination"))
     narrow_sum = _narrow_sum(probes, outputs)
     transform = narrowed = None
     if leak > 8 * FORMATS[conv.dtype].unit_roundoff and input_error < GROSS:
@@ -71,9 +76,15 @@ def read(probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convol
         narrowed = f"the accumulator keeps fewer than {FORMATS[conv.dtype].precision} bits"
     elif 0 < max(input_error, weight_error) < GROSS:
         narrowed = "inputs or weights are rounded"
-    off = _wide(outputs["integer"]) - _wide(probes["integer"].answer)
-    allowed = _integer_tolerance(
-        conv, probes["integer"], input_error, transform=bool(transform), narrow_sum=narrow_sum
+    integers = _named(probes, "integer")
+    off = np.stack([_wide(outputs[name]) - _wide(probes[name].answer) for name in integers])
+    allowed = np.stack(
+        [
+            _integer_tolerance(
+                conv, probes[name], input_error, transform=bool(transform), narrow_sum=narrow_sum
+            )
+            for name in integers
+        ]
     )
     integer_error = None
     if not np.isfinite(off).all():
@@ -91,17 +102,22 @@ def read(probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convol
     return Traits(None, integer_error, transform, narrowed)
 
 
-def _leak(probes: Mapping[str, Probe], outputs: Mapping[str, Array]) -> float:
+def _named(probes: Mapping[str, Probe], kind: str) -> list[str]:
+    """Return the names of a probe and its repetitions."""
+    return [name for name in probes if name.split()[0] == kind]
+
+
+def _leak(probes: Mapping[str, Probe], outputs: Mapping[str, Array], name: str) -> float:
     """Return how much large neighbours change a product, relative to it.
 
     Both probes hold the same inputs, some of them scaled by a power of two in the second: a direct
     sum gives the same bits at another exponent, however it rounds its inputs.
     """
-    scale = _wide(probes["contamination"].answer) / _wide(probes["input"].answer)
-    alone = np.where(scale == 0, 0.0, _wide(outputs["input"]) * scale)
+    alike = name.replace("contamination", "input")
+    answer = _wide(probes[name].answer)
+    alone = _wide(outputs[alike]) * (answer / _wide(probes[alike].answer))
     with np.errstate(invalid="ignore", over="ignore"):
-        change = np.abs(_wide(outputs["contamination"]) - alone)
-        relative = change / np.abs(_wide(probes["contamination"].answer))
+        relative = np.abs(_wide(outputs[name]) - alone) / np.abs(answer)
     return float(np.max(np.where(np.isfinite(relative), relative, np.inf), initial=0.0))
 
 
@@ -110,7 +126,7 @@ def _narrow_sum(probes: Mapping[str, Probe], outputs: Mapping[str, Array]) -> bo
 
     Anything else than a lost 1 (a large number that stays, say) is no matter of width.
     """
-    widths = [_wide(outputs[name]) for name in probes if name.startswith("width")]
+    widths = [_wide(outputs[name]) for name in _named(probes, "width")]
     if not widths:
         return False
     seen = np.stack(widths)
@@ -143,8 +159,8 @@ def _integer_tolerance(
 
 def _bits_kept(
     cell: Cell, conv: Convolution, shape: tuple[int, ...], bias: bool, measure: Measure
-) -> str:
-    """Find the largest p for which 1 + 2^-p survives, on each side of the product."""
+) -> str | None:
+    """Find the largest p for which 1 + 2^-p survives on each side of the product; None for all."""
     full = FORMATS[conv.dtype].precision - 1
     kept = {}
     for side in ("input", "weight"):
@@ -154,7 +170,7 @@ def _bits_kept(
             (
                 bits
                 for bits, (probe, output) in enumerate(zip(probes, outputs, strict=True), 1)
-                if output is not None and _equal(output, probe.answer)
+                if output is not None and _right(probe, output)
             ),
             default=0,
         )
@@ -164,15 +180,27 @@ def _bits_kept(
         for side, bits in kept.items()
         if bits < full
     ]
-    return ", ".join(told) or "inputs or weights are rounded in some places"
+    return ", ".join(told) or None
+
+
+def _not_narrowed(
+    probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convolution
+) -> Traits:
+    """Return what changes inputs or weights although every one of their bits can survive."""
+    delta = [*_named(probes, "input"), *_named(probes, "weight")]
+    error = max(_relative(outputs[name], probes[name].answer) for name in delta)
+    said = f"a filter of a single weight gives back other values (off by up to {error:.1e} of them)"
+    if error > 64 * FORMATS[conv.dtype].unit_roundoff:
+        return Traits(integer_error=said)
+    return Traits(transform=f"{said}: a transform algorithm")
 
 
 def _wide(array: Array) -> Array:
     return array.astype(np.float64)
 
 
-def _equal(a: Array, b: Array) -> bool:
-    return bool(np.array_equal(_wide(a), _wide(b)))
+def _right(probe: Probe, output: Array) -> bool:
+    return bool(np.array_equal(_wide(output), _wide(probe.answer)))
 
 
 def _relative(output: Array, answer: Array) -> float:

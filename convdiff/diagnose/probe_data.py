@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from convdiff.compare.exact import plain_fp64
 from convdiff.compare.floats import FORMATS, Format
 
 Array = np.ndarray[Any, Any]
+
+OUTPUTS, MOST_TURNS = 32, 8
+"""Outputs that a probe is to have, and how often it is repeated at most to have them."""
 
 
 @dataclass(frozen=True)
@@ -26,41 +30,49 @@ class Probe:
 
 
 def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
-    """Return the probes that every questioned cell gets; `shape` is the NHWC of its input."""
-    return [
-        integers(conv, shape, bias),
-        weight_delta(conv, shape, bias),
-        input_ones(conv, shape, bias),
-        contamination(conv, shape, bias),
-        *widths(conv, shape, bias),
-    ]
+    """Return the probes that every questioned cell gets; `shape` is the NHWC of its input.
 
-
-def integers(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
-    """Random integers in −8…8 (fewer and smaller where the format is narrow): exact in any order.
-
-    Every partial sum is an integer below 2^p, so no direct sum rounds at all.
+    Those that rest on chance are repeated with other numbers where a cell has few outputs.
     """
-    rng = np.random.default_rng(20170215)
+    outputs = math.prod(conv.output_shape(*shape[:3]))
+    return [
+        probe
+        for turn in range(max(1, min(MOST_TURNS, -(-OUTPUTS // outputs))))
+        for probe in (
+            integers(conv, shape, bias, turn),
+            weight_delta(conv, shape, bias, turn),
+            contamination(conv, shape, bias, turn),
+        )
+    ] + [input_ones(conv, shape, bias), *widths(conv, shape, bias)]
+
+
+def integers(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
+    """Random integers ±1…8 (fewer and smaller where the format is narrow): exact in any order.
+
+    Every partial sum is an integer below 2^p, so no direct sum rounds at all. None is zero, so that
+    no tap can be lost unseen.
+    """
+    rng = np.random.default_rng([20170215, turn])
     form = FORMATS[conv.dtype]
     top = 2**form.precision
     most = int(max(1, min(8, np.sqrt(top / (conv.taps + 1)))))
-    x = rng.integers(-most, most, shape, endpoint=True).astype(np.float64)
-    w = rng.integers(-most, most, conv.filter_shape, endpoint=True).astype(np.float64)
+    x, w, b = (
+        rng.integers(1, most, shape, endpoint=True) * rng.choice([-1.0, 1.0], shape)
+        for shape in (shape, conv.filter_shape, (conv.channels_out,))
+    )
     if most * most * (conv.taps + 1) > top:  # keep as many taps as the format can count
         keep = rng.permuted(
             np.tile(np.arange(conv.taps)[:, None] < top - 1, (1, conv.channels_out)), axis=0
         )
         w *= keep.reshape(conv.filter_shape)
-    b = rng.integers(-most, most, conv.channels_out, endpoint=True).astype(np.float64)
-    return _probe("integer", conv, x, w, b if bias else None)
+    return _probe(f"integer {turn}", conv, x, w, b if bias else None)
 
 
-def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
+def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """One weight of 1 an output channel, inputs with all their bits: the output is the input."""
-    rng = np.random.default_rng(1)
-    x = _full_bits(rng, shape, FORMATS[conv.dtype])
-    return _probe("input", conv, x, _one_tap(conv, np.ones(conv.channels_out)), _none(conv, bias))
+    x = _full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
+    w = _one_tap(conv, np.ones(conv.channels_out), turn)
+    return _probe(f"input {turn}", conv, x, w, _none(conv, bias))
 
 
 def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
@@ -70,16 +82,17 @@ def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
     return _probe("weight", conv, np.ones(shape), _one_tap(conv, values), _none(conv, bias))
 
 
-def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
+def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """Scale some inputs of weight_delta up: a transform loses bits of those beside them.
 
     By 2¹⁴ at the most, so that fp16 holds them too.
     """
-    probe = weight_delta(conv, shape, bias)
-    rng = np.random.default_rng(3)
+    probe = weight_delta(conv, shape, bias, turn)
+    rng = np.random.default_rng([3, turn])
     factor = 2.0 ** min(FORMATS[conv.dtype].precision - 4, 14)
     x = _wide(probe.tensors.input_nhwc) * np.where(rng.random(shape) < 0.25, factor, 1.0)
-    return _probe("contamination", conv, x, _wide(probe.tensors.filter_hwio), _none(conv, bias))
+    w = _wide(probe.tensors.filter_hwio)
+    return _probe(f"contamination {turn}", conv, x, w, _none(conv, bias))
 
 
 def widths(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
@@ -108,10 +121,10 @@ def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, s
     return _probe(f"{side} {bits}", conv, np.full(shape, filled), taps, _none(conv, bias))
 
 
-def _one_tap(conv: Convolution, values: Array) -> Array:
+def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:
     w = np.zeros((conv.taps, conv.channels_out))
     channels = np.arange(conv.channels_out)
-    w[(channels * 7 + conv.taps // 2) % conv.taps, channels] = values
+    w[((channels + turn) * 7 + conv.taps // 2) % conv.taps, channels] = values
     return w.reshape(conv.filter_shape)
 
 
