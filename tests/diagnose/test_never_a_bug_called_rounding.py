@@ -1,4 +1,4 @@
-"""Whatever the mistake and the geometry: a bug is never `same` or `rounding`, rounding never a bug."""
+"""Whatever the mistake and the geometry: a bug is never called rounding, nor rounding a bug."""
 
 from __future__ import annotations
 
