@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
@@ -112,6 +113,11 @@ def to_bits(fraction: int) -> Callable[[Array], Array]:
 def half_accumulator(conv: Convolution, tensors: Tensors) -> Array:
     """Multiply and add in fp16."""
     return add_up(conv, tensors, range(conv.taps), np.float16)
+
+
+def bfloat16_accumulator(conv: Convolution, tensors: Tensors) -> Array:
+    """Multiply and add in bfloat16."""
+    return add_up(conv, tensors, range(conv.taps), ml_dtypes.bfloat16)
 
 
 # B^T, G, A^T of Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.

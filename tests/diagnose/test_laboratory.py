@@ -8,6 +8,7 @@ from kernels import (
     CELL,
     HEIGHT,
     Kernel,
+    bfloat16_accumulator,
     direct,
     fourier,
     half_accumulator,
@@ -89,6 +90,26 @@ def test_a_half_precision_accumulator_is_narrow(conv: Convolution):
     assert traits.narrowed is not None
     assert "accumulator" in traits.narrowed
     assert (traits.transform, traits.integer_error) == (None, None)
+
+
+def test_a_narrow_accumulator_is_off_by_integers_and_yet_not_wrong():
+    """A bfloat16 sum beyond 256 loses units: that is its width, no lost tap."""
+    traits, _ = examined(bfloat16_accumulator, DEEP)
+    assert traits.narrowed is not None
+    assert "accumulator" in traits.narrowed
+    assert (traits.transform, traits.integer_error) == (None, None)
+
+
+def test_a_kernel_wrong_only_where_inputs_vary_is_wrong():
+    """Integers exact and every bit kept alone: no format rounds like that."""
+
+    def kernel(conv: Convolution, tensors):
+        y, x = direct(conv, tensors), tensors.input_nhwc
+        return y if np.ptp(x) == 0 or (x == np.rint(x)).all() else y * np.float32(1.01)
+
+    traits, _ = examined(kernel)
+    assert traits.integer_error
+    assert traits.narrowed is None
 
 
 def test_a_result_stored_in_fewer_bits_is_narrowed_and_not_wrong():

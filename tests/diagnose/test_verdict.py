@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from findings import CELL, OTHER, compared, judged, tensors
+from findings import CELL, OTHER, case_of, compared, judged, tensors
 from kernels import direct
 
 from convdiff.case.model import Allowance, Convolution
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
+from convdiff.compare.reference import Reference
+from convdiff.diagnose.diagnose import diagnose
 from convdiff.diagnose.traits import Traits
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of, permits
 
@@ -160,6 +162,25 @@ def test_one_drift_is_drift_whatever_else_there_is():
 
 def test_what_was_compared_and_allowed_is_green():
     assert outcome_of([finding("same"), finding("untested")]) == "ok"
+
+
+def test_a_cell_that_is_unstable_is_not_probed_and_makes_its_comparisons_unstable():
+    conv = Convolution((1, 3), 1, 1)
+    data = tensors(conv, (1, 1, 9, 1), 3, bias=False)
+    first, second = direct(conv, data), direct(conv, data) * np.float32(1 + 2**-20)
+    again = replace(
+        compared(conv, data, first, second, "repeat"), candidate=replace(CELL, repeat=1)
+    )
+    length = compared(conv, data, first, second, "length")
+    probed = []
+
+    def measure(cell, probes):
+        probed.append(cell)
+        return [direct(conv, probe) for probe in probes]
+
+    found = diagnose(case_of(conv, data), [again, length], Reference(conv, data), {}, measure)
+    assert [finding.verdict for finding in found] == ["unstable", "unstable"]
+    assert again.baseline not in probed
 
 
 HALF = Convolution((1, 5), 1, 1, dtype="float16")

@@ -1,0 +1,66 @@
+"""The last line of a report: a command that a shell reads back as what was asked."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
+
+import click
+import pytest
+
+from convdiff.case.load import built_in_case
+from convdiff.case.vary import vary
+from convdiff.cli.options import Options
+from convdiff.cli.repeat import repeat_command
+from convdiff.cli.run import command as run
+from convdiff.result import CaseResult
+
+ODD = Path("my cases/it's $HOME; #1.yaml")
+
+ASKED = [
+    [],
+    ["--batch", "1,8", "--threads", "1,2"],
+    ["--device", "cpu,gpu:1", "--require", "gpu"],
+    ["--vary", "TF_ENABLE_ONEDNN_OPTS=1,0", "--vary", "EMPTY=,a b"],
+    ["--python", "/old env/bin/python", "--python", "this", "--strict"],
+]
+NOT_REPEATED = {"lengths", "show_all", "timeout", "json", "color", "explain", "budget"}
+
+
+def parsed(words: list[str]) -> tuple[tuple[Path, ...], Options]:
+    """Return the cases and options that `convdiff run WORDS` would get."""
+    values = dict(run.make_context("run", words).params)
+    cases = values.pop("cases")
+    return cases, Options(**{field.name: values[field.name] for field in fields(Options)})
+
+
+@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+def test_what_was_asked_is_asked_again(words: list[str]):
+    _, options = parsed(words)
+    case = replace(vary(built_in_case(), batches=options.batch), file=str(ODD))
+    result = CaseResult(case, "ok", (), (), (), None, (), ())
+    line = repeat_command(result, options, "run")
+    program, name, *again = shlex.split(line)
+    assert (program, name) == ("convdiff", "run")
+    cases, repeated = parsed(again)
+    assert cases == (ODD,)
+    assert repeated.lengths == case.lengths
+    for field in fields(Options):
+        if field.name not in NOT_REPEATED:
+            assert getattr(repeated, field.name) == getattr(options, field.name)
+
+
+def test_the_built_in_case_has_no_file_to_name():
+    _, options = parsed([])
+    result = CaseResult(built_in_case(), "ok", (), (), (), None, (), ())
+    assert repeat_command(result, options, "sweep") == "convdiff sweep --lengths 7..9"
+
+
+def test_the_options_of_the_two_commands_are_the_same():
+    from convdiff.cli.sweep import command as sweep
+
+    def options(command: click.Command) -> set[str]:
+        return {p.name for p in command.params if isinstance(p, click.Option) and p.name}
+
+    assert options(run) == options(sweep) == {field.name for field in fields(Options)}
