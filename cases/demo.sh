@@ -9,7 +9,7 @@ say "1. The question convdiff began with: do the first outputs depend on the inp
 "$convdiff" run cases/variable_padding.yaml
 
 say "Exit code 0. Lengths 7 and 8 give the bits of length 9: this TensorFlow does not drift. Its
-conv2d and the multiply + reduce_sum add in other orders, so they differ by rounding, as expected."
+conv2d and multiply + reduce_sum differ by rounding, as expected; the lines 'cause' say why."
 
 say "2. One output element, with oneDNN on and off: a setting that changes the bits."
 code=0

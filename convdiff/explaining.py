@@ -60,9 +60,25 @@ def explain_findings(
     """Return the findings, those that differ as rounding with why; drift is explained first."""
     chosen = _chosen(case, findings)
     explained: dict[int, Finding] = {}
-    for number in sorted(chosen, key=lambda n: findings[n].allowed):
+    for number in sorted(chosen, key=lambda n: _urgency(findings[n])):
         explained[number] = _explained(case, findings[number], explainer, spool, strict=strict)
-    return [explained.get(number, finding) for number, finding in enumerate(findings)]
+    return [
+        explained.get(number, finding if number in chosen else _unasked(finding))
+        for number, finding in enumerate(findings)
+    ]
+
+
+def _urgency(finding: Finding) -> tuple[bool, float]:
+    """Order findings by how much their cause is wanted: drift first, then the largest."""
+    difference = finding.comparison.difference
+    return finding.allowed, -(difference.max_abs if difference else 0.0)
+
+
+def _unasked(finding: Finding) -> Finding:
+    if finding.verdict not in ("rounding", "precision"):
+        return finding
+    text = "not looked for: expected, and large or one of many; `convdiff explain` shows orders"
+    return replace(finding, unasked=text)
 
 
 def _explained(
@@ -73,7 +89,7 @@ def _explained(
     baseline, candidate = (explainer.of(cell) for cell in sides)
     observations = [spool.get(cell) for cell in sides]
     if baseline is None or candidate is None or comparison.difference is None:
-        return finding
+        return replace(finding, unasked="not looked for: the budget is spent; raise --budget")
     outputs = [o.output for o in observations if o is not None and o.output is not None]
     assert len(outputs) == 2, "an explained cell has an output"
     found = why(

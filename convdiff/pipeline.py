@@ -67,8 +67,9 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
                 break
     except KeyboardInterrupt:
         interrupted = True
-    missing = tuple(s for s in standings.values() if _is_missed(s, request.required_devices))
-    return Result(tuple(standings.values()), tuple(results), missing, interrupted)
+    missing = [s for s in standings.values() if _is_missed(s, request.required_devices)]
+    once = {(s.runtime.interpreter, s.runtime.device if s.fingerprint else ""): s for s in missing}
+    return Result(tuple(standings.values()), tuple(results), tuple(once.values()), interrupted)
 
 
 def examine_case(
@@ -114,7 +115,7 @@ def examine_case(
             findings=tuple(findings),
             safe_lengths=tuple(safe),
             suggested_expect=suggest(case.expect, findings),
-            remedies=tuple(remedies(findings)),
+            remedies=tuple(remedies(findings, safe=any(len(one.lengths) > 1 for one in safe))),
             failures=tuple(spool.failures()),
             outputs=_small_outputs(plan, spool),
             cells=len(plan.cells),

@@ -16,7 +16,7 @@ Example:
 """
 
 SPAN = 60
-"""Lengths swept when nothing is named to vary."""
+"""Lengths swept when neither the command line nor the case names several."""
 
 
 @click.command("sweep", epilog=EPILOG)
@@ -26,14 +26,18 @@ def command(case: Path | None, options: Options) -> int:
     """Run one case over a matrix of lengths, batches, threads, devices, settings, interpreters.
 
     One row a value, a heat strip of output positions, and the safe lengths: those whose outputs
-    are bit-identical to the longest one's. Without CASE, the built-in case.
+    are bit-identical to the longest one's. Without CASE, the built-in case. With nothing named to
+    vary: the case's own lengths, or 60 from the filter's width on where it has only one.
     """
     from dataclasses import replace
 
     from convdiff.cli.session import load_all, run_session
+    from convdiff.errors import ConvdiffError
 
+    if case is not None and case.is_dir():
+        raise ConvdiffError(f"{case}: a folder; sweep takes one case, `convdiff run` all of them")
     cases = load_all((case,) if case else (), options)
-    if not options.names_an_axis:
+    if not options.names_an_axis and len(cases[0].lengths) == 1:
         from convdiff.case.vary import vary
 
         first = cases[0].conv.reach[1]

@@ -104,7 +104,7 @@ def _orders(side: Side, found: Explanation) -> list[SideOrder]:
             side,
             one.count,
             notation(one.order.tree),
-            described(one.order.tree, found.geometry.filter_hwio),
+            described(one.order.tree, found.geometry.filter_hwio) + one.order.arithmetic.words,
             len(one.order.tree.fused_taps()),
         )
         for one in found.orders

@@ -29,6 +29,8 @@ class Finding:
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
     why: Why | None = None
     """The orders of both sides and the cause, where they were asked for."""
+    unasked: str = ""
+    """Why no cause was looked for, where one could have been."""
 
 
 Ruling = tuple[Verdict, tuple[str, ...]]
@@ -116,10 +118,10 @@ def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
 def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
     evidence = []
     if comparison.screen_ratio <= 1:
-        evidence.append(f"within the usual size of rounding ({comparison.screen_ratio:.2g} of it)")
+        evidence.append(f"{comparison.screen_ratio:.2g} of what rounding usually stays within")
     else:
         evidence.append(
-            f"{comparison.screen_ratio:.3g} × the usual size of rounding, "
+            f"{comparison.screen_ratio:.3g} × what rounding usually stays within, "
             f"{comparison.bound_ratio:.2g} of the worst case 2γₙA"
         )
     if probed:

@@ -115,7 +115,8 @@ def _explanation(finding: Finding) -> dict[str, Any]:
     if why is None:
         asked = finding.verdict in ("rounding", "precision")
         status = "unexplained" if asked else "not_needed"
-        return {"status": status, "cause": [], "replayed": None, "orders": []}
+        none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
+        return {**none, "reason": finding.unasked} if finding.unasked else none
     parted = why.parted
     return {
         "status": why.status,

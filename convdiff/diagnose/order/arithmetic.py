@@ -37,6 +37,13 @@ class Arithmetic:
         object.__setattr__(self, "accumulator", self.accumulator or self.dtype)
 
     @property
+    def words(self) -> str:
+        """Say what is kept in another precision than the case's own, as a suffix."""
+        inputs = f", inputs and weights kept as {self.inputs}" if self.inputs != self.dtype else ""
+        sums = f", summed in {self.accumulator}" if self.accumulator != self.dtype else ""
+        return inputs + sums
+
+    @property
     def wide(self) -> bool:
         """Whether products of `dtype` are exact in the accumulator, so that fusing is invisible."""
         return self.accumulator == WIDER.get(self.dtype)

@@ -149,12 +149,15 @@ class _Words:
         elif inner is not None:
             text = f"{count} blocks, {step} channels apart"
         else:
-            text = f"every {step}{_ORDINAL.get(step, 'th')} tap"
+            text = f"every {step}{_ordinal(step)} tap"
         return text + backwards
 
 
-#: English ordinals that do not end in 'th' and occur as steps.
-_ORDINAL = {2: "nd", 3: "rd"}
+def _ordinal(number: int) -> str:
+    """Return the ending of an English ordinal."""
+    if number % 100 in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
 
 
 def _is_bias(item: Item) -> bool:

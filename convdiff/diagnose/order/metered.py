@@ -35,6 +35,6 @@ class Metered:
     def _spend(self, calls: int) -> None:
         if self.calls + calls > self._budget:
             raise RefusedError(
-                "budget", f"{self.calls} calls of {self._budget} were spent, {calls} more are due"
+                "budget", f"{calls} more probe calls are due, {self._budget - self.calls} are left"
             )
         self.calls += calls

@@ -50,7 +50,7 @@ def _headline(found: OneExplained) -> str:
     return (
         f"{found.cell.op} at length {found.cell.length}: {replayed:,} of {total:,} elements "
         f"replayed bit for bit, {orders} order{'' if orders == 1 else 's'}, "
-        f"{found.explanation.calls:,} calls"
+        f"{found.explanation.calls:,} probe calls"
     )
 
 
@@ -60,7 +60,8 @@ def _print_orders(console: Console, explanation: Explanation) -> None:
         text = Text.assemble(
             f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
             (notation(one.order.tree), "bold"),
-            f"\n{described(one.order.tree, explanation.geometry.filter_hwio)}",
+            f"\n{described(one.order.tree, explanation.geometry.filter_hwio)}"
+            f"{one.order.arithmetic.words}",
         )
         rows.append((Text(letter, style="bold cyan"), text))
     for refusal in explanation.refusals:

@@ -53,7 +53,8 @@ def _drift(case: CaseResult, worst: Finding) -> str:
     if comparison.axis == "reference":
         text = "conv2d differs from multiply + reduce_sum"
     elif comparison.axis in ("length", "batch"):
-        values = sorted({getattr(f.comparison.candidate, comparison.axis) for f in drifted})
+        alike = [f for f in drifted if f.comparison.baseline == comparison.baseline]
+        values = sorted({getattr(f.comparison.candidate, comparison.axis) for f in alike})
         text = f"the bits change with {AXES[comparison.axis]}, "
         text += f"{short(values)} against {getattr(comparison.baseline, comparison.axis)}"
     else:
@@ -63,7 +64,12 @@ def _drift(case: CaseResult, worst: Finding) -> str:
         text += f", {_cause(drifted)}"
     if worst.fits:
         text += f", {worst.fits}"
-    return text + _size(drifted)
+    also = dict.fromkeys(
+        AXES.get(f.comparison.axis, "multiply + reduce_sum")
+        for f in case.findings
+        if not f.allowed and f.comparison.axis != comparison.axis
+    )
+    return text + _size(drifted) + (f"; also drift with {' and '.join(also)}" if also else "")
 
 
 def _cause(findings: Sequence[Finding]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console import style, words
 from convdiff.report.console.elements import element_table
-from convdiff.report.console.headline import headline
+from convdiff.report.console.headline import headline, worst_finding
 from convdiff.report.console.why import why_rows
 from convdiff.result import CaseResult, Result
 
@@ -63,6 +63,8 @@ def print_detail(console: Console, case: CaseResult, finding: Finding) -> None:
         if left:
             console.print(f"  … and {left:,} more elements differ; --all shows them")
     evidence = "; ".join(finding.evidence)
+    for side, name in (("baseline: ", baseline), ("candidate: ", candidate)):
+        evidence = evidence.replace(side, f"{name}: ")
     rows = [(Text("  why"), Text.assemble(style.verdict(finding.verdict), f": {evidence}"))]
     rows += why_rows(finding, (baseline, candidate))
     if comparison.nearness is not None:
@@ -84,19 +86,22 @@ def print_failures(console: Console, case: CaseResult) -> None:
         reasons.setdefault(key, []).append(failure.cell.length)
     for (where, reason), cells in reasons.items():
         lengths = words.short(sorted(set(cells)))
-        text = Text(f"{where} T={lengths}, {len(cells):,} cell(s): {reason}")
+        text = Text(f"{where} T={lengths}, {len(cells):,} cell{'s' * (len(cells) > 1)}: {reason}")
         print_pairs(console, [(Text("untested", style="yellow"), text)])
 
 
-def print_what_to_do(console: Console, case: CaseResult) -> None:
-    """Print safe lengths, remedies and the suggested expectation."""
+def print_what_to_do(console: Console, case: CaseResult, *, safe: bool = False) -> None:
+    """Print safe lengths, remedies and the suggested expectation.
+
+    safe: print the safe lengths even where all are.
+    """
     rows = []
-    for safe in case.safe_lengths:
-        if safe.unsafe:
-            index = [runtime.id for runtime in case.runtimes].index(safe.runtime) + 1
+    for found in case.safe_lengths:
+        if found.unsafe or safe:
+            index = [runtime.id for runtime in case.runtimes].index(found.runtime) + 1
             where = f"#{index} " if len(case.runtimes) > 1 else ""
-            rows.append((Text("safe lengths", "bold"), Text(where + words.safe(safe))))
-    rows += [(Text("to make it equal", "bold"), Text(remedy)) for remedy in case.remedies]
+            rows.append((Text("safe lengths", "bold"), Text(where + words.safe(found))))
+    rows += [(Text("usually equal with", "bold"), Text(remedy)) for remedy in case.remedies]
     if case.suggested_expect is not None:
         changed = {
             axis: f"{{ulps: {allowance.ulps}}}" if allowance.kind == "ulps" else allowance.kind
@@ -109,9 +114,31 @@ def print_what_to_do(console: Console, case: CaseResult) -> None:
     print_pairs(console, rows)
 
 
-def print_again(console: Console, command: str) -> None:
+def print_again(console: Console, case: CaseResult, command: str) -> None:
     """Print the command that repeats the worst case, on one line to be copied."""
-    console.print(Text(f"again: {command}", style="dim"), soft_wrap=True)
+    if worst_finding(case) is not None or case.outcome != "ok":
+        console.print(Text(f"again: {command}", style="dim"), soft_wrap=True)
+
+
+def print_missing(console: Console, result: Result) -> None:
+    """Print which required runtimes are not there: that is the answer, whatever else was equal."""
+    for missing in result.missing_required:
+        said = Text(f"{missing.runtime.id} is required: {missing.reason}")
+        print_pairs(console, [(Text("UNTESTED", style="bold yellow"), said)])
+
+
+def print_summary(console: Console, result: Result) -> None:
+    """Print how several cases ended, those that are not ok by name."""
+    if len(result.cases) < 2:
+        return
+    kinds: dict[str, list[str]] = {}
+    for case in result.cases:
+        kinds.setdefault(case.outcome, []).append(case.case.name)
+    parts = [
+        f"{len(names)} {kind}" + ("" if kind == "ok" else f" ({', '.join(names)})")
+        for kind, names in kinds.items()
+    ]
+    console.print(Text(f"\n{len(result.cases)} cases: {', '.join(parts)}", style="bold"))
 
 
 def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:

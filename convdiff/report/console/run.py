@@ -10,12 +10,15 @@ from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console import style, words
+from convdiff.report.console.alike import folded, others, stories
 from convdiff.report.console.parts import (
     print_again,
     print_detail,
     print_failures,
     print_headline,
+    print_missing,
     print_runtimes,
+    print_summary,
     print_what_to_do,
 )
 from convdiff.report.numbers import decimal
@@ -28,6 +31,7 @@ ROWS = 16
 
 def print_run(console: Console, result: Result, again: Sequence[str], *, show_all: bool) -> None:
     """Print each case: headline, runtimes, outputs, comparisons, elements, why, what to do."""
+    print_missing(console, result)
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
@@ -37,7 +41,8 @@ def print_run(console: Console, result: Result, again: Sequence[str], *, show_al
         _details(console, case, show_all=show_all)
         print_failures(console, case)
         print_what_to_do(console, case)
-        print_again(console, command)
+        print_again(console, case, command)
+    print_summary(console, result)
 
 
 def _outputs(console: Console, case: CaseResult) -> None:
@@ -61,39 +66,43 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
     for name in ("differ", "Δ", "ulp"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    rows = _rows(case.findings, show_all=show_all)
-    for finding in rows:
+    rows = _rows(folded(case, case.findings), show_all=show_all)
+    for members in rows:
+        finding = members[0]
         baseline, candidate = words.sides(finding.comparison, case)
         where = words.context(finding.comparison, case)
+        more = f" … {len(members)} in all" if len(members) > 1 else ""
         table.add_row(
             finding.comparison.axis,
-            Text(f"{candidate}/{baseline}" + (f" {where}" if where else "")),
-            words.measured(finding.comparison),
+            Text(f"{candidate}/{baseline}{more}" + (f" {where}" if where else "")),
+            words.measured(finding.comparison) if not more else "0",
             *words.largest(finding.comparison),
             style.ruling(finding),
         )
     if rows:
         console.print(table)
-    if len(rows) < len(case.findings):
-        console.print(
-            f"… and {len(case.findings) - len(rows):,} more comparisons; --all shows them"
-        )
+    left = len(case.findings) - sum(map(len, rows))
+    if left:
+        console.print(f"… and {left:,} more comparisons; --all shows them")
     console.print()
 
 
-def _rows(findings: Sequence[Finding], *, show_all: bool) -> Sequence[Finding]:
-    """Return the findings to list: all of them, or the graver ones where there are many."""
-    if show_all or len(findings) <= ROWS:
-        return findings
-    return sorted(findings, key=lambda f: (f.allowed, f.verdict == "same"))[:ROWS]
+def _rows(rows: Sequence[list[Finding]], *, show_all: bool) -> Sequence[list[Finding]]:
+    """Return the rows to print: all of them, or the graver ones where there are many."""
+    if show_all or len(rows) <= ROWS:
+        return rows
+    graver = sorted(rows, key=lambda members: members[0].allowed)[:ROWS]
+    return [members for members in rows if members in graver]
 
 
 def _details(console: Console, case: CaseResult, *, show_all: bool) -> None:
-    """Print what differs element by element, what drifted first."""
-    differing = [f for f in case.findings if f.verdict not in ("same", "mistrusted", "untested")]
-    differing.sort(key=lambda f: f.allowed)
-    for finding in differing if show_all else differing[:DETAILS]:
-        print_detail(console, case, finding)
-    if not show_all and len(differing) > DETAILS:
-        left = len(differing) - DETAILS
+    """Print what differs element by element, what drifted first; the same story is told once."""
+    told = stories([f for f in case.findings if f.verdict not in ("same", "untested")])
+    shown = told if show_all else told[:DETAILS]
+    for members in shown:
+        print_detail(console, case, members[0])
+        if len(members) > 1:
+            console.print(f"the same orders and cause at {others(case, members)}\n")
+    left = sum(map(len, told[len(shown) :]))
+    if left:
         console.print(f"… and {left:,} more comparisons differ; --all shows their elements\n")

@@ -9,26 +9,31 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Cell
 from convdiff.report.console import style, words
+from convdiff.report.console.alike import folded
 from convdiff.report.console.headline import worst_finding
 from convdiff.report.console.parts import (
     print_again,
     print_detail,
     print_failures,
     print_headline,
+    print_missing,
     print_runtimes,
+    print_summary,
     print_what_to_do,
 )
+from convdiff.report.numbers import count as count_of
 from convdiff.result import CaseResult, Result
 
 ROWS = 40
 """Rows a table, unless all are asked for."""
-STRIP = 24
+STRIP = 28
+"""Characters of a heat strip; a longer output has several positions in one."""
 
 
 def print_sweep(console: Console, result: Result, again: Sequence[str], *, show_all: bool) -> None:
     """Print each case: headline, runtimes, a table an axis, details of the worst, what to do."""
+    print_missing(console, result)
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
@@ -42,8 +47,9 @@ def print_sweep(console: Console, result: Result, again: Sequence[str], *, show_
         if worst is not None and not worst.allowed:
             print_detail(console, case, worst)
         print_failures(console, case)
-        print_what_to_do(console, case)
-        print_again(console, command)
+        print_what_to_do(console, case, safe=True)
+        print_again(console, case, command)
+    print_summary(console, result)
 
 
 def _table(
@@ -54,13 +60,11 @@ def _table(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
-    groups = _grouped(case, findings)
+    groups = folded(case, findings)
     for members in groups if show_all else groups[:ROWS]:
         comparison = members[0].comparison
-        difference, ulp = comparison.difference, words.largest(comparison)[1]
-        strip = Text()
-        if difference is not None and difference.by_column is not None:
-            strip = style.heat([int(u) for u in difference.by_column], STRIP)
+        columns, ulp = _columns(members[0]), words.largest(comparison)[1]
+        strip = Text() if columns is None else style.heat(columns, STRIP)
         table.add_row(
             Text(_label(case, members)),
             style.ruling(members[0]),
@@ -69,33 +73,22 @@ def _table(
             strip,
         )
     console.print(table)
+    widest = max((len(c) for f in findings if (c := _columns(f)) is not None), default=0)
+    if widest > STRIP:
+        console.print(
+            Text(f"a character stands for up to {-(-widest // STRIP)} output positions", "dim")
+        )
     if not show_all and len(groups) > ROWS:
         console.print(f"… and {len(groups) - ROWS:,} more rows; --all shows them")
     console.print()
 
 
-def _grouped(case: CaseResult, findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Order findings by runtime, then length; neighbours that are the same share a row."""
-
-    def place(cell: Cell) -> tuple[int, str, int, int]:
-        return case.runtimes.index(cell.runtime), cell.op, cell.batch, cell.repeat
-
-    ordered = sorted(
-        findings,
-        key=lambda f: (*place(f.comparison.candidate), f.comparison.candidate.length),
-    )
-    groups: list[list[Finding]] = []
-    for finding in ordered:
-        before = groups[-1][0] if groups else None
-        if (
-            before is not None
-            and before.verdict == finding.verdict == "same"
-            and place(before.comparison.candidate) == place(finding.comparison.candidate)
-        ):
-            groups[-1].append(finding)
-        else:
-            groups.append([finding])
-    return groups
+def _columns(finding: Finding) -> list[int] | None:
+    """Return the largest ulps at each position along the length, where anything differs."""
+    difference = finding.comparison.difference
+    if difference is None or difference.by_column is None:
+        return None
+    return [int(ulp) for ulp in difference.by_column]
 
 
 def _label(case: CaseResult, members: Sequence[Finding]) -> str:
@@ -128,7 +121,7 @@ def _reference(console: Console, case: CaseResult, findings: Sequence[Finding]) 
     line = Text.assemble(("reference", "bold"), ", against multiply + reduce_sum: ")
     for place, (kind, count) in enumerate(sorted(kinds.items())):
         line.append(", " if place else "").append(f"{count:,} ").append(style.verdict(kind))
-    line.append(f"; at most {most} ulp" if most else "")
+    line.append(f"; at most {count_of(most)} ulp" if most else "")
     if len(lengths) < len(case.case.lengths):
         line.append(f" (at {len(lengths):,} of {len(case.case.lengths):,} lengths)")
     console.print(line.append("\n"))

@@ -12,11 +12,13 @@ from convdiff.diagnose.verdict import Finding
 ORDERS = 3
 """Orders of one side that are written out."""
 TERMS = 6
+LONG = 400
+"""Characters of a notation; the JSON report has all of it."""
 
 SIGNS = {
-    "order": "the same products are added in another order",
-    "fma": "the same order, but multiply and add are fused on one side",
-    "order+fma": "another order, and other products fused into their additions",
+    "order": "another order of the same products",
+    "fma": "multiply and add fused on one side",
+    "order+fma": "another order and other fused products",
     "bias position": "the bias joins the sum at another place",
     "precision": "inputs or weights are narrowed on one side",
     "accumulator": "the sums are kept in another precision",
@@ -30,7 +32,7 @@ def why_rows(finding: Finding, names: tuple[str, str]) -> list[tuple[Text, Text]
     """
     why = finding.why
     if why is None:
-        return []
+        return [(Text("  cause"), Text(finding.unasked))] if finding.unasked else []
     called: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     rows = [(Text("  cause"), _cause(why))]
     for side, name in called.items():
@@ -42,7 +44,7 @@ def why_rows(finding: Finding, names: tuple[str, str]) -> list[tuple[Text, Text]
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
             rows.append((Text(f"  {name}"), Text(text)))
     if why.parted is not None:
-        rows.append((Text("  parts"), Text(_parted(why.parted, names))))
+        rows.append((Text("  splits"), Text(_parted(why.parted, names))))
     return rows
 
 
@@ -51,7 +53,13 @@ def _cause(why: Why) -> Text:
     if why.status == "unexplained":
         return Text(f"unexplained{': ' + reasons if reasons else ''}")
     text = Text.assemble(("proved" if why.status == "proved" else "partly proved", "bold"))
-    text.append(": " + "; ".join(f"{cause}, {SIGNS[cause]}" for cause in why.causes))
+    total = sum(why.causes.values()) + why.unexplained
+    alone = len(why.causes) == 1 and not why.unexplained
+    said = [
+        f"{cause} ({SIGNS[cause]})" + ("" if alone else f" in {elements:,} of {total:,}")
+        for cause, elements in why.causes.items()
+    ]
+    text.append(": " + "; ".join(said))
     if why.unexplained:
         text.append(f"; {why.unexplained:,} differing elements unexplained")
         text.append(f" ({reasons})" if reasons else "")
@@ -60,7 +68,7 @@ def _cause(why: Why) -> Text:
 
 def _order(order: SideOrder, why: Why) -> Text:
     _, total = why.replayed[order.side]
-    notation = order.notation if len(order.notation) <= 60 else order.notation[:57] + "…"
+    notation = order.notation if len(order.notation) <= LONG else order.notation[:LONG] + " …"
     return Text.assemble(
         f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
         (notation, "bold"),
