@@ -252,7 +252,7 @@ def test_a_link_stays_a_link(tmp_path: Path, bare_python: Path):
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, bare_python: Path):
     path, read = tmp_path / "pipe", []
     os.mkfifo(path)
-    reader = threading.Thread(target=lambda: read.append(path.read_text()))
+    reader = threading.Thread(target=lambda: read.append(path.read_text()), daemon=True)
     reader.start()
     nothing_run(path, bare_python)
     reader.join(10)
