@@ -11,7 +11,7 @@ from convdiff.case.model import Case
 from convdiff.diagnose.explanation import why
 from convdiff.diagnose.order.explain import Explanation, explain
 from convdiff.diagnose.order.kernel import Kernel
-from convdiff.diagnose.verdict import Finding, Verdict, largest_ulp, permits
+from convdiff.diagnose.verdict import Finding, Verdict, accepts
 from convdiff.plan import Plan
 from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
@@ -21,8 +21,8 @@ SAMPLE = 3
 """Comparisons that are explained although `expect` allows them, in each group of a wide sweep."""
 FEW = 24
 """Up to so many comparisons, all are explained."""
-LIGHT = 2e7
-"""Products in a cell up to which it is explained unasked, drift or not."""
+LIGHT = 1e6
+"""Products in a cell up to which it is explained although `expect` allows the difference."""
 
 Kernels = Callable[[Cell], Kernel]
 
@@ -106,10 +106,10 @@ def _explained(
             verdict = "transform" if refusal.kind == "transform" else "unstable"
             evidence = (refusal.reason, *evidence)
             break
-    if found.status == "proved" and "precision" in found.causes:
+    if found.status == "proved" and any("precision" in cause for cause in found.causes):
         verdict = "precision"
-    allowed = permits(case.expect[comparison.axis], verdict, largest_ulp(comparison))
-    return replace(finding, verdict=verdict, allowed=allowed, evidence=evidence, why=found)
+    finding = replace(finding, verdict=verdict, evidence=evidence, why=found)
+    return replace(finding, allowed=accepts(finding, case.expect[comparison.axis]))
 
 
 def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:

@@ -76,7 +76,7 @@ def examine_case(
     plan: Plan, tensors: Tensors, request: Request, pool: Pool, progress: Progress
 ) -> CaseResult:
     """Follow one case from its cells to its findings."""
-    case, reference = plan.case, Reference(plan.case.conv, tensors)
+    case, reference, deaths = plan.case, Reference(plan.case.conv, tensors), pool.deaths
     with closing(Spool()) as spool:
 
         def run(cells: Sequence[Cell]) -> Iterator[Cell]:
@@ -108,18 +108,22 @@ def examine_case(
                 safe = prove(plan, safe, explainer)
         except KeyboardInterrupt:
             interrupted, safe = True, list(tried(None))
+        failures = tuple(spool.failures())
         return CaseResult(
             case=case,
-            outcome=outcome_of(findings),
+            outcome="drift"
+            if any(one.unstable for one in safe)
+            else outcome_of(findings, failures),
             runtimes=plan.runtimes,
             findings=tuple(findings),
             safe_lengths=tuple(safe),
             suggested_expect=suggest(case.expect, findings),
             remedies=tuple(remedies(findings, safe=any(len(one.lengths) > 1 for one in safe))),
-            failures=tuple(spool.failures()),
+            failures=failures,
             outputs=_small_outputs(plan, spool),
             cells=len(plan.cells),
             done=done,
+            died=pool.deaths > deaths or any(failure.died for failure in failures),
             interrupted=interrupted,
         )
 

@@ -35,6 +35,8 @@ class CaseResult:
     cells: int = 0
     done: int = 0
     """Cells asked for, and cells that were run before the end."""
+    died: bool = False
+    """A worker died, in a cell, a probe or an explanation."""
     interrupted: bool = False
     """Ctrl-C came while cells were run, probed or tried on random inputs."""
 
@@ -56,7 +58,7 @@ class Result:
         outcomes = {case.outcome for case in self.cases}
         if "drift" in outcomes:
             return DRIFT
-        died = any(failure.died for case in self.cases for failure in case.failures)
+        died = any(case.died for case in self.cases)
         if self.missing_required or died or "untested" in outcomes or not outcomes:
             return UNTESTED
         return SAME

@@ -14,6 +14,9 @@ from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
 from convdiff.runtime.model import Runtime
 
+AGAIN = 8
+"""Cells that differ on a random input and are run again, lest run-to-run noise be called length."""
+
 Run = Callable[[Sequence[Cell]], None]
 """Runs more cells and keeps their observations in the spool."""
 
@@ -30,14 +33,8 @@ def find_safe_lengths(
         return
     for runtime in plan.runtimes:
         verdicts = _on_case_input(findings, runtime)
-        _try(
-            plan,
-            runtime,
-            verdicts,
-            {t: range(1, n + 1) for t, n in plan.trials.items()},
-            spool,
-            strict,
-        )
+        first = {t: range(1, n + 1) for t, n in plan.trials.items()}
+        unsafe = _try(plan, runtime, verdicts, first, spool, strict)
         tried, most = min(plan.trials.values()), most_trials(plan.case)
         left = sorted((length for length, safe in verdicts.items() if safe), reverse=True)
         if run is not None and left and len(left) < len(verdicts):
@@ -45,9 +42,26 @@ def find_safe_lengths(
             run(
                 [trial_cell(plan.case, runtime, t, n) for t, trials in more.items() for n in trials]
             )
-            _try(plan, runtime, verdicts, more, spool, strict)
+            unsafe += _try(plan, runtime, verdicts, more, spool, strict)
             tried = most
-        yield safe_lengths(runtime.id, plan.case.lengths, verdicts, tried)
+        unstable = [] if run is None else _unstable(unsafe, spool, run)
+        yield safe_lengths(runtime.id, plan.case.lengths, verdicts, tried, unstable)
+
+
+def _unstable(unsafe: Sequence[Cell], spool: Spool, run: Run) -> list[int]:
+    """Run a few of the cells that differed again: those that differ from themselves say nothing."""
+    some = sorted(unsafe, key=lambda cell: cell.length)[:AGAIN]
+    before = {cell: spool.get(cell) for cell in some}
+    if some:
+        run(some)
+    found = []
+    for cell, first in before.items():
+        again = spool.get(cell)
+        if first is None or again is None or first.output is None or again.output is None:
+            continue
+        if differs(first.output, again.output, strict=True).any():
+            found.append(cell.length)
+    return found
 
 
 def _on_case_input(findings: Sequence[Finding], runtime: Runtime) -> dict[int, bool | None]:
@@ -71,15 +85,21 @@ def _try(
     trials: Mapping[int, Iterable[int]],
     spool: Spool,
     strict: bool,
-) -> None:
-    """Take from the safe lengths those that differ on a random input, or gave no bits there."""
-    longest = plan.case.lengths[-1]
+) -> list[Cell]:
+    """Take from the safe lengths those that differ on a random input, or gave no bits there.
+
+    Returns the cells that differ.
+    """
+    longest, unsafe = plan.case.lengths[-1], []
     for length in [length for length, safe in verdicts.items() if safe]:
         for trial in trials[length]:
             cell = trial_cell(plan.case, runtime, length, trial)
             verdicts[length] = _equal(cell, replace(cell, length=longest), spool, strict)
+            if verdicts[length] is False:
+                unsafe.append(cell)
             if not verdicts[length]:
                 break
+    return unsafe
 
 
 def _equal(candidate: Cell, baseline: Cell, spool: Spool, strict: bool) -> bool | None:

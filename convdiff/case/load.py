@@ -47,6 +47,9 @@ def find_cases(paths: tuple[Path, ...]) -> list[Path]:
 
 def _build(source: Source, folder: Path, stem: str) -> Case:
     raw = check(source)
+    for key in ("name", "source"):
+        if not str(raw.get(key, "")).isprintable():
+            _fail(source, (key,), f"{key!r} holds control characters")
     conv, filter_spec = _convolution(source, raw, folder)
     lengths, input_spec = _input(source, raw, folder, conv)
     bias = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 
@@ -71,7 +73,16 @@ def convdiff() -> None:
 def main() -> None:
     """Run the program and exit with its code."""
     open_closed_streams()
-    sys.exit(exit_code())
+    code = exit_code()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a late Ctrl-C can't change what was found
+    if code == INTERRUPTED:
+        # Python ends itself with SIGINT where a module's import was interrupted, whatever the
+        # exit code; workers are gone and streams flushed by now.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def exit_code() -> int:

@@ -8,6 +8,8 @@ import sys
 
 def write_out(text: str) -> None:
     """Write a report; a reader that has gone (`| head`) changes neither verdict nor exit code."""
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal of another encoding gets question marks
+        sys.stdout.reconfigure(errors="replace")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

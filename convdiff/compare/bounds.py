@@ -21,22 +21,34 @@ def gamma(terms: int, form: Format) -> float:
     return product / (1 - product) if product < 1 else float("inf")
 
 
-def worst_case(scales: Scales, terms: int, form: Format) -> Array:
-    """Return 2·γₙ·A: no two legal sums of the same products differ by more, barring underflow.
+def worst_case(scales: Scales, terms: int, form: Format, underflow: float = 0.0) -> Array:
+    """Return 2·γₙ·A + underflow: no two legal sums of the same products differ by more.
 
-    One more rounding is allowed for the bias or a narrow output.
+    One more rounding is allowed for the bias or a narrow output. underflow: see `underflow`.
     """
     absolute = scales.absolute
     bound = np.zeros_like(absolute)  # and zero where A is, though γ may be infinite
     np.multiply(2 * gamma(terms + 1, form), absolute, out=bound, where=absolute > 0)
-    return bound
+    return np.asarray(bound + underflow)
 
 
-def screen(scales: Scales, terms: int, form: Format, a: Array, b: Array) -> Array:
-    """Return c·u·(√n·L2 + |a| + |b|): what two rounding results usually stay within.
+def underflow(terms: int, form: Format, largest: float) -> float:
+    """Return what two sums of so many terms differ by at most where one flushes to zero.
+
+    An underflow is an absolute error (Higham, Accuracy and Stability, §2.8): of each input and
+    weight, times the largest of the other, of each product and of each sum. largest: the sum of the
+    largest |x| and the largest |w|.
+    """
+    return 4 * (terms + 1) * form.flushed * (1 + largest)
+
+
+def screen(
+    scales: Scales, terms: int, form: Format, a: Array, b: Array, underflow: float = 0.0
+) -> Array:
+    """Return c·u·(√n·L2 + |a| + |b|) + underflow: what two rounding results usually stay within.
 
     A first look, not a verdict: same-sign data in sequence may exceed it, and a small bug may not.
     """
     size = np.sqrt(terms) * scales.euclidean
     size = size + np.abs(a.astype(np.float64)) + np.abs(b.astype(np.float64))
-    return np.asarray(SCREEN * form.unit_roundoff * size)
+    return np.asarray(SCREEN * form.unit_roundoff * size + underflow)

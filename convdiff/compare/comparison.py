@@ -93,7 +93,9 @@ def compare(
         size = np.abs(b.astype(np.float64) - a.astype(np.float64))
         lost = ~np.isfinite(size)
         size[lost] = 0.0
-        bound, usual = worst_case(part, terms, form), screen(part, terms, form, a, b)
+        flush = reference.underflow
+        bound = worst_case(part, terms, form, flush)
+        usual = screen(part, terms, form, a, b, flush)
     exact = reference.exact_at(difference.worst.index)
     top = difference.max_index
     assert top is not None

@@ -21,6 +21,9 @@ class Format:
     largest: float
     bits: np.dtype[Any]
     """The unsigned integer of the same width."""
+    flushed: float
+    """What is smaller may be taken for zero: the smallest normal number, in float16 (which nobody
+    flushes) the smallest of all."""
 
     @property
     def unit_roundoff(self) -> float:
@@ -29,10 +32,10 @@ class Format:
 
 
 FORMATS = {
-    "float16": Format("float16", 11, 65504.0, np.dtype(np.uint16)),
-    "bfloat16": Format("bfloat16", 8, 3.3895313892515355e38, np.dtype(np.uint16)),
-    "float32": Format("float32", 24, 3.4028234663852886e38, np.dtype(np.uint32)),
-    "float64": Format("float64", 53, 1.7976931348623157e308, np.dtype(np.uint64)),
+    "float16": Format("float16", 11, 65504.0, np.dtype(np.uint16), 2.0**-24),
+    "bfloat16": Format("bfloat16", 8, 3.3895313892515355e38, np.dtype(np.uint16), 2.0**-126),
+    "float32": Format("float32", 24, 3.4028234663852886e38, np.dtype(np.uint32), 2.0**-126),
+    "float64": Format("float64", 53, 1.7976931348623157e308, np.dtype(np.uint64), 2.0**-1022),
 }
 
 

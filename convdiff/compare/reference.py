@@ -9,6 +9,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
+from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
 from convdiff.compare.floats import Format, format_of
 
@@ -35,6 +36,13 @@ class Reference:
     def format(self) -> Format:
         """The case's floating-point format."""
         return format_of(self.tensors.input_nhwc)
+
+    @cached_property
+    def underflow(self) -> float:
+        """What flushing to zero can make of any output, at most."""
+        arrays = (self.tensors.input_nhwc, self.tensors.filter_hwio)
+        largest = sum(float(np.abs(array.astype(np.float64)).max()) for array in arrays)
+        return underflow(self.terms, self.format, largest)
 
     @cached_property
     def scales(self) -> Scales:

@@ -18,6 +18,8 @@ class SafeLengths:
     """Safe ones, the longest (with which all are compared) included."""
     unsafe: tuple[int, ...]
     untested: tuple[int, ...]
+    unstable: tuple[int, ...]
+    """Lengths that were unsafe on a random input and, run again on it, gave other bits still."""
     inputs: int
     """Random inputs tried beside the case's own, at the least."""
     rule: str | None = None
@@ -27,7 +29,11 @@ class SafeLengths:
 
 
 def safe_lengths(
-    runtime: str, lengths: Sequence[int], verdicts: Mapping[int, bool | None], inputs: int
+    runtime: str,
+    lengths: Sequence[int],
+    verdicts: Mapping[int, bool | None],
+    inputs: int,
+    unstable: Sequence[int] = (),
 ) -> SafeLengths:
     """Sort lengths by verdict (True safe, False unsafe, None untested); the last is the longest."""
     longest = lengths[-1]
@@ -36,7 +42,8 @@ def safe_lengths(
     unsafe = tuple(length for length in lengths[:-1] if shown[length] is False)
     unknown = tuple(length for length in lengths[:-1] if shown[length] is None)
     found = None if unknown else rule(safe, unsafe)
-    return SafeLengths(runtime, longest, (*safe, longest), unsafe, unknown, inputs, found)
+    unsteady = tuple(sorted(unstable))
+    return SafeLengths(runtime, longest, (*safe, longest), unsafe, unknown, unsteady, inputs, found)
 
 
 def rule(safe: Sequence[int], unsafe: Sequence[int]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from convdiff.case.model import AXES, Allowance, Axis
-from convdiff.diagnose.verdict import Finding, largest_ulp, permits
+from convdiff.diagnose.verdict import Finding, accepts, largest_ulp
 
 FEW_ULPS = 16
 """More than that is a matter of cancellation, where counting ulps says little."""
@@ -30,10 +30,5 @@ def suggest(
             suggestion[axis] = (
                 Allowance("ulps", most) if most <= FEW_ULPS else Allowance("rounding")
             )
-    passes = all(
-        permits(
-            suggestion[finding.comparison.axis], finding.verdict, largest_ulp(finding.comparison)
-        )
-        for finding in findings
-    )
+    passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in findings)
     return suggestion if passes else None

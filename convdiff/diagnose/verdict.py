@@ -11,6 +11,7 @@ from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.explanation import Why
 from convdiff.diagnose.traits import Traits
+from convdiff.recording.observation import Observation
 
 Verdict = Literal[
     "same", "rounding", "precision", "transform", "unstable", "wrong", "mistrusted", "untested"
@@ -29,6 +30,8 @@ class Finding:
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
     why: Why | None = None
     """The orders of both sides and the cause, where they were asked for."""
+    silent: bool = False
+    """A side that was probed gave no answer."""
     unasked: str = ""
     """Why no cause was looked for, where one could have been."""
 
@@ -122,7 +125,7 @@ def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
     else:
         evidence.append(
             f"{comparison.screen_ratio:.3g} × what rounding usually stays within, "
-            f"{comparison.bound_ratio:.2g} of the worst case 2γₙA"
+            f"{comparison.bound_ratio:.2g} of the worst case 2γₙA: not taken for rounding unproved"
         )
     if probed:
         evidence.append("integer probe exact, inputs and weights kept whole on both sides")
@@ -148,10 +151,33 @@ def permits(allowance: Allowance, verdict: Verdict, max_ulp: int) -> bool:
     return allowance.kind == "rounding" or (allowance.kind == "ulps" and max_ulp <= allowance.ulps)
 
 
-def outcome_of(findings: Sequence[Finding]) -> Literal["ok", "drift", "untested"]:
-    """Reduce findings to a word; equality of nothing, or of constants, is not green."""
+def accepts(finding: Finding, allowance: Allowance) -> bool:
+    """Return whether `expect` allows a finding.
+
+    What is called rounding by its looks alone must look the part: where it is larger than rounding
+    usually is, or the probes got no answer, it takes the proof.
+    """
+    comparison, why = finding.comparison, finding.why
+    if not permits(allowance, finding.verdict, largest_ulp(comparison)):
+        return False
+    doubtful = finding.verdict == "rounding" and (comparison.screen_ratio > 1 or finding.silent)
+    proved = why is not None and why.status == "proved"
+    return proved or not doubtful or allowance.kind == "anything"
+
+
+def outcome_of(
+    findings: Sequence[Finding], failures: Sequence[Observation]
+) -> Literal["ok", "drift", "untested"]:
+    """Reduce findings to a word; equality of nothing, or of constants, is not green.
+
+    Neither is a convolution that gave no bits, nor the reference compared with itself.
+    """
     if any(not finding.allowed for finding in findings):
         return "drift"
-    if all(finding.verdict in ("untested", "mistrusted") for finding in findings):
-        return "untested"
-    return "ok"
+    compared = any(
+        "conv2d" in (f.comparison.baseline.op, f.comparison.candidate.op)
+        and f.verdict not in ("untested", "mistrusted")
+        for f in findings
+    )
+    failed = any(failure.cell.op == "conv2d" and not failure.cell.trial for failure in failures)
+    return "ok" if compared and not failed else "untested"

@@ -187,6 +187,7 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
         "lengths": list(safe.lengths),
         "unsafe": list(safe.unsafe),
         "untested": list(safe.untested),
+        "unstable": list(safe.unstable),
         "random_inputs": safe.inputs,
         "rule": safe.rule,
         "proved": list(safe.proved),

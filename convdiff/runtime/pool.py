@@ -70,6 +70,11 @@ class Pool:
         for worker in workers:
             worker.kill()
 
+    @property
+    def deaths(self) -> int:
+        """Workers that died so far, whatever they were asked."""
+        return sum(self._deaths.values())
+
     def start(self, interpreter: Interpreter) -> None:
         """Start the interpreter's worker and let it import its framework meanwhile."""
         if interpreter not in self._workers and interpreter not in self._known:

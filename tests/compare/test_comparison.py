@@ -95,11 +95,17 @@ def test_the_bound_ratio_tells_a_bug_from_a_sum():
     assert compared(reference, [3, 5], [3.001, 5]).bound_ratio > 1
 
 
-def test_a_value_where_all_terms_are_zero_is_beyond_every_bound():
+def test_a_value_where_all_terms_are_zero_is_beyond_every_bound_but_underflow():
     taps = 300  # γ is infinite in bf16
     reference = reference_of(np.zeros(taps), np.ones(taps), "bfloat16")
     found = compared(reference, [0], [1])
-    assert found.bound_ratio == np.inf and found.screen_ratio > 1
+    assert found.bound_ratio > 1e30 and found.screen_ratio > 1
+    assert compared(reference, [0], [2.0**-126]).bound_ratio < 1
+
+
+def test_flushing_to_zero_stays_within_the_bound_and_is_no_bug():
+    reference = reference_of([1e-38] * 5, [1, -1, 1, 1, 0.5], "float32")
+    assert compared(reference, [2.5e-38], [0]).bound_ratio < 1
 
 
 def test_an_infinity_may_be_an_overflow_only_where_the_terms_are_large():

@@ -40,6 +40,8 @@ def headline(case: CaseResult) -> str:
     worst = worst_finding(case)
     if worst is not None and not worst.allowed:
         return _drift(case, worst)
+    if any(safe.unstable for safe in case.safe_lengths):
+        return "the same cell gives other bits when it is run again on random inputs: unstable"
     if not case.findings:
         return "nothing was compared" + ("" if case.runtimes else ": no runtime is available")
     axes = dict.fromkeys(finding.comparison.axis for finding in case.findings)
@@ -87,7 +89,9 @@ def _axis(case: CaseResult, axis: str) -> str:
     findings = [f for f in case.findings if f.comparison.axis == axis]
     kinds = sorted({finding.verdict for finding in findings})
     if kinds == ["same"]:
-        return f"{axis}: bitwise equal"
+        chance = [n for safe in case.safe_lengths for n in safe.unsafe] if axis == "length" else []
+        only = f" on this input, but not on random ones (length {short(sorted(set(chance)))})"
+        return f"{axis}: bitwise equal" + (only if chance else "")
     said = []
     for kind in kinds:
         members = [f for f in findings if f.verdict == kind]

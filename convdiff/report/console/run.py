@@ -98,6 +98,8 @@ def _rows(rows: Sequence[list[Finding]], *, show_all: bool) -> Sequence[list[Fin
 def _details(console: Console, case: CaseResult, *, show_all: bool) -> None:
     """Print what differs element by element, what drifted first; the same story is told once."""
     told = stories([f for f in case.findings if f.verdict not in ("same", "untested")])
+    if show_all:
+        told = [[finding] for members in told for finding in members]
     shown = told if show_all else told[:DETAILS]
     for members in shown:
         print_detail(console, case, members[0])

@@ -65,6 +65,8 @@ def safe(found: SafeLengths) -> str:
     """Say which lengths are safe, with the rule where there is one."""
     if found.untested and not found.lengths[:-1] and not found.unsafe:
         return f"untested against T={found.longest}"
+    if found.unstable:
+        return f"none can be named: length {short(list(found.unstable))} gives other bits each time"
     tried = f"on this input and on {found.inputs} or more random ones"
     if not found.unsafe:
         text = f"all lengths agree with T={found.longest} {tried}"
@@ -76,7 +78,7 @@ def safe(found: SafeLengths) -> str:
     if found.proved:
         every = len(found.proved) == len(found.lengths) - 1
         which = "all of them" if every else short(list(found.proved))
-        text += f"; proved safe for every input, by equal orders: {which}"
+        text += f"; proved safe by equal orders: {which}"
     return text + (f"; untested: {short(list(found.untested))}" if found.untested else "")
 
 
