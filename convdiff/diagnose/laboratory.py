@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
-from convdiff.compare.exact import scales
-from convdiff.compare.floats import FORMATS
+from convdiff.compare.floats import FORMATS, Format
 from convdiff.diagnose.fits import fit_integers
-from convdiff.diagnose.probe_data import Probe, first_probes, survivor
+from convdiff.diagnose.precision import (
+    Answer,
+    accumulator_bits,
+    beyond,
+    bits_of,
+    flushed,
+    noise_of,
+)
+from convdiff.diagnose.probe_data import Probe, first_probes, integer_sets, survivor, widths
 from convdiff.diagnose.traits import Traits
 from convdiff.recording.observation import Cell
 
 Array = np.ndarray[Any, Any]
 
-GROSS = 0.25
-"""A relative error from here on is no rounding, in whatever format."""
-
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""
+
+
+class SilentError(Exception):
+    """The runtime did not answer a probe."""
 
 
 def examine_cell(
@@ -33,177 +41,175 @@ def examine_cell(
 
     None in place of traits means that the runtime did not answer.
     """
-    shape = (cell.batch, height, cell.length, conv.channels_in)
-    probes = {probe.name: probe for probe in first_probes(conv, shape, bias)}
-    outputs = dict(
-        zip(probes, measure(cell, [probe.tensors for probe in probes.values()]), strict=True)
-    )
-    if any(output is None for output in outputs.values()):
+    try:
+        return _Examination(cell, conv, height, bias, measure).result()
+    except SilentError:
         return None, None
-    answered = {name: output for name, output in outputs.items() if output is not None}
-    traits = read(probes, answered, conv)
-    fits = None
-    if traits.integer_error or traits.shape_error:
-        off = [
-            name for name in _named(probes, "integer") if not _right(probes[name], answered[name])
+
+
+@dataclass(frozen=True)
+class _Examination:
+    """One cell's questions, the later ones asked because of earlier answers."""
+
+    cell: Cell
+    conv: Convolution
+    height: int
+    bias: bool
+    measure: Measure
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.cell.batch, self.height, self.cell.length, self.conv.channels_in)
+
+    @property
+    def form(self) -> Format:
+        return FORMATS[self.conv.dtype]
+
+    def ask(self, probes: Sequence[Probe]) -> list[Answer]:
+        outputs = self.measure(self.cell, [probe.tensors for probe in probes])
+        answers = []
+        for probe, output in zip(probes, outputs, strict=True):
+            if output is None:
+                raise SilentError
+            answers.append(Answer(probe, output.astype(np.float64)))
+        return answers
+
+    def result(self) -> tuple[Traits, str | None]:
+        answers = self.ask(first_probes(self.conv, self.shape, self.bias))
+        for answer in answers:
+            if answer.output.shape != answer.right.shape:
+                seen, expected = answer.output.shape, answer.right.shape
+                said = f"gives shape {seen}, expected {expected}"
+                return Traits(shape_error=said), self.fits(_named(answers, "integer"))
+        (weight,) = _named(answers, "weight")
+        subnormals = [a for a in answers if a.probe.name.startswith("subnormal")]
+        flushes = flushed(subnormals, weight)
+        transform, error = self.read_transform(answers)
+        bits, narrowed = self.form.precision, None
+        if not transform:
+            bits, narrowed = self.read_width(answers)
+        integers = _named(answers, "integer")
+        off = [beyond(self.conv, a, bits, capped=False) for a in integers]
+        if not any(wrong.any() for wrong in off):
+            if (narrowed and any(a.off.any() for a in integers)) or transform:
+                integers = self.few_integers(integers, bits)
+            off = [beyond(self.conv, a, self.form.precision, capped=True) for a in integers]
+        integer_error = _said_of(integers, off) or error
+        if not (integer_error or transform or narrowed) and any(a.off.any() for a in integers):
+            most = max(float(a.off.max()) for a in integers)
+            transform = f"sums of small integers are off by {most:.1e}: a transform algorithm"
+        fits = self.fits(integers, nearest=bool(transform)) if integer_error else None
+        return Traits(None, integer_error, transform, narrowed, flushes), fits
+
+    def few_integers(self, integers: list[Answer], bits: int) -> list[Answer]:
+        """Ask for integers of which rounding, narrow or a transform's, can hide no lost tap.
+
+        What few bits can count is exact in any order again. (One bit less, as −2^p + 1 keeps one
+        more than 2^p + 1 does.) A transform's noise stays below 17·u·A.
+        """
+        if bits == self.form.precision:
+            capped = [beyond(self.conv, a, bits, capped=True) for a in integers]
+            if not any(wrong.any() for wrong in capped):
+                return integers
+            bits -= 4
+        return self.ask(integer_sets(self.conv, self.shape, self.bias, max(2, bits - 1)))
+
+    def fits(self, integers: Sequence[Answer], *, nearest: bool = False) -> str | None:
+        """Name the mistake that all wrong integers look like; what fits but once is chance."""
+        names = set()
+        for answer in integers:
+            output = np.rint(answer.output) if nearest else answer.output
+            if not np.array_equal(output, answer.right):
+                names.add(fit_integers(self.conv, answer.probe, output))
+        return names.pop() if len(names) == 1 else None
+
+    def read_transform(self, answers: Sequence[Answer]) -> tuple[str | None, str | None]:
+        """Return what looks like a transform, and what is no rounding and so an error."""
+        for kind in ("input", "weight"):
+            alone = _named(answers, kind)
+            if bits_of(alone, self.form) is not None:
+                continue
+            most = max(float(answer.off.max()) for answer in alone)
+            said = f"a filter of a single weight gives back other values (off by up to {most:.1e})"
+            if any(a.off.max() > noise_of(a.right, self.form) for a in alone):
+                return None, f"{said}, which is no rounding of the right ones"
+        transform = None
+        inputs = {answer.probe.name.split()[1]: answer for answer in _named(answers, "input")}
+        for answer in _named(answers, "contamination"):
+            leak = _leak(answer, inputs[answer.probe.name.split()[1]])
+            share = float((leak / np.abs(answer.right)).max())
+            if share <= 8 * self.form.unit_roundoff:
+                continue
+            said = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
+            if leak.max() > noise_of(answer.probe.tensors.input_nhwc, self.form):
+                return None, f"{said}, by more than a transform algorithm's rounding can"
+            transform = f"{said}: a transform algorithm such as Winograd or FFT"
+        if not transform:
+            for kind in ("input", "weight"):
+                if bits_of(_named(answers, kind), self.form) is None:
+                    transform = "a filter of a single weight gives back other values: a transform"
+        return transform, None
+
+    def read_width(self, answers: Sequence[Answer]) -> tuple[int, str | None]:
+        """Return how many bits are kept at least, and what is narrow, in words."""
+        full = self.form.precision
+        kept = [bits_of(_named(answers, kind), self.form) for kind in ("input", "weight")]
+        bits = min(full if found is None else found for found in kept)
+        turns = [
+            turn
+            for turn, answer in enumerate(_named(answers, "width"))
+            if (answer.output != 1).any()
         ]
-        names = {fit_integers(conv, probes[name], answered[name]) for name in off}
-        fits = names.pop() if len(names) == 1 else None  # what fits but once is chance
-    if traits.narrowed and "accumulator" not in traits.narrowed:
-        kept = _bits_kept(cell, conv, shape, bias, measure)
-        traits = replace(traits, narrowed=kept) if kept else _not_narrowed(probes, answered, conv)
-    return traits, fits
+        if turns:
+            ladder = [widths(self.conv, self.shape, self.bias, e) for e in range(1, full)]
+            found = accumulator_bits(self.ask([rung[turn] for rung in ladder for turn in turns]))
+            if found is not None:
+                return min(bits, found), f"the accumulator keeps {found} of {full} bits"
+        return bits, self.survivors() if bits < full else None
 
-
-def read(probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convolution) -> Traits:
-    """Read the first probes' outputs."""
-    for name, probe in probes.items():
-        if outputs[name].shape != probe.answer.shape:
-            return Traits(
-                shape_error=f"gives shape {outputs[name].shape}, expected {probe.answer.shape}"
-            )
-    input_error = max(_relative(outputs[n], probes[n].answer) for n in _named(probes, "input"))
-    weight_error = _relative(outputs["weight"], probes["weight"].answer)
-    leak = max(_leak(probes, outputs, name) for name in _named(probes, "contamination"))
-    narrow_sum = _narrow_sum(probes, outputs)
-    transform = narrowed = None
-    if leak > 8 * FORMATS[conv.dtype].unit_roundoff and input_error < GROSS:
-        transform = (
-            f"large inputs outside a tap's field change its product (by {leak:.1e} of it): "
-            "a transform algorithm such as Winograd or FFT"
-        )
-    elif narrow_sum:
-        narrowed = f"the accumulator keeps fewer than {FORMATS[conv.dtype].precision} bits"
-    elif 0 < max(input_error, weight_error) < GROSS:
-        narrowed = "inputs or weights are rounded"
-    integers = _named(probes, "integer")
-    off = np.stack([_wide(outputs[name]) - _wide(probes[name].answer) for name in integers])
-    allowed = np.stack(
-        [
-            _integer_tolerance(
-                conv, probes[name], input_error, transform=bool(transform), narrow_sum=narrow_sum
-            )
-            for name in integers
+    def survivors(self) -> str | None:
+        """Find the largest p for which 1 + 2^-p survives on each side of the product."""
+        full = self.form.precision - 1
+        kept = {}
+        for side in ("input", "weight"):
+            probes = [
+                survivor(self.conv, self.shape, self.bias, bits, side)
+                for bits in range(1, full + 1)
+            ]
+            right = [not answer.off.any() for answer in self.ask(probes)]
+            kept[side] = max((bits for bits, kept in enumerate(right, 1) if kept), default=0)
+        names = {7: " (bfloat16)", 10: " (TF32 or float16)"}
+        told = [
+            f"{side}s keep {bits} of {full} fraction bits{names.get(bits, '')}"
+            for side, bits in kept.items()
+            if bits < full
         ]
-    )
-    integer_error = None
-    if not np.isfinite(off).all():
-        integer_error = "small integers give NaN or infinity"
-    elif (np.abs(off) >= allowed).any():
-        count, most = int(np.count_nonzero(off)), float(np.abs(off).max())
-        integer_error = (
-            f"exact on no integers: off by up to {most:g} at {count} of {off.size} outputs"
-        )
-    elif max(input_error, weight_error) >= GROSS:
-        integer_error = "a filter of a single 1 does not give its input back"
-    elif off.any() and transform is None and narrowed is None:
-        most = float(np.abs(off).max())
-        transform = f"sums of small integers are off by {most:.1e}: a transform algorithm"
-    return Traits(None, integer_error, transform, narrowed)
+        return ", ".join(told) or "inputs or weights are rounded where they vary"
 
 
-def _named(probes: Mapping[str, Probe], kind: str) -> list[str]:
-    """Return the names of a probe and its repetitions."""
-    return [name for name in probes if name.split()[0] == kind]
+def _named(answers: Sequence[Answer], kind: str) -> list[Answer]:
+    """Return the answers to a probe and its repetitions."""
+    return [answer for answer in answers if answer.probe.name.split()[0] == kind]
 
 
-def _leak(probes: Mapping[str, Probe], outputs: Mapping[str, Array], name: str) -> float:
-    """Return how much large neighbours change a product, relative to it.
+def _leak(answer: Answer, alike: Answer) -> Array:
+    """Return how much large neighbours change each product.
 
     Both probes hold the same inputs, some of them scaled by a power of two in the second: a direct
     sum gives the same bits at another exponent, however it rounds its inputs.
     """
-    alike = name.replace("contamination", "input")
-    answer = _wide(probes[name].answer)
-    alone = _wide(outputs[alike]) * (answer / _wide(probes[alike].answer))
     with np.errstate(invalid="ignore", over="ignore"):
-        relative = np.abs(_wide(outputs[name]) - alone) / np.abs(answer)
-    return float(np.max(np.where(np.isfinite(relative), relative, np.inf), initial=0.0))
+        change = np.abs(answer.output - alike.output * (answer.right / alike.right))
+    return np.asarray(np.where(np.isfinite(change), change, np.inf))
 
 
-def _narrow_sum(probes: Mapping[str, Probe], outputs: Mapping[str, Array]) -> bool:
-    """Return whether an accumulator loses a 1 beside a large number, or can't hold that number.
-
-    Anything else than a lost 1 (a large number that stays, say) is no matter of width.
-    """
-    widths = [_wide(outputs[name]) for name in _named(probes, "width")]
-    if not widths:
-        return False
-    seen = np.stack(widths)
-    finite = seen[np.isfinite(seen)]
-    return bool((seen != 1).any() and (np.abs(finite - 1) <= 1).all())
-
-
-def _integer_tolerance(
-    conv: Convolution, probe: Probe, input_error: float, *, transform: bool, narrow_sum: bool
-) -> Array:
-    """Return how far each sum of small integers may be off before no rounding can be the reason.
-
-    Half a unit, unless what was found already rounds integers of this size: then a small part of
-    A = Σ|x·w| for a transform (Winograd F(4,3) stays below 64·u·A) or a narrow accumulator, and of
-    the result itself where it is stored in fewer bits.
-    """
-    absolute = scales(conv, probe.tensors).absolute
-    allowed = np.full_like(absolute, 0.5)
-    if transform:
-        narrow = 16 * min(input_error, 2.0**-8)
-        allowed = np.maximum(
-            allowed, max(64 * FORMATS[conv.dtype].unit_roundoff, narrow) * absolute
-        )
-    elif narrow_sum:
-        allowed = np.maximum(allowed, 0.1 * absolute.max())
-    elif 0 < input_error < GROSS:
-        allowed = np.maximum(allowed, 4 * input_error * np.abs(_wide(probe.answer)))
-    return allowed
-
-
-def _bits_kept(
-    cell: Cell, conv: Convolution, shape: tuple[int, ...], bias: bool, measure: Measure
-) -> str | None:
-    """Find the largest p for which 1 + 2^-p survives on each side of the product; None for all."""
-    full = FORMATS[conv.dtype].precision - 1
-    kept = {}
-    for side in ("input", "weight"):
-        probes = [survivor(conv, shape, bias, bits, side) for bits in range(1, full + 1)]
-        outputs = measure(cell, [probe.tensors for probe in probes])
-        kept[side] = max(
-            (
-                bits
-                for bits, (probe, output) in enumerate(zip(probes, outputs, strict=True), 1)
-                if output is not None and _right(probe, output)
-            ),
-            default=0,
-        )
-    names = {7: " (bfloat16)", 10: " (TF32 or float16)"}
-    told = [
-        f"{side}s keep {bits} of {full} fraction bits{names.get(bits, '')}"
-        for side, bits in kept.items()
-        if bits < full
-    ]
-    return ", ".join(told) or None
-
-
-def _not_narrowed(
-    probes: Mapping[str, Probe], outputs: Mapping[str, Array], conv: Convolution
-) -> Traits:
-    """Return what changes inputs or weights although every one of their bits can survive."""
-    delta = [*_named(probes, "input"), *_named(probes, "weight")]
-    error = max(_relative(outputs[name], probes[name].answer) for name in delta)
-    said = f"a filter of a single weight gives back other values (off by up to {error:.1e} of them)"
-    if error > 64 * FORMATS[conv.dtype].unit_roundoff:
-        return Traits(integer_error=said)
-    return Traits(transform=f"{said}: a transform algorithm")
-
-
-def _wide(array: Array) -> Array:
-    return array.astype(np.float64)
-
-
-def _right(probe: Probe, output: Array) -> bool:
-    return bool(np.array_equal(_wide(output), _wide(probe.answer)))
-
-
-def _relative(output: Array, answer: Array) -> float:
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs(_wide(output) - _wide(answer)) / np.abs(_wide(answer))
-    return float(np.max(np.where(np.isfinite(error), error, np.inf), initial=0.0))
+def _said_of(integers: Sequence[Answer], off: Sequence[Array]) -> str | None:
+    """Say how far integers are off, if by more than any rounding explains."""
+    if not all(np.isfinite(answer.output).all() for answer in integers):
+        return "small integers give NaN or infinity"
+    if not any(wrong.any() for wrong in off):
+        return None
+    count = sum(int(np.count_nonzero(answer.off)) for answer in integers)
+    size = sum(answer.off.size for answer in integers)
+    most = max(float(answer.off.max()) for answer in integers)
+    return f"exact on no integers: off by up to {most:g} at {count} of {size} outputs"

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, Any]
 
 OUTPUTS, MOST_TURNS = 32, 8
 """Outputs that a probe is to have, and how often it is repeated at most to have them."""
+TINY = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}
+"""The smallest normal numbers."""
 
 
 @dataclass(frozen=True)
@@ -35,37 +37,57 @@ def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[
     Those that rest on chance are repeated with other numbers where a cell has few outputs.
     """
     outputs = math.prod(conv.output_shape(*shape[:3]))
-    return [
-        probe
-        for turn in range(max(1, min(MOST_TURNS, -(-OUTPUTS // outputs))))
-        for probe in (
-            integers(conv, shape, bias, turn),
-            weight_delta(conv, shape, bias, turn),
-            contamination(conv, shape, bias, turn),
-        )
-    ] + [input_ones(conv, shape, bias), *widths(conv, shape, bias)]
+    turns = max(1, min(MOST_TURNS, -(-OUTPUTS // outputs)))
+    found = integer_sets(conv, shape, bias)
+    for turn in range(turns):
+        if turn:
+            found.append(integers(conv, shape, bias, turn, turn))
+        found.append(weight_delta(conv, shape, bias, turn))
+        found.append(contamination(conv, shape, bias, turn))
+    found.append(input_ones(conv, shape, bias))
+    return [*found, *widths(conv, shape, bias), *subnormals(conv, shape, bias)]
 
 
-def integers(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
+def integer_sets(
+    conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int = 0
+) -> list[Probe]:
+    """Return integers for disjoint sets of taps that together hold every tap of every channel.
+
+    One set is enough for all taps, but where the format, or an accumulator of `bits` bits, can't
+    count them.
+    """
+    sets = -(-conv.taps // (2 ** (bits or FORMATS[conv.dtype].precision) - 1))
+    return [integers(conv, shape, bias, 0, part, bits) for part in range(sets)]
+
+
+def integers(
+    conv: Convolution,
+    shape: tuple[int, ...],
+    bias: bool,
+    turn: int = 0,
+    part: int = 0,
+    bits: int = 0,
+) -> Probe:
     """Random integers ±1…8 (fewer and smaller where the format is narrow): exact in any order.
 
-    Every partial sum is an integer below 2^p, so no direct sum rounds at all. None is zero, so that
-    no tap can be lost unseen.
+    Every partial sum is an integer below 2^bits, or 2^p of the format, so no direct sum rounds at
+    all. Those of the kept taps are never zero, so that no tap can be lost unseen; `part` counts
+    through the sets of kept taps.
     """
     rng = np.random.default_rng([20170215, turn])
-    form = FORMATS[conv.dtype]
-    top = 2**form.precision
+    top = 2 ** (bits or FORMATS[conv.dtype].precision)
     most = int(max(1, min(8, np.sqrt(top / (conv.taps + 1)))))
+    sets = -(-conv.taps // (top - 1))
+    member = rng.permuted(
+        np.tile(np.arange(conv.taps)[:, None] % sets, (1, conv.channels_out)), axis=0
+    )
     x, w, b = (
         rng.integers(1, most, shape, endpoint=True) * rng.choice([-1.0, 1.0], shape)
         for shape in (shape, conv.filter_shape, (conv.channels_out,))
     )
-    if most * most * (conv.taps + 1) > top:  # keep as many taps as the format can count
-        keep = rng.permuted(
-            np.tile(np.arange(conv.taps)[:, None] < top - 1, (1, conv.channels_out)), axis=0
-        )
-        w *= keep.reshape(conv.filter_shape)
-    return _probe(f"integer {turn}", conv, x, w, b if bias else None)
+    w *= (member == part % sets).reshape(conv.filter_shape)
+    name = f"integer {turn} {part}" + (f" in {bits} bits" if bits else "")
+    return _probe(name, conv, x, w, b if bias else None)
 
 
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
@@ -95,11 +117,14 @@ def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: i
     return _probe(f"contamination {turn}", conv, x, w, _none(conv, bias))
 
 
-def widths(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
-    """2^(p−1) + 1 − 2^(p−1) at three taps: 1 in any order, unless the accumulator is narrower."""
+def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int = 0) -> list[Probe]:
+    """2^e + 1 − 2^e at three taps: 1 in any order, unless the accumulator keeps no e + 1 bits.
+
+    e is p − 1 where none is given. The three probes take the taps in turns.
+    """
     if conv.taps < 3:
         return []
-    exponent = FORMATS[conv.dtype].precision - 1
+    exponent = exponent or FORMATS[conv.dtype].precision - 1
     inputs = 2.0 ** (exponent // 2)  # half of the exponent on each side: fp16 holds it too
     places = [0, conv.taps // 2, conv.taps - 1]
     found = []
@@ -109,8 +134,33 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]
         for place, product in zip(places, products, strict=True):
             w[place] = product / inputs
         x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
-        found.append(_probe(f"width {turn + 1}", conv, x, weights, _none(conv, bias)))
+        name = f"width {turn + 1} {exponent}"
+        found.append(_probe(name, conv, x, weights, _none(conv, bias)))
     return found
+
+
+def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
+    """tiny/2·1, tiny·½ and tiny/2·4, one tap a channel: zero where subnormals are flushed.
+
+    Not for fp16, whose subnormals every wider format holds as normal numbers.
+    """
+    if conv.dtype == "float16":
+        return []
+    tiny = TINY[conv.dtype]
+    return [
+        _probe(
+            f"{kind} {value:g}",
+            conv,
+            np.full(shape, value),
+            _one_tap(conv, np.full(conv.channels_out, weight)),
+            _none(conv, bias),
+        )
+        for kind, value, weight in (
+            ("subnormal", tiny / 2, 1.0),
+            ("subnormal-output", tiny, 0.5),
+            ("subnormal-input", tiny / 2, 4.0),
+        )
+    ]
 
 
 def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, side: str) -> Probe:

@@ -16,8 +16,10 @@ class Traits:
     """Values outside a tap's field reach its product: Winograd or FFT."""
     narrowed: str | None = None
     """Inputs, weights or the accumulator keep fewer bits than the format has."""
+    flushes: str | None = None
+    """Subnormal inputs, outputs or both are taken as zero. It is no error: `clean` ignores it."""
 
     @property
     def clean(self) -> bool:
-        """Return whether nothing was found."""
+        """Return whether nothing was found but flushing."""
         return not (self.shape_error or self.integer_error or self.transform or self.narrowed)
