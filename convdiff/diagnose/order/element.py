@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from convdiff.diagnose.order.candidates import arithmetics
+from convdiff.diagnose.order.confirm import confirm
 from convdiff.diagnose.order.fused import mark_fused
 from convdiff.diagnose.order.geometry import Array
 from convdiff.diagnose.order.kernel import Batch, Kernel
+from convdiff.diagnose.order.metered import Metered
 from convdiff.diagnose.order.readings import Site, check_units, masked
 from convdiff.diagnose.order.refusal import Refusal, RefusedError
 from convdiff.diagnose.order.replay import Order, replay
@@ -26,14 +28,18 @@ _PILOTS = 8
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The order of an element, and the (positions, cout) elements that answered as it did."""
+    """The order of an element, and the (positions, cout) elements that answered as it did.
+
+    confirmed: whether each of these answered every reading that the order needs.
+    """
 
     order: Order
     alike: Array
+    confirmed: bool
 
 
 def order_of(
-    kernel: Kernel, position: int, channel: int, trials: Sequence[Trial], plus_zero: bool
+    kernel: Metered, position: int, channel: int, trials: Sequence[Trial], plus_zero: bool
 ) -> Found | Refusal:
     """Return the order of an element, proven by its replay on all trials, or a refusal.
 
@@ -83,7 +89,7 @@ def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
     return agrees
 
 
-def _proven(kernel: Kernel, site: Site, trials: Sequence[Trial], plus_zero: bool) -> Found:
+def _proven(kernel: Metered, site: Site, trials: Sequence[Trial], plus_zero: bool) -> Found:
     """Reveal and replay one element; Raises RefusedError where its bits are not reproduced."""
     check_units(kernel, site)
     tree = reveal_tree(kernel, site)
@@ -101,7 +107,7 @@ def _proven(kernel: Kernel, site: Site, trials: Sequence[Trial], plus_zero: bool
             ).all()
             for trial in trials
         ):
-            return Found(order, site.alike)
+            return Found(order, site.alike, confirm(kernel, site, tree))
     raise RefusedError(
         "not-replayed",
         "the order read from the probes does not give the element's bits in any known arithmetic",

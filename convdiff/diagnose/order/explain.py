@@ -30,10 +30,15 @@ BUDGET = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """An order and the (positions, cout) elements whose bits its replay gave, in every trial."""
+    """An order and the (positions, cout) elements whose bits its replay gave, in every trial.
+
+    confirmed: whether each element answered every reading that the order needs; where that takes
+    too many calls, each answered a sample of them.
+    """
 
     order: Order
     elements: Array
+    confirmed: bool = True
 
     @property
     def count(self) -> int:
@@ -62,6 +67,11 @@ class Explanation:
         if not self.orders:
             return "unexplained"
         return "partial" if self.unexplained else "proved"
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether every order was confirmed by all readings in every channel, not by a sample."""
+        return all(found.confirmed for found in self.orders)
 
     @property
     def replayed(self) -> tuple[int, int]:
@@ -99,17 +109,21 @@ def explain(
         output = np.zeros(shape, np.float32) if observed is None else observed
         return Explanation(kernel.geometry, data, output, (), (refused.refusal,), metered.calls)
     orders, refusals = _all_orders(metered, trials, plus_zero)
-    found = tuple(Explained(order, elements) for order, elements in orders.items())
     return Explanation(
-        kernel.geometry, data, trials[0].output, found, tuple(refusals), metered.calls
+        kernel.geometry,
+        data,
+        trials[0].output,
+        tuple(orders.values()),
+        tuple(refusals),
+        metered.calls,
     )
 
 
 def _all_orders(
-    kernel: Kernel, trials: Sequence[Trial], plus_zero: Array
-) -> tuple[dict[Order, Array], list[Refusal]]:
+    kernel: Metered, trials: Sequence[Trial], plus_zero: Array
+) -> tuple[dict[Order, Explained], list[Refusal]]:
     """Return the proven orders with their elements, and the reasons why others have none."""
-    orders: dict[Order, Array] = {}
+    orders: dict[Order, Explained] = {}
     refusals: list[Refusal] = []
     left = np.ones_like(plus_zero)
     while left.any() and len(refusals) < _HOPELESS:
@@ -130,24 +144,27 @@ def _all_orders(
         proven = _replayed(found.order, kernel.geometry, trials, alike)
         left &= ~proven
         proven[position, channel] = True
-        proven |= _absorbed(found.order, orders, kernel.geometry, trials)
-        orders[found.order] = orders.get(found.order, np.zeros_like(left)) | proven
+        confirmed = found.confirmed
+        for other in _absorbed(found.order, orders, kernel.geometry, trials):
+            proven |= other.elements
+            confirmed &= other.confirmed
+        orders[found.order] = Explained(found.order, proven, confirmed)
     return orders, refusals
 
 
 def _absorbed(
-    order: Order, orders: dict[Order, Array], geometry: Geometry, trials: Sequence[Trial]
-) -> Array:
-    """Take out of `orders` those of the same tree that the new order explains too.
+    order: Order, orders: dict[Order, Explained], geometry: Geometry, trials: Sequence[Trial]
+) -> list[Explained]:
+    """Take out of `orders` this one, and those of the same tree that it explains too.
 
     Two roundings of one tree may give the same bits in some elements and not in others. One order
     for all of them is the simpler account, and as well proved.
     """
-    taken: Array = np.zeros((geometry.positions, geometry.cout), bool)
-    for other in [one for one in orders if one.tree == order.tree and one != order]:
-        elements = orders[other]
-        if _replayed(order, geometry, trials, elements)[elements].all():
-            taken |= orders.pop(other)
+    taken = []
+    for other in [one for one in orders if one.tree == order.tree]:
+        elements = orders[other].elements
+        if other == order or _replayed(order, geometry, trials, elements)[elements].all():
+            taken.append(orders.pop(other))
     return taken
 
 

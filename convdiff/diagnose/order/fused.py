@@ -26,31 +26,13 @@ def mark_fused(kernel: Kernel, site: Site, tree: Tree) -> Tree:
     with a tap among their operands are asked. At a node of two taps the answer also says which of
     them came second. Raises RefusedError (non-integer) on any other answer.
     """
-    nodes, pairs = _joins(tree)
+    nodes, pairs = joins(tree)
     marks = [-1] * len(tree.children)
     if not nodes:
         return tree
     for k, mark in zip(nodes, _read(kernel, site, tree, nodes, pairs), strict=True):
         marks[k] = mark
-    marked = Tree(tree.taps, tree.leaves, tree.children, tuple(marks))
-    _again_elsewhere(kernel, site, marked, nodes, pairs)
-    return marked
-
-
-def _again_elsewhere(
-    kernel: Kernel, site: Site, tree: Tree, nodes: list[int], pairs: list[tuple[int, int]]
-) -> None:
-    """Ask one call of joins again in other channels, which must have the same products fused."""
-    lanes = len(site.lanes)
-    if lanes == 1:
-        return
-    some = np.random.default_rng(lanes).permutation(len(nodes))[:lanes]
-    chosen = [nodes[k] for k in some]
-    for node, mark in zip(
-        chosen, _read(kernel, site, tree, chosen, [pairs[k] for k in some]), strict=True
-    ):
-        if mark != tree.fused[node]:
-            raise RefusedError("non-ultrametric", "two channels do not fuse the same products")
+    return Tree(tree.taps, tree.leaves, tree.children, tuple(marks))
 
 
 def _read(
@@ -86,7 +68,7 @@ def starts_from_zero(kernel: Kernel, positions: Array | None = None) -> Array:
     return plus
 
 
-def _joins(tree: Tree) -> tuple[list[int], list[tuple[int, int]]]:
+def joins(tree: Tree) -> tuple[list[int], list[tuple[int, int]]]:
     """Return the binary nodes that may be fused, each with (its tap, a leaf of the other side)."""
     stand_in = list(range(tree.leaves))
     nodes, pairs = [], []

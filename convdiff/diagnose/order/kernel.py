@@ -70,7 +70,15 @@ class CallableKernel:
         return answers
 
     def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
-        """See `Kernel.run`. Raises ValueError where the function returns another shape."""
+        """See `Kernel.run`. Raises ValueError where the function returns another shape.
+
+        The function gets copies: it may change them.
+        """
+        return self._run(
+            input_nhwc.copy(), filter_hwio.copy(), None if bias is None else bias.copy()
+        )
+
+    def _run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
         self.calls += 1
         wide = np.float64 if self.geometry.dtype == "float64" else np.float32
         output = np.asarray(self._fn(input_nhwc, filter_hwio, bias))
@@ -83,13 +91,13 @@ class CallableKernel:
     def _call(self, kind: str, taps: Array) -> Array:
         g = self.geometry
         weights, bias = probes.probe_weights(kind, taps, g.filter_hwio, g.bias, g.dtype)
-        return self.run(self._constant(kind, taps), weights, bias)
+        return self._run(self._constant(kind, taps), weights, bias)
 
     def _constant(self, kind: str, taps: Array) -> Array:
-        """Return the input of a call; the last one is kept, as most calls share it."""
+        """Return the input of a call; the last one is kept and copied, as most calls share it."""
         if kind in ("random", "input"):
             return probes.probe_input(kind, taps, self.geometry.input_nhwc, self.geometry.dtype)
         if self._input is None or self._input[0] != kind:
             made = probes.probe_input(kind, taps, self.geometry.input_nhwc, self.geometry.dtype)
             self._input = (kind, made)
-        return self._input[1]
+        return self._input[1].copy()

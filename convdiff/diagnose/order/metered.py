@@ -22,6 +22,11 @@ class Metered:
         """See `Kernel.geometry`."""
         return self._kernel.geometry
 
+    @property
+    def left(self) -> int:
+        """Calls that may still be made."""
+        return self._budget - self.calls
+
     def probe(self, batches: Sequence[Batch], positions: Array | None = None) -> list[Array]:
         """See `Kernel.probe`."""
         self._spend(sum(len(batch.taps) for batch in batches))
@@ -33,8 +38,6 @@ class Metered:
         return self._kernel.run(input_nhwc, filter_hwio, bias)
 
     def _spend(self, calls: int) -> None:
-        if self.calls + calls > self._budget:
-            raise RefusedError(
-                "budget", f"{calls} more probe calls are due, {self._budget - self.calls} are left"
-            )
+        if calls > self.left:
+            raise RefusedError("budget", f"{calls} more probe calls are due, {self.left} are left")
         self.calls += calls

@@ -8,6 +8,7 @@ met. So (units set) - (units read) counts the other leaves under their lowest co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,8 @@ from convdiff.diagnose.order.kernel import Batch, Kernel
 from convdiff.diagnose.order.refusal import RefusedError
 from convdiff.worker import probes
 
-#: Output elements up to which every answer is compared at every position.
-_WITNESSES = 2**18
+#: Output elements that one message may bring back, if it asks more than one call.
+_ANSWERS = 2**22
 
 
 @dataclass(eq=False)
@@ -28,8 +29,7 @@ class Site:
     position: flat index into N x OH x OW. lanes: output channels trusted to share the element's
     order, each of which carries its own probe; where it is the element's channel alone, all
     channels carry that one's probe. alike (positions, cout): elements whose answers have been the
-    site's so far. In outputs of more than 2**18 elements only evenly spread positions are compared
-    and the others are left to the replay.
+    site's so far.
     """
 
     position: int
@@ -49,30 +49,39 @@ class Site:
 
 
 def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
-    """Return the output at the site for each probe row, in float64; one message.
+    """Return the output at the site for each probe row, in float64.
 
     rows: (probes, 4) integers as in `convdiff.worker.probes`, spread over the site's lanes.
     Elements that answer otherwise than the site cease to be alike.
     """
-    geometry = kernel.geometry
     lanes = len(site.lanes)
     calls = -(-len(rows) // lanes)
-    padded = np.concatenate([rows, np.repeat(rows[-1:], calls * lanes - len(rows), axis=0)])
-    own = padded.reshape(calls, lanes, 4)
-    taps = np.repeat(own[:, :1], geometry.cout, axis=1)
-    taps[:, site.lanes] = own
-    every = -(-geometry.positions * geometry.cout // _WITNESSES)
-    watched = np.union1d(np.arange(0, geometry.positions, every), [site.position])
-    (answer,) = kernel.probe([Batch(kind, taps)], None if every == 1 else watched)
-    here = answer[:, np.searchsorted(watched, site.position)]
-    if lanes == 1:
-        same = _same(answer, here[:, None, site.lanes])
-        site.alike[watched] &= same
-    else:
-        same = _same(answer[:, :, site.lanes], here[:, None, site.lanes])
-        site.alike[watched] &= same.all(axis=1, keepdims=True)
-    seen: Array = here[:, site.lanes].reshape(-1)[: len(rows)].astype(np.float64)
-    return seen
+    own = np.minimum(np.arange(calls * lanes), len(rows) - 1).reshape(calls, lanes)
+    index = np.repeat(own[:, :1], kernel.geometry.cout, axis=1)
+    index[:, site.lanes] = own
+    seen = []
+    for _, answer in asked(kernel, kind, rows, index):
+        here = answer[:, site.position, site.lanes]
+        if lanes == 1:
+            site.alike &= _same(answer, here[:, None])
+        else:
+            same = _same(answer[:, :, site.lanes], here[:, None])
+            site.alike &= same.all(axis=1, keepdims=True)
+        seen.append(here.reshape(-1))
+    found: Array = np.concatenate(seen)[: len(rows)].astype(np.float64)
+    return found
+
+
+def asked(kernel: Kernel, kind: str, rows: Array, index: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield (calls, their (calls, positions, cout) answers), as few messages as memory allows.
+
+    index: (calls, cout), the row of each channel in each call.
+    """
+    step = max(1, _ANSWERS // (kernel.geometry.positions * kernel.geometry.cout))
+    for start in range(0, len(index), step):
+        chunk = slice(start, start + step)
+        (answer,) = kernel.probe([Batch(kind, rows[index[chunk]])])
+        yield chunk, answer
 
 
 def _same(answer: Array, here: Array) -> Array:
@@ -94,7 +103,7 @@ def masked(kernel: Kernel, site: Site, pairs: Array, within: Array | None = None
         within = np.tile([0, leaves - 1], (len(pairs), 1))
     if bin_size > leaves:  # one bin: nothing is gained by leaving some units out
         within = np.tile([0, leaves], (len(pairs), 1))
-    rows, owner = _bins(pairs, within, bin_size)
+    rows, owner = bins(pairs, within, bin_size)
     units = np.minimum(rows[:, 3], leaves) - rows[:, 2]
     for k in (0, 1):
         units = units - ((rows[:, k] >= rows[:, 2]) & (rows[:, k] < rows[:, 3]))
@@ -115,15 +124,17 @@ def check_units(kernel: Kernel, site: Site) -> None:
         return
     count = min(probes.COUNTABLE[dtype], kernel.geometry.leaves)
     (seen,) = ask(kernel, site, "mask", np.array([[-1, -1, 0, count]]))
-    if seen != count * unit:
-        raise RefusedError(
-            "non-integer",
-            f"{count} terms of {unit:g} add up to {seen:g}: the kernel flushes subnormal {dtype} "
-            "numbers, which the readings need",
-        )
+    if seen == count * unit:
+        return
+    why = f"{count - seen / unit:g} of them are missing"
+    if seen == 0:
+        why = f"the kernel flushes subnormal {dtype} numbers, which the readings need"
+    elif not 0 < seen < count * unit:
+        why = "it is no sum of products, or a term is used twice"
+    raise RefusedError("non-integer", f"{count} terms of {unit:g} add up to {seen:g}: {why}")
 
 
-def _bins(pairs: Array, within: Array, size: int) -> tuple[Array, Array]:
+def bins(pairs: Array, within: Array, size: int) -> tuple[Array, Array]:
     """Return the (i, j, low, high) rows that cover each pair's range, and the pair of each."""
     counts = -(-(within[:, 1] + 1 - within[:, 0]) // size)
     owner = np.repeat(np.arange(len(pairs)), counts)

@@ -43,7 +43,7 @@ def run_trials(kernel: Kernel, data: Data, observed: Array | None) -> list[Trial
     Raises RefusedError (unstable) where a repeat differs in any bit.
     """
     geometry = kernel.geometry
-    rounds = next((calls for terms, calls in _ROUNDS if geometry.leaves <= terms), 1)
+    rounds = next((calls for terms, calls in _ROUNDS if geometry.leaves <= terms), 2)
     again = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
     first = observed
     if first is None:

@@ -16,11 +16,10 @@ from nontrees import (
     stale_memory,
     winograd,
 )
-from synthetic import Machine, orders_kernel, tree_kernel
+from synthetic import Machine, tree_kernel
 
 from convdiff.diagnose.order.element import _cross_check
 from convdiff.diagnose.order.explain import Explanation, explain
-from convdiff.diagnose.order.fused import mark_fused
 from convdiff.diagnose.order.geometry import Array, Geometry
 from convdiff.diagnose.order.kernel import CallableKernel
 from convdiff.diagnose.order.notation import parsed
@@ -116,16 +115,6 @@ def test_readings_that_no_tree_has_together_are_found_by_pairs_not_needed_for_it
         _cross_check(kernel, Site.at(kernel, 0, 0), reveal_tree(kernel, Site.at(kernel, 0, 0)))
     assert caught.value.refusal.kind == "non-ultrametric"
     assert explain(kernel, random_data(geometry, 77)).status != "proved"
-
-
-def test_channels_that_fuse_different_products_are_noticed() -> None:
-    geometry = Geometry((1, 1, 30, 1), (1, 24, 1, 8))
-    one, other = parsed("[0..23]*"), parsed("[0..22* 23]")
-    fn = orders_kernel(lambda p, c: other if c > 3 else one, geometry)
-    kernel = CallableKernel(fn, geometry)
-    site = Site.at(kernel, 0, 0)
-    with pytest.raises(RefusedError, match="two channels do not fuse the same"):
-        mark_fused(kernel, site, reveal_tree(kernel, site))
 
 
 def test_a_reading_that_does_not_repeat_is_unstable() -> None:
