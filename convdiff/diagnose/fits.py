@@ -21,6 +21,10 @@ Agrees = Callable[[Array, Array], bool]
 
 FARTHEST = 2
 """Shifts are tried up to so many positions either way."""
+CLEAR, CHANCE = 8.0, 1e-3
+"""A dropped product is so many times what rounding allows, and so unlikely to fit by chance."""
+TABLE = 1 << 22
+"""Products that are looked through at once for a dropped tap."""
 
 
 def fit_integers(conv: Convolution, probe: Probe, output: Array) -> str | None:
@@ -32,7 +36,7 @@ def fit_integers(conv: Convolution, probe: Probe, output: Array) -> str | None:
     right = plain_fp64(conv, tensors)
     if found or observed.shape != right.shape:
         return found
-    return _dropped_tap(conv, tensors, right, observed)
+    return _dropped_tap(conv, tensors, right, observed, np.zeros_like(right))
 
 
 def fit_data(conv: Convolution, tensors: Tensors, output: Array) -> str | None:
@@ -47,7 +51,12 @@ def fit_data(conv: Convolution, tensors: Tensors, output: Array) -> str | None:
         largest = float(sizes.absolute.max())
         return bool((np.abs(a - b) <= 8 * form.unit_roundoff * largest).all())
 
-    return _fit(conv, tensors, output.astype(np.float64), close)
+    observed, right = output.astype(np.float64), plain_fp64(conv, tensors)
+    found = _fit(conv, tensors, observed, close)
+    if found or observed.shape != right.shape:
+        return found
+    limit = screen(sizes, conv.taps + 1, form, observed, right)
+    return _dropped_tap(conv, tensors, right, observed, limit)
 
 
 def _fit(conv: Convolution, tensors: Tensors, observed: Array, agrees: Agrees) -> str | None:
@@ -122,26 +131,55 @@ def _shift(right: Array, observed: Array, agrees: Agrees) -> str | None:
     return None
 
 
-def _dropped_tap(conv: Convolution, tensors: Tensors, right: Array, observed: Array) -> str | None:
-    """Return the tap that is missing from, or counted twice in, the first wrong channel."""
-    wrong = np.argwhere((right != observed).any(axis=(0, 1, 2))).ravel()
+def _dropped_tap(
+    conv: Convolution, tensors: Tensors, right: Array, observed: Array, limit: Array
+) -> str | None:
+    """Return the tap that is missing from, or counted twice in, the first wrong channel.
+
+    `limit` is how far rounding may take each output. Where there is any, the tap's product must be
+    far larger, at so many outputs that none of all taps would fit by chance.
+    """
+    wrong = np.argwhere((np.abs(right - observed) > limit).any(axis=(0, 1, 2))).ravel()
     if not len(wrong):
         return None
     channel = int(wrong[0])
-    width = conv.channels_in // conv.groups
-    group = channel // (conv.channels_out // conv.groups)
-    view = windows(tensors.input_nhwc.astype(np.float64), conv.kernel, conv.strides, conv.dilations)
-    field = view[..., group * width : (group + 1) * width]
-    table = field.reshape(-1, conv.taps)[:4096]
-    products = table * tensors.filter_hwio[..., channel].astype(np.float64).reshape(-1)
-    there = right[..., channel].reshape(-1)[:4096]
-    seen = observed[..., channel].reshape(-1)[:4096]
+    error = (observed - right)[..., channel].reshape(-1)
+    slack = limit[..., channel].reshape(-1)
+    # The outputs that are off come first, as many as a reasonable table holds.
+    places = np.argsort(np.abs(error) <= slack, kind="stable")[: max(64, TABLE // conv.taps)]
+    error, slack = error[places], slack[places]
+    products = _products_at(conv, tensors, right.shape, places, channel)
+    off = np.abs(error) > slack
+    found = []
     for tap in np.flatnonzero(np.abs(products).max(axis=0)):
         place = tuple(int(i) for i in np.unravel_index(tap, conv.filter_shape[:3]))
-        for text, result in (
-            ("is dropped", there - products[:, tap]),
-            ("is counted twice", there + products[:, tap]),
+        for text, change in (
+            ("is dropped", -products[:, tap]),
+            ("is counted twice", products[:, tap]),
         ):
-            if np.array_equal(seen, result):
-                return f"tap {place} (kh, kw, cin) {text} in output channel {channel}"
-    return None
+            fitting = (np.abs(error - change) <= slack).all()
+            if fitting and _no_chance(np.abs(change[off]), slack[off], conv.taps):
+                found.append(f"tap {place} (kh, kw, cin) {text} in output channel {channel}")
+    return found[0] if found and (len(found) == 1 or not limit.any()) else None
+
+
+def _no_chance(sizes: Array, slack: Array, taps: int) -> bool:
+    """Return whether products of these sizes explain errors that rounding or chance can't."""
+    if (sizes < CLEAR * slack).any():
+        return False
+    with np.errstate(divide="ignore"):
+        log_chance = np.log(slack / np.maximum(sizes, np.finfo(np.float64).tiny)).sum()
+    return bool(np.log(2 * taps) + log_chance < np.log(CHANCE))
+
+
+def _products_at(
+    conv: Convolution, tensors: Tensors, shape: tuple[int, ...], places: Array, channel: int
+) -> Array:
+    """Return every product of these outputs: (places, taps), the taps in (kh, kw, cin) order."""
+    width = conv.channels_in // conv.groups
+    group = channel // (conv.channels_out // conv.groups)
+    view = windows(tensors.input_nhwc, conv.kernel, conv.strides, conv.dilations)
+    field = view[np.unravel_index(places, shape[:3])]
+    field = field[..., group * width : (group + 1) * width].reshape(len(places), conv.taps)
+    weights = tensors.filter_hwio[..., channel].reshape(-1)
+    return np.asarray(field.astype(np.float64) * weights.astype(np.float64))
