@@ -2,7 +2,8 @@
 
 Side A's order and side B's differ in their tree, in which products are fused, in where the bias
 joins, or in their rounding. What made the bits differ is found by changing one thing at a time in
-A's order and replaying it: a change is the cause if it alone gives B's bits.
+A's order and replaying it: a change is the cause if it alone gives B's bits. Where none does, it
+takes all that differs, provided that this gives B's bits.
 """
 
 from __future__ import annotations
@@ -12,35 +13,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.diagnose.order.arithmetic import Arithmetic
+from convdiff.diagnose.order.changes import PARTS, changed, differences
 from convdiff.diagnose.order.explain import Explanation
 from convdiff.diagnose.order.geometry import Array
-from convdiff.diagnose.order.pruned import without_bias
 from convdiff.diagnose.order.replay import Order, replay
 from convdiff.diagnose.order.trials import same_bits
 
-#: Every cause, in the order in which reports list them.
-CAUSES = ("order", "fma", "order+fma", "bias position", "precision", "accumulator")
+#: Every cause by itself, and one pair that has a name of its own. Others that it takes several of
+#: are joined by "+" in this order, as in "order+accumulator".
+CAUSES = (*PARTS[:2], "order+fma", *PARTS[2:])
 
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """The cause of each differing pair.
 
-    causes: one a pair, '' where a side has no proven order. unproven: how many of those.
+    causes: one a pair, '' where a side has no proven order or B's bits are not reproduced from A's
+    numbers. unproven: how many of those.
     """
 
     causes: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pairs of each cause, in the order of CAUSES; unproven pairs are left out."""
+        """Pairs of each cause, in the order of CAUSES, then joined ones; unproven are left out."""
         found = Counter(self.causes)
-        return {cause: found[cause] for cause in CAUSES if found[cause]}
+        joined = sorted(cause for cause in found if cause and cause not in CAUSES)
+        return {cause: found[cause] for cause in (*CAUSES, *joined) if found[cause]}
 
     @property
     def unproven(self) -> int:
-        """Pairs for which a side has no proven order."""
+        """Pairs that have no proven cause."""
         return self.causes.count("")
 
 
@@ -67,37 +70,21 @@ def _causes(
     a: Explanation, elements: Array, order_a: Order, order_b: Order, wanted: Array
 ) -> Array:
     """Return the cause of each element of side A, whose counterpart has the bits `wanted`."""
-    settled = _whole_cause(order_a, order_b)
-    if settled:
-        return np.full(len(elements), settled, object)
-    arithmetic = order_a.arithmetic
-    other_fusing = Order(order_a.tree.with_fused(order_b.tree.fused_taps()), arithmetic)
-    other_tree = Order(order_b.tree.with_fused(order_a.tree.fused_taps()), arithmetic)
-    fma_alone = same_bits(_at(other_fusing, a, elements), wanted)
-    order_alone = same_bits(_at(other_tree, a, elements), wanted)
-    either = np.where(order_alone & ~fma_alone, "order", "order+fma")
-    found: Array = np.where(fma_alone & ~order_alone, "fma", either).astype(object)
-    return found
+    parts = differences(order_a, order_b)
+    causes = np.full(len(elements), "", object)
+    if not parts:
+        return causes
 
+    def gives(*names: str) -> Array:
+        return same_bits(_at(changed(order_a, order_b, names), a, elements), wanted)
 
-def _whole_cause(order_a: Order, order_b: Order) -> str:
-    """Return the cause where the orders differ in one thing only; '' where replays must tell."""
-    one, other = order_a.arithmetic, order_b.arithmetic
-    if one.inputs != other.inputs:
-        return "precision"
-    if _sums(one) != _sums(other):
-        return "accumulator"
-    tree_a, tree_b = order_a.tree, order_b.tree
-    if tree_a.unfused() == tree_b.unfused():
-        return "fma"
-    if tree_a.has_bias and without_bias(tree_a) == without_bias(tree_b):
-        return "bias position"
-    blind = one.wide or not (tree_a.fused_taps() or tree_b.fused_taps())
-    return "order" if blind else ""
-
-
-def _sums(arithmetic: Arithmetic) -> tuple[str, bool, int]:
-    return arithmetic.accumulator, arithmetic.early, arithmetic.guard
+    together = gives(*parts)
+    alone = np.stack([gives(part) for part in parts]) if len(parts) > 1 else together[None]
+    # Where no part does it alone it takes several; where more than one does, either would do.
+    named = np.where(alone.any(axis=0), alone, together)
+    for k, one in enumerate(named.T):
+        causes[k] = "+".join(part for part, does in zip(parts, one, strict=True) if does)
+    return causes
 
 
 def _at(order: Order, side: Explanation, elements: Array) -> Array:

@@ -100,4 +100,5 @@ class CallableKernel:
         if self._input is None or self._input[0] != kind:
             made = probes.probe_input(kind, taps, self.geometry.input_nhwc, self.geometry.dtype)
             self._input = (kind, made)
-        return self._input[1].copy()
+        copied: Array = self._input[1].copy()
+        return copied

@@ -158,3 +158,76 @@ def test_a_kernel_that_flushes_subnormal_numbers_is_said_to() -> None:
     found = explain(CallableKernel(flushing, geometry), random_data(geometry, 77))
     assert found.status == "unexplained"
     assert "flushes subnormal float16 numbers" in found.refusals[0].reason
+
+
+def test_a_missing_term_is_no_flushed_number() -> None:
+    geometry = Geometry((1, 1, 30, 1), (1, 9, 1, 8), dtype="float16")
+    shorter = tree_kernel(parsed("[0..8]"), geometry, Machine("float32"))
+
+    def dropping(x: Array, w: Array, b: Array | None) -> Array:
+        kept = w.copy()
+        kept[:, 4] = 0
+        return np.asarray(shorter(x, kept, b))
+
+    found = explain(CallableKernel(dropping, geometry), random_data(geometry, 77))
+    assert found.status == "unexplained"
+    assert "flushes" not in found.refusals[0].reason
+    assert "1 of them are missing" in found.refusals[0].reason
+
+
+def for_large_inputs(change: Callable[[Array], None]) -> Convolution:
+    """Return a float32 sum narrowed half way, whose output is changed where inputs are large."""
+    geometry = Geometry((1, 1, 12, 16), (1, 5, 16, 4))
+    narrowed = narrowed_sum(geometry)
+
+    def convolution(x: Array, w: Array, b: Array | None) -> Array:
+        y = narrowed(x, w, b)
+        if np.abs(x).max() > 1e5:
+            change(y)
+        return y
+
+    return convolution
+
+
+def first_nan(y: Array) -> None:
+    y[0, 0, :2] = np.nan
+
+
+def one_more(y: Array) -> None:
+    y[0, 0, 0] += 1
+
+
+def another_input(y: Array) -> None:
+    y[0, 0] += 2.0**20
+
+
+@pytest.mark.parametrize("change", [first_nan, one_more, another_input])
+def test_what_large_inputs_break_is_no_transform(change: Callable[[Array], None]) -> None:
+    found = explained(lambda g: for_large_inputs(change), Geometry((1, 1, 12, 16), (1, 5, 16, 4)))
+    assert found.status == "unexplained"
+    assert "transform" not in {refusal.kind for refusal in found.refusals}
+
+
+def test_nan_that_is_always_there_is_no_transform() -> None:
+    def broken(g: Geometry) -> Convolution:
+        return lambda x, w, b: np.full(g.output_nhwc, np.nan, np.float32)
+
+    found = explained(broken, SQUARE)
+    assert {refusal.kind for refusal in found.refusals} == {"overflow"}
+
+
+def test_a_function_may_change_its_inputs() -> None:
+    plain = tree_kernel(parsed("[0..26]"), SQUARE)
+
+    def changing(x: Array, w: Array, b: Array | None) -> Array:
+        y = plain(x, w, b)
+        x *= 0
+        w *= 0
+        return np.asarray(y)
+
+    data = random_data(SQUARE, 77)
+    before = data.input_nhwc.copy(), data.filter_hwio.copy()
+    found = explain(CallableKernel(changing, SQUARE), data)
+    assert found.status == "proved"
+    assert (data.input_nhwc == before[0]).all()
+    assert (data.filter_hwio == before[1]).all()
