@@ -111,8 +111,8 @@ class _Examination:
             capped = [beyond(self.conv, a, bits, capped=True) for a in integers]
             if not any(wrong.any() for wrong in capped):
                 return integers
-            bits -= 4
-        return self.ask(integer_sets(self.conv, self.shape, self.bias, max(2, bits - 1)))
+            bits -= 5
+        return self.ask(integer_sets(self.conv, self.shape, self.bias, max(3, bits - 1)))
 
     def fits(self, integers: Sequence[Answer], *, nearest: bool = False) -> str | None:
         """Name the mistake that all wrong integers look like; what fits but once is chance."""
@@ -125,14 +125,6 @@ class _Examination:
 
     def read_transform(self, answers: Sequence[Answer]) -> tuple[str | None, str | None]:
         """Return what looks like a transform, and what is no rounding and so an error."""
-        for kind in ("input", "weight"):
-            alone = _named(answers, kind)
-            if bits_of(alone, self.form) is not None:
-                continue
-            most = max(float(answer.off.max()) for answer in alone)
-            said = f"a filter of a single weight gives back other values (off by up to {most:.1e})"
-            if any(a.off.max() > noise_of(a.right, self.form) for a in alone):
-                return None, f"{said}, which is no rounding of the right ones"
         transform = None
         inputs = {answer.probe.name.split()[1]: answer for answer in _named(answers, "input")}
         for answer in _named(answers, "contamination"):
@@ -144,10 +136,15 @@ class _Examination:
             if leak.max() > noise_of(answer.probe.tensors.input_nhwc, self.form):
                 return None, f"{said}, by more than a transform algorithm's rounding can"
             transform = f"{said}: a transform algorithm such as Winograd or FFT"
-        if not transform:
-            for kind in ("input", "weight"):
-                if bits_of(_named(answers, kind), self.form) is None:
-                    transform = "a filter of a single weight gives back other values: a transform"
+        for kind in ("input", "weight"):
+            alone = _named(answers, kind)
+            if bits_of(alone, self.form) is not None:
+                continue
+            most = max(float(answer.off.max()) for answer in alone)
+            said = f"a filter of a single weight gives back other values (off by up to {most:.1e})"
+            # A transform mixes inputs: what changes products with no leak between them is none.
+            if not transform or any(a.off.max() > noise_of(a.right, self.form) for a in alone):
+                return None, f"{said}, which is no rounding of the right ones"
         return transform, None
 
     def read_width(self, answers: Sequence[Answer]) -> tuple[int, str | None]:
