@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from findings import tensors
-from kernels import direct, rounded_inputs, shuffled, to_bits, with_tap
+from kernels import rounded_inputs, shuffled, to_bits, with_tap
 
 from convdiff.case.model import Convolution
 from convdiff.diagnose.fits import fit_data
@@ -49,13 +49,12 @@ def test_an_error_at_one_output_is_no_lost_tap_because_one_of_many_fits(seed: in
 
 
 def test_a_tap_that_rounding_could_lose_is_not_named():
-    """Off by 1.5 to 7 times what rounding allows: a tap of that size fits, and so may others."""
+    """Off by less than 8 times what rounding allows: a tap of that size may fit by rounding."""
     conv = Convolution((1, 5), 1, 1)
     data = tensors(conv, (1, 1, 40, 1), 3, bias=False)
     x = np.ones_like(data.input_nhwc)
-    for size, said in ((2.0**-19, None), (2.0**-12, "tap (0, 1, 0) (kh, kw, cin) is dropped")):
+    for size, said in ((2.0**-16, None), (2.0**-12, "tap (0, 1, 0) (kh, kw, cin) is dropped")):
         w = np.array([1, size, 1, 1, 1], np.float32).reshape(conv.filter_shape)
         made = replace(data, filter_hwio=w, input_nhwc=x)
         found = fit_data(conv, made, with_tap(1, 0, 0.0)(conv, made))
         assert (found or "").startswith(said or "") if said else found is None
-    assert np.array_equal(direct(conv, data), direct(conv, data))
