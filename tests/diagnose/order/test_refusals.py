@@ -216,6 +216,21 @@ def test_nan_that_is_always_there_is_no_transform() -> None:
     assert {refusal.kind for refusal in found.refusals} == {"overflow"}
 
 
+def test_a_transform_with_a_nan_in_it_is_one_still() -> None:
+    def broken(g: Geometry) -> Convolution:
+        transformed = winograd(g, 2)
+
+        def convolution(x: Array, w: Array, b: Array | None) -> Array:
+            y = transformed(x, w, b)
+            y[0, 0, 0, 0] = np.nan
+            return y
+
+        return convolution
+
+    found = explained(broken, SQUARE)
+    assert [refusal.kind for refusal in found.refusals] == ["transform"]
+
+
 def test_a_function_may_change_its_inputs() -> None:
     plain = tree_kernel(parsed("[0..26]"), SQUARE)
 
