@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose
 from convdiff.diagnose.traits import Traits
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of, permits
+from convdiff.recording.observation import Cell, Observation
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))
 NONE = Difference(100, 0)
@@ -150,18 +152,34 @@ def finding(found: str, allowed: bool = True) -> Finding:
     return Finding(comparison(), found, allowed)
 
 
+def outcome(*findings: Finding, failed: Sequence[Cell] = ()) -> str:
+    return outcome_of(findings, [Observation(cell, None, "refused") for cell in failed])
+
+
 def test_nothing_compared_is_never_green():
-    assert outcome_of([]) == "untested"
-    assert outcome_of([finding("untested")]) == "untested"
-    assert outcome_of([finding("untested"), finding("mistrusted")]) == "untested"
+    assert outcome() == "untested"
+    assert outcome(finding("untested")) == "untested"
+    assert outcome(finding("untested"), finding("mistrusted")) == "untested"
+
+
+def test_the_reference_compared_with_itself_is_never_green():
+    manual = [replace(cell, op="manual") for cell in (CELL, OTHER)]
+    alone = replace(comparison(), baseline=manual[0], candidate=manual[1])
+    assert outcome(Finding(alone, "same", True)) == "untested"
+
+
+def test_a_convolution_without_bits_is_never_green():
+    assert outcome(finding("same"), failed=[CELL]) == "untested"
+    assert outcome(finding("same"), failed=[replace(CELL, op="manual")]) == "ok"
+    assert outcome(finding("rounding", False), failed=[CELL]) == "drift"
 
 
 def test_one_drift_is_drift_whatever_else_there_is():
-    assert outcome_of([finding("same"), finding("untested"), finding("rounding", False)]) == "drift"
+    assert outcome(finding("same"), finding("untested"), finding("rounding", False)) == "drift"
 
 
 def test_what_was_compared_and_allowed_is_green():
-    assert outcome_of([finding("same"), finding("untested")]) == "ok"
+    assert outcome(finding("same"), finding("untested")) == "ok"
 
 
 def test_a_cell_that_is_unstable_is_not_probed_and_makes_its_comparisons_unstable():
