@@ -48,7 +48,12 @@ def prove(plan: Plan, found: Sequence[SafeLengths], explainer: Explainer) -> lis
 
 
 def same_orders(baseline: Explanation, candidate: Explanation) -> bool:
-    """Return whether all elements that both have are proved to share their order."""
+    """Return whether all elements that both have are proved to share their order.
+
+    Only orders that every channel confirmed count: a sample is no proof for every input.
+    """
+    if not (baseline.confirmed and candidate.confirmed):
+        return False
     numbers: dict[Order, int] = {}
     maps = []
     for side in (baseline, candidate):

@@ -60,6 +60,8 @@ class Why:
     orders: tuple[SideOrder, ...]
     parted: Parted | None
     refusals: tuple[Refusal, ...]
+    confirmed: bool = True
+    """Every channel answered every reading; else a sample of them, beside the replays."""
 
 
 def why(
@@ -95,6 +97,7 @@ def why(
         ),
         parted=_parted(baseline, candidate, [output.shape for output in outputs], worst),
         refusals=(*baseline.refusals, *candidate.refusals),
+        confirmed=baseline.confirmed and candidate.confirmed,
     )
 
 

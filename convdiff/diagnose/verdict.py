@@ -59,8 +59,12 @@ def judge(
         or _by_bits(comparison, unstable=unstable)
         or _by_probes(probed, looks)
         or _by_size(comparison, looks)
-        or ("rounding", _rounding_evidence(comparison, bool(probed)))
+        or ("rounding", (*_rounding_evidence(comparison, bool(probed)), *_flushing(probed)))
     )
+
+
+def _flushing(probed: Sequence[tuple[str, Traits]]) -> tuple[str, ...]:
+    return tuple(f"{name}: {traits.flushes}" for name, traits in probed if traits.flushes)
 
 
 def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:

@@ -123,6 +123,7 @@ def _explanation(finding: Finding) -> dict[str, Any]:
         "cause": list(why.causes),
         "causes": dict(why.causes),
         "unexplained": why.unexplained,
+        "confirmed": why.confirmed,
         "replayed": {side: list(counts) for side, counts in why.replayed.items()},
         "orders": [
             {

@@ -22,7 +22,13 @@ SIGNS = {
     "bias position": "the bias joins the sum at another place",
     "precision": "inputs or weights are narrowed on one side",
     "accumulator": "the sums are kept in another precision",
+    "zero sign": "one side starts from +0",
 }
+
+
+def sign(cause: str) -> str:
+    """Say what a cause is; a joined one is the sum of its parts."""
+    return SIGNS.get(cause) or "; ".join(SIGNS.get(part, part) for part in cause.split("+"))
 
 
 def why_rows(finding: Finding, names: tuple[str, str]) -> list[tuple[Text, Text]]:
@@ -56,7 +62,7 @@ def _cause(why: Why) -> Text:
     total = sum(why.causes.values()) + why.unexplained
     alone = len(why.causes) == 1 and not why.unexplained
     said = [
-        f"{cause} ({SIGNS[cause]})" + ("" if alone else f" in {elements:,} of {total:,}")
+        f"{cause} ({sign(cause)})" + ("" if alone else f" in {elements:,} of {total:,}")
         for cause, elements in why.causes.items()
     ]
     text.append(": " + "; ".join(said))
