@@ -42,7 +42,9 @@ def main() -> None:
             "≤ 3, or A ≤ 0.15 s",
         )
     run = [*CONVDIFF, "run", str(CASE)]
-    pair("run origin ÷ bare script", run, bare(7, 9), 7, "≤ 1.10")
+    unexplained = [*run, "--no-explain"]
+    pair("run origin, --no-explain ÷ bare script", unexplained, bare(7, 9), 7, "≤ 1.10")
+    pair("run origin, explained ÷ bare script", run, bare(7, 9), 7, "≤ 1.15")
     sweep = [*CONVDIFF, "sweep", "--lengths", "5..2000"]
     pair("sweep 5..2000 ÷ bare eager loop", sweep, bare(5, 2000), 5, "≤ 1.5")
     few, many = peak("5..200"), peak("5..2000")
