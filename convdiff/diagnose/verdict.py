@@ -18,6 +18,10 @@ Verdict = Literal[
 ]
 
 
+TINY = 2.0**-100
+"""Differences below may come of subnormal numbers that one side takes for zero."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """A comparison with its verdict and the evidence for it, in words."""
@@ -59,12 +63,8 @@ def judge(
         or _by_bits(comparison, unstable=unstable)
         or _by_probes(probed, looks)
         or _by_size(comparison, looks)
-        or ("rounding", (*_rounding_evidence(comparison, bool(probed)), *_flushing(probed)))
+        or ("rounding", _rounding_evidence(comparison, probed))
     )
-
-
-def _flushing(probed: Sequence[tuple[str, Traits]]) -> tuple[str, ...]:
-    return tuple(f"{name}: {traits.flushes}" for name, traits in probed if traits.flushes)
 
 
 def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
@@ -122,7 +122,9 @@ def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
     return None
 
 
-def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
+def _rounding_evidence(
+    comparison: Comparison, probed: Sequence[tuple[str, Traits]]
+) -> tuple[str, ...]:
     evidence = []
     if comparison.screen_ratio <= 1:
         evidence.append(f"{comparison.screen_ratio:.2g} of what rounding usually stays within")
@@ -135,6 +137,8 @@ def _rounding_evidence(comparison: Comparison, probed: bool) -> tuple[str, ...]:
         evidence.append("integer probe exact, inputs and weights kept whole on both sides")
     if comparison.difference and comparison.difference.appeared:
         evidence.append("some sums overflow on the way")
+    if comparison.difference and comparison.difference.max_abs < TINY:
+        evidence += [f"{name}: {traits.flushes}" for name, traits in probed if traits.flushes]
     return tuple(evidence)
 
 
