@@ -17,7 +17,7 @@ from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
 from convdiff.worker_kernel import data_of, flat
 
-SAMPLE = 3
+SAMPLE = 1
 """Comparisons that are explained although `expect` allows them, in each group of a wide sweep."""
 FEW = 24
 """Up to so many comparisons, all are explained."""
