@@ -12,7 +12,6 @@ from convdiff.diagnose.explanation import why
 from convdiff.diagnose.order.explain import Explanation, explain
 from convdiff.diagnose.order.kernel import Kernel
 from convdiff.diagnose.verdict import Finding, Verdict, accepts
-from convdiff.plan import Plan
 from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
 from convdiff.worker_kernel import data_of, flat
@@ -30,10 +29,8 @@ Kernels = Callable[[Cell], Kernel]
 class Explainer:
     """Explains cells once each, until its budget of calls is spent."""
 
-    def __init__(
-        self, plan: Plan, tensors: Tensors, spool: Spool, kernels: Kernels, budget: int
-    ) -> None:
-        self._plan, self._tensors, self._spool, self._kernels = plan, tensors, spool, kernels
+    def __init__(self, tensors: Tensors, spool: Spool, kernels: Kernels, budget: int) -> None:
+        self._tensors, self._spool, self._kernels = tensors, spool, kernels
         self._left = budget
         self.found: dict[Cell, Explanation] = {}
 

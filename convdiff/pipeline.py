@@ -94,7 +94,7 @@ def examine_case(
         except KeyboardInterrupt:  # a verdict without probes, rather than none
             interrupted, findings = True, judged(None)
         explainer = Explainer(
-            plan, tensors, spool, partial(WorkerKernel, case, pool=pool), request.budget
+            tensors, spool, partial(WorkerKernel, case, pool=pool), request.budget
         )
         try:
             if not interrupted and request.budget:

@@ -27,7 +27,7 @@ class CaseResult:
     safe_lengths: tuple[SafeLengths, ...]
     suggested_expect: Mapping[Axis, Allowance] | None
     remedies: tuple[str, ...]
-    """What makes it equal, where that was measured."""
+    """What usually makes it equal; not measured on this case."""
     failures: tuple[Observation, ...]
     """Cells that gave no bits."""
     outputs: Mapping[Cell, Observation] = field(default_factory=dict)

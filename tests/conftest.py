@@ -24,13 +24,24 @@ def pool() -> Iterator[Pool]:
         yield workers
 
 
-@pytest.fixture(scope="session")
-def tf1_python() -> str:
-    """Return a Python 3.6 with TensorFlow 1.0.0, or skip and say where it was looked for."""
-    found = os.environ.get("CONVDIFF_TF1_PYTHON") or str(REPOSITORY / ".venv-tf1/bin/python")
+def old_python(variable: str, folder: str, version: str) -> str:
+    """Return a Python 3.6 with an old TensorFlow, or skip and say where it was looked for."""
+    found = os.environ.get(variable) or str(REPOSITORY / folder / "bin" / "python")
     if not os.access(found, os.X_OK):
         pytest.skip(
-            f"no Python 3.6 with TensorFlow 1.0.0 at {found}; "
-            "make one or set CONVDIFF_TF1_PYTHON to its python"
+            f"no Python 3.6 with TensorFlow {version} at {found}; "
+            f"make one or set {variable} to its python"
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def tf1_python() -> str:
+    """Return the interpreter that has TensorFlow 1.0.0."""
+    return old_python("CONVDIFF_TF1_PYTHON", ".venv-tf1", "1.0.0")
+
+
+@pytest.fixture(scope="session")
+def tf16_python() -> str:
+    """Return the interpreter that has TensorFlow 1.6.0."""
+    return old_python("CONVDIFF_TF16_PYTHON", ".venv-tf16", "1.6.0")

@@ -9,9 +9,6 @@ integers whose meaning depends on the kind:
     mask    i, j, lo, hi    x = 1; +M at leaf i, -M at leaf j, a unit at all others of [lo, hi)
     fused   i, j, -, -      x = c; w = c at tap i, -c at leaf j, with c * c just above a float
     zero    -               x = 1; every weight and bias is -0
-    width   i, j, k, e      x = 1; 2**e at leaf i, a unit at leaf j, -2**e at leaf k
-    weight  i, e, -, -      x = 1; w = 1 + 2**-e at tap i
-    input   i, e, -, -      x = 1 + 2**-e (e of channel 0); w = 1 at tap i
     random  seed            seeded numbers of both signs over a few binades (row of channel 0)
 
 A row whose i is negative has no entry of its own. bfloat16 numbers are float32 arrays that hold
@@ -56,8 +53,6 @@ def probe_input(kind, taps, input_nhwc, dtype):
     value = 1.0
     if kind == "fused":
         value = 1.0 + SCALES[dtype][2]
-    elif kind == "input":
-        value = 1.0 + 2.0 ** -int(taps[0, 1])
     return np.full(input_nhwc, value, stored(dtype))
 
 
@@ -120,38 +115,10 @@ def _zero(taps, n, dtype):
     return _blank(taps, n, dtype, -0.0)
 
 
-def _width(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
-    unit = SCALES[dtype][0]
-    leaves = _blank(taps, n, dtype)
-    large = unit * 2.0 ** taps[:, 3].astype(float)
-    _put(leaves, taps[:, 0], large)
-    _put(leaves, taps[:, 1], unit)
-    _put(leaves, taps[:, 2], -large)
-    return leaves
-
-
-def _weight(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
-    leaves = _blank(taps, n, dtype)
-    _put(leaves, taps[:, 0], 1.0 + 2.0 ** -taps[:, 1].astype(float))
-    return leaves
-
-
-def _input(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
-    leaves = _blank(taps, n, dtype)
-    _put(leaves, taps[:, 0], 1.0)
-    return leaves
-
-
 _FILL = {
     "mask": _mask,
     "fused": _fused,
     "zero": _zero,
-    "width": _width,
-    "weight": _weight,
-    "input": _input,
 }
 
 

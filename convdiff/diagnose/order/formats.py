@@ -9,9 +9,6 @@ import numpy as np
 
 from convdiff.diagnose.order.geometry import Array
 
-#: Significant bits, the hidden one included.
-PRECISION = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
-
 #: The next wider format that products are summed in, where a kernel does so.
 WIDER = {"float32": "float64", "float16": "float32", "bfloat16": "float32"}
 

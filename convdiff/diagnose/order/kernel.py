@@ -95,7 +95,7 @@ class CallableKernel:
 
     def _constant(self, kind: str, taps: Array) -> Array:
         """Return the input of a call; the last one is kept and copied, as most calls share it."""
-        if kind in ("random", "input"):
+        if kind == "random":
             return probes.probe_input(kind, taps, self.geometry.input_nhwc, self.geometry.dtype)
         if self._input is None or self._input[0] != kind:
             made = probes.probe_input(kind, taps, self.geometry.input_nhwc, self.geometry.dtype)
