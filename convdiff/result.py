@@ -37,6 +37,8 @@ class CaseResult:
     """Cells asked for, and cells that were run before the end."""
     died: bool = False
     """A worker died, in a cell, a probe or an explanation."""
+    notes: tuple[str, ...] = ()
+    """What is said before all: another CPU or version than the baseline's."""
     interrupted: bool = False
     """Ctrl-C came while cells were run, probed or tried on random inputs."""
 
@@ -48,6 +50,8 @@ class Result:
     standings: tuple[Standing, ...]
     cases: tuple[CaseResult, ...]
     missing_required: tuple[Standing, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    """Entries of the baseline that no case asks for."""
     interrupted: bool = False
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from convdiff.case.array_spec import read_array, read_shape
-from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
+from convdiff.case.model import AXES, DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
 from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source, read_source
@@ -65,7 +65,9 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
     batches = _whole_numbers(source, ("batch",), raw.get("batch", 1))
     devices = _devices(source, raw)
     expect = dict(DEFAULT_EXPECT)
-    for axis, value in raw.get("expect", {}).items():
+    given = dict(raw.get("expect", {}))
+    lock_order = given.pop("order", "anything") == "locked"
+    for axis, value in given.items():
         expect[axis] = _allowance(value)
     return Case(
         name=raw.get("name", stem),
@@ -81,7 +83,20 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
         repeat=int(raw.get("repeat", 1)),
         source=raw.get("source"),
         expect=expect,
+        lock_order=lock_order,
+        places={axis: _place(source, raw, axis) for axis in (*AXES, "order")},
     )
+
+
+_VALUES = {"length": "lengths", "device": "devices"}
+
+
+def _place(source: Source, raw: Raw, axis: str) -> Place:
+    """Return where the file speaks of an axis: what it expects, else its values, else its start."""
+    if axis in raw.get("expect", {}):
+        return source.place(("expect", axis))
+    key = _VALUES.get(axis, axis)
+    return source.place((key,)) if key in raw else Place(source.file, 1, 1)
 
 
 def _convolution(source: Source, raw: Raw, folder: Path) -> tuple[Convolution, ArraySpec]:

@@ -122,3 +122,7 @@ class Case:
     repeat: int = 1
     source: str | None = None
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))
+    lock_order: bool = False
+    """A summation order other than the baseline's is drift, whatever the bits."""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    """Where each axis is spoken of in the file: its expectation, else its values, else line 1."""

@@ -86,7 +86,12 @@ def _expect(defaults: Mapping[str, str]) -> Schema:
         "additionalProperties": False,
         "description": "what may differ along each axis",
         "properties": {
-            axis: {**EXPECTATION, "default": default} for axis, default in defaults.items()
+            **{axis: {**EXPECTATION, "default": default} for axis, default in defaults.items()},
+            "order": {
+                "enum": ["locked", "anything"],
+                "default": "anything",
+                "description": "locked: a summation order other than the baseline's is drift",
+            },
         },
     }
 

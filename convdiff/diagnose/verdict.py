@@ -38,6 +38,8 @@ class Finding:
     """A side that was probed gave no answer."""
     unasked: str = ""
     """Why no cause was looked for, where one could have been."""
+    lock: Literal["", "kept", "changed", "unproved"] = ""
+    """Whether a locked summation order is the baseline's; empty where none is locked."""
 
 
 Ruling = tuple[Verdict, tuple[str, ...]]

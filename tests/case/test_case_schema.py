@@ -7,6 +7,7 @@ import json
 import jsonschema
 import pytest
 
+from convdiff.case.load import load_case
 from convdiff.case.schema import CASE, KINDS, json_schema
 from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source
@@ -135,10 +136,22 @@ def test_every_key_has_a_property_of_its_own_and_no_other_is_allowed():
 def test_defaults_of_expect_are_the_programs():
     from convdiff.case.model import AXES, DEFAULT_EXPECT
 
-    properties = json_schema()["properties"]["expect"]["properties"]
+    properties = dict(json_schema()["properties"]["expect"]["properties"])
+    assert properties.pop("order")["default"] == "anything"
     assert {axis: rule["default"] for axis, rule in properties.items()} == {
         axis: str(DEFAULT_EXPECT[axis]) for axis in AXES
     }
+
+
+def test_a_locked_order_is_no_axis(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text("filter: [1, 2]\ninput: {ramp: 1}\nlengths: 5\nexpect: {order: locked}\n")
+    case = load_case(path)
+    assert case.lock_order
+    assert "order" not in case.expect
+    assert str(case.places["order"]) == f"{path}:4:18"
+    assert case.places["length"].line == 3
+    assert case.places["device"].line == 1
 
 
 def test_a_place_falls_back_to_the_file_where_nothing_is_known():
