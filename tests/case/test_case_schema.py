@@ -149,7 +149,7 @@ def test_a_locked_order_is_no_axis(tmp_path):
     case = load_case(path)
     assert case.lock_order
     assert "order" not in case.expect
-    assert str(case.places["order"]) == f"{path}:4:18"
+    assert str(case.places["order"]) == f"{path}:4:17"
     assert case.places["length"].line == 3
     assert case.places["device"].line == 1
 
