@@ -5,23 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from convdiff.errors import ConvdiffError
 
 
-def refuse_unwritable(path: Path | None) -> None:
-    """Raise ConvdiffError before any work if a report could not be written afterwards."""
-    if path is None or path == Path("-"):
-        return
-    folder = path.parent
-    if not folder.is_dir():
-        raise ConvdiffError(f"--json {path}: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK):
-        raise ConvdiffError(f"--json {path}: the folder {folder} is not writable")
+def refuse_unwritable(files: Mapping[str, Path]) -> None:
+    """Raise ConvdiffError before any work if a report could not be written afterwards.
+
+    files: by the option that names each.
+    """
+    named: dict[Path, str] = {}
+    for option, path in files.items():
+        folder = path.parent
+        if path == Path("-"):
+            raise ConvdiffError(f"{option} -: only --json writes to stdout; name a file")
+        if not folder.is_dir():
+            raise ConvdiffError(f"{option} {path}: the folder {folder} does not exist")
+        if not os.access(folder, os.W_OK):
+            raise ConvdiffError(f"{option} {path}: the folder {folder} is not writable")
+        other = named.setdefault(path.resolve(), option)
+        if other != option:
+            raise ConvdiffError(f"{other} and {option} name the same file: {path}")
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(option: str, path: Path, text: str) -> None:
     """Write a file whole or not at all; through a link, and to a device as is."""
     temporary = None
     try:
@@ -39,7 +48,7 @@ def write_atomically(path: Path, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise ConvdiffError(f"--json {path}: {error.strerror}") from None
+        raise ConvdiffError(f"{option} {path}: {error.strerror}") from None
 
 
 def _umask() -> int:

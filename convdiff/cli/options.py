@@ -102,12 +102,26 @@ class Options:
     explain: bool
     budget: int
     json: Path | None
+    junit: Path | None
+    markdown: Path | None
+    github: bool
     color: str
 
     @property
     def names_an_axis(self) -> bool:
         """Return whether anything is asked to vary."""
         return any((self.lengths, self.batch, self.threads, self.vary)) or len(self.python) > 1
+
+    @property
+    def report_files(self) -> dict[str, Path]:
+        """Return the reports that are written to files, by the option that asks for each."""
+        on_stdout = self.json == Path("-")
+        asked = {
+            "--json": None if on_stdout else self.json,
+            "--junit": self.junit,
+            "--markdown": self.markdown,
+        }
+        return {option: path for option, path in asked.items() if path is not None}
 
 
 def matrix_options(function: Function) -> Function:
@@ -185,6 +199,21 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
         metavar="FILE|-",
         help="Write the JSON report; - is stdout, instead of the text.",
+    ),
+    click.option(
+        "--junit",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write a JUnit XML report, for the test views of CI servers.",
+    ),
+    click.option(
+        "--markdown",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write a report in GitHub's Markdown, below 1 MiB: $GITHUB_STEP_SUMMARY.",
+    ),
+    click.option(
+        "--github", is_flag=True, help="Annotate the case files in a GitHub workflow's log."
     ),
     click.option(
         "--color",

@@ -16,6 +16,7 @@ from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.options import Options
 from convdiff.cli.stdout import write_out
+from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pool import Pool
 
@@ -49,7 +50,7 @@ def _devices(case: Case, options: Options) -> tuple[str, ...]:
 
 def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
     """Run the cases, write the reports, return the exit code."""
-    refuse_unwritable(options.json)
+    refuse_unwritable(options.report_files)
     asked = interpreters(options.framework, options.python, options.threads or (), options.vary)
     with Pool(options.timeout) as pool:
         for interpreter in asked:
@@ -66,16 +67,35 @@ def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
         with progress() as report_progress:
             result = examine(cases, request, pool, report_progress)
         text = _json(result) if options.json == Path("-") else _console(result, options, command)
-    try:
-        if options.json and options.json != Path("-"):
-            write_atomically(options.json, _json(result))
-    finally:  # a report that can't be written costs no other
-        write_out(text)
+    unwritten = _write_files(result, options, command)
+    write_out(text)
+    if options.github and options.json == Path("-"):
+        click.echo(_github(result), nl=False, err=True)
+    elif options.github:
+        write_out(_github(result))
+    if unwritten:
+        raise unwritten[0]
     for missing in result.missing_required:
         click.echo(f"convdiff: {missing.runtime.id} is required: {missing.reason}", err=True)
     if result.interrupted:
         click.echo("convdiff: interrupted", err=True)
     return result.exit_code
+
+
+def _write_files(result: Result, options: Options, command: str) -> list[ConvdiffError]:
+    """Write the reports that are files; one that can't be written costs no other."""
+    renderings = {
+        "--json": lambda: _json(result),
+        "--junit": lambda: _junit(result),
+        "--markdown": lambda: _markdown(result, options, command),
+    }
+    unwritten = []
+    for option, path in options.report_files.items():
+        try:
+            write_atomically(option, path, renderings[option]())
+        except ConvdiffError as error:
+            unwritten.append(error)
+    return unwritten
 
 
 def _json(result: Result) -> str:
@@ -84,13 +104,36 @@ def _json(result: Result) -> str:
     return render(result)
 
 
-def _console(result: Result, options: Options, command: str) -> str:
+def _junit(result: Result) -> str:
+    from convdiff.report.junit import render
+
+    return render(result)
+
+
+def _markdown(result: Result, options: Options, command: str) -> str:
+    from convdiff.report.markdown import render
+
+    return render(result, _again(result, options, command))
+
+
+def _github(result: Result) -> str:
+    from convdiff.report.github import render
+
+    return render(result)
+
+
+def _again(result: Result, options: Options, command: str) -> list[str]:
     from convdiff.cli.repeat import repeat_command
+
+    return [repeat_command(case, options, command) for case in result.cases]
+
+
+def _console(result: Result, options: Options, command: str) -> str:
     from convdiff.cli.screen import rendered
     from convdiff.report.console import print_run, print_sweep
 
     print_report = print_sweep if command == "sweep" else print_run
-    again = [repeat_command(case, options, command) for case in result.cases]
+    again = _again(result, options, command)
     return rendered(
         lambda console: print_report(console, result, again, show_all=options.show_all),
         options.color,
