@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["described", "explain", "notation", "parsed", "replay"]
+__all__ = ["assert_invariant", "described", "explain", "notation", "parsed", "replay"]
 
 if TYPE_CHECKING:
     from convdiff.api import explain
     from convdiff.diagnose.order.describe import described
     from convdiff.diagnose.order.notation import notation, parsed
     from convdiff.diagnose.order.replay import replay
+    from convdiff.invariant import assert_invariant
 
 _HOMES = {
+    "assert_invariant": "convdiff.invariant",
     "explain": "convdiff.api",
     "described": "convdiff.diagnose.order.describe",
     "notation": "convdiff.diagnose.order.notation",
