@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from convdiff.archive import Archive
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.diagnose.explanation import why
@@ -29,13 +30,23 @@ Kernels = Callable[[Cell], Kernel]
 class Explainer:
     """Explains cells once each, until its budget of calls is spent."""
 
-    def __init__(self, tensors: Tensors, spool: Spool, kernels: Kernels, budget: int) -> None:
+    def __init__(
+        self, tensors: Tensors, spool: Spool, kernels: Kernels, budget: int, archive: Archive
+    ) -> None:
         self._tensors, self._spool, self._kernels = tensors, spool, kernels
-        self._left = budget
+        self._archive, self._left = archive, budget
         self.found: dict[Cell, Explanation] = {}
 
     def of(self, cell: Cell) -> Explanation | None:
-        """Return the orders of a cell's output, or None without an output or a budget."""
+        """Return the orders of a cell's output, or None without an output or a budget.
+
+        A recorded cell's are those that were found then.
+        """
+        if cell not in self.found and cell.runtime.interpreter.recording:
+            recorded = self._archive.explanation(cell)
+            if recorded is None:
+                return None
+            self.found[cell] = recorded
         if cell not in self.found:
             observation = self._spool.get(cell)
             if observation is None or observation.output is None or self._left <= 0:
@@ -49,6 +60,12 @@ class Explainer:
             self._left -= explanation.calls
             self.found[cell] = explanation
         return self.found[cell]
+
+    def why_not(self, *cells: Cell) -> str:
+        """Say why one of the cells has no explanation."""
+        if any(c.runtime.interpreter.recording and c not in self.found for c in cells):
+            return "recorded without its orders, or too large to replay unasked"
+        return "the budget is spent; raise --budget"
 
 
 def explain_findings(
@@ -86,7 +103,7 @@ def _explained(
     baseline, candidate = (explainer.of(cell) for cell in sides)
     observations = [spool.get(cell) for cell in sides]
     if baseline is None or candidate is None or comparison.difference is None:
-        return replace(finding, unasked="not looked for: the budget is spent; raise --budget")
+        return replace(finding, unasked=f"not looked for: {explainer.why_not(*sides)}")
     outputs = [o.output for o in observations if o is not None and o.output is not None]
     assert len(outputs) == 2, "an explained cell has an output"
     found = why(

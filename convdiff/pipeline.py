@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
+from convdiff.archive import NOTHING_RECORDED, Archive, against_baseline
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose, unusual
+from convdiff.diagnose.laboratory import probed
 from convdiff.diagnose.order.explain import BUDGET
 from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
+from convdiff.examining import Examiner
 from convdiff.explaining import Explainer, explain_findings
+from convdiff.keeping import record_case
+from convdiff.locking import hold_orders
 from convdiff.observe import measure, observe
 from convdiff.plan import Pairing, Plan, expand
 from convdiff.proving import prove
+from convdiff.recording.baseline import Baseline
+from convdiff.recording.machines import Fingerprint
 from convdiff.recording.observation import Cell, Observation
 from convdiff.recording.spool import Spool
 from convdiff.result import CaseResult, Result
@@ -48,6 +56,12 @@ class Request:
     most_elements: int = 10
     budget: int = BUDGET
     """Probe calls that explanations of one case may take; 0 explains nothing."""
+    baseline: Baseline | None = None
+    """What is recorded, to be compared with."""
+    record: bool = False
+    """Keep what is observed for a recording."""
+    adding: bool = False
+    """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
 
 def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progress) -> Result:
@@ -61,7 +75,11 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
             found = {s.runtime: s for s in stand(request.interpreters, case.devices, pool)}
             standings.update(found)
             plan = expand(case, [runtime for runtime, s in found.items() if s.available])
-            results.append(examine_case(plan, tensors, request, pool, progress))
+            fingerprints = {runtime: s.fingerprint for runtime, s in found.items()}
+            archive = _archive(plan, tensors, request, fingerprints)
+            results.append(
+                examine_case(plan, tensors, request, pool, progress, archive, fingerprints)
+            )
             interrupted = results[-1].interrupted
             if interrupted:
                 break
@@ -69,15 +87,23 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
         interrupted = True
     missing = [s for s in standings.values() if _is_missed(s, request.required_devices)]
     once = {(s.runtime.interpreter, s.runtime.device if s.fingerprint else ""): s for s in missing}
-    return Result(tuple(standings.values()), tuple(results), tuple(once.values()), interrupted)
+    return Result(
+        tuple(standings.values()), tuple(results), tuple(once.values()), interrupted=interrupted
+    )
 
 
 def examine_case(
-    plan: Plan, tensors: Tensors, request: Request, pool: Pool, progress: Progress
+    plan: Plan,
+    tensors: Tensors,
+    request: Request,
+    pool: Pool,
+    progress: Progress,
+    archive: Archive = NOTHING_RECORDED,
+    fingerprints: Mapping[Runtime, Fingerprint] | None = None,
 ) -> CaseResult:
     """Follow one case from its cells to its findings."""
     case, reference, deaths = plan.case, Reference(plan.case.conv, tensors), pool.deaths
-    with closing(Spool()) as spool:
+    with closing(Spool(archive.observations())) as spool:
 
         def run(cells: Sequence[Cell]) -> Iterator[Cell]:
             for number, observation in enumerate(observe(case, cells, tensors, pool), 1):
@@ -85,20 +111,28 @@ def examine_case(
                 progress(_described(observation.cell, case), number, len(cells))
                 yield observation.cell
 
-        done, comparisons = compare_as_observed(run(plan.cells), plan, spool, reference, request)
-        interrupted = done < len(plan.cells)
+        compared = partial(_compared, spool=spool, reference=reference, request=request)
+        arriving = chain(run(plan.cells), archive.candidates)
+        pairings = (*plan.pairings, *archive.pairings)
+        done, comparisons = compare_as_observed(arriving, pairings, compared)
+        interrupted = done < len(plan.cells) + len(archive.candidates)
+        comparisons = [*comparisons, *archive.refused]
         questioned = _outputs_in_question(comparisons, spool)
+        examiner = Examiner(
+            partial(probed, case, measure=partial(measure, case, pool=pool)), archive
+        )
         judged = partial(diagnose, case, comparisons, reference, questioned)
         try:
-            findings = judged(None if interrupted else partial(measure, case, pool=pool))
+            findings = judged(None if interrupted else examiner.of)
         except KeyboardInterrupt:  # a verdict without probes, rather than none
             interrupted, findings = True, judged(None)
         explainer = Explainer(
-            tensors, spool, partial(WorkerKernel, case, pool=pool), request.budget
+            tensors, spool, partial(WorkerKernel, case, pool=pool), request.budget, archive
         )
         try:
             if not interrupted and request.budget:
                 findings = explain_findings(case, findings, explainer, spool, strict=request.strict)
+            findings = hold_orders(case, findings, explainer)
         except KeyboardInterrupt:  # unexplained, rather than nothing
             interrupted = True
         tried = partial(find_safe_lengths, plan, findings, spool, strict=request.strict)
@@ -108,6 +142,16 @@ def examine_case(
                 safe = prove(plan, safe, explainer)
         except KeyboardInterrupt:
             interrupted, safe = True, list(tried(None))
+        kept = None
+        if request.record:
+            kept = record_case(
+                plan,
+                tensors,
+                fingerprints or {},
+                spool,
+                None if interrupted else examiner,
+                explainer if request.budget and not interrupted else None,
+            )
         failures = tuple(spool.failures())
         return CaseResult(
             case=case,
@@ -124,12 +168,28 @@ def examine_case(
             cells=len(plan.cells),
             done=done,
             died=pool.deaths > deaths or any(failure.died for failure in failures),
+            notes=archive.notes,
+            unclaimed=archive.unclaimed,
+            recorded=kept,
             interrupted=interrupted,
         )
 
 
+def _archive(
+    plan: Plan,
+    tensors: Tensors,
+    request: Request,
+    fingerprints: Mapping[Runtime, Fingerprint],
+) -> Archive:
+    if request.baseline is None:
+        return NOTHING_RECORDED
+    return against_baseline(plan, tensors, request.baseline, fingerprints, adding=request.adding)
+
+
 def compare_as_observed(
-    cells: Iterable[Cell], plan: Plan, spool: Spool, reference: Reference, request: Request
+    cells: Iterable[Cell],
+    pairings: Sequence[Pairing],
+    compared: Callable[[Pairing], Comparison | None],
 ) -> tuple[int, list[Comparison]]:
     """Compare each pair as soon as both sides are there, while the workers go on.
 
@@ -137,7 +197,7 @@ def compare_as_observed(
     comparisons in the plan's order.
     """
     waiting: dict[Cell, list[tuple[int, Pairing]]] = {}
-    for number, pairing in enumerate(plan.pairings):
+    for number, pairing in enumerate(pairings):
         for cell in (pairing.baseline, pairing.candidate):
             waiting.setdefault(cell, []).append((number, pairing))
     found: dict[int, Comparison] = {}
@@ -145,20 +205,30 @@ def compare_as_observed(
     try:
         for cell in cells:
             for number, pairing in waiting.get(cell, ()):
-                baseline, candidate = spool.get(pairing.baseline), spool.get(pairing.candidate)
-                if baseline is not None and candidate is not None:
-                    found[number] = compare(
-                        pairing.axis,
-                        baseline,
-                        candidate,
-                        reference,
-                        strict=request.strict,
-                        most=request.most_elements,
-                    )
+                comparison = compared(pairing)
+                if comparison is not None:
+                    found[number] = comparison
             done += 1
     except KeyboardInterrupt:
         pass
     return done, [found[number] for number in sorted(found)]
+
+
+def _compared(
+    pairing: Pairing, spool: Spool, reference: Reference, request: Request
+) -> Comparison | None:
+    """Compare a pair, or return None while a side is not there."""
+    baseline, candidate = spool.get(pairing.baseline), spool.get(pairing.candidate)
+    if baseline is None or candidate is None:
+        return None
+    return compare(
+        pairing.axis,
+        baseline,
+        candidate,
+        reference,
+        strict=request.strict,
+        most=request.most_elements,
+    )
 
 
 def _outputs_in_question(

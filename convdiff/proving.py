@@ -54,6 +54,12 @@ def same_orders(baseline: Explanation, candidate: Explanation) -> bool:
     """
     if not (baseline.confirmed and candidate.confirmed):
         return False
+    one, other = order_maps(baseline, candidate)
+    return bool((one >= 0).all() and (one == other).all())
+
+
+def order_maps(baseline: Explanation, candidate: Explanation) -> tuple[Array, Array]:
+    """Return each aligned element's order as a number, NHWC: equal where orders are; -1 is none."""
     numbers: dict[Order, int] = {}
     maps = []
     for side in (baseline, candidate):
@@ -61,5 +67,4 @@ def same_orders(baseline: Explanation, candidate: Explanation) -> bool:
         which = side.which()
         named: Array = np.where(which < 0, -1, np.array([*index, -1])[which])
         maps.append(named.reshape(side.geometry.output_nhwc))
-    one, other = aligned(*maps)
-    return bool((one >= 0).all() and (one == other).all())
+    return aligned(*maps)

@@ -11,6 +11,7 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED
 from convdiff.recording.observation import Cell, Observation
+from convdiff.recording.recording import RecordedCase
 from convdiff.runtime.model import Runtime, Standing
 
 Outcome = Literal["ok", "drift", "untested", "error"]
@@ -39,6 +40,10 @@ class CaseResult:
     """A worker died, in a cell, a probe or an explanation."""
     notes: tuple[str, ...] = ()
     """What is said before all: another CPU or version than the baseline's."""
+    unclaimed: tuple[str, ...] = ()
+    """Entries of the baseline that the case does not ask for any more."""
+    recorded: RecordedCase | None = None
+    """What was observed, where it is to be recorded."""
     interrupted: bool = False
     """Ctrl-C came while cells were run, probed or tried on random inputs."""
 
@@ -51,7 +56,7 @@ class Result:
     cases: tuple[CaseResult, ...]
     missing_required: tuple[Standing, ...] = ()
     unclaimed: tuple[str, ...] = ()
-    """Entries of the baseline that no case asks for."""
+    """Cases of the baseline that no case file claims any more."""
     interrupted: bool = False
 
     @property

@@ -29,7 +29,7 @@ def find_safe_lengths(
     Two different orders of a few taps often round alike: as soon as one length is unsafe, all
     others get as many random trials as the case allows. `run` is None after an interrupt.
     """
-    if len(plan.case.lengths) < 2:
+    if len(plan.case.lengths) < 2 or not plan.trials:
         return
     for runtime in plan.runtimes:
         verdicts = _on_case_input(findings, runtime)

@@ -24,16 +24,7 @@ class WorkerKernel:
     """Implements `diagnose.order.kernel.Kernel`: shape, runtime and op are the cell's own."""
 
     def __init__(self, case: Case, cell: Cell, pool: Pool) -> None:
-        conv = case.conv
-        self.geometry = Geometry(
-            (cell.batch, case.height, cell.length, conv.channels_in),
-            conv.filter_shape,
-            case.bias is not None,
-            conv.strides,
-            conv.dilations,
-            conv.groups,
-            conv.dtype,
-        )
+        self.geometry = geometry_of_cell(case, cell)
         self.calls = 0
         self._case, self._cell, self._pool = case, cell, pool
 
@@ -78,6 +69,20 @@ class WorkerKernel:
 
     def _all(self, positions: Array | None) -> Array:
         return np.arange(self.geometry.positions) if positions is None else positions
+
+
+def geometry_of_cell(case: Case, cell: Cell) -> Geometry:
+    """Return the shapes of one cell's convolution."""
+    conv = case.conv
+    return Geometry(
+        (cell.batch, case.height, cell.length, conv.channels_in),
+        conv.filter_shape,
+        case.bias is not None,
+        conv.strides,
+        conv.dilations,
+        conv.groups,
+        conv.dtype,
+    )
 
 
 def flat(output_nhwc: Array) -> Array:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from convdiff.case.array_spec import read_array, read_shape
-from convdiff.case.model import AXES, DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
+from convdiff.case.expect import read_expect
+from convdiff.case.model import AXES, ArraySpec, Case, Convolution
 from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source, read_source
@@ -64,11 +65,7 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
             )
     batches = _whole_numbers(source, ("batch",), raw.get("batch", 1))
     devices = _devices(source, raw)
-    expect = dict(DEFAULT_EXPECT)
-    given = dict(raw.get("expect", {}))
-    lock_order = given.pop("order", "anything") == "locked"
-    for axis, value in given.items():
-        expect[axis] = _allowance(value)
+    expect, lock_order = read_expect(raw.get("expect", {}))
     return Case(
         name=raw.get("name", stem),
         file=source.file,
@@ -206,12 +203,6 @@ def _whole_numbers(source: Source, path: tuple[str], value: Any) -> tuple[int, .
     if min(numbers) < 1:
         _fail(source, path, f"{path[0]!r} must be 1 or more")
     return tuple(sorted(numbers))
-
-
-def _allowance(value: Any) -> Allowance:
-    if isinstance(value, dict):
-        return Allowance("ulps", int(value["ulps"]))
-    return Allowance(value)
 
 
 def _pair(value: Any) -> tuple[int, int]:

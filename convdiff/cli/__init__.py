@@ -20,6 +20,8 @@ COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
+    "compare": "Compare two recordings, without running anything.",
+    "show": "Render a recording as text.",
     "doctor": "Say what can be tested here: frameworks, devices, ISA, settings.",
     "schema": "Print the JSON Schema of a case file.",
 }

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from convdiff.case.ranges import parse_range
+from convdiff.cli.reports import REPORT_OPTIONS, Reports
 from convdiff.runtime.matrix import FRAMEWORKS
 
 DEFAULT_FRAMEWORK = ("tensorflow",)
@@ -101,6 +102,10 @@ class Options:
     timeout: float
     explain: bool
     budget: int
+    save: Path | None
+    baseline: Path | None
+    update_baseline: bool
+    add_to_baseline: bool
     json: Path | None
     junit: Path | None
     markdown: Path | None
@@ -108,20 +113,19 @@ class Options:
     color: str
 
     @property
+    def reports(self) -> Reports:
+        """Return the reports that are asked for."""
+        return Reports(self.json, self.junit, self.markdown, self.github, self.color, self.show_all)
+
+    @property
+    def records(self) -> bool:
+        """Return whether what is observed is to be kept."""
+        return self.save is not None or self.update_baseline or self.add_to_baseline
+
+    @property
     def names_an_axis(self) -> bool:
         """Return whether anything is asked to vary."""
         return any((self.lengths, self.batch, self.threads, self.vary)) or len(self.python) > 1
-
-    @property
-    def report_files(self) -> dict[str, Path]:
-        """Return the reports that are written to files, by the option that asks for each."""
-        on_stdout = self.json == Path("-")
-        asked = {
-            "--json": None if on_stdout else self.json,
-            "--junit": self.junit,
-            "--markdown": self.markdown,
-        }
-        return {option: path for option, path in asked.items() if path is not None}
 
 
 def matrix_options(function: Function) -> Function:
@@ -195,31 +199,22 @@ _OPTIONS = (
         help="Longest silence of a worker.",
     ),
     click.option(
-        "--json",
-        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-        metavar="FILE|-",
-        help="Write the JSON report; - is stdout, instead of the text.",
-    ),
-    click.option(
-        "--junit",
+        "--save",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Write a JUnit XML report, for the test views of CI servers.",
+        help="Record what was observed: .json for review, .safetensors for size.",
     ),
     click.option(
-        "--markdown",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Write a report in GitHub's Markdown, below 1 MiB: $GITHUB_STEP_SUMMARY.",
+        "--baseline",
+        type=click.Path(path_type=Path),
+        metavar="FILE|FOLDER",
+        help="Compare with what is recorded; a folder has a file a case.",
     ),
     click.option(
-        "--github", is_flag=True, help="Annotate the case files in a GitHub workflow's log."
+        "--update-baseline", is_flag=True, help="Record all that was observed as the baseline."
     ),
     click.option(
-        "--color",
-        type=click.Choice(["auto", "never", "always"]),
-        default="auto",
-        show_default=True,
-        help="Colours on stdout; NO_COLOR is heeded.",
+        "--add-to-baseline", is_flag=True, help="Record only what the baseline has not got yet."
     ),
+    *REPORT_OPTIONS,
 )

@@ -36,6 +36,8 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words += ["--python", python]
     if options.require:
         words += ["--require", ",".join(options.require)]
+    if options.baseline and not (options.update_baseline or options.add_to_baseline):
+        words += ["--baseline", str(options.baseline)]
     if options.strict:
         words.append("--strict")
     return shlex.join(words)

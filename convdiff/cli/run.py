@@ -13,6 +13,7 @@ Example:
   convdiff run cases/variable_padding.yaml
   convdiff run cases/ --json report.json
   convdiff run case.yaml --python ../old-env/bin/python
+  convdiff run cases/ --baseline baseline/ --junit report.xml
 """
 
 
@@ -27,4 +28,5 @@ def command(cases: tuple[Path, ...], options: Options) -> int:
     """
     from convdiff.cli.session import load_all, run_session
 
-    return run_session(load_all(cases, options), options, "run")
+    whole = any(path.is_dir() for path in cases)
+    return run_session(load_all(cases, options), options, "run", whole=whole)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,16 @@ from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
 from convdiff.case.vary import vary
 from convdiff.case.yaml_source import MAX_BYTES
-from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.options import Options
-from convdiff.cli.stdout import write_out
-from convdiff.errors import ConvdiffError
+from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pool import Pool
 
 if TYPE_CHECKING:
     from convdiff.result import Result
 
+NAMED = 5
+"""Unclaimed entries that are named."""
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
 
@@ -48,93 +49,67 @@ def _devices(case: Case, options: Options) -> tuple[str, ...]:
     return (*asked, *unnamed)
 
 
-def run_session(cases: Sequence[Case], options: Options, command: str) -> int:
-    """Run the cases, write the reports, return the exit code."""
-    refuse_unwritable(options.report_files)
+def run_session(
+    cases: Sequence[Case], options: Options, command: str, *, whole: bool = False
+) -> int:
+    """Run the cases, write the reports and recordings, return the exit code.
+
+    whole: the cases are all that there are, so that a baseline's others have no claim any more.
+    """
+    options.reports.refuse(save=options.save)
+    refuse_options(options, cases)
     asked = interpreters(options.framework, options.python, options.threads or (), options.vary)
     with Pool(options.timeout) as pool:
+        baseline = open_options_baseline(options)
         for interpreter in asked:
             pool.start(interpreter)  # before NumPy and rich are imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
+        from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import Request, examine
 
         for case in cases:
             refuse_too_big(case)
-        most = sys.maxsize if options.show_all else 10
-        budget = options.budget if options.explain else 0
-        request = Request(tuple(asked), frozenset(options.require), options.strict, most, budget)
+        request = Request(
+            tuple(asked),
+            frozenset(options.require),
+            options.strict,
+            sys.maxsize if options.show_all else 10,
+            options.budget if options.explain else 0,
+            None if options.update_baseline else baseline,
+            record=options.records,
+            adding=options.add_to_baseline,
+        )
         with progress() as report_progress:
             result = examine(cases, request, pool, report_progress)
-        text = _json(result) if options.json == Path("-") else _console(result, options, command)
-    unwritten = _write_files(result, options, command)
-    write_out(text)
-    if options.github and options.json == Path("-"):
-        click.echo(_github(result), nl=False, err=True)
-    elif options.github:
-        write_out(_github(result))
-    if unwritten:
-        raise unwritten[0]
-    for missing in result.missing_required:
-        click.echo(f"convdiff: {missing.runtime.id} is required: {missing.reason}", err=True)
-    if result.interrupted:
-        click.echo("convdiff: interrupted", err=True)
+    if baseline is not None and whole:
+        names = [case.name for case in cases]
+        result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
+    again = [repeat_command(case, options, command) for case in result.cases]
+    try:
+        options.reports.write(result, again, sweep=command == "sweep")
+    finally:  # a report that can't be written costs no recording
+        for line in keep_observations(result, options, baseline):
+            click.echo(f"convdiff: {line}", err=True)
+    for line in _afterwords(result, options):
+        click.echo(f"convdiff: {line}", err=True)
     return result.exit_code
 
 
-def _write_files(result: Result, options: Options, command: str) -> list[ConvdiffError]:
-    """Write the reports that are files; one that can't be written costs no other."""
-    renderings = {
-        "--json": lambda: _json(result),
-        "--junit": lambda: _junit(result),
-        "--markdown": lambda: _markdown(result, options, command),
-    }
-    unwritten = []
-    for option, path in options.report_files.items():
-        try:
-            write_atomically(option, path, renderings[option]())
-        except ConvdiffError as error:
-            unwritten.append(error)
-    return unwritten
+def _afterwords(result: Result, options: Options) -> Iterator[str]:
+    """Yield what is said on stderr after all reports."""
+    for case in result.cases:
+        if case.unclaimed:
+            said = f"{len(case.unclaimed):,} entries that it does not ask for: "
+            yield f"{options.baseline} has, of {case.case.name}, {said}{_some(case.unclaimed)}"
+    if result.unclaimed:
+        yield f"{options.baseline} has cases that no file claims: {_some(result.unclaimed)}"
+    for missing in result.missing_required:
+        yield f"{missing.runtime.id} is required: {missing.reason}"
+    if result.interrupted:
+        yield "interrupted"
 
 
-def _json(result: Result) -> str:
-    from convdiff.report.json import render
-
-    return render(result)
-
-
-def _junit(result: Result) -> str:
-    from convdiff.report.junit import render
-
-    return render(result)
-
-
-def _markdown(result: Result, options: Options, command: str) -> str:
-    from convdiff.report.markdown import render
-
-    return render(result, _again(result, options, command))
-
-
-def _github(result: Result) -> str:
-    from convdiff.report.github import render
-
-    return render(result)
-
-
-def _again(result: Result, options: Options, command: str) -> list[str]:
-    from convdiff.cli.repeat import repeat_command
-
-    return [repeat_command(case, options, command) for case in result.cases]
-
-
-def _console(result: Result, options: Options, command: str) -> str:
-    from convdiff.cli.screen import rendered
-    from convdiff.report.console import print_run, print_sweep
-
-    print_report = print_sweep if command == "sweep" else print_run
-    again = _again(result, options, command)
-    return rendered(
-        lambda console: print_report(console, result, again, show_all=options.show_all),
-        options.color,
-    )
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

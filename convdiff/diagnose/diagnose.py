@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.fits import fit_data
-from convdiff.diagnose.laboratory import Measure, examine_cell
-from convdiff.diagnose.traits import Traits
+from convdiff.diagnose.traits import Probed
 from convdiff.diagnose.verdict import Finding, accepts, judge
 from convdiff.recording.observation import Cell, Observation
 
@@ -22,12 +21,8 @@ HEAVY = 5e9
 """Products in one cell; above, only what looks unusual is probed."""
 
 
-@dataclass(frozen=True)
-class Probed:
-    """What the probes said of one cell."""
-
-    traits: Traits | None
-    fits: str | None
+Examine = Callable[[Cell], "Probed | None"]
+"""Says what probes found in a cell; None where it was not probed."""
 
 
 def diagnose(
@@ -35,12 +30,12 @@ def diagnose(
     comparisons: Sequence[Comparison],
     reference: Reference,
     outputs: Mapping[Cell, Observation],
-    measure: Measure | None,
+    examine: Examine | None,
 ) -> list[Finding]:
     """Return a finding for each comparison, in order.
 
-    `outputs` holds the observations of comparisons that look unusual; `measure` runs probes, and
-    is None where nothing can be run any more (after an interrupt).
+    `outputs` holds the observations of comparisons that look unusual; `examine` probes, and is
+    None where nothing can be run any more (after an interrupt).
     """
     unstable = {
         comparison.baseline
@@ -48,12 +43,11 @@ def diagnose(
         if comparison.axis == "repeat" and comparison.difference and comparison.difference.differing
     }
     probed: dict[Cell, Probed] = {}
-    if measure is not None:
+    if examine is not None:
         for cell in cells_to_probe(case, comparisons):
-            if cell not in unstable:
-                probed[cell] = Probed(
-                    *examine_cell(cell, case.conv, case.height, case.bias is not None, measure)
-                )
+            found = None if cell in unstable else examine(cell)
+            if found is not None:
+                probed[cell] = found
     findings = []
     for comparison in comparisons:
         baseline = probed.get(comparison.baseline, Probed(None, None))

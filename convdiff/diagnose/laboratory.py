@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
+from convdiff.case.model import Case, Convolution
 from convdiff.compare.floats import FORMATS, Format
 from convdiff.diagnose.fits import fit_integers
 from convdiff.diagnose.precision import (
@@ -21,13 +21,18 @@ from convdiff.diagnose.precision import (
     noise_of,
 )
 from convdiff.diagnose.probe_data import Probe, first_probes, integer_sets, survivor, widths
-from convdiff.diagnose.traits import Traits
+from convdiff.diagnose.traits import Probed, Traits
 from convdiff.recording.observation import Cell
 
 Array = np.ndarray[Any, Any]
 
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""
+
+
+def probed(case: Case, cell: Cell, measure: Measure) -> Probed:
+    """Return what probes of a case's cell find."""
+    return Probed(*examine_cell(cell, case.conv, case.height, case.bias is not None, measure))
 
 
 class SilentError(Exception):

@@ -20,7 +20,9 @@ def suggest(
     is checked against every finding before it is returned.
     """
     drifted = [finding for finding in findings if not finding.allowed]
-    if not drifted or any(finding.verdict != "rounding" for finding in drifted):
+    if not drifted or any(
+        finding.verdict != "rounding" or finding.lock == "changed" for finding in drifted
+    ):
         return None
     suggestion = dict(expect)
     for axis in AXES:

@@ -23,3 +23,13 @@ class Traits:
     def clean(self) -> bool:
         """Return whether nothing was found but flushing."""
         return not (self.shape_error or self.integer_error or self.transform or self.narrowed)
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probes said of one cell."""
+
+    traits: Traits | None
+    """None where the runtime gave no answer."""
+    fits: str | None
+    """The known mistake that wrong integers look like."""

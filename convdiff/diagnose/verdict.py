@@ -189,5 +189,10 @@ def outcome_of(
         and f.verdict not in ("untested", "mistrusted")
         for f in findings
     )
+    # What was to be held against a recording and was not: another input, no entry, no order.
+    refused = any(
+        (f.comparison.axis == "baseline" and f.verdict == "untested") or f.lock == "unproved"
+        for f in findings
+    )
     failed = any(failure.cell.op == "conv2d" and not failure.cell.trial for failure in failures)
-    return "ok" if compared and not failed else "untested"
+    return "ok" if compared and not failed and not refused else "untested"

@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ _Place = tuple[int, tuple[int, ...], np.dtype[Any]]
 class Spool:
     """Append observations, read them back by cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Mapping[Cell, Observation] | None = None) -> None:
+        """Start with observations of recordings, which are in memory already."""
+        self._recorded = recorded or {}
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the spool
         self._end = 0
         self._places: dict[Cell, _Place] = {}
@@ -47,6 +49,8 @@ class Spool:
 
     def get(self, cell: Cell) -> Observation | None:
         """Return a cell's observation, or None if it was never made."""
+        if cell in self._recorded:
+            return self._recorded[cell]
         if cell in self._recent:
             self._recent.move_to_end(cell)
             return self._recent[cell]

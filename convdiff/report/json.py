@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import convdiff
-from convdiff.case.model import Allowance
+from convdiff.case.expect import write_allowance
 from convdiff.compare.floats import hexes
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
@@ -62,7 +62,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         "suggested_expect": (
             None
             if suggestion is None
-            else {axis: _allowance(allowance) for axis, allowance in suggestion.items()}
+            else {axis: write_allowance(allowance) for axis, allowance in suggestion.items()}
         ),
     }
 
@@ -193,10 +193,6 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
         "rule": safe.rule,
         "proved": list(safe.proved),
     }
-
-
-def _allowance(allowance: Allowance) -> str | dict[str, int]:
-    return {"ulps": allowance.ulps} if allowance.kind == "ulps" else allowance.kind
 
 
 def _finite(value: float) -> float | str:

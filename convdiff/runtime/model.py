@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -17,12 +17,15 @@ class Interpreter:
     settings: tuple[tuple[str, str], ...] = ()
     label: str = ""
     """Tells interpreters apart in ids where there are several; empty for the only one."""
+    recording: str = ""
+    """The file that its cells were read from; such a process can't be asked any more."""
 
     def describe(self, device: str) -> str:
         """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
         marks = [f"python={self.label}"] if self.label else []
         marks += [f"{name}={value}" for name, value in self.settings]
         marks += [f"threads={self.threads}"] if self.threads else []
+        marks += [f"recorded={self.recording}"] if self.recording else []
         suffix = f"[{','.join(marks)}]" if marks else ""
         return f"{self.framework}:{device}{suffix}"
 
@@ -38,6 +41,11 @@ class Runtime:
     def id(self) -> str:
         """Return the runtime's id, unique within a run."""
         return self.interpreter.describe(self.device)
+
+    @property
+    def live_id(self) -> str:
+        """Return the id that it has, or had, while it could be asked."""
+        return replace(self.interpreter, recording="").describe(self.device)
 
 
 @dataclass(frozen=True)

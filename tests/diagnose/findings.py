@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from convdiff.case.model import Allowance, ArraySpec, Axis, Case, Convolution
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose
+from convdiff.diagnose.laboratory import probed
 from convdiff.diagnose.verdict import Finding
 from convdiff.recording.observation import Cell, Observation
 from convdiff.runtime.model import Runtime
@@ -81,5 +83,5 @@ def judged(
         for cell, output in zip((comparison.baseline, comparison.candidate), outputs, strict=True)
     }
     case = case_of(conv, data, **expect)
-    (finding,) = diagnose(case, [comparison], Reference(conv, data), seen, measure)
+    (finding,) = diagnose(case, [comparison], Reference(conv, data), seen, partial(probed, case, measure=measure))
     return finding

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from convdiff.case.model import Allowance, Convolution
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.compare.reference import Reference
+from convdiff.diagnose import laboratory
 from convdiff.diagnose.diagnose import diagnose
 from convdiff.diagnose.traits import Traits
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of, permits
@@ -196,7 +198,9 @@ def test_a_cell_that_is_unstable_is_not_probed_and_makes_its_comparisons_unstabl
         probed.append(cell)
         return [direct(conv, probe) for probe in probes]
 
-    found = diagnose(case_of(conv, data), [again, length], Reference(conv, data), {}, measure)
+    case = case_of(conv, data)
+    examine = partial(laboratory.probed, case, measure=measure)
+    found = diagnose(case, [again, length], Reference(conv, data), {}, examine)
     assert [finding.verdict for finding in found] == ["unstable", "unstable"]
     assert again.baseline not in probed
 

@@ -135,6 +135,15 @@ class _Growing:
         return total
 
 
+def terms_of(item: Item) -> int:
+    """Return how many terms a nest names, without writing it out."""
+    if isinstance(item, Leaf):
+        return 1
+    if isinstance(item, Loop):
+        return item.count * sum(terms_of(part) for part in item.body)
+    return sum(terms_of(part) for part in item.items)
+
+
 def unrolled(items: tuple[Item, ...], shift: int = 0) -> list[tuple[Item, int]]:
     """Return the items with their shifts, all loops written out."""
     flat: list[tuple[Item, int]] = []

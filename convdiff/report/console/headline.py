@@ -14,21 +14,23 @@ AXES = {
     "batch": "the batch size",
     "threads": "the thread count",
     "repeat": "every repeat",
-    "baseline": "the baseline",
+    "baseline": "the baseline's bits",
     "device": "the device",
     "runtime": "the runtime",
 }
 FEW_ULPS = 256
 GRAVEST_FIRST = ("wrong", "unstable", "precision", "transform", "rounding")
+MILDEST = len(GRAVEST_FIRST)
+"""The gravity of equal bits, summed in another order than the one that is locked."""
 
 
 def worst_finding(case: CaseResult) -> Finding | None:
     """Return the finding that a headline is about: drift first, then gravity, then size."""
     return max(
-        (finding for finding in case.findings if finding.verdict in GRAVEST_FIRST),
+        (f for f in case.findings if f.verdict in GRAVEST_FIRST or f.lock == "changed"),
         key=lambda f: (
             not f.allowed,
-            -GRAVEST_FIRST.index(f.verdict),
+            -GRAVEST_FIRST.index(f.verdict) if f.verdict in GRAVEST_FIRST else -MILDEST,
             f.comparison.difference.max_abs if f.comparison.difference else 0.0,
         ),
         default=None,
@@ -52,7 +54,11 @@ def _drift(case: CaseResult, worst: Finding) -> str:
     comparison = worst.comparison
     drifted = [f for f in case.findings if not f.allowed and f.comparison.axis == comparison.axis]
     baseline, candidate = sides(comparison, case)
-    if comparison.axis == "reference":
+    if worst.verdict == "same":
+        return f"the bits are those of {baseline}, but the summation order is locked and changed"
+    if comparison.axis == "baseline":
+        text = f"the bits are not those of {baseline}"
+    elif comparison.axis == "reference":
         text = "conv2d differs from multiply + reduce_sum"
     elif comparison.axis in ("length", "batch"):
         alike = [f for f in drifted if f.comparison.baseline == comparison.baseline]
@@ -71,6 +77,8 @@ def _drift(case: CaseResult, worst: Finding) -> str:
         for f in case.findings
         if not f.allowed and f.comparison.axis != comparison.axis
     )
+    if any(f.lock == "changed" for f in drifted):
+        text += ", and the locked summation order changed"
     return text + _size(drifted) + (f"; also drift with {' and '.join(also)}" if also else "")
 
 

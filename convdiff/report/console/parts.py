@@ -17,7 +17,9 @@ from convdiff.result import CaseResult, Result
 
 
 def print_headline(console: Console, case: CaseResult) -> None:
-    """Print the answer in one line, and how far an interrupted run came."""
+    """Print the answer in one line, before it what usually causes it, and how far it came."""
+    for note in case.notes:
+        print_pairs(console, [(Text("note", style="yellow"), Text(note))])
     word, colour = style.OUTCOMES[case.outcome]
     said = Text.assemble((case.case.name, "bold"), ": ", headline(case))
     print_pairs(console, [(Text(word, style=colour), said)])

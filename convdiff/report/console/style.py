@@ -33,6 +33,8 @@ def verdict(name: str) -> Text:
 def ruling(finding: Finding) -> Text:
     """Return a finding's verdict, marked where `expect` does not allow it."""
     text = verdict(finding.verdict)
+    if finding.lock == "changed":
+        text.append(" ORDER", style="bold red")
     return text if finding.allowed else text.append(" DRIFT", style="bold red")
 
 

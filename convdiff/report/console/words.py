@@ -25,8 +25,16 @@ def _of(cell: Cell, comparison: Comparison, case: CaseResult) -> str:
         "batch": f"batch {cell.batch}",
         "repeat": f"run {cell.repeat + 1}",
         "reference": cell.op,
+        "baseline": _recorded(cell, comparison),
     }
     return names.get(comparison.axis) or number(cell, case)
+
+
+def _recorded(cell: Cell, comparison: Comparison) -> str:
+    """Name a recording's side, or what was run now; with its length where they are unlike."""
+    name = cell.runtime.interpreter.recording or "now"
+    unlike = comparison.baseline.length != comparison.candidate.length
+    return f"{name} T={cell.length}" if unlike else name
 
 
 def number(cell: Cell, case: CaseResult) -> str:
@@ -41,8 +49,11 @@ def context(comparison: Comparison, case: CaseResult) -> str:
         parts.append(f"T={cell.length}")
     if comparison.axis != "batch" and len(case.case.batches) > 1:
         parts.append(f"batch {cell.batch}")
-    if comparison.axis not in ("device", "runtime", "threads") and len(case.runtimes) > 1:
-        parts.append(number(cell, case))
+    recorded = comparison.baseline.runtime in case.runtimes and comparison.axis == "baseline"
+    if recorded and len(case.runtimes) > 2:
+        parts.append(f"{number(cell, case)} against {number(comparison.baseline, case)}")
+    elif not recorded and comparison.axis not in ("device", "runtime", "threads"):
+        parts += [number(cell, case)] if len(case.runtimes) > 1 else []
     if comparison.axis != "reference" and cell.op != "conv2d":
         parts.append(cell.op)
     return " ".join(parts)

@@ -1,0 +1,42 @@
+"""Recordings as files: the codec is the suffix, and a file appears whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convdiff.atomic import replacing
+from convdiff.recording import json_file, safetensors_file
+from convdiff.recording.document import from_document, to_document
+from convdiff.recording.recording import Recording, RecordingError
+
+CODECS = {".json": json_file, ".safetensors": safetensors_file}
+
+
+def refuse_suffix(path: Path) -> None:
+    """Raise RecordingError unless a recording may be called so."""
+    if path.suffix not in CODECS:
+        raise RecordingError(f"{path}: name a recording {' or '.join(f'*{s}' for s in CODECS)}")
+
+
+def write_recording(path: Path, recording: Recording) -> None:
+    """Write a recording. Raises RecordingError where the file can't be written."""
+    refuse_suffix(path)
+    header, arrays = to_document(recording)
+    try:
+        with replacing(path) as temporary:
+            CODECS[path.suffix].write(temporary, header, arrays)
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror or error}") from None
+
+
+def read_recording(path: Path, name: str = "") -> Recording:
+    """Read a recording and check every bit of it. Raises RecordingError for all that is wrong.
+
+    name: what its runtimes say they were recorded in; the file's own name if empty.
+    """
+    refuse_suffix(path)
+    try:
+        header, arrays = CODECS[path.suffix].read(path)
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror or error}") from None
+    return from_document(header, arrays, name or path.name)

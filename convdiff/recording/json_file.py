@@ -1,0 +1,126 @@
+"""Recordings as JSON: for review in a pull request. A line a value, as decimal and as bits.
+
+Everything is sorted, and nothing in it comes from a clock or a folder, so that the same bits give
+the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import numpy_dtype
+from convdiff.compare.floats import FORMATS, hexes
+from convdiff.recording.document import check_array, check_header
+from convdiff.recording.recording import RecordingError
+
+Array = np.ndarray[Any, Any]
+
+MOST_BYTES = 2**28
+"""A larger file is refused: JSON takes ten times the memory of what it says."""
+MOST_VALUES = 2_000_000
+"""Values that are written as JSON."""
+_IN_A_LINE = 24
+
+
+def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write a header and its arrays as text. Raises OSError; RecordingError where it is too big."""
+    values = sum(array.size for array in arrays.values())
+    if values > MOST_VALUES:
+        raise RecordingError(
+            f"{values:,} values are too many for .json; name the recording .safetensors"
+        )
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(_lines(header, arrays))
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
+    if path.stat().st_size > MOST_BYTES:
+        raise RecordingError(f"{path}: larger than {MOST_BYTES >> 20} MB; use .safetensors")
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        said = str(error).splitlines()[0] if str(error) else "not JSON"
+        raise RecordingError(f"{path}: not a recording: {said}") from None
+    if not isinstance(document, dict):
+        raise RecordingError(f"{path}: not a convdiff recording")
+    values = document.pop("values", None)
+    header = check_header(document, str(path))
+    if not isinstance(values, dict) or set(values) != set(header["arrays"]):
+        raise RecordingError(f"{path}: damaged: its values are not those that it names")
+    arrays = {}
+    for name, spec in header["arrays"].items():
+        try:
+            array = _array(values[name], spec)
+        except (ValueError, TypeError, OverflowError):
+            raise RecordingError(f"{path}: damaged: the values of {name!r}") from None
+        arrays[name] = check_array(name, spec, array, str(path))
+    return header, arrays
+
+
+def _lines(header: dict[str, Any], arrays: Mapping[str, Array]) -> Iterator[str]:
+    text = json.dumps(header, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    yield text.removesuffix("\n}") + ',\n "values": {'
+    for number, name in enumerate(sorted(arrays)):
+        rows = _rows(arrays[name].reshape(-1))
+        yield f"{',' * (number > 0)}\n  {json.dumps(name, ensure_ascii=False)}: [\n"
+        yield ",\n".join(rows)
+        yield "\n  ]"
+    yield "\n }\n}\n"
+
+
+def _rows(flat: Array) -> list[str]:
+    """Return lines of whole numbers, or a line a float: its shortest decimal and its bits."""
+    if flat.dtype.kind == "i":
+        numbers = [str(value) for value in flat.tolist()]
+        return [
+            "   " + ",".join(numbers[at : at + _IN_A_LINE])
+            for at in range(0, len(numbers), _IN_A_LINE)
+        ]
+    wide = flat.astype(np.float32) if flat.dtype.name == "bfloat16" else flat
+    bits = flat.view(FORMATS[flat.dtype.name].bits).tolist()
+    rows = []
+    for value, exact, raw in zip(wide.astype(str).tolist(), hexes(flat), bits, strict=True):
+        if value == "nan":
+            rows.append(f'   ["nan", "nan:{raw:x}"]')
+        elif value.endswith("inf"):
+            rows.append(f'   ["{value}", "{exact}"]')
+        else:
+            rows.append(f'   [{value}, "{exact}"]')
+    return rows
+
+
+def _array(values: Any, spec: dict[str, Any]) -> Array:
+    """Return the array of some values. Raises ValueError or TypeError where they are none."""
+    shape = tuple(spec["shape"])
+    if not isinstance(values, list) or len(values) != math.prod(shape):
+        raise ValueError
+    if spec["dtype"] == "int32":
+        if not all(type(value) is int for value in values):
+            raise ValueError
+        return np.array(values, np.int32).reshape(shape)
+    dtype = numpy_dtype(spec["dtype"])
+    decimals, exact = np.empty(len(values)), np.empty(len(values))
+    special: dict[int, int] = {}
+    for at, (decimal, said) in enumerate(values):
+        decimals[at] = float(decimal)
+        if said.startswith("nan:"):
+            special[at] = int(said[4:], 16)
+            exact[at] = math.nan
+        else:
+            exact[at] = float.fromhex(said)
+    with np.errstate(over="ignore", invalid="ignore"):
+        array, told = exact.astype(dtype), decimals.astype(dtype)
+    again = array.astype(np.float64)
+    for side in (again, told.astype(np.float64)):  # lossless, and said alike twice
+        if not np.array_equal(side, exact, equal_nan=True):
+            raise ValueError
+    for at, raw in special.items():
+        array.view(FORMATS[spec["dtype"]].bits)[at] = raw
+    return array.reshape(shape)

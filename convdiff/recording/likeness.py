@@ -1,0 +1,52 @@
+"""Whether two sides computed the same sums: one convolution, on inputs of the same bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors, digest
+from convdiff.case.model import Case
+
+Array = np.ndarray[Any, Any]
+
+
+def unlike(
+    one: Case, one_tensors: Tensors, other: Case, other_tensors: Tensors, batch: int, length: int
+) -> str | None:
+    """Return why two sides did not compute the same sums, or None if they did.
+
+    batch, length: how much of the input both see; there it must have the same bits.
+    """
+    for name in ("kernel", "strides", "dilations", "groups", "dtype", "channels_out"):
+        was, now = getattr(one.conv, name), getattr(other.conv, name)
+        if was != now:
+            return f"not the same convolution: {name} {was} against {now}"
+    if one.height != other.height:
+        return f"not the same inputs: height {one.height} against {other.height}"
+    for name, was, now in zip(
+        ("filter", "bias", "input"),
+        _seen(one_tensors, batch, length),
+        _seen(other_tensors, batch, length),
+        strict=True,
+    ):
+        if was is None and now is None:
+            continue
+        if was is None or now is None:
+            return f"not the same inputs: a {name} on one side only"
+        if not _same_bytes(was, now):
+            shas = f"{digest(was)[:12]} against {digest(now)[:12]}"
+            return f"not the same inputs: sha256 of the {name} {shas}"
+    return None
+
+
+def _seen(tensors: Tensors, batch: int, length: int) -> tuple[Array, Array | None, Array]:
+    return tensors.filter_hwio, tensors.bias, tensors.input_nhwc[:batch, :, :length]
+
+
+def _same_bytes(a: Array, b: Array) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    bits = np.dtype(f"u{a.dtype.itemsize}")
+    return np.array_equal(np.ascontiguousarray(a).view(bits), np.ascontiguousarray(b).view(bits))

@@ -1,0 +1,64 @@
+"""Recordings as safetensors: for size. The header is the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import numpy_dtype
+from convdiff.recording.document import check_array, check_header
+from convdiff.recording.recording import RecordingError
+
+Array = np.ndarray[Any, Any]
+
+METADATA = "convdiff"
+"""The one metadata key: with several, the library writes them in any order."""
+
+
+def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write a header and its arrays. Raises OSError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    stored = {name: np.ascontiguousarray(_plain(array)) for name, array in arrays.items()}
+    try:
+        save_file(stored, path, {METADATA: text})
+    except SafetensorError as error:
+        raise OSError(0, str(error)) from None
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
+    from safetensors import SafetensorError, safe_open
+
+    with path.open("rb"):  # the library's own errors are not OSErrors
+        pass
+    try:
+        with safe_open(path, framework="numpy", backend="pread") as file:
+            text = (file.metadata() or {}).get(METADATA)
+            if text is None:
+                raise RecordingError(f"{path}: not a convdiff recording")
+            header = check_header(json.loads(text), str(path))
+            specs = header["arrays"]
+            if set(file.keys()) != set(specs):
+                raise RecordingError(f"{path}: damaged: its arrays are not those that it names")
+            arrays = {}
+            for name, spec in specs.items():
+                array = file.get_tensor(name)
+                if spec["dtype"] == "bfloat16" and array.dtype == np.uint16:
+                    array = array.view(numpy_dtype("bfloat16"))
+                arrays[name] = check_array(name, spec, array, str(path))
+    except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordingError(f"{path}: not a sound safetensors file: {said}") from None
+    return header, arrays
+
+
+def _plain(array: Array) -> Array:
+    """Return an array in a dtype that the format's NumPy side knows: bfloat16 as its bits."""
+    return array.view(np.uint16) if array.dtype.name == "bfloat16" else array

@@ -1,0 +1,85 @@
+"""A recording as lines of text: the same for the same bits, for a line diff to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from convdiff.case.arrays import digest
+from convdiff.compare.floats import hexes
+from convdiff.recording.recording import Entry, RecordedCase, Recording, SavedOrders
+from convdiff.report.console.words import fingerprint
+from convdiff.report.numbers import decimal
+from convdiff.runtime.model import Runtime, Standing
+
+MOST = 1000
+"""Values of a cell that are shown, unless all are asked for."""
+SHORT = 16
+"""Digits of a checksum."""
+
+
+def lines(recording: Recording, *, show_all: bool) -> Iterator[str]:
+    """Yield the lines of a recording."""
+    for number, name in enumerate(sorted(recording.cases)):
+        if number:
+            yield ""
+        yield from _case(recording.cases[name], show_all=show_all)
+
+
+def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[str]:
+    case, tensors = recorded.case, recorded.tensors
+    conv = case.conv
+    yield case.name
+    yield (
+        f"  filter    {_x(conv.filter_shape)} HWIO, {conv.dtype}, strides {_x(conv.strides)}, "
+        f"dilations {_x(conv.dilations)}, groups {conv.groups}"
+    )
+    yield f"            sha256 {digest(tensors.filter_hwio)[:SHORT]}"
+    if tensors.bias is not None:
+        yield f"  bias      {conv.channels_out}, sha256 {digest(tensors.bias)[:SHORT]}"
+    x = tensors.input_nhwc
+    yield f"  input     {_x(x.shape)} NHWC, sha256 {digest(x)[:SHORT]}"
+    said = [f"{axis} {allowance}" for axis, allowance in case.expect.items()]
+    said += ["order locked"] if case.lock_order else []
+    yield f"  expect    {', '.join(said)}"
+    for runtime, seen in recorded.fingerprints.items():
+        words = fingerprint(Standing(runtime, True, None, seen))
+        yield f"  {runtime.live_id}  {words}"
+    for entry in recorded.entries:
+        yield ""
+        yield from _entry(entry, show_all=show_all, runtimes=list(recorded.fingerprints))
+
+
+def _entry(entry: Entry, *, show_all: bool, runtimes: list[Runtime]) -> Iterator[str]:
+    cell, output = entry.cell, entry.output
+    again = f" run {cell.repeat + 1}" if cell.repeat else ""
+    where = f" {cell.runtime.live_id}" if len(runtimes) > 1 else ""
+    yield f"  {cell.op} T={cell.length} batch {cell.batch}{again}{where}"
+    yield f"    {_x(output.shape)} NHWC, sha256 {digest(output)[:SHORT]}"
+    if entry.probes is not None:
+        found = [f"{name}: {text}" for name, text in sorted(entry.probes.traits.items())]
+        found += [f"fits: {entry.probes.fits}"] if entry.probes.fits else []
+        found += ["no answer"] if entry.probes.silent else []
+        yield f"    probes  {'; '.join(found) or 'clean'}"
+    if entry.orders is not None:
+        yield from _orders(entry.orders)
+    flat = output.reshape(-1)
+    shown = flat if show_all else flat[:MOST]
+    for at, value, exact in zip(range(len(shown)), shown, hexes(shown), strict=True):
+        index = ",".join(str(int(i)) for i in np.unravel_index(at, output.shape))
+        yield f"    {index}  {decimal(value)}  {exact}"
+    if len(shown) < len(flat):
+        yield f"    … and {len(flat) - len(shown):,} more values; --all shows them"
+
+
+def _orders(saved: SavedOrders) -> Iterator[str]:
+    for number, order in enumerate(saved.orders):
+        count = int(np.count_nonzero(saved.which == number))
+        yield f"    order   {order.notation}  ({count:,} of {saved.which.size:,} elements)"
+    for kind, reason in saved.refusals:
+        yield f"    order   none: {kind}: {reason}"
+
+
+def _x(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
