@@ -14,6 +14,7 @@ from junitparser import Attr, Error, Failure, JUnitXml, Skipped, SystemOut, Test
 from convdiff.diagnose.verdict import Finding
 from convdiff.recording.observation import Cell
 from convdiff.report import plain
+from convdiff.report.console.alike import stories
 from convdiff.report.console.headline import headline
 from convdiff.report.console.words import fingerprint
 from convdiff.result import CaseResult, Result
@@ -24,6 +25,8 @@ INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write."""
 GENERAL = "convdiff"
 """The suite of what belongs to no case."""
+DETAILS = 50
+"""Drifting comparisons of a case that are told element by element, the largest."""
 
 
 class Suite(TestSuite):
@@ -75,7 +78,11 @@ def _case_suite(result: Result, case: CaseResult) -> TestSuite:
         for standing in standings
         if not standing.available
     ]
-    tests += [_comparison(case, finding, advice) for finding in case.findings]
+    drifted = stories([finding for finding in case.findings if not finding.allowed])
+    detailed = {id(members[0]) for members in drifted[:DETAILS]}
+    for finding in case.findings:
+        evidence = plain.detail(case, finding) if id(finding) in detailed else ""
+        tests.append(_comparison(case, finding, evidence, advice))
     tests += _whole(case)
     suite: TestSuite = Suite(name, case.case.file)
     for standing in standings:
@@ -86,10 +93,10 @@ def _case_suite(result: Result, case: CaseResult) -> TestSuite:
     return suite
 
 
-def _comparison(case: CaseResult, finding: Finding, advice: str) -> TestCase:
+def _comparison(case: CaseResult, finding: Finding, evidence: str, advice: str) -> TestCase:
     name, test = case.case.name, _name(case, finding)
     if not finding.allowed:
-        text = "\n\n".join(filter(None, (plain.detail(case, finding), advice)))
+        text = "\n\n".join(filter(None, (evidence or plain.reasons(finding), advice)))
         return _test(name, test, Failure, finding.verdict, plain.sentence(case, [finding]), text)
     if finding.verdict in ("untested", "mistrusted") or finding.lock == "unproved":
         return _test(name, test, Skipped, finding.verdict, plain.reasons(finding))
@@ -122,6 +129,8 @@ def _name(case: CaseResult, finding: Finding) -> str:
     axis, cell = comparison.axis, comparison.candidate
     sides = f"{_side(cell, axis)} against {_side(comparison.baseline, axis)}"
     shared = [f"T={cell.length}"] if axis != "length" else []
+    if axis != "length" and comparison.baseline.length != cell.length:
+        shared = [f"T={cell.length} against T={comparison.baseline.length}"]
     if axis != "batch" and len(case.case.batches) > 1:
         shared.append(f"batch {cell.batch}")
     if axis in ("length", "batch", "repeat", "reference"):

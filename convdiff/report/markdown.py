@@ -152,7 +152,9 @@ def _elements(case: CaseResult) -> Iterator[str]:
 
 def _details(case: CaseResult) -> Iterator[str]:
     """Yield why they differ, drift first; the same story is told once."""
-    told = stories([f for f in case.findings if f.verdict not in ("same", "untested")])
+    told = stories(
+        [f for f in case.findings if f.verdict not in ("same", "untested") or not f.allowed]
+    )
     for members in told[:DETAILS]:
         finding = members[0]
         summary = f"Why: {_compared(case, finding)}"

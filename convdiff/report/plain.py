@@ -18,17 +18,11 @@ from convdiff.runtime.model import Standing
 WIDTH = 100
 ELEMENTS = 10
 """Worst elements of a comparison; --all finds more, for the console and the JSON report."""
-LOCKS = {
-    "changed": "the summation order is not the baseline's",
-    "unproved": "the locked summation order is not proved",
-}
 
 
 def sentence(case: CaseResult, findings: Sequence[Finding]) -> str:
     """Return the headline of some of a case's findings: verdict, size and proved cause."""
-    said = headline(replace(case, findings=tuple(findings)))
-    locks = dict.fromkeys(LOCKS[finding.lock] for finding in findings if finding.lock in LOCKS)
-    return "; ".join((*locks, said))
+    return headline(replace(case, findings=tuple(findings)))
 
 
 def detail(case: CaseResult, finding: Finding) -> str:
@@ -68,8 +62,7 @@ def shortened(finding: Finding) -> Finding:
 
 def reasons(finding: Finding) -> str:
     """Say why a comparison proves nothing."""
-    said = finding.comparison.reason or "; ".join(finding.evidence)
-    return said or LOCKS.get(finding.lock) or finding.verdict
+    return finding.comparison.reason or "; ".join(finding.evidence) or finding.verdict
 
 
 def standings_of(result: Result, case: CaseResult) -> list[Standing]:
