@@ -8,6 +8,7 @@ from typing import Any
 from convdiff.case.model import AXES, DEFAULT_EXPECT, Allowance, Axis
 
 Raw = Mapping[str, Any]
+WORDS = ("bitwise", "rounding", "anything")
 
 
 def read_expect(raw: Raw) -> tuple[dict[Axis, Allowance], bool]:
@@ -23,9 +24,11 @@ def write_expect(expect: Mapping[Axis, Allowance], *, lock_order: bool) -> dict[
 
 
 def read_allowance(value: Any) -> Allowance:
-    """Return the allowance of a word or of {ulps: n}."""
+    """Return the allowance of a word or of {ulps: n}. Raises ValueError where it is neither."""
     if isinstance(value, Mapping):
         return Allowance("ulps", int(value["ulps"]))
+    if value not in WORDS:
+        raise ValueError(f"{value!r} is not one of {', '.join(WORDS)} or {{ulps: n}}")
     return Allowance(value)
 
 

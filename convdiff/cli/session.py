@@ -99,7 +99,7 @@ def run_session(
 def _afterwords(result: Result, options: Options) -> Iterator[str]:
     """Yield what is said on stderr after all reports."""
     for case in result.cases:
-        if case.unclaimed:
+        if case.unclaimed and not (options.lengths or options.batch):
             said = f"{len(case.unclaimed):,} entries that it does not ask for: "
             yield f"{options.baseline} has, of {case.case.name}, {said}{_some(case.unclaimed)}"
     if result.unclaimed:

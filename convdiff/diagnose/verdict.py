@@ -175,6 +175,15 @@ def accepts(finding: Finding, allowance: Allowance) -> bool:
     return proved or not doubtful or allowance.kind == "anything"
 
 
+def is_refused(finding: Finding) -> bool:
+    """Return whether a cell was to be held against a recording and was not.
+
+    There the inputs were others, or there is no entry, or no proof of a locked order.
+    """
+    untested = finding.comparison.axis == "baseline" and finding.verdict == "untested"
+    return untested or finding.lock == "unproved"
+
+
 def outcome_of(
     findings: Sequence[Finding], failures: Sequence[Observation]
 ) -> Literal["ok", "drift", "untested"]:
@@ -189,10 +198,6 @@ def outcome_of(
         and f.verdict not in ("untested", "mistrusted")
         for f in findings
     )
-    # What was to be held against a recording and was not: another input, no entry, no order.
-    refused = any(
-        (f.comparison.axis == "baseline" and f.verdict == "untested") or f.lock == "unproved"
-        for f in findings
-    )
+    refused = any(is_refused(finding) for finding in findings)
     failed = any(failure.cell.op == "conv2d" and not failure.cell.trial for failure in failures)
     return "ok" if compared and not failed and not refused else "untested"

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from convdiff.case.schema import CASE, Schema
+from convdiff.case.schema import CASE, EXPECTATION, Schema
 
 VERSION = 1
 KIND = "convdiff recording"
@@ -103,7 +103,11 @@ _CASE: Schema = _object(
         "strides": _PAIR,
         "dilations": _PAIR,
         "groups": _COUNT,
-        "expect": CASE["properties"]["expect"],
+        "expect": {
+            "type": "object",
+            "propertyNames": {"enum": list(CASE["properties"]["expect"]["properties"])},
+            "additionalProperties": {"anyOf": [EXPECTATION, {"const": "locked"}]},
+        },
         "filter": _TEXT,
         "bias": _MAYBE,
         "input": _TEXT,

@@ -16,7 +16,7 @@ from convdiff.recording.observation import Cell
 from convdiff.report import plain
 from convdiff.report.console.alike import stories
 from convdiff.report.console.headline import headline
-from convdiff.report.console.words import fingerprint
+from convdiff.report.machine import fingerprint
 from convdiff.result import CaseResult, Result
 
 Kind = type[Failure] | type[Error] | type[Skipped]
@@ -62,8 +62,9 @@ def _general(result: Result) -> Iterator[TestCase]:
     for missing in result.missing_required:
         name = f"{missing.runtime.id} is required"
         yield _test(GENERAL, name, Error, "untested", missing.reason or "it is not there")
-    for entry in result.unclaimed:
-        yield _test(GENERAL, f"baseline: {entry}", Skipped, "unclaimed", "no case asks for it")
+    if result.unclaimed:
+        said = f"no case claims {plain.few(result.unclaimed)}"
+        yield _test(GENERAL, "all of the baseline", Skipped, "unclaimed", said)
     if result.interrupted:
         yield _test(GENERAL, "the run", Error, "interrupted", "interrupted before the end")
     elif not result.cases:
@@ -104,11 +105,14 @@ def _comparison(case: CaseResult, finding: Finding, evidence: str, advice: str) 
 
 
 def _whole(case: CaseResult) -> Iterator[TestCase]:
-    """Yield a test for each thing that is wrong with a case, and not with a comparison."""
+    """Yield a test for each thing that is to be said of a case, and not of a comparison."""
     name = case.case.name
     if case.interrupted:
         far = f"{case.done:,} of {case.cells:,} cells were run"
         yield _test(name, "all cells are run", Error, "interrupted", f"interrupted: {far}")
+    if case.unclaimed:
+        said = f"the case does not ask for {plain.few(case.unclaimed)}"
+        yield _test(name, "all of the baseline", Skipped, "unclaimed", said)
     if case.failures:
         harmless = case.outcome == "ok" and not case.died
         text = plain.failures(case)
@@ -131,7 +135,7 @@ def _name(case: CaseResult, finding: Finding) -> str:
     shared = [f"T={cell.length}"] if axis != "length" else []
     if axis != "length" and comparison.baseline.length != cell.length:
         shared = [f"T={cell.length} against T={comparison.baseline.length}"]
-    if axis != "batch" and len(case.case.batches) > 1:
+    if axis != "batch" and (len(case.case.batches) > 1 or cell.batch > 1):
         shared.append(f"batch {cell.batch}")
     if axis in ("length", "batch", "repeat", "reference"):
         shared.append(cell.runtime.id)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from convdiff.diagnose.verdict import Finding
 from convdiff.report import plain
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import stories
 from convdiff.report.console.headline import headline, worst_finding
+from convdiff.report.gfm import block, table, text
+from convdiff.report.machine import fingerprint
 from convdiff.report.numbers import count, decimal, delta
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
 LIMIT = 2**20 - 1
 """Bytes; GitHub shows no summary of 1 MiB or more."""
+LAST = 200
+"""Bytes kept for the line that says what is left out."""
 CASES = 100
 ROWS = 50
 DETAILS = 4
-ENTRIES = 10
-LONGEST = 300
-"""Characters of a table's cell."""
-LONGEST_BLOCK = 20_000
-
-SPECIAL = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")
-"""What Markdown or HTML would read as more than text."""
 
 
 def render(result: Result, again: Sequence[str]) -> str:
@@ -40,29 +36,31 @@ def render(result: Result, again: Sequence[str]) -> str:
 def _limited(parts: Sequence[str]) -> str:
     """Join the parts that fit, and say how much did not."""
     sizes = [len(part.encode()) for part in parts]
-    room = LIMIT - LONGEST
+    room = LIMIT - LAST
     kept, used = 0, 0
     while kept < len(parts) and used + sizes[kept] <= room:
         used += sizes[kept]
         kept += 1
-    text = "".join(parts[:kept])
+    report = "".join(parts[:kept])
     if left := sizes[kept:]:
-        text += f"\n… left out, to stay below 1 MiB: {len(left):,} cases, {sum(left):,} bytes.\n"
-    return text
+        report += f"\n… left out, to stay below 1 MiB: {len(left):,} cases, {sum(left):,} bytes.\n"
+    return report
 
 
 def _answer(result: Result) -> str:
     """Return what is missing or amiss in the whole run, and each case's headline."""
     lines = [f"## convdiff: {style.OUTCOMES[result.outcome][0]}\n"]
     for missing in result.missing_required:
-        lines.append(f"**{_text(f'{missing.runtime.id} is required: {missing.reason}')}**\n")
+        lines.append(f"**{text(f'{missing.runtime.id} is required: {missing.reason}')}**\n")
     if result.interrupted:
         lines.append("**interrupted: what follows is what was done**\n")
+    if died := [case.case.name for case in result.cases if case.died]:
+        lines.append(f"**a worker died in {text(plain.few(died))}**\n")
     if result.unclaimed:
-        said = _text(_few(result.unclaimed))
-        lines.append(f"The baseline has {len(result.unclaimed):,} that no case asks for: {said}\n")
+        said = text(plain.few(result.unclaimed))
+        lines.append(f"The baseline has cases that no file claims: {said}\n")
     shown = _graver_first(result.cases)
-    lines += _table(
+    lines += table(
         ("outcome", "case", "answer"),
         ((style.OUTCOMES[c.outcome][0], c.case.name, headline(c)) for c in shown[:CASES]),
     )
@@ -79,20 +77,23 @@ def _graver_first(cases: Sequence[CaseResult]) -> Sequence[CaseResult]:
 
 def _section(result: Result, case: CaseResult, again: str) -> str:
     """Return all of one case; one that is ok is folded."""
-    lines = [f"- {_text(note)}" for note in case.notes]
+    lines = [f"- {text(note)}" for note in case.notes]
     lines += [""] if lines else []
     if case.interrupted:
         lines.append(f"interrupted: {case.done:,} of {case.cells:,} cells were run\n")
     lines += _comparisons(case)
     lines += _elements(case)
     lines += _details(case)
-    lines += _block(plain.failures(case))
+    lines += block(plain.failures(case))
+    if case.unclaimed:
+        said = text(plain.few(case.unclaimed))
+        lines.append(f"The baseline has entries that the case does not ask for: {said}\n")
     lines += _what_to_do(case)
     lines += _runtimes(plain.standings_of(result, case), case)
     if worst_finding(case) is not None or case.outcome != "ok":
-        lines += ["To repeat it:\n", *_block(again, "sh")]
-    name, inside = _text(case.case.name), "\n".join(lines)
-    if case.outcome == "ok":
+        lines += ["To repeat it:\n", *block(again, "sh")]
+    name, inside = text(case.case.name), "\n".join(lines)
+    if case.outcome == "ok" and not case.died:
         return f"\n<details><summary>{name}: OK</summary>\n\n{inside}\n</details>\n"
     return f"\n### {name}\n\n{inside}"
 
@@ -116,7 +117,7 @@ def _comparisons(case: CaseResult) -> Iterator[str]:
             )
         )
     if rows:
-        yield from _table(("axis", "compared", "differ", "Δ", "ulp", "verdict"), rows)
+        yield from table(("axis", "compared", "differ", "Δ", "ulp", "verdict"), rows)
     if len(telling) > ROWS:
         yield f"… and {len(telling) - ROWS:,} more that differ or were not compared\n"
     if same := len(case.findings) - len(telling):
@@ -134,7 +135,7 @@ def _elements(case: CaseResult) -> Iterator[str]:
         return
     found = difference.worst
     yield f"The worst elements of {_compared(case, worst)}:\n"
-    yield from _table(
+    yield from table(
         ("n,h,w,c", *words.sides(comparison, case), "Δ", "ulp", "exact"),
         (
             (
@@ -160,7 +161,7 @@ def _details(case: CaseResult) -> Iterator[str]:
         summary = f"Why: {_compared(case, finding)}"
         more = f", and {len(members) - 1:,} more of the same" if len(members) > 1 else ""
         yield f"<details><summary>{summary}{more}</summary>\n"
-        yield from _block(plain.detail(case, finding))
+        yield from block(plain.detail(case, finding))
         yield "</details>\n"
     if left := sum(map(len, told[DETAILS:])):
         yield f"… and {left:,} more that differ\n"
@@ -169,7 +170,7 @@ def _details(case: CaseResult) -> Iterator[str]:
 def _compared(case: CaseResult, finding: Finding) -> str:
     baseline, candidate = words.sides(finding.comparison, case)
     where = words.context(finding.comparison, case)
-    return _text(f"{finding.comparison.axis} {candidate} against {baseline} {where}".strip())
+    return text(f"{finding.comparison.axis} {candidate} against {baseline} {where}".strip())
 
 
 def _what_to_do(case: CaseResult) -> Iterator[str]:
@@ -178,9 +179,9 @@ def _what_to_do(case: CaseResult) -> Iterator[str]:
     for found in case.safe_lengths:
         if found.unsafe:
             where = f"{found.runtime}: " if many else ""
-            yield f"- safe lengths: {_text(where + words.safe(found))}"
+            yield f"- safe lengths: {text(where + words.safe(found))}"
     for remedy in case.remedies:
-        yield f"- usually equal with {_text(remedy)}"
+        yield f"- usually equal with {text(remedy)}"
     yield ""
     if case.suggested_expect is not None:
         lines = [
@@ -191,48 +192,13 @@ def _what_to_do(case: CaseResult) -> Iterator[str]:
             if allowed != case.case.expect[axis]
         ]
         yield "Or accept it (checked: passes on these bits):\n"
-        yield from _block("\n".join(["expect:", *lines]), "yaml")
+        yield from block("\n".join(["expect:", *lines]), "yaml")
 
 
 def _runtimes(standings: Sequence[Standing], case: CaseResult) -> Iterator[str]:
     numbers = {runtime: f"#{number} " for number, runtime in enumerate(case.runtimes, 1)}
     if len(case.runtimes) < 2:
         numbers = {}
-    rows = [
-        (f"{numbers.get(s.runtime, '')}{s.runtime.id}", words.fingerprint(s)) for s in standings
-    ]
+    rows = [(f"{numbers.get(s.runtime, '')}{s.runtime.id}", fingerprint(s)) for s in standings]
     if rows:
-        yield from _table(("runtime", "what it is"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for row in (header, ["---"] * len(header), *rows):
-        cells = row if row[0] == "---" else map(_text, row)
-        yield f"| {' | '.join(cells)} |"
-    yield ""
-
-
-def _block(text: str, language: str = "text") -> Iterator[str]:
-    """Yield a code block that nothing in it can end."""
-    if text:
-        shown = text if len(text) <= LONGEST_BLOCK else text[:LONGEST_BLOCK] + "\n…"
-        shown = "\n".join(map(_printable, shown.split("\n")))
-        fence = "`" * max(3, *(len(run) + 1 for run in ("``", *re.findall("`+", shown))))
-        yield f"{fence}{language}\n{shown}\n{fence}\n"
-
-
-def _few(entries: Sequence[str]) -> str:
-    more = f" and {len(entries) - ENTRIES:,} more" if len(entries) > ENTRIES else ""
-    return ", ".join(entries[:ENTRIES]) + more
-
-
-def _text(text: str) -> str:
-    """Write text so that it stays one line of text in Markdown, in a table and in HTML."""
-    shown = text if len(text) <= LONGEST else text[:LONGEST] + "…"
-    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _printable(shown))
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+        yield from table(("runtime", "what it is"), rows)

@@ -9,7 +9,7 @@ import numpy as np
 from convdiff.case.arrays import digest
 from convdiff.compare.floats import hexes
 from convdiff.recording.recording import Entry, RecordedCase, Recording, SavedOrders
-from convdiff.report.console.words import fingerprint
+from convdiff.report.machine import fingerprint
 from convdiff.report.numbers import decimal
 from convdiff.runtime.model import Runtime, Standing
 

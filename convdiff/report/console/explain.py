@@ -16,7 +16,7 @@ from convdiff.diagnose.order.notation import notation
 from convdiff.diagnose.order.tree import Tree
 from convdiff.explain_one import OneExplained
 from convdiff.report.console.parts import print_pairs
-from convdiff.report.console.words import fingerprint
+from convdiff.report.machine import fingerprint
 
 DRAWN = 32
 """Terms up to which a tree is drawn; larger orders are told as loop nests."""

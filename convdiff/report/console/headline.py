@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdict import Finding, is_refused
 from convdiff.report.console.words import short, sides
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
@@ -46,6 +46,13 @@ def headline(case: CaseResult) -> str:
         return "the same cell gives other bits when it is run again on random inputs: unstable"
     if not case.findings:
         return "nothing was compared" + ("" if case.runtimes else ": no runtime is available")
+    refused = [f for f in case.findings if is_refused(f)]
+    if refused:
+        reasons = dict.fromkeys(f.comparison.reason or f.evidence[0] for f in refused)
+        baselines = [f for f in case.findings if f.comparison.axis == "baseline"]
+        name = sides(refused[0].comparison, case)[0]
+        many = f"{len(refused):,} of {len(baselines):,} cells"
+        return f"{many} can't be held against {name}: {'; '.join(reasons)}"
     axes = dict.fromkeys(finding.comparison.axis for finding in case.findings)
     return "; ".join(_axis(case, axis) for axis in axes)
 

@@ -13,6 +13,7 @@ from convdiff.report.console import style, words
 from convdiff.report.console.elements import element_table
 from convdiff.report.console.headline import headline, worst_finding
 from convdiff.report.console.why import why_rows
+from convdiff.report.machine import fingerprint
 from convdiff.result import CaseResult, Result
 
 
@@ -42,7 +43,7 @@ def print_runtimes(console: Console, result: Result, case: CaseResult) -> None:
             continue
         colour = "dim" if standing.available else "yellow"
         name = Text(f"{mark}{standing.runtime.id}", style=colour)
-        rows.append((name, Text(words.fingerprint(standing), style=colour)))
+        rows.append((name, Text(fingerprint(standing), style=colour)))
     if any(len(name) > 24 for name, _ in rows):
         for name, said in rows:
             console.print(name)

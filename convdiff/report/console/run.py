@@ -95,9 +95,14 @@ def _rows(rows: Sequence[list[Finding]], *, show_all: bool) -> Sequence[list[Fin
     return [members for members in rows if members in graver]
 
 
+def _told(finding: Finding) -> bool:
+    """Return whether there is more to say of equal bits: their locked order."""
+    return finding.lock in ("changed", "unproved")
+
+
 def _details(console: Console, case: CaseResult, *, show_all: bool) -> None:
     """Print what differs element by element, what drifted first; the same story is told once."""
-    told = stories([f for f in case.findings if f.verdict not in ("same", "untested")])
+    told = stories([f for f in case.findings if f.verdict not in ("same", "untested") or _told(f)])
     if show_all:
         told = [[finding] for members in told for finding in members]
     shown = told if show_all else told[:DETAILS]

@@ -8,7 +8,6 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.recording.observation import Cell
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
-from convdiff.runtime.model import Standing
 
 
 def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
@@ -91,25 +90,6 @@ def safe(found: SafeLengths) -> str:
         which = "all of them" if every else short(list(found.proved))
         text += f"; proved safe by equal orders: {which}"
     return text + (f"; untested: {short(list(found.untested))}" if found.untested else "")
-
-
-def fingerprint(standing: Standing) -> str:
-    """Describe a runtime in one line."""
-    seen = standing.fingerprint
-    if not standing.available:
-        return f"untested: {standing.reason}"
-    isa = next((name for name in seen.get("cpu_isa", ()) if not name.startswith("fma")), "")
-    cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
-    parts = [
-        f"{seen.get('framework')} {seen.get('version')}",
-        "" if seen.get("onednn") is None else "oneDNN on" if seen["onednn"] else "oneDNN off",
-        f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
-        f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
-        f"Python {seen.get('python')}",
-    ]
-    if standing.runtime.device != "cpu":
-        parts[2] = str(seen.get("device_names", {}).get(standing.runtime.device, ""))
-    return ", ".join(part for part in parts if part)
 
 
 def measured(comparison: Comparison) -> str:

@@ -1,0 +1,24 @@
+"""A runtime in a line."""
+
+from __future__ import annotations
+
+from convdiff.runtime.model import Standing
+
+
+def fingerprint(standing: Standing) -> str:
+    """Describe a runtime in one line."""
+    seen = standing.fingerprint
+    if not standing.available:
+        return f"untested: {standing.reason}"
+    isa = next((name for name in seen.get("cpu_isa", ()) if not name.startswith("fma")), "")
+    cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
+    parts = [
+        f"{seen.get('framework')} {seen.get('version')}",
+        "" if seen.get("onednn") is None else "oneDNN on" if seen["onednn"] else "oneDNN off",
+        f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
+        f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
+        f"Python {seen.get('python')}",
+    ]
+    if standing.runtime.device != "cpu":
+        parts[2] = str(seen.get("device_names", {}).get(standing.runtime.device, ""))
+    return ", ".join(part for part in parts if part)
