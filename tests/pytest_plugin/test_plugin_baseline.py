@@ -1,0 +1,55 @@
+"""Cases held against a baseline: no baseline, no entry and other bits are red."""
+
+from __future__ import annotations
+
+import pytest
+from program import convdiff
+from project import OK, Project, outcomes, section
+
+ONE = """
+name: one output
+filter: [-0.7313, -1.1043, 1.8492, 1.3007, -0.1033]
+bias: [0.0401]
+input: {ramp: 10.0}
+lengths: [5]
+"""
+"""Its bits differ with oneDNN and without."""
+
+
+def test_no_baseline_yet_is_not_green(project: Project):
+    project.write(a_yaml=OK)
+    ran = project.pytest("--convdiff-baseline", "recorded")
+    assert ran.code == pytest.ExitCode.USAGE_ERROR
+    assert ran.err == (
+        "ERROR: no baseline at recorded; make one with: "
+        "convdiff run CASES --baseline recorded --update-baseline\n\n"
+    )
+
+
+def test_a_baseline_that_is_none_is_bad_usage(project: Project):
+    project.write(a_yaml=OK, recorded_json="{}")
+    ran = project.pytest("--convdiff-baseline", "recorded.json")
+    assert ran.code == pytest.ExitCode.USAGE_ERROR
+    assert ran.err.startswith("ERROR: recorded.json")
+
+
+def test_recorded_bits_are_green_and_all_else_is_red(project: Project):
+    project.write(a_yaml=OK, one_yaml=ONE, pytest_ini="[pytest]\nconvdiff_baseline = recorded\n")
+    made = convdiff("run", ".", "--baseline", "recorded", "--update-baseline", cwd=project.folder)
+    assert made.code == 0
+    project.write(new_yaml=OK)
+    ran = project.pytest("--convdiff-baseline", "recorded")
+    assert "\nconvdiff: cases run in this interpreter, against the baseline recorded\n" in ran.out
+    assert outcomes(ran) == {"failed": 1, "passed": 2}
+    shown = section(ran, "new")
+    assert shown[0].startswith("could not test: the baseline has no such entry")
+    assert shown[-1] == "again: convdiff run new.yaml --lengths 4,6 --baseline recorded"
+
+    ran = project.pytest("--convdiff", "one.yaml", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
+    assert f"against the baseline {project.folder / 'recorded'}\n" in ran.out
+    said = "\n".join(section(ran, "one output"))
+    assert "DRIFT  one output: the bits are not those of" in said
+
+    project.write(a_yaml=OK.replace("seed: 3", "seed: 4"))
+    (said, *_) = section(project.pytest("--convdiff", "a.yaml"), "a")
+    assert said.startswith("could not test: not the same inputs: sha256 of the input")
