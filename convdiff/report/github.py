@@ -11,9 +11,6 @@ from convdiff.report import plain
 from convdiff.report.console.headline import headline
 from convdiff.result import CaseResult, Result
 
-REASONS = 3
-"""Reasons that an annotation gives; the report has them all."""
-
 
 def render(result: Result) -> str:
     """Return one command a line: errors where an axis drifted, warnings where it was not tested."""
@@ -26,6 +23,8 @@ def _commands(result: Result) -> Iterator[str]:
         yield _command("warning", None, "convdiff: untested", said)
     if result.interrupted:
         yield _command("warning", None, "convdiff: interrupted", "the run did not come to its end")
+    elif not result.cases:
+        yield _command("warning", None, "convdiff: untested", "no case was run")
     for case in result.cases:
         yield from _drift(case)
         yield from _untested(case)
@@ -47,8 +46,9 @@ def _untested(case: CaseResult) -> Iterator[str]:
     """Yield a warning for a case that could not be tested, else for each axis that was not."""
     idle = _by_axis([finding for finding in case.findings if _proves_nothing(finding)])
     told = {
-        axis: f"{axis}: {len(findings):,} comparisons prove nothing: {_reasons(findings)}"
+        axis: f"{axis}: {len(findings):,} comparisons prove nothing: {plain.few(reasons)}"
         for axis, findings in idle.items()
+        if (reasons := list(dict.fromkeys(map(plain.reasons, findings))))
     }
     title = f"{case.case.name}: untested"
     if case.outcome in ("untested", "error") or case.died:
@@ -58,12 +58,6 @@ def _untested(case: CaseResult) -> Iterator[str]:
         return
     for axis, said in told.items():
         yield _command("warning", _place(case, axis), title, said)
-
-
-def _reasons(findings: Sequence[Finding]) -> str:
-    reasons = list(dict.fromkeys(plain.reasons(finding) for finding in findings))
-    more = f" and {len(reasons) - REASONS:,} more" if len(reasons) > REASONS else ""
-    return "; ".join(reasons[:REASONS]) + more
 
 
 def _proves_nothing(finding: Finding) -> bool:

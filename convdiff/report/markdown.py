@@ -30,20 +30,15 @@ def render(result: Result, again: Sequence[str]) -> str:
     again: the command that repeats each case's worst comparison.
     """
     pairs = sorted(zip(result.cases, again, strict=True), key=lambda pair: pair[0].outcome == "ok")
-    return _limited([_answer(result), *(_section(result, case, line) for case, line in pairs)])
-
-
-def _limited(parts: Sequence[str]) -> str:
-    """Join the parts that fit, and say how much did not."""
-    sizes = [len(part.encode()) for part in parts]
-    room = LIMIT - LAST
-    kept, used = 0, 0
-    while kept < len(parts) and used + sizes[kept] <= room:
-        used += sizes[kept]
-        kept += 1
-    report = "".join(parts[:kept])
-    if left := sizes[kept:]:
-        report += f"\n… left out, to stay below 1 MiB: {len(left):,} cases, {sum(left):,} bytes.\n"
+    report = _answer(result)
+    used = len(report.encode())
+    for number, (case, line) in enumerate(pairs):
+        section = _section(result, case, line)
+        used += len(section.encode())
+        if used > LIMIT - LAST:
+            left = f"{len(pairs) - number:,} of {len(pairs):,} cases"
+            return f"{report}\n… left out, to stay below 1 MiB: {left}\n"
+        report += section
     return report
 
 

@@ -16,6 +16,7 @@ from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
 WIDTH = 100
+NAMED = 5
 ELEMENTS = 10
 """Worst elements of a comparison; --all finds more, for the console and the JSON report."""
 
@@ -63,6 +64,12 @@ def shortened(finding: Finding) -> Finding:
 def reasons(finding: Finding) -> str:
     """Say why a comparison proves nothing."""
     return finding.comparison.reason or "; ".join(finding.evidence) or finding.verdict
+
+
+def few(names: Sequence[str]) -> str:
+    """Name some of many."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def standings_of(result: Result, case: CaseResult) -> list[Standing]:

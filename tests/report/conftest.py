@@ -54,3 +54,14 @@ def coloured(drifting_case: Path, vary: tuple[str, str]) -> Ran:
     """Run it with everything shown, in colours, though NO_COLOR is set."""
     arguments = ("run", drifting_case, *vary, "--all", "--color", "always")
     return convdiff(*arguments, env={"NO_COLOR": "1"})
+
+
+@pytest.fixture(scope="session")
+def together(
+    drifting_case: Path, vary: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ran, Path]:
+    """Ask one run for every report; return what it left and the folder of its files."""
+    folder = tmp_path_factory.mktemp("together")
+    files = {"--json": "all.json", "--junit": "all.xml", "--markdown": "all.md"}
+    asked = [word for option, name in files.items() for word in (option, folder / name)]
+    return convdiff("run", drifting_case, *vary, "--github", *asked), folder

@@ -1,0 +1,230 @@
+"""The JUnit report: what CI servers read, and never greener or redder than the exit code."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import junitparser
+import made
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+from program import Ran, convdiff
+
+from convdiff.diagnose.verdict import Finding
+from convdiff.recording.observation import Observation
+from convdiff.report import junit, plain
+from convdiff.result import Result
+
+SCHEMA = etree.XMLSchema(file=str(Path(__file__).with_name("junit-10.xsd")))
+"""Jenkins' xunit-plugin reads by it. This copy is from pytest 9.2.0's source distribution on PyPI
+(testing/example_scripts/junit-10.xsd), unchanged; MIT, its notice is inside."""
+
+
+def parsed(text: str) -> Any:
+    """Return the root of a report that the schema allows, and that counts its own tests right."""
+    root = etree.fromstring(text.encode())
+    SCHEMA.assertValid(root)
+    for suite in (root, *root):
+        for count, path in (
+            ("tests", ".//testcase"),
+            ("failures", ".//testcase/failure"),
+            ("errors", ".//testcase/error"),
+        ):
+            assert int(suite.get(count)) == len(suite.findall(path))
+    for suite in root:
+        names = [test.get("name") for test in suite.iterfind("testcase")]
+        assert len(set(names)) == len(names)
+        assert {test.get("classname") for test in suite.iterfind("testcase")} <= {suite.get("name")}
+    return root
+
+
+def bad(root: Any) -> list[Any]:
+    return root.findall(".//failure") + root.findall(".//error")
+
+
+@pytest.fixture(scope="module")
+def suite(together: tuple[Ran, Path]) -> Any:
+    """Return the only suite of a real run."""
+    (suite,) = parsed((together[1] / "all.xml").read_text("utf-8"))
+    return suite
+
+
+def test_a_test_a_comparison(suite: Any, report: dict[str, Any]):
+    (case,) = report["cases"]
+    tests = [test for test in suite.iterfind("testcase") if " against " in test.get("name")]
+    assert len(tests) == len(case["comparisons"])
+    for test, comparison in zip(tests, case["comparisons"], strict=True):
+        assert test.get("name").startswith(comparison["axis"] + " ")
+        assert (test.find("failure") is None) == comparison["allowed"]
+    assert (suite.get("name"), suite.get("file")) == (case["name"], case["file"])
+
+
+def test_names_say_axis_sides_and_what_they_share(suite: Any):
+    names = {test.get("name") for test in suite.iterfind("testcase")}
+    one, zero = (f"tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS={value}]" for value in "10")
+    assert f"length T=56 against T=60, {one}" in names
+    assert f"runtime {zero} against {one}, T=56" in names
+    assert f"runtime {zero} against {one}, T=56, manual" in names
+    assert f"reference conv2d against manual, T=60, {zero}" in names
+
+
+def test_a_failure_says_verdict_size_cause_elements_orders_and_what_to_do(
+    suite: Any, report: dict[str, Any]
+):
+    drift = [c for c in report["cases"][0]["comparisons"] if not c["allowed"]]
+    failures = suite.findall(".//failure")
+    assert len(failures) == len(drift) > 0
+    for failure, comparison in zip(failures, drift, strict=True):
+        assert failure.get("type") == "rounding"
+        message = failure.get("message")
+        assert "rounding, proved: " in message
+        assert f"|Δ| ≤ {comparison['max_abs']:.8e}" in message
+        for cause in comparison["explanation"]["cause"]:
+            assert cause in message
+        lines = failure.text.splitlines()
+        index = ",".join(map(str, comparison["elements_shown"][0]["index"]))
+        assert sum(line.startswith(index) for line in lines) == 1
+        for word in ("  why ", "  cause ", "  splits ", "  right ", "or accept it "):
+            assert any(line.startswith(word) for line in lines), word
+        for order in comparison["explanation"]["orders"]:
+            assert order["notation"] in failure.text
+        assert "\x1b" not in failure.text
+
+
+def test_runtimes_are_properties_and_an_absent_one_is_skipped(suite: Any, report: dict[str, Any]):
+    found = {each.get("name"): each.get("value") for each in suite.iterfind("properties/property")}
+    assert set(found) == {runtime["id"] for runtime in report["runtimes"]}
+    assert all(" " in value for value in found.values())
+    skipped = {test.getparent().get("name") for test in suite.iterfind("testcase/skipped")}
+    assert skipped == {r["id"] for r in report["runtimes"] if not r["available"]}
+
+
+def test_notes_are_said(suite: Any):
+    assert "drift: the bits change with the runtime" in suite.findtext("system-out")
+    result = made.result_of(made.case_of([made.same()], notes=("another CPU",)))
+    assert parsed(junit.render(result)).findtext(".//system-out").startswith("another CPU\n")
+
+
+@pytest.mark.parametrize("ending", made.ENDINGS)
+def test_what_exits_with_an_error_is_never_green(ending: str):
+    result = made.ENDINGS[ending]
+    assert result.exit_code != 0
+    assert bad(parsed(junit.render(result)))
+
+
+@pytest.mark.parametrize("ending", made.FINE)
+def test_what_exits_with_0_is_never_red(ending: str):
+    result = made.FINE[ending]
+    assert result.exit_code == 0
+    assert not bad(parsed(junit.render(result)))
+
+
+FINDINGS = st.lists(
+    st.sampled_from([made.same(), made.untested(), made.same("reference", verdict="mistrusted")]),
+    unique_by=id,
+)
+FAILURES = st.lists(
+    st.sampled_from([made.failed(), made.failed(op="manual"), made.failed(died=True)])
+)
+
+
+@given(FINDINGS, st.booleans(), FAILURES, st.booleans(), st.booleans(), st.booleans())
+def test_green_is_exit_code_0_whatever_happens(
+    findings: list[Finding],
+    drift: bool,
+    failures: list[Observation],
+    died: bool,
+    missing: bool,
+    interrupted: bool,
+):
+    found = [*findings, *([made.drifted()] if drift else [])]
+    died = died or any(failure.died for failure in failures)
+    case = made.case_of(
+        found, failures=tuple(failures), died=died, interrupted=interrupted, name="it"
+    )
+    gone = (made.GONE,) if missing else ()
+    result = made.result_of(
+        made.FINE["same"].cases[0], case, missing_required=gone, interrupted=interrupted
+    )
+    assert (result.exit_code == 0) == (not bad(parsed(junit.render(result))))
+
+
+def test_a_changed_order_fails_though_the_bits_are_the_same():
+    (failure,) = parsed(junit.render(made.ENDINGS["a changed order"])).findall(".//failure")
+    assert failure.get("type") == "same"
+
+
+def test_what_proves_nothing_is_skipped_with_the_reason():
+    root = parsed(junit.render(made.FINE["a side untested"]))
+    (skipped,) = root.findall(".//skipped")
+    assert skipped.get("message") == "the framework refused"
+    lock = made.case_of([made.same(lock="unproved", evidence=("not proved",))])
+    (skipped,) = parsed(junit.render(made.result_of(lock))).findall(".//skipped")
+    assert skipped.get("message") == "not proved"
+
+
+def test_a_missing_framework_is_an_error(tmp_path: Path, bare_python: Path):
+    ran = convdiff("run", "--python", bare_python, "--junit", tmp_path / "junit.xml")
+    assert ran.code == 125
+    root = parsed((tmp_path / "junit.xml").read_text())
+    assert any("No module named" in (error.get("message") or "") for error in bad(root))
+
+
+def test_two_cases_of_one_name_stay_two_suites():
+    result = made.result_of(made.case_of([made.same()]), made.case_of([made.drifted()]))
+    assert [suite.get("tests") for suite in parsed(junit.render(result))] == ["1", "1"]
+
+
+def test_nothing_that_a_text_holds_breaks_the_xml():
+    root = parsed(junit.render(made.nasty()))
+    assert root[0].get("name").startswith("a|b `c` ``` <img src=x>")
+    assert "\x1b" not in root.findtext(".//failure")
+
+
+def test_the_parser_beneath_makes_no_difference(monkeypatch: pytest.MonkeyPatch):
+    """The library writes with lxml where it is installed, and with Python's own where not."""
+    results = [*made.ENDINGS.values(), *made.FINE.values()]
+    with_lxml = [junit.render(result) for result in results]
+    monkeypatch.setattr("junitparser.junitparser.etree", ElementTree)
+    without = [junit.render(result) for result in (*results, made.nasty())]
+    for one, other in zip(with_lxml, without, strict=False):
+        assert ElementTree.canonicalize(one) == ElementTree.canonicalize(other)
+    parsed(without[-1])
+
+
+def test_the_library_reads_it_back():
+    report = junitparser.JUnitXml.fromstring(junit.render(made.ENDINGS["drift"]).encode())
+    (suite,) = report
+    assert [test.is_passed for test in suite] == [True, False]
+
+
+def many(count: int) -> Result:
+    return made.result_of(made.case_of([made.drifted(length) for length in range(10, 10 + count)]))
+
+
+def test_ten_thousand_comparisons_take_seconds(monkeypatch: pytest.MonkeyPatch):
+    """Telling one in full takes 15 ms, so the largest are; the rest names its evidence."""
+    told = []
+    detail = plain.detail
+    monkeypatch.setattr(plain, "detail", lambda *a: told.append(1) or detail(*a))
+    start = time.monotonic()
+    root = parsed(junit.render(many(10_000)))
+    assert time.monotonic() - start < 30
+    assert len(told) == junit.DETAILS
+    failures = root.findall(".//failure")
+    assert len(failures) == 10_000
+    assert all("0.1 of the usual" in failure.text for failure in failures)
+
+
+def test_elements_are_the_worst_ones_however_many_were_asked_for():
+    finding = made.drifted(elements=100)
+    root = parsed(junit.render(made.result_of(made.case_of([replace(finding)]))))
+    lines = root.findtext(".//failure").splitlines()
+    assert sum(line.startswith("0,0,") for line in lines) == 10
+    assert any("90 more" in line for line in lines)
