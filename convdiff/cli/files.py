@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from convdiff.atomic import replacing
 from convdiff.errors import ConvdiffError
 
 
@@ -31,27 +30,9 @@ def refuse_unwritable(files: Mapping[str, Path]) -> None:
 
 
 def write_atomically(option: str, path: Path, text: str) -> None:
-    """Write a file whole or not at all; through a link, and to a device as is."""
-    temporary = None
+    """Write a file whole or not at all; raise ConvdiffError, that names its option, for none."""
     try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():  # /dev/null, a named pipe
-            target.write_text(text, encoding="utf-8")
-            return
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        with replacing(path) as place:
+            place.write_text(text, encoding="utf-8")
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
         raise ConvdiffError(f"{option} {path}: {error.strerror}") from None
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

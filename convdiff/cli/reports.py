@@ -87,7 +87,10 @@ class Reports:
         if self.github:
             from convdiff.report.github import render
 
-            click.echo(render(result), nl=False, err=self._on_stdout)
+            if self._on_stdout:
+                click.echo(render(result), nl=False, err=True)
+            else:
+                write_out(render(result))
         if unwritten:
             raise unwritten[0]
 

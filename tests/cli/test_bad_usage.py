@@ -36,6 +36,13 @@ BAD_OPTIONS = {
     "a folder without cases": (["run", "/proc/self/fd"], ["no .yaml"]),
     "json into nowhere": (["run", "--json", "/nowhere/report.json"], ["/nowhere"]),
     "json into a folder": (["run", "--json", "/tmp"], ["/tmp"]),
+    "junit into nowhere": (["run", "--junit", "/nowhere/j.xml"], ["--junit", "/nowhere"]),
+    "markdown into nowhere": (["sweep", "--markdown", "/nowhere/m"], ["--markdown", "/nowhere"]),
+    "junit on stdout": (["run", "--junit", "-"], ["--junit", "--json"]),
+    "two reports in a file": (
+        ["run", "--json", "/tmp/one", "--markdown", "/tmp/../tmp/one"],
+        ["--json", "--markdown", "/tmp/../tmp/one"],
+    ),
     "unknown option": (["run", "--lengts", "7"], ["--lengts", "convdiff run --help"]),
     "unknown command": (["frobnicate"], ["frobnicate", "convdiff --help"]),
     "two cases to sweep": (["sweep", "a.yaml", "b.yaml"], ["b.yaml"]),
@@ -95,3 +102,13 @@ def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path
     assert "/proc/report.json" in one_line(ran.err)
     assert "untested" in ran.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_fails_at_the_end_costs_no_other(tmp_path: Path):
+    files = ("--json", "/proc/report.json", "--junit", tmp_path / "junit.xml")
+    ran = convdiff("run", *files, "--device", "gpu", "--github")
+    assert ran.code == 2
+    assert "--json /proc/report.json" in one_line(ran.err)
+    assert "<testsuites" in (tmp_path / "junit.xml").read_text("utf-8")
+    assert "\n::warning " in ran.out
+    assert [path.name for path in tmp_path.iterdir()] == ["junit.xml"]

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from program import case_file, environment
 
-HEAVY = ("numpy", "rich", "ruamel", "yaml", "fastjsonschema", "ml_dtypes", "tensorflow")
+HEAVY = (
+    "numpy",
+    "rich",
+    "ruamel",
+    "yaml",
+    "fastjsonschema",
+    "ml_dtypes",
+    "tensorflow",
+    "junitparser",
+)
 
 
 def imported(*arguments: object) -> tuple[int, set[str]]:
@@ -66,3 +75,9 @@ def test_the_check_sees_numpy_where_it_is():
     code, heavy = imported("run", "--lengths", "7", "--device", "gpu")
     assert code == 125
     assert "numpy" in heavy
+    assert "junitparser" not in heavy
+
+
+def test_the_junit_library_is_imported_where_it_is_asked_for(tmp_path: Path):
+    _, heavy = imported("run", "--lengths", "7", "--device", "gpu", "--junit", tmp_path / "j.xml")
+    assert "junitparser" in heavy

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import made
 import pytest
-from program import Ran, convdiff
+from program import COMMAND, Ran, convdiff, environment
 
 from convdiff.case.load import load_case
 from convdiff.report import github
@@ -120,6 +122,13 @@ def test_the_built_in_case_has_no_file_and_json_keeps_stdout(bare_python: Path):
     assert not any("file" in annotation.properties for annotation in found)
     assert any("is required: " in annotation.message for annotation in found)
     assert any("nothing was compared" in annotation.message for annotation in found)
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(bare_python: Path):
+    program = shlex.join([*COMMAND, "run", "--github", "--python", str(bare_python)])
+    line = f"{program} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], env=environment(), capture_output=True, check=False)
+    assert done.returncode == 125
 
 
 def test_without_the_option_there_is_none(drift: Ran):
