@@ -27,6 +27,6 @@ def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
             found["oneDNN (TF_ENABLE_ONEDNN_OPTS=1, TensorFlow 2.9 or later)"] = None
             if axis == "length" and safe:
                 found["inputs padded to a safe length"] = None
-        elif finding.verdict == "rounding" and axis == "runtime":
+        elif finding.verdict == "rounding" and axis in ("runtime", "baseline"):
             found["the same TF_ENABLE_ONEDNN_OPTS and version on both sides"] = None
     return list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -124,7 +125,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, dict, list[in
 def test_a_killed_worker_is_an_observation_and_the_sweep_goes_on(killed):
     ran, report, workers = killed
     assert ran.code in (1, 125)
-    assert ran.err == ""
+    # Progress is told after ten seconds, which a busy machine may take.
+    assert not re.sub(r"^convdiff: .* \(\d+ of \d+\)\n", "", ran.err, flags=re.MULTILINE)
     assert "killed by SIGKILL" in ran.out
     assert len(workers) == 2, "a new worker goes on where the first died"
     comparisons = report["cases"][0]["comparisons"]
