@@ -9,13 +9,22 @@ import numpy as np
 from convdiff.diagnose.order.arithmetic import Arithmetic
 from convdiff.diagnose.order.explain import Explained, Explanation
 from convdiff.diagnose.order.geometry import Array, Geometry
-from convdiff.diagnose.order.nest import terms_of, tree_of
+from convdiff.diagnose.order.nest import Item, Leaf, Loop, terms_of, tree_of
 from convdiff.diagnose.order.notation import notation, parsed_nest
 from convdiff.diagnose.order.refusal import KINDS, Refusal
 from convdiff.diagnose.order.replay import Data, Order, replay
 from convdiff.diagnose.order.trials import same_bits
 from convdiff.diagnose.traits import Probed, Traits
-from convdiff.recording.recording import RecordingError, SavedOrder, SavedOrders, SavedProbes
+from convdiff.recording.recording import (
+    RecordingError,
+    SavedOrder,
+    SavedOrders,
+    SavedProbes,
+    quoted,
+)
+
+LONG = 64
+"""Characters that the notation of an order takes at most for each of its terms."""
 
 
 def saved_orders(found: Explanation) -> SavedOrders:
@@ -46,7 +55,7 @@ def restored(
             if proven.any():
                 orders.append(Explained(order, proven, one.confirmed))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            said = f"{file}: damaged: no summation order: {error}"
+            said = f"{file}: damaged: no summation order: {quoted(error)}"
             raise RecordingError(said) from None
     refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
     return Explanation(geometry, data, output, tuple(orders), refusals, 0)
@@ -70,13 +79,28 @@ def restored_probes(saved: SavedProbes) -> Probed:
 
 
 def _order(saved: SavedOrder, geometry: Geometry) -> Order:
+    if len(saved.notation) > LONG * (geometry.leaves + 1):
+        raise ValueError(f"{len(saved.notation):,} characters for {geometry.leaves} terms")
+    if saved.arithmetic["dtype"] != geometry.dtype:
+        raise ValueError(f"it gives {saved.arithmetic['dtype']}, not {geometry.dtype}")
     nest = parsed_nest(saved.notation)
+    if _idle(nest):  # a billion times nothing would be as many terms, and take as long
+        raise ValueError("a repetition of nothing")
     if terms_of(nest) != geometry.leaves:  # counted before it is written out
         raise ValueError(f"{terms_of(nest)} terms, expected {geometry.leaves}")
     tree = tree_of(nest)
     if tree.taps != geometry.taps:
         raise ValueError(f"{tree.taps} taps, expected {geometry.taps}")
     return Order(tree, Arithmetic(**saved.arithmetic))
+
+
+def _idle(item: Item) -> bool:
+    """Return whether a nest repeats something no times."""
+    if isinstance(item, Leaf):
+        return False
+    if isinstance(item, Loop):
+        return item.count < 1 or any(_idle(part) for part in item.body)
+    return any(_idle(part) for part in item.items)
 
 
 def _replayed(order: Order, geometry: Geometry, data: Data, output: Array, where: Array) -> Array:

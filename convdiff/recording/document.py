@@ -28,6 +28,7 @@ from convdiff.recording.recording import (
     SavedOrder,
     SavedOrders,
     SavedProbes,
+    quoted,
 )
 from convdiff.recording.schema import KIND, VERSION, validator
 from convdiff.runtime.model import Interpreter, Runtime
@@ -35,9 +36,6 @@ from convdiff.runtime.model import Interpreter, Runtime
 Array = np.ndarray[Any, Any]
 Header = dict[str, Any]
 Arrays = Mapping[str, Array]
-
-LONGEST = 200
-"""Characters of a schema's complaint, which may quote the file."""
 
 
 def to_document(recording: Recording) -> tuple[Header, dict[str, Array]]:
@@ -61,6 +59,11 @@ def to_document(recording: Recording) -> tuple[Header, dict[str, Array]]:
     return {**header, "sha256": _seal(header)}, arrays
 
 
+def parsed(text: str | bytes) -> Any:
+    """Return what a JSON text says. Raises ValueError for NaN, Infinity and keys named twice."""
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+
+
 def check_header(header: Any, name: str) -> Header:
     """Return a header that is one, whole and of a version that is known; else RecordingError."""
     if not isinstance(header, dict) or header.get("kind") != KIND:
@@ -68,18 +71,19 @@ def check_header(header: Any, name: str) -> Header:
     version = header.get("schema_version")
     if isinstance(version, int) and version > VERSION:
         raise RecordingError(
-            f"{name}: written by a newer convdiff (schema_version {version}, this one reads "
-            f"{VERSION}); upgrade convdiff to read it"
+            f"{name}: written by a newer convdiff (schema_version {quoted(version)}, this one "
+            f"reads {VERSION}); upgrade convdiff to read it"
         )
     import fastjsonschema
 
-    try:
-        validator()(header)
-    except fastjsonschema.JsonSchemaException as error:
-        said = str(error).splitlines()[0][:LONGEST]
-        raise RecordingError(f"{name}: damaged header: {said}") from None
     body = {key: value for key, value in header.items() if key != "sha256"}
-    if _seal(body) != header["sha256"]:
+    try:
+        _refuse_fractions(body)
+        validator()(header)
+        sound = _seal(body) == header["sha256"]
+    except (fastjsonschema.JsonSchemaException, ValueError, RecursionError) as error:
+        raise RecordingError(f"{name}: damaged header: {quoted(error)}") from None
+    if not sound:
         raise RecordingError(f"{name}: damaged, or edited by hand: its checksum does not hold")
     return header
 
@@ -87,9 +91,9 @@ def check_header(header: Any, name: str) -> Header:
 def check_array(name: str, spec: Header, array: Array, file: str) -> Array:
     """Return an array that is what the header says of it; else RecordingError."""
     if array.dtype.name != spec["dtype"] or list(array.shape) != spec["shape"]:
-        raise RecordingError(f"{file}: damaged: {name!r} has another shape or dtype")
+        raise RecordingError(f"{file}: damaged: {quoted(name)} has another shape or dtype")
     if digest(array) != spec["sha256"]:
-        raise RecordingError(f"{file}: damaged: the bits of {name!r} changed (checksum)")
+        raise RecordingError(f"{file}: damaged: the bits of {quoted(name)} changed (checksum)")
     return array
 
 
@@ -98,12 +102,39 @@ def from_document(header: Header, arrays: Arrays, file: str) -> Recording:
     cases: dict[str, RecordedCase] = {}
     for number, raw in enumerate(header["cases"]):
         if raw["name"] in cases:
-            raise RecordingError(f"{file}: two cases are called {raw['name']!r}")
+            raise RecordingError(f"{file}: two cases are called {quoted(raw['name'])}")
         try:
             cases[raw["name"]] = _read_case(raw, arrays, file)
         except (KeyError, IndexError, ValueError) as error:
-            raise RecordingError(f"{file}: damaged: case {number}: {error}") from None
+            raise RecordingError(f"{file}: damaged: case {number}: {quoted(error)}") from None
     return Recording(cases)
+
+
+def _no_constant(said: str) -> None:
+    raise ValueError(f"{said} is no JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Header:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is named twice")
+    return found
+
+
+def _refuse_fractions(header: Header) -> None:
+    """Raise ValueError for what JSON Schema takes for a whole number and Python does not: 1.0.
+
+    A fingerprint may have fractions, but 1e999, which is infinite, nobody may.
+    """
+    left: list[tuple[Any, bool]] = [(header, False)]
+    while left:
+        value, free = left.pop()
+        if isinstance(value, float) and not (free and math.isfinite(value)):
+            raise ValueError(f"{value} is not a whole number")
+        if isinstance(value, dict):
+            left += [(one, free or key == "fingerprint") for key, one in value.items()]
+        elif isinstance(value, list):
+            left += [(one, free) for one in value]
 
 
 def _seal(body: Header) -> str:
@@ -186,24 +217,13 @@ def _read_case(raw: Header, arrays: Arrays, file: str) -> RecordedCase:
         arrays[raw["input"]],
     )
     conv = _convolution(raw, tensors)
-    runtimes = [
-        Runtime(
-            Interpreter(
-                one["framework"],
-                "",
-                one["threads"],
-                tuple((name, value) for name, value in one["settings"]),
-                one["label"],
-                recording=file,
-            ),
-            one["device"],
-        )
-        for one in raw["runtimes"]
-    ]
-    if len(set(runtimes)) < len(runtimes):
-        raise ValueError("a runtime is named twice")
-    height = tensors.input_nhwc.shape[1]
-    entries = [_entry(one, arrays, runtimes, conv, height) for one in raw["cells"]]
+    runtimes: list[Runtime] = []
+    for one in raw["runtimes"]:
+        runtime = _read_runtime(one, file)
+        if runtime in runtimes:  # the same on another machine, or of another version
+            runtime = _read_runtime(one, f"{file} #{len(runtimes)}")
+        runtimes.append(runtime)
+    entries = [_entry(one, arrays, runtimes, conv) for one in raw["cells"]]
     for entry in entries:
         if entry.cell.length > tensors.input_nhwc.shape[2] or (
             entry.cell.batch > tensors.input_nhwc.shape[0]
@@ -219,7 +239,7 @@ def _read_case(raw: Header, arrays: Arrays, file: str) -> RecordedCase:
         filter=_spec(tensors.filter_hwio),
         bias=None if tensors.bias is None else _spec(tensors.bias),
         input=_spec(tensors.input_nhwc),
-        height=height,
+        height=tensors.input_nhwc.shape[1],
         lengths=tuple(sorted({entry.cell.length for entry in entries})),
         batches=tuple(sorted({entry.cell.batch for entry in entries})),
         devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
@@ -230,6 +250,14 @@ def _read_case(raw: Header, arrays: Arrays, file: str) -> RecordedCase:
         runtime: one["fingerprint"] for runtime, one in zip(runtimes, raw["runtimes"], strict=True)
     }
     return RecordedCase(case, tensors, fingerprints, tuple(entries))
+
+
+def _read_runtime(raw: Header, file: str) -> Runtime:
+    settings = tuple((name, value) for name, value in raw["settings"])
+    return Runtime(
+        Interpreter(raw["framework"], "", raw["threads"], settings, raw["label"], recording=file),
+        raw["device"],
+    )
 
 
 def _convolution(raw: Header, tensors: Tensors) -> Convolution:
@@ -261,14 +289,13 @@ def _convolution(raw: Header, tensors: Tensors) -> Convolution:
     return conv
 
 
-def _entry(
-    raw: Header, arrays: Arrays, runtimes: list[Runtime], conv: Convolution, height: int
-) -> Entry:
+def _entry(raw: Header, arrays: Arrays, runtimes: list[Runtime], conv: Convolution) -> Entry:
     cell = Cell(runtimes[raw["runtime"]], raw["op"], raw["length"], raw["batch"], raw["repeat"])
     if cell.length < conv.reach[1]:
         raise ValueError(f"length {cell.length} is below the filter's width")
-    output = arrays[raw["output"]]
-    expected = conv.output_shape(cell.batch, height, cell.length)
+    output = arrays[raw["output"]]  # of whatever shape it was: a wrong one is a finding
+    if not output.ndim:
+        raise ValueError(f"{raw['output']!r} is one number")
     if output.dtype.name != conv.dtype:
         raise ValueError(f"{raw['output']!r} is {output.dtype.name}, expected {conv.dtype}")
     probes = None
@@ -276,7 +303,8 @@ def _entry(
         probes = SavedProbes(**raw["probes"])
     orders = None
     if "orders" in raw:
-        orders = _orders(raw["orders"], arrays, (math.prod(expected[:3]), expected[3]))
+        shape = (math.prod(output.shape[:-1]), output.shape[-1])
+        orders = _orders(raw["orders"], arrays, shape)
     return Entry(cell, output, probes, orders)
 
 

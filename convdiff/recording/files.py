@@ -35,6 +35,8 @@ def read_recording(path: Path, name: str = "") -> Recording:
     name: what its runtimes say they were recorded in; the file's own name if empty.
     """
     refuse_suffix(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise RecordingError(f"{path}: not a file")  # a pipe or a device may never end
     try:
         header, arrays = CODECS[path.suffix].read(path)
     except OSError as error:

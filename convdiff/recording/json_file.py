@@ -16,8 +16,8 @@ import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
 from convdiff.compare.floats import FORMATS, hexes
-from convdiff.recording.document import check_array, check_header
-from convdiff.recording.recording import RecordingError
+from convdiff.recording.document import check_array, check_header, parsed
+from convdiff.recording.recording import RecordingError, quoted
 
 Array = np.ndarray[Any, Any]
 
@@ -35,7 +35,8 @@ def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> No
         raise RecordingError(
             f"{values:,} values are too many for .json; name the recording .safetensors"
         )
-    with path.open("w", encoding="utf-8") as stream:
+    # What an environment has that is no text is escaped, as JSON does it.
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.writelines(_lines(header, arrays))
 
 
@@ -44,10 +45,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     if path.stat().st_size > MOST_BYTES:
         raise RecordingError(f"{path}: larger than {MOST_BYTES >> 20} MB; use .safetensors")
     try:
-        document = json.loads(path.read_bytes())
+        document = parsed(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        said = str(error).splitlines()[0] if str(error) else "not JSON"
-        raise RecordingError(f"{path}: not a recording: {said}") from None
+        raise RecordingError(f"{path}: not a recording: {quoted(error)}") from None
     if not isinstance(document, dict):
         raise RecordingError(f"{path}: not a convdiff recording")
     values = document.pop("values", None)
@@ -58,8 +58,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     for name, spec in header["arrays"].items():
         try:
             array = _array(values[name], spec)
-        except (ValueError, TypeError, OverflowError):
-            raise RecordingError(f"{path}: damaged: the values of {name!r}") from None
+        except (ValueError, TypeError, OverflowError, AttributeError):
+            raise RecordingError(f"{path}: damaged: the values of {quoted(name)}") from None
         arrays[name] = check_array(name, spec, array, str(path))
     return header, arrays
 
@@ -120,6 +120,8 @@ def _array(values: Any, spec: dict[str, Any]) -> Array:
     again = array.astype(np.float64)
     for side in (again, told.astype(np.float64)):  # lossless, and said alike twice
         if not np.array_equal(side, exact, equal_nan=True):
+            raise ValueError
+        if (np.signbit(side) != np.signbit(exact)).any():  # 0.0 and -0.0 are equal
             raise ValueError
     for at, raw in special.items():
         array.view(FORMATS[spec["dtype"]].bits)[at] = raw

@@ -17,8 +17,18 @@ from convdiff.runtime.model import Runtime
 Array = np.ndarray[Any, Any]
 
 
+QUOTED = 200
+"""Characters that a message quotes of a file, which may say anything."""
+
+
 class RecordingError(ConvdiffError):
     """A recording that can't be used: which, and why."""
+
+
+def quoted(said: object) -> str:
+    """Return what a message says of a file's own words: their first line, cut."""
+    line = next(iter(str(said).splitlines()), "")
+    return line if len(line) <= QUOTED else line[:QUOTED] + "…"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
-from convdiff.recording.document import check_array, check_header
-from convdiff.recording.recording import RecordingError
+from convdiff.recording.document import check_array, check_header, parsed
+from convdiff.recording.recording import RecordingError, quoted
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,7 @@ def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> No
     from safetensors.numpy import save_file
 
     text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = text.encode("utf-8", "backslashreplace").decode()  # what is no text, as JSON escapes it
     stored = {name: np.ascontiguousarray(_plain(array)) for name, array in arrays.items()}
     try:
         save_file(stored, path, {METADATA: text})
@@ -43,7 +44,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             text = (file.metadata() or {}).get(METADATA)
             if text is None:
                 raise RecordingError(f"{path}: not a convdiff recording")
-            header = check_header(json.loads(text), str(path))
+            header = check_header(parsed(text), str(path))
             specs = header["arrays"]
             if set(file.keys()) != set(specs):
                 raise RecordingError(f"{path}: damaged: its arrays are not those that it names")
@@ -54,7 +55,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
                     array = array.view(numpy_dtype("bfloat16"))
                 arrays[name] = check_array(name, spec, array, str(path))
     except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = quoted(error) or type(error).__name__
         raise RecordingError(f"{path}: not a sound safetensors file: {said}") from None
     return header, arrays
 

@@ -84,6 +84,16 @@ _CELL: Schema = _object(
     "probes",
     "orders",
 )
+_TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
+_FINGERPRINT: Schema = {
+    "type": "object",
+    "properties": {
+        "cpu_isa": {"type": "array", "items": _TEXT},
+        "device_names": _TEXTS,
+        "settings": _TEXTS,
+    },
+}
+"""What is read of it; each framework says what else it has to say."""
 _RUNTIME: Schema = _object(
     {
         "framework": _TEXT,
@@ -94,7 +104,7 @@ _RUNTIME: Schema = _object(
             "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2},
         },
         "label": _TEXT,
-        "fingerprint": {"type": "object"},
+        "fingerprint": _FINGERPRINT,
     }
 )
 _CASE: Schema = _object(

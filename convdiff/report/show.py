@@ -24,7 +24,9 @@ def lines(recording: Recording, *, show_all: bool) -> Iterator[str]:
     for number, name in enumerate(sorted(recording.cases)):
         if number:
             yield ""
-        yield from _case(recording.cases[name], show_all=show_all)
+        for line in _case(recording.cases[name], show_all=show_all):
+            # What a file says may be anything; a terminal's commands are not passed on.
+            yield "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[str]:
