@@ -79,7 +79,7 @@ def test_a_broken_case_is_a_case(text: str):
         "filter: 1\n...\ninput: 2\n",
         "{filter: 1, then: {input: 2}}",
         '{"filter": "input: ", "x": [{"input": 1}]}',
-        "{filter: 1} # , input: 2",
+        "{filter: 1, # input: 2\n x: 3}",
         "[filter: 1, input: 2]",
         "# yaml-language-server: $schema=https://example.org/workflow.json\non: push\n",
         "on: push\n" + "# padding\n" * 1000 + SCHEMA,
