@@ -1,0 +1,259 @@
+"""`convdiff show`: a recording as lines of text, for people and for `git diff`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import COMMAND, convdiff, environment
+from recordings import FINGERPRINT, case_of, recorded, recording, resealed, runtime, tensors_of
+from recordings import saved as orders_of
+
+from convdiff.recording.files import read_recording, write_recording
+from convdiff.recording.recording import Recording, SavedProbes
+from convdiff.report.show import MOST, lines
+
+
+@pytest.fixture
+def whole() -> Recording:
+    """Two lengths of three outputs each, in simple numbers."""
+    tensors = tensors_of((1, 2, 1, 1), (1, 1, 4, 1))
+    tensors.filter_hwio.reshape(-1)[:] = 0.5, 2
+    assert tensors.bias is not None
+    tensors.bias[:] = -1
+    tensors.input_nhwc.reshape(-1)[:] = 1, -2, 0.1, 3
+    return recording(recorded("[0 1 b]", tensors, lengths=(3, 4)))
+
+
+def shown(whole: Recording, *, show_all: bool = False) -> list[str]:
+    return list(lines(whole, show_all=show_all))
+
+
+def test_a_small_recording_in_full(whole: Recording):
+    text = "\n".join(shown(whole))
+    assert re.sub("sha256 [0-9a-f]{16}", "sha256 …", text) == (
+        "one\n"
+        "  filter    1×2×1×1 HWIO, float32, strides 1×1, dilations 1×1, groups 1\n"
+        "            sha256 …\n"
+        "  bias      1, sha256 …\n"
+        "  input     1×1×4×1 NHWC, sha256 …\n"
+        "  expect    length bitwise, batch bitwise, threads bitwise, repeat bitwise, "
+        "baseline bitwise, device rounding, runtime rounding, reference rounding\n"
+        "  tensorflow:cpu  tensorflow 2.21.0, oneDNN on, CPU avx2, 2 threads, Python 3.11.7\n"
+        "\n"
+        "  conv2d T=3 batch 1\n"
+        "    1×1×2×1 NHWC, sha256 …\n"
+        "    probes  clean\n"
+        "    order   [0 1 b]  (2 of 2 elements)\n"
+        "    0,0,0,0  -4.50000000  -0x1.2000000000000p+2\n"
+        "    0,0,1,0  -1.79999995  -0x1.cccccc0000000p+0\n"
+        "\n"
+        "  conv2d T=4 batch 1\n"
+        "    1×1×3×1 NHWC, sha256 …\n"
+        "    probes  clean\n"
+        "    order   [0 1 b]  (3 of 3 elements)\n"
+        "    0,0,0,0  -4.50000000  -0x1.2000000000000p+2\n"
+        "    0,0,1,0  -1.79999995  -0x1.cccccc0000000p+0\n"
+        "    0,0,2,0  5.05000019  0x1.4333340000000p+2"
+    )
+
+
+def test_a_changed_bit_changes_its_line_and_the_checksum(whole: Recording):
+    before = shown(whole)
+    (case,) = whole.cases.values()
+    output = case.entries[1].output.copy()
+    output[0, 0, 1, 0] = np.nextafter(output[0, 0, 1, 0], np.float32(9))
+    entries = (case.entries[0], replace(case.entries[1], output=output))
+    after = shown(recording(replace(case, entries=entries)))
+    differing = [(was, now) for was, now in zip(before, after, strict=True) if was != now]
+    assert len(differing) == 2
+    assert "sha256" in differing[0][0]
+    assert differing[1][0].startswith("    0,0,1,0  ")
+    assert differing[1][1].startswith("    0,0,1,0  ")
+
+
+def test_every_value_is_at_its_place(whole: Recording):
+    tensors = tensors_of((2, 1, 1, 3), (2, 4, 5, 1))
+    one = recorded("[0 1 b]", tensors)
+    (entry,) = one.entries
+    assert entry.output.shape == (2, 3, 5, 3)
+    rows = [
+        line.split() for line in shown(recording(one)) if re.match(r"    \d+,\d+,\d+,\d+ ", line)
+    ]
+    assert len(rows) == entry.output.size
+    for index, decimal, exact in rows:
+        value = entry.output[tuple(map(int, index.split(",")))]
+        assert float.fromhex(exact) == value
+        assert np.float32(decimal) == value
+
+
+def test_orders_probes_runtimes_and_repeats_are_told():
+    tensors = tensors_of((1, 3, 1, 2), (2, 1, 6, 1))
+    at = runtime("gpu:0", TF_X="1")
+    one = recorded("[0 1 2 b]", tensors, at=at)
+    (entry,) = one.entries
+    which = np.zeros((8, 2), np.int32)
+    which[0], which[1:3] = -1, 1
+    orders = orders_of(entry.output, "[0 1 2 b]", "[b 0 1 2]", which=which)
+    orders = replace(orders, refusals=(("budget", "the budget of calls was spent"),))
+    probes = SavedProbes({"narrowed": "10 bits", "flushes": "inputs"}, "shifted by 1")
+    again = replace(entry, cell=replace(entry.cell, repeat=1), orders=None, probes=None)
+    silent = replace(entry, cell=replace(entry.cell, batch=1), probes=SavedProbes({}, silent=True))
+    silent = replace(silent, output=entry.output[:1], orders=None)
+    told = replace(entry, orders=orders, probes=probes)
+    whole = recording(
+        replace(
+            one,
+            case=replace(case_of(tensors), lock_order=True),
+            entries=(told, again, silent),
+            fingerprints={at: FINGERPRINT, runtime(): FINGERPRINT},
+        )
+    )
+    text = "\n".join(shown(whole))
+    for line in (
+        "reference rounding, order locked",
+        "  tensorflow:gpu:0[TF_X=1]  tensorflow 2.21.0",
+        "  tensorflow:cpu  tensorflow 2.21.0",
+        "  conv2d T=6 batch 2 tensorflow:gpu:0[TF_X=1]",
+        "    probes  flushes: inputs; narrowed: 10 bits; fits: shifted by 1",
+        "    order   [0 1 2 b]  (10 of 16 elements)",
+        "    order   [b 0 1 2]  (4 of 16 elements)",
+        "    order   none: budget: the budget of calls was spent",
+        "  conv2d T=6 batch 2 run 2 tensorflow:gpu:0[TF_X=1]",
+        "    probes  no answer",
+    ):
+        assert line in text
+
+
+def test_many_values_are_cut_and_all_are_shown_where_asked_for():
+    tensors = tensors_of((1, 1, 1, 1), (1, 1, MOST + 500, 1))
+    whole = recording(recorded("(0+b)", tensors))
+    few, all_ = shown(whole), shown(whole, show_all=True)
+    assert few[-1] == "    … and 500 more values; --all shows them"
+    assert all_[: len(few) - 1] == few[:-1]
+    assert len(all_) == len(few) - 1 + 500
+    assert all_[-1].startswith(f"    0,0,{MOST + 499},0  ")
+
+
+def test_all_kinds_of_numbers_have_a_line():
+    tensors = tensors_of((1, 1, 1, 1), (1, 1, 8, 1))
+    raw = [0x80000000, 0x7F800000, 0xFF800000, 0x7FC00001, 0xFF800001, 1, 0x7F7FFFFF, 0]
+    output = np.array(raw, np.uint32).view(np.float32).reshape(1, 1, 8, 1)
+    one = recorded("(0+b)", tensors)
+    odd = replace(one, entries=(replace(one.entries[0], output=output),))
+    rows = [line.split() for line in shown(recording(odd))[-8:]]
+    assert [row[2] for row in rows] == [
+        "-0x0.0p+0",
+        "inf",
+        "-inf",
+        "nan",
+        "nan",
+        "0x1.0000000000000p-149",
+        "0x1.fffffe0000000p+127",
+        "0x0.0p+0",
+    ]
+
+
+def test_it_is_the_same_wherever_and_from_whichever_format(whole: Recording, tmp_path: Path):
+    paths = [tmp_path / "one.json", tmp_path / "other" / "two.safetensors"]
+    seen = set()
+    for path, seed in zip(paths, "12", strict=True):
+        path.parent.mkdir(exist_ok=True)
+        write_recording(path, whole)
+        elsewhere = {"PYTHONHASHSEED": seed, "COLUMNS": seed + "00", "TZ": "Asia/Tokyo"}
+        ran = convdiff("show", path, env=elsewhere, cwd=path.parent)
+        assert (ran.code, ran.err) == (0, "")
+        seen.add(ran.out)
+    assert seen == {"".join(f"{line}\n" for line in shown(whole))}
+
+
+@pytest.mark.parametrize("said", ["\x1b[31mred", "two\nlines", "\r", "\u202e", "\u2028", "\ud800"])
+def test_what_a_file_says_commands_no_terminal(said: str, whole: Recording, tmp_path: Path):
+    """Names, settings, notations and traits are anybody's words, and each stays on its line."""
+    path = tmp_path / "said.json"
+    write_recording(path, whole)
+    usual = len(shown(whole))
+
+    def say(document: dict[str, object]) -> None:
+        text = json.dumps(document)
+        for was in ("one", "2.21.0", "TF_X", "[0 1 b]"):
+            text = text.replace(f'"{was}"', json.dumps(was + said))
+        document.update(json.loads(text))
+        case = document["cases"][0]  # type: ignore[index]
+        case["runtimes"][0]["settings"] = [["TF_X", said]]
+        case["cells"][0]["probes"]["traits"] = {said: said}
+
+    resealed(path, say)
+    found = shown(read_recording(path))
+    assert len(found) == usual
+    assert all(line.isprintable() for line in found)
+    assert "".join(found).count("\N{REPLACEMENT CHARACTER}") >= 5
+
+
+def test_show_into_head_ends_well(tmp_path: Path):
+    """The reader goes away after a line: no traceback, and no other exit code."""
+    tensors = tensors_of((1, 1, 1, 1), (1, 1, 60_000, 1))
+    path = tmp_path / "large.safetensors"
+    write_recording(path, recording(recorded("(0+b)", tensors)))
+    done = subprocess.Popen(
+        [*COMMAND, "show", "--all", path],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert done.stdout is not None and done.stderr is not None
+    assert done.stdout.readline() == b"one\n"
+    done.stdout.close()
+    assert done.wait(60) == 0
+    assert done.stderr.read() == b""
+    done.stderr.close()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_git_shows_recordings_in_its_diffs_with_it(whole: Recording, tmp_path: Path):
+    """As --help says: two lines, and `git diff` tells which value changed."""
+    path = tmp_path / "baseline.safetensors"
+    env = {
+        **environment(),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "HOME": str(tmp_path),
+    }
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", tmp_path, *arguments], env=env, check=True, capture_output=True, text=True
+        ).stdout
+
+    git("init", "-q")
+    (tmp_path / ".gitattributes").write_text("*.safetensors diff=convdiff\n")
+    git("config", "diff.convdiff.textconv", f"{sys.executable} -m convdiff show")
+    write_recording(path, whole)
+    git("add", ".")
+    (case,) = whole.cases.values()
+    output = case.entries[0].output.copy()
+    output[0, 0, 0, 0] = -4.25
+    entries = (replace(case.entries[0], output=output), case.entries[1])
+    write_recording(path, recording(replace(case, entries=entries)))
+    changed = [line for line in git("diff").splitlines() if re.match(r"[+-] ", line)]
+    assert len(changed) == 4  # the checksum and the value, before and after
+    assert "-    0,0,0,0  -4.50000000  -0x1.2000000000000p+2" in changed
+    assert "+    0,0,0,0  -4.25000000  -0x1.1000000000000p+2" in changed
+
+
+def test_what_is_shown_can_be_read_again(whole: Recording, tmp_path: Path):
+    """Showing changes nothing: the file is as it was."""
+    path = tmp_path / "one.json"
+    write_recording(path, whole)
+    before = path.read_bytes()
+    assert convdiff("show", path).code == 0
+    assert path.read_bytes() == before
+    assert list(read_recording(path).cases) == ["one"]
