@@ -37,6 +37,9 @@ Array = np.ndarray[Any, Any]
 Header = dict[str, Any]
 Arrays = Mapping[str, Array]
 
+DEEPEST = 64
+"""Levels of a header; a report of deeper ones would not end well."""
+
 
 def to_document(recording: Recording) -> tuple[Header, dict[str, Array]]:
     """Return the header, sorted and sealed, and the arrays it names."""
@@ -78,7 +81,7 @@ def check_header(header: Any, name: str) -> Header:
 
     body = {key: value for key, value in header.items() if key != "sha256"}
     try:
-        _refuse_fractions(body)
+        _refuse_odd(body)
         validator()(header)
         sound = _seal(body) == header["sha256"]
     except (fastjsonschema.JsonSchemaException, ValueError, RecursionError) as error:
@@ -121,20 +124,24 @@ def _once(pairs: list[tuple[str, Any]]) -> Header:
     return found
 
 
-def _refuse_fractions(header: Header) -> None:
+def _refuse_odd(header: Header) -> None:
     """Raise ValueError for what JSON Schema takes for a whole number and Python does not: 1.0.
 
-    A fingerprint may have fractions, but 1e999, which is infinite, nobody may.
+    A fingerprint may have fractions, but 1e999, which is infinite, nobody may. Nor may anything be
+    nested deeply.
     """
-    left: list[tuple[Any, bool]] = [(header, False)]
+    left: list[tuple[Any, bool, int]] = [(header, False, 0)]
     while left:
-        value, free = left.pop()
+        value, free, depth = left.pop()
+        if depth > DEEPEST:
+            raise ValueError("nested too deeply")
         if isinstance(value, float) and not (free and math.isfinite(value)):
             raise ValueError(f"{value} is not a whole number")
         if isinstance(value, dict):
-            left += [(one, free or key == "fingerprint") for key, one in value.items()]
-        elif isinstance(value, list):
-            left += [(one, free) for one in value]
+            inside = [(one, free or key == "fingerprint") for key, one in value.items()]
+        else:
+            inside = [(one, free) for one in value] if isinstance(value, list) else []
+        left += [(*one, depth + 1) for one in inside]
 
 
 def _seal(body: Header) -> str:

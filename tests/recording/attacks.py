@@ -221,6 +221,14 @@ class Attacks:
             for key in ("kind", "cases", "arrays", "values"):
                 raw = text.replace(f'"{key}": ', f'"{key}": {nested(depth)}, "was": ', 1).encode()
                 yield f"nested {key} {depth}", ".json", raw
+        for depth in (10, 100, 300, 440, 480):
+            document = copy.deepcopy(self.document)
+            inside = document["cases"][0]["runtimes"][0]["fingerprint"]
+            for number in range(depth):
+                inside["x"] = {} if number % 2 else [{}]
+                inside = inside["x"] if number % 2 else inside["x"][0]
+            yield f"sealed and nested {depth}", ".json", self.sealed(document)
+            yield f"sealed and nested {depth}", ".safetensors", self.packed_with(document)
         for digits in (4000, 4400, 10_000):
             version = b'"schema_version": ' + b"9" * digits
             yield f"{digits} digits", ".json", self.plain.replace(b'"schema_version": 1', version)

@@ -75,6 +75,13 @@ def infinite(document: Json) -> None:
     document["cases"][0]["runtimes"][0]["fingerprint"]["threads"] = float("inf")
 
 
+def nested(document: Json) -> None:
+    inside = document["cases"][0]["runtimes"][0]["fingerprint"]
+    for _ in range(40):
+        inside["x"] = [{}]
+        inside = inside["x"][0]
+
+
 def long_name(document: Json) -> None:
     at_cell(document)["output"] = "x" * 90_000
 
@@ -102,6 +109,7 @@ def no_bits(document: Json) -> None:
         (another_format, "damaged: no summation order: it gives float16, not float32"),
         (instruction_sets, "damaged header: data.cases[0].runtimes[0].fingerprint.cpu_isa"),
         (infinite, "Infinity is no JSON"),
+        (nested, "damaged header: nested too deeply"),
         (long_name, "damaged: case 0: '" + "x" * 199 + "…"),
         (another_runtime, "damaged: case 0: list index out of range"),
         (endless, "damaged: case 0: a cell is larger than the input"),
