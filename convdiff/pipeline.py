@@ -60,6 +60,8 @@ class Request:
     """What is recorded, to be compared with."""
     record: bool = False
     """Keep what is observed for a recording."""
+    pairwise: bool = False
+    """Compare every runtime with every other, not just with the first."""
     adding: bool = False
     """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
@@ -74,7 +76,8 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
             tensors = make_tensors(case)
             found = {s.runtime: s for s in stand(request.interpreters, case.devices, pool)}
             standings.update(found)
-            plan = expand(case, [runtime for runtime, s in found.items() if s.available])
+            here = [runtime for runtime, s in found.items() if s.available]
+            plan = expand(case, here, pairwise=request.pairwise)
             fingerprints = {runtime: s.fingerprint for runtime, s in found.items()}
             archive = _archive(plan, tensors, request, fingerprints)
             results.append(

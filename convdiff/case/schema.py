@@ -123,8 +123,8 @@ CASE: Schema = {
             "minItems": 1,
             "items": {
                 "type": "string",
-                "pattern": r"^(cpu|gpu(:\d+)?)$",
-                "description": "cpu, gpu (every visible one) or gpu:N",
+                "pattern": r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$",
+                "description": "cpu, gpu (every visible one) or gpu:N, with modes: cpu+xla",
             },
         },
         "height": {**POSITIVE, "description": "rows of the input; default: the filter's"},

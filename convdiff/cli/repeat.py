@@ -26,8 +26,14 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words += ["--batch", write_range(batches).replace(" ", "")]
     if options.threads:
         words += ["--threads", write_range(options.threads).replace(" ", "")]
-    if options.framework != DEFAULT_FRAMEWORK:
+    if options.framework and options.framework != DEFAULT_FRAMEWORK:
         words += ["--framework", ",".join(options.framework)]
+    for kernel in options.kernel:
+        words += ["--kernel", kernel]
+    for runtime in options.runtime:
+        words += ["--runtime", runtime]
+    if options.pairwise:
+        words.append("--pairwise")
     if options.device:
         words += ["--device", ",".join(options.device)]
     for name, values in options.vary:
