@@ -9,6 +9,7 @@ import numpy as np
 
 from convdiff.case.model import Axis
 from convdiff.compare.alignment import aligned
+from convdiff.compare.blocks import Block, blocks
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
 from convdiff.compare.floats import spacing
@@ -87,29 +88,20 @@ def compare(
     difference = measure(a, b, strict, most)
     if difference.worst is None:
         return Comparison(axis, *cells, difference, constant=_constant(a))
-    part = reference.scales.prefix(a.shape)
-    terms, form = reference.terms, reference.format
-    with np.errstate(invalid="ignore", over="ignore"):
-        size = np.abs(b.astype(np.float64) - a.astype(np.float64))
-        lost = ~np.isfinite(size)
-        size[lost] = 0.0
-        flush = reference.underflow
-        bound = worst_case(part, terms, form, flush)
-        usual = screen(part, terms, form, a, b, flush)
     exact = reference.exact_at(difference.worst.index)
-    top = difference.max_index
-    assert top is not None
+    bound, usual, overflow = _ratios(a, b, reference)
+    top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,
         *cells,
         difference,
         constant=None,
-        bound_ratio=_ratio(size, bound),
-        screen_ratio=_ratio(size, usual),
-        overflow_possible=bool((part.absolute[lost] >= form.largest / 2).all()),
+        bound_ratio=bound,
+        screen_ratio=usual,
+        overflow_possible=overflow,
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
-        condition=_condition(float(part.absolute[top]), float(exact[0])),
+        condition=_condition(float(top.absolute[0]), float(exact[0])),
     )
 
 
@@ -122,16 +114,45 @@ def _constant(output: Array) -> str | None:
     """Return what makes an output say nothing: it is all zero, all NaN or all infinite."""
     if not output.any():
         return "all zero"
-    wide = output.astype(np.float64) if output.dtype.name == "bfloat16" else output
-    if np.isnan(wide).all():
+    if np.isnan(output).all():
         return "all NaN"
-    return "all infinite" if np.isinf(wide).all() else None
+    return "all infinite" if np.isinf(output).all() else None
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _ratios(a: Array, b: Array, reference: Reference) -> tuple[float, float, bool]:
+    """Return max |Δ| / 2γₙA, max |Δ| / screen, and whether all that is lost may have overflowed.
+
+    Only what differs is held against its scales, a block at a time.
+    """
+    terms, form, flush = reference.terms, reference.format, reference.underflow
+    bound = usual = 0.0
+    overflow = True
+    for block in blocks(a.shape):
+        x, y = a[block], b[block]
+        size = np.abs(y.astype(np.float64) - x.astype(np.float64))
+        here = size != 0  # so it is where neither is finite
+        if not here.any():
+            continue
+        part = reference.scales_in(block, here)
+        size = size[here]
+        lost = ~np.isfinite(size)
+        size[lost] = 0.0
+        bound = max(bound, _ratio(size, worst_case(part, terms, form, flush)))
+        usual = max(usual, _ratio(size, screen(part, terms, form, x[here], y[here], flush)))
+        overflow &= bool((part.absolute[lost] >= form.largest / 2).all())
+    return bound, usual, overflow
 
 
 def _ratio(size: Array, bound: Array) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(size == 0, 0.0, size / bound)
     return float(ratio.max(initial=0.0))
+
+
+def _box(index: Array) -> Block:
+    """Return the block that is one element."""
+    return tuple(slice(int(i), int(i) + 1) for i in index)
 
 
 def _condition(absolute: float, value: float) -> float:
@@ -142,19 +163,20 @@ def _nearness(
     a: Array, b: Array, reference: Reference, difference: Difference, exact_worst: Array
 ) -> Nearness:
     """Measure both sides against exact: wherever it is known, else at the worst elements."""
-    if reference.exact is not None:
-        truth = reference.exact[tuple(slice(0, extent) for extent in a.shape)]
-    else:
+    if reference.exact is None:
         assert difference.worst is not None
         truth, a, b = exact_worst, difference.worst.baseline, difference.worst.candidate
-    wide = truth.astype(np.float64)
-    unit = spacing(wide, reference.format)
-    with np.errstate(invalid="ignore", over="ignore"):
-        errors = [_error(side.astype(np.float64), wide) for side in (a, b)]
-        in_ulps = [np.max(error / unit) for error in errors]
-    return Nearness(
-        float(in_ulps[0]), float(in_ulps[1]), float(errors[0].max()), float(errors[1].max())
-    )
+    else:
+        truth = reference.exact[tuple(slice(0, extent) for extent in a.shape)]
+    sizes, in_ulps = np.zeros((2, 2))  # of baseline and candidate, the largest so far
+    for block in blocks(a.shape):
+        wide = truth[block].astype(np.float64)
+        unit = spacing(wide, reference.format)
+        with np.errstate(invalid="ignore", over="ignore"):
+            errors = [_error(side[block].astype(np.float64), wide) for side in (a, b)]
+            sizes = np.maximum(sizes, [error.max() for error in errors])
+            in_ulps = np.maximum(in_ulps, [(error / unit).max() for error in errors])
+    return Nearness(*map(float, in_ulps), *map(float, sizes))
 
 
 def _error(values: Array, truth: Array) -> Array:

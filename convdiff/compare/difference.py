@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from convdiff.compare.blocks import blocks, corner
 from convdiff.compare.floats import format_of, ulps
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +30,15 @@ class Elements:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def fields(self) -> tuple[Array, ...]:
+        """All that is known of them, each along the same axis."""
+        return self.index, self.baseline, self.candidate, self.delta, self.ulp
+
+    def at(self, places: Array) -> Elements:
+        """Return the elements at these places of the list."""
+        return Elements(*(field[places] for field in self.fields))
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -47,44 +58,91 @@ class Difference:
 
 
 def differs(a: Array, b: Array, strict: bool) -> Array:
-    """Return the mask of elements whose bits differ.
+    """Return the mask of elements whose bits differ; a and b are of one shape and dtype.
 
     Unless strict, −0 equals +0 and every NaN equals every other.
     """
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {a.shape} and {b.shape} do not match")
+    mask = np.empty(a.shape, bool)
+    for block in blocks(a.shape):
+        mask[block] = _differ(a[block], b[block], strict)
+    return mask
+
+
+def measure(a: Array, b: Array, strict: bool, most: int) -> Difference:
+    """Measure b against a, both NHWC of one shape and dtype; keep the `most` worst elements."""
+    columns = np.zeros(a.shape[2], np.uint64)
+    parts: list[Difference] = []
+    for block in blocks(a.shape):
+        mask = _differ(a[block], b[block], strict)
+        if mask.any():
+            part, steps = _measured(a[block], b[block], mask, corner(block), most)
+            here = columns[block[2]]
+            np.maximum(here, steps.max(axis=(0, 1, 3)), out=here)
+            parts.append(part)
+    if not parts:
+        return Difference(a.size, 0)
+    listed = zip(*(part.worst.fields for part in parts if part.worst is not None), strict=True)
+    worst = Elements(*(np.concatenate(field) for field in listed))
+    worst = worst.at(_largest(_size(worst.delta), most))
+    n, h, w, c = (int(i) for i in worst.index[0])
+    return Difference(
+        elements=a.size,
+        differing=sum(part.differing for part in parts),
+        max_abs=float(_size(worst.delta[:1])[0]),
+        max_ulp=max(part.max_ulp for part in parts),
+        max_index=(n, h, w, c),
+        appeared=sum(part.appeared for part in parts),
+        worst=worst,
+        by_column=columns,
+    )
+
+
+def _differ(a: Array, b: Array, strict: bool) -> Array:
     bits = format_of(a).bits
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     mask = a.view(bits) != b.view(bits)
     if not strict and mask.any():
         mask &= ~((a == b) | (np.isnan(a) & np.isnan(b)))
     return np.asarray(mask)
 
 
-def measure(a: Array, b: Array, strict: bool, most: int) -> Difference:
-    """Measure b against a, both NHWC of one shape and dtype; keep the `most` worst elements."""
-    mask = differs(a, b, strict)
-    count = int(np.count_nonzero(mask))
-    if count == 0:
-        return Difference(a.size, 0)
-    where = np.argwhere(mask)
+def _measured(
+    a: Array, b: Array, mask: Array, start: Sequence[int], most: int
+) -> tuple[Difference, Array]:
+    """Measure the elements under a mask of a block that begins at `start`.
+
+    Returns also the ulps at every element of the block, as uint64, 0 beside the mask.
+    """
     x, y = a[mask], b[mask]
     wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
     finite = np.isfinite(wide_x) & np.isfinite(wide_y)
     with np.errstate(invalid="ignore", over="ignore"):
         delta = wide_y - wide_x
     steps = np.where(finite, ulps(x, y), np.uint64(np.iinfo(np.int64).max))
-    size = np.where(finite, np.abs(delta), np.inf)
-    order = np.argsort(-size, kind="stable")[:most]
-    top = int(order[0])
-    columns = np.zeros(a.shape[2], np.uint64)
-    np.maximum.at(columns, where[:, 2], steps)
-    n, h, w, c = (int(i) for i in where[top])
-    return Difference(
-        elements=a.size,
-        differing=count,
-        max_abs=float(size[top]),
-        max_ulp=int(steps[finite].max()) if finite.any() else 0,
-        max_index=(n, h, w, c),
+    grid = np.zeros(mask.shape, np.uint64)
+    grid[mask] = steps
+    top = _largest(_size(delta), most)
+    index = np.stack(np.unravel_index(np.flatnonzero(mask)[top], mask.shape), axis=1) + start
+    part = Difference(
+        elements=mask.size,
+        differing=len(x),
+        max_ulp=int(steps.max(initial=0, where=finite)),
         appeared=int(np.count_nonzero(~finite)),
-        worst=Elements(where[order], x[order], y[order], delta[order], steps[order]),
-        by_column=columns,
+        worst=Elements(index, x[top], y[top], delta[top], steps[top]),
     )
+    return part, grid
+
+
+def _size(delta: Array) -> Array:
+    """Return |delta|: infinite wherever either side is not finite."""
+    size = np.abs(delta)
+    return np.where(np.isnan(size), np.inf, size)
+
+
+def _largest(size: Array, most: int) -> Array:
+    """Return the places of the `most` largest, largest first; equal ones stay in their order."""
+    some = np.arange(len(size))
+    if most < len(size):
+        some = np.flatnonzero(size >= np.partition(size, -most)[-most])
+    return np.asarray(some[np.argsort(-size[some], kind="stable")[:most]])

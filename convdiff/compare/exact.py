@@ -15,13 +15,14 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
+from convdiff.compare.blocks import blocks, corner
 from convdiff.compare.floats import FORMATS, round_fraction, round_to
 from convdiff.worker.windows import windows
 
 Array = np.ndarray[Any, Any]
 
-CHUNK = 1 << 21
-"""Outputs summed at once; memory stays below about 200 MB."""
+CHUNK = 1 << 16
+"""Outputs summed at once, so that the sums and their errors stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,6 @@ class Scales:
     """A = Σ|x·w| + |b|"""
     euclidean: Array
     """L2 = √(Σ(x·w)² + b²)"""
-
-    def prefix(self, shape: tuple[int, ...]) -> Scales:
-        """Return the scales of the first outputs along every axis."""
-        cut = tuple(slice(0, extent) for extent in shape)
-        return Scales(self.absolute[cut], self.euclidean[cut])
 
 
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
@@ -64,15 +60,13 @@ def exact(conv: Convolution, tensors: Tensors) -> Array:
     shape = conv.output_shape(tensors.input_nhwc.shape[0], height, length)
     result = np.empty(shape, dtype)
     view = _view(conv, tensors.input_nhwc)
-    rows = max(1, CHUNK // (shape[2] * shape[3]))
-    for image in range(shape[0]):
-        for top in range(0, shape[1], rows):
-            part = view[image, top : top + rows]
-            values, doubtful = _compensated(conv, tensors, part)
-            result[image, top : top + rows] = values
-            for y, x, channel in np.argwhere(doubtful):
-                index = (image, top + int(y), int(x), int(channel))
-                result[index] = exact_at(conv, tensors, index)
+    least = 2.0**-1040 if _may_underflow(tensors) else 0.0
+    for block in blocks(shape[:3], max(1, CHUNK // shape[3])):
+        values, doubtful = _compensated(conv, tensors, view[block], least)
+        result[block] = values
+        for n, y, x, channel in np.add(np.argwhere(doubtful), (*corner(block), 0)):
+            index = (int(n), int(y), int(x), int(channel))
+            result[index] = exact_at(conv, tensors, index)
     return result
 
 
@@ -103,34 +97,35 @@ def products_at(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _compensated(conv: Convolution, tensors: Tensors, part: Array) -> tuple[Array, Array]:
+def _compensated(
+    conv: Convolution, tensors: Tensors, part: Array, least: float
+) -> tuple[Array, Array]:
     """Sum with error terms (Sum2 of Ogita, Rump and Oishi, 2005) and certify the rounding.
 
-    `part` is (rows, OW, kh, kw, C). Returns the rounded outputs and a mask of those uncertified.
+    `part` is (…, kh, kw, C); least: what the products themselves may have lost. Returns the
+    rounded outputs, (…, O), and a mask of those uncertified.
     """
     dtype = tensors.input_nhwc.dtype
-    rows, columns = part.shape[:2]
+    places = part.shape[:-3]
     per_group, width = conv.channels_out // conv.groups, conv.channels_in // conv.groups
-    high = np.zeros((rows, columns, conv.groups, per_group))
+    high = np.zeros((*places, conv.groups, per_group))
     low = np.zeros_like(high)
     lost = np.zeros_like(high)  # Σ|error|, which bounds how wrong `low` itself may be
     weights = _wide(tensors.filter_hwio)
     for i, j, c in np.ndindex(*conv.kernel, width):
-        a = part[:, :, i, j, c::width].astype(np.float64)[..., None]
+        a = part[..., i, j, c::width].astype(np.float64)[..., None]
         b = weights[i, j, c].reshape(conv.groups, per_group)
         for term in _product(a, b, dtype):
             high, error = _two_sum(high, term)
             low += error
             lost += np.abs(error)
-    flat = (rows, columns, conv.channels_out)
+    flat = (*places, conv.channels_out)
     high, low, lost = high.reshape(flat), low.reshape(flat), lost.reshape(flat)
     if tensors.bias is not None:
         high, error = _two_sum(high, _wide(tensors.bias))
         low, lost = low + error, lost + np.abs(error)
     high, low = _two_sum(high, low)
-    slack = 4 * (2 * conv.taps + 2) * 2.0**-53 * lost
-    if _may_underflow(tensors):
-        slack += 2.0**-1040
+    slack = 4 * (2 * conv.taps + 2) * 2.0**-53 * lost + least
     certain = (low == 0) & (slack == 0)
     if dtype == np.float64:
         gap = np.spacing(np.abs(np.nextafter(high, 0)))
@@ -147,11 +142,13 @@ def _may_underflow(tensors: Tensors) -> bool:
 
     An error term reaches 2^-106 below its product; all of them together stay below 2^-1040.
     """
+    if tensors.input_nhwc.dtype != np.float64:
+        return False
     smallest = 1.0
     for array in (tensors.input_nhwc, tensors.filter_hwio):
         sizes = np.abs(_wide(array))
         smallest *= float(sizes.min(initial=1.0, where=sizes > 0))
-    return smallest < 2.0**-960 and tensors.input_nhwc.dtype == np.float64
+    return smallest < 2.0**-960
 
 
 def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Iterator[Array]:
@@ -177,21 +174,19 @@ def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:
-    """Convolve in fp64, a block of rows at a time."""
+    """Convolve in fp64, image by image, a block of places at a time."""
     view = _view(conv, input_nhwc)
-    batch, rows, columns = view.shape[:3]
     width, per_group = conv.channels_in // conv.groups, conv.channels_out // conv.groups
-    result = np.empty((batch, rows, columns, conv.channels_out))
-    step = max(1, (1 << 23) // (columns * conv.taps))
+    result = np.empty((*view.shape[:3], conv.channels_out))
     for group in range(conv.groups):
         outs = slice(group * per_group, (group + 1) * per_group)
         columns_of = filter_hwio[..., outs].reshape(conv.taps, per_group)
-        for image in range(batch):
-            for top in range(0, rows, step):
-                field = view[image, top : top + step, ..., group * width : (group + 1) * width]
+        for image in range(len(view)):
+            for rows, columns in blocks(view.shape[1:3], max(1, (1 << 23) // conv.taps)):
+                field = view[image, rows, columns, ..., group * width : (group + 1) * width]
                 table = np.ascontiguousarray(field).reshape(-1, conv.taps)
                 block = table @ columns_of
-                result[image, top : top + step, :, outs] = block.reshape(-1, columns, per_group)
+                result[image, rows, columns, outs] = block.reshape(*field.shape[:2], per_group)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -9,14 +10,19 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
+from convdiff.compare.blocks import Block
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
 from convdiff.compare.floats import Format, format_of
+from convdiff.compare.places import Places
 
 Array = np.ndarray[Any, Any]
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""
+
+WHOLE = 1_000_000
+"""Outputs; up to here the scales of all are kept, beyond they are made where asked for."""
 
 
 class Reference:
@@ -41,13 +47,25 @@ class Reference:
     def underflow(self) -> float:
         """What flushing to zero can make of any output, at most."""
         arrays = (self.tensors.input_nhwc, self.tensors.filter_hwio)
-        largest = sum(float(np.abs(array.astype(np.float64)).max()) for array in arrays)
+        largest = sum(max(float(array.max()), -float(array.min())) for array in arrays)
         return underflow(self.terms, self.format, largest)
 
     @cached_property
-    def scales(self) -> Scales:
-        """A and L2 of every output."""
+    def scales(self) -> Scales | None:
+        """A and L2 of every output, or None where there are too many to keep."""
+        if math.prod(self.shape) > WHOLE:
+            return None
         return scales(self.conv, self.tensors)
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.conv, self.tensors)
+
+    def scales_in(self, block: Block, mask: Array) -> Scales:
+        """Return A and L2 of the outputs under a mask of one block, in 1-d arrays."""
+        if self.scales is None:
+            return self._places.scales(block, mask)
+        return Scales(self.scales.absolute[block][mask], self.scales.euclidean[block][mask])
 
     @cached_property
     def exact(self) -> Array | None:

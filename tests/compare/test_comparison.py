@@ -113,11 +113,13 @@ def test_an_infinity_may_be_an_overflow_only_where_the_terms_are_large():
     assert compared(large, [60000], [np.inf]).overflow_possible
     small = reference_of([1, 2, 3], [1, 1, 1], "float16")
     assert not compared(small, [6], [np.inf]).overflow_possible
+    assert not compared(small, [6], [np.nan]).overflow_possible
 
 
 def test_the_condition_number_is_that_of_the_worst_element():
     reference = reference_of([1000, -999, 1], [1, 1])
-    found = compared(reference, [1, -998], [1 + 2.0**-20, -998])
+    found = compared(reference, [1, -998], [1 + 2.0**-10, -998 - 2.0**-13])
+    assert len(found.exact) == 2
     assert found.condition == 1999.0
 
 

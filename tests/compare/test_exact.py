@@ -9,8 +9,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from drawn import convolutions
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
@@ -55,52 +55,6 @@ def bits(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(FORMATS[array.dtype.name].bits)
 
 
-def random_array(rng: np.random.Generator, shape, dtype, flavour: str) -> np.ndarray:
-    """Draw data that is easy, cancels, spans many magnitudes, or is mostly zero."""
-    values = rng.standard_normal(shape)
-    if flavour == "integers":
-        values = rng.integers(-8, 9, shape).astype(float)
-    elif flavour == "wide":
-        top = {"float16": 4, "bfloat16": 60, "float32": 60, "float64": 500}[dtype.name]
-        values = values * 2.0 ** rng.integers(-top, top // 2, shape)
-    elif flavour == "sparse":
-        values = values * (rng.random(shape) < 0.2)
-    elif flavour == "cancelling":
-        values = np.sign(values) * (
-            1 + rng.integers(0, 3, shape) * 2.0 ** -(FORMATS[dtype.name].precision - 1)
-        )
-    return values.astype(dtype)
-
-
-@st.composite
-def convolutions(draw, name: str) -> tuple[Convolution, Tensors]:
-    dtype = numpy_dtype(name)
-    groups = draw(st.integers(1, 3))
-    width, per_group = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    conv = Convolution(
-        kernel=(draw(st.integers(1, 3)), draw(st.integers(1, 3))),
-        channels_in=groups * width,
-        channels_out=groups * per_group,
-        strides=(draw(st.integers(1, 2)), draw(st.integers(1, 3))),
-        dilations=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
-        groups=groups,
-        dtype=name,
-    )
-    reach = conv.reach
-    shape = (
-        draw(st.integers(1, 2)),
-        reach[0] + draw(st.integers(0, 2)),
-        reach[1] + draw(st.integers(0, 3)),
-        conv.channels_in,
-    )
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    flavours = st.sampled_from(["normal", "integers", "wide", "sparse", "cancelling"])
-    input_nhwc = random_array(rng, shape, dtype, draw(flavours))
-    filter_hwio = random_array(rng, conv.filter_shape, dtype, draw(flavours))
-    bias = random_array(rng, (conv.channels_out,), dtype, draw(flavours))
-    return conv, Tensors(filter_hwio, bias if draw(st.booleans()) else None, input_nhwc)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_is_bit_equal_to_rational_arithmetic(name):
     @settings(max_examples=60)
@@ -141,6 +95,17 @@ def test_what_the_error_term_itself_loses_is_not_taken_for_certain():
     x = np.array([2.0**60, 1.0, 2.0**-24, 2.0**-140, -(2.0**60)], np.float32)
     tensors = Tensors(np.ones((1, 5, 1, 1), np.float32), None, x.reshape(1, 1, 5, 1))
     assert float(exact(conv, tensors).item()) == 1 + 2.0**-23
+
+
+def test_what_is_uncertain_is_made_exact_where_it_is(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 3)
+    conv = Convolution((1, 5), 1, 1, strides=(1, 5))
+    x = np.ones((2, 3, 10, 1), np.float32)
+    x[1, 2, 5:, 0] = 2.0**60, 1.0, 2.0**-24, 2.0**-140, -(2.0**60)
+    expected = np.full((2, 3, 2, 1), 5, np.float32)
+    expected[1, 2, 1, 0] = 1 + 2.0**-23
+    tensors = Tensors(np.ones((1, 5, 1, 1), np.float32), None, x)
+    assert np.array_equal(exact(conv, tensors), expected)
 
 
 def test_fp64_products_below_the_subnormals_still_count():
