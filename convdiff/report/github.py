@@ -36,8 +36,8 @@ def _drift(case: CaseResult) -> Iterator[str]:
     for axis, findings in _by_axis(drifted).items():
         locked = all(finding.lock == "changed" for finding in findings)
         place = _place(case, "order" if locked else axis)
-        said = "\n".join(filter(None, (plain.sentence(case, findings), plain.what_to_do(case))))
-        yield _command("error", place, f"{case.case.name}: {axis}", said)
+        lines = (plain.sentence(case, findings), *case.notes, plain.what_to_do(case))
+        yield _command("error", place, f"{case.case.name}: {axis}", "\n".join(filter(None, lines)))
     if case.outcome == "drift" and not drifted:
         yield _command("error", _place(case, "length"), case.case.name, headline(case))
 

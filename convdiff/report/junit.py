@@ -73,7 +73,7 @@ def _general(result: Result) -> Iterator[TestCase]:
 
 def _case_suite(result: Result, case: CaseResult) -> TestSuite:
     name, standings = case.case.name, plain.standings_of(result, case)
-    advice = plain.what_to_do(case)
+    advice = "\n".join(filter(None, (*case.notes, plain.what_to_do(case))))
     tests = [
         _test(name, standing.runtime.id, Skipped, "untested", standing.reason or "")
         for standing in standings
@@ -89,7 +89,7 @@ def _case_suite(result: Result, case: CaseResult) -> TestSuite:
     for standing in standings:
         suite.add_property(_clean(standing.runtime.id), _clean(fingerprint(standing)))
     suite.add_testcases(tests)
-    said = "\n".join((*case.notes, f"{case.outcome}: {headline(case)}", advice)).strip()
+    said = f"{case.outcome}: {headline(case)}\n{advice}".strip()
     suite.append(SystemOut(_clean(said)))
     return suite
 

@@ -123,7 +123,9 @@ FINE = {
 }
 """Results whose exit code is 0."""
 
-HOSTILE = "a|b `c` ``` <img src=x> [l](u) *s* _e_ &amp; $m$ #1 %0A ::error:: ,x:\\ ]]> é\u202e"
+HOSTILE = (
+    "a|b `c` ``` <img src=x> [l](u) *s* _e_ &amp; \\| \\< $m$ #1 %0A ::error:: ,x:\\ ]]> é\u202e"
+)
 NASTY = HOSTILE + "\x00\x1b[31m\n\r\n## h\ud800\uffff\U0001f600"
 """What a name or a reason may hold to break a report."""
 

@@ -168,6 +168,11 @@ def test_a_changed_order_is_annotated_where_the_order_is_locked():
     assert "order" in found.message
 
 
+def test_notes_are_said_with_the_drift():
+    (found,) = annotations(made.result_of(made.case_of([made.drifted()], notes=("another CPU",))))
+    assert found.message.splitlines()[1] == "another CPU"
+
+
 def test_what_was_not_tested_is_a_warning_with_the_reasons():
     reasons = [made.untested(f"reason {number}") for number in range(9)]
     (found,) = annotations(made.result_of(made.case_of([made.same(), *reasons])))
@@ -181,7 +186,7 @@ def test_nothing_that_a_text_holds_makes_another_command():
     assert [a.kind for a in found] == ["warning", "error", "warning"]
     error = found[1]
     assert set(error.properties) == {"file", "line", "col", "title"}
-    assert error.properties["title"].startswith(made.HOSTILE[: made.HOSTILE.index("\u202e")])
+    assert error.properties["title"].startswith(made.HOSTILE.rstrip("\u202e"))
     text = github.render(made.nasty())
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800]", text)
     assert "%250A" in text

@@ -107,8 +107,10 @@ def test_runtimes_are_properties_and_an_absent_one_is_skipped(suite: Any, report
 
 def test_notes_are_said(suite: Any):
     assert "drift: the bits change with the runtime" in suite.findtext("system-out")
-    result = made.result_of(made.case_of([made.same()], notes=("another CPU",)))
-    assert parsed(junit.render(result)).findtext(".//system-out").startswith("another CPU\n")
+    result = made.result_of(made.case_of([made.drifted()], notes=("another CPU",)))
+    root = parsed(junit.render(result))
+    for said in (root.findtext(".//system-out"), root.findtext(".//failure")):
+        assert "another CPU" in said.splitlines()
 
 
 @pytest.mark.parametrize("ending", made.ENDINGS)
@@ -158,6 +160,14 @@ def test_green_is_exit_code_0_whatever_happens(
 def test_a_changed_order_fails_though_the_bits_are_the_same():
     (failure,) = parsed(junit.render(made.ENDINGS["a changed order"])).findall(".//failure")
     assert failure.get("type") == "same"
+
+
+@pytest.mark.parametrize("ending", ["cells without bits", "a worker died in a cell"])
+def test_a_cell_without_bits_is_an_error_with_the_reason(ending: str):
+    root = parsed(junit.render(made.ENDINGS[ending]))
+    (error,) = root.findall(".//testcase[@name='every cell gives bits']/error")
+    assert error.get("message") == "1 without: out of memory"
+    assert "tensorflow:cpu[TF_X=1] conv2d T=7" in error.text
 
 
 def test_what_proves_nothing_is_skipped_with_the_reason():
