@@ -15,6 +15,7 @@ from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
+from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.diagnose import diagnose, unusual
 from convdiff.diagnose.laboratory import probed
 from convdiff.diagnose.order.explain import BUDGET
@@ -173,6 +174,7 @@ def examine_case(
             died=pool.deaths > deaths or any(failure.died for failure in failures),
             notes=archive.notes,
             unclaimed=archive.unclaimed,
+            agreement=agreement(plan.runtimes, findings) if request.pairwise else None,
             recorded=kept,
             interrupted=interrupted,
         )

@@ -120,9 +120,7 @@ def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> 
     return [*conv, *random, *manual]
 
 
-def _pairings(
-    case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: bool
-) -> list[Pairing]:
+def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: bool) -> list[Pairing]:
     """Return the comparisons in which `cell` is the candidate: one an axis, all else equal."""
     if cell.repeat:
         return [Pairing("repeat", replace(cell, repeat=0), cell)]

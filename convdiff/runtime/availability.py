@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from convdiff.runtime.matrix import FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 from convdiff.runtime.pool import Failure, Pool
 
@@ -36,7 +37,7 @@ def stand(
 
 def remedy(interpreter: Interpreter, failure: Failure) -> str:
     """Return what to install, as a suffix, where the framework itself is not there."""
-    if f"No module named '{interpreter.framework}'" not in failure.reason:
+    if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
         return ""
     return f"; install it there: pip install 'convdiff[{interpreter.framework}]'"
 

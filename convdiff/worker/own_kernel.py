@@ -32,7 +32,7 @@ def entry_point(name: str) -> Any:
         from importlib.metadata import entry_points
     except ImportError:  # Python 3.7 and older
         return None
-    found = entry_points()
+    found = entry_points()  # type: Any
     chosen = found.select(group=GROUP) if hasattr(found, "select") else found.get(GROUP, [])
     for point in chosen:
         if point.name == name:

@@ -11,6 +11,7 @@ from rich.text import Text
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded, others, stories
+from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
     print_again,
     print_detail,
@@ -35,6 +36,8 @@ def print_run(console: Console, result: Result, again: Sequence[str], *, show_al
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
+        if case.agreement is not None:
+            print_grid(console, case.agreement)
         if show_all or len(case.outputs) <= ROWS:
             _outputs(console, case)
         _comparisons(console, case, show_all=show_all)

@@ -61,7 +61,8 @@ class Jax(object):
                     )
                     return np.asarray(jax.numpy.sum(product, axis=2))
 
-                y = by_rows(rows, conv, self._array(input_nhwc, conv), self._array(filter_hwio, conv))
+                arrays = [self._array(a, conv) for a in (input_nhwc, filter_hwio)]
+                y = by_rows(rows, conv, *arrays)
                 if bias is not None:
                     y = jax.numpy.add(y, self._array(bias, conv))
             else:

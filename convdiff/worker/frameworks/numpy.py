@@ -1,4 +1,4 @@
-"""NumPy: the reference a reader can check by eye. A tap at a time, rounded products, left to right."""
+"""NumPy: the reference a reader can check by eye. A tap at a time, rounded, left to right."""
 
 from typing import Any, Dict, Optional
 

@@ -4,7 +4,6 @@ Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
 import inspect
-import os
 import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 

@@ -8,6 +8,7 @@ from .. import cpu, layout
 from ..manual import by_rows
 
 Conv = Dict[str, Any]
+RECOMPILE_LIMIT = 100000
 MODES = ("compiled", "channels_last", "mkldnn_off")
 
 
@@ -90,6 +91,8 @@ class Torch(object):
         if not compiled:
             return conv2d
         if not self.compiled:
+            # A shape is compiled by itself, as in a net; after eight it would not be any more.
+            torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
             self.compiled["conv2d"] = torch.compile(conv2d, dynamic=False)
         return self.compiled["conv2d"]
 
