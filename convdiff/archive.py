@@ -99,7 +99,7 @@ def against_baseline(
     known = {_place(entry.cell): entry.cell for entry in entries if not entry.cell.repeat}
     pairings: list[Pairing] = []
     refused: list[Comparison] = []
-    for cell in plan.cells:
+    for cell in sorted(plan.cells, key=lambda cell: (cell.op, cell.length, cell.batch)):
         if cell.trial or cell.repeat:
             continue
         other = known.pop(_place(cell), None)

@@ -6,7 +6,6 @@ Off unless an option or the ini file asks for it; until then nothing of convdiff
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -89,9 +88,7 @@ class Cases:
     def close(self) -> None:
         """End the workers; the next case starts others."""
         self.pool = None
-        with warnings.catch_warnings():  # where they are errors, an unclosed log would be one
-            warnings.simplefilter("ignore", ResourceWarning)
-            self.workers.close()
+        self.workers.close()
 
     def failure(self, case: Case) -> str:
         """Run a case in the workers that all share; return why it fails, or nothing.

@@ -13,6 +13,11 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+DEVICE: Schema = {
+    "type": "string",
+    "pattern": r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$",
+    "description": "cpu, gpu or gpu:N, with modes as in cpu+xla",
+}
 POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
 RANGE: Schema = {
     "type": "string",
@@ -117,15 +122,11 @@ CASE: Schema = {
         "bias": _array("one value an output channel"),
         "input": _array("NHWC at the longest length; a flat list is one row"),
         "lengths": {**WHOLE_NUMBERS, "description": "input widths: 7, 7..20, [7, 8, 9]"},
-        "device": {"enum": ["cpu", "gpu"]},
+        "device": DEVICE,
         "devices": {
             "type": "array",
             "minItems": 1,
-            "items": {
-                "type": "string",
-                "pattern": r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$",
-                "description": "cpu, gpu (every visible one) or gpu:N, with modes: cpu+xla",
-            },
+            "items": DEVICE,
         },
         "height": {**POSITIVE, "description": "rows of the input; default: the filter's"},
         "batch": {**WHOLE_NUMBERS, "description": "batch sizes: 1, [1, 8]"},

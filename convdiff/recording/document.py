@@ -149,8 +149,11 @@ def _case(recorded: RecordedCase, arrays: dict[str, Array]) -> Header:
     def put(name: str, array: Array | None) -> str | None:
         if array is None:
             return None
-        arrays[f"{case.name}/{name}"] = np.ascontiguousarray(array)
-        return f"{case.name}/{name}"
+        said = f"{case.name}/{name}".encode("utf-8", "backslashreplace").decode()
+        while said in arrays:
+            said += "'"
+        arrays[said] = np.ascontiguousarray(array)
+        return said
 
     def cell(entry: Entry) -> Header:
         at = entry.cell
@@ -284,8 +287,9 @@ def _convolution(raw: Header, tensors: Tensors) -> Convolution:
     if tensors.bias is not None and tensors.bias.shape != (conv.channels_out,):
         raise ValueError("the bias does not fit the filter")
     for array in (weights, x, tensors.bias):
-        if array is not None and not np.isfinite(array.astype(np.float64)).all():
-            raise ValueError("NaN or infinity in the inputs")
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            if array is not None and not np.isfinite(array.astype(np.float64)).all():
+                raise ValueError("NaN or infinity in the inputs")
     return conv
 
 

@@ -75,6 +75,7 @@ def _lines(header: dict[str, Any], arrays: Mapping[str, Array]) -> Iterator[str]
     yield "\n }\n}\n"
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN
 def _rows(flat: Array) -> list[str]:
     """Return lines of whole numbers, or a line a float: its shortest decimal and its bits."""
     if flat.dtype.kind == "i":

@@ -122,7 +122,7 @@ _CASE: Schema = _object(
         "bias": _MAYBE,
         "input": _TEXT,
         "runtimes": {"type": "array", "items": _RUNTIME},
-        "cells": {"type": "array", "items": _CELL},
+        "cells": {"type": "array", "items": _CELL, "minItems": 1},
     }
 )
 SCHEMA: Schema = {

@@ -68,7 +68,9 @@ def _entry(entry: Entry, *, show_all: bool, runtimes: list[Runtime]) -> Iterator
         yield from _orders(entry.orders)
     flat = output.reshape(-1)
     shown = flat if show_all else flat[:MOST]
-    for at, value, exact in zip(range(len(shown)), shown, hexes(shown), strict=True):
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        bits = hexes(shown)
+    for at, value, exact in zip(range(len(shown)), shown, bits, strict=True):
         index = ",".join(str(int(i)) for i in np.unravel_index(at, output.shape))
         yield f"    {index}  {decimal(value)}  {exact}"
     if len(shown) < len(flat):

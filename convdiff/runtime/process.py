@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class WorkerProcess:
     def __init__(self, interpreter: Interpreter, timeout: float) -> None:
         self.timeout = timeout
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._log.close)  # it is read after the process's end
         request_end, self._requests = os.pipe()
         self._replies, reply_end = os.pipe()
         try:

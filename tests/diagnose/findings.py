@@ -83,5 +83,7 @@ def judged(
         for cell, output in zip((comparison.baseline, comparison.candidate), outputs, strict=True)
     }
     case = case_of(conv, data, **expect)
-    (finding,) = diagnose(case, [comparison], Reference(conv, data), seen, partial(probed, case, measure=measure))
+    (finding,) = diagnose(
+        case, [comparison], Reference(conv, data), seen, partial(probed, case, measure=measure)
+    )
     return finding

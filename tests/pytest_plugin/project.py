@@ -26,7 +26,8 @@ lengths: [7, 8]
 expect: {length: bitwise, reference: bitwise}
 """
 """conv2d fuses multiply and add where multiply + reduce_sum can't."""
-GPU = "name: on a gpu\ndevice: gpu" + OK
+GPU = "name: on a gpu\ndevices: ['gpu:99']" + OK
+"""Nobody has so many."""
 ZERO = "filter: [0, 0]\ninput: {ramp: 1}\nlengths: [3, 4]\n"
 
 
