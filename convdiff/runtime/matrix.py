@@ -78,6 +78,10 @@ def _by_framework(specs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the devices asked of each framework, in the order of their first mention."""
     found: dict[str, list[str]] = {}
     for framework, device in map(split_spec, specs):
+        if ":" not in framework and framework not in FRAMEWORKS:
+            there = (*FRAMEWORKS, *packaged_frameworks())
+            if framework not in there:
+                raise ConvdiffError(f"unknown framework {framework!r}; there is {', '.join(there)}")
         found.setdefault(framework, []).append(device)
     return {name: () if devices == [""] else tuple(devices) for name, devices in found.items()}
 

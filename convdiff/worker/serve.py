@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, Dict, List, Tuple
 
-from . import own_kernel, wire
+from . import wire
 
 PROTOCOL = 1
 
@@ -53,6 +53,8 @@ def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
 
 def _open(name: str, threads: Any) -> Any:
     """Open a framework of this package, someone's `module:function`, or another package's."""
+    from . import own_kernel  # brings NumPy, whose absence is an answer too
+
     if ":" in name:
         return own_kernel.open(name, threads)
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "frameworks")
