@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
+from convdiff.plan import RUNTIME_AXES
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded, others, stories
 from convdiff.report.console.grid import print_grid
@@ -69,7 +70,12 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
     for name in ("differ", "Δ", "ulp"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    rows = _rows(folded(case, case.findings), show_all=show_all)
+    findings = case.findings
+    if case.agreement is not None and not show_all:  # the grid says what agrees
+        findings = tuple(
+            f for f in findings if f.comparison.axis not in RUNTIME_AXES or not f.allowed
+        )
+    rows = _rows(folded(case, findings), show_all=show_all)
     for members in rows:
         finding = members[0]
         baseline, candidate = words.sides(finding.comparison, case)
@@ -84,7 +90,7 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
         )
     if rows:
         console.print(table)
-    left = len(case.findings) - sum(map(len, rows))
+    left = len(findings) - sum(map(len, rows))
     if left:
         console.print(f"… and {left:,} more comparisons; --all shows them")
     console.print()
