@@ -54,17 +54,12 @@ class Jax(object):
         where = jax.devices("cpu")[0] if place == "cpu" else self._gpus()[int(place[4:] or 0)]
         with jax.default_device(where):
             if op == "manual":
-
-                def rows(table: Any, columns: Any) -> Any:
-                    product = jax.numpy.multiply(
-                        self._array(table, conv), self._array(columns, conv)
-                    )
-                    return np.asarray(jax.numpy.sum(product, axis=2))
-
                 arrays = [self._array(a, conv) for a in (input_nhwc, filter_hwio)]
-                y = by_rows(rows, conv, *arrays)
+                y = by_rows(self._rows, conv, *arrays)
                 if bias is not None:
-                    y = jax.numpy.add(y, self._array(bias, conv))
+                    flat = y.reshape(-1, y.shape[-1])
+                    total = self.jax.numpy.add(_padded(flat), self._array(bias, conv))
+                    y = np.asarray(total)[: len(flat)].reshape(y.shape)
             else:
                 arrays = [self._array(a, conv) for a in (input_nhwc, filter_hwio)]
                 if bias is not None:
@@ -72,6 +67,10 @@ class Jax(object):
                 y = self._conv2d(conv, modes[-1] if modes else None)(*arrays)
             result = np.ascontiguousarray(np.asarray(y))
         return result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
+
+    def _rows(self, table: Any, columns: Any) -> Any:
+        product = self.jax.numpy.multiply(_padded(table), columns)
+        return np.asarray(self.jax.numpy.sum(product, axis=2))[: len(table)]
 
     def _conv2d(self, conv: Conv, precision: Optional[str]) -> Callable[..., Any]:
         key = (repr(sorted(conv.items())), precision)
@@ -104,3 +103,9 @@ class Jax(object):
             return self.jax.devices("gpu")
         except RuntimeError:
             return []
+
+
+def _padded(rows: Any) -> Any:
+    """Return rows with zeros up to a power of two: XLA compiles every new shape anew."""
+    wanted = 1 << max(0, len(rows) - 1).bit_length()
+    return np.concatenate([rows, np.zeros((wanted - len(rows),) + rows.shape[1:], rows.dtype)])

@@ -26,6 +26,7 @@ class Torch(object):
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
+        self.mkldnn = bool(torch.backends.mkldnn.enabled)
         self.compiled = {}  # type: Dict[Any, Callable[..., Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
@@ -74,11 +75,17 @@ class Torch(object):
             if "channels_last" in modes:
                 x = x.to(memory_format=torch.channels_last)
                 w = w.to(memory_format=torch.channels_last)
-            with torch.backends.mkldnn.flags(enabled="mkldnn_off" not in modes):
-                y = self._conv2d("compiled" in modes)(
-                    x, w, b, tuple(conv["strides"]), tuple(conv["dilations"]), conv["groups"]
-                )
+            self._use_mkldnn("mkldnn_off" not in modes)
+            y = self._conv2d("compiled" in modes)(
+                x, w, b, tuple(conv["strides"]), tuple(conv["dilations"]), conv["groups"]
+            )
             return layout.nhwc(self._array(y.contiguous(), conv))
+
+    def _use_mkldnn(self, wanted: bool) -> None:
+        """Switch oneDNN on or off where it is not so yet: asking takes as long as a small cell."""
+        if wanted != self.mkldnn:
+            self.torch.backends.mkldnn.set_flags(wanted)
+            self.mkldnn = wanted
 
     def _conv2d(self, compiled: bool) -> Callable[..., Any]:
         torch = self.torch
