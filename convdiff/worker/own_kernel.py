@@ -63,6 +63,8 @@ class Kernel(object):
         else:
             y = np.asarray(self.function(*arrays, **self._extras(conv)))
         y = np.ascontiguousarray(y)
+        if y.dtype.hasobject:
+            raise ValueError("%s gave no array of numbers" % self.target)
         return y.view(np.uint16) if y.dtype.name == "bfloat16" else y
 
     def _extras(self, conv: Conv) -> Dict[str, Any]:
