@@ -7,6 +7,7 @@ is that of the medians. A lone time says little on a shared machine.
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CASE = HERE.parent / "cases" / "variable_padding.yaml"
+OTHERS = ("torch", "jax", "onnxruntime")
 CONVDIFF = [sys.executable, "-m", "convdiff"]
 PEAK = """
 import resource, sys
@@ -47,6 +49,7 @@ def main() -> None:
     pair("run origin, explained ÷ bare script", run, bare(7, 9), 7, "≤ 1.15")
     sweep = [*CONVDIFF, "sweep", "--lengths", "5..2000"]
     pair("sweep 5..2000 ÷ bare eager loop", sweep, bare(5, 2000), 5, "≤ 1.5")
+    matrix()
     few, many = peak("5..200"), peak("5..2000")
     print(
         f"{'peak memory of the parent, 196 and 1996 lengths':<52} "
@@ -57,6 +60,23 @@ def main() -> None:
         environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
         script = [sys.executable, str(HERE / "explaining.py")]
         subprocess.run(script, env=environment, stderr=subprocess.DEVNULL, check=True)
+
+
+def matrix() -> None:
+    """Print what several frameworks cost: about the longest import, and the sum of their loops."""
+    frameworks = ["--framework", ",".join(["tensorflow", *OTHERS]), "--device", "cpu"]
+    run = [*CONVDIFF, "run", str(CASE), "--no-explain", *frameworks]
+    pair("run origin in 4 frameworks ÷ the longest bare script", run, bare(7, 9), 5, "about 1")
+    pair("run origin in 4 frameworks ÷ all bare scripts", run, all_bare(7, 9), 5, "< 1")
+    sweep = [*CONVDIFF, "sweep", "--lengths", "5..204", *frameworks]
+    pair("sweep of 4 × 200 lengths ÷ all bare loops", sweep, all_bare(5, 204), 3, "≤ 1.5")
+
+
+def all_bare(first: int, last: int) -> list[str]:
+    """Return the command that runs every framework's bare loop, one after the other."""
+    script, span = str(HERE / "bare_others.py"), [str(first), str(last)]
+    others = [[sys.executable, script, name, *span] for name in OTHERS]
+    return ["sh", "-c", "; ".join(map(shlex.join, [bare(first, last), *others]))]
 
 
 def bare(first: int, last: int) -> list[str]:

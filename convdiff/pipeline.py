@@ -15,6 +15,7 @@ from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
+from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.diagnose import diagnose, unusual
 from convdiff.diagnose.laboratory import probed
 from convdiff.diagnose.order.explain import BUDGET
@@ -60,6 +61,8 @@ class Request:
     """What is recorded, to be compared with."""
     record: bool = False
     """Keep what is observed for a recording."""
+    pairwise: bool = False
+    """Compare every runtime with every other, not just with the first."""
     adding: bool = False
     """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
@@ -74,7 +77,8 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
             tensors = make_tensors(case)
             found = {s.runtime: s for s in stand(request.interpreters, case.devices, pool)}
             standings.update(found)
-            plan = expand(case, [runtime for runtime, s in found.items() if s.available])
+            here = [runtime for runtime, s in found.items() if s.available]
+            plan = expand(case, here, pairwise=request.pairwise)
             fingerprints = {runtime: s.fingerprint for runtime, s in found.items()}
             archive = _archive(plan, tensors, request, fingerprints)
             results.append(
@@ -170,6 +174,7 @@ def examine_case(
             died=pool.deaths > deaths or any(failure.died for failure in failures),
             notes=archive.notes,
             unclaimed=archive.unclaimed,
+            agreement=agreement(plan.runtimes, findings) if request.pairwise else None,
             recorded=kept,
             interrupted=interrupted,
         )

@@ -44,8 +44,10 @@ class Plan:
     """Random inputs of each length in the first round; a cell with trial n takes the n-th."""
 
 
-def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
+def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -> Plan:
     """Return the cells of a case on these runtimes, and their comparisons.
+
+    pairwise: each runtime is compared with every other, not just with the first.
 
     The longest length and the largest batch come first, since all others are compared with them.
     All cells of one length follow each other: a framework that caches its kernels by shape then
@@ -64,7 +66,7 @@ def expand(case: Case, runtimes: Sequence[Runtime]) -> Plan:
             pairing
             for cell in cells
             if not cell.trial
-            for pairing in _pairings(case, runtimes, cell)
+            for pairing in _pairings(case, runtimes, cell, pairwise)
             if pairing.axis != "reference" or cell.length in referenced
         ),
         key=lambda pairing: (AXES.index(pairing.axis), pairing.candidate.length),
@@ -118,14 +120,12 @@ def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> 
     return [*conv, *random, *manual]
 
 
-def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell) -> list[Pairing]:
+def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: bool) -> list[Pairing]:
     """Return the comparisons in which `cell` is the candidate: one an axis, all else equal."""
     if cell.repeat:
         return [Pairing("repeat", replace(cell, repeat=0), cell)]
-    found = [
-        Pairing(axis, replace(cell, runtime=first), cell)
-        for axis, first in _baseline_runtimes(runtimes, cell.runtime).items()
-    ]
+    others = _others(runtimes, cell.runtime) if pairwise else _first(runtimes, cell.runtime)
+    found = [Pairing(axis, replace(cell, runtime=other), cell) for axis, other in others]
     if cell.op != "conv2d":
         return found
     if cell.length != case.lengths[-1]:
@@ -136,10 +136,11 @@ def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell) -> list[Pairi
     return found
 
 
-def _baseline_runtimes(runtimes: Sequence[Runtime], runtime: Runtime) -> Mapping[Axis, Runtime]:
+RUNTIME_AXES: tuple[Axis, ...] = ("device", "threads", "runtime")
+
+
+def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
     """Return, for each axis along which this runtime is not the first, the one that is."""
-    if len(runtimes) == 1:
-        return {}
     mine = _coordinates(runtime)
 
     def first(axis: int) -> Runtime:
@@ -154,12 +155,28 @@ def _baseline_runtimes(runtimes: Sequence[Runtime], runtime: Runtime) -> Mapping
             )
         )
 
-    axes: tuple[Axis, ...] = ("device", "threads", "runtime")
-    found = {axis: first(number) for number, axis in enumerate(axes)}
-    return {axis: other for axis, other in found.items() if other != runtime}
+    found = [(axis, first(number)) for number, axis in enumerate(RUNTIME_AXES)]
+    alone = [(axis, other) for axis, other in found if other != runtime]
+    # One that differs from all others along two axes at once is compared with the first of all.
+    if not alone and runtime != runtimes[0]:
+        alone = [(_axis(runtimes[0], runtime), runtimes[0])]
+    return alone
+
+
+def _others(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
+    """Return all runtimes before this one, each with the axis along which the two differ."""
+    return [(_axis(other, runtime), other) for other in runtimes[: runtimes.index(runtime)]]
+
+
+def _axis(one: Runtime, other: Runtime) -> Axis:
+    """Return the one axis along which two runtimes differ; of several, the widest."""
+    pairs = zip(RUNTIME_AXES, _coordinates(one), _coordinates(other), strict=True)
+    differing = [axis for axis, a, b in pairs if a != b]
+    return differing[0] if len(differing) == 1 else "runtime"
 
 
 def _coordinates(runtime: Runtime) -> tuple[object, object, object]:
     """Return a runtime's place on the axes device, threads and runtime."""
     inner = runtime.interpreter
-    return runtime.device, inner.threads, (inner.framework, inner.python, inner.settings)
+    rest = (inner.framework, inner.python, inner.settings, inner.label, runtime.modes)
+    return runtime.place, inner.threads, rest

@@ -49,7 +49,6 @@ class Cases:
         from convdiff.cli.recordings import open_options_baseline
         from convdiff.cli.run import command
         from convdiff.errors import UNTESTED, ConvdiffError
-        from convdiff.runtime.matrix import interpreters
 
         pythons, baselines = (_paths(config, f"convdiff_{what}") for what in ("python", "baseline"))
         words = [word for path in pythons for word in ("--python", path)]
@@ -57,7 +56,7 @@ class Cases:
         given = command.make_context("run", words).params
         self.options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
         try:
-            self.interpreters = interpreters(self.options.framework, self.options.python, (), ())
+            self.interpreters = self.options.interpreters()
             self.baseline = open_options_baseline(self.options)
         except ConvdiffError as error:
             said = str(error).replace("--python", "--convdiff-python")

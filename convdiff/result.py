@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from convdiff.case.model import Allowance, Axis, Case
+from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED
@@ -42,6 +43,8 @@ class CaseResult:
     """What is said before all: another CPU or version than the baseline's."""
     unclaimed: tuple[str, ...] = ()
     """Entries of the baseline that the case does not ask for any more."""
+    agreement: Agreement | None = None
+    """Who agrees with whom, where every pair of runtimes was compared."""
     recorded: RecordedCase | None = None
     """What was observed, where it is to be recorded."""
     interrupted: bool = False

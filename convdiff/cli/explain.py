@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convdiff.cli.options import FrameworksType, VaryType
+from convdiff.cli.options import DEFAULT_FRAMEWORK, FrameworksType, KernelType, VaryType
 from convdiff.errors import UNTESTED, ConvdiffError
 
 EPILOG = """\b
@@ -39,7 +39,8 @@ class IndexType(click.ParamType[Any]):
 @click.option("--index", type=IndexType(), help="The element to draw; default: the first.")
 @click.option("--op", type=click.Choice(["conv2d", "manual"]), default="conv2d", show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
-@click.option("--framework", type=FrameworksType(), default="tensorflow", show_default=True)
+@click.option("--framework", type=FrameworksType(), help="[default: tensorflow]")
+@click.option("--kernel", type=KernelType(), multiple=True, help="Your own convolution.")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.")
 @click.option("--vary", type=VaryType(), multiple=True, help="Environment variable: NAME=VALUE.")
 @click.option("--python", metavar="PATH", help="Interpreter of another environment.")
@@ -68,11 +69,12 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
     loaded = load_case(case) if case else built_in_case()
     chosen = vary(loaded, lengths=(length or loaded.lengths[-1],), devices=(options["device"],))
     several = [name for name, values in options["vary"] if len(values) > 1]
-    if several or len(options["framework"]) > 1:
+    specs = [*(options["framework"] or ()), *options["kernel"]] or list(DEFAULT_FRAMEWORK)
+    if several or len(specs) > 1:
         raise ConvdiffError("explain looks at one runtime: give --vary and --framework one value")
     pythons = [options["python"]] if options["python"] else []
     threads = [options["threads"]] if options["threads"] else []
-    (interpreter,) = interpreters(options["framework"], pythons, threads, options["vary"])
+    (interpreter,) = interpreters(specs, pythons, threads, options["vary"])
     with Pool(options["timeout"]) as pool:
         pool.start(interpreter)
         from convdiff.case.arrays import refuse_too_big

@@ -12,7 +12,10 @@ import click
 
 from convdiff.case.ranges import parse_range
 from convdiff.cli.reports import REPORT_OPTIONS, Reports
-from convdiff.runtime.matrix import FRAMEWORKS
+from convdiff.errors import ConvdiffError
+from convdiff.runtime.matrix import interpreters
+from convdiff.runtime.model import Interpreter
+from convdiff.runtime.named import DEVICE, find_runtimes
 
 DEFAULT_FRAMEWORK = ("tensorflow",)
 
@@ -53,7 +56,7 @@ class VaryType(click.ParamType[Any]):
 
 
 class DevicesType(click.ParamType[Any]):
-    """Devices, joined by commas: cpu, gpu, gpu:0."""
+    """Devices, joined by commas: cpu, gpu, gpu:0, cpu+xla."""
 
     name = "cpu,gpu"
 
@@ -63,26 +66,44 @@ class DevicesType(click.ParamType[Any]):
             return value
         names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
         for name in names:
-            if not re.fullmatch(r"cpu|gpu(:\d+)?", name):
-                self.fail(f"unknown device {name!r}; there is cpu, gpu and gpu:N", param, ctx)
+            if not DEVICE.fullmatch(name):
+                self.fail(
+                    f"unknown device {name!r}; there is cpu, gpu and gpu:N, with +modes",
+                    param,
+                    ctx,
+                )
         return names
 
 
 class FrameworksType(click.ParamType[Any]):
-    """Frameworks, joined by commas."""
+    """Frameworks, joined by commas, each with or without a device: torch:cpu+channels_last."""
 
-    name = "NAME"
+    name = "NAME[:DEVICE]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
         """Split and check framework names."""
         if isinstance(value, tuple):
             return value
-        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-        for name in names:
-            if name not in FRAMEWORKS:
-                known = ", ".join(FRAMEWORKS)
-                self.fail(f"unknown framework {name!r}; there is {known}", param, ctx)
-        return names
+        specs = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        for spec in specs:
+            device = spec.partition(":")[2]
+            if device and not DEVICE.fullmatch(device):
+                self.fail(f"{spec!r}: unknown device; --kernel runs module:function", param, ctx)
+        return specs
+
+
+class KernelType(click.ParamType[Any]):
+    """An own convolution: module:function."""
+
+    name = "MODULE:FUNCTION"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check that a module and a function are named."""
+        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", str(value)):
+            self.fail(f"{value!r} is not module:function", param, ctx)
+        if DEVICE.fullmatch(str(value).partition(":")[2]):
+            self.fail(f"{value!r}: a function can't be called like a device", param, ctx)
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -93,7 +114,10 @@ class Options:
     batch: tuple[int, ...] | None
     threads: tuple[int, ...] | None
     device: tuple[str, ...] | None
-    framework: tuple[str, ...]
+    framework: tuple[str, ...] | None
+    kernel: tuple[str, ...]
+    runtime: tuple[str, ...]
+    pairwise: bool
     vary: tuple[tuple[str, tuple[str, ...]], ...]
     python: tuple[str, ...]
     require: tuple[str, ...]
@@ -118,6 +142,25 @@ class Options:
         return Reports(self.json, self.junit, self.markdown, self.github, self.color, self.show_all)
 
     @property
+    def frameworks(self) -> tuple[str, ...]:
+        """Return the frameworks and own kernels to run, TensorFlow where nothing is named."""
+        named = (*(self.framework or ()), *self.kernel)
+        return named or (() if self.runtime else DEFAULT_FRAMEWORK)
+
+    def interpreters(self) -> list[Interpreter]:
+        """Return what is to be started. Raises ConvdiffError for what can't be."""
+        known = find_runtimes(Path.cwd()) if self.runtime else {}
+        for name in self.runtime:
+            if name not in known:
+                there = ", ".join(known) or "none in any pyproject.toml from here upwards"
+                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
+        named = [known[name] for name in self.runtime]
+        threads = self.threads or ()
+        if not self.frameworks:
+            return interpreters((), (), threads, (), named)
+        return interpreters(self.frameworks, self.python, threads, self.vary, named)
+
+    @property
     def records(self) -> bool:
         """Return whether what is observed is to be kept."""
         return self.save is not None or self.update_baseline or self.add_to_baseline
@@ -125,7 +168,10 @@ class Options:
     @property
     def names_an_axis(self) -> bool:
         """Return whether anything is asked to vary."""
-        return any((self.lengths, self.batch, self.threads, self.vary)) or len(self.python) > 1
+        several = (self.frameworks, self.python, self.runtime)
+        return any((self.lengths, self.batch, self.threads, self.vary)) or any(
+            len(names) > 1 for names in several
+        )
 
 
 def matrix_options(function: Function) -> Function:
@@ -151,10 +197,21 @@ _OPTIONS = (
     click.option(
         "--framework",
         type=FrameworksType(),
-        default=",".join(DEFAULT_FRAMEWORK),
-        show_default=True,
-        help="Frameworks to run.",
+        help="Frameworks to run, as in torch,jax or tensorflow:cpu+xla.  [default: tensorflow]",
     ),
+    click.option(
+        "--kernel",
+        type=KernelType(),
+        multiple=True,
+        help="Your own convolution, function(x, w, b) on NHWC and HWIO; may be repeated.",
+    ),
+    click.option(
+        "--runtime",
+        multiple=True,
+        metavar="NAME",
+        help="A [tool.convdiff.runtimes.NAME] of your pyproject.toml; may be repeated.",
+    ),
+    click.option("--pairwise", is_flag=True, help="Compare every runtime with every other."),
     click.option(
         "--vary",
         type=VaryType(),

@@ -24,20 +24,28 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
     words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
         words += ["--batch", write_range(batches).replace(" ", "")]
+    return shlex.join([*words, *_asked(options)])
+
+
+def _asked(options: Options) -> list[str]:
+    """Return the options that say where and how the case is run."""
+    words: list[str] = []
     if options.threads:
         words += ["--threads", write_range(options.threads).replace(" ", "")]
-    if options.framework != DEFAULT_FRAMEWORK:
+    if options.framework and options.framework != DEFAULT_FRAMEWORK:
         words += ["--framework", ",".join(options.framework)]
     if options.device:
         words += ["--device", ",".join(options.device)]
-    for name, values in options.vary:
-        words += ["--vary", f"{name}={','.join(values)}"]
-    for python in options.python:
-        words += ["--python", python]
+    several = {
+        "--kernel": options.kernel,
+        "--runtime": options.runtime,
+        "--vary": [f"{name}={','.join(values)}" for name, values in options.vary],
+        "--python": options.python,
+    }
+    words += [word for option, values in several.items() for v in values for word in (option, v)]
     if options.require:
         words += ["--require", ",".join(options.require)]
     if options.baseline and not (options.update_baseline or options.add_to_baseline):
         words += ["--baseline", str(options.baseline)]
-    if options.strict:
-        words.append("--strict")
-    return shlex.join(words)
+    flags = {"--pairwise": options.pairwise, "--strict": options.strict}
+    return words + [flag for flag, given in flags.items() if given]

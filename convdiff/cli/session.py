@@ -16,7 +16,6 @@ from convdiff.case.vary import vary
 from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
-from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pool import Pool
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def run_session(
     """
     options.reports.refuse(save=options.save)
     refuse_options(options, cases)
-    asked = interpreters(options.framework, options.python, options.threads or (), options.vary)
+    asked = options.interpreters()
     with Pool(options.timeout) as pool:
         baseline = open_options_baseline(options)
         for interpreter in asked:
@@ -79,6 +78,7 @@ def run_session(
             None if options.update_baseline else baseline,
             record=options.records,
             adding=options.add_to_baseline,
+            pairwise=options.pairwise,
         )
         with progress() as report_progress:
             result = examine(cases, request, pool, report_progress)

@@ -19,6 +19,6 @@ def fingerprint(standing: Standing) -> str:
         f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
         f"Python {seen.get('python')}",
     ]
-    if standing.runtime.device != "cpu":
-        parts[2] = str(seen.get("device_names", {}).get(standing.runtime.device, ""))
+    if standing.runtime.place != "cpu":
+        parts[2] = str(seen.get("device_names", {}).get(standing.runtime.place, ""))
     return ", ".join(part for part in parts if part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from convdiff.runtime.matrix import FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 from convdiff.runtime.pool import Failure, Pool
 
@@ -18,27 +19,54 @@ def stand(
     """
     for interpreter in interpreters:
         found = pool.fingerprint(interpreter)
-        for wanted in devices:
+        asked = [d for one in interpreter.devices or ("",) for d in ([one] if one else devices)]
+        for wanted in dict.fromkeys(asked):
             if isinstance(found, Failure):
                 reason = found.reason + remedy(interpreter, found)
                 yield Standing(Runtime(interpreter, wanted), False, reason)
                 continue
-            seen = [d for d in found["devices"] if d == wanted or d.split(":")[0] == wanted]
+            place, *modes = wanted.split("+")
+            seen = [d for d in found["devices"] if d == place or d.split(":")[0] == place]
+            absence = _unmet(interpreter, found) or _absence(found, place, modes, seen)
+            if absence:
+                yield Standing(Runtime(interpreter, wanted), False, absence, found)
+                continue
             for device in seen:
-                yield Standing(Runtime(interpreter, device), True, None, found)
-            if not seen:
-                yield Standing(Runtime(interpreter, wanted), False, _absence(found, wanted), found)
+                yield Standing(Runtime(interpreter, "+".join([device, *modes])), True, None, found)
 
 
 def remedy(interpreter: Interpreter, failure: Failure) -> str:
     """Return what to install, as a suffix, where the framework itself is not there."""
-    if f"No module named '{interpreter.framework}'" not in failure.reason:
+    if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
         return ""
     return f"; install it there: pip install 'convdiff[{interpreter.framework}]'"
 
 
-def _absence(found: Mapping[str, Any], device: str) -> str:
+def _absence(
+    found: Mapping[str, Any], place: str, modes: Sequence[str], seen: Sequence[str]
+) -> str | None:
+    """Return why a device or a mode is not to be had."""
     name = f"{found['framework']} {found['version']}"
-    if found.get("cuda") is None and device.startswith("gpu"):
-        return f"{name} is a CPU build and sees no {device}"
-    return f"{name} sees no {device}; it has {', '.join(found['devices'])}"
+    if not seen and found.get("cuda") is None and place.startswith("gpu"):
+        return f"{name} is a CPU build and sees no {place}"
+    if not seen:
+        return f"{name} sees no {place}; it has {', '.join(found['devices'])}"
+    unknown = [mode for mode in modes if mode not in found["modes"]]
+    if unknown:
+        known = ", ".join(found["modes"]) or "none"
+        return f"{name} has no mode {unknown[0]!r} here; its modes are {known}"
+    return None
+
+
+def _unmet(interpreter: Interpreter, found: Mapping[str, Any]) -> str | None:
+    """Return which requirement the framework does not meet."""
+    from packaging.requirements import Requirement
+
+    for text in interpreter.requires:
+        wanted = Requirement(text)
+        version = {"python": found["python"], "numpy": found["numpy"]}.get(
+            wanted.name, found["version"]
+        )
+        if not wanted.specifier.contains(str(version), prereleases=True):
+            return f"requires {text}, and it is {wanted.name} {version}"
+    return None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Interpreter
+from convdiff.runtime.named import DEVICE, NamedRuntime
 
 FRAMEWORKS = tuple(
     sorted(
@@ -20,10 +21,20 @@ FRAMEWORKS = tuple(
 )
 """A framework is a file in worker/frameworks/."""
 
+ENTRY_POINTS = "convdiff.frameworks"
+"""The group of entry points in which packages name their frameworks."""
+
 THIS = "this"
 """The word for convdiff's own interpreter in --python."""
 
 Settings = tuple[tuple[str, str], ...]
+
+
+def packaged_frameworks() -> list[str]:
+    """Return the frameworks that packages beside convdiff bring."""
+    from importlib.metadata import entry_points
+
+    return sorted(point.name for point in entry_points(group=ENTRY_POINTS))
 
 
 def interpreters(
@@ -31,46 +42,78 @@ def interpreters(
     pythons: Sequence[str],
     threads: Sequence[int],
     variations: Sequence[tuple[str, Sequence[str]]],
+    named: Sequence[NamedRuntime] = (),
 ) -> list[Interpreter]:
-    """Return the product of all that is asked for; the first is what others are compared with.
+    """Return the product of all that is asked for, then the named ones; the first is the baseline.
 
-    Raises ConvdiffError for an unknown framework or a --python that can't be run.
+    frameworks: each a name, `name:device+mode`, or an own kernel's `module:function`. Raises
+    ConvdiffError for a --python that can't be run.
     """
-    for framework in frameworks:
-        if framework not in FRAMEWORKS:
-            raise ConvdiffError(
-                f"unknown framework {framework!r}; there is {', '.join(FRAMEWORKS)}"
-            )
-    paths = [_resolve(python) for python in dict.fromkeys(pythons or [THIS])]
+    paths = [_resolve(python, "--python") for python in dict.fromkeys(pythons or [THIS])]
     labels = _labels(paths) if len(paths) > 1 else [""]
     combinations: list[Settings] = [
         tuple(zip([name for name, _ in variations], values, strict=True))
         for values in itertools.product(*[values for _, values in variations])
     ]
-    return [
-        Interpreter(framework, path, count or None, settings, label)
-        for framework in frameworks
+    found = [
+        Interpreter(framework, path, count or None, settings, label, devices)
+        for framework, devices in _by_framework(frameworks).items()
         for path, label in zip(paths, labels, strict=True)
         for settings in combinations
         for count in (threads or [0])
     ]
+    return found + [_named(one, count) for one in named for count in (threads or [0])]
 
 
-def _resolve(python: str) -> str:
+def split_spec(spec: str) -> tuple[str, str]:
+    """Split `torch:cpu+channels_last` into framework and device; the device may be empty.
+
+    An own kernel's `module:function` is all framework.
+    """
+    name, _, rest = spec.partition(":")
+    return (name, rest) if DEVICE.fullmatch(rest) else (spec, "")
+
+
+def _by_framework(specs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the devices asked of each framework, in the order of their first mention."""
+    found: dict[str, list[str]] = {}
+    for framework, device in map(split_spec, specs):
+        if ":" not in framework and framework not in FRAMEWORKS:
+            there = (*FRAMEWORKS, *packaged_frameworks())
+            if framework not in there:
+                raise ConvdiffError(f"unknown framework {framework!r}; there is {', '.join(there)}")
+        found.setdefault(framework, []).append(device)
+    return {name: () if devices == [""] else tuple(devices) for name, devices in found.items()}
+
+
+def _named(one: NamedRuntime, threads: int) -> Interpreter:
+    where = f"[tool.convdiff.runtimes.{one.name}] python"
+    return Interpreter(
+        one.framework,
+        _resolve(one.python or THIS, where),
+        threads or None,
+        one.env,
+        one.name,
+        (one.device,) if one.device else (),
+        one.requires,
+    )
+
+
+def _resolve(python: str, option: str) -> str:
     if python == THIS:
         return sys.executable
     try:
         path = Path(python).expanduser()
     except RuntimeError as error:  # ~nobody
-        raise ConvdiffError(f"--python {python}: {error}") from None
+        raise ConvdiffError(f"{option} {python}: {error}") from None
     if path.is_dir():
-        raise ConvdiffError(f"--python {python}: a folder; name the program in it (bin/python)")
+        raise ConvdiffError(f"{option} {python}: a folder; name the program in it (bin/python)")
     # Not resolved through symbolic links: a virtual environment's python is one.
     found = str(path.absolute()) if os.sep in python or path.exists() else shutil.which(python)
     if found is None or not Path(found).exists():
-        raise ConvdiffError(f"--python {python}: no such program")
+        raise ConvdiffError(f"{option} {python}: no such program")
     if not os.access(found, os.X_OK):
-        raise ConvdiffError(f"--python {python}: not executable")
+        raise ConvdiffError(f"{option} {python}: not executable")
     return found
 
 

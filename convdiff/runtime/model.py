@@ -17,6 +17,10 @@ class Interpreter:
     settings: tuple[tuple[str, str], ...] = ()
     label: str = ""
     """Tells interpreters apart in ids where there are several; empty for the only one."""
+    devices: tuple[str, ...] = field(default=(), compare=False)
+    """Asked for by name; an empty one stands for those of the case, and so does having none."""
+    requires: tuple[str, ...] = field(default=(), compare=False)
+    """Requirements that its framework must meet, as in `tensorflow>=2.9`."""
     recording: str = ""
     """The file that its cells were read from; such a process can't be asked any more."""
 
@@ -36,6 +40,16 @@ class Runtime:
 
     interpreter: Interpreter
     device: str
+
+    @property
+    def place(self) -> str:
+        """Return the device without its execution modes: gpu:0 of gpu:0+xla."""
+        return self.device.partition("+")[0]
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Return the execution modes: channels_last of cpu+channels_last."""
+        return tuple(self.device.split("+")[1:])
 
     @property
     def id(self) -> str:

@@ -2,7 +2,9 @@
 
 import os
 import platform
-from typing import Any, Dict
+from typing import Any, Dict, Optional
+
+import numpy as np
 
 SETTINGS = (
     "TF_",
@@ -56,6 +58,35 @@ def processor() -> Dict[str, Any]:
     except OSError:  # not every system has it
         pass
     return {"model": model, "isa": [name for name in _ISA if name in flags]}
+
+
+def fingerprint(
+    framework: str, version: str, gpu_names: Dict[str, str], threads: Optional[int], **more: Any
+) -> Dict[str, Any]:
+    """Return what every framework says of itself; `more` is what only this one can say."""
+    found = processor()
+    common = {
+        "framework": framework,
+        "version": version,
+        "devices": ["cpu"] + sorted(gpu_names),
+        "device_names": dict(gpu_names, cpu=found["model"]),
+        "modes": [],
+        "mode": "eager",
+        "cpu_isa": found["isa"],
+        "isa_not_compiled_in": [],
+        "threads": threads or os.cpu_count(),
+        "cores": os.cpu_count(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "settings": settings(),
+        "compiler": None,
+        "git": None,
+        "cuda": None,
+        "onednn": None,
+        "tf32": None,
+    }  # type: Dict[str, Any]
+    return dict(common, **more)
 
 
 def own_log() -> str:

@@ -43,13 +43,27 @@ def serve(requests: int, replies: int) -> None:
 
 
 def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
-    """Import the framework's module of this package, and with it the framework."""
+    """Import the framework's module, and with it the framework."""
     try:
-        module = importlib.import_module("convdiff_worker.frameworks." + header["framework"])
-        framework = module.open(header.get("threads"))
+        framework = _open(header["framework"], header.get("threads"))
         return framework, {"ready": framework.fingerprint()}
     except Exception as error:  # whatever an import does wrong is the answer
         return None, {"failed": _reason(error)}
+
+
+def _open(name: str, threads: Any) -> Any:
+    """Open a framework of this package, someone's `module:function`, or another package's."""
+    from . import own_kernel  # brings NumPy, whose absence is an answer too
+
+    if ":" in name:
+        return own_kernel.open(name, threads)
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "frameworks")
+    if os.path.exists(os.path.join(folder, name + ".py")):
+        return importlib.import_module("convdiff_worker.frameworks." + name).open(threads)
+    module = own_kernel.entry_point(name)
+    if module is None:
+        raise ValueError("no package here has an entry point convdiff.frameworks: %s" % name)
+    return module.open(threads)
 
 
 def _observe(

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
+from convdiff.plan import RUNTIME_AXES
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded, others, stories
+from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
     print_again,
     print_detail,
@@ -35,6 +37,8 @@ def print_run(console: Console, result: Result, again: Sequence[str], *, show_al
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
+        if case.agreement is not None:
+            print_grid(console, case.agreement)
         if show_all or len(case.outputs) <= ROWS:
             _outputs(console, case)
         _comparisons(console, case, show_all=show_all)
@@ -66,7 +70,12 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
     for name in ("differ", "Δ", "ulp"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    rows = _rows(folded(case, case.findings), show_all=show_all)
+    findings = case.findings
+    if case.agreement is not None and not show_all:  # the grid says what agrees
+        findings = tuple(
+            f for f in findings if f.comparison.axis not in RUNTIME_AXES or not f.allowed
+        )
+    rows = _rows(folded(case, findings), show_all=show_all)
     for members in rows:
         finding = members[0]
         baseline, candidate = words.sides(finding.comparison, case)
@@ -81,7 +90,7 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
         )
     if rows:
         console.print(table)
-    left = len(case.findings) - sum(map(len, rows))
+    left = len(findings) - sum(map(len, rows))
     if left:
         console.print(f"… and {left:,} more comparisons; --all shows them")
     console.print()

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
+from convdiff.plan import RUNTIME_AXES
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded
+from convdiff.report.console.grid import print_grid
 from convdiff.report.console.headline import worst_finding
 from convdiff.report.console.parts import (
     print_again,
@@ -37,7 +39,11 @@ def print_sweep(console: Console, result: Result, again: Sequence[str], *, show_
     for case, command in zip(result.cases, again, strict=True):
         print_headline(console, case)
         print_runtimes(console, result, case)
-        for axis in dict.fromkeys(f.comparison.axis for f in case.findings):
+        axes = dict.fromkeys(f.comparison.axis for f in case.findings)
+        if case.agreement is not None:
+            print_grid(console, case.agreement)
+            axes = {axis: None for axis in axes if show_all or axis not in RUNTIME_AXES}
+        for axis in axes:
             findings = [f for f in case.findings if f.comparison.axis == axis]
             if axis == "reference":
                 _reference(console, case, findings)

@@ -4,18 +4,17 @@ Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
 import inspect
-import os
-import platform
 import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu
+from .. import cpu, layout
 from ..manual import by_rows
 
 Conv = Dict[str, Any]
 """The geometry of a convolution, as the parent sends it."""
+MODES = ("graph", "xla")
 KEPT = 4
 """Filters and biases kept as tensors; probes bring new ones with every call."""
 
@@ -40,6 +39,7 @@ class Eager(object):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         self.tensors = {}  # type: Dict[Tuple[int, str], Tuple[Any, Any]]
+        self.traced = {}  # type: Dict[Tuple[str, str], Callable[[Any, Any], Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
         """Return what this TensorFlow says it is, as plain values."""
@@ -52,14 +52,18 @@ class Eager(object):
         build = (
             dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
         )
-        return dict(
-            _common(tf, names, tf.config.threading.get_intra_op_parallelism_threads()),
+        return cpu.fingerprint(
+            "tensorflow",
+            tf.__version__,
+            names,
+            tf.config.threading.get_intra_op_parallelism_threads(),
+            isa_not_compiled_in=_unused_isa(cpu.own_log()),
+            modes=list(MODES),
             compiler=tf.version.COMPILER_VERSION,
             git=tf.version.GIT_VERSION,
             cuda=str(build["cuda_version"]) if build.get("is_cuda_build") else None,
             onednn=_onednn(),
             tf32=_tf32(tf),
-            mode="eager",
         )
 
     def run(
@@ -67,20 +71,37 @@ class Eager(object):
     ) -> Any:
         """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
         tf = self.tf
-        with tf.device("/" + device.upper()):
+        place, modes = layout.place_and_modes(device)
+        with tf.device("/" + place.upper()):
             if op == "manual":
                 x, w = self._array(input_nhwc, conv), self._array(filter_hwio, conv)
                 y = tf.convert_to_tensor(by_rows(self._rows, conv, x, w))
             else:
                 x = self._tensor(input_nhwc, conv)
-                w = self._kept(filter_hwio, conv, device)
-                y = _conv2d(tf, tf.nn.depthwise_conv2d, conv, x, w)
+                w = self._kept(filter_hwio, conv, place)
+                y = self._conv2d(conv, modes)(x, w)
             if bias is not None:
-                y = tf.nn.bias_add(y, self._kept(bias, conv, device))
+                y = tf.nn.bias_add(y, self._kept(bias, conv, place))
             result = y.numpy()
         return np.ascontiguousarray(
             result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
         )
+
+    def _conv2d(self, conv: Conv, modes: List[str]) -> Callable[[Any, Any], Any]:
+        """Return the convolution, in graph and xla mode as a function that is traced once."""
+
+        def conv2d(x: Any, w: Any) -> Any:
+            return _conv2d(self.tf, self.tf.nn.depthwise_conv2d, conv, x, w)
+
+        if not modes:
+            return conv2d
+        key = (repr(sorted(conv.items())), modes[-1])
+        if key not in self.traced:
+            compiled = True if modes[-1] == "xla" else None
+            self.traced[key] = self.tf.function(
+                conv2d, jit_compile=compiled, reduce_retracing=modes[-1] == "graph"
+            )
+        return self.traced[key]
 
     def _rows(self, table: Any, columns: Any) -> Any:
         tf = self.tf
@@ -123,13 +144,16 @@ class Graph(object):
         for device in self.local:
             if device.device_type == "GPU":
                 names["gpu:%d" % len(names)] = device.physical_device_desc or "GPU"
-        return dict(
-            _common(tf, names, self.threads or os.cpu_count()),
+        return cpu.fingerprint(
+            "tensorflow",
+            tf.__version__,
+            names,
+            self.threads,
+            isa_not_compiled_in=_unused_isa(cpu.own_log()),
             compiler=getattr(tf, "__compiler_version__", None),
             git=str(getattr(tf, "__git_version__", None)),
             cuda="yes" if tf.test.is_built_with_cuda() else None,
             onednn=_onednn(),
-            tf32=None,
             mode="graph",
         )
 
@@ -222,25 +246,6 @@ def _onednn() -> Optional[bool]:
         except ImportError:
             return None
     return bool(port.IsMklEnabled())
-
-
-def _common(tf: Any, gpu_names: Dict[str, str], threads: Optional[int]) -> Dict[str, Any]:
-    found = cpu.processor()
-    unused = _unused_isa(cpu.own_log())
-    return {
-        "framework": "tensorflow",
-        "version": tf.__version__,
-        "devices": ["cpu"] + sorted(gpu_names),
-        "device_names": dict(gpu_names, cpu=found["model"]),
-        "cpu_isa": found["isa"],
-        "isa_not_compiled_in": unused,
-        "threads": threads or os.cpu_count(),
-        "cores": os.cpu_count(),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "settings": cpu.settings(),
-    }
 
 
 def _unused_isa(log: str) -> List[str]:

@@ -1,0 +1,92 @@
+"""Who agrees with whom: every pair of runtimes, over all lengths and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convdiff.diagnose.verdict import Finding, Verdict
+from convdiff.runtime.model import Runtime
+
+GRAVEST_FIRST: tuple[Verdict, ...] = (
+    "wrong",
+    "unstable",
+    "precision",
+    "transform",
+    "rounding",
+    "untested",
+    "mistrusted",
+    "same",
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runtimes, over all that was compared of them."""
+
+    verdict: Verdict
+    """The gravest of all."""
+    allowed: bool
+    differing: int
+    elements: int
+    max_ulp: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A square of pairs, symmetric; None on the diagonal and where nothing was compared."""
+
+    runtimes: tuple[Runtime, ...]
+    pairs: tuple[tuple[Pair | None, ...], ...]
+    alike: tuple[tuple[int, ...], ...]
+    """Groups of runtimes, by their place, whose bits are the same; the largest first."""
+
+
+def agreement(runtimes: Sequence[Runtime], findings: Sequence[Finding]) -> Agreement | None:
+    """Return the square of a pairwise comparison; None where pairs are missing.
+
+    Counts the convolutions, not their manual references.
+    """
+    place = {runtime: number for number, runtime in enumerate(runtimes)}
+    found: dict[tuple[int, int], list[Finding]] = {}
+    for finding in findings:
+        one, other = finding.comparison.baseline, finding.comparison.candidate
+        if one.runtime == other.runtime or not one.op == other.op == "conv2d":
+            continue
+        if one.runtime in place and other.runtime in place:
+            i, j = sorted((place[one.runtime], place[other.runtime]))
+            found.setdefault((i, j), []).append(finding)
+    count = len(runtimes)
+    if count < 2 or len(found) < count * (count - 1) // 2:
+        return None
+    pairs = {key: _pair(members) for key, members in found.items()}
+    square = tuple(
+        tuple(pairs.get((min(i, j), max(i, j))) for j in range(count)) for i in range(count)
+    )
+    return Agreement(tuple(runtimes), square, _groups(square))
+
+
+def _pair(findings: Sequence[Finding]) -> Pair:
+    differences = [f.comparison.difference for f in findings if f.comparison.difference]
+    return Pair(
+        min((finding.verdict for finding in findings), key=GRAVEST_FIRST.index),
+        all(finding.allowed for finding in findings),
+        sum(difference.differing for difference in differences),
+        sum(difference.elements for difference in differences),
+        max((difference.max_ulp for difference in differences), default=0),
+    )
+
+
+def _groups(square: tuple[tuple[Pair | None, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """Return groups of places that are bitwise the same; equality of bits is transitive."""
+    left, groups = list(range(len(square))), []
+    while left:
+        first = left[0]
+        group = [first]
+        for other in left[1:]:
+            pair = square[first][other]
+            if pair is not None and pair.verdict == "same":
+                group.append(other)
+        groups.append(tuple(group))
+        left = [place for place in left if place not in group]
+    return tuple(sorted(groups, key=lambda group: (-len(group), group)))

@@ -1,0 +1,49 @@
+"""The square of a pairwise comparison: at a glance, who agrees bit for bit with whom."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from convdiff.diagnose.agreement import Agreement, Pair
+from convdiff.report.console import style
+from convdiff.report.numbers import count
+
+SHORT = {
+    "same": "=",
+    "precision": "prec",
+    "transform": "transf",
+    "untested": "—",
+    "mistrusted": "?",
+}
+"""What stands in a square where there is no number of ulps to tell."""
+
+
+def print_grid(console: Console, found: Agreement) -> None:
+    """Print the square and the groups that agree."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("")
+    for number in range(len(found.runtimes)):
+        table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
+    for number, row in enumerate(found.pairs):
+        table.add_row(f"#{number + 1} {found.runtimes[number].id}", *map(_cell, row))
+    console.print(table)
+    console.print(
+        Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")
+    )
+    for group in found.alike:
+        if len(group) > 1:
+            names = " = ".join(found.runtimes[place].id for place in group)
+            console.print(Text(f"same bits: {names}"))
+    console.print()
+
+
+def _cell(pair: Pair | None) -> Text:
+    if pair is None:
+        return Text("·", style="dim")
+    told = SHORT.get(pair.verdict, pair.verdict)
+    if pair.verdict == "rounding":
+        told = count(pair.max_ulp)
+    text = Text(told, style=style.VERDICTS[pair.verdict])
+    return text if pair.allowed else text.append("!", style="bold red")

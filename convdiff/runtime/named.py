@@ -1,0 +1,98 @@
+"""Runtimes that a user's own pyproject.toml names, in `[tool.convdiff.runtimes.NAME]`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convdiff.errors import ConvdiffError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEVICE = re.compile(r"(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*")
+"""A device with its execution modes, as in gpu:0+xla."""
+KEYS = ("python", "framework", "device", "env", "requires")
+
+
+@dataclass(frozen=True)
+class NamedRuntime:
+    """One table: what it asks for."""
+
+    name: str
+    framework: str = "tensorflow"
+    python: str | None = None
+    """None is convdiff's own; a relative path starts at the file's folder."""
+    device: str = ""
+    """Empty: those of the case."""
+    env: tuple[tuple[str, str], ...] = ()
+    requires: tuple[str, ...] = ()
+
+
+def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
+    """Return the runtimes of the nearest pyproject.toml that names any, from a folder upwards.
+
+    Raises ConvdiffError for a table that is not as it must be.
+    """
+    for place in (folder, *folder.parents):
+        file = place / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            document = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConvdiffError(f"{file}: {error}") from None
+        tables = document.get("tool", {}).get("convdiff", {}).get("runtimes", {})
+        if tables:
+            return {name: _read(file, name, table) for name, table in tables.items()}
+    return {}
+
+
+def _read(file: Path, name: str, table: Any) -> NamedRuntime:
+    def refuse(said: str) -> ConvdiffError:
+        return ConvdiffError(f"{file}: [tool.convdiff.runtimes.{name}]: {said}")
+
+    if not isinstance(table, dict):
+        raise refuse("expected a table")
+    for key, value in table.items():
+        if key not in KEYS:
+            raise refuse(f"unknown key {key!r}; there is {', '.join(KEYS)}")
+        if key in ("python", "framework", "device") and not isinstance(value, str):
+            raise refuse(f"{key} must be text")
+    device = table.get("device", "")
+    if device and not DEVICE.fullmatch(device):
+        raise refuse(f"unknown device {device!r}; there is cpu, gpu and gpu:N, with +modes")
+    env = table.get("env", {})
+    if not isinstance(env, dict) or not all(isinstance(v, (str, int)) for v in env.values()):
+        raise refuse('env must be a table of text, as in {TF_ENABLE_ONEDNN_OPTS = "0"}')
+    requires = table.get("requires", [])
+    requires = [requires] if isinstance(requires, str) else requires
+    if not isinstance(requires, list) or not all(_is_requirement(text) for text in requires):
+        raise refuse('requires must be requirements, as in ["tensorflow>=2.9"]')
+    python = table.get("python")
+    if python is not None and "/" in python:
+        python = str(file.parent / Path(python).expanduser())
+    return NamedRuntime(
+        name,
+        table.get("framework", "tensorflow"),
+        python,
+        device,
+        tuple((key, str(value)) for key, value in env.items()),
+        tuple(requires),
+    )
+
+
+def _is_requirement(text: Any) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except (InvalidRequirement, TypeError):
+        return False
+    return True

@@ -1,0 +1,26 @@
+"""Layouts of other frameworks: what arrives is NHWC and HWIO. Runs on Python 3.6."""
+
+from typing import Any, List, Tuple
+
+import numpy as np
+
+
+def nchw(array_nhwc: Any) -> Any:
+    """Return (N, H, W, C) data as contiguous (N, C, H, W)."""
+    return np.ascontiguousarray(array_nhwc.transpose(0, 3, 1, 2))
+
+
+def nhwc(array_nchw: Any) -> Any:
+    """Return (N, C, H, W) data as contiguous (N, H, W, C)."""
+    return np.ascontiguousarray(array_nchw.transpose(0, 2, 3, 1))
+
+
+def oihw(filter_hwio: Any) -> Any:
+    """Return an HWIO filter as contiguous OIHW."""
+    return np.ascontiguousarray(filter_hwio.transpose(3, 2, 0, 1))
+
+
+def place_and_modes(device: str) -> Tuple[str, List[str]]:
+    """Split `cpu+channels_last` into the device and the execution modes."""
+    parts = device.split("+")
+    return parts[0], parts[1:]

@@ -1,0 +1,288 @@
+"""Every framework in every mode computes what the case says, and refuses what it can't."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from asking import MODULES, Lab, need
+
+from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.model import Convolution
+from convdiff.runtime.model import Interpreter
+from convdiff.runtime.pool import Failure, Job
+
+SPECS = (
+    "tensorflow:cpu",
+    "tensorflow:cpu+graph",
+    "tensorflow:cpu+xla",
+    "torch:cpu",
+    "torch:cpu+channels_last",
+    "torch:cpu+mkldnn_off",
+    "torch:cpu+compiled",
+    "torch:cpu+compiled+channels_last+mkldnn_off",
+    "jax:cpu",
+    "jax:cpu+default",
+    "jax:cpu+high",
+    "jax:cpu+highest",
+    "onnxruntime:cpu",
+    "onnxruntime:cpu+disabled",
+    "onnxruntime:cpu+basic",
+    "onnxruntime:cpu+extended",
+    "onnxruntime:cpu+all",
+    "openvino:cpu",
+    "openvino:cpu+f32",
+    "openvino:cpu+f16",
+    "openvino:cpu+bf16",
+    "numpy:cpu",
+)
+GEOMETRIES = {
+    "one-dimensional": Convolution((1, 5), 1, 1),
+    "asymmetric": Convolution((3, 2), 3, 4),
+    "strides": Convolution((3, 2), 3, 4, strides=(2, 1)),
+    "dilations": Convolution((2, 3), 3, 4, dilations=(1, 2)),
+    "strides, dilations": Convolution((2, 3), 3, 4, strides=(2, 1), dilations=(1, 2)),
+    "groups": Convolution((3, 2), 4, 6, groups=2),
+    "groups, strides, dilations": Convolution((2, 3), 4, 6, (2, 1), (1, 2), groups=2),
+    "depthwise": Convolution((3, 2), 4, 4, groups=4),
+    "depthwise multiplier": Convolution((2, 3), 3, 6, groups=3),
+    "pointwise": Convolution((1, 1), 5, 3),
+}
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+REFUSED = {
+    ("numpy", "bfloat16"): "NumPy has no bfloat16",
+    ("onnxruntime", "bfloat16"): "ONNX Runtime has no bfloat16 convolution",
+    ("openvino", "bfloat16"): "OpenVINO takes no bfloat16 inputs",
+    ("openvino", "float64"): "OpenVINO computes float64 in float32 at the most",
+}
+"""What a framework can't do at all, and how it says so."""
+MAY_REFUSE = {
+    # (framework, modes, dtype, geometry) by part: refused by these versions or a CPU's kernels.
+    ("onnxruntime", "float64"): ("NOT_IMPLEMENTED", "NotImplemented", "Could not find an impl"),
+    ("onnxruntime", "float16"): ("NOT_IMPLEMENTED", "NotImplemented", "Could not find an impl"),
+}
+
+
+def integers(conv: Convolution, dtype: str) -> Tensors:
+    """Return small integers, of which every order of adding gives the same bits."""
+    rng, kind = np.random.default_rng(7), numpy_dtype(dtype)
+
+    def some(*shape: int) -> np.ndarray:
+        return rng.integers(-2, 3, shape).astype(kind)
+
+    height = conv.reach[0] + 4
+    return Tensors(
+        some(*conv.filter_shape), some(conv.channels_out), some(2, height, 11, conv.channels_in)
+    )
+
+
+def by_definition(conv: Convolution, tensors: Tensors) -> np.ndarray:
+    """Return the convolution in fp64 by its definition, one output at a time: no shared code."""
+    x = tensors.input_nhwc.astype(np.float64)
+    w = tensors.filter_hwio.astype(np.float64)
+    b = np.zeros(conv.channels_out) if tensors.bias is None else tensors.bias.astype(np.float64)
+    y = np.empty(conv.output_shape(*x.shape[:3]))
+    width, per_group = w.shape[2], conv.channels_out // conv.groups
+    for n, row, column, out in np.ndindex(*y.shape):
+        total = b[out]
+        for i, j, c in np.ndindex(*w.shape[:3]):
+            source = x[
+                n,
+                row * conv.strides[0] + i * conv.dilations[0],
+                column * conv.strides[1] + j * conv.dilations[1],
+                out // per_group * width + c,
+            ]
+            total += source * w[i, j, c, out]
+        y[n, row, column, out] = total
+    return y
+
+
+def run(
+    lab: Lab,
+    spec: str,
+    conv: Convolution,
+    tensors: Tensors,
+    ops: Sequence[str] = ("conv2d", "manual"),
+    threads: int | None = None,
+) -> list:
+    """Return what a framework gives for each op: an array, or a Failure."""
+    need(spec)
+    framework, _, device = spec.partition(":")
+    interpreter = Interpreter(framework, sys.executable, threads)
+    batch, _, length, _ = tensors.input_nhwc.shape
+    held = {"x": tensors.input_nhwc, "w": tensors.filter_hwio, "b": tensors.bias}
+    common = {"x": "x", "w": "w", "b": "b" if tensors.bias is not None else None}
+    cells = [{**common, "op": op, "device": device, "length": length, "batch": batch} for op in ops]
+    dtype = tensors.input_nhwc.dtype.name
+    job = Job(interpreter, {**asdict(conv), "dtype": dtype}, {k: v for k, v in held.items() if v is not None}, cells)
+    outcomes = {cell: result for _, cell, result in lab.pool.observe([job])}
+    return [outcomes[number] for number in range(len(cells))]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("spec", SPECS)
+def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
+    lab: Lab, spec: str, dtype: str
+):
+    # Swapped heights and widths, channels or layouts would all be seen: nothing here is square.
+    framework = spec.partition(":")[0]
+    if "compiled" in spec and dtype not in ("float32", "bfloat16"):
+        pytest.skip("compiled in float32 and bfloat16 only, for time: seconds a shape")
+    done = 0
+    for name, conv in GEOMETRIES.items():
+        if "compiled" in spec and name not in ("strides, dilations", "groups"):
+            continue
+        tensors = integers(conv, dtype)
+        truth = by_definition(conv, tensors)
+        assert np.abs(truth).max() <= 256, "so that bfloat16 holds every partial sum"
+        for op, found in zip(
+            ("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True
+        ):
+            where = f"{spec} {dtype} {name} {op}"
+            if isinstance(found, Failure):
+                assert not found.died, f"{where}: {found}"
+                known = REFUSED.get((framework, dtype))
+                words = (known,) if known else MAY_REFUSE.get((framework, dtype), ())
+                assert any(word in found.reason for word in words), f"{where}: {found.reason}"
+                continue
+            done += 1
+            if dtype == "bfloat16":
+                assert found.dtype == np.uint16, where
+                found = found.view(numpy_dtype(dtype))
+            assert found.dtype == numpy_dtype(dtype), where
+            assert found.shape == truth.shape, where
+            assert np.array_equal(found.astype(np.float64), truth), where
+    assert (done == 0) == ((framework, dtype) in REFUSED) or (framework, dtype) in MAY_REFUSE
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if "compiled" not in spec])
+def test_without_a_bias_none_is_added(lab: Lab, spec: str):
+    conv = GEOMETRIES["asymmetric"]
+    with_bias = integers(conv, "float32")
+    without = Tensors(with_bias.filter_hwio, None, with_bias.input_nhwc)
+    assert with_bias.bias.any()
+    truth = by_definition(conv, without)
+    for found in run(lab, spec, conv, without):
+        assert np.array_equal(found, truth)
+
+
+@pytest.mark.parametrize(
+    "spec", ["tensorflow:cpu", "torch:cpu", "jax:cpu", "onnxruntime:cpu", "openvino:cpu+f32"]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtype: str):
+    conv, rng = GEOMETRIES["groups, strides, dilations"], np.random.default_rng(3)
+    tensors = Tensors(
+        rng.standard_normal(conv.filter_shape).astype(dtype),
+        rng.standard_normal(conv.channels_out).astype(dtype),
+        rng.standard_normal((2, 8, 11, conv.channels_in)).astype(dtype),
+    )
+    truth, unit = by_definition(conv, tensors), float(np.finfo(dtype).eps)
+    for found in run(lab, spec, conv, tensors):
+        if isinstance(found, Failure):
+            known = REFUSED.get((spec.partition(":")[0], dtype), "nothing")
+            assert known in found.reason, found.reason
+            continue
+        assert np.abs(found - truth).max() < 32 * unit
+        if dtype == "float64":
+            assert np.abs(found - truth).max() < 1e-12, "float64 is not quietly float32"
+
+
+@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tensorflow"])
+def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
+    need(framework)
+    for threads in (1, 2):
+        found = lab.pool.fingerprint(Interpreter(framework, sys.executable, threads))
+        assert not isinstance(found, Failure), found
+        assert found["threads"] == threads
+    conv = GEOMETRIES["asymmetric"]
+    tensors = integers(conv, "float32")
+    truth = by_definition(conv, tensors)
+    for threads in (1, 2):
+        mode = "+f32" if framework == "openvino" else ""
+        for found in run(lab, f"{framework}:cpu{mode}", conv, tensors, threads=threads):
+            assert np.array_equal(found, truth)
+
+
+def test_one_thread_is_one_thread(lab: Lab):
+    """Count the threads of the process itself: a setting is not a behaviour."""
+    need("torch", "onnxruntime", "openvino")
+    conv = Convolution((3, 3), 32, 32)
+    rng = np.random.default_rng(3)
+    tensors = Tensors(
+        rng.standard_normal(conv.filter_shape).astype(np.float32),
+        None,
+        rng.standard_normal((2, 34, 34, 32)).astype(np.float32),
+    )
+    for framework, device in (("torch", "cpu"), ("onnxruntime", "cpu"), ("openvino", "cpu+f32")):
+        seen = {}
+        for threads in (1, 2):
+            (found,) = run(lab, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
+            assert not isinstance(found, Failure), found
+            interpreter = Interpreter(framework, sys.executable, threads)
+            worker = lab.pool._workers[interpreter]
+            seen[threads] = threads_of(worker)
+        assert seen[1] < seen[2], (framework, seen)
+
+
+def threads_of(worker: object) -> int:
+    """Return how many threads a worker's process has."""
+    from pathlib import Path
+
+    pid = worker._process.pid  # type: ignore[attr-defined]
+    tasks = Path(f"/proc/{pid}/task")
+    if not tasks.is_dir():
+        pytest.skip("no /proc here to count threads in")
+    return len(list(tasks.iterdir()))
+
+
+def test_jax_takes_no_thread_count_and_says_so(lab: Lab):
+    need("jax")
+    found = lab.pool.fingerprint(Interpreter("jax", sys.executable, 2))
+    assert isinstance(found, Failure) and not found.died
+    assert "JAX takes no thread count" in found.reason
+
+
+@pytest.mark.parametrize("framework", MODULES)
+def test_the_fingerprint_names_version_mode_and_modes(lab: Lab, framework: str):
+    need(framework)
+    found = lab.pool.fingerprint(Interpreter(framework, sys.executable))
+    assert found["framework"] == framework
+    assert found["version"][0].isdigit()
+    assert "cpu" in found["devices"]
+    offered = {
+        mode
+        for spec in SPECS
+        for mode in spec.split("+")[1:]
+        if spec.startswith(framework + ":")
+    }
+    assert set(found["modes"]) == offered, "every mode is tested here, and every tested one named"
+
+
+def test_modes_are_behaviours_and_not_only_names(lab: Lab):
+    """Where a mode is known to choose another kernel or precision here, the bits say so."""
+    conv = Convolution((3, 3), 16, 16)
+    rng = np.random.default_rng(3)
+    tensors = Tensors(
+        rng.standard_normal(conv.filter_shape).astype(np.float32),
+        None,
+        rng.standard_normal((2, 10, 10, 16)).astype(np.float32),
+    )
+    truth = by_definition(conv, tensors)
+
+    def error(spec: str) -> float:
+        (found,) = run(lab, spec, conv, tensors, ["conv2d"])
+        assert not isinstance(found, Failure), found
+        return float(np.abs(found - truth).max())
+
+    assert error("openvino:cpu+f32") < 1e-4 < error("openvino:cpu+bf16") < 1
+    for spec in ("torch:cpu", "torch:cpu+channels_last", "torch:cpu+mkldnn_off"):
+        assert error(spec) < 1e-4
+    outputs = [
+        run(lab, spec, conv, tensors, ["conv2d"])[0].tobytes()
+        for spec in ("torch:cpu", "torch:cpu+mkldnn_off")
+    ]
+    assert outputs[0] != outputs[1], "without oneDNN another kernel adds"

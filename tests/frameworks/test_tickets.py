@@ -1,0 +1,469 @@
+"""Public reports of discrepancies, asked anew in today's frameworks: each gets its verdict.
+
+Shapes are the reports' own unless a comment says that they are smaller, and why.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asking import Lab, need, of_axis, proved
+from program import REPOSITORY, case_file, convdiff
+
+from convdiff.result import CaseResult
+
+ORIGIN = (REPOSITORY / "convdiff" / "case" / "builtin.yaml").read_text("utf-8")
+ORIGIN = "".join(line for line in ORIGIN.splitlines(True) if line[:3] not in ("dev", "exp"))
+
+KNOWN_CPU = platform.machine() == "x86_64"
+"""Whether this is the kind of CPU on which the digits below were measured."""
+ELSEWHERE = "another CPU, other kernels"
+
+
+def outputs(case: CaseResult, length: int) -> dict[str, np.ndarray]:
+    """Return what each runtime's convolution gave at a length."""
+    return {
+        cell.runtime.id: found.output.ravel()
+        for cell, found in case.outputs.items()
+        if cell.op == "conv2d" and cell.length == length
+    }
+
+
+@pytest.mark.skipif(not KNOWN_CPU, reason=ELSEWHERE)
+def test_the_origin_has_several_legal_answers_and_each_is_proved(lab: Lab):
+    frameworks = (
+        "tensorflow:cpu",
+        "tensorflow:cpu+xla",
+        "torch:cpu",
+        "jax:cpu",
+        "onnxruntime:cpu",
+        "openvino:cpu+f32",
+        "numpy:cpu",
+    )
+    case = lab.ask(ORIGIN + "expect: {runtime: bitwise}\n", *frameworks)
+    digits = {
+        "tensorflow:cpu": "60.8700981 72.9800949 85.0900955",
+        "openvino:cpu+f32": "60.8700981 72.9800949 85.0900955",
+        "tensorflow:cpu+xla": "60.8701057 72.9800949 85.0900879",
+        "jax:cpu": "60.8701057 72.9800949 85.0900879",
+        "onnxruntime:cpu": "60.8701057 72.9801025 85.0901031",
+        "numpy:cpu": "60.8701057 72.9801025 85.0901031",
+    }
+    seen = outputs(case, 7)
+    for runtime, numbers in digits.items():
+        assert seen[runtime].tolist() == np.array(numbers.split(), np.float32).tolist(), runtime
+    # torch is the fourth: not those of any other.
+    assert not any(np.array_equal(seen["torch:cpu"], seen[other]) for other in digits)
+    differing = [f for f in of_axis(case, "runtime") if f.verdict != "same"]
+    assert {f.comparison.candidate.runtime.id for f in differing} == {*digits, "torch:cpu"} - {
+        "tensorflow:cpu",
+        "openvino:cpu+f32",
+    }
+    for finding in differing:
+        proved(finding)
+
+
+@pytest.mark.skipif(not KNOWN_CPU, reason=ELSEWHERE)
+def test_the_origin_without_onednn_is_what_xla_says_and_the_cause_is_proved(lab: Lab):
+    case = lab.ask(
+        ORIGIN + "expect: {runtime: bitwise}\n",
+        "tensorflow",
+        vary=[("TF_ENABLE_ONEDNN_OPTS", ("1", "0"))],
+    )
+    seen = outputs(case, 7)
+    without = seen["tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0]"]
+    assert without.tolist() == np.float32([60.8701057, 72.9800949, 85.0900879]).tolist()
+    found = of_axis(case, "runtime")
+    assert found
+    for finding in found:
+        proved(finding)
+        assert "fma" in "".join(finding.why.causes)
+
+
+def test_the_origin_changes_with_the_length_in_torch(lab: Lab):
+    # The very question, in today's PyTorch: two orders in one row of outputs.
+    case = lab.ask(ORIGIN, "torch")
+    seven, eight = of_axis(case, "length")
+    assert eight.verdict == "same"
+    assert (seven.verdict, seven.allowed) == ("rounding", False)
+    proved(seven)
+    assert set(seven.why.causes) == {"order"}
+
+
+def test_pytorch_134908_a_batch_of_two_against_its_images(lab: Lab):
+    text = (REPOSITORY / "cases" / "batch_of_two.yaml").read_text("utf-8")
+    case = lab.ask(text, "torch", "tensorflow", "jax", "onnxruntime")
+    torch, *others = of_axis(case, "batch")
+    assert torch.comparison.candidate.runtime.id == "torch:cpu"
+    assert (torch.verdict, torch.allowed) == ("rounding", False)
+    assert torch.comparison.difference.max_abs < 1e-6
+    proved(torch)
+    assert [other.verdict for other in others] == ["same"] * 3
+
+
+def test_pytorch_81694_a_wide_conv1d_at_batch_two_and_one(lab: Lab):
+    # Padded by 2, length 10 is length 14.
+    case = lab.ask(
+        """
+filter: {uniform: [-0.028, 0.028], shape: [1, 5, 256, 256], seed: 1}
+bias: {uniform: [-0.028, 0.028], shape: [256], seed: 2}
+input: {normal: 1.0, seed: 3}
+lengths: 14
+batch: [1, 2]
+""",
+        "torch",
+    )
+    (found,) = of_axis(case, "batch")
+    assert not found.allowed
+    assert found.comparison.difference.differing > 500
+    assert found.comparison.difference.max_abs < 2e-6
+    proved(found)
+
+
+def test_pytorch_91612_batch_one_and_many(lab: Lab):
+    # The report has 1024 output channels and batch 20, which takes a minute to explain.
+    case = lab.ask(
+        """
+filter: {uniform: [-0.036, 0.036], shape: [1, 3, 256, 256], seed: 1}
+bias: {uniform: [-0.036, 0.036], shape: [256], seed: 2}
+input: {normal: 1.0, seed: 3}
+lengths: 25
+batch: [1, 2]
+""",
+        "torch",
+    )
+    (found,) = of_axis(case, "batch")
+    assert not found.allowed
+    assert found.comparison.difference.max_abs < 2e-6
+    proved(found)
+
+
+def test_pytorch_116373_another_library_above_a_length(lab: Lab):
+    # The switch is at N·C·H·W = 20480 in the report: 64 channels, so between 100 and 330.
+    case = lab.ask(
+        """
+filter: {normal: 0.1, shape: [1, 5, 64, 64], seed: 1}
+input: {normal: 1.0, seed: 3}
+lengths: [100, 330]
+""",
+        "torch",
+    )
+    (found,) = of_axis(case, "length")
+    difference = found.comparison.difference
+    assert not found.allowed
+    assert difference.differing > 0.7 * difference.elements
+    proved(found)
+
+
+def test_pytorch_104587_window_by_window_is_the_same_everywhere(lab: Lab):
+    text = (REPOSITORY / "cases" / "window_by_window.yaml").read_text("utf-8")
+    text = text.replace("{reference: bitwise}", "{reference: bitwise, runtime: bitwise}")
+    case = lab.ask(text, "torch", "jax", "onnxruntime", "openvino:cpu+f32", "tensorflow", "numpy")
+    assert case.outcome == "ok"
+    assert {finding.verdict for finding in case.findings} == {"same"}
+    assert {finding.comparison.axis for finding in case.findings} == {
+        "length",
+        "runtime",
+        "reference",
+    }
+
+
+def test_pytorch_49268_depthwise_is_rounding_and_no_bug(lab: Lab):
+    text = (REPOSITORY / "cases" / "depthwise_alone.yaml").read_text("utf-8")
+    text += "expect: {runtime: bitwise}\n"
+    case = lab.ask(text, "torch", "onnxruntime")
+    found = of_axis(case, "runtime")
+    assert len(found) == 2
+    for finding in found:
+        proved(finding)
+        assert finding.comparison.difference.max_abs < 1e-6
+        assert finding.comparison.difference.max_ulp > 100, "near zero: the tolerance's trouble"
+
+
+@pytest.mark.skipif(not KNOWN_CPU, reason=ELSEWHERE)
+def test_pytorch_116369_the_number_of_threads(lab: Lab):
+    # The report's own shape, 64 → 64 and one tap, is bitwise equal on this CPU with MKL of today.
+    reported = """
+filter: {normal: 0.125, shape: [1, 1, 64, 64], seed: 1}
+bias: {normal: 0.1, shape: [64], seed: 2}
+input: {normal: 1.0, seed: 3}
+lengths: 50
+"""
+    (same,) = of_axis(lab.ask(reported, "torch", threads=(1, 2)), "threads")
+    assert same.verdict in ("same", "rounding")
+    deep = "filter: {normal: 0.04, shape: [1, 5, 128, 1], seed: 1}\n"
+    deep += "input: {normal: 1.0, seed: 3}\nlengths: 20\n"
+    (found,) = of_axis(lab.ask(deep, "torch", threads=(1, 2)), "threads")
+    assert not found.allowed
+    assert found.comparison.difference.max_abs < 1e-5
+    proved(found)
+
+
+def test_pytorch_141561_compiled_and_eager_agree_in_the_same_memory_format(lab: Lab):
+    frameworks = [
+        "torch:cpu",
+        "torch:cpu+compiled",
+        "torch:cpu+channels_last",
+        "torch:cpu+compiled+channels_last",
+    ]
+    case = lab.ask(
+        """
+filter: {normal: 0.17, shape: [3, 3, 4, 1], seed: 1}
+bias: {normal: 0.1, shape: [1], seed: 2}
+input: {normal: 1.0, seed: 3}
+height: 8
+lengths: 8
+expect: {runtime: bitwise}
+""",
+        *frameworks,
+        pairwise=True,
+    )
+    square = case.agreement
+    assert [runtime.id for runtime in square.runtimes] == frameworks
+    assert square.pairs[2][3].verdict == "same", "channels_last on both sides"
+    eager_compiled = square.pairs[0][1]
+    assert (eager_compiled.verdict, eager_compiled.allowed) == ("rounding", False)
+    for finding in of_axis(case, "runtime"):
+        if finding.verdict != "same":
+            assert finding.comparison.difference.max_abs < 1e-6
+            proved(finding)
+
+
+def test_pytorch_127375_memory_formats(lab: Lab):
+    # 33 of the report's 129 output channels, for time.
+    case = lab.ask(
+        """
+filter: {normal: 0.19, shape: [3, 3, 3, 33], seed: 1}
+bias: {normal: 0.1, shape: [33], seed: 2}
+input: {normal: 1.0, seed: 3}
+height: 10
+lengths: 10
+expect: {runtime: bitwise}
+""",
+        "torch:cpu",
+        "torch:cpu+channels_last",
+    )
+    (found,) = of_axis(case, "runtime")
+    assert found.comparison.difference.max_abs < 2e-6
+    proved(found)
+
+
+def test_onnxruntime_18946_pixels(lab: Lab):
+    text = (REPOSITORY / "cases" / "pixels.yaml").read_text("utf-8")
+    case = lab.ask(text + "expect: {runtime: bitwise}\n", "torch", "onnxruntime")
+    (found,) = of_axis(case, "runtime")
+    assert found.comparison.difference.max_abs > 1e-5, "more than any fixed atol allows"
+    assert found.comparison.difference.max_ulp > 1000, "where the sum nearly cancels"
+    proved(found)
+
+
+OPENVINO = """
+filter: {normal: 0.1, shape: [3, 3, 16, 16], seed: 1}
+input: {normal: 1.0, seed: 3}
+height: 12
+lengths: 12
+expect: {runtime: bitwise}
+"""
+
+
+def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding(lab: Lab):
+    case = lab.ask(OPENVINO, "torch:cpu", "openvino:cpu+bf16", "openvino:cpu+f32", "openvino:cpu")
+    narrowed, whole, default = of_axis(case, "runtime")
+    assert (narrowed.verdict, narrowed.allowed) == ("precision", False)
+    assert any("7 of 23 fraction bits (bfloat16)" in line for line in narrowed.evidence)
+    assert narrowed.comparison.difference.max_abs > 1e-3
+    proved(whole)
+    assert whole.comparison.difference.max_abs < 1e-5
+    hint = default.comparison.candidate.runtime.interpreter
+    says = lab.pool.fingerprint(hint)["default_precision"]
+    assert default.verdict == ("precision" if "bfloat16" in says else "rounding")
+
+
+@pytest.mark.parametrize(("size", "side"), [(3, 10), (3, 16), (5, 10)])
+def test_torch_without_onednn_takes_nnpack_whose_transforms_are_no_rounding(
+    lab: Lab, size: int, side: int
+):
+    # NNPACK takes stride 1, dilation 1, one group and 16 images or more: Winograd for 3×3, else FFT.
+    need("torch")
+    import torch
+
+    if not torch.backends.nnpack.is_available():
+        pytest.skip("this PyTorch is built without NNPACK, or it does not know this CPU")
+    case = lab.ask(
+        f"""
+filter: {{normal: 0.17, shape: [{size}, {size}, 4, 4], seed: 1}}
+input: {{normal: 1.0, seed: 3}}
+height: {side}
+lengths: {side}
+batch: 16
+""",
+        "torch:cpu",
+        "torch:cpu+mkldnn_off",
+    )
+    (found,) = of_axis(case, "runtime")
+    assert (found.verdict, found.allowed) == ("transform", False)
+    assert any("a transform algorithm such as Winograd or FFT" in line for line in found.evidence)
+    direct, transformed = of_axis(case, "reference")
+    assert direct.verdict in ("same", "rounding") and direct.allowed
+    assert transformed.verdict == "transform" and not transformed.allowed
+
+
+@pytest.mark.skipif(not KNOWN_CPU, reason="ONEDNN_MAX_CPU_ISA is of x86-64")
+@pytest.mark.parametrize("framework", ["tensorflow", "torch"])
+def test_onednn_under_avx2_and_avx_is_one_order_told_apart_by_fma(lab: Lab, framework: str):
+    case = lab.ask(
+        """
+filter: {normal: 1.0, shape: [3, 3, 8, 8], seed: 5}
+input: {normal: 1.0, seed: 3}
+height: 8
+lengths: 10
+batch: 2
+expect: {runtime: bitwise}
+""",
+        framework,
+        vary=[("ONEDNN_MAX_CPU_ISA", ("AVX2", "AVX"))],
+    )
+    (found,) = of_axis(case, "runtime")
+    assert found.comparison.difference.differing > 100
+    proved(found)
+    assert set(found.why.causes) == {"fma"}
+    fused = {order.side: order.fused for order in found.why.orders}
+    assert fused["baseline"] > 0 == fused["candidate"]
+
+
+def test_tensorflow_19992_the_dilation_ignored_is_wrong_beside_those_that_are_right(
+    lab: Lab, tf16_python: str, tmp_path: Path
+):
+    text = (REPOSITORY / "cases" / "depthwise_dilated.yaml").read_text("utf-8")
+    path = case_file(tmp_path, text)
+    ran = convdiff("run", path, "--python", tf16_python)
+    assert ran.code == 1
+    assert "wrong, the dilation is ignored" in " ".join(ran.out.split())
+    text = text.replace("{reference: bitwise}", "{reference: bitwise, runtime: bitwise}")
+    case = lab.ask(text, "torch", "jax", "onnxruntime", "openvino:cpu+f32", "tensorflow", "numpy")
+    assert case.outcome == "ok"
+    assert {finding.verdict for finding in case.findings} == {"same"}
+
+
+def test_jax_9102_batch_two_and_one_are_the_same_in_jax(lab: Lab):
+    case = lab.ask(
+        """
+filter: {normal: 0.17, shape: [3, 3, 4, 4], seed: 1}
+input: {normal: 1.0, seed: 3}
+height: 8
+lengths: 8
+batch: [1, 2]
+""",
+        "jax",
+    )
+    (found,) = of_axis(case, "batch")
+    assert (found.verdict, found.comparison.difference.elements) == ("same", 144)
+
+
+KERNELS = '''
+"""Convolutions as the reports have them: right ones with a mistake."""
+
+import numpy as np
+
+
+def right(x, w, b, strides=(1, 1)):
+    kh, kw = w.shape[:2]
+    rows, columns = x.shape[1] - kh + 1, x.shape[2] - kw + 1
+    y = 0
+    for i in range(kh):
+        for j in range(kw):
+            y = y + np.einsum("nhwc,co->nhwo", x[:, i : i + rows, j : j + columns], w[i, j])
+    y = y[:, :: strides[0], :: strides[1]].astype(x.dtype)
+    return y if b is None else y + b
+
+
+def one_row(x, w, b):
+    return right(x, w, b)[:, :1]
+
+
+def one_image(x, w, b):
+    return right(x, w, b)[:1]
+
+
+def flipped(x, w, b):
+    return right(x, w[::-1, ::-1], b)
+
+
+def shifted(x, w, b):
+    return np.roll(right(x, w, b), (1, 1), (1, 2))
+
+
+def late(x, w, b, strides):
+    rows, columns = right(x, w, b, strides).shape[1:3]
+    y = right(x, w, b)[:, 1 :: strides[0], 1 :: strides[1]]
+    return y[:, :rows, :columns]
+
+
+def unstrided(x, w, b, strides):
+    return right(x, w, b)
+'''
+
+
+def judged(folder: Path, kernel: str, extra: str = "") -> tuple[int, str, dict]:
+    """Run a kernel of `KERNELS` against NumPy; return exit code, output, the runtime's finding."""
+    import json
+
+    (folder / "reported.py").write_text(KERNELS, "utf-8")
+    path = case_file(
+        folder,
+        "filter: {normal: 1.0, shape: [3, 3, 2, 3], seed: 1}\ninput: {normal: 1.0, seed: 3}\n"
+        f"height: 8\nlengths: 10\nbatch: 2\n{extra}",
+    )
+    options = ("--framework", "numpy", "--kernel", f"reported:{kernel}", "--json", "report.json")
+    ran = convdiff("run", path, *options, cwd=folder)
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    (found,) = (
+        one
+        for one in report["cases"][0]["comparisons"]
+        if one["axis"] == "runtime" and one["candidate"]["op"] == "conv2d"
+    )
+    return ran.code, " ".join(ran.out.split()), found
+
+
+def test_jax_9102_shapes_that_agree_only_by_broadcasting_are_wrong(tmp_path: Path):
+    for kernel in ("one_row", "one_image"):
+        code, _, found = judged(tmp_path, kernel)
+        assert (code, found["verdict"]) == (1, "wrong"), kernel
+        assert "shape" in str(found["reason"]) + str(found["evidence"]), kernel
+        assert found["differing"] == 0, "nothing was compared"
+
+
+def test_a_transposed_convolution_s_flip_is_wrong_and_named(tmp_path: Path):
+    code, text, found = judged(tmp_path, "flipped")
+    assert (code, found["verdict"]) == (1, "wrong")
+    assert "the filter is flipped (true convolution" in found["fits"]
+    assert "the filter is flipped" in text
+
+
+def test_keras_22876_a_shift_by_one_is_wrong_and_named(tmp_path: Path):
+    code, _, found = judged(tmp_path, "shifted")
+    assert (code, found["verdict"]) == (1, "wrong")
+    assert found["fits"] == "the output is shifted by (1, 1)"
+
+
+def test_keras_19291_strides_that_begin_one_later_are_wrong(tmp_path: Path):
+    code, _, found = judged(tmp_path, "late", "strides: 2\n")
+    assert (code, found["verdict"]) == (1, "wrong")
+    assert found["fits"] is None, "shifted by less than a stride: no shift of the output"
+
+
+def test_strides_ignored_are_wrong_and_named(tmp_path: Path):
+    code, _, found = judged(tmp_path, "unstrided", "strides: 2\n")
+    assert (code, found["verdict"]) == (1, "wrong")
+
+
+def test_the_right_kernel_of_the_reports_is_rounding(tmp_path: Path):
+    for extra in ("", "strides: 2\n"):
+        code, _, found = judged(tmp_path, "right", extra)
+        assert (code, found["verdict"]) == (0, "rounding")
+        assert found["explanation"]["status"] == "proved"
+        sides = found["explanation"]["replayed"]
+        assert all(replayed == count for replayed, count in sides.values())

@@ -1,0 +1,128 @@
+"""The square of a pairwise comparison, as it is printed, and as real runtimes fill it."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import platform
+from itertools import combinations
+
+import pytest
+from program import convdiff
+from rich.console import Console
+
+from convdiff.diagnose.agreement import Agreement, Pair
+from convdiff.diagnose.verdict import Verdict
+from convdiff.report.console.grid import print_grid
+from convdiff.runtime.model import Interpreter, Runtime
+
+
+def runtimes(count: int) -> tuple[Runtime, ...]:
+    return tuple(Runtime(Interpreter(f"f{n}", "python"), "cpu") for n in range(count))
+
+
+def printed(found: Agreement, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    print_grid(console, found)
+    return console.file.getvalue().splitlines()
+
+
+def of_two(verdict: Verdict, *, allowed: bool = True, ulp: int = 0) -> list[str]:
+    pair = Pair(verdict, allowed, 2 if ulp else 0, 10, ulp)
+    alike = ((0, 1),) if verdict == "same" else ((0,), (1,))
+    return printed(Agreement(runtimes(2), ((None, pair), (pair, None)), alike))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ulp", "told"),
+    [
+        ("same", 0, "="),
+        ("rounding", 3, "3"),
+        ("rounding", 1_507_328, "1,507,328"),
+        ("precision", 9, "prec"),
+        ("transform", 9, "transf"),
+        ("wrong", 9, "wrong"),
+        ("unstable", 9, "unstable"),
+        ("untested", 0, "—"),
+        ("mistrusted", 0, "?"),
+    ],
+)
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_cell_tells_the_verdict_and_marks_drift(
+    verdict: Verdict, ulp: int, told: str, allowed: bool
+):
+    head, one, other, *_ = of_two(verdict, ulp=ulp, allowed=allowed)
+    told += "" if allowed else "!"
+    assert head.split() == ["#1", "#2"]
+    assert one.split() == ["#1", "f0:cpu", "·", told]
+    assert other.split() == ["#2", "f1:cpu", told, "·"]
+
+
+def test_groups_of_equal_bits_are_named_and_loners_are_not():
+    assert "same bits: f0:cpu = f1:cpu" in of_two("same")
+    assert not any("same bits" in line for line in of_two("rounding", ulp=2))
+
+
+def test_a_long_group_is_all_there():
+    pair = Pair("same", True, 0, 10, 0)
+    square = tuple(tuple(None if i == j else pair for j in range(9)) for i in range(9))
+    found = Agreement(runtimes(9), square, (tuple(range(9)),))
+    text = " ".join(" ".join(printed(found)).split())
+    assert "same bits: " + " = ".join(f"f{n}:cpu" for n in range(9)) in text
+
+
+def grid(out: str, count: int) -> list[list[str]]:
+    """Read the square from a run's output."""
+    lines = out.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.split() == columns(count))
+    return [line.split()[2:] for line in lines[head + 1 : head + 1 + count]]
+
+
+def columns(count: int) -> list[str]:
+    return [f"#{n + 1}" for n in range(count)]
+
+
+KNOWN = {
+    ("tensorflow:cpu", "openvino:cpu+f32"),
+    ("tensorflow:cpu+xla", "jax:cpu"),
+    ("onnxruntime:cpu", "numpy:cpu"),
+}
+"""Pairs that give the same bits for the origin, on x86-64."""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="another CPU, other kernels")
+def test_who_agrees_with_whom_on_the_origin():
+    modules = {"openvino": "openvino", "jax": "jax", "onnxruntime": "onnxruntime"}
+    for name in ("tensorflow", *modules):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed in this environment")
+    asked = [
+        "tensorflow:cpu",
+        "tensorflow:cpu+xla",
+        "jax:cpu",
+        "onnxruntime:cpu",
+        "openvino:cpu+f32",
+        "numpy:cpu",
+    ]
+    options = ("--framework", ",".join(asked), "--pairwise", "--no-explain")
+    ran = convdiff("run", *options, "--lengths", "7..9")
+    assert ran.code == 0, ran.out + ran.err
+    square = grid(ran.out, len(asked))
+    for (i, one), (j, other) in combinations(enumerate(asked), 2):
+        assert square[i][j] == square[j][i]
+        assert (square[i][j] == "=") == ((one, other) in KNOWN or (other, one) in KNOWN), (
+            one,
+            other,
+            square[i][j],
+        )
+    text = " ".join(ran.out.split())
+    for one, other in KNOWN:
+        assert f"same bits: {one} = {other}" in text
+
+
+def test_without_pairwise_there_is_no_square():
+    ran = convdiff("run", "--framework", "numpy:cpu", "--lengths", "7,9")
+    assert "same bits:" not in ran.out
+    ran = convdiff("run", "--framework", "numpy:cpu", "--lengths", "7,9", "--pairwise")
+    assert ran.code == 0
+    assert "same bits:" not in ran.out, "one runtime has nobody to agree with"
