@@ -117,7 +117,12 @@ def run(
     common = {"x": "x", "w": "w", "b": "b" if tensors.bias is not None else None}
     cells = [{**common, "op": op, "device": device, "length": length, "batch": batch} for op in ops]
     dtype = tensors.input_nhwc.dtype.name
-    job = Job(interpreter, {**asdict(conv), "dtype": dtype}, {k: v for k, v in held.items() if v is not None}, cells)
+    job = Job(
+        interpreter,
+        {**asdict(conv), "dtype": dtype},
+        {k: v for k, v in held.items() if v is not None},
+        cells,
+    )
     outcomes = {cell: result for _, cell, result in lab.pool.observe([job])}
     return [outcomes[number] for number in range(len(cells))]
 
@@ -138,9 +143,7 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
         tensors = integers(conv, dtype)
         truth = by_definition(conv, tensors)
         assert np.abs(truth).max() <= 256, "so that bfloat16 holds every partial sum"
-        for op, found in zip(
-            ("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True
-        ):
+        for op, found in zip(("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True):
             where = f"{spec} {dtype} {name} {op}"
             if isinstance(found, Failure):
                 assert not found.died, f"{where}: {found}"
@@ -254,10 +257,7 @@ def test_the_fingerprint_names_version_mode_and_modes(lab: Lab, framework: str):
     assert found["version"][0].isdigit()
     assert "cpu" in found["devices"]
     offered = {
-        mode
-        for spec in SPECS
-        for mode in spec.split("+")[1:]
-        if spec.startswith(framework + ":")
+        mode for spec in SPECS for mode in spec.split("+")[1:] if spec.startswith(framework + ":")
     }
     assert set(found["modes"]) == offered, "every mode is tested here, and every tested one named"
 
