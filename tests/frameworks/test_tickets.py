@@ -268,7 +268,7 @@ def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding
 def test_torch_without_onednn_takes_nnpack_whose_transforms_are_no_rounding(
     lab: Lab, size: int, side: int
 ):
-    # NNPACK takes stride 1, dilation 1, one group and 16 images or more: Winograd for 3×3, else FFT.
+    # NNPACK takes stride 1, dilation 1, one group and 16 images: Winograd for 3×3, else FFT.
     need("torch")
     import torch
 
