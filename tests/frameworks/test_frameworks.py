@@ -13,7 +13,7 @@ from asking import MODULES, Lab, need
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pool import Failure, Job
+from convdiff.runtime.pool import Failure, Job, Pool
 
 SPECS = (
     "tensorflow:cpu",
@@ -222,14 +222,17 @@ def test_one_thread_is_one_thread(lab: Lab):
         rng.standard_normal((2, 34, 34, 32)).astype(np.float32),
     )
     for framework, device in (("torch", "cpu"), ("onnxruntime", "cpu"), ("openvino", "cpu+f32")):
-        seen = {}
+        grown = {}
         for threads in (1, 2):
-            (found,) = run(lab, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
-            assert not isinstance(found, Failure), found
             interpreter = Interpreter(framework, sys.executable, threads)
-            worker = lab.pool._workers[interpreter]
-            seen[threads] = threads_of(worker)
-        assert seen[1] < seen[2], (framework, seen)
+            with Pool(timeout=120) as pool:  # new workers: what they start, they start here
+                assert not isinstance(pool.fingerprint(interpreter), Failure)
+                before = threads_of(pool._workers[interpreter])
+                alone = Lab(pool, lab.folder)
+                (found,) = run(alone, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
+                assert not isinstance(found, Failure), found
+                grown[threads] = threads_of(pool._workers[interpreter]) - before
+        assert grown[1] < grown[2], (framework, grown)
 
 
 def threads_of(worker: object) -> int:
