@@ -39,7 +39,9 @@ def remedy(interpreter: Interpreter, failure: Failure) -> str:
     """Return what to install, as a suffix, where the framework itself is not there."""
     if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
         return ""
-    return f"; install it there: pip install 'convdiff[{interpreter.framework}]'"
+    name = interpreter.framework
+    package = name if name == "numpy" else f"'convdiff[{name}]'"
+    return f"; install it there: pip install {package}"
 
 
 def _absence(

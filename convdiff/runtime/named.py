@@ -48,7 +48,11 @@ def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
             document = tomllib.loads(file.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise ConvdiffError(f"{file}: {error}") from None
-        tables = document.get("tool", {}).get("convdiff", {}).get("runtimes", {})
+        tables: Any = document
+        for key in ("tool", "convdiff", "runtimes"):
+            tables = tables.get(key, {})
+            if not isinstance(tables, dict):
+                raise ConvdiffError(f"{file}: {key}: expected a table")
         if tables:
             return {name: _read(file, name, table) for name, table in tables.items()}
     return {}

@@ -255,7 +255,7 @@ def test_a_case_file_cannot_name_a_kernel(project: Path):
     assert ran.code == 2
 
 
-FRAMEWORK = '''
+FRAMEWORK = """
 import numpy as np
 
 
@@ -277,7 +277,7 @@ class Framework:
         import mine
 
         return mine.like_numpy(input_nhwc, filter_hwio, bias)
-'''
+"""
 
 
 @pytest.fixture

@@ -38,7 +38,11 @@ def found(
 def square(**verdicts: Verdict) -> list[Finding]:
     """Return findings of all pairs, the same but for those named, as in ab="rounding"."""
     return [
-        found(one, other, verdicts.get(one.interpreter.framework + other.interpreter.framework, "same"))
+        found(
+            one,
+            other,
+            verdicts.get(one.interpreter.framework + other.interpreter.framework, "same"),
+        )
         for one, other in combinations(RUNTIMES, 2)
     ]
 
@@ -68,7 +72,7 @@ def test_the_order_of_baseline_and_candidate_does_not_matter():
     assert agreement(RUNTIMES, turned) == agreement(RUNTIMES, square(ad="rounding"))
 
 
-@pytest.mark.parametrize(("worse", "better"), combinations(GRAVEST_FIRST, 2))
+@pytest.mark.parametrize(("worse", "better"), list(combinations(GRAVEST_FIRST, 2)))
 def test_the_gravest_of_all_lengths_is_told(worse: Verdict, better: Verdict):
     a, b = RUNTIMES[:2]
     for order in ([worse, better], [better, worse]):
@@ -93,9 +97,7 @@ def test_drift_at_one_length_is_drift_of_the_pair_and_counts_add_up():
 
 
 def test_groups_of_equal_bits_are_told_the_largest_first():
-    seen = agreement(
-        RUNTIMES, square(ab="rounding", ac="rounding", ad="rounding")
-    )
+    seen = agreement(RUNTIMES, square(ab="rounding", ac="rounding", ad="rounding"))
     assert seen.alike == ((1, 2, 3), (0,))
     seen = agreement(RUNTIMES, square(ab="rounding", ad="wrong", bc="rounding", cd="rounding"))
     assert seen.alike == ((0, 2), (1, 3))

@@ -13,7 +13,7 @@ from asking import MODULES, Lab, need
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pool import Failure, Job
+from convdiff.runtime.pool import Failure, Job, Pool
 
 SPECS = (
     "tensorflow:cpu",
@@ -117,7 +117,12 @@ def run(
     common = {"x": "x", "w": "w", "b": "b" if tensors.bias is not None else None}
     cells = [{**common, "op": op, "device": device, "length": length, "batch": batch} for op in ops]
     dtype = tensors.input_nhwc.dtype.name
-    job = Job(interpreter, {**asdict(conv), "dtype": dtype}, {k: v for k, v in held.items() if v is not None}, cells)
+    job = Job(
+        interpreter,
+        {**asdict(conv), "dtype": dtype},
+        {k: v for k, v in held.items() if v is not None},
+        cells,
+    )
     outcomes = {cell: result for _, cell, result in lab.pool.observe([job])}
     return [outcomes[number] for number in range(len(cells))]
 
@@ -138,9 +143,7 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
         tensors = integers(conv, dtype)
         truth = by_definition(conv, tensors)
         assert np.abs(truth).max() <= 256, "so that bfloat16 holds every partial sum"
-        for op, found in zip(
-            ("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True
-        ):
+        for op, found in zip(("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True):
             where = f"{spec} {dtype} {name} {op}"
             if isinstance(found, Failure):
                 assert not found.died, f"{where}: {found}"
@@ -151,10 +154,11 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
             done += 1
             if dtype == "bfloat16":
                 assert found.dtype == np.uint16, where
-                found = found.view(numpy_dtype(dtype))
-            assert found.dtype == numpy_dtype(dtype), where
-            assert found.shape == truth.shape, where
-            assert np.array_equal(found.astype(np.float64), truth), where
+            kind = numpy_dtype(dtype)
+            seen = found.view(kind) if dtype == "bfloat16" else found
+            assert seen.dtype == kind, where
+            assert seen.shape == truth.shape, where
+            assert np.array_equal(seen.astype(np.float64), truth), where
     assert (done == 0) == ((framework, dtype) in REFUSED) or (framework, dtype) in MAY_REFUSE
 
 
@@ -218,14 +222,17 @@ def test_one_thread_is_one_thread(lab: Lab):
         rng.standard_normal((2, 34, 34, 32)).astype(np.float32),
     )
     for framework, device in (("torch", "cpu"), ("onnxruntime", "cpu"), ("openvino", "cpu+f32")):
-        seen = {}
+        grown = {}
         for threads in (1, 2):
-            (found,) = run(lab, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
-            assert not isinstance(found, Failure), found
             interpreter = Interpreter(framework, sys.executable, threads)
-            worker = lab.pool._workers[interpreter]
-            seen[threads] = threads_of(worker)
-        assert seen[1] < seen[2], (framework, seen)
+            with Pool(timeout=120) as pool:  # new workers: what they start, they start here
+                assert not isinstance(pool.fingerprint(interpreter), Failure)
+                before = threads_of(pool._workers[interpreter])
+                alone = Lab(pool, lab.folder)
+                (found,) = run(alone, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
+                assert not isinstance(found, Failure), found
+                grown[threads] = threads_of(pool._workers[interpreter]) - before
+        assert grown[1] < grown[2], (framework, grown)
 
 
 def threads_of(worker: object) -> int:
@@ -254,10 +261,7 @@ def test_the_fingerprint_names_version_mode_and_modes(lab: Lab, framework: str):
     assert found["version"][0].isdigit()
     assert "cpu" in found["devices"]
     offered = {
-        mode
-        for spec in SPECS
-        for mode in spec.split("+")[1:]
-        if spec.startswith(framework + ":")
+        mode for spec in SPECS for mode in spec.split("+")[1:] if spec.startswith(framework + ":")
     }
     assert set(found["modes"]) == offered, "every mode is tested here, and every tested one named"
 

@@ -18,6 +18,12 @@ from convdiff.result import CaseResult
 ORIGIN = (REPOSITORY / "convdiff" / "case" / "builtin.yaml").read_text("utf-8")
 ORIGIN = "".join(line for line in ORIGIN.splitlines(True) if line[:3] not in ("dev", "exp"))
 
+
+def text_of(case: str) -> str:
+    """Return the text of a file of cases/."""
+    return (REPOSITORY / "cases" / f"{case}.yaml").read_text("utf-8")
+
+
 KNOWN_CPU = platform.machine() == "x86_64"
 """Whether this is the kind of CPU on which the digits below were measured."""
 ELSEWHERE = "another CPU, other kernels"
@@ -94,7 +100,7 @@ def test_the_origin_changes_with_the_length_in_torch(lab: Lab):
 
 
 def test_pytorch_134908_a_batch_of_two_against_its_images(lab: Lab):
-    text = (REPOSITORY / "cases" / "batch_of_two.yaml").read_text("utf-8")
+    text = text_of("batch_of_two")
     case = lab.ask(text, "torch", "tensorflow", "jax", "onnxruntime")
     torch, *others = of_axis(case, "batch")
     assert torch.comparison.candidate.runtime.id == "torch:cpu"
@@ -106,16 +112,7 @@ def test_pytorch_134908_a_batch_of_two_against_its_images(lab: Lab):
 
 def test_pytorch_81694_a_wide_conv1d_at_batch_two_and_one(lab: Lab):
     # Padded by 2, length 10 is length 14.
-    case = lab.ask(
-        """
-filter: {uniform: [-0.028, 0.028], shape: [1, 5, 256, 256], seed: 1}
-bias: {uniform: [-0.028, 0.028], shape: [256], seed: 2}
-input: {normal: 1.0, seed: 3}
-lengths: 14
-batch: [1, 2]
-""",
-        "torch",
-    )
+    case = lab.ask(text_of("batch_one_or_many"), "torch")
     (found,) = of_axis(case, "batch")
     assert not found.allowed
     assert found.comparison.difference.differing > 500
@@ -159,7 +156,7 @@ lengths: [100, 330]
 
 
 def test_pytorch_104587_window_by_window_is_the_same_everywhere(lab: Lab):
-    text = (REPOSITORY / "cases" / "window_by_window.yaml").read_text("utf-8")
+    text = text_of("window_by_window")
     text = text.replace("{reference: bitwise}", "{reference: bitwise, runtime: bitwise}")
     case = lab.ask(text, "torch", "jax", "onnxruntime", "openvino:cpu+f32", "tensorflow", "numpy")
     assert case.outcome == "ok"
@@ -172,7 +169,7 @@ def test_pytorch_104587_window_by_window_is_the_same_everywhere(lab: Lab):
 
 
 def test_pytorch_49268_depthwise_is_rounding_and_no_bug(lab: Lab):
-    text = (REPOSITORY / "cases" / "depthwise_alone.yaml").read_text("utf-8")
+    text = text_of("depthwise_alone")
     text += "expect: {runtime: bitwise}\n"
     case = lab.ask(text, "torch", "onnxruntime")
     found = of_axis(case, "runtime")
@@ -194,9 +191,8 @@ lengths: 50
 """
     (same,) = of_axis(lab.ask(reported, "torch", threads=(1, 2)), "threads")
     assert same.verdict in ("same", "rounding")
-    deep = "filter: {normal: 0.04, shape: [1, 5, 128, 1], seed: 1}\n"
-    deep += "input: {normal: 1.0, seed: 3}\nlengths: 20\n"
-    (found,) = of_axis(lab.ask(deep, "torch", threads=(1, 2)), "threads")
+    case = lab.ask(text_of("depth_of_128"), "torch", threads=(1, 2))
+    (found,) = of_axis(case, "threads")
     assert not found.allowed
     assert found.comparison.difference.max_abs < 1e-5
     proved(found)
@@ -209,18 +205,7 @@ def test_pytorch_141561_compiled_and_eager_agree_in_the_same_memory_format(lab: 
         "torch:cpu+channels_last",
         "torch:cpu+compiled+channels_last",
     ]
-    case = lab.ask(
-        """
-filter: {normal: 0.17, shape: [3, 3, 4, 1], seed: 1}
-bias: {normal: 0.1, shape: [1], seed: 2}
-input: {normal: 1.0, seed: 3}
-height: 8
-lengths: 8
-expect: {runtime: bitwise}
-""",
-        *frameworks,
-        pairwise=True,
-    )
+    case = lab.ask(text_of("memory_format"), *frameworks, pairwise=True)
     square = case.agreement
     assert [runtime.id for runtime in square.runtimes] == frameworks
     assert square.pairs[2][3].verdict == "same", "channels_last on both sides"
@@ -252,7 +237,7 @@ expect: {runtime: bitwise}
 
 
 def test_onnxruntime_18946_pixels(lab: Lab):
-    text = (REPOSITORY / "cases" / "pixels.yaml").read_text("utf-8")
+    text = text_of("pixels")
     case = lab.ask(text + "expect: {runtime: bitwise}\n", "torch", "onnxruntime")
     (found,) = of_axis(case, "runtime")
     assert found.comparison.difference.max_abs > 1e-5, "more than any fixed atol allows"
@@ -260,17 +245,14 @@ def test_onnxruntime_18946_pixels(lab: Lab):
     proved(found)
 
 
-OPENVINO = """
-filter: {normal: 0.1, shape: [3, 3, 16, 16], seed: 1}
-input: {normal: 1.0, seed: 3}
-height: 12
-lengths: 12
-expect: {runtime: bitwise}
-"""
-
-
 def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding(lab: Lab):
-    case = lab.ask(OPENVINO, "torch:cpu", "openvino:cpu+bf16", "openvino:cpu+f32", "openvino:cpu")
+    case = lab.ask(
+        text_of("narrowed") + "expect: {runtime: bitwise}\n",
+        "torch:cpu",
+        "openvino:cpu+bf16",
+        "openvino:cpu+f32",
+        "openvino:cpu",
+    )
     narrowed, whole, default = of_axis(case, "runtime")
     assert (narrowed.verdict, narrowed.allowed) == ("precision", False)
     assert any("7 of 23 fraction bits (bfloat16)" in line for line in narrowed.evidence)
@@ -286,7 +268,7 @@ def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding
 def test_torch_without_onednn_takes_nnpack_whose_transforms_are_no_rounding(
     lab: Lab, size: int, side: int
 ):
-    # NNPACK takes stride 1, dilation 1, one group and 16 images or more: Winograd for 3×3, else FFT.
+    # NNPACK takes stride 1, dilation 1, one group and 16 images: Winograd for 3×3, else FFT.
     need("torch")
     import torch
 
@@ -337,7 +319,7 @@ expect: {runtime: bitwise}
 def test_tensorflow_19992_the_dilation_ignored_is_wrong_beside_those_that_are_right(
     lab: Lab, tf16_python: str, tmp_path: Path
 ):
-    text = (REPOSITORY / "cases" / "depthwise_dilated.yaml").read_text("utf-8")
+    text = text_of("depthwise_dilated")
     path = case_file(tmp_path, text)
     ran = convdiff("run", path, "--python", tf16_python)
     assert ran.code == 1

@@ -38,7 +38,7 @@ def of_two(verdict: Verdict, *, allowed: bool = True, ulp: int = 0) -> list[str]
     [
         ("same", 0, "="),
         ("rounding", 3, "3"),
-        ("rounding", 1_507_328, "1,507,328"),
+        ("rounding", 1_507_328, "1.51e+06"),
         ("precision", 9, "prec"),
         ("transform", 9, "transf"),
         ("wrong", 9, "wrong"),
