@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from convdiff.case.arrays import Tensors
 from convdiff.compare.comparison import Comparison
@@ -16,7 +17,7 @@ from convdiff.recording.baseline import Baseline
 from convdiff.recording.likeness import unlike
 from convdiff.recording.machines import Fingerprint, machine_differences
 from convdiff.recording.observation import Cell, Observation
-from convdiff.recording.recording import Entry, RecordedCase
+from convdiff.recording.recording import Entry, RecordedCase, RecordingError
 from convdiff.runtime.model import Runtime
 from convdiff.worker_kernel import data_of, flat, geometry_of_cell
 
@@ -48,9 +49,7 @@ class Archive:
     def observations(self) -> dict[Cell, Observation]:
         """Return the recorded bits by cell."""
         return {
-            entry.cell: Observation(entry.cell, entry.output)
-            for home in dict.fromkeys(self.homes.values())
-            for entry in home.entries
+            entry.cell: Observation(entry.cell, entry.output) for entry in self._entries.values()
         }
 
     def probed(self, cell: Cell) -> Probed | None:
@@ -58,11 +57,7 @@ class Archive:
         entry = self._entry(cell)
         if entry.probes is not None:
             return restored_probes(entry.probes)
-        likewise = (cell.runtime, cell.op)
-        for other in self.homes[cell.runtime].entries:
-            if other.probes is not None and (other.cell.runtime, other.cell.op) == likewise:
-                return None
-        return Probed(None, None)
+        return None if (cell.runtime, cell.op) in self._probed else Probed(None, None)
 
     def explanation(self, cell: Cell) -> Explanation | None:
         """Return a cell's orders, as far as their replay proves them again; None without any."""
@@ -74,7 +69,18 @@ class Archive:
         return restored(entry.orders, geometry, data, flat(entry.output), home.case.file)
 
     def _entry(self, cell: Cell) -> Entry:
-        return next(entry for entry in self.homes[cell.runtime].entries if entry.cell == cell)
+        return self._entries[cell]
+
+    @cached_property
+    def _entries(self) -> dict[Cell, Entry]:
+        homes = dict.fromkeys(self.homes.values())
+        return {entry.cell: entry for home in homes for entry in home.entries}
+
+    @cached_property
+    def _probed(self) -> set[tuple[Runtime, str]]:
+        """(runtime, op) of which any cell was probed."""
+        found = self._entries.values()
+        return {(one.cell.runtime, one.cell.op) for one in found if one.probes is not None}
 
 
 NOTHING_RECORDED = Archive()
@@ -114,8 +120,10 @@ def against_baseline(
         else:
             pairings.append(Pairing("baseline", other, cell))
     here = {runtime.live_id for runtime in plan.runtimes}
+    held = {pairing.baseline for pairing in pairings}
+    unstable = [p for p in (_repeats(recorded) if recorded else ()) if p.baseline in held]
     return Archive(
-        tuple(pairings),
+        (*pairings, *unstable),
         tuple(refused),
         dict.fromkeys(recorded.fingerprints, recorded) if recorded else {},
         tuple(_notes(pairings, recorded, fingerprints)),
@@ -124,49 +132,68 @@ def against_baseline(
 
 
 def between(a: RecordedCase, b: RecordedCase, replays: float) -> tuple[Plan, Archive]:
-    """Return what is compared of two recordings of a case, B against A."""
+    """Return what is compared of two recordings of a case, B against A.
+
+    Raises RecordingError where both say that they were read from one file.
+    """
+    if set(a.fingerprints) & set(b.fingerprints):
+        raise RecordingError(f"{a.case.file}: two recordings of one name can't be told apart")
     partners = _partners(list(a.fingerprints), list(b.fingerprints))
+    shelves = _shelves(a)
     pairings: list[Pairing] = []
     refused: list[Comparison] = []
-    used: set[Cell] = set()
+    used: set[tuple[Runtime, Cell]] = set()
     for entry in b.entries:
         cell = entry.cell
         if cell.repeat:
             continue
-        other = _counterpart(cell, partners[cell.runtime], a)
+        other = _counterpart(cell, shelves.get((partners[cell.runtime], cell.op), {}))
         if other is None:
             ghost = replace(cell, runtime=partners[cell.runtime])
-            reason = f"only in {b.case.file}"
-            refused.append(Comparison("baseline", ghost, cell, None, reason))
+            refused.append(Comparison("baseline", ghost, cell, None, f"only in {b.case.file}"))
             continue
-        used.add(other)
+        used.add((cell.runtime, other))
         why_not = unlike(a.case, a.tensors, b.case, b.tensors, *_shared(other, cell))
         if why_not:
             refused.append(Comparison("baseline", other, cell, None, why_not))
         else:
             pairings.append(Pairing("baseline", other, cell))
-    for entry in a.entries:
-        cell = entry.cell
-        if cell not in used and not cell.repeat and cell.runtime in partners.values():
-            mine = next(one for one, partner in partners.items() if partner == cell.runtime)
-            ghost = replace(cell, runtime=mine)
-            reason = f"only in {a.case.file}"
-            refused.append(Comparison("baseline", cell, ghost, None, reason))
+    for cell, mine in _left_over(a, partners, used):
+        ghost = replace(cell, runtime=mine)
+        refused.append(Comparison("baseline", cell, ghost, None, f"only in {a.case.file}"))
     notes = []
     for mine, partner in partners.items():
         names = (f"{a.case.file} with", f"{b.case.file} with")
         notes += machine_differences(a.fingerprints[partner], b.fingerprints[mine], names)
-    notes += [
-        f"only in {a.case.file}: {runtime.live_id}"
-        for runtime in a.fingerprints
-        if runtime not in partners.values()
-    ]
+    alone = [runtime for runtime in a.fingerprints if runtime not in partners.values()]
+    notes += [f"only in {a.case.file}: {runtime.live_id}" for runtime in alone]
     homes = {**dict.fromkeys(a.fingerprints, a), **dict.fromkeys(b.fingerprints, b)}
     plan = Plan(b.case, (*a.fingerprints, *b.fingerprints), (), (), {})
+    pairings += [*_repeats(a), *_repeats(b)]
     archive = Archive(
         tuple(pairings), tuple(refused), homes, tuple(dict.fromkeys(notes)), (), replays
     )
     return plan, archive
+
+
+def _repeats(recorded: RecordedCase) -> list[Pairing]:
+    """Return the repeats that were kept, because they differ, each with its first run."""
+    cells = [entry.cell for entry in recorded.entries]
+    return [Pairing("repeat", replace(c, repeat=0), c) for c in cells if c.repeat]
+
+
+def _left_over(
+    a: RecordedCase, partners: Mapping[Runtime, Runtime], used: set[tuple[Runtime, Cell]]
+) -> Iterator[tuple[Cell, Runtime]]:
+    """Yield A's cells that nothing was compared with, each with the runtime that lacks it."""
+    mine_of: dict[Runtime, list[Runtime]] = {}
+    for mine, partner in partners.items():
+        mine_of.setdefault(partner, []).append(mine)
+    for entry in a.entries:
+        cell = entry.cell
+        for mine in mine_of.get(cell.runtime, list(partners)[:1]):
+            if not cell.repeat and (mine, cell) not in used:
+                yield cell, mine
 
 
 def _shared(one: Cell, other: Cell) -> tuple[int, int]:
@@ -208,28 +235,33 @@ def _notes(
 def _partners(theirs: Sequence[Runtime], mine: Sequence[Runtime]) -> dict[Runtime, Runtime]:
     """Return whom each runtime of B is compared with: the one most like it, else the first."""
 
-    def likeness(one: Runtime, other: Runtime) -> tuple[bool, bool, bool]:
+    def likeness(one: Runtime, other: Runtime) -> tuple[bool, bool, bool, bool]:
         return (
             one.live_id == other.live_id,
             one.interpreter.framework == other.interpreter.framework,
             one.device == other.device,
+            one.place.split(":")[0] == other.place.split(":")[0],
         )
 
-    return (
-        {one: max(theirs, key=lambda other: likeness(one, other)) for one in mine} if theirs else {}
-    )
+    return {one: max(theirs, key=lambda other: likeness(one, other)) for one in mine if theirs}
 
 
-def _counterpart(cell: Cell, runtime: Runtime, recorded: RecordedCase) -> Cell | None:
-    """Return the cell of the same length and batch, else the longest and largest that there is."""
-    cells = [
-        entry.cell
-        for entry in recorded.entries
-        if entry.cell.runtime == runtime and entry.cell.op == cell.op and not entry.cell.repeat
-    ]
-    same = (cell.length, cell.batch)
-    return max(
-        cells,
-        key=lambda c: ((c.length, c.batch) == same, c.batch == cell.batch, c.length, c.batch),
-        default=None,
-    )
+Shelf = dict[tuple[int, int], Cell]
+"""Cells of one runtime and op, by (batch, length)."""
+
+
+def _shelves(recorded: RecordedCase) -> dict[tuple[Runtime, str], Shelf]:
+    shelves: dict[tuple[Runtime, str], Shelf] = {}
+    for entry in recorded.entries:
+        cell = entry.cell
+        if not cell.repeat:
+            shelf = shelves.setdefault((cell.runtime, cell.op), {})
+            shelf[cell.batch, cell.length] = cell
+    return shelves
+
+
+def _counterpart(cell: Cell, shelf: Shelf) -> Cell | None:
+    """Return the cell of the same length and batch, else the longest of the batch, or of all."""
+    if not shelf or (cell.batch, cell.length) in shelf:
+        return shelf.get((cell.batch, cell.length))
+    return shelf[max(shelf, key=lambda place: (place[0] == cell.batch, place[1], place[0]))]

@@ -79,7 +79,7 @@ EXPECTATION: Schema = {
             "type": "object",
             "additionalProperties": False,
             "required": ["ulps"],
-            "properties": {"ulps": {"type": "integer", "minimum": 0}},
+            "properties": {"ulps": {"type": "integer", "minimum": 0, "maximum": 2**53}},
         },
     ]
 }

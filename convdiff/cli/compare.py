@@ -78,6 +78,8 @@ def command(
     from convdiff.recording.files import read_recording
 
     names = (str(a), str(b)) if a.name == b.name else (a.name, b.name)
+    if names[0] == names[1]:
+        names = (names[0], f"{names[1]} again")
     recordings = [read_recording(path, name) for path, name in zip((a, b), names, strict=True)]
     asked = Asked(
         expect,

@@ -18,8 +18,10 @@ SETTINGS = (
     "CUBLAS_",
     "NVIDIA_TF32",
 )
-FOREIGN = ("TF_CLI_", "TF_VAR_", "TF_LOG")
-"""Terraform's, which shares TensorFlow's prefix."""
+FOREIGN = ("TF_CLI_", "TF_VAR_", "TF_LOG", "TF_TOKEN")
+"""Terraform's, which shares TensorFlow's prefix; some of it is secret."""
+PLACES = ("_PATH", "_HOME", "_DIR", "_ROOT")
+"""Ends of names that say where things lie, which changes no bit."""
 _ISA = (
     "avx512_fp16",
     "avx512_bf16",
@@ -38,7 +40,7 @@ def settings() -> Dict[str, str]:
     return {
         name: value
         for name, value in sorted(os.environ.items())
-        if name.startswith(SETTINGS) and not name.startswith(FOREIGN)
+        if name.startswith(SETTINGS) and not name.startswith(FOREIGN) and not name.endswith(PLACES)
     }
 
 

@@ -15,7 +15,8 @@ def folded(case: CaseResult, findings: Sequence[Finding]) -> list[list[Finding]]
 
     def place(finding: Finding) -> tuple[str, int, str, int, int]:
         cell: Cell = finding.comparison.candidate
-        runtime = case.runtimes.index(cell.runtime)
+        known = cell.runtime in case.runtimes
+        runtime = case.runtimes.index(cell.runtime) if known else len(case.runtimes)
         return finding.comparison.axis, runtime, cell.op, cell.batch, cell.repeat
 
     axes = list(dict.fromkeys(finding.comparison.axis for finding in findings))

@@ -38,6 +38,8 @@ def _recorded(cell: Cell, comparison: Comparison) -> str:
 
 def number(cell: Cell, case: CaseResult) -> str:
     """Return a runtime's number in the report's list of runtimes."""
+    if cell.runtime not in case.runtimes:
+        return cell.runtime.interpreter.recording
     return f"#{case.runtimes.index(cell.runtime) + 1}"
 
 
