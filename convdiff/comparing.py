@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from convdiff.archive import between
 from convdiff.case.model import Allowance
 from convdiff.pipeline import Request, examine_case
 from convdiff.recording.recording import RecordedCase, Recording
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 from convdiff.runtime.pool import Pool
+from convdiff.study.archive import between
 
 UNASKED = 2e7
 """Products of a cell up to which its orders are replayed unasked; more take seconds."""

@@ -10,7 +10,6 @@ from itertools import chain
 
 import numpy as np
 
-from convdiff.archive import NOTHING_RECORDED, Archive, against_baseline
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
@@ -22,13 +21,7 @@ from convdiff.diagnose.order.explain import BUDGET
 from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
-from convdiff.examining import Examiner
-from convdiff.explaining import Explainer, explain_findings
-from convdiff.keeping import record_case
-from convdiff.locking import hold_orders
-from convdiff.observe import measure, observe
 from convdiff.plan import Pairing, Plan, expand
-from convdiff.proving import prove
 from convdiff.recording.baseline import Baseline
 from convdiff.recording.machines import Fingerprint
 from convdiff.recording.observation import Cell, Observation
@@ -37,8 +30,15 @@ from convdiff.result import CaseResult, Result
 from convdiff.runtime.availability import stand
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 from convdiff.runtime.pool import Pool
-from convdiff.safety import find_safe_lengths
-from convdiff.worker_kernel import WorkerKernel
+from convdiff.study.archive import NOTHING_RECORDED, Archive, against_baseline
+from convdiff.study.examining import Examiner
+from convdiff.study.explaining import Explainer, explain_findings
+from convdiff.study.keeping import record_case
+from convdiff.study.locking import hold_orders
+from convdiff.study.observe import measure, observe
+from convdiff.study.proving import prove
+from convdiff.study.safety import find_safe_lengths
+from convdiff.study.worker_kernel import WorkerKernel
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many cells are done, and of how many."""

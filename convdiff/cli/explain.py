@@ -80,8 +80,8 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.screen import rendered
         from convdiff.cli.stdout import write_out
-        from convdiff.explain_one import explain_one
         from convdiff.report.console.explain import print_explanation
+        from convdiff.study.explain_one import explain_one
 
         refuse_too_big(chosen)
         found = explain_one(

@@ -87,7 +87,11 @@ def test_an_input_fixes_the_length_where_none_is_given(load):
         ),
         ("expect: {length: bitwize}", "4:18", "bitwise or rounding or anything or a mapping"),
         ("expect: {length: 3}", "4:18", "found 3"),
-        ("expect: {length: {ulps: -1}}", "4:25", "a whole number of 0 or more (at most 9007199254740992), found -1"),
+        (
+            "expect: {length: {ulps: -1}}",
+            "4:25",
+            "a whole number of 0 or more",
+        ),
         ("expect: {length: {ulp: 1}}", "4:19", "did you mean 'ulps'?"),
         ("expect: 5", "4:9", "'expect': expected a mapping, found 5"),
         ("expect:", "4:1", "'expect': expected a mapping, found nothing"),

@@ -14,9 +14,9 @@ from convdiff.diagnose.order.explain import Explanation
 from convdiff.diagnose.order.geometry import Geometry
 from convdiff.diagnose.order.notation import notation
 from convdiff.diagnose.order.tree import Tree
-from convdiff.explain_one import OneExplained
 from convdiff.report.console.parts import print_pairs
 from convdiff.report.machine import fingerprint
+from convdiff.study.explain_one import OneExplained
 
 DRAWN = 32
 """Terms up to which a tree is drawn; larger orders are told as loop nests."""

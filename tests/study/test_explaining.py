@@ -16,7 +16,7 @@ from convdiff.diagnose.order.explain import explain as explain_kernel
 from convdiff.diagnose.order.geometry import Geometry
 from convdiff.diagnose.order.kernel import CallableKernel
 from convdiff.diagnose.order.replay import Data
-from convdiff.proving import same_orders
+from convdiff.study.proving import same_orders
 
 CASES = REPOSITORY / "cases"
 SEQUENTIAL = "(((((0+1)+2)+3)+4)+b)"

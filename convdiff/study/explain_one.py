@@ -10,12 +10,12 @@ from convdiff.case.model import Case
 from convdiff.diagnose.order.explain import Explanation, explain
 from convdiff.diagnose.order.replay import partial_sums
 from convdiff.errors import ConvdiffError
-from convdiff.observe import observe
 from convdiff.recording.observation import Cell, Op
 from convdiff.runtime.availability import stand
 from convdiff.runtime.model import Interpreter, Standing
 from convdiff.runtime.pool import Pool
-from convdiff.worker_kernel import WorkerKernel, data_of, flat
+from convdiff.study.observe import observe
+from convdiff.study.worker_kernel import WorkerKernel, data_of, flat
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from convdiff.recording.machines import Fingerprint, machine_differences
 from convdiff.recording.observation import Cell, Observation
 from convdiff.recording.recording import Entry, RecordedCase, RecordingError
 from convdiff.runtime.model import Runtime
-from convdiff.worker_kernel import data_of, flat, geometry_of_cell
+from convdiff.study.worker_kernel import data_of, flat, geometry_of_cell
 
 NO_ENTRY = "the baseline has no such entry; --add-to-baseline records it"
 

@@ -11,14 +11,14 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.difference import differs
 from convdiff.diagnose.diagnose import HEAVY
 from convdiff.diagnose.saved import saved_orders, saved_probes
-from convdiff.examining import Examiner
-from convdiff.explaining import Explainer, is_light
 from convdiff.plan import Plan
 from convdiff.recording.machines import Fingerprint
 from convdiff.recording.observation import Cell
 from convdiff.recording.recording import Entry, RecordedCase
 from convdiff.recording.spool import Spool
 from convdiff.runtime.model import Runtime
+from convdiff.study.examining import Examiner
+from convdiff.study.explaining import Explainer, is_light
 
 FEW = 24
 """Cells of a (runtime, op) up to which all are probed; of more, the ends and the middle."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from convdiff.archive import Archive
 from convdiff.diagnose.traits import Probed
 from convdiff.recording.observation import Cell
+from convdiff.study.archive import Archive
 
 
 class Examiner:

@@ -10,8 +10,8 @@ from convdiff.diagnose.order.describe import described
 from convdiff.diagnose.order.explain import Explanation
 from convdiff.diagnose.order.notation import notation
 from convdiff.diagnose.verdict import Finding
-from convdiff.explaining import Explainer
-from convdiff.proving import order_maps
+from convdiff.study.explaining import Explainer
+from convdiff.study.proving import order_maps
 
 UNPROVED = "the order is locked, but could not be proved on both sides"
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from convdiff.archive import Archive
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.diagnose.explanation import why
@@ -15,7 +14,8 @@ from convdiff.diagnose.order.kernel import Kernel
 from convdiff.diagnose.verdict import Finding, Verdict, accepts
 from convdiff.recording.observation import Cell
 from convdiff.recording.spool import Spool
-from convdiff.worker_kernel import data_of, flat
+from convdiff.study.archive import Archive
+from convdiff.study.worker_kernel import data_of, flat
 
 SAMPLE = 1
 """Comparisons that are explained although `expect` allows them, in each group of a wide sweep."""

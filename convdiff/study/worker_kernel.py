@@ -13,9 +13,9 @@ from convdiff.diagnose.order.geometry import Geometry
 from convdiff.diagnose.order.kernel import Batch
 from convdiff.diagnose.order.refusal import RefusedError
 from convdiff.diagnose.order.replay import Data
-from convdiff.observe import geometry_of, measure
 from convdiff.recording.observation import Cell
 from convdiff.runtime.pool import Failure, Pool
+from convdiff.study.observe import geometry_of, measure
 
 Array = np.ndarray[Any, Any]
 

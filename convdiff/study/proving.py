@@ -12,9 +12,9 @@ from convdiff.diagnose.order.explain import Explanation
 from convdiff.diagnose.order.geometry import Array
 from convdiff.diagnose.order.replay import Order
 from convdiff.diagnose.safe_lengths import SafeLengths
-from convdiff.explaining import Explainer, is_light
 from convdiff.plan import Plan
 from convdiff.recording.observation import Cell
+from convdiff.study.explaining import Explainer, is_light
 
 MOST = 128
 """Lengths of one runtime whose orders are revealed to prove them safe."""

@@ -15,12 +15,12 @@ from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding, judge
-from convdiff.observe import trial_input
 from convdiff.plan import MOST_TRIALS, expand
 from convdiff.recording.observation import Cell, Observation
 from convdiff.recording.spool import Spool
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.safety import find_safe_lengths
+from convdiff.study.observe import trial_input
+from convdiff.study.safety import find_safe_lengths
 
 CPU = Runtime(Interpreter("numpy", "numpy"), "cpu")
 Kernel = Callable[[np.ndarray, np.ndarray, int], np.ndarray | None]
