@@ -75,7 +75,7 @@ def examine(cases: Sequence[Case], request: Request, pool: Pool, progress: Progr
     try:
         for case in cases:
             tensors = make_tensors(case)
-            found = {s.runtime: s for s in stand(request.interpreters, case.devices, pool)}
+            found = {s.runtime: s for s in _standings(case, request, pool)}
             standings.update(found)
             here = [runtime for runtime, s in found.items() if s.available]
             plan = expand(case, here, pairwise=request.pairwise)
@@ -257,12 +257,24 @@ def _small_outputs(plan: Plan, spool: Spool) -> dict[Cell, Observation]:
     return found
 
 
+def _standings(case: Case, request: Request, pool: Pool) -> Iterator[Standing]:
+    """Yield how the runtimes stand that a case and the command ask for."""
+    required = sorted(request.required_devices)
+    return stand(request.interpreters, case.devices, pool, required)
+
+
 def _is_missed(standing: Standing, required: frozenset[str]) -> bool:
-    """Return whether a runtime must be there: its interpreter was asked for, or its device is."""
-    device = standing.runtime.device
-    return not standing.available and (
-        not standing.fingerprint or bool({device, device.split(":")[0]} & required)
-    )
+    """Return whether a runtime must be there: its interpreter or it was asked for by name.
+
+    A device that only a case names may be absent.
+    """
+    runtime = standing.runtime
+    named = {runtime.device, runtime.place.split(":")[0]} & {
+        *required,
+        *runtime.interpreter.devices,
+    }
+    unmet = standing.reason is not None and standing.reason.startswith("requires ")
+    return not standing.available and (not standing.fingerprint or bool(named) or unmet)
 
 
 def _described(cell: Cell, case: Case) -> str:

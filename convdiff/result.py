@@ -10,7 +10,7 @@ from convdiff.case.model import Allowance, Axis, Case
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED
+from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED, USAGE
 from convdiff.recording.observation import Cell, Observation
 from convdiff.recording.recording import RecordedCase
 from convdiff.runtime.model import Runtime, Standing
@@ -60,6 +60,8 @@ class Result:
     missing_required: tuple[Standing, ...] = ()
     unclaimed: tuple[str, ...] = ()
     """Cases of the baseline that no case file claims any more."""
+    unrecorded: str = ""
+    """Why what was observed could not be written to a recording."""
     interrupted: bool = False
 
     @property
@@ -67,6 +69,8 @@ class Result:
         """Return the process's exit code; drift that was found counts before what is missing."""
         if self.interrupted:
             return INTERRUPTED
+        if self.unrecorded:
+            return USAGE
         outcomes = {case.outcome for case in self.cases}
         if "drift" in outcomes:
             return DRIFT

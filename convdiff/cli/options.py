@@ -156,6 +156,11 @@ class Options:
                 raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
         named = [known[name] for name in self.runtime]
         threads = self.threads or ()
+        if not self.frameworks and (self.vary or self.python):
+            raise ConvdiffError(
+                "a named runtime has its own python and env: --vary and --python go with "
+                "--framework or --kernel"
+            )
         if not self.frameworks:
             return interpreters((), (), threads, (), named)
         return interpreters(self.frameworks, self.python, threads, self.vary, named)

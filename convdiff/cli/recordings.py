@@ -26,6 +26,7 @@ def refuse_options(options: Options, cases: Sequence[Case]) -> None:
         raise ConvdiffError("give --update-baseline or --add-to-baseline, not both")
     if options.save is None and options.baseline is None:
         return
+    _refuse_overwriting(options)
     names = [case.name for case in cases]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -41,6 +42,20 @@ def refuse_options(options: Options, cases: Sequence[Case]) -> None:
         if options.save.suffix == ".json" and values > MOST_VALUES:
             raise ConvdiffError(
                 f"--save {options.save}: {values:,} values are too many for .json; use .safetensors"
+            )
+
+
+def _refuse_overwriting(options: Options) -> None:
+    """Raise ConvdiffError where a report or a recording would end in the baseline."""
+    if options.baseline is None:
+        return
+    baseline = options.baseline.resolve()
+    others = {**options.reports.files, **({"--save": options.save} if options.save else {})}
+    for option, path in others.items():
+        if baseline in (path.resolve(), path.resolve().parent):
+            raise ConvdiffError(
+                f"{option} {path} would overwrite the baseline, or be taken for one; "
+                "name another file"
             )
 
 
@@ -83,7 +98,7 @@ def _kept(baseline: Baseline, recorded: Sequence[RecordedCase], *, only_missing:
 
     if not recorded:
         return f"nothing was observed; {baseline.path} is left as it was"
-    done = keep(baseline, recorded, only_missing=only_missing)
+    done = keep(baseline.path, recorded, only_missing=only_missing)
     said = [f"{done.new:,} new"]
     said += [] if only_missing else [f"{done.changed:,} changed"]
     said += [f"{done.dropped:,} on other inputs dropped"] if done.dropped else []

@@ -16,6 +16,7 @@ from convdiff.case.vary import vary
 from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
+from convdiff.errors import ConvdiffError
 from convdiff.runtime.pool import Pool
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ SLOW_BYTES = 2**18
 
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
-    """Load every case, with the command line's lengths, batches, devices and required devices."""
+    """Load every case, with the command line's lengths, batches and devices."""
     cases = [_load(path) for path in find_cases(paths)] if paths else [built_in_case()]
-    return [vary(case, options.lengths, options.batch, _devices(case, options)) for case in cases]
+    return [vary(case, options.lengths, options.batch, options.device) for case in cases]
 
 
 def _load(path: Path) -> Case:
@@ -39,13 +40,6 @@ def _load(path: Path) -> Case:
         size = path.stat().st_size / 2**20
         click.echo(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once", err=True)
     return load_case(path)
-
-
-def _devices(case: Case, options: Options) -> tuple[str, ...]:
-    """Return the devices to run on; what is required is run, whether or not the case names it."""
-    asked = options.device or case.devices
-    unnamed = (device for device in options.require if not {device, device[:3]} & set(asked))
-    return (*asked, *unnamed)
 
 
 def run_session(
@@ -86,12 +80,13 @@ def run_session(
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     again = [repeat_command(case, options, command) for case in result.cases]
-    try:
-        options.reports.write(result, again, sweep=command == "sweep")
-    finally:  # a report that can't be written costs no recording
-        for line in keep_observations(result, options, baseline):
-            click.echo(f"convdiff: {line}", err=True)
-    for line in _afterwords(result, options):
+    told: list[str] = []
+    try:  # before the reports, which are to say where it failed
+        told += keep_observations(result, options, baseline)
+    except ConvdiffError as error:
+        result = replace(result, unrecorded=str(error))
+    options.reports.write(result, again, sweep=command == "sweep")
+    for line in (*told, *_afterwords(result, options)):
         click.echo(f"convdiff: {line}", err=True)
     return result.exit_code
 
@@ -106,6 +101,8 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
         yield f"{options.baseline} has cases that no file claims: {_some(result.unclaimed)}"
     for missing in result.missing_required:
         yield f"{missing.runtime.id} is required: {missing.reason}"
+    if result.unrecorded:
+        yield result.unrecorded
     if result.interrupted:
         yield "interrupted"
 

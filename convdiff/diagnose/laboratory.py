@@ -35,6 +35,10 @@ def probed(case: Case, cell: Cell, measure: Measure) -> Probed:
     return Probed(*examine_cell(cell, case.conv, case.height, case.bias is not None, measure))
 
 
+NOTHING_KEPT = "a filter of a single weight changes what it gives back, however few its bits"
+"""No narrowing does that: even a format of one fraction bit has 1.5."""
+
+
 class SilentError(Exception):
     """The runtime did not answer a probe."""
 
@@ -93,6 +97,8 @@ class _Examination:
         bits, narrowed = self.form.precision, None
         if not transform:
             bits, narrowed = self.read_width(answers)
+            if narrowed == NOTHING_KEPT:
+                narrowed, error = None, error or narrowed
         integers = _named(answers, "integer")
         off = [beyond(self.conv, a, bits, capped=False) for a in integers]
         if not any(wrong.any() for wrong in off):
@@ -180,6 +186,8 @@ class _Examination:
             ]
             right = [not answer.off.any() for answer in self.ask(probes)]
             kept[side] = max((bits for bits, kept in enumerate(right, 1) if kept), default=0)
+        if 0 in kept.values():
+            return NOTHING_KEPT
         names = {7: " (bfloat16)", 10: " (TF32 or float16)"}
         told = [
             f"{side}s keep {bits} of {full} fraction bits{names.get(bits, '')}"

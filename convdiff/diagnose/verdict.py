@@ -200,4 +200,10 @@ def outcome_of(
     )
     refused = any(is_refused(finding) for finding in findings)
     failed = any(failure.cell.op == "conv2d" and not failure.cell.trial for failure in failures)
-    return "ok" if compared and not failed and not refused else "untested"
+    held = [f for f in findings if f.comparison.axis == "baseline" and _is_conv2d(f)]
+    hollow = bool(held) and all(f.verdict == "mistrusted" for f in held)
+    return "ok" if compared and not failed and not refused and not hollow else "untested"
+
+
+def _is_conv2d(finding: Finding) -> bool:
+    return finding.comparison.candidate.op == "conv2d"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,11 +88,33 @@ def open_baseline(path: Path, *, making: bool = False) -> Baseline:
     return found
 
 
-def keep(baseline: Baseline, cases: Sequence[RecordedCase], *, only_missing: bool) -> Kept:
-    """Write what was observed into the baseline, and return what that changed.
+def keep(path: Path, cases: Sequence[RecordedCase], *, only_missing: bool) -> Kept:
+    """Write what was observed into the baseline at a path, and return what that changed.
 
-    Entries that were not observed now stay; with `only_missing`, so do those that were.
+    Entries that were not observed now stay; with `only_missing`, so do those that were. Another
+    process that does the same at the same time waits, and loses nothing.
     """
+    folder = path if path.suffix not in CODECS else path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            return _keep(open_baseline(path, making=True), cases, only_missing=only_missing)
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process writes a baseline in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _keep(baseline: Baseline, cases: Sequence[RecordedCase], *, only_missing: bool) -> Kept:
     total = Kept()
     changed: dict[Path, dict[str, RecordedCase]] = {}
     for case in cases:
@@ -100,11 +125,6 @@ def keep(baseline: Baseline, cases: Sequence[RecordedCase], *, only_missing: boo
         total = Kept(
             total.new + counts.new, total.changed + counts.changed, total.dropped + counts.dropped
         )
-    try:
-        if baseline.is_folder:
-            baseline.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordingError(f"{baseline.path}: {error.strerror}") from None
     for path, these in changed.items():
         before = baseline.recordings.get(path, Recording()).cases
         write_recording(path, Recording({**before, **these}))
@@ -118,7 +138,4 @@ def _new_file(baseline: Baseline, case: RecordedCase) -> Path:
     values = sum(entry.output.size for entry in case.entries) + case.tensors.input_nhwc.size
     suffix = ".json" if values <= min(REVIEWABLE, MOST_VALUES) else ".safetensors"
     stem = re.sub(r"[^\w.-]+", "_", case.case.name).strip("._") or "case"
-    path = baseline.path / f"{stem}{suffix}"
-    if path in baseline.recordings:
-        raise RecordingError(f"{path}: holds another case than {case.case.name!r}")
-    return path
+    return baseline.path / f"{stem}{suffix}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -167,14 +167,7 @@ def _case(recorded: RecordedCase, arrays: dict[str, Array]) -> Header:
         number = runtimes.index(at.runtime)
         name = f"{at.op} T={at.length} batch={at.batch} {at.runtime.live_id} #{number}"
         name += f" run {at.repeat + 1}" if at.repeat else ""
-        said: Header = {
-            "runtime": number,
-            "op": at.op,
-            "length": at.length,
-            "batch": at.batch,
-            "repeat": at.repeat,
-            "output": put(name, entry.output),
-        }
+        said: Header = {**_place(at, runtimes), "output": put(name, entry.output)}
         if entry.probes is not None:
             said["probes"] = {**asdict(entry.probes), "traits": dict(entry.probes.traits)}
         if entry.orders is not None:
@@ -205,6 +198,22 @@ def _case(recorded: RecordedCase, arrays: dict[str, Array]) -> Header:
         "input": put("input", tensors.input_nhwc),
         "runtimes": [_runtime(one, recorded.fingerprints[one]) for one in runtimes],
         "cells": [cell(entry) for entry in recorded.entries],
+        **(
+            {"failed": [_place(one, runtimes) for one in recorded.failed]}
+            if recorded.failed
+            else {}
+        ),
+    }
+
+
+def _place(cell: Cell, runtimes: Sequence[Runtime]) -> Header:
+    """Return a cell as plain values; its runtime by its number."""
+    return {
+        "runtime": runtimes.index(cell.runtime),
+        "op": cell.op,
+        "length": cell.length,
+        "batch": cell.batch,
+        "repeat": cell.repeat,
     }
 
 
@@ -259,7 +268,12 @@ def _read_case(raw: Header, arrays: Arrays, file: str) -> RecordedCase:
     fingerprints = {
         runtime: one["fingerprint"] for runtime, one in zip(runtimes, raw["runtimes"], strict=True)
     }
-    return RecordedCase(case, tensors, fingerprints, tuple(entries))
+    failed = tuple(_cell(one, runtimes) for one in raw.get("failed", ()))
+    return RecordedCase(case, tensors, fingerprints, tuple(entries), failed)
+
+
+def _cell(raw: Header, runtimes: Sequence[Runtime]) -> Cell:
+    return Cell(runtimes[raw["runtime"]], raw["op"], raw["length"], raw["batch"], raw["repeat"])
 
 
 def _read_runtime(raw: Header, file: str) -> Runtime:
@@ -301,7 +315,7 @@ def _convolution(raw: Header, tensors: Tensors) -> Convolution:
 
 
 def _entry(raw: Header, arrays: Arrays, runtimes: list[Runtime], conv: Convolution) -> Entry:
-    cell = Cell(runtimes[raw["runtime"]], raw["op"], raw["length"], raw["batch"], raw["repeat"])
+    cell = _cell(raw, runtimes)
     if cell.length < conv.reach[1]:
         raise ValueError(f"length {cell.length} is below the filter's width")
     output = arrays[raw["output"]]  # of whatever shape it was: a wrong one is a finding

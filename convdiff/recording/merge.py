@@ -51,8 +51,19 @@ def merged(
         for _, entry in sorted(kept.items(), key=lambda item: item[0])
     )
     fingerprints = {**old.fingerprints, **new.fingerprints}
-    used = dict.fromkeys(entry.cell.runtime for entry in entries)
-    whole = RecordedCase(new.case, tensors, {one: fingerprints[one] for one in used}, entries)
+    there = {(e.cell.runtime, e.cell.op, e.cell.length, e.cell.batch) for e in entries}
+    failed = tuple(
+        dict.fromkeys(
+            cell
+            for cell in (
+                replace(c, runtime=runtimes[c.runtime]) for c in (*old.failed, *new.failed)
+            )
+            if (cell.runtime, cell.op, cell.length, cell.batch) not in there
+        )
+    )
+    used = dict.fromkeys(cell.runtime for cell in (*(e.cell for e in entries), *failed))
+    kept_fingerprints = {one: fingerprints[one] for one in used}
+    whole = RecordedCase(new.case, tensors, kept_fingerprints, entries, failed)
     return whole, Counts(len(fresh), len(changed), 0)
 
 

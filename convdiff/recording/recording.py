@@ -82,6 +82,8 @@ class RecordedCase:
     tensors: Tensors
     fingerprints: Mapping[Runtime, Mapping[str, Any]]
     entries: tuple[Entry, ...]
+    failed: tuple[Cell, ...] = ()
+    """Cells that were run and gave no bits."""
 
 
 @dataclass(frozen=True, eq=False)

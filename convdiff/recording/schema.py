@@ -94,6 +94,9 @@ _FINGERPRINT: Schema = {
     },
 }
 """What is read of it; each framework says what else it has to say."""
+_FAILED: Schema = _object(
+    {key: _CELL["properties"][key] for key in ("runtime", "op", "length", "batch", "repeat")}
+)
 _RUNTIME: Schema = _object(
     {
         "framework": _TEXT,
@@ -123,7 +126,9 @@ _CASE: Schema = _object(
         "input": _TEXT,
         "runtimes": {"type": "array", "items": _RUNTIME},
         "cells": {"type": "array", "items": _CELL, "minItems": 1},
-    }
+        "failed": {"type": "array", "items": _FAILED},
+    },
+    "failed",
 )
 SCHEMA: Schema = {
     "$schema": "http://json-schema.org/draft-07/schema#",

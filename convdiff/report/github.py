@@ -21,6 +21,8 @@ def _commands(result: Result) -> Iterator[str]:
     for missing in result.missing_required:
         said = f"{missing.runtime.id} is required: {missing.reason}"
         yield _command("warning", None, "convdiff: untested", said)
+    if result.unrecorded:
+        yield _command("error", None, "convdiff: not recorded", result.unrecorded)
     if result.interrupted:
         yield _command("warning", None, "convdiff: interrupted", "the run did not come to its end")
     elif not result.cases:

@@ -65,6 +65,8 @@ def _general(result: Result) -> Iterator[TestCase]:
     if result.unclaimed:
         said = f"no case claims {plain.few(result.unclaimed)}"
         yield _test(GENERAL, "all of the baseline", Skipped, "unclaimed", said)
+    if result.unrecorded:
+        yield _test(GENERAL, "the recording", Error, "unrecorded", result.unrecorded)
     if result.interrupted:
         yield _test(GENERAL, "the run", Error, "interrupted", "interrupted before the end")
     elif not result.cases:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from convdiff.runtime.model import Standing
 
 
@@ -22,3 +24,9 @@ def fingerprint(standing: Standing) -> str:
     if standing.runtime.place != "cpu":
         parts[2] = str(seen.get("device_names", {}).get(standing.runtime.place, ""))
     return ", ".join(part for part in parts if part)
+
+
+def is_asked(standing: Standing, devices: Collection[str]) -> bool:
+    """Return whether a runtime was asked for by a case of these devices, or by name."""
+    runtime = standing.runtime
+    return runtime.place.split(":")[0] in devices or runtime.device in runtime.interpreter.devices

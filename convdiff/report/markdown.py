@@ -47,6 +47,8 @@ def _answer(result: Result) -> str:
     lines = [f"## convdiff: {style.OUTCOMES[result.outcome][0]}\n"]
     for missing in result.missing_required:
         lines.append(f"**{text(f'{missing.runtime.id} is required: {missing.reason}')}**\n")
+    if result.unrecorded:
+        lines.append(f"**not recorded: {text(result.unrecorded)}**\n")
     if result.interrupted:
         lines.append("**interrupted: what follows is what was done**\n")
     if died := [case.case.name for case in result.cases if case.died]:

@@ -12,6 +12,7 @@ from convdiff.compare.difference import Elements
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console.headline import headline
 from convdiff.report.console.parts import print_detail, print_failures, print_what_to_do
+from convdiff.report.machine import is_asked
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
@@ -79,7 +80,7 @@ def standings_of(result: Result, case: CaseResult) -> list[Standing]:
         standing
         for standing in result.standings
         if standing.runtime in case.runtimes
-        or (not standing.available and standing.runtime.device.split(":")[0] in devices)
+        or (not standing.available and is_asked(standing, devices))
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from convdiff.runtime.matrix import FRAMEWORKS
@@ -11,16 +11,21 @@ from convdiff.runtime.pool import Failure, Pool
 
 
 def stand(
-    interpreters: Sequence[Interpreter], devices: Sequence[str], pool: Pool
+    interpreters: Sequence[Interpreter],
+    devices: Sequence[str],
+    pool: Pool,
+    required: Iterable[str] = (),
 ) -> Iterator[Standing]:
     """Yield how each (interpreter, device) stands; `gpu` is every GPU that is visible.
+
+    devices: those of the case, for interpreters that name none; required: of all of them.
 
     Waits for the frameworks to be imported. Raises NotPythonError.
     """
     for interpreter in interpreters:
         found = pool.fingerprint(interpreter)
         asked = [d for one in interpreter.devices or ("",) for d in ([one] if one else devices)]
-        for wanted in dict.fromkeys(asked):
+        for wanted in dict.fromkeys([*asked, *required]):
             if isinstance(found, Failure):
                 reason = found.reason + remedy(interpreter, found)
                 yield Standing(Runtime(interpreter, wanted), False, reason)

@@ -75,13 +75,18 @@ def _read(file: Path, name: str, table: Any) -> NamedRuntime:
     env = table.get("env", {})
     if not isinstance(env, dict) or not all(isinstance(v, (str, int)) for v in env.values()):
         raise refuse('env must be a table of text, as in {TF_ENABLE_ONEDNN_OPTS = "0"}')
+    if not all(re.fullmatch(r"[A-Za-z_]\w*", n) and "\0" not in str(v) for n, v in env.items()):
+        raise refuse("env holds what no environment can: a name with other signs, or a NUL")
     requires = table.get("requires", [])
     requires = [requires] if isinstance(requires, str) else requires
     if not isinstance(requires, list) or not all(_is_requirement(text) for text in requires):
         raise refuse('requires must be requirements, as in ["tensorflow>=2.9"]')
     python = table.get("python")
     if python is not None and "/" in python:
-        python = str(file.parent / Path(python).expanduser())
+        try:
+            python = str(file.parent / Path(python).expanduser())
+        except RuntimeError as error:  # ~nobody
+            raise refuse(f"python {python}: {error}") from None
     return NamedRuntime(
         name,
         table.get("framework", "tensorflow"),

@@ -161,6 +161,12 @@ def between(a: RecordedCase, b: RecordedCase, replays: float) -> tuple[Plan, Arc
     for cell, mine in _left_over(a, partners, used):
         ghost = replace(cell, runtime=mine)
         refused.append(Comparison("baseline", cell, ghost, None, f"only in {a.case.file}"))
+    for cell in (*a.failed, *b.failed):
+        known = cell.runtime in partners
+        mine = cell.runtime if known else next(iter(partners))
+        pair = (replace(cell, runtime=partners[mine]), replace(cell, runtime=mine))
+        home = (b if known else a).case.file
+        refused.append(Comparison("baseline", *pair, None, f"gave no bits when {home} was made"))
     notes = []
     for mine, partner in partners.items():
         names = (f"{a.case.file} with", f"{b.case.file} with")

@@ -34,7 +34,7 @@ class Explainer:
         self, tensors: Tensors, spool: Spool, kernels: Kernels, budget: int, archive: Archive
     ) -> None:
         self._tensors, self._spool, self._kernels = tensors, spool, kernels
-        self._archive, self._left = archive, budget
+        self._archive, self._left, self._asked = archive, budget, budget > 0
         self.found: dict[Cell, Explanation] = {}
 
     def of(self, cell: Cell) -> Explanation | None:
@@ -65,6 +65,8 @@ class Explainer:
         """Say why one of the cells has no explanation."""
         if any(c.runtime.interpreter.recording and c not in self.found for c in cells):
             return "recorded without its orders, or too large to replay unasked"
+        if not self._asked:
+            return "explanations are off"
         return "the budget is spent; raise --budget"
 
 

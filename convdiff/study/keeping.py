@@ -39,10 +39,13 @@ def record_case(
     """
     cells = [cell for cell in plan.cells if not cell.trial]
     asked = set(_to_probe(plan, cells)) if examiner else set()
-    entries = []
+    entries, failed = [], []
     for cell in sorted(cells, key=lambda c: (c.op, c.length, c.batch, c.repeat)):
         seen = spool.get(cell)
-        if seen is None or seen.output is None or (cell.repeat and _repeats(cell, spool)):
+        if seen is None or (cell.repeat and _repeats(cell, spool)):
+            continue
+        if seen.output is None:
+            failed.append(cell)
             continue
         probes = examiner.of(cell) if examiner and cell in asked else None
         if probes is None and examiner:
@@ -62,9 +65,9 @@ def record_case(
                 None if orders is None else saved_orders(orders),
             )
         )
-    used = dict.fromkeys(entry.cell.runtime for entry in entries)
+    used = {cell.runtime for cell in (*failed, *(entry.cell for entry in entries))}
     kept = {runtime: fingerprints[runtime] for runtime in plan.runtimes if runtime in used}
-    return RecordedCase(plan.case, tensors, kept, tuple(entries))
+    return RecordedCase(plan.case, tensors, kept, tuple(entries), tuple(failed))
 
 
 def _repeats(cell: Cell, spool: Spool) -> bool:

@@ -56,6 +56,7 @@ class Kernel(object):
         self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
+        # Copies: what a function does to its arguments is not to reach the reference.
         arrays = [_given(a, conv) for a in (input_nhwc, filter_hwio, bias)]
         if op == "manual":
             y = by_rows(_rows, conv, arrays[0], arrays[1])
@@ -63,6 +64,8 @@ class Kernel(object):
         else:
             y = np.asarray(self.function(*arrays, **self._extras(conv)))
         y = np.ascontiguousarray(y)
+        if not y.dtype.isnative:  # its bytes travel, its byte order does not
+            y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:
             raise ValueError("%s gave no array of numbers" % self.target)
         return y.view(np.uint16) if y.dtype.name == "bfloat16" else y
@@ -86,7 +89,10 @@ def _taken(function: Any) -> List[str]:
 
 
 def _given(array: Any, conv: Conv) -> Any:
-    if array is None or conv["dtype"] != "bfloat16":
+    if array is None:
+        return None
+    array = np.array(array, order="C", copy=True)
+    if conv["dtype"] != "bfloat16":
         return array
     import ml_dtypes
 

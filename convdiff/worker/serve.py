@@ -90,5 +90,5 @@ def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else ""
+    text = "".join(c if c.isprintable() else "?" for c in (lines[0] if lines else ""))
     return ("%s: %s" % (type(error).__name__, text))[:400]

@@ -13,7 +13,7 @@ from convdiff.report.console import style, words
 from convdiff.report.console.elements import element_table
 from convdiff.report.console.headline import headline, worst_finding
 from convdiff.report.console.why import why_rows
-from convdiff.report.machine import fingerprint
+from convdiff.report.machine import fingerprint, is_asked
 from convdiff.result import CaseResult, Result
 
 
@@ -37,7 +37,7 @@ def print_runtimes(console: Console, result: Result, case: CaseResult) -> None:
         if standing.runtime in case.runtimes:
             many = len(case.runtimes) > 1
             mark = f"#{case.runtimes.index(standing.runtime) + 1} " if many else ""
-        elif standing.runtime.device.split(":")[0] in devices and not standing.available:
+        elif not standing.available and is_asked(standing, devices):
             mark = ""
         else:
             continue
