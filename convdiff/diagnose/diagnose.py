@@ -68,6 +68,9 @@ def diagnose(
         )
         if silent and verdict == "rounding":
             evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
+        asked = {comparison.baseline, comparison.candidate} & set(probed)
+        if verdict == "rounding" and examine is not None and not asked:
+            evidence = (*evidence, "not probed itself: one of many cells")
         finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
         allowed = accepts(finding, case.expect[comparison.axis])
         findings.append(replace(finding, allowed=allowed))

@@ -135,8 +135,11 @@ def _rounding_evidence(
             f"{comparison.screen_ratio:.3g} × what rounding usually stays within, "
             f"{comparison.bound_ratio:.2g} of the worst case 2γₙA: not taken for rounding unproved"
         )
-    if probed:
+    if len(probed) == 2:
         evidence.append("integer probe exact, inputs and weights kept whole on both sides")
+    elif probed:
+        name = probed[0][0]
+        evidence.append(f"{name}: integer probe exact, inputs and weights kept whole")
     if comparison.difference and comparison.difference.appeared:
         evidence.append("some sums overflow on the way")
     if comparison.difference and comparison.difference.max_abs < TINY:

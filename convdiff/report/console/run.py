@@ -83,7 +83,7 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
         more = f" … {len(members)} in all" if len(members) > 1 else ""
         table.add_row(
             finding.comparison.axis,
-            Text(f"{candidate}/{baseline}{more}" + (f" {where}" if where else "")),
+            Text(f"{candidate}/{baseline}" + (f" {where}" if where else "") + more),
             words.measured(finding.comparison) if not more else "0",
             *words.largest(finding.comparison),
             style.ruling(finding),
@@ -92,7 +92,7 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
         console.print(table)
     left = len(findings) - sum(map(len, rows))
     if left:
-        console.print(f"… and {left:,} more comparisons; --all shows them")
+        console.print(f"… and {_comparisons_left(left)}; --all shows them")
     console.print()
 
 
@@ -121,4 +121,10 @@ def _details(console: Console, case: CaseResult, *, show_all: bool) -> None:
             console.print(f"the same orders and cause at {others(case, members)}\n")
     left = sum(map(len, told[len(shown) :]))
     if left:
-        console.print(f"… and {left:,} more comparisons differ; --all shows their elements\n")
+        differ = "differs" if left == 1 else "differ"
+        said = f"… and {_comparisons_left(left)} {differ}; --all shows their elements\n"
+        console.print(said)
+
+
+def _comparisons_left(count: int) -> str:
+    return f"{count:,} more comparison{'s' * (count != 1)}"
