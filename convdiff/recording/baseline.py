@@ -45,11 +45,6 @@ class Baseline:
                 return path, recording.cases[name]
         return None
 
-    def file_of(self, name: str) -> str:
-        """Return what a case's file is, or would be, called."""
-        found = self.find(name)
-        return found[0].name if found else self.path.name
-
     def unclaimed(self, names: Iterable[str]) -> list[str]:
         """Return the cases that are recorded and not among those named."""
         claimed = set(names)

@@ -90,6 +90,13 @@ def test_the_actions_step_is_not_green_without_the_baseline_it_names(runner):
     assert "--update-baseline" in done.stderr
 
 
+def test_the_actions_step_runs_no_case_that_nobody_named(runner, tmp_path: Path):
+    done = runner({}, cases=" ")
+    assert done.returncode == 2
+    assert "::error::" in done.stdout
+    assert not (tmp_path / "convdiff-reports").exists()
+
+
 def test_the_install_step_names_what_is_there():
     text = script("Install convdiff")
     assert "$GITHUB_ACTION_PATH/constraints.txt" in text

@@ -43,6 +43,9 @@ def big_endian(x, w, b):
 def one_ulp_more(x, w, b):
     return np.nextafter(right(x, w, b), np.float32(np.inf))
 
+def nothing_but_nan(x, w, b):
+    return right(x, w, b) * np.float32("nan")
+
 def fails_at_nine(x, w, b):
     if x.shape[2] == 9:
         raise ValueError("\\x1b[31mno nine")
@@ -149,6 +152,12 @@ def test_cells_that_failed_when_they_were_recorded_are_not_green_in_compare(fold
     done = convdiff("compare", "one.json", "two.json", cwd=folder)
     assert done.code == 125
     assert "gave no bits when one.json was made" in " ".join(done.out.split())
+
+
+def test_a_baseline_of_nothing_but_nan_is_not_green(folder: Path):
+    case_file(folder, CASE + "expect: {length: anything, reference: anything}\n")
+    kernel(folder, "nothing_but_nan", "--baseline", "nan.json", "--update-baseline")
+    assert kernel(folder, "nothing_but_nan", "--baseline", "nan.json").code == 125
 
 
 def test_what_a_kernel_says_can_t_speak_to_the_terminal(folder: Path):
