@@ -13,13 +13,13 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from convdiff.diagnose.order.explain import explain
-from convdiff.diagnose.order.fused import mark_fused
-from convdiff.diagnose.order.geometry import Geometry
-from convdiff.diagnose.order.kernel import Batch, CallableKernel
-from convdiff.diagnose.order.readings import Site
-from convdiff.diagnose.order.reveal import reveal_tree
-from convdiff.diagnose.order.trials import random_data
+from convdiff.order.explain import explain
+from convdiff.order.geometry import Geometry
+from convdiff.order.replay.verification import random_data
+from convdiff.order.reveal.fma_probes import mark_fused
+from convdiff.order.reveal.kernel import Batch, CallableKernel
+from convdiff.order.reveal.mask_probes import Site
+from convdiff.order.reveal.reveal import reveal_tree
 
 SIDE = 10
 

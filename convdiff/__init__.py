@@ -9,18 +9,18 @@ __all__ = ["assert_invariant", "described", "explain", "notation", "parsed", "re
 
 if TYPE_CHECKING:
     from convdiff.api import explain
-    from convdiff.diagnose.order.describe import described
-    from convdiff.diagnose.order.notation import notation, parsed
-    from convdiff.diagnose.order.replay import replay
-    from convdiff.invariant import assert_invariant
+    from convdiff.order.replay.replay import replay
+    from convdiff.order.tree.describe import described
+    from convdiff.order.tree.notation import notation, parsed
+    from convdiff.testing.invariant import assert_invariant
 
 _HOMES = {
-    "assert_invariant": "convdiff.invariant",
+    "assert_invariant": "convdiff.testing.invariant",
     "explain": "convdiff.api",
-    "described": "convdiff.diagnose.order.describe",
-    "notation": "convdiff.diagnose.order.notation",
-    "parsed": "convdiff.diagnose.order.notation",
-    "replay": "convdiff.diagnose.order.replay",
+    "described": "convdiff.order.tree.describe",
+    "notation": "convdiff.order.tree.notation",
+    "parsed": "convdiff.order.tree.notation",
+    "replay": "convdiff.order.replay.replay",
 }
 
 

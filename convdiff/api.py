@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.diagnose.order.explain import BUDGET, Explanation
-from convdiff.diagnose.order.explain import explain as explain_kernel
-from convdiff.diagnose.order.geometry import Geometry
-from convdiff.diagnose.order.kernel import CallableKernel
-from convdiff.diagnose.order.replay import Data
+from convdiff.order.explain import BUDGET, Explanation
+from convdiff.order.explain import explain as explain_kernel
+from convdiff.order.geometry import Geometry
+from convdiff.order.replay.replay import Data
+from convdiff.order.reveal.kernel import CallableKernel
 
 Array = np.ndarray[Any, Any]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from convdiff.case.model import Allowance
+from convdiff.lab.pool import Pool
 from convdiff.pipeline import Request, examine_case
-from convdiff.recording.recording import RecordedCase, Recording
+from convdiff.recording.model import RecordedCase, Recording
+from convdiff.recording.pairing import between
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
-from convdiff.runtime.pool import Pool
-from convdiff.study.archive import between
 
 UNASKED = 2e7
 """Products of a cell up to which its orders are replayed unasked; more take seconds."""

@@ -10,35 +10,35 @@ from itertools import chain
 
 import numpy as np
 
+from convdiff.behaviour.examine import probed
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.diagnose import diagnose, unusual
-from convdiff.diagnose.laboratory import probed
-from convdiff.diagnose.order.explain import BUDGET
+from convdiff.diagnose.equal_orders import prove
+from convdiff.diagnose.examining import Examiner
+from convdiff.diagnose.explaining import Explainer, explain_findings
+from convdiff.diagnose.order_lock import hold_orders
 from convdiff.diagnose.remedy import remedies
+from convdiff.diagnose.safety import find_safe_lengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
-from convdiff.plan import Pairing, Plan, expand
+from convdiff.lab.availability import stand
+from convdiff.lab.jobs import measure, observe
+from convdiff.lab.kernel import WorkerKernel
+from convdiff.lab.pool import Pool
+from convdiff.lab.store import Spool
+from convdiff.order.explain import BUDGET
+from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.expand import Pairing, Plan, expand
 from convdiff.recording.baseline import Baseline
-from convdiff.recording.machines import Fingerprint
-from convdiff.recording.observation import Cell, Observation
-from convdiff.recording.spool import Spool
+from convdiff.recording.pairing import NOTHING_RECORDED, Archive, against_baseline
+from convdiff.recording.record import record_case
 from convdiff.result import CaseResult, Result
-from convdiff.runtime.availability import stand
+from convdiff.runtime.fingerprints import Fingerprint
 from convdiff.runtime.model import Interpreter, Runtime, Standing
-from convdiff.runtime.pool import Pool
-from convdiff.study.archive import NOTHING_RECORDED, Archive, against_baseline
-from convdiff.study.examining import Examiner
-from convdiff.study.explaining import Explainer, explain_findings
-from convdiff.study.keeping import record_case
-from convdiff.study.locking import hold_orders
-from convdiff.study.observe import measure, observe
-from convdiff.study.proving import prove
-from convdiff.study.safety import find_safe_lengths
-from convdiff.study.worker_kernel import WorkerKernel
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many cells are done, and of how many."""

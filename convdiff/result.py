@@ -11,8 +11,8 @@ from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED, USAGE
-from convdiff.recording.observation import Cell, Observation
-from convdiff.recording.recording import RecordedCase
+from convdiff.plan.cell import Cell, Observation
+from convdiff.recording.model import RecordedCase
 from convdiff.runtime.model import Runtime, Standing
 
 Outcome = Literal["ok", "drift", "untested", "error"]

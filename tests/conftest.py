@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from convdiff.runtime.pool import Pool
+from convdiff.lab.pool import Pool
+from convdiff.runtime.model import Interpreter
 
 REPOSITORY = Path(__file__).parent.parent
+FAKE = Path(__file__).parent / "support" / "fake_framework.py"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in a shell's background: Ctrl-C would be ignored by all that the tests start.
@@ -26,6 +29,26 @@ hypothesis.settings.load_profile("convdiff")
 def pool() -> Iterator[Pool]:
     """Yield a pool of its own; its workers end with the test."""
     with Pool(timeout=60) as workers:
+        yield workers
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Callable[..., Interpreter]:
+    """Return a function that makes an interpreter whose framework does what a cell's op says."""
+    program = tmp_path / "fake-python"
+    program.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
+    program.chmod(0o755)
+
+    def make(threads: int | None = None, **settings: str) -> Interpreter:
+        return Interpreter("tensorflow", str(program), threads, tuple(settings.items()))
+
+    return make
+
+
+@pytest.fixture
+def patient() -> Iterator[Pool]:
+    """Yield a pool that waits no longer than a second for a silent worker."""
+    with Pool(timeout=1.0) as workers:
         yield workers
 
 

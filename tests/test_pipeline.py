@@ -12,13 +12,13 @@ import pytest
 from convdiff import plan
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
-from convdiff.case.vary import vary
+from convdiff.case.override import vary
+from convdiff.lab.pool import Job, Outcome, Pool
 from convdiff.pipeline import Request, examine
-from convdiff.recording.observation import Cell
+from convdiff.plan.cell import Cell
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Runtime, Standing
-from convdiff.runtime.pool import Job, Outcome, Pool
 
 SETTINGS = [("TF_ENABLE_ONEDNN_OPTS", ["0"])]
 

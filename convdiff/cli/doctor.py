@@ -21,9 +21,9 @@ def command(python: tuple[str, ...], timeout: float) -> int:
 
     Exits 125 where no framework can be run.
     """
-    from convdiff.runtime.checkup import check
+    from convdiff.lab.checkup import check
+    from convdiff.lab.pool import Pool
     from convdiff.runtime.matrix import FRAMEWORKS, interpreters
-    from convdiff.runtime.pool import Pool
 
     usable = 0
     with Pool(timeout) as pool:

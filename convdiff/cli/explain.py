@@ -62,9 +62,9 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
     where the runtime is missing or no element could be explained.
     """
     from convdiff.case.load import built_in_case, load_case
-    from convdiff.case.vary import vary
+    from convdiff.case.override import vary
+    from convdiff.lab.pool import Pool
     from convdiff.runtime.matrix import interpreters
-    from convdiff.runtime.pool import Pool
 
     loaded = load_case(case) if case else built_in_case()
     chosen = vary(loaded, lengths=(length or loaded.lengths[-1],), devices=(options["device"],))
@@ -80,8 +80,8 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.screen import rendered
         from convdiff.cli.stdout import write_out
+        from convdiff.explain_one import explain_one
         from convdiff.report.console.explain import print_explanation
-        from convdiff.study.explain_one import explain_one
 
         refuse_too_big(chosen)
         found = explain_one(

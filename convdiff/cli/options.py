@@ -15,7 +15,7 @@ from convdiff.cli.reports import REPORT_OPTIONS, Reports
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.named import DEVICE, find_runtimes
+from convdiff.runtime.pyproject import DEVICE, find_runtimes
 
 DEFAULT_FRAMEWORK = ("tensorflow",)
 

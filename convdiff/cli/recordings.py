@@ -13,7 +13,7 @@ from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
     from convdiff.recording.baseline import Baseline
-    from convdiff.recording.recording import RecordedCase
+    from convdiff.recording.model import RecordedCase
     from convdiff.result import Result
 
 
@@ -84,7 +84,7 @@ def keep_observations(result: Result, options: Options, baseline: Baseline | Non
 
 def _saved(path: Path, recorded: Sequence[RecordedCase]) -> str:
     from convdiff.recording.files import write_recording
-    from convdiff.recording.recording import Recording
+    from convdiff.recording.model import Recording
 
     if not recorded:
         return f"nothing was observed; {path} is not written"

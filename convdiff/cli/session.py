@@ -12,12 +12,12 @@ import click
 
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
-from convdiff.case.vary import vary
+from convdiff.case.override import vary
 from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.pool import Pool
+from convdiff.lab.pool import Pool
 
 if TYPE_CHECKING:
     from convdiff.result import Result

@@ -38,7 +38,7 @@ def command(case: Path | None, options: Options) -> int:
         raise ConvdiffError(f"{case}: a folder; sweep takes one case, `convdiff run` all of them")
     cases = load_all((case,) if case else (), options)
     if not options.names_an_axis and len(cases[0].lengths) == 1:
-        from convdiff.case.vary import vary
+        from convdiff.case.override import vary
 
         first = cases[0].conv.reach[1]
         cases = [vary(cases[0], tuple(range(first, first + SPAN)))]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convdiff.compare.exact import Scales
-from convdiff.compare.floats import Format
+from convdiff.numerics.floats import Format
 
 Array = np.ndarray[Any, Any]
 

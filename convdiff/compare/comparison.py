@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.model import Axis
-from convdiff.compare.alignment import aligned
-from convdiff.compare.blocks import Block, blocks
+from convdiff.compare.align import aligned
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
-from convdiff.compare.floats import spacing
 from convdiff.compare.reference import Reference
-from convdiff.recording.observation import Cell, Observation
+from convdiff.numerics.blocks import Block, blocks
+from convdiff.numerics.floats import spacing
+from convdiff.plan.cell import Cell, Observation
 
 Array = np.ndarray[Any, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.compare.blocks import blocks, corner
-from convdiff.compare.floats import format_of, ulps
+from convdiff.numerics.blocks import blocks, corner
+from convdiff.numerics.floats import format_of, ulps
 
 Array = np.ndarray[Any, Any]
 

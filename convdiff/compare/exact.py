@@ -15,8 +15,8 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
-from convdiff.compare.blocks import blocks, corner
-from convdiff.compare.floats import FORMATS, round_fraction, round_to
+from convdiff.numerics.blocks import blocks, corner
+from convdiff.numerics.floats import FORMATS, round_fraction, round_to
 from convdiff.worker.windows import windows
 
 Array = np.ndarray[Any, Any]

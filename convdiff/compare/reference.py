@@ -10,11 +10,11 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
-from convdiff.compare.blocks import Block
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
-from convdiff.compare.floats import Format, format_of
-from convdiff.compare.places import Places
+from convdiff.compare.term_scales import Places
+from convdiff.numerics.blocks import Block
+from convdiff.numerics.floats import Format, format_of
 
 Array = np.ndarray[Any, Any]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from convdiff.behaviour.behaviour import Probed
+from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.reference import Reference
-from convdiff.diagnose.fits import fit_data
-from convdiff.diagnose.traits import Probed
 from convdiff.diagnose.verdict import Finding, accepts, judge
-from convdiff.recording.observation import Cell, Observation
+from convdiff.plan.cell import Cell, Observation
 
 SAMPLE = 3
 """Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.explanation import Why
-from convdiff.diagnose.traits import Traits
-from convdiff.recording.observation import Observation
+from convdiff.diagnose.cause import Why
+from convdiff.plan.cell import Observation
 
 Verdict = Literal[
     "same", "rounding", "precision", "transform", "unstable", "wrong", "mistrusted", "untested"

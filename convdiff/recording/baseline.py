@@ -14,7 +14,7 @@ from convdiff.errors import UNTESTED
 from convdiff.recording.files import CODECS, read_recording, write_recording
 from convdiff.recording.json_file import MOST_VALUES
 from convdiff.recording.merge import merged
-from convdiff.recording.recording import RecordedCase, Recording, RecordingError
+from convdiff.recording.model import RecordedCase, Recording, RecordingError
 
 REVIEWABLE = 20_000
 """Values up to which a folder's new recordings are .json."""

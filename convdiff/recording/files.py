@@ -6,8 +6,8 @@ from pathlib import Path
 
 from convdiff.atomic import replacing
 from convdiff.recording import json_file, safetensors_file
-from convdiff.recording.document import from_document, to_document
-from convdiff.recording.recording import Recording, RecordingError
+from convdiff.recording.codec import from_document, to_document
+from convdiff.recording.model import Recording, RecordingError
 
 CODECS = {".json": json_file, ".safetensors": safetensors_file}
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
-from convdiff.compare.floats import FORMATS, hexes
-from convdiff.recording.document import check_array, check_header, parsed
-from convdiff.recording.recording import RecordingError, quoted
+from convdiff.numerics.floats import FORMATS, hexes
+from convdiff.recording.codec import check_array, check_header, parsed
+from convdiff.recording.model import RecordingError, quoted
 
 Array = np.ndarray[Any, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from convdiff.case.arrays import digest
-from convdiff.recording.likeness import unlike
-from convdiff.recording.recording import Entry, RecordedCase
+from convdiff.recording.model import Entry, RecordedCase
+from convdiff.recording.same_problem import unlike
 from convdiff.runtime.model import Runtime
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import convdiff
 from convdiff.case.expect import write_allowance
-from convdiff.compare.floats import hexes
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Cell, Observation
+from convdiff.numerics.floats import hexes
+from convdiff.plan.cell import Cell, Observation
 from convdiff.report.numbers import shortest
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing

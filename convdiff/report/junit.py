@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from junitparser import Attr, Error, Failure, JUnitXml, Skipped, SystemOut, TestCase, TestSuite
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Cell
+from convdiff.plan.cell import Cell
 from convdiff.report import plain
 from convdiff.report.console.alike import stories
 from convdiff.report.console.headline import headline
-from convdiff.report.machine import fingerprint
+from convdiff.report.runtime_line import fingerprint
 from convdiff.result import CaseResult, Result
 
 Kind = type[Failure] | type[Error] | type[Skipped]

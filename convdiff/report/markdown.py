@@ -9,9 +9,9 @@ from convdiff.report import plain
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import stories
 from convdiff.report.console.headline import headline, worst_finding
-from convdiff.report.gfm import block, table, text
-from convdiff.report.machine import fingerprint
+from convdiff.report.markdown_text import block, table, text
 from convdiff.report.numbers import count, decimal, delta
+from convdiff.report.runtime_line import fingerprint
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 

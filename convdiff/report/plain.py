@@ -12,7 +12,7 @@ from convdiff.compare.difference import Elements
 from convdiff.diagnose.verdict import Finding
 from convdiff.report.console.headline import headline
 from convdiff.report.console.parts import print_detail, print_failures, print_what_to_do
-from convdiff.report.machine import is_asked
+from convdiff.report.runtime_line import is_asked
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 

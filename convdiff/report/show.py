@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from convdiff.case.arrays import digest
-from convdiff.compare.floats import hexes
-from convdiff.recording.recording import Entry, RecordedCase, Recording, SavedOrders
-from convdiff.report.machine import fingerprint
+from convdiff.numerics.floats import hexes
+from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders
 from convdiff.report.numbers import decimal
+from convdiff.report.runtime_line import fingerprint
 from convdiff.runtime.model import Runtime, Standing
 
 MOST = 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.named import DEVICE, NamedRuntime
+from convdiff.runtime.pyproject import DEVICE, NamedRuntime
 
 FRAMEWORKS = tuple(
     sorted(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from convdiff.case import arrays
 from convdiff.case.arrays import digest, make_array, make_input, make_tensors, refuse_too_big
 from convdiff.case.model import ArraySpec
-from convdiff.case.vary import vary
+from convdiff.case.override import vary
 from convdiff.errors import CaseError, ConvdiffError
 
 RANDOM = [("normal", (1.0,)), ("uniform", (-2.0, 3.0)), ("integers", (-8.0, 8.0))]

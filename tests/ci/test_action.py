@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from convdiff.case.arrays import make_tensors
 from convdiff.case.load import load_case
 from convdiff.recording.baseline import open_baseline
-from convdiff.recording.likeness import unlike
+from convdiff.recording.same_problem import unlike
 
 CASE = """
 name: in-ci

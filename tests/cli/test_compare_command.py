@@ -35,7 +35,7 @@ from convdiff.case.model import Allowance
 from convdiff.cli import exit_code
 from convdiff.comparing import Asked, compare_recordings
 from convdiff.recording.files import write_recording
-from convdiff.recording.recording import Entry, RecordedCase, Recording, SavedProbes
+from convdiff.recording.model import Entry, RecordedCase, Recording, SavedProbes
 from convdiff.result import Result
 
 Report = dict[str, Any]

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from convdiff.case.load import built_in_case
-from convdiff.case.vary import vary
+from convdiff.case.override import vary
 from convdiff.cli.options import Options
 from convdiff.cli.repeat import repeat_command
 from convdiff.cli.run import command as run

@@ -18,7 +18,7 @@ from recordings import FINGERPRINT, case_of, recorded, recording, resealed, runt
 from recordings import saved as orders_of
 
 from convdiff.recording.files import read_recording, write_recording
-from convdiff.recording.recording import Recording, SavedProbes
+from convdiff.recording.model import Recording, SavedProbes
 from convdiff.report.show import MOST, lines
 
 

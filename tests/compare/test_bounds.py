@@ -11,7 +11,7 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare.bounds import gamma, screen, worst_case
 from convdiff.compare.exact import Scales, scales
-from convdiff.compare.floats import FORMATS
+from convdiff.numerics.floats import FORMATS
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

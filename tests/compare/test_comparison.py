@@ -9,7 +9,7 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
-from convdiff.recording.observation import Cell, Observation
+from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")

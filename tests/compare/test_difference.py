@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convdiff.compare.alignment import aligned
+from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs, measure
 
 

@@ -16,8 +16,8 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare import exact as module
 from convdiff.compare.exact import exact, exact_at, plain_fp64, products_at, scales
-from convdiff.compare.floats import FORMATS, round_fraction
 from convdiff.compare.reference import Reference
+from convdiff.numerics.floats import FORMATS, round_fraction
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
-from convdiff.compare import exact, places
+from convdiff.compare import exact
+from convdiff.compare import term_scales as places
 from convdiff.compare.comparison import Comparison, compare
-from convdiff.compare.floats import FORMATS
 from convdiff.compare.reference import Reference
-from convdiff.recording.observation import Cell, Observation
+from convdiff.numerics.floats import FORMATS
+from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")
@@ -62,9 +63,14 @@ def compared(pair, conv, tensors, most, strict, **limits) -> Comparison:
     """Compare with these limits in place of the modules' own."""
     with ExitStack() as stack:
         for name, value in limits.items():
-            for module in ("blocks", "exact", "places", "reference"):
-                if hasattr(sys.modules[f"convdiff.compare.{module}"], name):
-                    stack.enter_context(mock.patch(f"convdiff.compare.{module}.{name}", value))
+            for module in (
+                "numerics.blocks",
+                "compare.exact",
+                "compare.term_scales",
+                "compare.reference",
+            ):
+                if hasattr(sys.modules[f"convdiff.{module}"], name):
+                    stack.enter_context(mock.patch(f"convdiff.{module}.{name}", value))
         reference = Reference(conv, tensors)
         return compare("length", *pair, reference, strict=strict, most=most)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
-from convdiff.compare import places as module
-from convdiff.compare.blocks import blocks
+from convdiff.compare import term_scales as module
 from convdiff.compare.exact import scales
-from convdiff.compare.places import Places
+from convdiff.compare.term_scales import Places
+from convdiff.numerics.blocks import blocks
 
 
 def assert_alike(conv: Convolution, tensors: Tensors, size: int, seed: int, share: float) -> None:

@@ -12,7 +12,7 @@ from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.agreement import GRAVEST_FIRST, agreement
 from convdiff.diagnose.verdict import Finding, Verdict
-from convdiff.recording.observation import Cell
+from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIMES = tuple(Runtime(Interpreter(name, "python"), "cpu") for name in "abcd")

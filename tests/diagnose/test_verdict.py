@@ -12,15 +12,15 @@ import pytest
 from findings import CELL, OTHER, case_of, compared, judged, tensors
 from kernels import direct
 
+from convdiff.behaviour import examine as laboratory
+from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import Allowance, Convolution
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.compare.reference import Reference
-from convdiff.diagnose import laboratory
 from convdiff.diagnose.diagnose import diagnose
-from convdiff.diagnose.traits import Traits
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of, permits
-from convdiff.recording.observation import Cell, Observation
+from convdiff.plan.cell import Cell, Observation
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))
 NONE = Difference(100, 0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from asking import Lab
 
-from convdiff.runtime.pool import Pool
+from convdiff.lab.pool import Pool
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from asking import MODULES, Lab, need
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
+from convdiff.lab.pool import Failure, Job, Pool
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pool import Failure, Job, Pool
 
 SPECS = (
     "tensorflow:cpu",

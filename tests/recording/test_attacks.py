@@ -15,7 +15,7 @@ from recordings import recorded, recording, resealed, tensors_of
 
 from convdiff.comparing import Asked, compare_recordings
 from convdiff.recording.files import read_recording, write_recording
-from convdiff.recording.recording import RecordingError
+from convdiff.recording.model import RecordingError
 
 MOST_MEMORY = 200
 """MiB, of which the program with NumPy takes 60."""
@@ -24,7 +24,7 @@ Json = Any
 
 def test_no_attack_ends_in_a_traceback_a_hang_or_a_lot_of_memory():
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("attacks.py")],
+        [sys.executable, Path(__file__).parent.parent / "support" / "attacks.py"],
         env=environment({"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests'}"}),
         capture_output=True,
         text=True,

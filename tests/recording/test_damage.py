@@ -12,7 +12,7 @@ from recordings import case_of, put, recorded, recording, resealed, same, tensor
 
 from convdiff.errors import USAGE
 from convdiff.recording.files import read_recording, write_recording
-from convdiff.recording.recording import Recording, RecordingError
+from convdiff.recording.model import Recording, RecordingError
 
 
 @pytest.fixture(scope="module")

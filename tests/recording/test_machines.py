@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convdiff.recording.machines import machine_differences
+from convdiff.runtime.fingerprints import machine_differences
 
 HERE = {
     "framework": "tensorflow",

@@ -15,7 +15,7 @@ from recordings import recorded, recording, resealed, same, tensors_of
 from safetensors.numpy import save_file
 
 from convdiff.recording.files import CODECS, read_recording, write_recording
-from convdiff.recording.recording import Recording, RecordingError
+from convdiff.recording.model import Recording, RecordingError
 from convdiff.recording.schema import VERSION
 
 SUFFIXES = tuple(CODECS)
@@ -149,7 +149,7 @@ FULL = """
 import os, resource, sys
 from pathlib import Path
 from convdiff.recording.files import write_recording
-from convdiff.recording.recording import RecordingError
+from convdiff.recording.model import RecordingError
 from recordings import recorded, recording, tensors_of
 large = recording(recorded("(0+b)", tensors_of((1, 1, 1, 1), (1, 1, 6000, 1))))
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

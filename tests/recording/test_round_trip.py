@@ -28,10 +28,10 @@ from recordings import (
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import AXES, Allowance
-from convdiff.compare.floats import FORMATS
+from convdiff.numerics.floats import FORMATS
+from convdiff.plan.cell import Cell
 from convdiff.recording.files import CODECS, read_recording, write_recording
-from convdiff.recording.observation import Cell
-from convdiff.recording.recording import (
+from convdiff.recording.model import (
     Entry,
     RecordedCase,
     Recording,

@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from convdiff.recording.observation import Cell, Observation
-from convdiff.recording.spool import RECENT, Spool
+from convdiff.lab.store import RECENT, Spool
+from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")

@@ -17,7 +17,7 @@ from lxml import etree
 from program import Ran, convdiff
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Observation
+from convdiff.plan.cell import Observation
 from convdiff.report import junit, plain
 from convdiff.result import Result
 

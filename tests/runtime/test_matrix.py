@@ -10,10 +10,10 @@ import pytest
 from fake_cells import observe
 
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.availability import stand
+from convdiff.lab.availability import stand
+from convdiff.lab.pool import Failure
 from convdiff.runtime.matrix import FRAMEWORKS, THIS, interpreters
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.runtime.pool import Failure
 
 
 def test_the_frameworks_are_the_files_in_the_workers_folder():

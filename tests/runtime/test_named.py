@@ -12,7 +12,7 @@ from program import Ran, case_file, convdiff
 
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
-from convdiff.runtime.named import NamedRuntime, find_runtimes
+from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
 
 CASE = "filter: [1, 2, 3]\ninput: {normal: 1.0, seed: 3}\nlengths: [7, 9]\n"
 

@@ -11,8 +11,8 @@ from convdiff.case.arrays import Tensors, make_tensors, numpy_dtype
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
+from convdiff.lab.pool import Failure, Job, Pool
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pool import Failure, Job, Pool
 
 QUESTION = {
     7: "60.87010574 72.98010254 85.09010315",

@@ -13,8 +13,8 @@ import pytest
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
+from convdiff.lab.pool import Failure, Job, Pool
 from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pool import Failure, Job, Pool
 
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed in this environment", allow_module_level=True)

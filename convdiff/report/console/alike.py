@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.recording.observation import Cell
+from convdiff.plan.cell import Cell
 from convdiff.report.console import words
 from convdiff.result import CaseResult
 

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from convdiff.diagnose.order.describe import described
-from convdiff.diagnose.order.explain import Explanation
-from convdiff.diagnose.order.geometry import Geometry
-from convdiff.diagnose.order.notation import notation
-from convdiff.diagnose.order.tree import Tree
+from convdiff.explain_one import OneExplained
+from convdiff.order.explain import Explanation
+from convdiff.order.geometry import Geometry
+from convdiff.order.tree.describe import described
+from convdiff.order.tree.notation import notation
+from convdiff.order.tree.tree import Tree
 from convdiff.report.console.parts import print_pairs
-from convdiff.report.machine import fingerprint
-from convdiff.study.explain_one import OneExplained
+from convdiff.report.runtime_line import fingerprint
 
 DRAWN = 32
 """Terms up to which a tree is drawn; larger orders are told as loop nests."""

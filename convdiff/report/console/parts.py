@@ -13,7 +13,7 @@ from convdiff.report.console import style, words
 from convdiff.report.console.elements import element_table
 from convdiff.report.console.headline import headline, worst_finding
 from convdiff.report.console.why import why_rows
-from convdiff.report.machine import fingerprint, is_asked
+from convdiff.report.runtime_line import fingerprint, is_asked
 from convdiff.result import CaseResult, Result
 
 

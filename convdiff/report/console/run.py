@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.plan import RUNTIME_AXES
+from convdiff.plan.expand import RUNTIME_AXES
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded, others, stories
 from convdiff.report.console.grid import print_grid

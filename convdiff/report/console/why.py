@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from convdiff.diagnose.explanation import Parted, Side, SideOrder, Why
+from convdiff.diagnose.cause import Parted, Side, SideOrder, Why
 from convdiff.diagnose.verdict import Finding
 
 ORDERS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from convdiff.case.ranges import write_range
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.safe_lengths import SafeLengths
-from convdiff.recording.observation import Cell
+from convdiff.plan.cell import Cell
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
 

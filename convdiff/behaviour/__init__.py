@@ -1,0 +1,1 @@
+"""What probes find of a kernel: kept bits, transforms, flushing, known faults."""

@@ -1,1 +1,0 @@
-"""Summation orders of convolution outputs: revealed by probes, replayed bit for bit, described."""

@@ -1,0 +1,1 @@
+"""Who answers for cells: live workers, their processes and what they gave."""

@@ -1,0 +1,79 @@
+"""Which of the runtimes that are asked for are there, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from convdiff.lab.pool import Failure, Pool
+from convdiff.runtime.matrix import FRAMEWORKS
+from convdiff.runtime.model import Interpreter, Runtime, Standing
+
+
+def stand(
+    interpreters: Sequence[Interpreter],
+    devices: Sequence[str],
+    pool: Pool,
+    required: Iterable[str] = (),
+) -> Iterator[Standing]:
+    """Yield how each (interpreter, device) stands; `gpu` is every GPU that is visible.
+
+    devices: those of the case, for interpreters that name none; required: of all of them.
+
+    Waits for the frameworks to be imported. Raises NotPythonError.
+    """
+    for interpreter in interpreters:
+        found = pool.fingerprint(interpreter)
+        asked = [d for one in interpreter.devices or ("",) for d in ([one] if one else devices)]
+        for wanted in dict.fromkeys([*asked, *required]):
+            if isinstance(found, Failure):
+                reason = found.reason + remedy(interpreter, found)
+                yield Standing(Runtime(interpreter, wanted), False, reason)
+                continue
+            place, *modes = wanted.split("+")
+            seen = [d for d in found["devices"] if d == place or d.split(":")[0] == place]
+            absence = _unmet(interpreter, found) or _absence(found, place, modes, seen)
+            if absence:
+                yield Standing(Runtime(interpreter, wanted), False, absence, found)
+                continue
+            for device in seen:
+                yield Standing(Runtime(interpreter, "+".join([device, *modes])), True, None, found)
+
+
+def remedy(interpreter: Interpreter, failure: Failure) -> str:
+    """Return what to install, as a suffix, where the framework itself is not there."""
+    if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
+        return ""
+    name = interpreter.framework
+    package = name if name == "numpy" else f"'convdiff[{name}]'"
+    return f"; install it there: pip install {package}"
+
+
+def _absence(
+    found: Mapping[str, Any], place: str, modes: Sequence[str], seen: Sequence[str]
+) -> str | None:
+    """Return why a device or a mode is not to be had."""
+    name = f"{found['framework']} {found['version']}"
+    if not seen and found.get("cuda") is None and place.startswith("gpu"):
+        return f"{name} is a CPU build and sees no {place}"
+    if not seen:
+        return f"{name} sees no {place}; it has {', '.join(found['devices'])}"
+    unknown = [mode for mode in modes if mode not in found["modes"]]
+    if unknown:
+        known = ", ".join(found["modes"]) or "none"
+        return f"{name} has no mode {unknown[0]!r} here; its modes are {known}"
+    return None
+
+
+def _unmet(interpreter: Interpreter, found: Mapping[str, Any]) -> str | None:
+    """Return which requirement the framework does not meet."""
+    from packaging.requirements import Requirement
+
+    for text in interpreter.requires:
+        wanted = Requirement(text)
+        version = {"python": found["python"], "numpy": found["numpy"]}.get(
+            wanted.name, found["version"]
+        )
+        if not wanted.specifier.contains(str(version), prereleases=True):
+            return f"requires {text}, and it is {wanted.name} {version}"
+    return None

@@ -1,0 +1,113 @@
+"""Cells in, observations out: what travels to the workers, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.model import Case
+from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.plan.cell import Cell, Observation
+
+Array = np.ndarray[Any, Any]
+
+
+def observe(
+    case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
+) -> Iterator[Observation]:
+    """Run cells and yield each one's observation as it comes, runtimes side by side."""
+    arrays = {"w": tensors.filter_hwio, "b": tensors.bias, "x0": tensors.input_nhwc}
+    for trial in sorted({cell.trial for cell in cells} - {0}):
+        arrays[f"x{trial}"] = trial_input(tensors.input_nhwc, trial)
+    by_interpreter: dict[Any, list[Cell]] = {}
+    for cell in cells:
+        by_interpreter.setdefault(cell.runtime.interpreter, []).append(cell)
+    members = list(by_interpreter.values())
+    jobs = [
+        _job(case, interpreter, arrays, [_request(cell, f"x{cell.trial}") for cell in group])
+        for interpreter, group in by_interpreter.items()
+    ]
+    for job, number, outcome in pool.observe(jobs):
+        yield _observation(members[job][number], outcome, case)
+
+
+def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list[Array | None]:
+    """Run a cell on other numbers of the same shapes; None where the runtime gave none."""
+    arrays: dict[str, Array | None] = {}
+    requests = []
+    for number, tensors in enumerate(data):
+        keys = {name: f"{name}{number}" for name in "xwb"}
+        arrays[keys["x"]], arrays[keys["w"]] = tensors.input_nhwc, tensors.filter_hwio
+        arrays[keys["b"]] = tensors.bias
+        requests.append({**_request(cell, ""), **keys})
+    outputs: list[Array | None] = [None] * len(data)
+    for _, number, outcome in pool.observe(
+        [_job(case, cell.runtime.interpreter, arrays, requests)]
+    ):
+        outputs[number] = _observation(cell, outcome, case).output
+    return outputs
+
+
+def trial_input(like: Array, trial: int) -> Array:
+    """Return the n-th random input, in the shape and dtype of the case's.
+
+    Alternately normal and uniform in [1, 2): the first cancels, the second fills every bit, and
+    where orders of few taps differ, the one shows what the other hides.
+    """
+    rng = np.random.default_rng([7, trial])
+    values = rng.uniform(1, 2, like.shape) if trial % 2 else rng.normal(0, 1, like.shape)
+    return np.asarray(values, like.dtype)
+
+
+def _job(
+    case: Case,
+    interpreter: Any,
+    arrays: Mapping[str, Array | None],
+    requests: Sequence[dict[str, Any]],
+) -> Job:
+    """Make a job of the arrays that exist; a request for one that does not asks for none."""
+    held = {key: array for key, array in arrays.items() if array is not None}
+    cells = [
+        {**request, "b": request["b"] if request["b"] in held else None} for request in requests
+    ]
+    return Job(interpreter, geometry_of(case), held, cells)
+
+
+def geometry_of(case: Case) -> dict[str, Any]:
+    """Return the convolution's geometry as workers take it."""
+    conv = case.conv
+    return {
+        "kernel": conv.kernel,
+        "strides": conv.strides,
+        "dilations": conv.dilations,
+        "groups": conv.groups,
+        "channels_in": conv.channels_in,
+        "channels_out": conv.channels_out,
+        "dtype": conv.dtype,
+    }
+
+
+def _request(cell: Cell, x: str) -> dict[str, Any]:
+    return {
+        "op": cell.op,
+        "device": cell.runtime.device,
+        "x": x,
+        "w": "w",
+        "b": "b",
+        "length": cell.length,
+        "batch": cell.batch,
+    }
+
+
+def _observation(cell: Cell, outcome: Array | Failure, case: Case) -> Observation:
+    if isinstance(outcome, Failure):
+        return Observation(cell, None, outcome.reason, outcome.died)
+    dtype = numpy_dtype(case.conv.dtype)
+    if dtype.name == "bfloat16" and outcome.dtype == np.uint16:
+        outcome = outcome.view(dtype)
+    if outcome.dtype != dtype:
+        return Observation(cell, None, f"gave {outcome.dtype.name}, expected {dtype.name}")
+    return Observation(cell, outcome)

@@ -1,0 +1,1 @@
+"""Floats, ulps, fused multiply-add and rounding to other formats."""

@@ -1,0 +1,130 @@
+"""The exact fused multiply-add x * w + a, rounded once, in plain NumPy.
+
+float32: the product of two float32 is exact in float64, and so is all but the last addition. That
+sum s = fl64(p + a) rounds to the wrong float32 only when s itself is inexact and a tie of float32
+rounding: those few are rounded to odd first, which makes the second rounding harmless (Boldo and
+Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to
+odd", IEEE Trans. Computers 57(4), 2008).
+float64: the product as two float64 (Dekker), then the same paper's algorithm for a sum of three;
+elements whose exponents leave its range are computed with rational numbers.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from convdiff.numerics.rounding import rounded
+from convdiff.order.geometry import Array
+
+#: The float64 bits that float32 drops, and their pattern at a tie.
+_DROPPED = np.int64(2**29 - 1)
+_TIE = np.int64(2**28)
+
+#: Below this a float32 result is subnormal, and ties sit elsewhere.
+_SMALL = np.float32(2.0**-125)
+
+#: float64 exponents for which Dekker's product and all later steps are exact.
+_RANGE = (2.0**-400, 2.0**400)
+
+
+def fma(x: Array, w: Array, a: Array, name: str) -> Array:
+    """Return x * w + a rounded once to the named format (float64, float32, float16, bfloat16).
+
+    All arrays hold values of that format and broadcast together.
+    """
+    with np.errstate(all="ignore"):
+        if name == "float64":
+            return fma64(x, w, a)
+        if name == "float32":
+            return fma32(x, w, a)
+        product = np.multiply(x, w, dtype=np.float64)
+        return rounded(_odd_sum(product, a.astype(np.float64)), name)
+
+
+def fma32(x: Array, w: Array, a: Array) -> Array:
+    """Return x * w + a rounded once to float32; x and w hold float32 values in either type.
+
+    Warns as NumPy does on overflow; `replay` calls it a few thousand times and sets that once.
+    """
+    total = np.multiply(x, w, dtype=np.float64)
+    total = np.asarray(np.add(total, a, out=total if total.shape == a.shape else None))
+    result = np.asarray(total.astype(np.float32))
+    bits = total.view(np.int64)
+    bits &= _DROPPED
+    doubtful = bits == _TIE
+    small = np.abs(result) < _SMALL
+    if small.any():
+        doubtful |= small
+    if doubtful.any():
+        x, w, a = (np.broadcast_to(v, result.shape)[doubtful] for v in (x, w, a))
+        product = np.multiply(x, w, dtype=np.float64)
+        result[doubtful] = _odd_sum(product, a.astype(np.float64)).astype(np.float32)
+    return result
+
+
+def fma64(x: Array, w: Array, a: Array) -> Array:
+    """Return float64 x * w + a rounded once."""
+    x, w, a = (np.asarray(v, np.float64) for v in np.broadcast_arrays(x, w, a))
+    high = np.asarray(x * w)
+    low = _product_error(x, w, high)
+    upper, upper_error = _two_sum(a, low)
+    total, total_error = _two_sum(high, upper)
+    result = np.asarray(total + _odd_sum(total_error, upper_error))
+    special = ~(np.isfinite(x) & np.isfinite(w) & np.isfinite(a)) | (x == 0) | (w == 0)
+    safe = _within(x) & _within(w) & _within(a)
+    result[special] = (high + a)[special]
+    by_hand = np.flatnonzero(~(safe | special))
+    flat = result.reshape(-1)
+    for k in by_hand:
+        flat[k] = _rational(float(x.flat[k]), float(w.flat[k]), float(a.flat[k]))
+    return flat.reshape(result.shape)
+
+
+def _within(values: Array) -> Array:
+    size = np.abs(values)
+    ok: Array = ((size > _RANGE[0]) & (size < _RANGE[1])) | (size == 0)
+    return ok
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return fl(a + b) and its error (Knuth)."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
+
+
+def _odd_sum(a: Array, b: Array) -> Array:
+    """Return a + b rounded to odd: an inexact sum has its last bit set."""
+    total, error = _two_sum(a, b)
+    total = np.array(total, ndmin=1)
+    even = (total.view(np.int64) & 1) == 0
+    move = np.reshape(even & (error != 0) & np.isfinite(total), total.shape)
+    towards = np.where(error > 0, np.inf, -np.inf)
+    total[move] = np.nextafter(total, towards)[move]
+    odd: Array = np.reshape(total, np.shape(a + b))
+    return odd
+
+
+def _product_error(x: Array, w: Array, product: Array) -> Array:
+    """Return x * w - fl(x * w), exactly (Dekker, with Veltkamp's split)."""
+    x_high, x_low = _split(x)
+    w_high, w_low = _split(w)
+    error: Array = ((x_high * w_high - product) + x_high * w_low + x_low * w_high) + x_low * w_low
+    return error
+
+
+def _split(values: Array) -> tuple[Array, Array]:
+    scaled = values * 134217729.0  # 2**27 + 1
+    high = scaled - (scaled - values)
+    return high, values - high
+
+
+def _rational(x: float, w: float, a: float) -> float:
+    """Return x * w + a, x and w not zero; Python divides two integers with one rounding."""
+    exact = Fraction(x) * Fraction(w) + Fraction(a)
+    try:
+        return exact.numerator / exact.denominator
+    except OverflowError:
+        return float("inf") if exact > 0 else float("-inf")

@@ -1,0 +1,1 @@
+"""Summation orders: what they are, how they are revealed, and their replay."""

@@ -1,0 +1,171 @@
+"""Evaluate a summation order over a whole output tensor, bit for bit.
+
+The order is one program; every step of it is one array operation over the elements of a chunk that
+stays in the cache. The products of a tap are made when they are needed, so memory does not grow
+with taps x elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from convdiff.order.geometry import Array, Geometry
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.schedule import (
+    ADD_LEAF,
+    FUSE_LEAF,
+    JOIN,
+    MANY,
+    PUSH,
+    Program,
+    compiled,
+)
+from convdiff.order.tree.tree import Tree
+
+#: Elements of a chunk: a few float64 arrays of it fit the second-level cache.
+_CHUNK = 16384
+
+#: Window values of a chunk (taps x positions x groups), which bounds memory where taps are many.
+_WINDOWS = 8_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The numbers of one call: NHWC input, HWIO filter, (cout,) bias or None."""
+
+    input_nhwc: Array
+    filter_hwio: Array
+    bias: Array | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A summation order with its rounding: all that a replay needs."""
+
+    tree: Tree
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+
+def replay(
+    order: Order,
+    geometry: Geometry,
+    data: Data,
+    positions: Array | None = None,
+    channels: Array | None = None,
+) -> Array:
+    """Return the sums of `order` at (positions, channels), in float64 or float32 storage.
+
+    positions: flat indices into N x OH x OW, channels: output channels; None means all.
+    Raises ValueError where the order has other leaves than the geometry.
+    """
+    if (order.tree.taps, order.tree.leaves) != (geometry.taps, geometry.leaves):
+        raise ValueError(f"an order of {order.tree.leaves} leaves for {geometry.leaves}")
+    places = np.arange(geometry.positions) if positions is None else np.asarray(positions)
+    lanes = np.arange(geometry.cout) if channels is None else np.asarray(channels)
+    weights = order.arithmetic.narrow(
+        data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, lanes]
+    )
+    bias = None if data.bias is None else order.arithmetic.stored(data.bias[lanes])
+    group = None if geometry.groups == 1 else lanes // (geometry.cout // geometry.groups)
+    program = compiled(order.tree)
+    step = max(1, min(_CHUNK // max(1, len(lanes)), _WINDOWS // (geometry.taps * geometry.groups)))
+
+    def part(start: int) -> Array:
+        chosen = places[start : start + step]
+        windows = order.arithmetic.narrow(geometry.windows(data.input_nhwc, chosen))
+        with np.errstate(all="ignore"):
+            return _evaluate(order, program, _Terms(windows, weights, bias, group))
+
+    # One thread: steps are short enough that threads only wait for each other (measured).
+    parts = [part(start) for start in range(0, len(places), step)]
+    if not parts:
+        return np.zeros((0, len(lanes)), weights.dtype)
+    return np.concatenate(parts)
+
+
+def partial_sums(
+    order: Order, geometry: Geometry, data: Data, position: int, channel: int
+) -> dict[int, float]:
+    """Return the value of every inner node of the order for one output element."""
+    seen: dict[int, float] = {}
+
+    def watch(node: int, value: Array) -> None:
+        seen[node] = float(value[0, 0])
+
+    arithmetic = order.arithmetic
+    windows = arithmetic.narrow(geometry.windows(data.input_nhwc, np.array([position])))
+    column = data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, channel : channel + 1]
+    bias = None if data.bias is None else arithmetic.stored(data.bias[channel : channel + 1])
+    group = np.array([channel // (geometry.cout // geometry.groups)])
+    terms = _Terms(windows, arithmetic.narrow(column), bias, group)
+    with np.errstate(all="ignore"):
+        _evaluate(order, compiled(order.tree), terms, watch)
+    return seen
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """What the leaves of a chunk are.
+
+    windows (taps, positions, groups), weights (taps, lanes), bias (lanes,) or None; group is the
+    group of each lane, None where there is only one.
+    """
+
+    windows: Array
+    weights: Array
+    bias: Array | None
+    group: Array | None
+
+    def factors(self, tap: int) -> tuple[Array, Array]:
+        """Return the two factors of a product, which broadcast to (positions, lanes)."""
+        window = self.windows[tap]
+        return (window if self.group is None else window[:, self.group]), self.weights[tap]
+
+    def added(self) -> Array:
+        """Return the bias of each element."""
+        assert self.bias is not None
+        return np.broadcast_to(self.bias, (self.windows.shape[1], self.weights.shape[1]))
+
+
+def _evaluate(
+    order: Order,
+    program: Program,
+    terms: _Terms,
+    watch: Callable[[int, Array], None] | None = None,
+) -> Array:
+    """Return (positions, lanes) sums; `watch` is told each inner node and its value."""
+    arithmetic, tree = order.arithmetic, order.tree
+    exact = frozenset(c for parts in tree.children if len(parts) > 2 for c in parts)
+    stack: list[Array] = []
+
+    def term(leaf: int) -> Array:
+        if leaf >= tree.taps:
+            return terms.added()
+        if leaf in exact:  # a multi-operand addition takes its products unrounded
+            x, w = terms.factors(leaf)
+            return np.multiply(x, w, dtype=np.float64)
+        return arithmetic.product(*terms.factors(leaf))
+
+    for operation, operand, node in program.steps:
+        if operation == FUSE_LEAF:
+            stack[-1] = arithmetic.fused(*terms.factors(operand), stack[-1])
+        elif operation == ADD_LEAF:
+            if arithmetic.early and node == tree.root and operand >= tree.taps:
+                stack[-1] = arithmetic.finish(stack[-1])
+            stack[-1] = arithmetic.add(stack[-1], term(operand))
+        elif operation == PUSH:
+            stack.append(term(operand))
+        elif operation == JOIN:
+            top = stack.pop()
+            stack[-1] = arithmetic.add(stack[-1], top)
+        else:
+            assert operation == MANY
+            operands = stack[-operand:]
+            del stack[-operand:]
+            stack.append(arithmetic.many(operands))
+        if watch is not None and operation != PUSH:
+            watch(node, stack[-1])
+    return arithmetic.finish(stack[-1])

@@ -1,0 +1,1 @@
+"""Reading a kernel's summation order from its answers to probes."""

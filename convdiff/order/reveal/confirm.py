@@ -1,0 +1,123 @@
+"""Every channel answers for itself: a revealed order is confirmed at each element that may have it.
+
+An order is read with its probes spread over the channels, which is fast but lets each channel
+answer for only a part of the tree. Here every channel gets every reading that the tree needs. A
+pair of terms, one from under each operand, for each node: the readings of all of them hold in no
+other tree, because, from the leaves up, two sums that are known meet in one of just their size.
+And a fused probe for each join. The answers are predicted from the tree.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from convdiff.order.geometry import Array, Geometry
+from convdiff.order.reveal.budget import Metered
+from convdiff.order.reveal.fma_probes import joins
+from convdiff.order.reveal.mask_probes import Site, asked, bins
+from convdiff.order.reveal.refusal import RefusedError
+from convdiff.order.tree.tree import Tree
+from convdiff.worker import probes
+
+#: Products up to which all readings are made: in few calls, and in any number of calls.
+_FEW_CALLS, _PRODUCTS_OF_FEW, _PRODUCTS = 600, 1e11, 3e9
+
+#: Calls of each kind where they are not: what is left of a small total, within these bounds.
+_SAMPLE, _TOTAL = (1, 4), 40
+
+
+def confirm(kernel: Metered, site: Site, tree: Tree) -> bool:
+    """Take the elements that answer otherwise than the tree out of the site's; tell if all asked.
+
+    False means that each channel answered only a sample of the readings, spread over the tree and
+    another one for each channel. A site with one lane needs no call: there all channels have
+    carried the same probes. Raises RefusedError where the site's own element answers otherwise.
+    """
+    if len(site.lanes) == 1:
+        return True
+    geometry = kernel.geometry
+    kinds = {"mask": _masks(geometry, tree), "fused": _fused(geometry, tree)}
+    calls = sum(len(rows) for rows, _ in kinds.values())
+    products = calls * geometry.positions * geometry.cout * geometry.taps
+    few = calls <= _FEW_CALLS and products <= _PRODUCTS_OF_FEW
+    whole = (few or products <= _PRODUCTS) and calls <= kernel.left
+    sample = int(np.clip((_TOTAL - kernel.calls) // 2, *_SAMPLE))
+    for kind, (rows, expected) in kinds.items():
+        size = (len(rows), geometry.cout)
+        index = _every(*size) if whole else _some(*size, sample)
+        for chunk, answer in asked(kernel, kind, rows, index):
+            site.alike &= (answer == expected[index[chunk]][:, None]).all(axis=0)
+    if not site.alike[site.position, site.channel]:
+        raise RefusedError(
+            "non-ultrametric", "the element answers otherwise than the other channels did for it"
+        )
+    return whole
+
+
+def _every(rows: int, cout: int) -> Array:
+    """Return (calls, cout) indices of rows: each in all channels."""
+    index: Array = np.broadcast_to(np.arange(rows)[:, None], (rows, cout))
+    return index
+
+
+def _some(rows: int, cout: int, most: int) -> Array:
+    """Return (calls, cout) indices of rows: evenly spread over the channels, further each call."""
+    calls = np.arange(min(most, rows))[:, None]
+    start = calls * rows // most + (2 * calls + 1) * rows // (2 * most * cout)
+    index: Array = (start + np.arange(cout) * rows // cout) % max(rows, 1)
+    return index
+
+
+def _masks(geometry: Geometry, tree: Tree) -> tuple[Array, Array]:
+    """Return mask rows and the answers that the tree gives to them.
+
+    Each counts all terms: one that counts only some would also hold in other trees.
+    """
+    first = list(range(tree.leaves))
+    pairs: list[tuple[int, int]] = []
+    nodes: list[int] = []
+    for k, parts in enumerate(tree.children):
+        first.append(min(first[c] for c in parts))
+        met = list(combinations([first[c] for c in parts], 2))
+        pairs += met
+        nodes += [k] * len(met)
+    size = min(probes.COUNTABLE[geometry.dtype], tree.leaves + 1)
+    last = tree.leaves if size > tree.leaves else tree.leaves - 1
+    within = np.tile([0, last], (len(pairs), 1))
+    rows, owner = bins(np.array(pairs, np.int64).reshape(-1, 2), within, size)
+    under = _under(tree)
+    left = np.empty(len(rows))
+    for at, (row, pair) in enumerate(zip(rows, owner, strict=True)):
+        low, high = row[2], min(row[3], tree.leaves)
+        below = under[nodes[pair]]
+        left[at] = high - low - np.count_nonzero((below >= low) & (below < high))
+    return rows, left * probes.SCALES[geometry.dtype][0]
+
+
+def _under(tree: Tree) -> list[Array]:
+    """Return the leaves under each inner node: slices of one array."""
+    start, stack = [0] * (tree.root + 1), [tree.root]
+    order = np.zeros(tree.leaves, np.int64)
+    while stack:
+        node = stack.pop()
+        if node < tree.leaves:
+            order[start[node]] = node
+            continue
+        at = start[node]
+        for child in tree.children[node - tree.leaves]:
+            start[child] = at
+            at += tree.sizes[child]
+            stack.append(child)
+    return [order[start[k] : start[k] + tree.sizes[k]] for k in range(tree.leaves, len(start))]
+
+
+def _fused(geometry: Geometry, tree: Tree) -> tuple[Array, Array]:
+    """Return fused rows and the answers that the tree gives to them."""
+    nodes, pairs = joins(tree)
+    rows = np.zeros((len(pairs), 4), np.int64)
+    rows[:, :2] = np.array(pairs, np.int64).reshape(-1, 2)
+    marks = np.array([tree.fused[k] for k in nodes], np.int64)
+    signs = (marks == rows[:, 0]).astype(float) - ((marks == rows[:, 1]) & (marks >= 0))
+    return rows, signs * probes.SCALES[geometry.dtype][2] ** 2

@@ -1,0 +1,1 @@
+"""A summation order as a tree: its notation, its loops, its description."""

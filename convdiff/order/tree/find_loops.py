@@ -1,0 +1,182 @@
+"""Find the loop nest of a tree: spines become chains, equal halves pairwise trees.
+
+A spine follows the larger operand downwards, so what hangs off it holds at most about half of the
+leaves, and the recursion into that is only logarithmically deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from convdiff.order.tree.fold_repeats import Part, folded
+from convdiff.order.tree.loop_nest import BIAS, Chain, Item, Leaf, Many, Pairs
+from convdiff.order.tree.tree import Tree
+
+
+def nest_of(tree: Tree) -> Item:
+    """Return the loop nest of a tree; `nest.tree_of` gives the tree back."""
+    return _part(_Shapes.of(tree), tree.root).item
+
+
+@dataclass(frozen=True, eq=False)
+class _Shapes:
+    """For each leaf and node: a number that subtrees equal but for a shift share, and its base."""
+
+    tree: Tree
+    shape: list[int]
+    base: list[int]
+
+    @classmethod
+    def of(cls, tree: Tree) -> _Shapes:
+        known: dict[Hashable, int] = {}
+        shape, base = [0] * tree.taps, list(range(tree.taps))
+        if tree.has_bias:
+            shape.append(-1)
+            base.append(tree.taps)
+        for parts, fused in zip(tree.children, tree.fused, strict=True):
+            low = min(base[c] for c in parts)
+            key = tuple((shape[c], base[c] - low, c == fused) for c in parts)
+            # The bias is not shifted with the taps: what holds it is like nothing else.
+            unique = any(shape[c] < 0 for c in parts)
+            shape.append(-2 - len(shape) if unique else known.setdefault(key, len(known) + 1))
+            base.append(low)
+        return cls(tree, shape, base)
+
+    def parts(self, node: int) -> tuple[int, ...]:
+        """Return the operands of a node; none for a leaf."""
+        return () if node < self.tree.leaves else self.tree.children[node - self.tree.leaves]
+
+    def fused(self, node: int) -> int:
+        """Return the fused operand of a node, or -1."""
+        return self.tree.fused[node - self.tree.leaves]
+
+    def twins(self, node: int) -> bool:
+        """Whether a node adds two equal subtrees, or two rounded products."""
+        parts = self.parts(node)
+        return (
+            len(parts) == 2
+            and self.shape[parts[0]] == self.shape[parts[1]] >= 0
+            and self.fused(node) < 0
+        )
+
+
+def _leaf(shapes: _Shapes, node: int, fused: bool) -> Part:
+    if node >= shapes.tree.taps:
+        return Part(Leaf(BIAS), node, "bias")
+    return Part(Leaf(node, fused), node, fused)
+
+
+def _part(shapes: _Shapes, node: int, fused: bool = False) -> Part:
+    """Return a subtree as one item."""
+    if node < shapes.tree.leaves:
+        return _leaf(shapes, node, fused)
+    item = _pairs(shapes, node) or _chain(shapes, node)
+    return Part(item, shapes.base[node], ("shape", shapes.shape[node]))
+
+
+def _pairs(shapes: _Shapes, node: int) -> Item | None:
+    """Return the full pairwise tree at a node, if it has four items or more."""
+    row = [node]
+    while all(shapes.twins(n) for n in row):
+        row = [c for n in row for c in shapes.parts(n)]
+    if len(row) < 4:
+        return None
+    in_order = sorted(row, key=shapes.base.__getitem__)
+    halves = row == _bit_reversed(in_order)
+    parts = [_part(shapes, n) for n in (in_order if halves else row)]
+    return Pairs(folded(parts), halves)
+
+
+def _bit_reversed(row: list[int]) -> list[int]:
+    if len(row) < 2:
+        return row
+    return _bit_reversed(row[::2]) + _bit_reversed(row[1::2])
+
+
+def _chain(shapes: _Shapes, node: int) -> Item:
+    """Return the spine below a node as a chain, its first operands first."""
+    steps: list[tuple[list[int], int]] = []
+    while (below := _spine(shapes, node)) is not None:
+        rest = [c for c in shapes.parts(node) if c != below]
+        steps.append((rest, shapes.fused(node)))
+        node = below
+    parts = shapes.parts(node)
+    if len(parts) > 2:
+        first = Part(
+            Many(folded([_part(shapes, c) for c in parts])),
+            shapes.base[node],
+            ("many", shapes.shape[node]),
+        )
+        if not steps:
+            return first.item
+        head = [first]
+    elif node < shapes.tree.leaves:
+        head = [_leaf(shapes, node, False)]
+    elif steps and _pairs(shapes, node):
+        head = [_part(shapes, node)]
+    else:
+        # Two equal operands, or two leaves of which the fused one comes second.
+        mark = shapes.fused(node)
+        bias = shapes.tree.taps
+        ordered = sorted(parts, key=lambda c: (c == mark, c != bias, shapes.base[c]))
+        head = [_part(shapes, ordered[0])]
+        steps.append(([ordered[1]], mark))
+    tail = [_step(shapes, rest, mark) for rest, mark in reversed(steps)]
+    return _said(head, tail)
+
+
+def _spine(shapes: _Shapes, node: int) -> int | None:
+    """Return the operand that the chain through a node comes from, or None where it starts."""
+    parts = shapes.parts(node)
+    if not parts or shapes.twins(node):
+        return None
+    sizes = shapes.tree.sizes
+    ordered = sorted(parts, key=lambda c: -sizes[c])
+    if sizes[ordered[0]] == 1:
+        return None
+    if len(parts) > 2 and sizes[ordered[0]] < 2 * sizes[ordered[1]]:
+        return None
+    return ordered[0]
+
+
+def _step(shapes: _Shapes, rest: list[int], mark: int) -> Part:
+    if len(rest) == 1:
+        return _part(shapes, rest[0], rest[0] == mark)
+    parts = [_part(shapes, c) for c in rest]
+    base = parts[0].base
+    key = ("onto", tuple((part.key, part.base - base) for part in parts))
+    return Part(Many(folded(parts), onto=True), base, key)
+
+
+def _said(head: list[Part], tail: list[Part]) -> Chain:
+    """Return a chain, its leading taps set apart as a block where blocks follow them."""
+    steps = head + tail
+    count = 0
+    while count < len(steps) and isinstance(steps[count].item, Leaf):
+        count += 1
+    while count and steps[count - 1].key == "bias":
+        count -= 1
+    blocks = any(isinstance(part.item, Chain | Pairs) for part in steps[count:])
+    if count > 2 and blocks:
+        taps = steps[:count]
+        block = Part(_marked(taps), min(p.base for p in taps), _key(taps))
+        steps = [block, *steps[count:]]
+    return _marked(steps)
+
+
+def _key(steps: list[Part]) -> Hashable:
+    return ("block", tuple((p.key, p.base - steps[0].base) for p in steps[1:]))
+
+
+def _marked(steps: list[Part]) -> Chain:
+    """Return the chain of steps, with the mark of its fused taps set once where all have it."""
+    taps = [p for p in steps[1:] if isinstance(p.item, Leaf) and p.key != "bias"]
+    marked = [p for p in taps if isinstance(p.item, Leaf) and p.item.fused]
+    everywhere = bool(taps) and len(marked) == len(taps)
+    if everywhere:
+        steps = [
+            Part(Leaf(p.base), p.base, False) if isinstance(p.item, Leaf) and p.key != "bias" else p
+            for p in steps
+        ]
+    return Chain(folded(steps), everywhere)

@@ -1,0 +1,93 @@
+"""A recording: observations with their inputs, machines, probes and orders, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import Case
+from convdiff.errors import ConvdiffError
+from convdiff.plan.cell import Cell
+from convdiff.runtime.model import Runtime
+
+Array = np.ndarray[Any, Any]
+
+
+QUOTED = 200
+"""Characters that a message quotes of a file, which may say anything."""
+
+
+class RecordingError(ConvdiffError):
+    """A recording that can't be used: which, and why."""
+
+
+def quoted(said: object) -> str:
+    """Return what a message says of a file's own words: their first line, cut."""
+    line = next(iter(str(said).splitlines()), "")
+    return line if len(line) <= QUOTED else line[:QUOTED] + "…"
+
+
+@dataclass(frozen=True)
+class SavedOrder:
+    """A summation order in the notation, with how its additions were rounded."""
+
+    notation: str
+    arithmetic: Mapping[str, Any]
+    confirmed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SavedOrders:
+    """The orders of one output."""
+
+    orders: tuple[SavedOrder, ...]
+    which: Array
+    """(positions, cout) int32: the order of each element; -1 is none."""
+    refusals: tuple[tuple[str, str], ...]
+    """(kind, reason) of what has none."""
+
+
+@dataclass(frozen=True)
+class SavedProbes:
+    """What probes found in a cell, by name of the trait; only what was found."""
+
+    traits: Mapping[str, str]
+    fits: str | None = None
+    silent: bool = False
+    """The runtime gave no answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One cell's bits, and what was found out about them while the runtime was there."""
+
+    cell: Cell
+    output: Array
+    """NHWC, in the case's dtype."""
+    probes: SavedProbes | None = None
+    """None where the cell was not probed."""
+    orders: SavedOrders | None = None
+    """None where its orders were not looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedCase:
+    """One case as it was run. Its arrays are in `tensors`; the case's own specs make none."""
+
+    case: Case
+    tensors: Tensors
+    fingerprints: Mapping[Runtime, Mapping[str, Any]]
+    entries: tuple[Entry, ...]
+    failed: tuple[Cell, ...] = ()
+    """Cells that were run and gave no bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The cases in one file, by name."""
+
+    cases: Mapping[str, RecordedCase] = field(default_factory=dict)

@@ -1,0 +1,113 @@
+"""What was found out about a cell, as a recording keeps it, and back; orders are proved anew."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+import numpy as np
+
+from convdiff.behaviour.behaviour import Probed, Traits
+from convdiff.order.explain import Explained, Explanation
+from convdiff.order.geometry import Array, Geometry
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.replay import Data, Order, replay
+from convdiff.order.replay.verification import same_bits
+from convdiff.order.reveal.refusal import KINDS, Refusal
+from convdiff.order.tree.loop_nest import Item, Leaf, Loop, terms_of, tree_of
+from convdiff.order.tree.notation import notation, parsed_nest
+from convdiff.recording.model import (
+    RecordingError,
+    SavedOrder,
+    SavedOrders,
+    SavedProbes,
+    quoted,
+)
+
+LONG = 64
+"""Characters that the notation of an order takes at most for each of its terms."""
+
+
+def saved_orders(found: Explanation) -> SavedOrders:
+    """Return an explanation's orders as plain data."""
+    return SavedOrders(
+        tuple(
+            SavedOrder(notation(one.order.tree), asdict(one.order.arithmetic), one.confirmed)
+            for one in found.orders
+        ),
+        found.which().astype(np.int32),
+        tuple((refusal.kind, refusal.reason) for refusal in found.refusals),
+    )
+
+
+def restored(
+    saved: SavedOrders, geometry: Geometry, data: Data, output: Array, file: str
+) -> Explanation:
+    """Return the explanation that was saved, less what a replay on the data does not prove again.
+
+    output: (positions, cout), as kernels give it. Raises RecordingError for orders that are none.
+    """
+    orders = []
+    for number, one in enumerate(saved.orders):
+        try:
+            order = _order(one, geometry)
+            proven = np.asarray(saved.which == number)
+            proven &= _replayed(order, geometry, data, output, proven)
+            if proven.any():
+                orders.append(Explained(order, proven, one.confirmed))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            said = f"{file}: damaged: no summation order: {quoted(error)}"
+            raise RecordingError(said) from None
+    refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
+    return Explanation(geometry, data, output, tuple(orders), refusals, 0)
+
+
+def saved_probes(found: Probed) -> SavedProbes:
+    """Return what probes found as plain data."""
+    if found.traits is None:
+        return SavedProbes({}, found.fits, silent=True)
+    return SavedProbes(
+        {name: text for name, text in asdict(found.traits).items() if text}, found.fits
+    )
+
+
+def restored_probes(saved: SavedProbes) -> Probed:
+    """Return what was saved; traits that are not known are left out."""
+    if saved.silent:
+        return Probed(None, saved.fits)
+    known = {field.name for field in fields(Traits)}
+    return Probed(Traits(**{k: v for k, v in saved.traits.items() if k in known}), saved.fits)
+
+
+def _order(saved: SavedOrder, geometry: Geometry) -> Order:
+    if len(saved.notation) > LONG * (geometry.leaves + 1):
+        raise ValueError(f"{len(saved.notation):,} characters for {geometry.leaves} terms")
+    if saved.arithmetic["dtype"] != geometry.dtype:
+        raise ValueError(f"it gives {saved.arithmetic['dtype']}, not {geometry.dtype}")
+    nest = parsed_nest(saved.notation)
+    if _idle(nest):  # a billion times nothing would be as many terms, and take as long
+        raise ValueError("a repetition of nothing")
+    if terms_of(nest) != geometry.leaves:  # counted before it is written out
+        raise ValueError(f"{terms_of(nest)} terms, expected {geometry.leaves}")
+    tree = tree_of(nest)
+    if tree.taps != geometry.taps:
+        raise ValueError(f"{tree.taps} taps, expected {geometry.taps}")
+    return Order(tree, Arithmetic(**saved.arithmetic))
+
+
+def _idle(item: Item) -> bool:
+    """Return whether a nest repeats something no times."""
+    if isinstance(item, Leaf):
+        return False
+    if isinstance(item, Loop):
+        return item.count < 1 or any(_idle(part) for part in item.body)
+    return any(_idle(part) for part in item.items)
+
+
+def _replayed(order: Order, geometry: Geometry, data: Data, output: Array, where: Array) -> Array:
+    """Return which elements the order's replay gives the bits of."""
+    same: Array = np.zeros(output.shape, bool)
+    positions, channels = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    if len(positions):
+        block = np.ix_(positions, channels)
+        same[block] = same_bits(replay(order, geometry, data, positions, channels), output[block])
+    return same

@@ -1,1 +1,0 @@
-"""What is found out about one case: asked of workers, or read from recordings."""

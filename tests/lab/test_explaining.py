@@ -1,0 +1,237 @@
+"""Causes are proved on real TensorFlow, through the same workers that gave the bits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from program import REPOSITORY, convdiff
+
+import convdiff as package
+from convdiff.diagnose.cause import why
+from convdiff.diagnose.equal_orders import same_orders
+from convdiff.order.explain import explain as explain_kernel
+from convdiff.order.geometry import Geometry
+from convdiff.order.replay.replay import Data
+from convdiff.order.reveal.kernel import CallableKernel
+
+CASES = REPOSITORY / "cases"
+SEQUENTIAL = "(((((0+1)+2)+3)+4)+b)"
+PAIRWISE = "((((0+1)+(2+3))+4)+b)"
+CHAIN = "(((((0+1*)+2*)+3*)+4*)+b)"
+
+
+def reported(path: Path, *arguments: object) -> dict[str, Any]:
+    convdiff(*arguments, "--json", path)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def origin(tf1_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("explained") / "tf1.json"
+    return reported(path, "sweep", "--lengths", "7..9", "--python", tf1_python)
+
+
+def between(report: dict[str, Any], axis: str, length: int) -> dict[str, Any]:
+    (case,) = report["cases"]
+    (found,) = [
+        comparison
+        for comparison in case["comparisons"]
+        if comparison["axis"] == axis and comparison["candidate"]["length"] == length
+    ]
+    return dict(found["explanation"])
+
+
+def orders(explanation: dict[str, Any], side: str) -> dict[str, int]:
+    return {o["notation"]: o["elements"] for o in explanation["orders"] if o["side"] == side}
+
+
+def test_the_origin_is_order_proved_on_every_element(origin: dict[str, Any]) -> None:
+    found = between(origin, "length", 7)
+    assert found["status"] == "proved"
+    assert found["cause"] == ["order"]
+    assert found["replayed"] == {"baseline": [5, 5], "candidate": [3, 3]}
+    assert orders(found, "candidate") == {SEQUENTIAL: 3}
+    assert orders(found, "baseline") == {PAIRWISE: 4, SEQUENTIAL: 1}
+
+
+def test_the_origin_at_length_8_is_pairwise_throughout(origin: dict[str, Any]) -> None:
+    found = between(origin, "reference", 8)
+    assert orders(found, "candidate") == {PAIRWISE: 4}
+    assert found["replayed"]["candidate"] == [4, 4]
+
+
+def test_the_sums_part_where_the_first_four_taps_meet(origin: dict[str, Any]) -> None:
+    parted = between(origin, "length", 7)["parted"]
+    assert parted["index"] == [0, 0, 2, 0]
+    assert parted["terms"] == ["(0,0,0)", "(0,1,0)", "(0,2,0)", "(0,3,0)"]
+    assert np.float32(parted["baseline"]) != np.float32(parted["candidate"])
+
+
+def test_length_8_is_proved_safe_and_length_7_is_not(origin: dict[str, Any]) -> None:
+    (safe,) = origin["cases"][0]["safe_lengths"]
+    assert safe["proved"] == [8]
+    assert safe["unsafe"] == [7]
+
+
+@pytest.fixture(scope="module")
+def one_and_off(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("explained") / "tf2.json"
+    case = CASES / "variable_padding.yaml"
+    vary = ("--vary", "TF_ENABLE_ONEDNN_OPTS=1,0")
+    return reported(path, "run", case, "--lengths", "5,9", "--device", "cpu", *vary)
+
+
+def test_onednn_is_one_chain_of_fused_multiply_adds(one_and_off: dict[str, Any]) -> None:
+    comparisons = one_and_off["cases"][0]["comparisons"]
+    found = [c for c in comparisons if c["axis"] == "runtime" and c["verdict"] == "rounding"]
+    assert {c["candidate"]["length"] for c in found} == {5, 9}
+    for comparison in found:
+        explanation = comparison["explanation"]
+        assert explanation["status"] == "proved"
+        assert set(orders(explanation, "baseline")) == {CHAIN}
+        wanted = SEQUENTIAL if comparison["candidate"]["length"] == 5 else PAIRWISE
+        assert set(orders(explanation, "candidate")) == {wanted}
+        # Where the trees differ too, fusing alone may account for some of the elements.
+        cause = {"fma"} if wanted == SEQUENTIAL else {"order", "fma", "order+fma"}
+        assert set(explanation["cause"]) <= cause
+        assert explanation["cause"]
+
+
+def test_no_explain_leaves_rounding_unexplained(tmp_path: Path) -> None:
+    report = reported(
+        tmp_path / "r.json", "run", "--lengths", "9", "--device", "cpu", "--no-explain"
+    )
+    (comparison,) = report["cases"][0]["comparisons"]
+    assert comparison["verdict"] == "rounding"
+    assert comparison["explanation"]["status"] == "unexplained"
+    assert comparison["explanation"]["orders"] == []
+
+
+def test_a_budget_too_small_ends_in_words_and_not_in_a_cause(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    report = reported(path, "run", "--lengths", "9", "--device", "cpu", "--budget", "3")
+    explanation = report["cases"][0]["comparisons"][0]["explanation"]
+    assert explanation["status"] == "unexplained"
+    assert explanation["cause"] == []
+
+
+def test_explain_draws_an_element_with_its_partial_sums(tf1_python: str) -> None:
+    ran = convdiff("explain", "--length", "9", "--index", "0,0,4,0", "--python", tf1_python)
+    assert ran.code == 0
+    assert "5 of 5 elements replayed bit for bit" in " ".join(ran.out.split())
+    assert "aaaab" in ran.out.splitlines()
+    assert "element 0,0,4,0, order b, with its partial sums" in ran.out
+    assert "+ 109.3101044" in ran.out
+    assert "└── bias" in ran.out
+
+
+def test_explain_tells_a_large_order_as_a_loop_nest() -> None:
+    case = CASES / "winograd.yaml"
+    ran = convdiff("explain", case, "--vary", "TF_ENABLE_ONEDNN_OPTS=0")
+    assert ran.code == 0
+    assert "[[0..287]* [288..575]*]" in ran.out
+    assert "2 blocks of 288 taps (kh, kw, cin order)" in " ".join(ran.out.split())
+
+
+def test_explain_refuses_winograd_in_words(tf1_python: str) -> None:
+    case = CASES / "winograd.yaml"
+    vary = ("--vary", "TF_USE_DEEP_CONV2D=1")
+    ran = convdiff("explain", case, "--python", tf1_python, *vary)
+    assert ran.code == 125
+    assert ran.out.startswith("UNEXPLAINED")
+    assert "transform:" in ran.out
+    assert "0 of 57,600" in ran.out
+
+
+def test_explain_outside_of_the_output_is_bad_usage() -> None:
+    ran = convdiff("explain", "--length", "9", "--index", "0,0,5,0")
+    assert ran.code == 2
+    assert "outside of the output (1, 1, 5, 1)" in ran.err
+
+
+def sequential(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    """Add the products of a 1×k filter left to right, each rounded, then the bias."""
+    width = x.shape[2] - w.shape[1] + 1
+    total = np.zeros((1, 1, width, w.shape[3]), np.float32)
+    for tap in range(w.shape[1]):
+        term = x[:, :, tap : tap + width] * w[0, tap]
+        total = total + term if tap else term
+    return total if b is None else total + b
+
+
+def backwards(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    """Add the same products right to left."""
+    return sequential(x[:, :, ::-1], w[:, ::-1], b)[:, :, ::-1]
+
+
+def numbers(taps: int = 5, length: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((1, 1, length, 1), dtype=np.float32)
+    w = rng.standard_normal((1, taps, 1, 2), dtype=np.float32)
+    return x, w, rng.standard_normal(2, dtype=np.float32)
+
+
+def test_ones_own_kernel_is_explained_without_a_case_file() -> None:
+    x, w, b = numbers()
+    found = package.explain(sequential, x, w, b)
+    assert found.status == "proved"
+    assert found.replayed == (16, 16)
+    (only,) = found.orders
+    assert package.notation(only.order.tree) == SEQUENTIAL
+    assert package.parsed(SEQUENTIAL) == only.order.tree
+    assert "chain of rounded products" in package.described(only.order.tree, w.shape)
+
+
+def test_the_api_refuses_what_is_no_convolution() -> None:
+    x, w, b = numbers()
+    with pytest.raises(ValueError, match="both need 4"):
+        package.explain(sequential, x[0], w, b)
+    with pytest.raises(ValueError, match="b has shape"):
+        package.explain(sequential, x, w, np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="returned shape"):
+        package.explain(lambda x, w, b: x, x, w, b)
+    with pytest.raises(ValueError, match="int64"):
+        package.explain(sequential, x.astype(np.int64), w, b)
+
+
+def explained(fn: Any, data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
+    x, w, b = data
+    geometry = Geometry(x.shape, w.shape, True)  # type: ignore[arg-type]
+    return explain_kernel(CallableKernel(fn, geometry), Data(x, w, b))
+
+
+def test_equal_orders_are_told_from_equal_bits() -> None:
+    data = numbers()
+    one, other = explained(sequential, data), explained(backwards, data)
+    assert same_orders(one, one)
+    assert not same_orders(one, other)
+
+
+def test_a_cause_is_named_for_each_differing_pair_and_for_no_other() -> None:
+    data = numbers()
+    one, other = explained(sequential, data), explained(backwards, data)
+    outputs = sequential(*data), backwards(*data)
+    count = int(np.count_nonzero(outputs[0] != outputs[1]))
+    assert count
+    found = why(one, other, outputs, None, strict=False)
+    assert found.status == "proved"
+    assert found.causes == {"order": count}
+
+
+def test_a_side_without_an_order_leaves_no_cause() -> None:
+    data = numbers()
+    rng = np.random.default_rng(0)
+
+    def random_order(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+        return sequential(x, w, b) * np.float32(1 + 2**-20 * rng.integers(2))
+
+    one, other = explained(sequential, data), explained(random_order, data)
+    found = why(one, other, (sequential(*data), random_order(*data) * 2), None, strict=False)
+    assert found.status == "unexplained"
+    assert not found.causes
+    assert {refusal.kind for refusal in found.refusals} == {"unstable"}

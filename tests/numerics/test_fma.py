@@ -1,0 +1,164 @@
+"""The fused multiply-add is exact: compared with rational arithmetic where rounding is hardest."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from convdiff.numerics.fma import fma
+from convdiff.numerics.rounding import rounded
+from convdiff.order.geometry import Array
+
+#: name -> (significant bits, exponent of the smallest subnormal, largest finite value)
+FORMATS = {
+    "float64": (53, -1074, Fraction(2) ** 1024 - Fraction(2) ** 971),
+    "float32": (24, -149, Fraction(2) ** 128 - Fraction(2) ** 104),
+    "float16": (11, -24, Fraction(65504)),
+    "bfloat16": (8, -133, Fraction(2) ** 128 - Fraction(2) ** 120),
+}
+
+
+def nearest(exact: Fraction, name: str) -> float:
+    """Round a rational number to nearest even by definition, in integers only."""
+    bits, smallest, largest = FORMATS[name]
+    if exact == 0:
+        return 0.0
+    size = abs(exact)
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    if Fraction(2) ** exponent > size:
+        exponent -= 1
+    last = max(exponent - bits + 1, smallest)
+    units = size / Fraction(2) ** last
+    whole, rest = divmod(units.numerator, units.denominator)
+    twice = 2 * rest
+    if twice > units.denominator or (twice == units.denominator and whole % 2):
+        whole += 1
+    result = whole * Fraction(2) ** last
+    value = float("inf") if result > largest else float(result)
+    return value if exact > 0 else -value
+
+
+def hard_cases(name: str, count: int) -> tuple[Array, Array, Array]:
+    """Return x, w, a near ties, near cancellation, subnormal, and overflowing, a fifth each.
+
+    The last fifth are sums that miss a tie by less than float64 can hold, a + (1 - 2**-k)/2 ulp,
+    half of them with a subnormal a.
+    """
+    x, w, a = _broad_cases(name, count - count // 5)
+    smallest = FORMATS[name][1]
+    rng = np.random.default_rng(7)
+    bits = FORMATS[name][0]
+    one = 2 ** (bits - 1)
+    k = rng.integers(1, max(2, 2 ** (bits // 3)), count // 5)
+    scale = 2.0 ** rng.integers(-3, 4, len(k))
+    sign = rng.choice([-1.0, 1.0], len(k))
+    parts = (
+        (one + k) / one,
+        (one - k) / one / 2 * sign,
+        rng.integers(one, 2 * one, len(k)) * rng.choice([-1.0, 1.0], len(k)),
+    )
+    tiny = rng.random(len(k)) < 0.5
+    more = (
+        np.where(tiny, np.ldexp(parts[0], smallest // 2), parts[0] * scale),
+        np.where(tiny, np.ldexp(parts[1], smallest - smallest // 2), parts[1]),
+        np.where(tiny, np.ldexp(np.trunc(parts[2] / 8), smallest), parts[2] * scale),
+    )
+    kept = store(name)
+    x, w, a = (
+        np.concatenate([old, new.astype(kept)]) for old, new in zip((x, w, a), more, strict=True)
+    )
+    return x, w, a
+
+
+def _broad_cases(name: str, count: int) -> tuple[Array, Array, Array]:
+    rng = np.random.default_rng(FORMATS[name][0])
+    bits, smallest, largest = FORMATS[name]
+    top = int(np.log2(float(largest)))
+    kind = np.arange(count) % 4
+    x = rng.integers(2 ** (bits - 1), 2**bits, count).astype(np.float64)
+    w = rng.integers(2 ** (bits - 1), 2**bits, count).astype(np.float64)
+    # Few bits set: products that end exactly half way between two neighbours.
+    simple = rng.random(count) < 0.5
+    x[simple] = (2.0 ** rng.integers(0, bits, count) + rng.integers(0, 4, count))[simple]
+    w[simple] = (2.0 ** rng.integers(0, bits, count) + rng.integers(0, 4, count))[simple]
+    centre = np.choose(kind, [0, 0, smallest + bits // 2, top - 1])
+    split = rng.integers(-3, 4, count)
+    size = np.log2(x) + np.log2(w)
+    x = np.ldexp(x, (centre // 2 + split - np.floor(np.log2(x))).astype(int))
+    w = np.ldexp(w, (centre - centre // 2 - split - np.floor(np.log2(w))).astype(int))
+    x, w = (rounded(v.astype(store(name)), name).astype(np.float64) for v in (x, w))
+    with np.errstate(all="ignore"):
+        product = x * w
+        near = rounded(product.astype(store(name)), name).astype(np.float64)
+        shift = rng.integers(-bits - 3, bits + 4, count)
+        a = np.where(kind == 1, -near, np.ldexp(near, shift))
+        step = np.ldexp(np.abs(near), -bits + 1) * rng.integers(-2, 3, count)
+        a = np.where(rng.random(count) < 0.5, a + step, a) * rng.choice([-1.0, 1.0], count)
+        a = np.where(kind == 1, -np.abs(a) * np.sign(product), a)
+        a = rounded(a.astype(store(name)), name)
+    assert size.shape == a.shape
+    keep = np.isfinite(x) & np.isfinite(w) & np.isfinite(a)
+    kept = store(name)
+    return x[keep].astype(kept), w[keep].astype(kept), a[keep].astype(kept)
+
+
+def store(name: str) -> type[np.floating]:
+    return np.float64 if name == "float64" else np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("float32", 130_000), ("float64", 60_000), ("float16", 30_000), ("bfloat16", 30_000)],
+)
+def test_fma_equals_rational_arithmetic_on_hard_cases(name: str, count: int) -> None:
+    x, w, a = hard_cases(name, count)
+    assert len(x) > 0.8 * count
+    assert name != "float32" or len(x) > 100_000
+    got = fma(x, w, a, name)
+    expected = np.array(
+        [
+            nearest(Fraction(p) * Fraction(q) + Fraction(r), name)
+            for p, q, r in zip(x.tolist(), w.tolist(), a.tolist(), strict=True)
+        ]
+    )
+    wrong = np.flatnonzero(got.astype(np.float64) != expected)
+    assert not len(wrong), [
+        (float(v[k]).hex() for v in (x, w, a, got, expected)) for k in wrong[:3]
+    ]
+
+
+def test_the_hard_cases_are_hard() -> None:
+    x, w, a = hard_cases("float32", 130_000)
+    product = x.astype(np.float64) * w
+    with np.errstate(all="ignore"):
+        naive = (x * w + a).astype(np.float32)
+        doubly = (product + a).astype(np.float32)
+        got = fma(x, w, a, "float32")
+    assert (naive != got).mean() > 0.1
+    assert (doubly != got).sum() > 100  # rounding twice is wrong here: ties are really hit
+    assert (np.abs(got) < 2.0**-126).mean() > 0.05
+    assert np.isinf(got).sum() > 100
+    assert (np.abs(got) < np.abs(a) * 1e-4).mean() > 0.05
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_signed_zeros_infinities_and_nans_are_those_of_ieee(name: str) -> None:
+    values = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan], store(name))
+    x, w, a = (v.reshape(-1) for v in np.meshgrid(values, values, values))
+    with np.errstate(all="ignore"):
+        expected = x * w + a  # exact here, so that rounding once or twice is the same
+    got = fma(x, w, a, name)
+    np.testing.assert_array_equal(got, expected)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(got)[number], np.signbit(expected)[number])
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_float64_is_rounded_to_16_bits_once(name: str) -> None:
+    # 1 + half an ulp + a bit that float32 cannot hold: by way of float32 it would be a tie.
+    half = 2.0 ** -FORMATS[name][0]
+    above = np.array([1 + half + 2.0**-40, -1 - half - 2.0**-40])
+    ulp = 2 * half
+    np.testing.assert_array_equal(rounded(above, name), np.array([1 + ulp, -1 - ulp], np.float32))

@@ -1,0 +1,89 @@
+"""From two kernels to a finding, by the program's own way: observe, compare, probe, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from kernels import CELL, Kernel
+
+from convdiff.behaviour.examine import probed
+from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.model import Allowance, ArraySpec, Axis, Case, Convolution
+from convdiff.compare.comparison import Comparison, compare
+from convdiff.compare.reference import Reference
+from convdiff.diagnose.diagnose import diagnose
+from convdiff.diagnose.verdict import Finding
+from convdiff.plan.cell import Cell, Observation
+from convdiff.runtime.model import Runtime
+
+Array = np.ndarray[Any, Any]
+
+OTHER = replace(CELL, runtime=Runtime(CELL.runtime.interpreter, "gpu:0"))
+"""The candidate's cell; CELL is the baseline's."""
+
+
+def tensors(conv: Convolution, shape: tuple[int, ...], seed: int, *, bias: bool) -> Tensors:
+    """Return normal data of a case."""
+    rng, dtype = np.random.default_rng(seed), numpy_dtype(conv.dtype)
+    return Tensors(
+        rng.standard_normal(conv.filter_shape).astype(dtype),
+        rng.standard_normal(conv.channels_out).astype(dtype) if bias else None,
+        rng.standard_normal(shape).astype(dtype),
+    )
+
+
+def case_of(conv: Convolution, data: Tensors, **expect: Allowance) -> Case:
+    """Return a case of these arrays."""
+    batch, height, length, _ = data.input_nhwc.shape
+    spec = ArraySpec("values", data.input_nhwc.shape)
+    case = Case(
+        "synthetic",
+        "synthetic.yaml",
+        conv,
+        ArraySpec("values", conv.filter_shape),
+        None if data.bias is None else ArraySpec("values", data.bias.shape),
+        spec,
+        height,
+        (length,),
+        (batch,),
+    )
+    return replace(case, expect={**case.expect, **expect})
+
+
+def compared(
+    conv: Convolution, data: Tensors, a: Array | None, b: Array | None, axis: Axis = "device"
+) -> Comparison:
+    """Compare two outputs of a case."""
+    batch, _, length, _ = data.input_nhwc.shape
+    cells = [replace(cell, batch=batch, length=length) for cell in (CELL, OTHER)]
+    observations = [
+        Observation(cell, output, None if output is not None else "it refused")
+        for cell, output in zip(cells, (a, b), strict=True)
+    ]
+    return compare(axis, *observations, Reference(conv, data), strict=False, most=10)
+
+
+def judged(
+    conv: Convolution, data: Tensors, baseline: Kernel, candidate: Kernel, **expect: Allowance
+) -> Finding:
+    """Run two kernels on a case and its probes, and return what is found."""
+    outputs = [kernel(conv, data) for kernel in (baseline, candidate)]
+    comparison = compared(conv, data, *outputs)
+
+    def measure(cell: Cell, probes: Sequence[Tensors]) -> list[Array | None]:
+        kernel = baseline if cell.runtime == CELL.runtime else candidate
+        return [kernel(conv, probe) for probe in probes]
+
+    seen = {
+        cell: Observation(cell, output)
+        for cell, output in zip((comparison.baseline, comparison.candidate), outputs, strict=True)
+    }
+    case = case_of(conv, data, **expect)
+    (finding,) = diagnose(
+        case, [comparison], Reference(conv, data), seen, partial(probed, case, measure=measure)
+    )
+    return finding

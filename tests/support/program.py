@@ -1,0 +1,65 @@
+"""Runs `convdiff` as a user does: another process, its streams, its exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "convdiff")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this environment less what changes convdiff's output, plus `changes`."""
+    unwanted = ("TF_", "ONEDNN_", "DNNL_", "NO_COLOR", "COLUMNS", "TERM", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [kept.get("PYTHONPATH")])])
+    return {**kept, **(changes or {})}
+
+
+def convdiff(
+    *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Ran:
+    """Run `convdiff ARGUMENTS` to its end."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        env=environment(env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=180,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def case_file(folder: Path, text: str, name: str = "case.yaml") -> Path:
+    """Write a case file and return its path."""
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter of an empty environment: Python, and no framework."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    venv.create(folder, with_pip=False, symlinks=True)
+    return folder / "bin" / "python"
