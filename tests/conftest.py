@@ -47,8 +47,8 @@ def fake(tmp_path: Path) -> Callable[..., Interpreter]:
 
 @pytest.fixture
 def patient() -> Iterator[Pool]:
-    """Yield a pool that waits no longer than a second for a silent worker."""
-    with Pool(timeout=1.0) as workers:
+    """Yield a pool that waits no longer than five seconds for a silent worker."""
+    with Pool(timeout=5.0) as workers:
         yield workers
 
 

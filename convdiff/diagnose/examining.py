@@ -18,7 +18,7 @@ class Examiner:
 
     def of(self, cell: Cell) -> Probed | None:
         """Return what probes find in a cell; None for a recorded one that was left out then."""
-        if cell.runtime.interpreter.recording:
+        if cell.runtime.origin:
             return self._archive.probed(cell)
         if cell not in self.found:
             self.found[cell] = self._probe(cell)

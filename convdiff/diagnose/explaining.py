@@ -42,7 +42,7 @@ class Explainer:
 
         A recorded cell's are those that were found then.
         """
-        if cell not in self.found and cell.runtime.interpreter.recording:
+        if cell not in self.found and cell.runtime.origin:
             recorded = self._archive.explanation(cell)
             if recorded is None:
                 return None
@@ -63,7 +63,7 @@ class Explainer:
 
     def why_not(self, *cells: Cell) -> str:
         """Say why one of the cells has no explanation."""
-        if any(c.runtime.interpreter.recording and c not in self.found for c in cells):
+        if any(c.runtime.origin and c not in self.found for c in cells):
             return "recorded without its orders, or too large to replay unasked"
         if not self._asked:
             return "explanations are off"

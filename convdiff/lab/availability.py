@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from convdiff.lab.pool import Failure, Pool
+from convdiff.lab.pool import Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.matrix import FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -26,7 +27,7 @@ def stand(
         found = pool.fingerprint(interpreter)
         asked = [d for one in interpreter.devices or ("",) for d in ([one] if one else devices)]
         for wanted in dict.fromkeys([*asked, *required]):
-            if isinstance(found, Failure):
+            if isinstance(found, NoBits):
                 reason = found.reason + remedy(interpreter, found)
                 yield Standing(Runtime(interpreter, wanted), False, reason)
                 continue
@@ -40,7 +41,7 @@ def stand(
                 yield Standing(Runtime(interpreter, "+".join([device, *modes])), True, None, found)
 
 
-def remedy(interpreter: Interpreter, failure: Failure) -> str:
+def remedy(interpreter: Interpreter, failure: NoBits) -> str:
     """Return what to install, as a suffix, where the framework itself is not there."""
     if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
         return ""

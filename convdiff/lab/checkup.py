@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convdiff.lab.availability import remedy
-from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 
@@ -22,7 +23,7 @@ class Checkup:
 def check(pool: Pool, interpreter: Interpreter) -> Checkup:
     """Ask one interpreter for its fingerprint, and oneDNN for the instruction set it chose."""
     found = pool.fingerprint(interpreter)
-    if isinstance(found, Failure):
+    if isinstance(found, NoBits):
         return Checkup(False, (("absent", found.reason + remedy(interpreter, found)),))
     settings = ", ".join(f"{name}={value}" for name, value in found["settings"].items())
     build = [f"compiler {found['compiler']}", f"CUDA {found['cuda']}" if found["cuda"] else "CPU"]

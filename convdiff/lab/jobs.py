@@ -9,8 +9,8 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
-from convdiff.lab.pool import Failure, Job, Pool
-from convdiff.plan.cell import Cell, Observation
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import Cell, NoBits, Observation
 
 Array = np.ndarray[Any, Any]
 
@@ -102,8 +102,8 @@ def _request(cell: Cell, x: str) -> dict[str, Any]:
     }
 
 
-def _observation(cell: Cell, outcome: Array | Failure, case: Case) -> Observation:
-    if isinstance(outcome, Failure):
+def _observation(cell: Cell, outcome: Array | NoBits, case: Case) -> Observation:
+    if isinstance(outcome, NoBits):
         return Observation(cell, None, outcome.reason, outcome.died)
     dtype = numpy_dtype(case.conv.dtype)
     if dtype.name == "bfloat16" and outcome.dtype == np.uint16:

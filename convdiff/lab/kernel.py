@@ -10,12 +10,12 @@ import numpy as np
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.lab.jobs import geometry_of, measure
-from convdiff.lab.pool import Failure, Pool
+from convdiff.lab.pool import Pool
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import Batch
 from convdiff.order.reveal.refusal import RefusedError
-from convdiff.plan.cell import Cell
+from convdiff.plan.cell import Cell, NoBits
 
 Array = np.ndarray[Any, Any]
 
@@ -46,7 +46,7 @@ class WorkerKernel:
         if positions is not None:
             arrays.append(np.ascontiguousarray(positions, np.int64))
         answers = self._pool.ask(self._cell.runtime.interpreter, header, arrays)
-        if isinstance(answers, Failure):
+        if isinstance(answers, NoBits):
             raise RefusedError("failed", answers.reason)
         shape = (len(self._all(positions)), self.geometry.cout)
         if any(answer.shape[1:] != shape for answer in answers):

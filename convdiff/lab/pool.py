@@ -13,21 +13,13 @@ from typing import Any
 
 from convdiff.errors import ConvdiffError
 from convdiff.lab.process import WorkerGoneError, WorkerProcess
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 GREETING = 30.0
 """Seconds in which any Python starts; a program that is none may never say a word."""
 DEATHS = 3
 """After so many deaths an interpreter gets no new worker."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a cell gave no bits."""
-
-    reason: str
-    died: bool = False
-    """The worker died of it, or of what came before; a framework's refusal is no death."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Job:
 
 
 Outcome = tuple[int, int, Any]
-"""(job's number, cell's number, ndarray or Failure)."""
+"""(job's number, cell's number, ndarray or NoBits)."""
 
 
 class Pool:
@@ -52,7 +44,7 @@ class Pool:
         self._timeout = timeout
         self._workers: dict[Interpreter, WorkerProcess] = {}
         self._deaths: dict[Interpreter, int] = {}
-        self._known: dict[Interpreter, dict[str, Any] | Failure] = {}
+        self._known: dict[Interpreter, dict[str, Any] | NoBits] = {}
         self._greeted: set[Interpreter] = set()
         self._lock = threading.Lock()
 
@@ -83,7 +75,7 @@ class Pool:
             except WorkerGoneError as error:
                 self._known[interpreter] = self._gone(interpreter, error)
 
-    def fingerprint(self, interpreter: Interpreter) -> dict[str, Any] | Failure:
+    def fingerprint(self, interpreter: Interpreter) -> dict[str, Any] | NoBits:
         """Wait for the framework and return what it says of itself, or why it can't."""
         if interpreter not in self._known:
             self.start(interpreter)
@@ -98,10 +90,10 @@ class Pool:
 
     def ask(
         self, interpreter: Interpreter, header: Mapping[str, Any], arrays: Sequence[Any]
-    ) -> list[Any] | Failure:
+    ) -> list[Any] | NoBits:
         """Send one request and return the arrays of its one reply. Not while cells are running."""
         known = self.fingerprint(interpreter)
-        if isinstance(known, Failure):
+        if isinstance(known, NoBits):
             return known
         try:
             worker = self._workers[interpreter]
@@ -109,9 +101,9 @@ class Pool:
             reply, answers = worker.receive()
         except WorkerGoneError as error:
             self._bury(interpreter, str(error))
-            return Failure(str(error), died=True)
+            return NoBits(str(error), died=True)
         if "failed" in reply:
-            return Failure(str(reply["failed"]))
+            return NoBits(str(reply["failed"]))
         return list(answers)
 
     def observe(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -166,7 +158,7 @@ class Pool:
         done = 0
         while done < len(job.cells):
             known = self.fingerprint(job.interpreter)
-            if isinstance(known, Failure):
+            if isinstance(known, NoBits):
                 for number in range(done, len(job.cells)):
                     yield number, known
                 return
@@ -180,11 +172,11 @@ class Pool:
                     failed = header.get("failed")
                     if header.get("cell") != number or not (failed or len(arrays) == 1):
                         raise worker.garbage("a reply that answers nothing")
-                    yield done, Failure(str(failed)) if failed else arrays[0]
+                    yield done, NoBits(str(failed)) if failed else arrays[0]
                     done += 1
                 worker.send({"do": "drop", "keys": list(job.arrays)})
             except WorkerGoneError as error:
-                yield done, Failure(str(error), died=True)
+                yield done, NoBits(str(error), died=True)
                 done += 1
                 self._bury(job.interpreter, str(error))
 
@@ -195,7 +187,7 @@ class Pool:
             worker.kill()
         self._deaths[interpreter] = self._deaths.get(interpreter, 0) + 1
         if self._deaths[interpreter] >= DEATHS:
-            self._known[interpreter] = Failure(f"given up after {DEATHS} deaths: {reason}", True)
+            self._known[interpreter] = NoBits(f"given up after {DEATHS} deaths: {reason}", True)
         else:
             self._known.pop(interpreter, None)
 
@@ -207,7 +199,7 @@ class Pool:
             {"do": "start", "framework": interpreter.framework, "threads": interpreter.threads}
         )
 
-    def _await(self, interpreter: Interpreter) -> dict[str, Any] | Failure:
+    def _await(self, interpreter: Interpreter) -> dict[str, Any] | NoBits:
         worker = self._workers[interpreter]
         try:
             hello, _ = worker.receive(GREETING)
@@ -216,12 +208,12 @@ class Pool:
             self._greeted.add(interpreter)
             header, _ = worker.receive()
             if "failed" in header:
-                return Failure(str(header["failed"]))
+                return NoBits(str(header["failed"]))
             return dict(header["ready"])
         except WorkerGoneError as error:
             return self._gone(interpreter, error)
 
-    def _gone(self, interpreter: Interpreter, error: WorkerGoneError) -> Failure:
+    def _gone(self, interpreter: Interpreter, error: WorkerGoneError) -> NoBits:
         """Forget a worker that died at its start. Raises NotPythonError if none ever spoke."""
         with self._lock:
             worker = self._workers.pop(interpreter, None)
@@ -229,7 +221,7 @@ class Pool:
             worker.kill()
         if interpreter not in self._greeted:
             raise NotPythonError(interpreter.python, str(error)) from None
-        return Failure(str(error), died=True)
+        return NoBits(str(error), died=True)
 
 
 class NotPythonError(ConvdiffError):

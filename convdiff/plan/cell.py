@@ -26,6 +26,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class NoBits:
+    """Why a cell gave no bits."""
+
+    reason: str
+    died: bool = False
+    """The worker died of it, or of what came before; a framework's refusal is no death."""
+
+
+@dataclass(frozen=True)
 class Observation:
     """One cell's outcome."""
 

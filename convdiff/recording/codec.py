@@ -279,8 +279,9 @@ def _cell(raw: Header, runtimes: Sequence[Runtime]) -> Cell:
 def _read_runtime(raw: Header, file: str) -> Runtime:
     settings = tuple((name, value) for name, value in raw["settings"])
     return Runtime(
-        Interpreter(raw["framework"], "", raw["threads"], settings, raw["label"], recording=file),
+        Interpreter(raw["framework"], "", raw["threads"], settings, raw["label"]),
         raw["device"],
+        file,
     )
 
 

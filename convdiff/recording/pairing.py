@@ -44,7 +44,7 @@ class Archive:
     def candidates(self) -> tuple[Cell, ...]:
         """Return the recorded cells that are compared with other recorded ones."""
         cells = (pairing.candidate for pairing in self.pairings)
-        return tuple(cell for cell in cells if cell.runtime.interpreter.recording)
+        return tuple(cell for cell in cells if cell.runtime.origin)
 
     def observations(self) -> dict[Cell, Observation]:
         """Return the recorded bits by cell."""
@@ -214,8 +214,8 @@ def _place(cell: Cell) -> tuple[str, str, int, int]:
 def _ghost(cell: Cell, file: str) -> Cell:
     """Return the cell that a recording would have."""
     runtime = cell.runtime
-    interpreter = replace(runtime.interpreter, python="", recording=file)
-    return replace(cell, runtime=replace(runtime, interpreter=interpreter))
+    interpreter = replace(runtime.interpreter, python="")
+    return replace(cell, runtime=replace(runtime, interpreter=interpreter, origin=file))
 
 
 def _named(cell: Cell) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -21,25 +21,25 @@ class Interpreter:
     """Asked for by name; an empty one stands for those of the case, and so does having none."""
     requires: tuple[str, ...] = field(default=(), compare=False)
     """Requirements that its framework must meet, as in `tensorflow>=2.9`."""
-    recording: str = ""
-    """The file that its cells were read from; such a process can't be asked any more."""
 
-    def describe(self, device: str) -> str:
+    def describe(self, device: str, origin: str = "") -> str:
         """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
         marks = [f"python={self.label}"] if self.label else []
         marks += [f"{name}={value}" for name, value in self.settings]
         marks += [f"threads={self.threads}"] if self.threads else []
-        marks += [f"recorded={self.recording}"] if self.recording else []
+        marks += [f"recorded={origin}"] if origin else []
         suffix = f"[{','.join(marks)}]" if marks else ""
         return f"{self.framework}:{device}{suffix}"
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A device of an interpreter."""
+    """A device of an interpreter, here or as a recording has it."""
 
     interpreter: Interpreter
     device: str
+    origin: str = ""
+    """The recording that its cells were read from; empty where it is asked now."""
 
     @property
     def place(self) -> str:
@@ -54,12 +54,12 @@ class Runtime:
     @property
     def id(self) -> str:
         """Return the runtime's id, unique within a run."""
-        return self.interpreter.describe(self.device)
+        return self.interpreter.describe(self.device, self.origin)
 
     @property
     def live_id(self) -> str:
         """Return the id that it has, or had, while it could be asked."""
-        return replace(self.interpreter, recording="").describe(self.device)
+        return self.interpreter.describe(self.device)
 
 
 @dataclass(frozen=True)

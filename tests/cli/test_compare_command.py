@@ -755,10 +755,7 @@ def test_green_is_for_equal_bits_of_equal_questions_and_for_nothing_else(
 
 def renamed(case: RecordedCase, file: str) -> Recording:
     """Return a recording as if it were read from a file of this name."""
-    names = {
-        one: replace(one, interpreter=replace(one.interpreter, recording=file))
-        for one in case.fingerprints
-    }
+    names = {one: replace(one, origin=file) for one in case.fingerprints}
     return recording(
         replace(
             case,

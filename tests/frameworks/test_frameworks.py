@@ -12,7 +12,8 @@ from asking import MODULES, Lab, need
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
-from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 SPECS = (
@@ -107,7 +108,7 @@ def run(
     ops: Sequence[str] = ("conv2d", "manual"),
     threads: int | None = None,
 ) -> list:
-    """Return what a framework gives for each op: an array, or a Failure."""
+    """Return what a framework gives for each op: an array, or a NoBits."""
     need(spec)
     framework, _, device = spec.partition(":")
     interpreter = Interpreter(framework, sys.executable, threads)
@@ -150,7 +151,7 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
         assert np.abs(truth).max() <= 256, "so that bfloat16 holds every partial sum"
         for op, found in zip(("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True):
             where = f"{spec} {dtype} {name} {op}"
-            if isinstance(found, Failure):
+            if isinstance(found, NoBits):
                 assert not found.died, f"{where}: {found}"
                 known = REFUSED.get((framework, dtype))
                 words = (known,) if known else MAY_REFUSE.get((framework, dtype), ())
@@ -191,7 +192,7 @@ def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtyp
     )
     truth, unit = by_definition(conv, tensors), float(np.finfo(dtype).eps)
     for found in run(lab, spec, conv, tensors):
-        if isinstance(found, Failure):
+        if isinstance(found, NoBits):
             key = (spec.partition(":")[0], dtype)
             words = (REFUSED[key],) if key in REFUSED else MAY_REFUSE.get(key, ())
             assert any(word in found.reason for word in words), found.reason
@@ -206,7 +207,7 @@ def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
     need(framework)
     for threads in (1, 2):
         found = lab.pool.fingerprint(Interpreter(framework, sys.executable, threads))
-        assert not isinstance(found, Failure), found
+        assert not isinstance(found, NoBits), found
         assert found["threads"] == threads
     conv = GEOMETRIES["asymmetric"]
     tensors = integers(conv, "float32")
@@ -232,11 +233,11 @@ def test_one_thread_is_one_thread(lab: Lab):
         for threads in (1, 2):
             interpreter = Interpreter(framework, sys.executable, threads)
             with Pool(timeout=120) as pool:  # new workers: what they start, they start here
-                assert not isinstance(pool.fingerprint(interpreter), Failure)
+                assert not isinstance(pool.fingerprint(interpreter), NoBits)
                 before = threads_of(pool._workers[interpreter])
                 alone = Lab(pool, lab.folder)
                 (found,) = run(alone, f"{framework}:{device}", conv, tensors, ["conv2d"], threads)
-                assert not isinstance(found, Failure), found
+                assert not isinstance(found, NoBits), found
                 grown[threads] = threads_of(pool._workers[interpreter]) - before
         assert grown[1] < grown[2], (framework, grown)
 
@@ -255,7 +256,7 @@ def threads_of(worker: object) -> int:
 def test_jax_takes_no_thread_count_and_says_so(lab: Lab):
     need("jax")
     found = lab.pool.fingerprint(Interpreter("jax", sys.executable, 2))
-    assert isinstance(found, Failure) and not found.died
+    assert isinstance(found, NoBits) and not found.died
     assert "JAX takes no thread count" in found.reason
 
 
@@ -285,7 +286,7 @@ def test_modes_are_behaviours_and_not_only_names(lab: Lab):
 
     def error(spec: str) -> float:
         (found,) = run(lab, spec, conv, tensors, ["conv2d"])
-        assert not isinstance(found, Failure), found
+        assert not isinstance(found, NoBits), found
         return float(np.abs(found - truth).max())
 
     assert error("openvino:cpu+f32") < 1e-4 < error("openvino:cpu+bf16") < 1

@@ -229,7 +229,7 @@ def test_one_runtime_of_two_machines_is_kept_apart(suffix: str, tmp_path: Path):
     tensors, path = tensors_of((1, 3, 1, 2), (2, 1, 6, 1)), tmp_path / f"two{suffix}"
     old = recorded("[0 1 2 b]", tensors, lengths=(4,))
     new = recorded("[0 1 2 b]", tensors, lengths=(6,), at=runtime())
-    elsewhere = Runtime(replace(runtime().interpreter, recording="elsewhere.json"), "cpu")
+    elsewhere = replace(runtime(), origin="elsewhere.json")
     cell = replace(new.entries[0].cell, runtime=elsewhere)
     newer = {**FINGERPRINT, "version": "2.22.0"}
     new = replace(

@@ -11,7 +11,7 @@ from fake_cells import observe
 
 from convdiff.errors import ConvdiffError
 from convdiff.lab.availability import stand
-from convdiff.lab.pool import Failure
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.matrix import FRAMEWORKS, THIS, interpreters
 from convdiff.runtime.model import Interpreter, Runtime
 
@@ -124,10 +124,10 @@ def bare_python(folder: Path, *packages: str) -> Interpreter:
 def test_an_interpreter_without_tensorflow_is_a_failure_with_the_import_error(pool, tmp_path):
     interpreter = bare_python(tmp_path, "numpy")
     found = pool.fingerprint(interpreter)
-    assert found == Failure("ModuleNotFoundError: No module named 'tensorflow'", died=False)
+    assert found == NoBits("ModuleNotFoundError: No module named 'tensorflow'", died=False)
     assert observe(pool, interpreter, ["conv2d"]) == [found]
 
 
 def test_an_interpreter_without_numpy_is_a_failure_with_the_import_error(pool, tmp_path):
     found = pool.fingerprint(bare_python(tmp_path))
-    assert found == Failure("ModuleNotFoundError: No module named 'numpy'", died=False)
+    assert found == NoBits("ModuleNotFoundError: No module named 'numpy'", died=False)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 
@@ -32,4 +33,4 @@ def observe(pool: Pool, interpreter: Interpreter, ops: Sequence[str]) -> list[An
 
 def is_good(outcome: Any) -> bool:
     """Return whether this is the output of an ordinary cell."""
-    return not isinstance(outcome, Failure) and outcome.shape == (1, 1, 4, 1) and outcome.all()
+    return not isinstance(outcome, NoBits) and outcome.shape == (1, 1, 4, 1) and outcome.all()

@@ -11,7 +11,8 @@ from convdiff.case.arrays import Tensors, make_tensors, numpy_dtype
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
-from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 QUESTION = {
@@ -84,7 +85,7 @@ def test_conv2d_and_manual_are_exact_on_small_integers(workers, conv):
     tensors = integers(conv)
     truth = exact(conv, tensors)
     for output in run(workers, conv, tensors, [{"op": "conv2d"}, {"op": "manual"}]):
-        assert not isinstance(output, Failure), output
+        assert not isinstance(output, NoBits), output
         assert output.dtype == truth.dtype and np.array_equal(output, truth)
 
 
@@ -98,7 +99,7 @@ def test_conv2d_and_manual_are_exact_on_small_integers(workers, conv):
 )
 def test_what_it_cannot_do_is_refused_with_its_version(workers, conv, words):
     [refused] = run(workers, conv, integers(conv), [{"op": "conv2d"}])
-    assert isinstance(refused, Failure) and not refused.died
+    assert isinstance(refused, NoBits) and not refused.died
     assert words in refused.reason
 
 

@@ -13,7 +13,8 @@ import pytest
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
-from convdiff.lab.pool import Failure, Job, Pool
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 if importlib.util.find_spec("tensorflow") is None:
@@ -94,7 +95,7 @@ def test_conv2d_and_manual_are_exact_on_small_integers(workers, interpreter, dty
         run(workers, case.job(interpreter, [{"op": "conv2d"}, {"op": "manual"}])),
         strict=True,
     ):
-        assert not isinstance(outcome, Failure), f"{op}: {outcome}"
+        assert not isinstance(outcome, NoBits), f"{op}: {outcome}"
         values = outcome.view(truth.dtype) if dtype == "bfloat16" else outcome
         assert values.dtype == truth.dtype and values.shape == truth.shape, op
         assert np.array_equal(values.astype(float), truth.astype(float)), op
@@ -152,6 +153,6 @@ def test_what_tensorflow_refuses_is_a_failure_and_the_worker_lives(workers):
     case = small(GEOMETRIES["plain"], "float32")
     cells = [{"op": "conv2d", "device": "gpu:9"}, {"op": "conv2d", "length": 3}, {"op": "conv2d"}]
     no_device, too_short, fine = run(workers, case.job(WITH, cells))
-    assert isinstance(no_device, Failure) and not no_device.died
-    assert isinstance(too_short, Failure) and not too_short.died
+    assert isinstance(no_device, NoBits) and not no_device.died
+    assert isinstance(too_short, NoBits) and not too_short.died
     assert fine.shape == (3, 4, 13, 1)

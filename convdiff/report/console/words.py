@@ -31,7 +31,7 @@ def _of(cell: Cell, comparison: Comparison, case: CaseResult) -> str:
 
 def _recorded(cell: Cell, comparison: Comparison) -> str:
     """Name a recording's side, or what was run now; with its length where they are unlike."""
-    name = cell.runtime.interpreter.recording or "now"
+    name = cell.runtime.origin or "now"
     unlike = comparison.baseline.length != comparison.candidate.length
     return f"{name} T={cell.length}" if unlike else name
 
@@ -39,7 +39,7 @@ def _recorded(cell: Cell, comparison: Comparison) -> str:
 def number(cell: Cell, case: CaseResult) -> str:
     """Return a runtime's number in the report's list of runtimes."""
     if cell.runtime not in case.runtimes:
-        return cell.runtime.interpreter.recording
+        return cell.runtime.origin
     return f"#{case.runtimes.index(cell.runtime) + 1}"
 
 
