@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from convdiff import plan
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
 from convdiff.lab.pool import Job, Outcome, Pool
 from convdiff.pipeline import Request, examine
+from convdiff.plan import expand as planning
 from convdiff.plan.cell import Cell
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.matrix import interpreters
@@ -59,7 +59,7 @@ CASE = vary(built_in_case(), lengths=tuple(range(5, 21)), devices=("cpu",))
 def few_random_inputs_at_first() -> Iterator[None]:
     """Leave random inputs for the second round, which comes when a length was seen to be unsafe."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "TRIAL_CELLS", 16)
+        patch.setattr(planning, "TRIAL_CELLS", 16)
         yield
 
 
