@@ -1,0 +1,178 @@
+"""The order of the rooms: imports go down, never up; an exception is listed here until mended."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+import pytest
+from imports import circles, imports, sources
+
+ROOMS = (
+    "errors",
+    "atomic",
+    "worker",
+    "numerics",
+    "case",
+    "runtime",
+    "plan",
+    "compare",
+    "order",
+    "behaviour",
+    "lab",
+    "recording",
+    "diagnose",
+    "result",
+    "pipeline",
+    "comparing",
+    "explain_one",
+    "report",
+    "testing",
+    "api",
+    "convdiff",
+    "cli",
+    "__main__",
+)
+"""From the ground up: a room knows those before it. `convdiff` is the package's `__init__`."""
+
+UP = {
+    "convdiff.numerics.fma -> convdiff.order.geometry",
+    "convdiff.numerics.rounding -> convdiff.order.geometry",
+    "convdiff.recording.codec -> convdiff",
+    "convdiff.recording.record -> convdiff.diagnose.diagnose",
+    "convdiff.recording.record -> convdiff.diagnose.examining",
+    "convdiff.recording.record -> convdiff.diagnose.explaining",
+    "convdiff.report.json -> convdiff",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.options",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.recordings",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.repeat",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.run",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.screen",
+    "convdiff.testing.pytest_plugin -> convdiff.cli.session",
+}
+"""Imports that still go up. The list only shrinks: who mends one takes its line out. Instead of a
+new one, move what both need into the lower room, or hand it down as an argument."""
+
+CIRCLES = {"convdiff.testing.invariant <-> convdiff.testing.message"}
+"""Files of one room that import each other. The list only shrinks."""
+
+PRESENTERS = ("console", "github", "json", "junit", "markdown", "show")
+TABLES = ("formats",)
+"""Of report/: what presents one format each, and the table that knows them all."""
+
+PRESENTERS_KNOWN = {
+    "github -> console.headline",
+    "junit -> console.alike",
+    "junit -> console.headline",
+    "markdown -> console.alike",
+    "markdown -> console.headline",
+    "markdown -> console.style",
+    "markdown -> console.words",
+    "plain -> console.headline",
+    "plain -> console.parts",
+}
+"""Presenters that another file of report/ still imports. The list only shrinks."""
+
+OPS = {"conv2d", "manual"}
+COMPARED_WITH_AN_OP = {
+    "convdiff.diagnose.agreement": 1,
+    "convdiff.diagnose.order_lock": 1,
+    "convdiff.diagnose.verdict": 3,
+    "convdiff.plan.expand": 2,
+    "convdiff.recording.record": 1,
+    "convdiff.report.console.run": 1,
+    "convdiff.report.console.sweep": 1,
+    "convdiff.report.console.words": 1,
+    "convdiff.report.junit": 1,
+    "convdiff.worker.frameworks.jax": 1,
+    "convdiff.worker.frameworks.numpy": 1,
+    "convdiff.worker.frameworks.onnxruntime": 2,
+    "convdiff.worker.frameworks.openvino": 2,
+    "convdiff.worker.frameworks.tensorflow": 3,
+    "convdiff.worker.frameworks.torch": 1,
+    "convdiff.worker.own_kernel": 1,
+}
+"""How often a file still asks for an op by name; a table should. The numbers only shrink."""
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def rank(module: str) -> int:
+    assert room(module) in ROOMS, f"{module} has no place in ROOMS"
+    return ROOMS.index(room(module))
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return imports()
+
+
+def edges(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
+    return [(name, target) for name, targets in graph.items() for target in targets]
+
+
+def check_exact(actual: set[str], listed: set[str]) -> None:
+    """Hold a list to what is: nothing new, and nothing that was mended meanwhile."""
+    new, mended = sorted(actual - listed), sorted(listed - actual)
+    assert not new, "new: see what tests/test_rooms.py says of this list"
+    assert not mended, "no more: take these out of the list in tests/test_rooms.py"
+
+
+def test_imports_go_down_the_rooms(graph):
+    up = {f"{name} -> {target}" for name, target in edges(graph) if rank(name) < rank(target)}
+    check_exact(up, UP)
+
+
+def test_every_room_is_there(graph):
+    check_exact({room(name) for name in graph}, set(ROOMS))
+
+
+def test_the_worker_knows_nothing_of_the_rest(graph):
+    known = {target for name, target in edges(graph) if room(name) == "worker"}
+    assert {room(target) for target in known} <= {"worker"}
+
+
+def test_no_files_of_a_room_import_each_other(graph):
+    inside = {
+        name: {target for target in targets if room(target) == room(name)}
+        for name, targets in graph.items()
+    }
+    check_exact(set(circles(inside)), CIRCLES)
+
+
+def in_report(module: str) -> str:
+    """Return the name of a file or folder of report/, or nothing for what is elsewhere."""
+    parts = module.split(".")
+    return parts[2] if room(module) == "report" and len(parts) > 2 else ""
+
+
+def test_no_presenter_is_known_to_another(graph):
+    known = set()
+    for name, target in edges(graph):
+        source, presenter = in_report(name), in_report(target)
+        if source and presenter in PRESENTERS and source not in (presenter, *TABLES):
+            known.add(f"{source} -> {target.removeprefix('convdiff.report.')}")
+    check_exact(known, PRESENTERS_KNOWN)
+
+
+def names_an_op(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Compare):
+        return False
+    compared: list[ast.expr] = []
+    for operand in (node.left, *node.comparators):
+        compared += (
+            operand.elts if isinstance(operand, ast.Tuple | ast.List | ast.Set) else [operand]
+        )
+    return any(isinstance(part, ast.Constant) and part.value in OPS for part in compared)
+
+
+def test_an_op_is_asked_for_by_name_only_in_tables():
+    compared: Counter[str] = Counter()
+    for name, path in sources().items():
+        tree = ast.parse(path.read_text("utf-8"))
+        compared[name] = sum(names_an_op(node) for node in ast.walk(tree))
+    actual = {f"{name}: {count}" for name, count in compared.items() if count}
+    check_exact(actual, {f"{name}: {count}" for name, count in COMPARED_WITH_AN_OP.items()})
