@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from convdiff.case.model import Allowance, Axis, Case
+from convdiff.case.axes import Axis
+from convdiff.case.model import Allowance, Case
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding

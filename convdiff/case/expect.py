@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convdiff.case.model import AXES, DEFAULT_EXPECT, Allowance, Axis
+from convdiff.case.axes import AXES, Axis
+from convdiff.case.model import DEFAULT_EXPECT, Allowance
 
 Raw = Mapping[str, Any]
 WORDS = ("bitwise", "rounding", "anything")

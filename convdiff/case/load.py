@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from convdiff.case.array_spec import read_array, read_shape
+from convdiff.case.axes import AXES
 from convdiff.case.expect import read_expect
-from convdiff.case.model import AXES, ArraySpec, Case, Convolution
+from convdiff.case.model import ArraySpec, Case, Convolution
 from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source, read_source

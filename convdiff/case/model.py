@@ -7,21 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from convdiff.case.axes import AXES, Axis
 from convdiff.errors import Place
 
 Dtype = Literal["float32", "float64", "float16", "bfloat16"]
-Axis = Literal["length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference"]
-
-AXES: tuple[Axis, ...] = (
-    "length",
-    "batch",
-    "threads",
-    "repeat",
-    "baseline",
-    "device",
-    "runtime",
-    "reference",
-)
 ITEM_BYTES: dict[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
@@ -60,8 +49,7 @@ class Allowance:
 
 
 DEFAULT_EXPECT: Mapping[Axis, Allowance] = {
-    axis: Allowance("rounding" if axis in ("device", "runtime", "reference") else "bitwise")
-    for axis in AXES
+    axis: Allowance(facts.expect) for axis, facts in AXES.items()
 }
 
 

@@ -8,8 +8,10 @@ libraries, which is what a bad file's error waits for.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from convdiff.case.axes import AXES
 
 Schema = dict[str, Any]
 
@@ -85,13 +87,13 @@ EXPECTATION: Schema = {
 }
 
 
-def _expect(defaults: Mapping[str, str]) -> Schema:
+def _expect() -> Schema:
     return {
         "type": "object",
         "additionalProperties": False,
         "description": "what may differ along each axis",
         "properties": {
-            **{axis: {**EXPECTATION, "default": default} for axis, default in defaults.items()},
+            **{axis: {**EXPECTATION, "default": facts.expect} for axis, facts in AXES.items()},
             "order": {
                 "enum": ["locked", "anything"],
                 "default": "anything",
@@ -137,18 +139,7 @@ CASE: Schema = {
         "dtype": {"enum": ["float32", "float64", "float16", "bfloat16"]},
         "padding": {"enum": ["VALID"]},
         "repeat": {"type": "integer", "minimum": 1, "maximum": 10_000},
-        "expect": _expect(
-            {
-                "length": "bitwise",
-                "batch": "bitwise",
-                "threads": "bitwise",
-                "repeat": "bitwise",
-                "baseline": "bitwise",
-                "device": "rounding",
-                "runtime": "rounding",
-                "reference": "rounding",
-            }
-        ),
+        "expect": _expect(),
     },
     "definitions": {"array": ARRAY},
 }

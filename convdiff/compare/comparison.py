@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.case.model import Axis
+from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convdiff.diagnose.verdict import Finding, Verdict
+from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import Verdict, gravity
 from convdiff.runtime.model import Runtime
-
-GRAVEST_FIRST: tuple[Verdict, ...] = (
-    "wrong",
-    "unstable",
-    "precision",
-    "transform",
-    "rounding",
-    "untested",
-    "mistrusted",
-    "same",
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ def agreement(runtimes: Sequence[Runtime], findings: Sequence[Finding]) -> Agree
 def _pair(findings: Sequence[Finding]) -> Pair:
     differences = [f.comparison.difference for f in findings if f.comparison.difference]
     return Pair(
-        min((finding.verdict for finding in findings), key=GRAVEST_FIRST.index),
+        max((finding.verdict for finding in findings), key=gravity),
         all(finding.allowed for finding in findings),
         sum(difference.differing for difference in differences),
         sum(difference.elements for difference in differences),

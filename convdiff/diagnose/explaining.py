@@ -9,7 +9,8 @@ from dataclasses import replace
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import why
-from convdiff.diagnose.verdict import Finding, Verdict, accepts
+from convdiff.diagnose.verdict import Finding, accepts
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.kernel import data_of, flat
 from convdiff.lab.store import Spool
 from convdiff.order.explain import Explanation, explain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from convdiff.case.model import AXES, Allowance, Axis
+from convdiff.case.axes import AXES, Axis
+from convdiff.case.model import Allowance
 from convdiff.diagnose.verdict import Finding, accepts, largest_ulp
 
 FEW_ULPS = 16

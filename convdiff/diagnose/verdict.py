@@ -11,12 +11,8 @@ from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.cause import Why
+from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
 from convdiff.plan.cell import Observation
-
-Verdict = Literal[
-    "same", "rounding", "precision", "transform", "unstable", "wrong", "mistrusted", "untested"
-]
-
 
 TINY = 2.0**-100
 """Differences below may come of subnormal numbers that one side takes for zero."""
@@ -155,15 +151,6 @@ def largest_ulp(comparison: Comparison) -> int:
     return sys.maxsize if difference.appeared else difference.max_ulp
 
 
-def permits(allowance: Allowance, verdict: Verdict, max_ulp: int) -> bool:
-    """Return whether `expect` allows a verdict. What was not compared is no drift."""
-    if verdict in ("same", "mistrusted", "untested") or allowance.kind == "anything":
-        return True
-    if verdict != "rounding":
-        return False
-    return allowance.kind == "rounding" or (allowance.kind == "ulps" and max_ulp <= allowance.ulps)
-
-
 def accepts(finding: Finding, allowance: Allowance) -> bool:
     """Return whether `expect` allows a finding.
 
@@ -176,6 +163,12 @@ def accepts(finding: Finding, allowance: Allowance) -> bool:
     doubtful = finding.verdict == "rounding" and (comparison.screen_ratio > 1 or finding.silent)
     proved = why is not None and why.status == "proved"
     return proved or not doubtful or allowance.kind == "anything"
+
+
+def proves_nothing(finding: Finding) -> bool:
+    """Return whether a finding, though it is no drift, says nothing of the kernels."""
+    idle = VERDICTS[finding.verdict].proves_nothing or finding.lock == "unproved"
+    return finding.allowed and idle
 
 
 def is_refused(finding: Finding) -> bool:
@@ -198,7 +191,7 @@ def outcome_of(
         return "drift"
     compared = any(
         "conv2d" in (f.comparison.baseline.op, f.comparison.candidate.op)
-        and f.verdict not in ("untested", "mistrusted")
+        and not VERDICTS[f.verdict].proves_nothing
         for f in findings
     )
     refused = any(is_refused(finding) for finding in findings)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from convdiff.case.model import AXES, Axis, Case
+from convdiff.case.axes import AXES, Axis
+from convdiff.case.model import Case
 from convdiff.plan.cell import Cell, Op
 from convdiff.runtime.model import Runtime
 
@@ -54,6 +55,7 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
     makes each only once.
     """
     trials, referenced = _first_round(case), _spread(case.lengths, REFERENCE_LENGTHS)
+    order = list(AXES)
     cells = [
         cell
         for runtime in runtimes
@@ -69,7 +71,7 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
             for pairing in _pairings(case, runtimes, cell, pairwise)
             if pairing.axis != "reference" or cell.length in referenced
         ),
-        key=lambda pairing: (AXES.index(pairing.axis), pairing.candidate.length),
+        key=lambda pairing: (order.index(pairing.axis), pairing.candidate.length),
     )
     return Plan(case, tuple(runtimes), tuple(cells), tuple(pairings), trials)
 
@@ -136,27 +138,17 @@ def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: boo
     return found
 
 
-RUNTIME_AXES: tuple[Axis, ...] = ("device", "threads", "runtime")
-
-
 def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
     """Return, for each axis along which this runtime is not the first, the one that is."""
     mine = _coordinates(runtime)
 
-    def first(axis: int) -> Runtime:
+    def first(axis: Axis) -> Runtime:
         """Return the first runtime that differs from this one along `axis` at most."""
         return next(
-            other
-            for other in runtimes
-            if all(
-                a == b
-                for n, (a, b) in enumerate(zip(_coordinates(other), mine, strict=True))
-                if n != axis
-            )
+            other for other in runtimes if {**_coordinates(other), axis: mine[axis]} == mine
         )
 
-    found = [(axis, first(number)) for number, axis in enumerate(RUNTIME_AXES)]
-    alone = [(axis, other) for axis, other in found if other != runtime]
+    alone = [(axis, other) for axis in mine if (other := first(axis)) != runtime]
     # One that differs from all others along two axes at once is compared with the first of all.
     if not alone and runtime != runtimes[0]:
         alone = [(_axis(runtimes[0], runtime), runtimes[0])]
@@ -170,13 +162,13 @@ def _others(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, R
 
 def _axis(one: Runtime, other: Runtime) -> Axis:
     """Return the one axis along which two runtimes differ; of several, the widest."""
-    pairs = zip(RUNTIME_AXES, _coordinates(one), _coordinates(other), strict=True)
-    differing = [axis for axis, a, b in pairs if a != b]
+    ours, theirs = _coordinates(one), _coordinates(other)
+    differing = [axis for axis in ours if ours[axis] != theirs[axis]]
     return differing[0] if len(differing) == 1 else "runtime"
 
 
-def _coordinates(runtime: Runtime) -> tuple[object, object, object]:
-    """Return a runtime's place on the axes device, threads and runtime."""
+def _coordinates(runtime: Runtime) -> dict[Axis, object]:
+    """Return where a runtime is on each axis between runtimes."""
     inner = runtime.interpreter
     rest = (inner.framework, inner.python, inner.settings, inner.label, runtime.modes)
-    return runtime.place, inner.threads, rest
+    return {"device": runtime.place, "threads": inner.threads, "runtime": rest}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.errors import Place
 from convdiff.report import plain
 from convdiff.report.console.headline import headline
@@ -46,7 +46,7 @@ def _drift(case: CaseResult) -> Iterator[str]:
 
 def _untested(case: CaseResult) -> Iterator[str]:
     """Yield a warning for a case that could not be tested, else for each axis that was not."""
-    idle = _by_axis([finding for finding in case.findings if _proves_nothing(finding)])
+    idle = _by_axis([finding for finding in case.findings if proves_nothing(finding)])
     told = {
         axis: f"{axis}: {len(findings):,} comparisons prove nothing: {plain.few(reasons)}"
         for axis, findings in idle.items()
@@ -60,11 +60,6 @@ def _untested(case: CaseResult) -> Iterator[str]:
         return
     for axis, said in told.items():
         yield _command("warning", _place(case, axis), title, said)
-
-
-def _proves_nothing(finding: Finding) -> bool:
-    idle = finding.verdict in ("untested", "mistrusted") or finding.lock == "unproved"
-    return finding.allowed and idle
 
 
 def _by_axis(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

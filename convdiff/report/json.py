@@ -9,6 +9,7 @@ import convdiff
 from convdiff.case.expect import write_allowance
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.numerics.floats import hexes
 from convdiff.plan.cell import Cell, Observation
 from convdiff.report.numbers import shortest
@@ -117,8 +118,7 @@ def _comparison(finding: Finding) -> dict[str, Any]:
 def _explanation(finding: Finding) -> dict[str, Any]:
     why = finding.why
     if why is None:
-        asked = finding.verdict in ("rounding", "precision")
-        status = "unexplained" if asked else "not_needed"
+        status = "unexplained" if VERDICTS[finding.verdict].has_cause else "not_needed"
         none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
         return {**none, "reason": finding.unasked} if finding.unasked else none
     parted = why.parted

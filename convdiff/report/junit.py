@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from junitparser import Attr, Error, Failure, JUnitXml, Skipped, SystemOut, TestCase, TestSuite
 
-from convdiff.diagnose.verdict import Finding
+from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.plan.cell import Cell
 from convdiff.report import plain
 from convdiff.report.console.alike import stories
@@ -101,7 +102,7 @@ def _comparison(case: CaseResult, finding: Finding, evidence: str, advice: str) 
     if not finding.allowed:
         text = "\n\n".join(filter(None, (evidence or plain.reasons(finding), advice)))
         return _test(name, test, Failure, finding.verdict, plain.sentence(case, [finding]), text)
-    if finding.verdict in ("untested", "mistrusted") or finding.lock == "unproved":
+    if proves_nothing(finding):
         return _test(name, test, Skipped, finding.verdict, plain.reasons(finding))
     return _test(name, test)
 
@@ -139,21 +140,16 @@ def _name(case: CaseResult, finding: Finding) -> str:
         shared = [f"T={cell.length} against T={comparison.baseline.length}"]
     if axis != "batch" and (len(case.case.batches) > 1 or cell.batch > 1):
         shared.append(f"batch {cell.batch}")
-    if axis in ("length", "batch", "repeat", "reference"):
+    if AXES[axis].side is not None:
         shared.append(cell.runtime.id)
     if axis != "reference" and cell.op != "conv2d":
         shared.append(cell.op)
     return ", ".join((f"{axis} {sides}", *shared))
 
 
-def _side(cell: Cell, axis: str) -> str:
-    names = {
-        "length": f"T={cell.length}",
-        "batch": f"batch {cell.batch}",
-        "repeat": f"run {cell.repeat + 1}",
-        "reference": cell.op,
-    }
-    return names.get(axis) or cell.runtime.id
+def _side(cell: Cell, axis: Axis) -> str:
+    side = AXES[axis].side
+    return cell.runtime.id if side is None else side(cell)
 
 
 def _test(

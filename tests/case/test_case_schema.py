@@ -134,7 +134,8 @@ def test_every_key_has_a_property_of_its_own_and_no_other_is_allowed():
 
 
 def test_defaults_of_expect_are_the_programs():
-    from convdiff.case.model import AXES, DEFAULT_EXPECT
+    from convdiff.case.axes import AXES
+    from convdiff.case.model import DEFAULT_EXPECT
 
     properties = dict(json_schema()["properties"]["expect"]["properties"])
     assert properties.pop("order")["default"] == "anything"

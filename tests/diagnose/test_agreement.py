@@ -10,8 +10,9 @@ import pytest
 
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
-from convdiff.diagnose.agreement import GRAVEST_FIRST, agreement
-from convdiff.diagnose.verdict import Finding, Verdict
+from convdiff.diagnose.agreement import agreement
+from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
 
@@ -72,7 +73,7 @@ def test_the_order_of_baseline_and_candidate_does_not_matter():
     assert agreement(RUNTIMES, turned) == agreement(RUNTIMES, square(ad="rounding"))
 
 
-@pytest.mark.parametrize(("worse", "better"), list(combinations(GRAVEST_FIRST, 2)))
+@pytest.mark.parametrize(("worse", "better"), list(combinations(VERDICTS, 2)))
 def test_the_gravest_of_all_lengths_is_told(worse: Verdict, better: Verdict):
     a, b = RUNTIMES[:2]
     for order in ([worse, better], [better, worse]):

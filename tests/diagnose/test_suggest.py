@@ -8,11 +8,13 @@ from findings import CELL, OTHER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convdiff.case.model import AXES, DEFAULT_EXPECT, Allowance
+from convdiff.case.axes import AXES
+from convdiff.case.model import DEFAULT_EXPECT, Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.suggest import FEW_ULPS, suggest
-from convdiff.diagnose.verdict import Finding, largest_ulp, permits
+from convdiff.diagnose.verdict import Finding, largest_ulp
+from convdiff.diagnose.verdicts import permits
 
 ALLOWANCES = st.sampled_from(
     [*map(Allowance, ("bitwise", "rounding", "anything")), *(Allowance("ulps", n) for n in (1, 5))]
@@ -25,7 +27,7 @@ def findings(draw: st.DrawFn, verdicts: tuple[str, ...]) -> tuple[dict, list[Fin
     """Draw an `expect` and findings that were held against it."""
     expect, made = draw(EXPECTS), []
     for _ in range(draw(st.integers(1, 5))):
-        axis, verdict = draw(st.sampled_from(AXES)), draw(st.sampled_from(verdicts))
+        axis, verdict = draw(st.sampled_from(list(AXES))), draw(st.sampled_from(verdicts))
         ulps = 0 if verdict in ("same", "untested") else draw(st.integers(1, 18))
         appeared = int(verdict == "rounding" and draw(st.integers(0, 9)) == 9)
         difference = Difference(10, int(ulps > 0), float(ulps), ulps, appeared=appeared)

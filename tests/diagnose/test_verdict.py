@@ -19,7 +19,8 @@ from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose
-from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of, permits
+from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
+from convdiff.diagnose.verdicts import permits
 from convdiff.plan.cell import Cell, Observation
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))

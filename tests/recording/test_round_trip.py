@@ -27,7 +27,8 @@ from recordings import (
 )
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import AXES, Allowance
+from convdiff.case.axes import AXES
+from convdiff.case.model import Allowance
 from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell
 from convdiff.recording.files import CODECS, read_recording, write_recording

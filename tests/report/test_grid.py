@@ -12,7 +12,7 @@ from program import convdiff
 from rich.console import Console
 
 from convdiff.diagnose.agreement import Agreement, Pair
-from convdiff.diagnose.verdict import Verdict
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.report.console.grid import print_grid
 from convdiff.runtime.model import Interpreter, Runtime
 

@@ -12,7 +12,8 @@ from kernels import CELL, Kernel
 
 from convdiff.behaviour.examine import probed
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Allowance, ArraySpec, Axis, Case, Convolution
+from convdiff.case.axes import Axis
+from convdiff.case.model import Allowance, ArraySpec, Case, Convolution
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import diagnose

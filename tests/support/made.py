@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from convdiff.case.axes import AXES, Axis
 from convdiff.case.load import built_in_case
-from convdiff.case.model import AXES, Axis
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference, measure
 from convdiff.diagnose.safe_lengths import SafeLengths

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Axis, Case, Convolution
+from convdiff.case.axes import Axis
+from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay

@@ -7,17 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.diagnose.agreement import Agreement, Pair
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.console import style
 from convdiff.report.numbers import count
-
-SHORT = {
-    "same": "=",
-    "precision": "prec",
-    "transform": "transf",
-    "untested": "—",
-    "mistrusted": "?",
-}
-"""What stands in a square where there is no number of ulps to tell."""
 
 
 def print_grid(console: Console, found: Agreement) -> None:
@@ -42,8 +34,8 @@ def print_grid(console: Console, found: Agreement) -> None:
 def _cell(pair: Pair | None) -> Text:
     if pair is None:
         return Text("·", style="dim")
-    told = SHORT.get(pair.verdict, pair.verdict)
+    short = VERDICTS[pair.verdict].short or pair.verdict
     if pair.verdict == "rounding":
-        told = count(pair.max_ulp)
-    text = Text(told, style=style.VERDICTS[pair.verdict])
+        short = count(pair.max_ulp)
+    text = Text(short, style=style.verdict_style(pair.verdict))
     return text if pair.allowed else text.append("!", style="bold red")

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convdiff.case.axes import AXES
 from convdiff.diagnose.verdict import Finding, is_refused
+from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.report.console.words import short, sides
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
 
-AXES = {
-    "length": "the input length",
-    "batch": "the batch size",
-    "threads": "the thread count",
-    "repeat": "every repeat",
-    "baseline": "the baseline's bits",
-    "device": "the device",
-    "runtime": "the runtime",
-}
 FEW_ULPS = 256
-GRAVEST_FIRST = ("wrong", "unstable", "precision", "transform", "rounding")
-MILDEST = len(GRAVEST_FIRST)
-"""The gravity of equal bits, summed in another order than the one that is locked."""
 
 
 def worst_finding(case: CaseResult) -> Finding | None:
     """Return the finding that a headline is about: drift first, then gravity, then size."""
     return max(
-        (f for f in case.findings if f.verdict in GRAVEST_FIRST or f.lock == "changed"),
+        (f for f in case.findings if VERDICTS[f.verdict].differs or f.lock == "changed"),
         key=lambda f: (
             not f.allowed,
-            -GRAVEST_FIRST.index(f.verdict) if f.verdict in GRAVEST_FIRST else -MILDEST,
+            gravity(f.verdict),
             f.comparison.difference.max_abs if f.comparison.difference else 0.0,
         ),
         default=None,
@@ -63,24 +53,19 @@ def _drift(case: CaseResult, worst: Finding) -> str:
     baseline, candidate = sides(comparison, case)
     if worst.verdict == "same":
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
-    if comparison.axis == "baseline":
-        text = f"the bits are not those of {baseline}"
-    elif comparison.axis == "reference":
-        text = "conv2d differs from multiply + reduce_sum"
-    elif comparison.axis in ("length", "batch"):
-        alike = [f for f in drifted if f.comparison.baseline == comparison.baseline]
-        values = sorted({getattr(f.comparison.candidate, comparison.axis) for f in alike})
-        text = f"the bits change with {AXES[comparison.axis]}, "
-        text += f"{short(values)} against {getattr(comparison.baseline, comparison.axis)}"
-    else:
-        text = f"the bits change with {AXES[comparison.axis]} ({candidate} against {baseline})"
-    text += f": {worst.verdict}"
+    facts = AXES[comparison.axis]
+    named = {"baseline": baseline, "candidate": candidate}
+    if facts.value is not None:
+        against = [f.comparison for f in drifted if f.comparison.baseline == comparison.baseline]
+        values = sorted({facts.value(one.candidate) for one in against})
+        named |= {"values": short(values), "value": str(facts.value(comparison.baseline))}
+    text = f"{facts.drift.format(**named)}: {worst.verdict}"
     if worst.verdict == "rounding":
         text += f", {_cause(drifted)}"
     if worst.fits:
         text += f", {worst.fits}"
     also = dict.fromkeys(
-        AXES.get(f.comparison.axis, "multiply + reduce_sum")
+        AXES[f.comparison.axis].noun
         for f in case.findings
         if not f.allowed and f.comparison.axis != comparison.axis
     )

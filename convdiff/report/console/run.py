@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convdiff.case.axes import AXES
 from convdiff.diagnose.verdict import Finding
-from convdiff.plan.expand import RUNTIME_AXES
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded, others, stories
 from convdiff.report.console.grid import print_grid
@@ -73,7 +73,7 @@ def _comparisons(console: Console, case: CaseResult, *, show_all: bool) -> None:
     findings = case.findings
     if case.agreement is not None and not show_all:  # the grid says what agrees
         findings = tuple(
-            f for f in findings if f.comparison.axis not in RUNTIME_AXES or not f.allowed
+            f for f in findings if not (AXES[f.comparison.axis].between_runtimes and f.allowed)
         )
     rows = _rows(folded(case, findings), show_all=show_all)
     for members in rows:

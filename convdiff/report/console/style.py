@@ -5,16 +5,15 @@ from __future__ import annotations
 from rich.text import Text
 
 from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import VERDICTS, Tone, Verdict
 
-VERDICTS = {
-    "same": "green",
-    "rounding": "cyan",
-    "precision": "yellow",
-    "transform": "yellow",
-    "unstable": "magenta",
-    "wrong": "bold red",
-    "mistrusted": "yellow",
-    "untested": "dim",
+TONES: dict[Tone, str] = {
+    "good": "green",
+    "calm": "cyan",
+    "odd": "yellow",
+    "erratic": "magenta",
+    "grave": "bold red",
+    "faint": "dim",
 }
 OUTCOMES = {
     "ok": ("OK", "bold green"),
@@ -25,9 +24,14 @@ OUTCOMES = {
 HEAT = "▁▂▃▄▅▆▇█"
 
 
-def verdict(name: str) -> Text:
+def verdict(name: Verdict) -> Text:
     """Return a verdict in its colour."""
-    return Text(name, style=VERDICTS[name])
+    return Text(name, style=verdict_style(name))
+
+
+def verdict_style(name: Verdict) -> str:
+    """Return the colour of a verdict."""
+    return TONES[VERDICTS[name].tone]
 
 
 def ruling(finding: Finding) -> Text:

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convdiff.case.axes import AXES
 from convdiff.diagnose.verdict import Finding
-from convdiff.plan.expand import RUNTIME_AXES
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.report.console import style, words
 from convdiff.report.console.alike import folded
 from convdiff.report.console.grid import print_grid
@@ -42,7 +43,7 @@ def print_sweep(console: Console, result: Result, again: Sequence[str], *, show_
         axes = dict.fromkeys(f.comparison.axis for f in case.findings)
         if case.agreement is not None:
             print_grid(console, case.agreement)
-            axes = {axis: None for axis in axes if show_all or axis not in RUNTIME_AXES}
+            axes = {axis: None for axis in axes if show_all or not AXES[axis].between_runtimes}
         for axis in axes:
             findings = [f for f in case.findings if f.comparison.axis == axis]
             if axis == "reference":
@@ -117,7 +118,7 @@ def _label(case: CaseResult, members: Sequence[Finding]) -> str:
 
 def _reference(console: Console, case: CaseResult, findings: Sequence[Finding]) -> None:
     """Sum the comparisons with multiply + reduce_sum up in a line."""
-    kinds: dict[str, int] = {}
+    kinds: dict[Verdict, int] = {}
     for finding in findings:
         kinds[finding.verdict] = kinds.get(finding.verdict, 0) + 1
     most = max(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convdiff.case.axes import AXES
 from convdiff.case.ranges import write_range
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.safe_lengths import SafeLengths
@@ -19,14 +20,10 @@ def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
 
 
 def _of(cell: Cell, comparison: Comparison, case: CaseResult) -> str:
-    names = {
-        "length": f"T={cell.length}",
-        "batch": f"batch {cell.batch}",
-        "repeat": f"run {cell.repeat + 1}",
-        "reference": cell.op,
-        "baseline": _recorded(cell, comparison),
-    }
-    return names.get(comparison.axis) or number(cell, case)
+    if comparison.axis == "baseline":
+        return _recorded(cell, comparison)
+    side = AXES[comparison.axis].side
+    return number(cell, case) if side is None else side(cell)
 
 
 def _recorded(cell: Cell, comparison: Comparison) -> str:
@@ -53,7 +50,7 @@ def context(comparison: Comparison, case: CaseResult) -> str:
     recorded = comparison.baseline.runtime in case.runtimes and comparison.axis == "baseline"
     if recorded and len(case.runtimes) > 2:
         parts.append(f"{number(cell, case)} against {number(comparison.baseline, case)}")
-    elif not recorded and comparison.axis not in ("device", "runtime", "threads"):
+    elif not recorded and not AXES[comparison.axis].between_runtimes:
         parts += [number(cell, case)] if len(case.runtimes) > 1 else []
     if comparison.axis != "reference" and cell.op != "conv2d":
         parts.append(cell.op)

@@ -1,0 +1,105 @@
+"""The axes along which two cells may differ: one row each, for `expect`, plans and reports.
+
+A new axis is a row here, and the pairs that plan/ makes along it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Axis = Literal["length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference"]
+
+
+class Coordinates(Protocol):
+    """What an axis reads of a cell; plan/ has the cells."""
+
+    @property
+    def length(self) -> int:
+        """The input's width."""
+
+    @property
+    def batch(self) -> int:
+        """Images of the input."""
+
+    @property
+    def repeat(self) -> int:
+        """0 for the first run."""
+
+    @property
+    def op(self) -> str:
+        """What sums the products."""
+
+
+@dataclass(frozen=True)
+class AxisFacts:
+    """What is known of an axis, whatever the case."""
+
+    noun: str
+    """What changes along it, as in: also drift with the batch size."""
+    drift: str
+    """The sentence on bits that differ along it. {baseline} and {candidate} are the sides' names,
+    {values} the candidates' values and {value} the baseline's, where `value` knows them."""
+    expect: Literal["bitwise", "rounding"]
+    """What may differ, unless a case says otherwise."""
+    side: Callable[[Coordinates], str] | None = None
+    """Names a cell by its value; None where sides are told apart by their runtimes."""
+    value: Callable[[Coordinates], int] | None = None
+    """The number that a sentence lists, where it lists several."""
+    between_runtimes: bool = False
+    """Its sides are two of the case's runtimes."""
+
+
+AXES: Mapping[Axis, AxisFacts] = {
+    "length": AxisFacts(
+        "the input length",
+        "the bits change with the input length, {values} against {value}",
+        "bitwise",
+        side=lambda cell: f"T={cell.length}",
+        value=lambda cell: cell.length,
+    ),
+    "batch": AxisFacts(
+        "the batch size",
+        "the bits change with the batch size, {values} against {value}",
+        "bitwise",
+        side=lambda cell: f"batch {cell.batch}",
+        value=lambda cell: cell.batch,
+    ),
+    "threads": AxisFacts(
+        "the thread count",
+        "the bits change with the thread count ({candidate} against {baseline})",
+        "bitwise",
+        between_runtimes=True,
+    ),
+    "repeat": AxisFacts(
+        "every repeat",
+        "the bits change with every repeat ({candidate} against {baseline})",
+        "bitwise",
+        side=lambda cell: f"run {cell.repeat + 1}",
+    ),
+    "baseline": AxisFacts(
+        "the baseline's bits",
+        "the bits are not those of {baseline}",
+        "bitwise",
+    ),
+    "device": AxisFacts(
+        "the device",
+        "the bits change with the device ({candidate} against {baseline})",
+        "rounding",
+        between_runtimes=True,
+    ),
+    "runtime": AxisFacts(
+        "the runtime",
+        "the bits change with the runtime ({candidate} against {baseline})",
+        "rounding",
+        between_runtimes=True,
+    ),
+    "reference": AxisFacts(
+        "multiply + reduce_sum",
+        "conv2d differs from multiply + reduce_sum",
+        "rounding",
+        side=lambda cell: cell.op,
+    ),
+}
+"""In the order in which a report tells of them."""
