@@ -13,12 +13,13 @@ PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 6))' >/dev/null 2>&1 \
 	&& echo "$$python" && break; done)
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test soak check bench clean
 
 help:
 	@echo "make install   .venv with convdiff and TensorFlow"
 	@echo "make demo      one case that holds and one sweep that drifts"
-	@echo "make test      all tests, with what they need"
+	@echo "make test      all tests, with what they need; of each soak a part"
+	@echo "make soak      the soaks, whole: an hour or so"
 	@echo "make check     ruff and mypy --strict"
 	@echo "make bench     how fast it is, as ratios"
 
@@ -58,6 +59,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test $(OLD)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+soak: $(VENV)/.installed-test $(OLD)
+	CONVDIFF_SOAK=1 $(BIN)/python -m pytest -q -n auto -m soak
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .

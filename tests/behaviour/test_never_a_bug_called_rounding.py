@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from findings import judged, tensors
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from kernels import (
     Kernel,
@@ -20,11 +20,12 @@ from kernels import (
     with_filter,
     with_tap,
 )
+from soak import soak
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 
-TRIALS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+TRIALS = soak(500, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from soak import soak
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.load import built_in_case, find_cases, load_case
@@ -284,8 +285,8 @@ def check(path: Path, text: str) -> None:
         assert len(str(error)) < 2000
 
 
-FUZZ = settings(
-    max_examples=150,
+FUZZ = soak(
+    1000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 words = st.sampled_from(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from soak import soak
 
 from convdiff.case.arrays import make_tensors, refuse_too_big
 from convdiff.case.load import load_case
@@ -250,7 +251,7 @@ for save in (np.savez, np.savez_compressed):
     SOURCES.append(_stream.getvalue())
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@soak(1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     source=st.integers(0, 2),
     changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4),

@@ -13,6 +13,7 @@ import pytest
 from drawn import convolutions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import examples
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
@@ -75,9 +76,10 @@ def compared(pair, conv, tensors, most, strict, **limits) -> Comparison:
         return compare("length", *pair, reference, strict=strict, most=most)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64"])
 def test_a_comparison_in_blocks_is_bit_for_bit_the_one_in_a_single_block(name):
-    @settings(max_examples=150)
+    @settings(max_examples=examples(1000))
     @given(st.data(), convolutions(name, flavours=["integers"]))  # whose sums are exact
     def check(data: st.DataObject, drawn: tuple[Convolution, Tensors]) -> None:
         pair = outputs(data.draw, *drawn)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from soak import soak
 from synthetic import Machine, orders_kernel, random_tree, tree_kernel
 
 from convdiff.order.explain import explain
@@ -86,7 +87,7 @@ def test_strides_dilations_and_groups_are_replayed(geometry: Geometry) -> None:
 CASES = st.tuples(st.integers(1, 40), st.booleans(), st.integers(0, 2**32))
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@soak(500, database=None, suppress_health_check=list(HealthCheck))
 @given(CASES, st.sampled_from(["float32", "float64", "float16", "bfloat16"]), st.booleans())
 def test_replay_gives_the_bits_of_an_independent_evaluator(
     case: tuple[int, bool, int], dtype: str, native: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from soak import soak
 from synthetic import random_tree
 
 from convdiff.order.tree.find_loops import nest_of
@@ -13,7 +14,7 @@ from convdiff.order.tree.notation import notation, parsed, parsed_nest, written
 from convdiff.order.tree.tree import Tree
 
 
-@settings(max_examples=800, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@soak(5000, database=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 200), st.booleans(), st.integers(0, 2**32))
 def test_any_tree_is_written_and_read_back(taps: int, bias: bool, seed: int) -> None:
     tree = random_tree(taps, bias, seed)

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from soak import soak
 from synthetic import Machine, random_tree, summed
 
 from convdiff.order.geometry import Geometry
@@ -18,7 +19,7 @@ from convdiff.order.replay.verification import random_data
 from convdiff.order.tree.notation import parsed
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@soak(1000, database=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 300), st.booleans(), st.integers(0, 2**32))
 def test_few_partial_sums_are_alive_at_once(taps: int, bias: bool, seed: int) -> None:
     tree = random_tree(taps, bias, seed, many=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from soak import soak
 from synthetic import Machine, random_tree, tree_kernel
 
 from convdiff.order.geometry import Geometry
@@ -41,23 +42,22 @@ def check(taps: int, bias: bool, seed: int, dtype: str, accumulator: str, cout: 
     assert found == tree, f"{notation(tree)} was read as {notation(found)}"
 
 
-FEW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 SIZES = st.one_of(st.integers(1, 40), st.integers(1, 300))
 
 
-@settings(FEW, max_examples=1500)
+@soak(5000, database=None, suppress_health_check=list(HealthCheck))
 @given(SIZES, st.booleans(), st.integers(0, 2**32), st.sampled_from([64, 256, 257]))
 def test_any_float32_tree_is_recovered_exactly(taps: int, bias: bool, seed: int, cout: int) -> None:
     check(taps, bias, seed, "float32", "float32", cout)
 
 
-@settings(FEW, max_examples=200)
+@soak(1000, database=None, suppress_health_check=list(HealthCheck))
 @given(SIZES, st.booleans(), st.integers(0, 2**32))
 def test_any_float64_tree_is_recovered_exactly(taps: int, bias: bool, seed: int) -> None:
     check(taps, bias, seed, "float64", "float64", 128)
 
 
-@settings(FEW, max_examples=400)
+@soak(2000, database=None, suppress_health_check=list(HealthCheck))
 @given(
     SIZES,
     st.booleans(),
@@ -71,7 +71,7 @@ def test_any_16_bit_tree_is_recovered_exactly(
     check(taps, bias, seed, dtype, "float32" if wide else dtype, 256)
 
 
-@settings(FEW, max_examples=100)
+@soak(500, database=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 24), st.booleans(), st.integers(0, 2**32))
 def test_one_output_channel_is_enough(taps: int, bias: bool, seed: int) -> None:
     check(taps, bias, seed, "float32", "float32", 1)

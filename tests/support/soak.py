@@ -1,0 +1,29 @@
+"""Soaks: tests that draw thousands of examples; `make soak` runs them whole, `make test` a part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+WHOLE = os.environ.get("CONVDIFF_SOAK") == "1"
+SHARE = 25
+"""One example of so many is drawn in `make test`."""
+
+
+def examples(whole: int) -> int:
+    """Return how many of a soak's examples are drawn in this run."""
+    return whole if WHOLE else whole // SHARE
+
+
+def soak(whole: int, **choices: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for a test of so many examples; `choices` are Hypothesis settings."""
+    drawn = settings(max_examples=examples(whole), **choices)
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        return pytest.mark.soak(drawn(test))
+
+    return mark
