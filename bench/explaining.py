@@ -13,8 +13,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from convdiff.order.explain import explain
 from convdiff.order.geometry import Geometry
+from convdiff.order.orders import orders_of
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal.fma_probes import mark_fused
 from convdiff.order.reveal.kernel import Batch, CallableKernel
@@ -48,7 +48,7 @@ def row(channels: int) -> None:
     mark_fused(kernel, site, reveal_tree(kernel, site))
     revealing = time.perf_counter() - start
     start = time.perf_counter()
-    found = explain(kernel, data)
+    found = orders_of(kernel, data)
     whole = time.perf_counter() - start
     start = time.perf_counter()
     pairs = one_pair_a_call(kernel)

@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["assert_invariant", "described", "explain", "notation", "parsed", "replay"]
+__all__ = [
+    "assert_invariant",
+    "describe",
+    "described",
+    "explain",
+    "notation",
+    "parse",
+    "parsed",
+    "replay",
+]
 
 if TYPE_CHECKING:
     from convdiff.api import explain
     from convdiff.order.replay.replay import replay
-    from convdiff.order.tree.describe import described
-    from convdiff.order.tree.notation import notation, parsed
+    from convdiff.order.tree.describe import describe
+    from convdiff.order.tree.describe import describe as described
+    from convdiff.order.tree.notation import notation, parse
+    from convdiff.order.tree.notation import parse as parsed
     from convdiff.testing.invariant import assert_invariant
 
 _HOMES = {
-    "assert_invariant": "convdiff.testing.invariant",
-    "explain": "convdiff.api",
-    "described": "convdiff.order.tree.describe",
-    "notation": "convdiff.order.tree.notation",
-    "parsed": "convdiff.order.tree.notation",
-    "replay": "convdiff.order.replay.replay",
+    "assert_invariant": "convdiff.testing.invariant:assert_invariant",
+    "explain": "convdiff.api:explain",
+    "describe": "convdiff.order.tree.describe:describe",
+    "notation": "convdiff.order.tree.notation:notation",
+    "parse": "convdiff.order.tree.notation:parse",
+    "replay": "convdiff.order.replay.replay:replay",
+    # Names of earlier versions.
+    "described": "convdiff.order.tree.describe:describe",
+    "parsed": "convdiff.order.tree.notation:parse",
 }
 
 
@@ -30,4 +44,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'convdiff' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.order.explain import BUDGET, Explanation
-from convdiff.order.explain import explain as explain_kernel
+from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
+from convdiff.order.orders import BUDGET, Orders
+from convdiff.order.orders import orders_of as explain_kernel
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import CallableKernel
-
-Array = np.ndarray[Any, Any]
 
 
 def explain(
@@ -27,7 +26,7 @@ def explain(
     groups: int = 1,
     dtype: str | None = None,
     budget: int = BUDGET,
-) -> Explanation:
+) -> Orders:
     """Reveal the summation order of every output of `fn(x, w, b)`, and replay it.
 
     fn: a VALID convolution of x, (N, H, W, C) NHWC, with w, (kh, kw, C/groups, cout) HWIO, and a
@@ -36,7 +35,7 @@ def explain(
     dtype="bfloat16", and let fn narrow them. budget: calls of fn at most.
 
     The result says which orders were proved and for which elements (`status`, `replayed`,
-    `orders`, `which()`); `convdiff.notation` and `convdiff.described` write an order down. Raises
+    `orders`, `which()`); `convdiff.notation` and `convdiff.describe` write an order down. Raises
     ValueError for shapes that do not fit together, or where fn returns another shape.
     """
     kind = dtype or np.asarray(x).dtype.name

@@ -12,20 +12,20 @@ from convdiff.lab.availability import stand
 from convdiff.lab.jobs import observe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.pool import Pool
-from convdiff.order.explain import Explanation, explain
+from convdiff.order.orders import Orders, orders_of
 from convdiff.order.replay.replay import partial_sums
 from convdiff.plan.cell import Cell, Op
 from convdiff.runtime.model import Interpreter, Standing
 
 
 @dataclass(frozen=True)
-class OneExplained:
+class ElementReport:
     """What is known of one output's orders, and of one of its elements."""
 
     case: Case
     standing: Standing
     cell: Cell | None
-    explanation: Explanation | None
+    explanation: Orders | None
     """None where the runtime gave no output; `reason` then says why."""
     reason: str | None
     index: tuple[int, int, int, int]
@@ -43,7 +43,7 @@ def explain_one(
     index: tuple[int, ...] | None,
     budget: int,
     pool: Pool,
-) -> OneExplained:
+) -> ElementReport:
     """Explain the case's one cell. Raises ConvdiffError for an index outside of the output."""
     at = (0, 0, 0, 0) if index is None else (index[0], index[1], index[2], index[3])
     shape = case.conv.output_shape(case.batches[-1], case.height, case.lengths[-1])
@@ -51,18 +51,18 @@ def explain_one(
         raise ConvdiffError(f"--index {','.join(map(str, at))} is outside of the output {shape}")
     standing = next(iter(stand([interpreter], case.devices, pool)))
     if not standing.available:
-        return OneExplained(case, standing, None, None, standing.reason, at, -1, {})
+        return ElementReport(case, standing, None, None, standing.reason, at, -1, {})
     tensors = make_tensors(case)
     cell = Cell(standing.runtime, op, case.lengths[-1], case.batches[-1])
     (observation,) = observe(case, [cell], tensors, pool)
     if observation.output is None:
-        return OneExplained(case, standing, cell, None, observation.reason, at, -1, {})
+        return ElementReport(case, standing, cell, None, observation.reason, at, -1, {})
     data = data_of(cell, tensors)
     kernel = WorkerKernel(case, cell, pool)
-    found = explain(kernel, data, flat(observation.output), budget)
+    found = orders_of(kernel, data, flat(observation.output), budget)
     position = (at[0] * shape[1] + at[1]) * shape[2] + at[2]
     which = int(found.which()[position, at[3]])
     sums: Mapping[int, float] = {}
     if which >= 0:
         sums = partial_sums(found.orders[which].order, kernel.geometry, data, position, at[3])
-    return OneExplained(case, standing, cell, found, None, at, which, sums)
+    return ElementReport(case, standing, cell, found, None, at, which, sums)

@@ -10,7 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from convdiff.behaviour.examine import probed
+from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
@@ -30,7 +30,7 @@ from convdiff.lab.jobs import measure, observe
 from convdiff.lab.kernel import WorkerKernel
 from convdiff.lab.pool import Pool
 from convdiff.lab.store import Spool
-from convdiff.order.explain import BUDGET
+from convdiff.order.orders import BUDGET
 from convdiff.plan.cell import Cell, Observation
 from convdiff.plan.expand import Pairing, Plan, expand
 from convdiff.recording.baseline import Baseline
@@ -123,7 +123,7 @@ def examine_case(
         comparisons = [*comparisons, *archive.refused]
         questioned = _outputs_in_question(comparisons, spool)
         examiner = Examiner(
-            partial(probed, case, measure=partial(measure, case, pool=pool)), archive
+            partial(behaviour_of, case, measure=partial(measure, case, pool=pool)), archive
         )
         judged = partial(diagnose, case, comparisons, reference, questioned)
         try:

@@ -26,7 +26,7 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Probed:
+class Behaviour:
     """What the probes said of one cell."""
 
     traits: Traits | None

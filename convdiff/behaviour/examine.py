@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from convdiff.behaviour.behaviour import Probed, Traits
+from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.known_faults import fit_integers
 from convdiff.behaviour.probes import Probe, first_probes, integer_sets, survivor, widths
 from convdiff.behaviour.rounding_widths import (
@@ -21,18 +20,17 @@ from convdiff.behaviour.rounding_widths import (
 )
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case, Convolution
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.plan.cell import Cell
-
-Array = np.ndarray[Any, Any]
 
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""
 
 
-def probed(case: Case, cell: Cell, measure: Measure) -> Probed:
+def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
     """Return what probes of a case's cell find."""
-    return Probed(*examine_cell(cell, case.conv, case.height, case.bias is not None, measure))
+    return Behaviour(*examine_cell(cell, case.conv, case.height, case.bias is not None, measure))
 
 
 NOTHING_KEPT = "a filter of a single weight changes what it gives back, however few its bits"

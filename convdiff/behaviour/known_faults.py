@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare.bounds import screen
 from convdiff.compare.exact import plain_fp64, scales
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.windows import windows
 
-Array = np.ndarray[Any, Any]
 Agrees = Callable[[Array, Array], bool]
 
 FARTHEST = 2

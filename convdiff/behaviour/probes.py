@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import plain_fp64
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
-
-Array = np.ndarray[Any, Any]
 
 OUTPUTS, MOST_TURNS = 32, 8
 """Outputs that a probe is to have, and how often it is repeated at most to have them."""

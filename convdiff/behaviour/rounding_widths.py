@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,8 @@ from convdiff.behaviour.probes import Probe
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import scales
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
-
-Array = np.ndarray[Any, Any]
 
 FEWEST = 3
 """Bits that the narrowest format keeps: fp8 e5m2."""

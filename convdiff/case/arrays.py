@@ -13,8 +13,7 @@ import numpy as np
 from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
 from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
-
-Array = np.ndarray[Any, Any]
+from convdiff.numerics.array import Array
 
 
 @dataclass(frozen=True)

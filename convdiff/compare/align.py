@@ -7,11 +7,7 @@ smaller output all exist in the larger.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-Array = np.ndarray[Any, Any]
+from convdiff.numerics.array import Array
 
 
 def aligned(baseline: Array, candidate: Array) -> tuple[Array, Array]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from convdiff.compare.exact import Scales
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import Format
-
-Array = np.ndarray[Any, Any]
 
 SCREEN = 8.0
 """c of the screen; what is measured of direct convolutions stays below it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,10 @@ from convdiff.compare.align import aligned
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
 from convdiff.compare.reference import Reference
+from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
 from convdiff.plan.cell import Cell, Observation
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
 from convdiff.numerics.floats import format_of, ulps
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
+from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
 from convdiff.numerics.floats import FORMATS, round_fraction, round_to
 from convdiff.worker.windows import windows
-
-Array = np.ndarray[Any, Any]
 
 CHUNK = 1 << 16
 """Outputs summed at once, so that the sums and their errors stay in the cache."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,9 @@ from convdiff.case.model import Convolution
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
 from convdiff.compare.term_scales import Places
+from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import Format, format_of
-
-Array = np.ndarray[Any, Any]
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""

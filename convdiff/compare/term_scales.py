@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import Scales
+from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.windows import windows
-
-Array = np.ndarray[Any, Any]
 
 TABLE = 1 << 15
 """Inputs copied at once, so that they stay in the cache …"""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
+from convdiff.numerics.array import Array
 from convdiff.order.attribute import attribute
-from convdiff.order.divergence import parting
-from convdiff.order.explain import Explanation
+from convdiff.order.divergence import divergence
+from convdiff.order.orders import Orders
 from convdiff.order.reveal.refusal import Refusal
-from convdiff.order.tree.describe import described
+from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
-Array = np.ndarray[Any, Any]
 Status = Literal["proved", "partial", "unexplained"]
 Side = Literal["baseline", "candidate"]
 
@@ -47,7 +47,7 @@ class Parted:
 
 
 @dataclass(frozen=True)
-class Why:
+class Explanation:
     """The explanation of one comparison. No cause without its proof."""
 
     status: Status
@@ -64,14 +64,14 @@ class Why:
     """Every channel answered every reading; else a sample of them, beside the replays."""
 
 
-def why(
-    baseline: Explanation,
-    candidate: Explanation,
+def explain_difference(
+    baseline: Orders,
+    candidate: Orders,
     outputs: tuple[Array, Array],
     worst: tuple[int, int, int, int] | None,
     *,
     strict: bool,
-) -> Why:
+) -> Explanation:
     """Explain the differences of two outputs (NHWC) whose kernels were explained.
 
     worst: where both sides' partial sums are followed to the node where they part.
@@ -83,11 +83,11 @@ def why(
     status: Status = "proved" if not found.unproven else "partial"
     if found.unproven == len(where):
         status = "unexplained"
-    explanations: tuple[tuple[Side, Explanation], ...] = (
+    explanations: tuple[tuple[Side, Orders], ...] = (
         ("baseline", baseline),
         ("candidate", candidate),
     )
-    return Why(
+    return Explanation(
         status=status,
         causes=found.counts,
         unexplained=found.unproven,
@@ -101,13 +101,13 @@ def why(
     )
 
 
-def _orders(side: Side, found: Explanation) -> list[SideOrder]:
+def _orders(side: Side, found: Orders) -> list[SideOrder]:
     return [
         SideOrder(
             side,
             one.count,
             notation(one.order.tree),
-            described(one.order.tree, found.geometry.filter_hwio) + one.order.arithmetic.words,
+            describe(one.order.tree, found.geometry.filter_hwio) + one.order.arithmetic.words,
             len(one.order.tree.fused_taps()),
         )
         for one in found.orders
@@ -119,8 +119,8 @@ def _flat(where: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _parted(
-    baseline: Explanation,
-    candidate: Explanation,
+    baseline: Orders,
+    candidate: Orders,
     shapes: list[tuple[int, ...]],
     worst: tuple[int, int, int, int] | None,
 ) -> Parted | None:
@@ -130,7 +130,7 @@ def _parted(
     for explanation, element in zip((baseline, candidate), elements, strict=True):
         if explanation.which().reshape(-1)[element] < 0:
             return None
-    found = parting(baseline, candidate, *elements)
+    found = divergence(baseline, candidate, *elements)
     if found is None:
         return None
     names = tuple(baseline.geometry.name(leaf) for leaf in found.terms)

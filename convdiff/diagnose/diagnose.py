@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convdiff.behaviour.behaviour import Probed
+from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
@@ -21,7 +21,7 @@ HEAVY = 5e9
 """Products in one cell; above, only what looks unusual is probed."""
 
 
-Examine = Callable[[Cell], "Probed | None"]
+Examine = Callable[[Cell], "Behaviour | None"]
 """Says what probes found in a cell; None where it was not probed."""
 
 
@@ -42,7 +42,7 @@ def diagnose(
         for comparison in comparisons
         if comparison.axis == "repeat" and comparison.difference and comparison.difference.differing
     }
-    probed: dict[Cell, Probed] = {}
+    probed: dict[Cell, Behaviour] = {}
     if examine is not None:
         for cell in cells_to_probe(case, comparisons):
             found = None if cell in unstable else examine(cell)
@@ -50,8 +50,8 @@ def diagnose(
                 probed[cell] = found
     findings = []
     for comparison in comparisons:
-        baseline = probed.get(comparison.baseline, Probed(None, None))
-        candidate = probed.get(comparison.candidate, Probed(None, None))
+        baseline = probed.get(comparison.baseline, Behaviour(None, None))
+        candidate = probed.get(comparison.candidate, Behaviour(None, None))
         fits = candidate.fits or baseline.fits
         if fits is None and comparison.screen_ratio > 1:
             fits = _fit_data(case, comparison, reference, outputs)

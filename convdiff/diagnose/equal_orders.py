@@ -10,8 +10,8 @@ import numpy as np
 from convdiff.compare.align import aligned
 from convdiff.diagnose.explaining import Explainer, is_light
 from convdiff.diagnose.safe_lengths import SafeLengths
-from convdiff.order.explain import Explanation
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
+from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order
 from convdiff.plan.cell import Cell
 from convdiff.plan.expand import Plan
@@ -47,7 +47,7 @@ def prove(plan: Plan, found: Sequence[SafeLengths], explainer: Explainer) -> lis
     return proven
 
 
-def same_orders(baseline: Explanation, candidate: Explanation) -> bool:
+def same_orders(baseline: Orders, candidate: Orders) -> bool:
     """Return whether all elements that both have are proved to share their order.
 
     Only orders that every channel confirmed count: a sample is no proof for every input.
@@ -58,7 +58,7 @@ def same_orders(baseline: Explanation, candidate: Explanation) -> bool:
     return bool((one >= 0).all() and (one == other).all())
 
 
-def order_maps(baseline: Explanation, candidate: Explanation) -> tuple[Array, Array]:
+def order_maps(baseline: Orders, candidate: Orders) -> tuple[Array, Array]:
     """Return each aligned element's order as a number, NHWC: equal where orders are; -1 is none."""
     numbers: dict[Order, int] = {}
     maps = []

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
-from convdiff.diagnose.cause import why
+from convdiff.diagnose.cause import explain_difference
 from convdiff.diagnose.verdict import Finding, accepts
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.kernel import data_of, flat
 from convdiff.lab.store import Spool
-from convdiff.order.explain import Explanation, explain
+from convdiff.order.orders import Orders, orders_of
 from convdiff.order.reveal.kernel import Kernel
 from convdiff.plan.cell import Cell
 from convdiff.recording.pairing import Archive
@@ -36,9 +36,9 @@ class Explainer:
     ) -> None:
         self._tensors, self._spool, self._kernels = tensors, spool, kernels
         self._archive, self._left, self._asked = archive, budget, budget > 0
-        self.found: dict[Cell, Explanation] = {}
+        self.found: dict[Cell, Orders] = {}
 
-    def of(self, cell: Cell) -> Explanation | None:
+    def of(self, cell: Cell) -> Orders | None:
         """Return the orders of a cell's output, or None without an output or a budget.
 
         A recorded cell's are those that were found then.
@@ -52,7 +52,7 @@ class Explainer:
             observation = self._spool.get(cell)
             if observation is None or observation.output is None or self._left <= 0:
                 return None
-            explanation = explain(
+            explanation = orders_of(
                 self._kernels(cell),
                 data_of(cell, self._tensors),
                 flat(observation.output),
@@ -109,7 +109,7 @@ def _explained(
         return replace(finding, unasked=f"not looked for: {explainer.why_not(*sides)}")
     outputs = [o.output for o in observations if o is not None and o.output is not None]
     assert len(outputs) == 2, "an explained cell has an output"
-    found = why(
+    found = explain_difference(
         baseline,
         candidate,
         (outputs[0], outputs[1]),

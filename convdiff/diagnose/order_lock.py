@@ -9,8 +9,8 @@ from convdiff.case.model import Case
 from convdiff.diagnose.equal_orders import order_maps
 from convdiff.diagnose.explaining import Explainer
 from convdiff.diagnose.verdict import Finding
-from convdiff.order.explain import Explanation
-from convdiff.order.tree.describe import described
+from convdiff.order.orders import Orders
+from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
 UNPROVED = "the order is locked, but could not be proved on both sides"
@@ -53,8 +53,8 @@ def _unproved(finding: Finding, reason: str) -> Finding:
     return replace(finding, lock="unproved", evidence=(said, *finding.evidence))
 
 
-def _told(side: Explanation) -> str:
+def _told(side: Orders) -> str:
     """Say a side's first order, and how many more there are."""
     tree, more = side.orders[0].order.tree, len(side.orders) - 1
-    words = f"{notation(tree)}, {described(tree, side.geometry.filter_hwio)}"
+    words = f"{notation(tree)}, {describe(tree, side.geometry.filter_hwio)}"
     return words + (f", and {more} more" if more else "")

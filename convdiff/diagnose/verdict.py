@@ -10,7 +10,7 @@ from typing import Literal
 from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.cause import Why
+from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
 from convdiff.plan.cell import Observation
 
@@ -28,7 +28,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     fits: str | None = None
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
-    why: Why | None = None
+    why: Explanation | None = None
     """The orders of both sides and the cause, where they were asked for."""
     silent: bool = False
     """A side that was probed gave no answer."""

@@ -10,9 +10,8 @@ import numpy as np
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.lab.pool import Job, Pool
+from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits, Observation
-
-Array = np.ndarray[Any, Any]
 
 
 def observe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,17 +10,16 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.lab.jobs import geometry_of, measure
 from convdiff.lab.pool import Pool
+from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import Batch
 from convdiff.order.reveal.refusal import RefusedError
 from convdiff.plan.cell import Cell, NoBits
 
-Array = np.ndarray[Any, Any]
-
 
 class WorkerKernel:
-    """Implements `diagnose.order.kernel.Kernel`: shape, runtime and op are the cell's own."""
+    """Implements `order.reveal.kernel.Kernel`: shape, runtime and op are the cell's own."""
 
     def __init__(self, case: Case, cell: Cell, pool: Pool) -> None:
         self.geometry = geometry_of_cell(case, cell)

@@ -15,8 +15,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from convdiff.numerics.array import Array
 from convdiff.numerics.rounding import rounded
-from convdiff.order.geometry import Array
 
 #: The float64 bits that float32 drops, and their pattern at a tie.
 _DROPPED = np.int64(2**29 - 1)

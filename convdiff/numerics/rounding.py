@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
 
 #: The next wider format that products are summed in, where a kernel does so.
 WIDER = {"float32": "float64", "float16": "float32", "bfloat16": "float32"}

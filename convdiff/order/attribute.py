@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
 from convdiff.order.counterfactual import PARTS, changed, differences
-from convdiff.order.explain import Explanation
-from convdiff.order.geometry import Array
+from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order, replay
-from convdiff.order.replay.verification import same_bits
 
 #: Every cause by itself, and one pair that has a name of its own. Others that it takes several of
 #: are joined by "+" in this order, as in "order+accumulator".
@@ -47,7 +47,7 @@ class Attribution:
         return self.causes.count("")
 
 
-def attribute(a: Explanation, b: Explanation, pairs_a: Array, pairs_b: Array) -> Attribution:
+def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attribution:
     """Return why the elements of each pair differ.
 
     pairs_a, pairs_b: (m,) flat indices into the (positions, cout) outputs of the two sides, aligned
@@ -66,9 +66,7 @@ def attribute(a: Explanation, b: Explanation, pairs_a: Array, pairs_b: Array) ->
     return Attribution(tuple(causes.tolist()))
 
 
-def _causes(
-    a: Explanation, elements: Array, order_a: Order, order_b: Order, wanted: Array
-) -> Array:
+def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: Array) -> Array:
     """Return the cause of each element of side A, whose counterpart has the bits `wanted`."""
     parts = differences(order_a, order_b)
     causes = np.full(len(elements), "", object)
@@ -87,7 +85,7 @@ def _causes(
     return causes
 
 
-def _at(order: Order, side: Explanation, elements: Array) -> Array:
+def _at(order: Order, side: Orders, elements: Array) -> Array:
     """Return the replay of an order at flat elements of a side."""
     positions, channels = np.divmod(elements, side.geometry.cout)
     rows, row = np.unique(positions, return_inverse=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.order.explain import Explanation
+from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import partial_sums
 from convdiff.order.tree.tree import Tree
 
 
 @dataclass(frozen=True)
-class Parting:
+class Divergence:
     """Two partial sums of the same terms, the first to differ.
 
     terms: the leaves both have added (the bias is the leaf after the taps). node_a, node_b: the
@@ -26,7 +26,7 @@ class Parting:
     sum_b: float
 
 
-def parting(a: Explanation, b: Explanation, element_a: int, element_b: int) -> Parting | None:
+def divergence(a: Orders, b: Orders, element_a: int, element_b: int) -> Divergence | None:
     """Return where the sums of two elements part, or None where all common sums are equal.
 
     element_a, element_b: flat indices into the (positions, cout) outputs, both with a proven
@@ -44,7 +44,7 @@ def parting(a: Explanation, b: Explanation, element_a: int, element_b: int) -> P
     for _, node_a, node_b in sorted(common):
         one, other = sums_a[node_a], sums_b[node_b]
         if one != other and not (np.isnan(one) and np.isnan(other)):
-            return Parting(leaves_under(tree_a, node_a), node_a, node_b, one, other)
+            return Divergence(leaves_under(tree_a, node_a), node_a, node_b, one, other)
     return None
 
 
@@ -60,7 +60,7 @@ def leaves_under(tree: Tree, node: int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _sums(side: Explanation, element: int) -> tuple[Tree, dict[int, float]]:
+def _sums(side: Orders, element: int) -> tuple[Tree, dict[int, float]]:
     position, channel = divmod(element, side.geometry.cout)
     index = int(side.which()[position, channel])
     if index < 0:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
 from convdiff.order.replay.replay import Order, replay
 from convdiff.order.replay.rounding_candidates import arithmetics
-from convdiff.order.replay.verification import Trial, same_bits
+from convdiff.order.replay.verification import ObservedCall
 from convdiff.order.reveal.budget import Metered
 from convdiff.order.reveal.classify_refusal import classified
 from convdiff.order.reveal.confirm import confirm
@@ -39,9 +40,9 @@ class Found:
 
 
 def order_of(
-    kernel: Metered, position: int, channel: int, trials: Sequence[Trial], plus_zero: bool
+    kernel: Metered, position: int, channel: int, calls: Sequence[ObservedCall], plus_zero: bool
 ) -> Found | Refusal:
-    """Return the order of an element, proven by its replay on all trials, or a refusal.
+    """Return the order of an element, proven by its replay on all calls, or a refusal.
 
     All channels carry probes at first. Where that does not end in a proof, the channels may differ
     in their order: those that answer equal probes equally are trusted next, then its own.
@@ -50,7 +51,7 @@ def order_of(
     failure: Refusal | None = None
     for lanes in _trusted(kernel, position, channel):
         try:
-            return _proven(kernel, Site.at(kernel, position, channel, lanes), trials, plus_zero)
+            return _proven(kernel, Site.at(kernel, position, channel, lanes), calls, plus_zero)
         except RefusedError as refused:
             if refused.refusal.kind == "budget":
                 raise
@@ -89,7 +90,7 @@ def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
     return agrees
 
 
-def _proven(kernel: Metered, site: Site, trials: Sequence[Trial], plus_zero: bool) -> Found:
+def _proven(kernel: Metered, site: Site, calls: Sequence[ObservedCall], plus_zero: bool) -> Found:
     """Reveal and replay one element; Raises RefusedError where its bits are not reproduced."""
     check_units(kernel, site)
     tree = reveal_tree(kernel, site)
@@ -105,7 +106,7 @@ def _proven(kernel: Metered, site: Site, trials: Sequence[Trial], plus_zero: boo
                 replay(order, geometry, trial.data, place, lane),
                 trial.output[site.position : site.position + 1, lane],
             ).all()
-            for trial in trials
+            for trial in calls
         ):
             return Found(order, site.alike, confirm(kernel, site, tree))
     raise RefusedError(

@@ -19,6 +19,7 @@ import convdiff
 from convdiff.case.arrays import Tensors, digest
 from convdiff.case.expect import read_expect, write_expect
 from convdiff.case.model import ArraySpec, Case, Convolution
+from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.recording.model import (
     Entry,
@@ -33,7 +34,6 @@ from convdiff.recording.model import (
 from convdiff.recording.schema import KIND, VERSION, validator
 from convdiff.runtime.model import Interpreter, Runtime
 
-Array = np.ndarray[Any, Any]
 Header = dict[str, Any]
 Arrays = Mapping[str, Array]
 

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, hexes
 from convdiff.recording.codec import check_array, check_header, parsed
 from convdiff.recording.model import RecordingError, quoted
-
-Array = np.ndarray[Any, Any]
 
 MOST_BYTES = 2**28
 """A larger file is refused: JSON takes ten times the memory of what it says."""

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
+from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
-
-Array = np.ndarray[Any, Any]
-
 
 QUOTED = 200
 """Characters that a message quotes of a file, which may say anything."""

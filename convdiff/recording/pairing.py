@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from convdiff.behaviour.behaviour import Probed
+from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.compare.comparison import Comparison
 from convdiff.lab.kernel import data_of, flat, geometry_of_cell
-from convdiff.order.explain import Explanation
+from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, Observation
 from convdiff.plan.expand import Pairing, Plan
 from convdiff.recording.baseline import Baseline
@@ -52,14 +52,14 @@ class Archive:
             entry.cell: Observation(entry.cell, entry.output) for entry in self._entries.values()
         }
 
-    def probed(self, cell: Cell) -> Probed | None:
+    def probed(self, cell: Cell) -> Behaviour | None:
         """Return what probes found, None where only others of its runtime and op were probed."""
         entry = self._entry(cell)
         if entry.probes is not None:
             return restored_probes(entry.probes)
-        return None if (cell.runtime, cell.op) in self._probed else Probed(None, None)
+        return None if (cell.runtime, cell.op) in self._probed else Behaviour(None, None)
 
-    def explanation(self, cell: Cell) -> Explanation | None:
+    def explanation(self, cell: Cell) -> Orders | None:
         """Return a cell's orders, as far as their replay proves them again; None without any."""
         entry, home = self._entry(cell), self.homes[cell.runtime]
         if entry.orders is None or entry.output.size * home.case.conv.taps > self.replays:

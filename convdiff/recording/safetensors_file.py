@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
+from convdiff.numerics.array import Array
 from convdiff.recording.codec import check_array, check_header, parsed
 from convdiff.recording.model import RecordingError, quoted
-
-Array = np.ndarray[Any, Any]
 
 METADATA = "convdiff"
 """The one metadata key: with several, the library writes them in any order."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from convdiff.case.arrays import Tensors, digest
 from convdiff.case.model import Case
-
-Array = np.ndarray[Any, Any]
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import identical
 
 
 def unlike(
@@ -35,7 +31,7 @@ def unlike(
             continue
         if was is None or now is None:
             return f"not the same inputs: a {name} on one side only"
-        if not _same_bytes(was, now):
+        if not identical(was, now):
             shas = f"{digest(was)[:12]} against {digest(now)[:12]}"
             return f"not the same inputs: sha256 of the {name} {shas}"
     return None
@@ -43,10 +39,3 @@ def unlike(
 
 def _seen(tensors: Tensors, batch: int, length: int) -> tuple[Array, Array | None, Array]:
     return tensors.filter_hwio, tensors.bias, tensors.input_nhwc[:batch, :, :length]
-
-
-def _same_bytes(a: Array, b: Array) -> bool:
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    bits = np.dtype(f"u{a.dtype.itemsize}")
-    return np.array_equal(np.ascontiguousarray(a).view(bits), np.ascontiguousarray(b).view(bits))

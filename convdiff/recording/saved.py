@@ -6,15 +6,16 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
-from convdiff.behaviour.behaviour import Probed, Traits
-from convdiff.order.explain import Explained, Explanation
-from convdiff.order.geometry import Array, Geometry
+from convdiff.behaviour.behaviour import Behaviour, Traits
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
+from convdiff.order.geometry import Geometry
+from convdiff.order.orders import Orders, ProvedOrder
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
-from convdiff.order.replay.verification import same_bits
 from convdiff.order.reveal.refusal import KINDS, Refusal
 from convdiff.order.tree.loop_nest import Item, Leaf, Loop, terms_of, tree_of
-from convdiff.order.tree.notation import notation, parsed_nest
+from convdiff.order.tree.notation import notation, parse_nest
 from convdiff.recording.model import (
     RecordingError,
     SavedOrder,
@@ -27,7 +28,7 @@ LONG = 64
 """Characters that the notation of an order takes at most for each of its terms."""
 
 
-def saved_orders(found: Explanation) -> SavedOrders:
+def saved_orders(found: Orders) -> SavedOrders:
     """Return an explanation's orders as plain data."""
     return SavedOrders(
         tuple(
@@ -41,7 +42,7 @@ def saved_orders(found: Explanation) -> SavedOrders:
 
 def restored(
     saved: SavedOrders, geometry: Geometry, data: Data, output: Array, file: str
-) -> Explanation:
+) -> Orders:
     """Return the explanation that was saved, less what a replay on the data does not prove again.
 
     output: (positions, cout), as kernels give it. Raises RecordingError for orders that are none.
@@ -53,15 +54,15 @@ def restored(
             proven = np.asarray(saved.which == number)
             proven &= _replayed(order, geometry, data, output, proven)
             if proven.any():
-                orders.append(Explained(order, proven, one.confirmed))
+                orders.append(ProvedOrder(order, proven, one.confirmed))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             said = f"{file}: damaged: no summation order: {quoted(error)}"
             raise RecordingError(said) from None
     refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
-    return Explanation(geometry, data, output, tuple(orders), refusals, 0)
+    return Orders(geometry, data, output, tuple(orders), refusals, 0)
 
 
-def saved_probes(found: Probed) -> SavedProbes:
+def saved_probes(found: Behaviour) -> SavedProbes:
     """Return what probes found as plain data."""
     if found.traits is None:
         return SavedProbes({}, found.fits, silent=True)
@@ -70,12 +71,12 @@ def saved_probes(found: Probed) -> SavedProbes:
     )
 
 
-def restored_probes(saved: SavedProbes) -> Probed:
+def restored_probes(saved: SavedProbes) -> Behaviour:
     """Return what was saved; traits that are not known are left out."""
     if saved.silent:
-        return Probed(None, saved.fits)
+        return Behaviour(None, saved.fits)
     known = {field.name for field in fields(Traits)}
-    return Probed(Traits(**{k: v for k, v in saved.traits.items() if k in known}), saved.fits)
+    return Behaviour(Traits(**{k: v for k, v in saved.traits.items() if k in known}), saved.fits)
 
 
 def _order(saved: SavedOrder, geometry: Geometry) -> Order:
@@ -83,7 +84,7 @@ def _order(saved: SavedOrder, geometry: Geometry) -> Order:
         raise ValueError(f"{len(saved.notation):,} characters for {geometry.leaves} terms")
     if saved.arithmetic["dtype"] != geometry.dtype:
         raise ValueError(f"it gives {saved.arithmetic['dtype']}, not {geometry.dtype}")
-    nest = parsed_nest(saved.notation)
+    nest = parse_nest(saved.notation)
     if _idle(nest):  # a billion times nothing would be as many terms, and take as long
         raise ValueError("a repetition of nothing")
     if terms_of(nest) != geometry.leaves:  # counted before it is written out

@@ -10,9 +10,9 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from convdiff.compare.difference import differs
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, ulps
 
-Array = np.ndarray[Any, Any]
 Axis = Literal["length", "batch"]
 
 AXES = {"batch": 0, "length": -2}

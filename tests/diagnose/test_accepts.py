@@ -9,12 +9,12 @@ from findings import CELL
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
-from convdiff.diagnose.cause import Why
+from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.verdict import Finding, accepts, outcome_of
 from convdiff.plan.cell import Observation
 
 SMALL = Comparison("device", CELL, CELL, Difference(4, 1, 1e-6, 3), screen_ratio=0.5)
-PROOF = Why("proved", {"order": 1}, 0, {}, (), None, ())
+PROOF = Explanation("proved", {"order": 1}, 0, {}, (), None, ())
 
 
 def rounding(comparison: Comparison, **more: object) -> Finding:

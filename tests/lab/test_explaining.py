@@ -11,10 +11,10 @@ import pytest
 from program import REPOSITORY, convdiff
 
 import convdiff as package
-from convdiff.diagnose.cause import why
+from convdiff.diagnose.cause import explain_difference
 from convdiff.diagnose.equal_orders import same_orders
-from convdiff.order.explain import explain as explain_kernel
 from convdiff.order.geometry import Geometry
+from convdiff.order.orders import orders_of as explain_kernel
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import CallableKernel
 
@@ -218,7 +218,7 @@ def test_a_cause_is_named_for_each_differing_pair_and_for_no_other() -> None:
     outputs = sequential(*data), backwards(*data)
     count = int(np.count_nonzero(outputs[0] != outputs[1]))
     assert count
-    found = why(one, other, outputs, None, strict=False)
+    found = explain_difference(one, other, outputs, None, strict=False)
     assert found.status == "proved"
     assert found.causes == {"order": count}
 
@@ -231,7 +231,9 @@ def test_a_side_without_an_order_leaves_no_cause() -> None:
         return sequential(x, w, b) * np.float32(1 + 2**-20 * rng.integers(2))
 
     one, other = explained(sequential, data), explained(random_order, data)
-    found = why(one, other, (sequential(*data), random_order(*data) * 2), None, strict=False)
+    found = explain_difference(
+        one, other, (sequential(*data), random_order(*data) * 2), None, strict=False
+    )
     assert found.status == "unexplained"
     assert not found.causes
     assert {refusal.kind for refusal in found.refusals} == {"unstable"}

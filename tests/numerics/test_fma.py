@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from convdiff.numerics.array import Array
 from convdiff.numerics.fma import fma
 from convdiff.numerics.rounding import rounded
-from convdiff.order.geometry import Array
 
 #: name -> (significant bits, exponent of the smallest subnormal, largest finite value)
 FORMATS = {

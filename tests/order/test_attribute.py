@@ -8,28 +8,28 @@ from synthetic import Machine, orders_kernel, tree_kernel
 
 from convdiff.order.attribute import Attribution, attribute
 from convdiff.order.counterfactual import changed, differences
-from convdiff.order.divergence import parting
-from convdiff.order.explain import Explanation, explain
+from convdiff.order.divergence import divergence
 from convdiff.order.geometry import Geometry
+from convdiff.order.orders import Orders, orders_of
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal.kernel import CallableKernel
-from convdiff.order.tree.notation import notation, parsed
+from convdiff.order.tree.notation import notation, parse
 from convdiff.order.tree.tree import Tree
 
 WIDE = Geometry((1, 1, 60, 1), (1, 9, 1, 6))
 WIDE_BIAS = Geometry((1, 1, 60, 1), (1, 9, 1, 6), bias=True)
 
 
-def side(text: str, geometry: Geometry = WIDE, machine: Machine | None = None) -> Explanation:
-    kernel = CallableKernel(tree_kernel(parsed(text), geometry, machine), geometry)
-    found = explain(kernel, random_data(geometry, 3))
+def side(text: str, geometry: Geometry = WIDE, machine: Machine | None = None) -> Orders:
+    kernel = CallableKernel(tree_kernel(parse(text), geometry, machine), geometry)
+    found = orders_of(kernel, random_data(geometry, 3))
     assert found.status == "proved"
     return found
 
 
-def causes(a: Explanation, b: Explanation) -> Attribution:
+def causes(a: Orders, b: Orders) -> Attribution:
     differing = np.flatnonzero((a.output != b.output).reshape(-1))
     assert len(differing) > 20
     return attribute(a, b, differing, differing)
@@ -78,7 +78,7 @@ def test_a_wider_accumulator_is_the_cause() -> None:
 def test_a_cause_is_named_only_if_it_alone_gives_the_other_bits() -> None:
     # float16 summed in float32 in a chain, and in float16 pairwise: often it takes both.
     geometry = Geometry((1, 1, 40, 8), (1, 9, 8, 4), dtype="float16")
-    chain, pairs = parsed("[0..71]"), parsed("[<0..63> <64..71>]")
+    chain, pairs = parse("[0..71]"), parse("[<0..63> <64..71>]")
     wide, narrow = Machine("float32"), Machine("float16")
     a = side(notation(chain), geometry, wide)
     b = side(notation(pairs), geometry, narrow)
@@ -103,11 +103,11 @@ def run(tree: Tree, geometry: Geometry, machine: Machine) -> np.ndarray:
 
 
 def test_a_sum_that_starts_from_zero_differs_in_the_sign_of_zero_and_in_nothing_else() -> None:
-    plain = tree_kernel(parsed("[0..8]*"), WIDE)
+    plain = tree_kernel(parse("[0..8]*"), WIDE)
     shape = WIDE.input_nhwc
     data = Data(np.full(shape, -0.0, np.float32), np.ones(WIDE.filter_hwio, np.float32), None)
     kernels = [plain, lambda x, w, b: plain(x, w, b) + np.float32(0)]
-    a, b = (explain(CallableKernel(fn, WIDE), data) for fn in kernels)
+    a, b = (orders_of(CallableKernel(fn, WIDE), data) for fn in kernels)
     elements = np.arange(a.output.size)
     assert (np.signbit(a.output) != np.signbit(b.output)).all()
     assert set(attribute(a, b, elements, elements).causes) == {"zero sign"}
@@ -135,7 +135,7 @@ def test_all_that_differs_together_makes_the_other_order(
 ) -> None:
     formats = {"accumulator": "float64", "inputs": "tf32", "": "float32"}
     arithmetic = Arithmetic(**({narrow: formats[narrow]} if narrow else {}))
-    a, b = Order(parsed(one)), Order(parsed(other), arithmetic)
+    a, b = Order(parse(one)), Order(parse(other), arithmetic)
     assert differences(a, b) == differences(b, a) == expected
     assert changed(a, b, expected) == b
     assert changed(b, a, expected) == a
@@ -150,14 +150,14 @@ def test_bits_that_all_changes_together_do_not_give_have_no_cause() -> None:
 
 def test_without_a_proof_there_is_no_cause() -> None:
     a = side("[0..8]")
-    proved = orders_kernel(lambda p, c: parsed("[0..8]*"), WIDE)
+    proved = orders_kernel(lambda p, c: parse("[0..8]*"), WIDE)
 
     def partly(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
         y = proved(x, w, b)
         y[0, 0, 50] = (y[0, 0, 50].astype(np.float16) + np.float16(3)).astype(np.float32)
         return np.asarray(y)
 
-    b = explain(CallableKernel(partly, WIDE), random_data(WIDE, 3))
+    b = orders_of(CallableKernel(partly, WIDE), random_data(WIDE, 3))
     assert b.status == "partial"
     found = attribute(a, b, np.array([0, 300, 301]), np.array([0, 300, 301]))
     assert found.causes == ("fma", "", "")
@@ -168,9 +168,9 @@ def test_elements_of_other_lengths_are_aligned_by_the_caller() -> None:
     short = Geometry((1, 1, 30, 1), (1, 9, 1, 6))
     a, b = side("[0..8]", short), side("[0..8]*")
     data = random_data(WIDE, 3)
-    kernel = CallableKernel(tree_kernel(parsed("[0..8]"), short), short)
+    kernel = CallableKernel(tree_kernel(parse("[0..8]"), short), short)
     data = type(data)(data.input_nhwc[:, :, :30], data.filter_hwio, None)
-    a = explain(kernel, data)
+    a = orders_of(kernel, data)
     pairs = np.arange(22 * 6)
     differing = pairs[(a.output.reshape(-1) != b.output.reshape(-1)[: len(pairs)])]
     assert set(attribute(a, b, differing, differing).causes) == {"fma"}
@@ -181,7 +181,7 @@ def test_the_first_sums_that_part_are_those_of_the_same_terms() -> None:
     a = side("((((0+1)+2)+3)+4)", geometry)
     b = side("(((0+1)+(2+3))+4)", geometry)
     element = int(np.flatnonzero(a.output != b.output)[0])
-    found = parting(a, b, element, element)
+    found = divergence(a, b, element, element)
     assert found is not None
     assert found.terms == (0, 1, 2, 3)
     x = a.data.input_nhwc.ravel()[element : element + 5]
@@ -192,4 +192,4 @@ def test_the_first_sums_that_part_are_those_of_the_same_terms() -> None:
 
 def test_equal_sums_do_not_part() -> None:
     a = side("[0..8]")
-    assert parting(a, a, 5, 5) is None
+    assert divergence(a, a, 5, 5) is None

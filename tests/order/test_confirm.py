@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from synthetic import Machine, orders_kernel, random_tree, tree_kernel
 
-from convdiff.order.explain import explain
 from convdiff.order.geometry import Geometry
+from convdiff.order.orders import orders_of
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal import confirm as confirming
 from convdiff.order.reveal import mask_probes as readings
@@ -19,7 +19,7 @@ from convdiff.order.reveal.fma_probes import mark_fused
 from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.reveal.mask_probes import Site
 from convdiff.order.reveal.refusal import RefusedError
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.notation import parse
 from convdiff.order.tree.tree import Tree
 
 WHERE: dict[str, Callable[[int, int], bool]] = {
@@ -44,9 +44,9 @@ def test_an_element_that_differs_in_one_node_has_its_own_order(
     taps: int, one: str, other: str, where: str
 ) -> None:
     geometry = Geometry((1, 1, taps + 5, 1), (1, taps, 1, 8))
-    usual, odd = parsed(one), parsed(other)
+    usual, odd = parse(one), parse(other)
     fn = orders_kernel(lambda p, c: odd if WHERE[where](p, c) else usual, geometry)
-    found = explain(CallableKernel(fn, geometry), random_data(geometry, 3))
+    found = orders_of(CallableKernel(fn, geometry), random_data(geometry, 3))
     assert found.status == "proved"
     assert found.confirmed
     which = found.which()
@@ -57,7 +57,7 @@ def test_an_element_that_differs_in_one_node_has_its_own_order(
 def test_large_outputs_are_watched_at_all_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readings, "_ANSWERS", 100)
     geometry = Geometry((1, 1, 90, 1), (1, 40, 1, 8))
-    one, other = parsed("[0..39]*"), parsed("[0 2* 1* 3..39*]")
+    one, other = parse("[0..39]*"), parse("[0 2* 1* 3..39*]")
     fn = orders_kernel(lambda p, c: other if p % 2 else one, geometry)
     kernel = CallableKernel(fn, geometry)
     largest = []
@@ -68,7 +68,7 @@ def test_large_outputs_are_watched_at_all_positions(monkeypatch: pytest.MonkeyPa
         return probe(batches, positions)
 
     monkeypatch.setattr(kernel, "probe", watched)
-    found = explain(kernel, random_data(geometry, 3))
+    found = orders_of(kernel, random_data(geometry, 3))
     assert max(largest) == 1
     for p, row in enumerate(found.which()):
         assert {found.orders[k].order.tree for k in row} == {other if p % 2 else one}
@@ -91,15 +91,15 @@ def test_the_answers_that_a_tree_predicts_are_given(dtype: str, seed: int) -> No
 
 def test_an_element_that_answers_otherwise_than_its_own_tree_is_refused() -> None:
     geometry = Geometry((1, 1, 12, 1), (1, 9, 1, 4))
-    fn = tree_kernel(parsed("[0..8]"), geometry)
+    fn = tree_kernel(parse("[0..8]"), geometry)
     kernel = Metered(CallableKernel(fn, geometry), 100)
     with pytest.raises(RefusedError, match="answers otherwise"):
-        confirm(kernel, Site.at(kernel, 0, 0), parsed("[0 2 1 3..8]"))
+        confirm(kernel, Site.at(kernel, 0, 0), parse("[0 2 1 3..8]"))
 
 
 def sampled(taps: int, odd: Tree) -> tuple[bool, int, np.ndarray]:
     geometry = Geometry((1, 1, taps, 1), (1, taps, 1, 8))
-    usual = parsed(f"[0..{taps - 1}]")
+    usual = parse(f"[0..{taps - 1}]")
     fn = orders_kernel(lambda p, c: odd if c == 5 else usual, geometry)
     kernel = Metered(CallableKernel(fn, geometry), 20_000)
     site = Site.at(kernel, 0, 0)
@@ -109,12 +109,12 @@ def sampled(taps: int, odd: Tree) -> tuple[bool, int, np.ndarray]:
 def test_too_many_readings_are_sampled_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirming, "_FEW_CALLS", 10)
     monkeypatch.setattr(confirming, "_PRODUCTS", 0)
-    whole, calls, alike = sampled(64, parsed("[<0..31> <32..63>]"))
+    whole, calls, alike = sampled(64, parse("[<0..31> <32..63>]"))
     assert (whole, calls) == (False, 8)
     assert alike.tolist() == [True] * 5 + [False] + [True] * 2
     geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8))
-    kernel = CallableKernel(tree_kernel(parsed("[0..63]"), geometry), geometry)
-    found = explain(kernel, random_data(geometry, 3))
+    kernel = CallableKernel(tree_kernel(parse("[0..63]"), geometry), geometry)
+    found = orders_of(kernel, random_data(geometry, 3))
     assert (found.status, found.confirmed) == ("proved", False)
 
 
@@ -127,13 +127,13 @@ def test_a_sample_gives_each_channel_other_readings_in_each_call() -> None:
 
 def test_a_budget_too_small_for_all_readings_gets_a_sample() -> None:
     geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8))
-    kernel = CallableKernel(tree_kernel(parsed("[0..63]"), geometry), geometry)
-    found = explain(kernel, random_data(geometry, 3), budget=100)
+    kernel = CallableKernel(tree_kernel(parse("[0..63]"), geometry), geometry)
+    found = orders_of(kernel, random_data(geometry, 3), budget=100)
     assert (found.status, found.confirmed) == ("proved", False)
 
 
 def test_one_channel_needs_no_confirmation() -> None:
     geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 1))
-    kernel = CallableKernel(tree_kernel(parsed("[0..63]"), geometry), geometry)
-    found = explain(kernel, random_data(geometry, 3), budget=170)
+    kernel = CallableKernel(tree_kernel(parse("[0..63]"), geometry), geometry)
+    found = orders_of(kernel, random_data(geometry, 3), budget=170)
     assert (found.status, found.confirmed) == ("proved", True)

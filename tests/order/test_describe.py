@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from convdiff.order.tree.describe import described
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.describe import describe
+from convdiff.order.tree.notation import parse
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ from convdiff.order.tree.notation import parsed
     ],
 )
 def test_an_order_in_words(text: str, filter_hwio: tuple[int, int, int, int], words: str) -> None:
-    assert described(parsed(text), filter_hwio) == words
+    assert describe(parse(text), filter_hwio) == words

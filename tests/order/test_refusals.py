@@ -18,23 +18,24 @@ from nontrees import (
 )
 from synthetic import Machine, tree_kernel
 
+from convdiff.numerics.array import Array
 from convdiff.order.element import _cross_check
-from convdiff.order.explain import Explanation, explain
-from convdiff.order.geometry import Array, Geometry
+from convdiff.order.geometry import Geometry
+from convdiff.order.orders import Orders, orders_of
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.reveal.mask_probes import Site
 from convdiff.order.reveal.refusal import RefusedError
 from convdiff.order.reveal.reveal import reveal_tree
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.notation import parse
 
 SQUARE = Geometry((1, 6, 6, 3), (3, 3, 3, 4))
 WITH_BIAS = Geometry((1, 6, 6, 3), (3, 3, 3, 4), bias=True)
 
 
-def explained(make: Callable[[Geometry], Convolution], geometry: Geometry) -> Explanation:
+def explained(make: Callable[[Geometry], Convolution], geometry: Geometry) -> Orders:
     kernel = CallableKernel(make(geometry), geometry)
-    return explain(kernel, random_data(geometry, 77), budget=3000)
+    return orders_of(kernel, random_data(geometry, 77), budget=3000)
 
 
 @pytest.mark.parametrize("geometry", [SQUARE, WITH_BIAS])
@@ -89,7 +90,7 @@ def test_sums_narrowed_half_way_are_read_but_not_replayed() -> None:
 def test_a_kernel_of_another_shape_is_an_error_that_names_both() -> None:
     kernel = CallableKernel(lambda x, w, b: np.zeros((1, 2, 2, 4), np.float32), SQUARE)
     with pytest.raises(ValueError, match=r"returned shape \(1, 2, 2, 4\), expected \(1, 4, 4, 4\)"):
-        explain(kernel, random_data(SQUARE, 1))
+        orders_of(kernel, random_data(SQUARE, 1))
 
 
 def pairs_apart_from_zero(geometry: Geometry) -> Convolution:
@@ -114,12 +115,12 @@ def test_readings_that_no_tree_has_together_are_found_by_pairs_not_needed_for_it
     with pytest.raises(RefusedError) as caught:
         _cross_check(kernel, Site.at(kernel, 0, 0), reveal_tree(kernel, Site.at(kernel, 0, 0)))
     assert caught.value.refusal.kind == "non-ultrametric"
-    assert explain(kernel, random_data(geometry, 77)).status != "proved"
+    assert orders_of(kernel, random_data(geometry, 77)).status != "proved"
 
 
 def test_a_reading_that_does_not_repeat_is_unstable() -> None:
     geometry = Geometry((1, 1, 12, 1), (1, 9, 1, 8))
-    chain, blocks = (tree_kernel(parsed(t), geometry) for t in ("[0..8]", "[[0..3] [4..8]]"))
+    chain, blocks = (tree_kernel(parse(t), geometry) for t in ("[0..8]", "[[0..3] [4..8]]"))
     steady = CallableKernel(chain, geometry)
     tree = reveal_tree(steady, Site.at(steady, 0, 0))
     state = {"calls": 0}
@@ -150,26 +151,26 @@ def test_a_reading_is_checked_before_it_is_used(answer: float, kind: str) -> Non
 
 def test_a_kernel_that_flushes_subnormal_numbers_is_said_to() -> None:
     geometry = Geometry((1, 1, 30, 1), (1, 9, 1, 8), dtype="float16")
-    chain = tree_kernel(parsed("[0..8]"), geometry, Machine("float32"))
+    chain = tree_kernel(parse("[0..8]"), geometry, Machine("float32"))
 
     def flushing(x: Array, w: Array, b: Array | None) -> Array:
         return np.asarray(chain(x, np.where(np.abs(w) < 2.0**-14, 0, w).astype(w.dtype), b))
 
-    found = explain(CallableKernel(flushing, geometry), random_data(geometry, 77))
+    found = orders_of(CallableKernel(flushing, geometry), random_data(geometry, 77))
     assert found.status == "unexplained"
     assert "flushes subnormal float16 numbers" in found.refusals[0].reason
 
 
 def test_a_missing_term_is_no_flushed_number() -> None:
     geometry = Geometry((1, 1, 30, 1), (1, 9, 1, 8), dtype="float16")
-    shorter = tree_kernel(parsed("[0..8]"), geometry, Machine("float32"))
+    shorter = tree_kernel(parse("[0..8]"), geometry, Machine("float32"))
 
     def dropping(x: Array, w: Array, b: Array | None) -> Array:
         kept = w.copy()
         kept[:, 4] = 0
         return np.asarray(shorter(x, kept, b))
 
-    found = explain(CallableKernel(dropping, geometry), random_data(geometry, 77))
+    found = orders_of(CallableKernel(dropping, geometry), random_data(geometry, 77))
     assert found.status == "unexplained"
     assert "flushes" not in found.refusals[0].reason
     assert "1 of them are missing" in found.refusals[0].reason
@@ -232,7 +233,7 @@ def test_a_transform_with_a_nan_in_it_is_one_still() -> None:
 
 
 def test_a_function_may_change_its_inputs() -> None:
-    plain = tree_kernel(parsed("[0..26]"), SQUARE)
+    plain = tree_kernel(parse("[0..26]"), SQUARE)
 
     def changing(x: Array, w: Array, b: Array | None) -> Array:
         y = plain(x, w, b)
@@ -242,7 +243,7 @@ def test_a_function_may_change_its_inputs() -> None:
 
     data = random_data(SQUARE, 77)
     before = data.input_nhwc.copy(), data.filter_hwio.copy()
-    found = explain(CallableKernel(changing, SQUARE), data)
+    found = orders_of(CallableKernel(changing, SQUARE), data)
     assert found.status == "proved"
     assert (data.input_nhwc == before[0]).all()
     assert (data.filter_hwio == before[1]).all()

@@ -16,7 +16,7 @@ from convdiff.order.replay import replay as module
 from convdiff.order.replay.replay import Data, Order, partial_sums, replay
 from convdiff.order.replay.schedule import JOIN, MANY, PUSH, compiled
 from convdiff.order.replay.verification import random_data
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.notation import parse
 
 
 @soak(1000, database=None, suppress_health_check=list(HealthCheck))
@@ -55,13 +55,13 @@ def test_replay_of_blocks_equals_a_loop_in_plain_numpy() -> None:
         total = part if block == 0 else total + part
     assert data.bias is not None
     expected = total + data.bias
-    found = replay(Order(parsed("[([0..7])^3+8 b]")), geometry, data)
+    found = replay(Order(parse("[([0..7])^3+8 b]")), geometry, data)
     np.testing.assert_array_equal(found[0], expected)
 
 
 def test_partial_sums_are_those_of_every_node() -> None:
     geometry = Geometry((1, 1, 9, 1), (1, 5, 1, 2))
-    data, tree = random_data(geometry, 1), parsed("(((0+1)+(2+3))+4*)")
+    data, tree = random_data(geometry, 1), parse("(((0+1)+(2+3))+4*)")
     sums = partial_sums(Order(tree), geometry, data, 2, 1)
     x, w = data.input_nhwc.ravel()[2:7], data.filter_hwio.reshape(5, 2)[:, 1]
     p = x * w
@@ -78,11 +78,11 @@ def test_infinities_and_nans_are_replayed_without_a_warning() -> None:
         None,
     )
     with np.errstate(all="raise"):
-        found = replay(Order(parsed("(0+1)")), geometry, data)
+        found = replay(Order(parse("(0+1)")), geometry, data)
     assert np.isnan(found).all()
 
 
 def test_an_order_of_other_terms_is_refused() -> None:
     geometry = Geometry((1, 1, 9, 1), (1, 5, 1, 1), True)
     with pytest.raises(ValueError, match="an order of 5 leaves for 6"):
-        replay(Order(parsed("[0..4]")), geometry, random_data(geometry, 1))
+        replay(Order(parse("[0..4]")), geometry, random_data(geometry, 1))

@@ -15,7 +15,7 @@ from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.reveal.mask_probes import Site
 from convdiff.order.reveal.refusal import RefusedError
 from convdiff.order.reveal.reveal import reveal_tree
-from convdiff.order.tree.notation import notation, parsed
+from convdiff.order.tree.notation import notation, parse
 from convdiff.order.tree.tree import Tree
 
 
@@ -80,7 +80,7 @@ def test_one_output_channel_is_enough(taps: int, bias: bool, seed: int) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_more_terms_than_the_output_can_count_are_read_in_bins(dtype: str) -> None:
     # 2100 is beyond what either format counts: unbinned readings would be rounded.
-    tree = parsed("[([0..524])^4+525]")
+    tree = parse("[([0..524])^4+525]")
     found, calls = revealed(tree, dtype, "float32", 512)
     assert found == tree
     # A group is read in the bins that hold it only: all bins for all pairs took half as many more.
@@ -89,28 +89,28 @@ def test_more_terms_than_the_output_can_count_are_read_in_bins(dtype: str) -> No
 
 def test_a_chain_added_backwards_takes_no_call_per_leaf() -> None:
     taps = 300
-    tree = parsed(f"[({taps - 1})^{taps}-1]")
+    tree = parse(f"[({taps - 1})^{taps}-1]")
     found, calls = revealed(tree, "float32", "float32", taps)
     assert found == tree
     assert calls <= 12
 
 
 def test_nests_of_2304_taps_take_less_than_forty_calls() -> None:
-    tree = parsed("[([0..287]*)^8+288 b]")
+    tree = parse("[([0..287]*)^8+288 b]")
     found, calls = revealed(tree, "float32", "float32", 256)
     assert found == tree
     assert calls <= 30
 
 
 def test_equal_additions_with_and_without_fusing_are_told_apart() -> None:
-    plain, fused = parsed("[0..20]"), parsed("[0..20]*")
+    plain, fused = parse("[0..20]"), parse("[0..20]*")
     assert revealed(plain, "float32", "float32", 8)[0] == plain
     assert revealed(fused, "float32", "float32", 8)[0] == fused
 
 
 def test_which_of_two_leaves_came_second_is_told() -> None:
     for text in ("((0+1*)+2)", "((0*+1)+2)"):
-        assert notation(revealed(parsed(text), "float32", "float32", 4)[0]) == text
+        assert notation(revealed(parse(text), "float32", "float32", 4)[0]) == text
 
 
 def test_an_exact_accumulator_has_no_order_to_reveal() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from kernels import CELL, Kernel
 
-from convdiff.behaviour.examine import probed
+from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance, ArraySpec, Case, Convolution
@@ -85,6 +85,10 @@ def judged(
     }
     case = case_of(conv, data, **expect)
     (finding,) = diagnose(
-        case, [comparison], Reference(conv, data), seen, partial(probed, case, measure=measure)
+        case,
+        [comparison],
+        Reference(conv, data),
+        seen,
+        partial(behaviour_of, case, measure=measure),
     )
     return finding

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 
 Convolution = Callable[[Array, Array, "Array | None"], Array]
 

@@ -22,7 +22,7 @@ from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Conv
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.notation import parse
 from convdiff.plan.cell import Cell, Op
 from convdiff.recording.model import (
     Entry,
@@ -122,7 +122,7 @@ def computed(case: Case, tensors: Tensors, cell: Cell, notation: str) -> Array:
         conv.groups,
     )
     data = Data(cut, tensors.filter_hwio, tensors.bias)
-    sums = replay(Order(parsed(notation), Arithmetic(zero_start=True)), geometry, data)
+    sums = replay(Order(parse(notation), Arithmetic(zero_start=True)), geometry, data)
     return sums.reshape(geometry.output_nhwc).astype(np.float32)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 from convdiff.order.tree.tree import Tree
 
 

@@ -15,11 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 import tensorflow as tf  # type: ignore[import-untyped,unused-ignore]
 
-from convdiff.order.explain import explain
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
+from convdiff.order.orders import orders_of
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal.kernel import CallableKernel
-from convdiff.order.tree.describe import described
+from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
 
@@ -42,7 +43,7 @@ def main(shapes: list[dict[str, object]]) -> None:
         kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
         kernel.calls = 0
         start = time.perf_counter()
-        found = explain(kernel, data)
+        found = orders_of(kernel, data)
         seconds = time.perf_counter() - start
         print(
             json.dumps(
@@ -52,7 +53,7 @@ def main(shapes: list[dict[str, object]]) -> None:
                     "calls": kernel.calls,
                     "seconds": seconds,
                     "orders": [[o.count, notation(o.order.tree)] for o in found.orders],
-                    "words": [described(o.order.tree, geometry.filter_hwio) for o in found.orders],
+                    "words": [describe(o.order.tree, geometry.filter_hwio) for o in found.orders],
                     "refusals": [refusal.reason for refusal in found.refusals],
                 }
             ),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convdiff.numerics.array import Array
 from convdiff.numerics.fma import fma, fma32
 from convdiff.numerics.rounding import WIDER, rounded, storage
-from convdiff.order.geometry import Array
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.schedule import (
     ADD_LEAF,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
+from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import RefusedError
@@ -18,7 +20,7 @@ _ROUNDS = ((63, 16), (511, 6))
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class ObservedCall:
     """One call: its numbers, and the (positions, cout) output that the kernel gave."""
 
     data: Data
@@ -36,7 +38,7 @@ def random_data(geometry: Geometry, seed: int) -> Data:
     )
 
 
-def run_trials(kernel: Kernel, data: Data, observed: Array | None) -> list[Trial]:
+def observe_calls(kernel: Kernel, data: Data, observed: Array | None) -> list[ObservedCall]:
     """Run the case's numbers and random ones, the first of each twice; the case comes first.
 
     observed: (positions, cout) output of an earlier run of the case, to be explained.
@@ -57,13 +59,7 @@ def run_trials(kernel: Kernel, data: Data, observed: Array | None) -> list[Trial
             raise RefusedError(
                 "unstable", f"two identical calls differed in {differing} of {one.size} elements"
             )
-    made = [random_data(geometry, seed) for seed in seeds[:-1]]
-    return [Trial(data, first), *(Trial(d, y) for d, y in zip(made, outputs, strict=False))]
-
-
-def same_bits(a: Array, b: Array) -> Array:
-    """Return where two float arrays of one type have the same bits; any NaN equals any NaN."""
-    raw = np.int64 if a.dtype == np.float64 else np.int32
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    same: Array = (a.view(raw) == b.view(raw)) | (np.isnan(a) & np.isnan(b))
-    return same
+    calls = [ObservedCall(data, first)]
+    for seed, output in zip(seeds[:-1], outputs, strict=False):
+        calls.append(ObservedCall(random_data(geometry, seed), output))
+    return calls

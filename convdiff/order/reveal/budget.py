@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import RefusedError
 

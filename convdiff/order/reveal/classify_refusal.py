@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from convdiff.order.replay.verification import random_data, same_bits
+from convdiff.numerics.bits import same_bits
+from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import Refusal
 

@@ -13,7 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 from convdiff.order.reveal.budget import Metered
 from convdiff.order.reveal.fma_probes import joins
 from convdiff.order.reveal.mask_probes import Site, asked, bins

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.mask_probes import Site, ask
 from convdiff.order.reveal.refusal import RefusedError

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from convdiff.order.geometry import Array, Geometry
+from convdiff.numerics.array import Array
+from convdiff.order.geometry import Geometry
 from convdiff.worker import probes
 
 

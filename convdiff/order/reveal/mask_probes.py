@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import RefusedError
 from convdiff.worker import probes

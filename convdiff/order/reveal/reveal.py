@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from convdiff.order.geometry import Array
+from convdiff.numerics.array import Array
 from convdiff.order.reveal.kernel import Kernel
 from convdiff.order.reveal.mask_probes import Site, masked
 from convdiff.order.reveal.refusal import RefusedError

@@ -11,7 +11,7 @@ from convdiff.order.tree.loop_nest import BIAS, Chain, Item, Leaf, Loop, Many, P
 from convdiff.order.tree.tree import Tree
 
 
-def described(tree: Tree, filter_hwio: tuple[int, int, int, int]) -> str:
+def describe(tree: Tree, filter_hwio: tuple[int, int, int, int]) -> str:
     """Return an order in one sentence, without a full stop.
 
     filter_hwio: (kh, kw, cin/groups, cout), for the names of the loops.

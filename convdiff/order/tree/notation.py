@@ -39,15 +39,15 @@ def notation(tree: Tree) -> str:
     """Return an order in the notation; with few terms, all parentheses are written."""
     if tree.leaves <= SMALL:
         return _explicit(tree)
-    return written(nest_of(tree))
+    return write_nest(nest_of(tree))
 
 
-def parsed(text: str) -> Tree:
+def parse(text: str) -> Tree:
     """Return the order that a notation says. Raises ValueError where it says none."""
-    return tree_of(parsed_nest(text))
+    return tree_of(parse_nest(text))
 
 
-def written(item: Item) -> str:
+def write_nest(item: Item) -> str:
     """Return a nest in the notation."""
     if isinstance(item, Leaf):
         return ("b" if item.index == BIAS else str(item.index)) + "*" * item.fused
@@ -67,7 +67,7 @@ def written(item: Item) -> str:
 
 
 def _row(items: tuple[Item, ...]) -> str:
-    return " ".join(written(item) for item in items)
+    return " ".join(write_nest(item) for item in items)
 
 
 def _explicit(tree: Tree) -> str:
@@ -78,7 +78,7 @@ def _explicit(tree: Tree) -> str:
     return said[-1]
 
 
-def parsed_nest(text: str) -> Item:
+def parse_nest(text: str) -> Item:
     """Return the nest that a notation says. Raises ValueError with the place of an error."""
     open_at: list[tuple[str, int]] = []
     rows: list[list[Item]] = [[]]

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from convdiff.explain_one import OneExplained
-from convdiff.order.explain import Explanation
+from convdiff.explain_one import ElementReport
 from convdiff.order.geometry import Geometry
-from convdiff.order.tree.describe import described
+from convdiff.order.orders import Orders
+from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.tree import Tree
 from convdiff.report.console.parts import print_pairs
@@ -25,7 +25,7 @@ ROWS = 12
 STATUS = {"proved": "bold green", "partial": "bold yellow", "unexplained": "bold red"}
 
 
-def print_explanation(console: Console, found: OneExplained) -> None:
+def print_explanation(console: Console, found: ElementReport) -> None:
     """Print the answer, the runtime, each order, the map and the drawn element."""
     runtime = Text(found.standing.runtime.id, style="dim")
     if found.explanation is None or found.cell is None:
@@ -43,7 +43,7 @@ def print_explanation(console: Console, found: OneExplained) -> None:
     _print_element(console, found, found.explanation)
 
 
-def _headline(found: OneExplained) -> str:
+def _headline(found: ElementReport) -> str:
     assert found.explanation is not None and found.cell is not None
     replayed, total = found.explanation.replayed
     orders = len(found.explanation.orders)
@@ -54,13 +54,13 @@ def _headline(found: OneExplained) -> str:
     )
 
 
-def _print_orders(console: Console, explanation: Explanation) -> None:
+def _print_orders(console: Console, explanation: Orders) -> None:
     rows = []
     for letter, one in zip(_letters(explanation), explanation.orders, strict=True):
         text = Text.assemble(
             f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
             (notation(one.order.tree), "bold"),
-            f"\n{described(one.order.tree, explanation.geometry.filter_hwio)}"
+            f"\n{describe(one.order.tree, explanation.geometry.filter_hwio)}"
             f"{one.order.arithmetic.words}",
         )
         rows.append((Text(letter, style="bold cyan"), text))
@@ -70,7 +70,7 @@ def _print_orders(console: Console, explanation: Explanation) -> None:
     console.print()
 
 
-def _print_map(console: Console, explanation: Explanation, channel: int) -> None:
+def _print_map(console: Console, explanation: Orders, channel: int) -> None:
     """Print a letter a position: which share an order. A question mark has none that is proved."""
     letters = [*_letters(explanation), "?"]
     batch, height, width, cout = explanation.geometry.output_nhwc
@@ -84,7 +84,7 @@ def _print_map(console: Console, explanation: Explanation, channel: int) -> None
     console.print()
 
 
-def _print_element(console: Console, found: OneExplained, explanation: Explanation) -> None:
+def _print_element(console: Console, found: ElementReport, explanation: Orders) -> None:
     place = ",".join(map(str, found.index))
     if found.order < 0:
         console.print(f"element {place} has no proven order")
@@ -115,7 +115,7 @@ def _drawn(tree: Tree, node: int, sums: Mapping[int, float], geometry: Geometry)
     return drawing
 
 
-def _letters(explanation: Explanation) -> list[str]:
+def _letters(explanation: Orders) -> list[str]:
     """Return a letter for each order; the rare ones after the 62nd share a plus sign."""
     names = ascii_letters + digits + "+" * len(explanation.orders)
     return list(names[: len(explanation.orders)])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from convdiff.diagnose.cause import Parted, Side, SideOrder, Why
+from convdiff.diagnose.cause import Explanation, Parted, Side, SideOrder
 from convdiff.diagnose.verdict import Finding
 
 ORDERS = 3
@@ -54,7 +54,7 @@ def why_rows(finding: Finding, names: tuple[str, str]) -> list[tuple[Text, Text]
     return rows
 
 
-def _cause(why: Why) -> Text:
+def _cause(why: Explanation) -> Text:
     reasons = "; ".join(dict.fromkeys(refusal.reason for refusal in why.refusals))
     if why.status == "unexplained":
         return Text(f"unexplained{': ' + reasons if reasons else ''}")
@@ -72,7 +72,7 @@ def _cause(why: Why) -> Text:
     return text
 
 
-def _order(order: SideOrder, why: Why) -> Text:
+def _order(order: SideOrder, why: Explanation) -> Text:
     _, total = why.replayed[order.side]
     notation = order.notation if len(order.notation) <= LONG else order.notation[:LONG] + " …"
     return Text.assemble(

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
 from convdiff.order.element import order_of
-from convdiff.order.geometry import Array, Geometry
+from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Data, Order, replay
-from convdiff.order.replay.verification import Trial, run_trials, same_bits
+from convdiff.order.replay.verification import ObservedCall, observe_calls
 from convdiff.order.reveal.budget import Metered
 from convdiff.order.reveal.fma_probes import starts_from_zero
 from convdiff.order.reveal.kernel import Kernel
@@ -29,7 +31,7 @@ BUDGET = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
+class ProvedOrder:
     """An order and the (positions, cout) elements whose bits its replay gave, in every trial.
 
     confirmed: whether each element answered every reading that the order needs; where that takes
@@ -47,7 +49,7 @@ class Explained:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Orders:
     """What is known of one kernel's orders on one case.
 
     output: (positions, cout), the bits that were explained (all zero where there was no run).
@@ -57,7 +59,7 @@ class Explanation:
     geometry: Geometry
     data: Data
     output: Array
-    orders: tuple[Explained, ...]
+    orders: tuple[ProvedOrder, ...]
     refusals: tuple[Refusal, ...]
     calls: int
 
@@ -92,9 +94,9 @@ class Explanation:
         return index
 
 
-def explain(
+def orders_of(
     kernel: Kernel, data: Data, observed: Array | None = None, budget: int = BUDGET
-) -> Explanation:
+) -> Orders:
     """Return the orders of all output elements of a kernel, as far as they can be proven.
 
     data: the case's numbers in the kernel's shapes. observed: (positions, cout) output of an
@@ -103,16 +105,16 @@ def explain(
     metered = Metered(kernel, budget)
     shape = (kernel.geometry.positions, kernel.geometry.cout)
     try:
-        trials = run_trials(metered, data, observed)
+        calls = observe_calls(metered, data, observed)
         plus_zero = starts_from_zero(metered)
     except RefusedError as refused:
         output = np.zeros(shape, np.float32) if observed is None else observed
-        return Explanation(kernel.geometry, data, output, (), (refused.refusal,), metered.calls)
-    orders, refusals = _all_orders(metered, trials, plus_zero)
-    return Explanation(
+        return Orders(kernel.geometry, data, output, (), (refused.refusal,), metered.calls)
+    orders, refusals = _all_orders(metered, calls, plus_zero)
+    return Orders(
         kernel.geometry,
         data,
-        trials[0].output,
+        calls[0].output,
         tuple(orders.values()),
         tuple(refusals),
         metered.calls,
@@ -120,17 +122,17 @@ def explain(
 
 
 def _all_orders(
-    kernel: Metered, trials: Sequence[Trial], plus_zero: Array
-) -> tuple[dict[Order, Explained], list[Refusal]]:
+    kernel: Metered, calls: Sequence[ObservedCall], plus_zero: Array
+) -> tuple[dict[Order, ProvedOrder], list[Refusal]]:
     """Return the proven orders with their elements, and the reasons why others have none."""
-    orders: dict[Order, Explained] = {}
+    orders: dict[Order, ProvedOrder] = {}
     refusals: list[Refusal] = []
     left = np.ones_like(plus_zero)
     while left.any() and len(refusals) < _HOPELESS:
         position, channel = (int(k) for k in np.argwhere(left)[0])
         zero = bool(plus_zero[position, channel])
         try:
-            found = order_of(kernel, position, channel, trials, zero)
+            found = order_of(kernel, position, channel, calls, zero)
         except RefusedError as refused:
             refusals.append(refused.refusal)
             break
@@ -141,20 +143,23 @@ def _all_orders(
                 break
             continue
         alike = left & found.alike & (plus_zero == zero)
-        proven = _replayed(found.order, kernel.geometry, trials, alike)
+        proven = _replayed(found.order, kernel.geometry, calls, alike)
         left &= ~proven
         proven[position, channel] = True
         confirmed = found.confirmed
-        for other in _absorbed(found.order, orders, kernel.geometry, trials):
+        for other in _absorbed(found.order, orders, kernel.geometry, calls):
             proven |= other.elements
             confirmed &= other.confirmed
-        orders[found.order] = Explained(found.order, proven, confirmed)
+        orders[found.order] = ProvedOrder(found.order, proven, confirmed)
     return orders, refusals
 
 
 def _absorbed(
-    order: Order, orders: dict[Order, Explained], geometry: Geometry, trials: Sequence[Trial]
-) -> list[Explained]:
+    order: Order,
+    orders: dict[Order, ProvedOrder],
+    geometry: Geometry,
+    calls: Sequence[ObservedCall],
+) -> list[ProvedOrder]:
     """Take out of `orders` this one, and those of the same tree that it explains too.
 
     Two roundings of one tree may give the same bits in some elements and not in others. One order
@@ -163,15 +168,17 @@ def _absorbed(
     taken = []
     for other in [one for one in orders if one.tree == order.tree]:
         elements = orders[other].elements
-        if other == order or _replayed(order, geometry, trials, elements)[elements].all():
+        if other == order or _replayed(order, geometry, calls, elements)[elements].all():
             taken.append(orders.pop(other))
     return taken
 
 
-def _replayed(order: Order, geometry: Geometry, trials: Sequence[Trial], elements: Array) -> Array:
+def _replayed(
+    order: Order, geometry: Geometry, calls: Sequence[ObservedCall], elements: Array
+) -> Array:
     """Return which of the elements the replay reproduces in every trial."""
     proven: Array = elements.copy()
-    for trial in reversed(trials):  # random numbers tell orders apart better than most cases do
+    for trial in reversed(calls):  # random numbers tell orders apart better than most cases do
         positions = np.flatnonzero(proven.any(axis=1))
         channels = np.flatnonzero(proven.any(axis=0))
         if not len(positions):
