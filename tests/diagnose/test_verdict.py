@@ -200,7 +200,7 @@ def test_a_cell_that_is_unstable_is_not_probed_and_makes_its_comparisons_unstabl
         return [direct(conv, probe) for probe in probes]
 
     case = case_of(conv, data)
-    examine = partial(laboratory.probed, case, measure=measure)
+    examine = partial(laboratory.behaviour_of, case, measure=measure)
     found = diagnose(case, [again, length], Reference(conv, data), {}, examine)
     assert [finding.verdict for finding in found] == ["unstable", "unstable"]
     assert again.baseline not in probed
