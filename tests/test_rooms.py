@@ -36,8 +36,6 @@ ROOMS = (
 """From the ground up: a room knows those before it. `convdiff` is the package's `__init__`."""
 
 UP = {
-    "convdiff.numerics.fma -> convdiff.order.geometry",
-    "convdiff.numerics.rounding -> convdiff.order.geometry",
     "convdiff.recording.codec -> convdiff",
     "convdiff.recording.record -> convdiff.diagnose.diagnose",
     "convdiff.recording.record -> convdiff.diagnose.examining",
