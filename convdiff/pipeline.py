@@ -12,6 +12,7 @@ import numpy as np
 
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors, make_tensors
+from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
@@ -52,7 +53,7 @@ class Request:
     """What a command asks for, beside the cases."""
 
     interpreters: tuple[Interpreter, ...]
-    required_devices: frozenset[str] = field(default_factory=frozenset)
+    required_devices: frozenset[Device] = field(default_factory=frozenset)
     strict: bool = False
     most_elements: int = 10
     budget: int = BUDGET
@@ -259,17 +260,17 @@ def _small_outputs(plan: Plan, spool: Spool) -> dict[Cell, Observation]:
 
 def _standings(case: Case, request: Request, pool: Pool) -> Iterator[Standing]:
     """Yield how the runtimes stand that a case and the command ask for."""
-    required = sorted(request.required_devices)
+    required = sorted(request.required_devices, key=str)
     return stand(request.interpreters, case.devices, pool, required)
 
 
-def _is_missed(standing: Standing, required: frozenset[str]) -> bool:
+def _is_missed(standing: Standing, required: frozenset[Device]) -> bool:
     """Return whether a runtime must be there: its interpreter or it was asked for by name.
 
     A device that only a case names may be absent.
     """
     runtime = standing.runtime
-    named = {runtime.device, runtime.place.split(":")[0]} & {
+    named = {runtime.device, Device(runtime.device.kind)} & {
         *required,
         *runtime.interpreter.devices,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
@@ -51,7 +52,7 @@ def examined(
     return result, told, workers.calls
 
 
-CASE = vary(built_in_case(), lengths=tuple(range(5, 21)), devices=("cpu",))
+CASE = vary(built_in_case(), lengths=tuple(range(5, 21)), devices=(Device("cpu"),))
 """With oneDNN off, T = 5 is unsafe: safe lengths are tried on more random inputs."""
 
 
@@ -133,7 +134,7 @@ def test_ctrl_c_before_anything_was_done_is_an_empty_result():
     assert result.cases[0].done == 0
 
 
-CELL = Cell(Runtime(interpreters(["tensorflow"], [], [], [])[0], "cpu"), "conv2d", 7, 1)
+CELL = Cell(Runtime(interpreters(["tensorflow"], [], [], [])[0], Device("cpu")), "conv2d", 7, 1)
 MADE = CaseResult(CASE, "ok", (CELL.runtime,), (), (), None, (), ())
 ABSENT = Standing(CELL.runtime, False, "no GPU")
 

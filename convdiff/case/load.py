@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from convdiff.case.array_spec import read_array, read_shape
 from convdiff.case.axes import AXES
+from convdiff.case.device import Device
 from convdiff.case.expect import read_expect
 from convdiff.case.model import ArraySpec, Case, Convolution
 from convdiff.case.ranges import LONGEST, parse_range
@@ -183,10 +184,11 @@ def _input(
     return lengths, replace(spec, shape=given or needed, along=2)
 
 
-def _devices(source: Source, raw: Raw) -> tuple[str, ...]:
+def _devices(source: Source, raw: Raw) -> tuple[Device, ...]:
     if "device" in raw and "devices" in raw:
         _fail(source, ("device", "<key>"), "give 'device' or 'devices', not both")
-    return tuple(dict.fromkeys(raw.get("devices", [raw.get("device", "cpu")])))
+    names = raw.get("devices", [raw.get("device", "cpu")])
+    return tuple(dict.fromkeys(map(Device.parse, names)))
 
 
 def _whole_numbers(source: Source, path: tuple[str], value: Any) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.device import Device
 from convdiff.errors import Place
 
 Dtype = Literal["float32", "float64", "float16", "bfloat16"]
@@ -106,7 +107,7 @@ class Case:
     height: int
     lengths: tuple[int, ...]
     batches: tuple[int, ...] = (1,)
-    devices: tuple[str, ...] = ("cpu",)
+    devices: tuple[Device, ...] = (Device("cpu"),)
     repeat: int = 1
     source: str | None = None
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))

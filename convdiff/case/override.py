@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
 
@@ -12,7 +13,7 @@ def vary(
     case: Case,
     lengths: tuple[int, ...] | None = None,
     batches: tuple[int, ...] | None = None,
-    devices: tuple[str, ...] | None = None,
+    devices: tuple[Device, ...] | None = None,
 ) -> Case:
     """Return the case with what is given replaced; a generated input grows to fit.
 

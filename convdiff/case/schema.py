@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from convdiff.case.axes import AXES
+from convdiff.case.device import PATTERN
 
 Schema = dict[str, Any]
 
 DEVICE: Schema = {
     "type": "string",
-    "pattern": r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$",
+    "pattern": PATTERN,
     "description": "cpu, gpu or gpu:N, with modes as in cpu+xla",
 }
 POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}

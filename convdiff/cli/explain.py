@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convdiff.cli.options import DEFAULT_FRAMEWORK, FrameworksType, KernelType, VaryType
+from convdiff.cli.options import DEFAULT_FRAMEWORK, DeviceType, FrameworksType, KernelType, VaryType
 from convdiff.errors import UNTESTED, ConvdiffError
 
 EPILOG = """\b
@@ -38,7 +38,9 @@ class IndexType(click.ParamType[Any]):
 @click.option("--length", type=click.IntRange(min=1), help="Input width; default: the longest.")
 @click.option("--index", type=IndexType(), help="The element to draw; default: the first.")
 @click.option("--op", type=click.Choice(["conv2d", "manual"]), default="conv2d", show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
+@click.option(
+    "--device", type=DeviceType(), default="cpu", show_default=True, help="cpu, gpu or gpu:N."
+)
 @click.option("--framework", type=FrameworksType(), help="[default: tensorflow]")
 @click.option("--kernel", type=KernelType(), multiple=True, help="Your own convolution.")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.")

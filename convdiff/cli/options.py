@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from convdiff.case.device import Device
 from convdiff.case.ranges import parse_range
 from convdiff.cli.reports import REPORT_OPTIONS, Reports
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.matrix import interpreters
-from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pyproject import DEVICE, find_runtimes
+from convdiff.runtime.matrix import interpreters, split_spec
+from convdiff.runtime.model import Interpreter, Unnamed
+from convdiff.runtime.pyproject import find_runtimes
 
 DEFAULT_FRAMEWORK = ("tensorflow",)
 
@@ -60,19 +61,29 @@ class DevicesType(click.ParamType[Any]):
 
     name = "cpu,gpu"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        """Split and check device names."""
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Device, ...]:
+        """Parse devices."""
         if isinstance(value, tuple):
             return value
-        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-        for name in names:
-            if not DEVICE.fullmatch(name):
-                self.fail(
-                    f"unknown device {name!r}; there is cpu, gpu and gpu:N, with +modes",
-                    param,
-                    ctx,
-                )
-        return names
+        try:
+            return tuple(dict.fromkeys(Device.parse(part.strip()) for part in value.split(",")))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DeviceType(click.ParamType[Any]):
+    """One device: cpu, gpu:0, cpu+xla."""
+
+    name = "DEVICE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Device:
+        """Parse a device."""
+        if isinstance(value, Device):
+            return value
+        try:
+            return Device.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class FrameworksType(click.ParamType[Any]):
@@ -86,8 +97,7 @@ class FrameworksType(click.ParamType[Any]):
             return value
         specs = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
         for spec in specs:
-            device = spec.partition(":")[2]
-            if device and not DEVICE.fullmatch(device):
+            if ":" in split_spec(spec)[0]:
                 self.fail(f"{spec!r}: unknown device; --kernel runs module:function", param, ctx)
         return specs
 
@@ -101,7 +111,7 @@ class KernelType(click.ParamType[Any]):
         """Check that a module and a function are named."""
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", str(value)):
             self.fail(f"{value!r} is not module:function", param, ctx)
-        if DEVICE.fullmatch(str(value).partition(":")[2]):
+        if split_spec(str(value))[1] is not Unnamed.THE_CASES:
             self.fail(f"{value!r}: a function can't be called like a device", param, ctx)
         return str(value)
 
@@ -113,14 +123,14 @@ class Options:
     lengths: tuple[int, ...] | None
     batch: tuple[int, ...] | None
     threads: tuple[int, ...] | None
-    device: tuple[str, ...] | None
+    device: tuple[Device, ...] | None
     framework: tuple[str, ...] | None
     kernel: tuple[str, ...]
     runtime: tuple[str, ...]
     pairwise: bool
     vary: tuple[tuple[str, tuple[str, ...]], ...]
     python: tuple[str, ...]
-    require: tuple[str, ...]
+    require: tuple[Device, ...]
     strict: bool
     show_all: bool
     timeout: float

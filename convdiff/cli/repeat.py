@@ -35,7 +35,7 @@ def _asked(options: Options) -> list[str]:
     if options.framework and options.framework != DEFAULT_FRAMEWORK:
         words += ["--framework", ",".join(options.framework)]
     if options.device:
-        words += ["--device", ",".join(options.device)]
+        words += ["--device", ",".join(map(str, options.device))]
     several = {
         "--kernel": options.kernel,
         "--runtime": options.runtime,
@@ -44,7 +44,7 @@ def _asked(options: Options) -> list[str]:
     }
     words += [word for option, values in several.items() for v in values for word in (option, v)]
     if options.require:
-        words += ["--require", ",".join(options.require)]
+        words += ["--require", ",".join(map(str, options.require))]
     if options.baseline and not (options.update_baseline or options.add_to_baseline):
         words += ["--baseline", str(options.baseline)]
     flags = {"--pairwise": options.pairwise, "--strict": options.strict}

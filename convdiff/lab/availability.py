@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from convdiff.case.device import Device
 from convdiff.lab.pool import Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.matrix import FRAMEWORKS
@@ -13,9 +15,9 @@ from convdiff.runtime.model import Interpreter, Runtime, Standing
 
 def stand(
     interpreters: Sequence[Interpreter],
-    devices: Sequence[str],
+    devices: Sequence[Device],
     pool: Pool,
-    required: Iterable[str] = (),
+    required: Iterable[Device] = (),
 ) -> Iterator[Standing]:
     """Yield how each (interpreter, device) stands; `gpu` is every GPU that is visible.
 
@@ -25,20 +27,18 @@ def stand(
     """
     for interpreter in interpreters:
         found = pool.fingerprint(interpreter)
-        asked = [d for one in interpreter.devices or ("",) for d in ([one] if one else devices)]
-        for wanted in dict.fromkeys([*asked, *required]):
+        for wanted in dict.fromkeys([*interpreter.devices_of(devices), *required]):
             if isinstance(found, NoBits):
                 reason = found.reason + remedy(interpreter, found)
                 yield Standing(Runtime(interpreter, wanted), False, reason)
                 continue
-            place, *modes = wanted.split("+")
-            seen = [d for d in found["devices"] if d == place or d.split(":")[0] == place]
-            absence = _unmet(interpreter, found) or _absence(found, place, modes, seen)
+            visible = _visible(wanted, found["devices"])
+            absence = _unmet(interpreter, found) or _absence(found, wanted, visible)
             if absence:
                 yield Standing(Runtime(interpreter, wanted), False, absence, found)
                 continue
-            for device in seen:
-                yield Standing(Runtime(interpreter, "+".join([device, *modes])), True, None, found)
+            for device in visible:
+                yield Standing(Runtime(interpreter, device), True, None, found)
 
 
 def remedy(interpreter: Interpreter, failure: NoBits) -> str:
@@ -50,16 +50,27 @@ def remedy(interpreter: Interpreter, failure: NoBits) -> str:
     return f"; install it there: pip install {package}"
 
 
-def _absence(
-    found: Mapping[str, Any], place: str, modes: Sequence[str], seen: Sequence[str]
-) -> str | None:
+def _visible(wanted: Device, names: Sequence[str]) -> list[Device]:
+    """Return the devices that a framework names and that are asked for, in the modes asked for."""
+    visible = []
+    for name in names:
+        try:
+            device = Device.parse(name)
+        except ValueError:  # an accelerator that no one can ask for
+            continue
+        if wanted.covers(device):
+            visible.append(replace(device, modes=wanted.modes))
+    return visible
+
+
+def _absence(found: Mapping[str, Any], wanted: Device, visible: Sequence[Device]) -> str | None:
     """Return why a device or a mode is not to be had."""
     name = f"{found['framework']} {found['version']}"
-    if not seen and found.get("cuda") is None and place.startswith("gpu"):
-        return f"{name} is a CPU build and sees no {place}"
-    if not seen:
-        return f"{name} sees no {place}; it has {', '.join(found['devices'])}"
-    unknown = [mode for mode in modes if mode not in found["modes"]]
+    if not visible and found.get("cuda") is None and wanted.kind == "gpu":
+        return f"{name} is a CPU build and sees no {wanted.bare}"
+    if not visible:
+        return f"{name} sees no {wanted.bare}; it has {', '.join(found['devices'])}"
+    unknown = [mode for mode in wanted.modes if mode not in found["modes"]]
     if unknown:
         known = ", ".join(found["modes"]) or "none"
         return f"{name} has no mode {unknown[0]!r} here; its modes are {known}"

@@ -92,7 +92,7 @@ def geometry_of(case: Case) -> dict[str, Any]:
 def _request(cell: Cell, x: str) -> dict[str, Any]:
     return {
         "op": cell.op,
-        "device": cell.runtime.device,
+        "device": str(cell.runtime.device),
         "x": x,
         "w": "w",
         "b": "b",

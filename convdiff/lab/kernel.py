@@ -33,7 +33,7 @@ class WorkerKernel:
             "do": "probe",
             "conv": geometry_of(self._case),
             "op": self._cell.op,
-            "device": self._cell.runtime.device,
+            "device": str(self._cell.runtime.device),
             "input": self.geometry.input_nhwc,
             "filter": self.geometry.filter_hwio,
             "bias": self.geometry.bias,

@@ -170,5 +170,5 @@ def _axis(one: Runtime, other: Runtime) -> Axis:
 def _coordinates(runtime: Runtime) -> dict[Axis, object]:
     """Return where a runtime is on each axis between runtimes."""
     inner = runtime.interpreter
-    rest = (inner.framework, inner.python, inner.settings, inner.label, runtime.modes)
-    return {"device": runtime.place, "threads": inner.threads, "runtime": rest}
+    rest = (inner.framework, inner.python, inner.settings, inner.label, runtime.device.modes)
+    return {"device": runtime.device.bare, "threads": inner.threads, "runtime": rest}

@@ -17,6 +17,7 @@ import numpy as np
 
 import convdiff
 from convdiff.case.arrays import Tensors, digest
+from convdiff.case.device import Device
 from convdiff.case.expect import read_expect, write_expect
 from convdiff.case.model import ArraySpec, Case, Convolution
 from convdiff.numerics.array import Array
@@ -221,7 +222,7 @@ def _runtime(runtime: Runtime, fingerprint: Mapping[str, Any]) -> Header:
     inner = runtime.interpreter
     return {
         "framework": inner.framework,
-        "device": runtime.device,
+        "device": str(runtime.device),
         "threads": inner.threads,
         "settings": [list(pair) for pair in inner.settings],
         "label": inner.label,
@@ -280,7 +281,7 @@ def _read_runtime(raw: Header, file: str) -> Runtime:
     settings = tuple((name, value) for name, value in raw["settings"])
     return Runtime(
         Interpreter(raw["framework"], "", raw["threads"], settings, raw["label"]),
-        raw["device"],
+        Device.parse(raw["device"]),
         file,
     )
 

@@ -246,7 +246,7 @@ def _partners(theirs: Sequence[Runtime], mine: Sequence[Runtime]) -> dict[Runtim
             one.live_id == other.live_id,
             one.interpreter.framework == other.interpreter.framework,
             one.device == other.device,
-            one.place.split(":")[0] == other.place.split(":")[0],
+            one.device.kind == other.device.kind,
         )
 
     return {one: max(theirs, key=lambda other: likeness(one, other)) for one in mine if theirs}

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from convdiff.case.schema import CASE, EXPECTATION, Schema
+from convdiff.case.schema import CASE, DEVICE, EXPECTATION, Schema
 
 VERSION = 1
 KIND = "convdiff recording"
@@ -100,7 +100,7 @@ _FAILED: Schema = _object(
 _RUNTIME: Schema = _object(
     {
         "framework": _TEXT,
-        "device": {"type": "string", "pattern": r"^(cpu|gpu(:\d+)?)$"},
+        "device": DEVICE,
         "threads": {"anyOf": [_COUNT, {"type": "null"}]},
         "settings": {
             "type": "array",

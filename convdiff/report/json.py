@@ -43,7 +43,7 @@ def _runtime(standing: Standing) -> dict[str, Any]:
         "id": standing.runtime.id,
         "framework": interpreter.framework,
         "version": standing.fingerprint.get("version"),
-        "device": standing.runtime.device,
+        "device": str(standing.runtime.device),
         "available": standing.available,
         "reason": standing.reason,
         "settings": dict(interpreter.settings),

@@ -75,12 +75,11 @@ def few(names: Sequence[str]) -> str:
 
 def standings_of(result: Result, case: CaseResult) -> list[Standing]:
     """Return the runtimes of a case, and those it names that are not there."""
-    devices = {device.split(":")[0] for device in case.case.devices}
     return [
         standing
         for standing in result.standings
         if standing.runtime in case.runtimes
-        or (not standing.available and is_asked(standing, devices))
+        or (not standing.available and is_asked(standing, case.case.devices))
     ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
+from convdiff.case.device import Device
 from convdiff.runtime.model import Standing
 
 
@@ -21,12 +22,13 @@ def fingerprint(standing: Standing) -> str:
         f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
         f"Python {seen.get('python')}",
     ]
-    if standing.runtime.place != "cpu":
-        parts[2] = str(seen.get("device_names", {}).get(standing.runtime.place, ""))
+    if standing.runtime.device.kind != "cpu":
+        parts[2] = str(seen.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
     return ", ".join(part for part in parts if part)
 
 
-def is_asked(standing: Standing, devices: Collection[str]) -> bool:
+def is_asked(standing: Standing, devices: Iterable[Device]) -> bool:
     """Return whether a runtime was asked for by a case of these devices, or by name."""
     runtime = standing.runtime
-    return runtime.place.split(":")[0] in devices or runtime.device in runtime.interpreter.devices
+    by_case = runtime.device.of_any_index in {device.of_any_index for device in devices}
+    return by_case or runtime.device in runtime.interpreter.devices

@@ -19,6 +19,27 @@ _ISA = {
 }
 """Best first."""
 
+NO_EFFECT = {
+    "TF_CPP_": "what TensorFlow logs",
+    "ONEDNN_VERBOSE": "what oneDNN logs",
+    "ONEDNN_JIT_DUMP": "whether oneDNN writes its kernels to files",
+    "ONEDNN_JIT_PROFILE": "what profilers are told of oneDNN's kernels",
+    "DNNL_VERBOSE": "what oneDNN logs, under its older name",
+    "DNNL_JIT_DUMP": "whether oneDNN writes its kernels to files",
+    "DNNL_JIT_PROFILE": "what profilers are told of oneDNN's kernels",
+    "MKL_VERBOSE": "what MKL logs, and where to",
+    "KMP_SETTINGS": "whether OpenMP prints its settings",
+    "KMP_VERSION": "whether OpenMP prints its version",
+    "KMP_WARNINGS": "whether OpenMP warns",
+    "OMP_DISPLAY_": "whether OpenMP prints its settings and where its threads are",
+    "OMP_AFFINITY_FORMAT": "how OpenMP prints where its threads are",
+    "CUBLAS_LOG": "what cuBLAS logs, and where to",
+    "CUDA_CACHE_": "where and how long compiled kernels are kept",
+    "CUDA_DEVICE_ORDER": "how GPUs are numbered; each one's name is compared instead",
+    "CUDA_VISIBLE_DEVICES": "which GPUs there are; each one's name is compared instead",
+}
+"""Beginnings of variables that change no number, and what they change."""
+
 
 def machine_differences(
     was: Fingerprint, now: Fingerprint, names: tuple[str, str] = ("recorded with", "here")
@@ -42,6 +63,8 @@ def _pairs(was: Fingerprint, now: Fingerprint) -> Iterator[tuple[str, str]]:
     yield from _unlike(*[f"{side.get('threads')} threads" for side in (was, now)])
     settings = [_mapping(side, "settings") for side in (was, now)]
     for name in sorted({*settings[0], *settings[1]}):
+        if name.startswith(tuple(NO_EFFECT)):
+            continue
         yield from _unlike(*[f"{name}={side.get(name, '(unset)')}" for side in settings])
 
 

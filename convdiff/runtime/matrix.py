@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convdiff.case.device import Device
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.model import Interpreter
-from convdiff.runtime.pyproject import DEVICE, NamedRuntime
+from convdiff.runtime.model import Interpreter, Unnamed
+from convdiff.runtime.pyproject import NamedRuntime
 
 FRAMEWORKS = tuple(
     sorted(
@@ -65,25 +66,28 @@ def interpreters(
     return found + [_named(one, count) for one in named for count in (threads or [0])]
 
 
-def split_spec(spec: str) -> tuple[str, str]:
-    """Split `torch:cpu+channels_last` into framework and device; the device may be empty.
+def split_spec(spec: str) -> tuple[str, Device | Unnamed]:
+    """Split `torch:cpu+channels_last` into framework and device, which may be left to the case.
 
     An own kernel's `module:function` is all framework.
     """
     name, _, rest = spec.partition(":")
-    return (name, rest) if DEVICE.fullmatch(rest) else (spec, "")
+    try:
+        return name, Device.parse(rest)
+    except ValueError:
+        return spec, Unnamed.THE_CASES
 
 
-def _by_framework(specs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _by_framework(specs: Sequence[str]) -> dict[str, tuple[Device | Unnamed, ...]]:
     """Return the devices asked of each framework, in the order of their first mention."""
-    found: dict[str, list[str]] = {}
+    asked: dict[str, list[Device | Unnamed]] = {}
     for framework, device in map(split_spec, specs):
         if ":" not in framework and framework not in FRAMEWORKS:
             there = (*FRAMEWORKS, *packaged_frameworks())
             if framework not in there:
                 raise ConvdiffError(f"unknown framework {framework!r}; there is {', '.join(there)}")
-        found.setdefault(framework, []).append(device)
-    return {name: () if devices == [""] else tuple(devices) for name, devices in found.items()}
+        asked.setdefault(framework, []).append(device)
+    return {name: tuple(devices) for name, devices in asked.items()}
 
 
 def _named(one: NamedRuntime, threads: int) -> Interpreter:
@@ -94,7 +98,7 @@ def _named(one: NamedRuntime, threads: int) -> Interpreter:
         threads or None,
         one.env,
         one.name,
-        (one.device,) if one.device else (),
+        (one.device,),
         one.requires,
     )
 

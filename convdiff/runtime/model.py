@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
+
+from convdiff.case.device import Device
+
+
+class Unnamed(Enum):
+    """Devices that an interpreter is asked for, and that something else names."""
+
+    THE_CASES = "those of the case"
 
 
 @dataclass(frozen=True)
@@ -17,12 +26,19 @@ class Interpreter:
     settings: tuple[tuple[str, str], ...] = ()
     label: str = ""
     """Tells interpreters apart in ids where there are several; empty for the only one."""
-    devices: tuple[str, ...] = field(default=(), compare=False)
-    """Asked for by name; an empty one stands for those of the case, and so does having none."""
+    devices: tuple[Device | Unnamed, ...] = field(default=(Unnamed.THE_CASES,), compare=False)
+    """Asked for of it, in order."""
     requires: tuple[str, ...] = field(default=(), compare=False)
     """Requirements that its framework must meet, as in `tensorflow>=2.9`."""
 
-    def describe(self, device: str, origin: str = "") -> str:
+    def devices_of(self, case: Sequence[Device]) -> tuple[Device, ...]:
+        """Return what is asked of it where a case has these devices, each once."""
+        devices: dict[Device, None] = {}
+        for one in self.devices:
+            devices |= dict.fromkeys(case if one is Unnamed.THE_CASES else [one])
+        return tuple(devices)
+
+    def describe(self, device: Device, origin: str = "") -> str:
         """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
         marks = [f"python={self.label}"] if self.label else []
         marks += [f"{name}={value}" for name, value in self.settings]
@@ -37,19 +53,9 @@ class Runtime:
     """A device of an interpreter, here or as a recording has it."""
 
     interpreter: Interpreter
-    device: str
+    device: Device
     origin: str = ""
     """The recording that its cells were read from; empty where it is asked now."""
-
-    @property
-    def place(self) -> str:
-        """Return the device without its execution modes: gpu:0 of gpu:0+xla."""
-        return self.device.partition("+")[0]
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        """Return the execution modes: channels_last of cpu+channels_last."""
-        return tuple(self.device.split("+")[1:])
 
     @property
     def id(self) -> str:

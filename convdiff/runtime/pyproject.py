@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convdiff.case.device import Device
 from convdiff.errors import ConvdiffError
+from convdiff.runtime.model import Unnamed
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-DEVICE = re.compile(r"(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*")
-"""A device with its execution modes, as in gpu:0+xla."""
 KEYS = ("python", "framework", "device", "env", "requires")
 
 
@@ -29,8 +29,7 @@ class NamedRuntime:
     framework: str = "tensorflow"
     python: str | None = None
     """None is convdiff's own; a relative path starts at the file's folder."""
-    device: str = ""
-    """Empty: those of the case."""
+    device: Device | Unnamed = Unnamed.THE_CASES
     env: tuple[tuple[str, str], ...] = ()
     requires: tuple[str, ...] = ()
 
@@ -69,9 +68,10 @@ def _read(file: Path, name: str, table: Any) -> NamedRuntime:
             raise refuse(f"unknown key {key!r}; there is {', '.join(KEYS)}")
         if key in ("python", "framework", "device") and not isinstance(value, str):
             raise refuse(f"{key} must be text")
-    device = table.get("device", "")
-    if device and not DEVICE.fullmatch(device):
-        raise refuse(f"unknown device {device!r}; there is cpu, gpu and gpu:N, with +modes")
+    try:
+        device = Device.parse(table["device"]) if table.get("device") else Unnamed.THE_CASES
+    except ValueError as error:
+        raise refuse(str(error)) from None
     env = table.get("env", {})
     if not isinstance(env, dict) or not all(isinstance(v, (str, int)) for v in env.values()):
         raise refuse('env must be a table of text, as in {TF_ENABLE_ONEDNN_OPTS = "0"}')

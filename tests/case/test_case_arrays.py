@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from convdiff.case import arrays
 from convdiff.case.arrays import digest, make_array, make_input, make_tensors, refuse_too_big
+from convdiff.case.device import Device
 from convdiff.case.model import ArraySpec
 from convdiff.case.override import vary
 from convdiff.errors import CaseError, ConvdiffError
@@ -189,8 +190,8 @@ def test_loading_a_big_case_makes_no_array(load):
 
 def test_vary_replaces_what_is_given_and_grows_a_generated_input(load):
     case = load("filter: [1, 2, 3]\ninput: {ramp: 1}\nlengths: 7\n")
-    varied = vary(case, lengths=(5, 9), batches=(1, 4), devices=("gpu",))
-    assert (varied.lengths, varied.batches, varied.devices) == ((5, 9), (1, 4), ("gpu",))
+    varied = vary(case, lengths=(5, 9), batches=(1, 4), devices=(Device("gpu"),))
+    assert (varied.lengths, varied.batches, varied.devices) == ((5, 9), (1, 4), (Device("gpu"),))
     assert varied.input.shape == (4, 1, 9, 1)
     assert vary(case) == case
 

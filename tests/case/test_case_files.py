@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from soak import soak
 
 from convdiff.case.arrays import make_tensors
+from convdiff.case.device import Device
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
 from convdiff.case.schema import CASE, KINDS
@@ -33,7 +34,11 @@ def test_the_issues_case_is_read_as_written(load):
     assert case.filter.values == (-0.7313, -1.1043, 1.8492, 1.3007, -0.1033)
     assert case.bias is not None and case.bias.values == (0.0401,)
     assert case.input.shape == (1, 1, 9, 1)
-    assert (case.lengths, case.batches, case.devices) == ((7, 8, 9), (1,), ("cpu", "gpu"))
+    assert (case.lengths, case.batches, case.devices) == (
+        (7, 8, 9),
+        (1,),
+        (Device("cpu"), Device("gpu")),
+    )
     assert case.expect["reference"] == Allowance("ulps", 3)
     assert case.expect["batch"] == Allowance("bitwise")
     assert make_tensors(case).input_nhwc.ravel().tolist() == [10.0 * t for t in range(9)]

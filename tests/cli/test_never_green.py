@@ -104,6 +104,16 @@ def test_what_is_asked_for_by_name_and_not_there_is_not_green(folder: Path, argu
     assert "<error" in (folder / "report.xml").read_text()
 
 
+def test_a_mode_that_a_case_names_and_nothing_has_is_said(folder: Path):
+    text = (folder / "case.yaml").read_text("utf-8")
+    (folder / "moded.yaml").write_text(text + "device: cpu+nosuch\n", "utf-8")
+    ran = convdiff("run", "moded.yaml", "--framework", "numpy", "--markdown", "m.md", cwd=folder)
+    assert ran.code == 125
+    reason = "has no mode 'nosuch' here; its modes are"
+    assert "numpy:cpu+nosuch" in ran.out and reason in " ".join(ran.out.split())
+    assert "nosuch" in (folder / "m.md").read_text("utf-8")
+
+
 def test_a_named_runtime_has_its_own_settings(folder: Path):
     (folder / "pyproject.toml").write_text('[tool.convdiff.runtimes.ok]\nframework = "numpy"\n')
     for option in (("--vary", "A=1,2"), ("--python", "this")):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.device import Device
 from convdiff.case.model import Convolution
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
-RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")
+RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 
 
 def cell(length: int, batch: int = 1) -> Cell:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from soak import examples
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.device import Device
 from convdiff.case.model import Convolution
 from convdiff.compare import exact
 from convdiff.compare import term_scales as places
@@ -25,7 +26,7 @@ from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
-RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")
+RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 SPECIAL = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e4, 3.5]
 
 

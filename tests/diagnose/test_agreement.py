@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from convdiff.case.device import Device
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.agreement import agreement
@@ -16,7 +17,7 @@ from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
 
-RUNTIMES = tuple(Runtime(Interpreter(name, "python"), "cpu") for name in "abcd")
+RUNTIMES = tuple(Runtime(Interpreter(name, "python"), Device("cpu")) for name in "abcd")
 
 
 def found(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convdiff.case.arrays import make_tensors
+from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.override import vary
 from convdiff.compare.comparison import compare
@@ -22,7 +23,7 @@ from convdiff.plan.cell import Cell, Observation
 from convdiff.plan.expand import MOST_TRIALS, expand
 from convdiff.runtime.model import Interpreter, Runtime
 
-CPU = Runtime(Interpreter("numpy", "numpy"), "cpu")
+CPU = Runtime(Interpreter("numpy", "numpy"), Device("cpu"))
 Kernel = Callable[[np.ndarray, np.ndarray, int], np.ndarray | None]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
@@ -31,7 +32,7 @@ def runtimes_of(
     devices: list[str], threads: list[int | None], settings: list[str], pythons: list[str]
 ) -> list[Runtime]:
     return [
-        Runtime(Interpreter("tensorflow", python, count, (("NAME", value),)), device)
+        Runtime(Interpreter("tensorflow", python, count, (("NAME", value),)), Device.parse(device))
         for python in pythons
         for value in settings
         for count in threads

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from convdiff.runtime.fingerprints import machine_differences
 
 HERE = {
@@ -32,3 +34,27 @@ def test_each_usual_cause_is_a_sentence():
     assert said(threads=4) == ["recorded with 2 threads, here 4 threads"]
     assert said(device_names={"cpu": "Two"}) == ["recorded with One, here Two"]
     assert said(settings={"X": "1"}) == ["recorded with X=(unset), here X=1"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_VMODULE", "TF_CPP_MAX_VLOG_LEVEL", "ONEDNN_VERBOSE"),
+        *("DNNL_VERBOSE", "MKL_VERBOSE", "KMP_SETTINGS", "OMP_DISPLAY_ENV"),
+        "CUDA_VISIBLE_DEVICES",
+    ],
+)
+def test_what_changes_no_number_is_not_spoken_of(name: str):
+    assert machine_differences(HERE, {**HERE, "settings": {name: "1"}}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OMP_NUM_THREADS"),
+        *("XLA_FLAGS", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TF_GPU_ALLOCATOR"),
+    ],
+)
+def test_what_may_change_numbers_is(name: str):
+    notes = machine_differences(HERE, {**HERE, "settings": {name: "1"}})
+    assert notes == [f"recorded with {name}=(unset), here {name}=1"]

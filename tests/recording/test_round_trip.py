@@ -28,6 +28,7 @@ from recordings import (
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import AXES
+from convdiff.case.device import Device
 from convdiff.case.model import Allowance
 from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell
@@ -78,9 +79,10 @@ def finite_bits(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) ->
 def runtimes(draw: st.DrawFn) -> list[Runtime]:
     found = st.builds(
         lambda device, threads, settings, label: Runtime(
-            Interpreter("tensorflow", "/somewhere/python", threads, tuple(settings), label), device
+            Interpreter("tensorflow", "/somewhere/python", threads, tuple(settings), label),
+            Device.parse(device),
         ),
-        st.sampled_from(["cpu", "gpu", "gpu:0", "gpu:12"]),
+        st.sampled_from(["cpu", "gpu", "gpu:0", "gpu:12", "cpu+channels_last", "gpu:1+xla+graph"]),
         st.sampled_from([None, 1, 4]),
         st.lists(st.tuples(st.sampled_from(["TF_X", "OMP_Y"]), WORDS), max_size=2),
         st.sampled_from(["", "this", "tf1"]),

@@ -9,11 +9,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from convdiff.case.device import Device
 from convdiff.lab.store import RECENT, Spool
 from convdiff.plan.cell import Cell, Observation
 from convdiff.runtime.model import Interpreter, Runtime
 
-RUNTIME = Runtime(Interpreter("tensorflow", "python"), "cpu")
+RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 
 
 def cell(length: int, **more: int) -> Cell:
@@ -76,8 +77,8 @@ def test_cells_that_differ_in_anything_are_kept_apart(spool):
         cell(5, trial=1),
         Cell(RUNTIME, "manual", 5, 1),
         Cell(RUNTIME, "conv2d", 5, 2),
-        Cell(Runtime(RUNTIME.interpreter, "gpu:0"), "conv2d", 5, 1),
-        Cell(Runtime(Interpreter("tensorflow", "python", 2), "cpu"), "conv2d", 5, 1),
+        Cell(Runtime(RUNTIME.interpreter, Device("gpu", 0)), "conv2d", 5, 1),
+        Cell(Runtime(Interpreter("tensorflow", "python", 2), Device("cpu")), "conv2d", 5, 1),
     ]
     for number, key in enumerate(cells):
         spool.add(Observation(key, np.full((1, 1, 1, 1), number)))

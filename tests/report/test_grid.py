@@ -11,6 +11,7 @@ import pytest
 from program import convdiff
 from rich.console import Console
 
+from convdiff.case.device import Device
 from convdiff.diagnose.agreement import Agreement, Pair
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.report.console.grid import print_grid
@@ -18,7 +19,7 @@ from convdiff.runtime.model import Interpreter, Runtime
 
 
 def runtimes(count: int) -> tuple[Runtime, ...]:
-    return tuple(Runtime(Interpreter(f"f{n}", "python"), "cpu") for n in range(count))
+    return tuple(Runtime(Interpreter(f"f{n}", "python"), Device("cpu")) for n in range(count))
 
 
 def printed(found: Agreement, width: int = 80) -> list[str]:

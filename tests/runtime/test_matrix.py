@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fake_cells import observe
 
+from convdiff.case.device import Device
 from convdiff.errors import ConvdiffError
 from convdiff.lab.availability import stand
 from convdiff.plan.cell import NoBits
@@ -50,8 +51,11 @@ def test_interpreters_are_named_by_their_environments_folder(tmp_path):
 
 def test_runtime_ids_say_what_sets_them_apart():
     interpreter = Interpreter("tensorflow", "p", 2, (("A", "0"), ("B", "1")), "old")
-    assert Runtime(interpreter, "gpu:0").id == "tensorflow:gpu:0[python=old,A=0,B=1,threads=2]"
-    assert Runtime(Interpreter("tensorflow", "p"), "cpu").id == "tensorflow:cpu"
+    assert (
+        Runtime(interpreter, Device("gpu", 0)).id
+        == "tensorflow:gpu:0[python=old,A=0,B=1,threads=2]"
+    )
+    assert Runtime(Interpreter("tensorflow", "p"), Device("cpu")).id == "tensorflow:cpu"
 
 
 def test_an_unknown_framework_names_those_there_are():
@@ -84,8 +88,10 @@ def test_a_program_on_the_path_is_found_by_its_name(tmp_path, monkeypatch):
 
 
 def test_gpu_stands_for_every_one_that_is_visible(pool, fake):
-    found = list(stand([fake(FAKE_OPEN="gpus")], ["cpu", "gpu", "gpu:1", "gpu:2"], pool))
-    assert [(s.runtime.device, s.available) for s in found] == [
+    found = list(
+        stand([fake(FAKE_OPEN="gpus")], map(Device.parse, ("cpu", "gpu", "gpu:1", "gpu:2")), pool)
+    )
+    assert [(str(s.runtime.device), s.available) for s in found] == [
         ("cpu", True),
         ("gpu:0", True),
         ("gpu:1", True),
@@ -97,13 +103,13 @@ def test_gpu_stands_for_every_one_that_is_visible(pool, fake):
 
 
 def test_an_absent_gpu_is_told_with_its_reason(pool, fake):
-    cpu, gpu = stand([fake()], ["cpu", "gpu"], pool)
+    cpu, gpu = stand([fake()], [Device("cpu"), Device("gpu")], pool)
     assert cpu.available and not gpu.available
     assert gpu.reason == "fake 1.0 is a CPU build and sees no gpu"
 
 
 def test_an_interpreter_whose_framework_cannot_be_opened_is_unavailable_with_its_reason(pool, fake):
-    [found] = stand([fake(FAKE_OPEN="raise")], ["cpu"], pool)
+    [found] = stand([fake(FAKE_OPEN="raise")], [Device("cpu")], pool)
     assert not found.available and "libsomething.so.1" in found.reason
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from program import Ran, case_file, convdiff
 
+from convdiff.case.device import Device
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
@@ -52,7 +53,7 @@ requires = ["torch>=2", "numpy<3"]
         "box",
         "torch",
         str(tmp_path / "envs/box/bin/python"),
-        "gpu:0+channels_last",
+        Device("gpu", 0, ("channels_last",)),
         (("OMP_NUM_THREADS", "1"), ("MKL_CBWR", "AVX2")),
         ("torch>=2", "numpy<3"),
     )

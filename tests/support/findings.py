@@ -13,6 +13,7 @@ from kernels import CELL, Kernel
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import Axis
+from convdiff.case.device import Device
 from convdiff.case.model import Allowance, ArraySpec, Case, Convolution
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
@@ -23,7 +24,7 @@ from convdiff.runtime.model import Runtime
 
 Array = np.ndarray[Any, Any]
 
-OTHER = replace(CELL, runtime=Runtime(CELL.runtime.interpreter, "gpu:0"))
+OTHER = replace(CELL, runtime=Runtime(CELL.runtime.interpreter, Device("gpu", 0)))
 """The candidate's cell; CELL is the baseline's."""
 
 

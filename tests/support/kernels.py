@@ -11,6 +11,7 @@ import numpy as np
 
 from convdiff.behaviour.examine import Measure
 from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.device import Device
 from convdiff.case.model import Convolution
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
@@ -20,7 +21,7 @@ Array = np.ndarray[Any, Any]
 Kernel = Callable[[Convolution, Tensors], Array]
 
 HEIGHT, LENGTH, BATCH = 9, 11, 2
-CELL = Cell(Runtime(Interpreter("numpy", "numpy"), "cpu"), "conv2d", LENGTH, BATCH)
+CELL = Cell(Runtime(Interpreter("numpy", "numpy"), Device("cpu")), "conv2d", LENGTH, BATCH)
 
 
 def measure_with(kernel: Kernel, conv: Convolution) -> Measure:

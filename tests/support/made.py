@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference, measure
@@ -21,11 +22,13 @@ from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
 RUNTIMES = tuple(
-    Runtime(Interpreter("tensorflow", "python", settings=(("TF_X", value),)), "cpu")
+    Runtime(Interpreter("tensorflow", "python", settings=(("TF_X", value),)), Device("cpu"))
     for value in "12"
 )
 CELL = Cell(RUNTIMES[0], "conv2d", 7, 1)
-GONE = Standing(Runtime(Interpreter("tensorflow", "python"), "gpu"), False, "there is no GPU")
+GONE = Standing(
+    Runtime(Interpreter("tensorflow", "python"), Device("gpu")), False, "there is no GPU"
+)
 
 
 def drifted(length: int = 7, elements: int = 3, **changes: Any) -> Finding:

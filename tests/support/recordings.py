@@ -18,6 +18,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import Axis
+from convdiff.case.device import Device
 from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
@@ -61,7 +62,9 @@ FINGERPRINT = {
 
 
 def runtime(device: str = "cpu", **settings: str) -> Runtime:
-    return Runtime(Interpreter("tensorflow", "", settings=tuple(settings.items())), device)
+    return Runtime(
+        Interpreter("tensorflow", "", settings=tuple(settings.items())), Device.parse(device)
+    )
 
 
 def tensors_of(

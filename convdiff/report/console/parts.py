@@ -31,13 +31,12 @@ def print_headline(console: Console, case: CaseResult) -> None:
 
 def print_runtimes(console: Console, result: Result, case: CaseResult) -> None:
     """Print what each runtime is, or why it is not there; with numbers where there are several."""
-    devices = {device.split(":")[0] for device in case.case.devices}
     rows = []
     for standing in result.standings:
         if standing.runtime in case.runtimes:
             many = len(case.runtimes) > 1
             mark = f"#{case.runtimes.index(standing.runtime) + 1} " if many else ""
-        elif not standing.available and is_asked(standing, devices):
+        elif not standing.available and is_asked(standing, case.case.devices):
             mark = ""
         else:
             continue

@@ -1,0 +1,50 @@
+"""A device as it is asked for: its kind, which one of several, and how code runs on it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
+
+Kind = Literal["cpu", "gpu"]
+
+PATTERN = r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$"
+"""What `Device.parse` reads; JSON Schemas have it too."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """`cpu`, `gpu` or `gpu:0`, with execution modes, as in `gpu:0+xla`."""
+
+    kind: Kind
+    index: int | None = None
+    """None stands for every GPU that is visible; a CPU has none."""
+    modes: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Device:
+        """Read what `str` writes. Raises ValueError for anything else."""
+        if not re.fullmatch(PATTERN, text):
+            raise ValueError(f"unknown device {text!r}; there is cpu, gpu and gpu:N, with +modes")
+        hardware, *modes = text.split("+")
+        kind, _, index = hardware.partition(":")
+        return cls(cast(Kind, kind), int(index) if index else None, tuple(modes))
+
+    def __str__(self) -> str:
+        """Write the device as case files and runtime ids do."""
+        index = "" if self.index is None else f":{self.index}"
+        return "+".join([f"{self.kind}{index}", *self.modes])
+
+    @property
+    def bare(self) -> Device:
+        """The device without its execution modes: gpu:0 of gpu:0+xla."""
+        return Device(self.kind, self.index)
+
+    @property
+    def of_any_index(self) -> Device:
+        """The device whichever of its kind it is: gpu+xla of gpu:0+xla."""
+        return Device(self.kind, None, self.modes)
+
+    def covers(self, visible: Device) -> bool:
+        """Return whether a device that a framework sees is one of those that this asks for."""
+        return visible.kind == self.kind and self.index in (None, visible.index)
