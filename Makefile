@@ -1,5 +1,5 @@
-# Needs Python 3.10 or later as $(PYTHON). Everything lands in .venv (and .venv-tf1, .venv-tf16 for
-# the tests on old TensorFlow, where there is a Python 3.6).
+# Needs Python 3.10 or later as $(PYTHON). Everything lands in $(VENV) (and .venv-tf1, .venv-tf16
+# for the tests on old TensorFlow, where there is a Python 3.6).
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,15 +13,21 @@ PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 6))' >/dev/null 2>&1 \
 	&& echo "$$python" && break; done)
 
-.PHONY: help install demo test soak check bench clean
+# The Pythons that constraints.txt is for: the oldest, and the first that gets newer releases.
+PYTHONS ?= python3.10 python3.11
+
+.PHONY: help install demo test soak check format bench constraints build clean
 
 help:
 	@echo "make install   .venv with convdiff and TensorFlow"
 	@echo "make demo      one case that holds and one sweep that drifts"
 	@echo "make test      all tests, with what they need; of each soak a part"
 	@echo "make soak      the soaks, whole: an hour or so"
-	@echo "make check     ruff and mypy --strict"
+	@echo "make check     ruff, mypy --strict, and how complex the code may be"
+	@echo "make format    what make check asks of the layout, done"
 	@echo "make bench     how fast it is, as ratios"
+	@echo "make build     the wheel and the source archive, in dist/"
+	@echo "make constraints   constraints.txt, anew: what pip chooses today for '$(PYTHONS)'"
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
@@ -67,9 +73,23 @@ check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/complexity.py
+
+format: $(VENV)/.installed-check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python bench/bench.py
 
+build: | $(BIN)/python
+	@$(PIP) install 'hatchling>=1.27'
+	rm -rf dist
+	$(BIN)/hatchling build
+
+# Resolves, installs nothing; PYTHONS="python3.10 python3.12" takes others.
+constraints:
+	$(PYTHON) tools/constraints.py $(PYTHONS)
+
 clean:
-	rm -rf $(VENV) .venv-tf1 .venv-tf16
+	rm -rf $(VENV) .venv-tf1 .venv-tf16 build dist
