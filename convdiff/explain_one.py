@@ -14,7 +14,7 @@ from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.pool import Pool
 from convdiff.order.orders import Orders, orders_of
 from convdiff.order.replay.replay import partial_sums
-from convdiff.plan.cell import Cell, Op
+from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Standing
 
 
@@ -39,7 +39,7 @@ class ElementReport:
 def explain_one(
     case: Case,
     interpreter: Interpreter,
-    op: Op,
+    op: str,
     index: tuple[int, ...] | None,
     budget: int,
     pool: Pool,

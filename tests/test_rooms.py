@@ -73,15 +73,6 @@ PRESENTERS_KNOWN = {
 
 OPS = {"conv2d", "manual"}
 COMPARED_WITH_AN_OP = {
-    "convdiff.diagnose.agreement": 1,
-    "convdiff.diagnose.order_lock": 1,
-    "convdiff.diagnose.verdict": 3,
-    "convdiff.plan.expand": 2,
-    "convdiff.recording.record": 1,
-    "convdiff.report.console.run": 1,
-    "convdiff.report.console.sweep": 1,
-    "convdiff.report.console.words": 1,
-    "convdiff.report.junit": 1,
     "convdiff.worker.frameworks.jax": 1,
     "convdiff.worker.frameworks.numpy": 1,
     "convdiff.worker.frameworks.onnxruntime": 2,

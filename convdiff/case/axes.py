@@ -97,7 +97,7 @@ AXES: Mapping[Axis, AxisFacts] = {
     ),
     "reference": AxisFacts(
         "multiply + reduce_sum",
-        "conv2d differs from multiply + reduce_sum",
+        "{op} differs from multiply + reduce_sum",
         "rounding",
         side=lambda cell: cell.op,
     ),

@@ -67,6 +67,11 @@ class Convolution:
     dtype: Dtype = "float32"
 
     @property
+    def op(self) -> str:
+        """What a framework is asked for: one of `convdiff.worker.ops.OPS`."""
+        return "conv2d"
+
+    @property
     def taps(self) -> int:
         """Products in one output element: kh · kw · cin / groups."""
         return self.kernel[0] * self.kernel[1] * self.channels_in // self.groups

@@ -9,6 +9,7 @@ import click
 
 from convdiff.cli.options import DEFAULT_FRAMEWORK, DeviceType, FrameworksType, KernelType, VaryType
 from convdiff.errors import UNTESTED, ConvdiffError
+from convdiff.worker.ops import OPS, REFERENCE
 
 EPILOG = """\b
 Example:
@@ -37,7 +38,7 @@ class IndexType(click.ParamType[Any]):
 @click.argument("case", required=False, type=click.Path(path_type=Path))
 @click.option("--length", type=click.IntRange(min=1), help="Input width; default: the longest.")
 @click.option("--index", type=IndexType(), help="The element to draw; default: the first.")
-@click.option("--op", type=click.Choice(["conv2d", "manual"]), default="conv2d", show_default=True)
+@click.option("--op", type=click.Choice([*OPS, REFERENCE]), default=OPS[0], show_default=True)
 @click.option(
     "--device", type=DeviceType(), default="cpu", show_default=True, help="cpu, gpu or gpu:N."
 )

@@ -32,7 +32,7 @@ def prove(plan: Plan, found: Sequence[SafeLengths], explainer: Explainer) -> lis
     proven = []
     for runtime, safe in zip(plan.runtimes, found, strict=True):
         orders = {
-            length: explainer.of(Cell(runtime, "conv2d", length, case.batches[-1]))
+            length: explainer.of(Cell(runtime, case.conv.op, length, case.batches[-1]))
             for length in reversed(safe.lengths)
         }
         baseline = orders.pop(safe.longest)

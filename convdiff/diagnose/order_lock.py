@@ -25,7 +25,7 @@ def hold_orders(case: Case, findings: Sequence[Finding], explainer: Explainer) -
 
 def _held(finding: Finding, explainer: Explainer) -> Finding:
     comparison = finding.comparison
-    if comparison.axis != "baseline" or comparison.candidate.op != "conv2d":
+    if comparison.axis != "baseline" or comparison.candidate.is_reference:
         return finding
     if comparison.difference is None:
         return finding

@@ -190,16 +190,16 @@ def outcome_of(
     if any(not finding.allowed for finding in findings):
         return "drift"
     compared = any(
-        "conv2d" in (f.comparison.baseline.op, f.comparison.candidate.op)
+        not (f.comparison.baseline.is_reference and f.comparison.candidate.is_reference)
         and not VERDICTS[f.verdict].proves_nothing
         for f in findings
     )
     refused = any(is_refused(finding) for finding in findings)
-    failed = any(failure.cell.op == "conv2d" and not failure.cell.trial for failure in failures)
-    held = [f for f in findings if f.comparison.axis == "baseline" and _is_conv2d(f)]
+    failed = any(not failure.cell.is_reference and not failure.cell.trial for failure in failures)
+    held = [
+        f
+        for f in findings
+        if f.comparison.axis == "baseline" and not f.comparison.candidate.is_reference
+    ]
     hollow = bool(held) and all(f.verdict == "mistrusted" for f in held)
     return "ok" if compared and not failed and not refused and not hollow else "untested"
-
-
-def _is_conv2d(finding: Finding) -> bool:
-    return finding.comparison.candidate.op == "conv2d"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from convdiff.runtime.model import Runtime
-
-Op = Literal["conv2d", "manual"]
+from convdiff.worker.ops import REFERENCE
 
 
 @dataclass(frozen=True)
@@ -17,12 +16,18 @@ class Cell:
     """The unit of work: one convolution on one runtime."""
 
     runtime: Runtime
-    op: Op
+    op: str
+    """The case's own, one of `convdiff.worker.ops.OPS`, or REFERENCE."""
     length: int
     batch: int
     repeat: int = 0
     trial: int = 0
     """0 is the case's own input; 1, 2, … are random inputs of the same shape."""
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it multiplies and sums instead of running the case's own op."""
+        return self.op == REFERENCE
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.model import Case
-from convdiff.plan.cell import Cell, Op
+from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
+from convdiff.worker.ops import REFERENCE
 
-OPS: tuple[Op, ...] = ("conv2d", "manual")
 TRIAL_CELLS = 1500
 """Random trials in a first round, over all lengths."""
 TRIAL_OUTPUTS = 64
@@ -61,7 +61,7 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
         for runtime in runtimes
         for length in reversed(case.lengths)
         for cell in _cells_of_length(case, runtime, length, trials.get(length, 0))
-        if cell.op == "conv2d" or length in referenced
+        if not cell.is_reference or length in referenced
     ]
     pairings = sorted(
         (
@@ -78,7 +78,7 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
 
 def trial_cell(case: Case, runtime: Runtime, length: int, trial: int) -> Cell:
     """Return the cell that runs a length on the n-th random input."""
-    return Cell(runtime, "conv2d", length, case.batches[-1], 0, trial)
+    return Cell(runtime, case.conv.op, length, case.batches[-1], 0, trial)
 
 
 def most_trials(case: Case) -> int:
@@ -110,16 +110,16 @@ def _first_round(case: Case) -> dict[int, int]:
 
 def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> list[Cell]:
     batches = tuple(reversed(case.batches))
-    conv, manual = (
+    own, reference = (
         [
             Cell(runtime, op, length, batch, repeat)
             for batch in batches
             for repeat in range(case.repeat)
         ]
-        for op in OPS
+        for op in (case.conv.op, REFERENCE)
     )
     random = [trial_cell(case, runtime, length, trial) for trial in range(1, trials + 1)]
-    return [*conv, *random, *manual]
+    return [*own, *random, *reference]
 
 
 def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: bool) -> list[Pairing]:
@@ -128,13 +128,13 @@ def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: boo
         return [Pairing("repeat", replace(cell, repeat=0), cell)]
     others = _others(runtimes, cell.runtime) if pairwise else _first(runtimes, cell.runtime)
     found = [Pairing(axis, replace(cell, runtime=other), cell) for axis, other in others]
-    if cell.op != "conv2d":
+    if cell.is_reference:
         return found
     if cell.length != case.lengths[-1]:
         found.append(Pairing("length", replace(cell, length=case.lengths[-1]), cell))
     if cell.batch != case.batches[-1]:
         found.append(Pairing("batch", replace(cell, batch=case.batches[-1]), cell))
-    found.append(Pairing("reference", replace(cell, op="manual"), cell))
+    found.append(Pairing("reference", replace(cell, op=REFERENCE), cell))
     return found
 
 

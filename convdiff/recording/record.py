@@ -52,7 +52,7 @@ def record_case(
             probes = examiner.found.get(cell)
         wanted = not cell.repeat and (
             is_light(plan.case, cell.batch, cell.length)
-            or (plan.case.lock_order and cell.op == "conv2d")
+            or (plan.case.lock_order and not cell.is_reference)
         )
         orders = explainer.of(cell) if explainer and wanted else None
         if orders is None and explainer:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from convdiff.case.schema import CASE, DEVICE, EXPECTATION, Schema
+from convdiff.worker.ops import OPS, REFERENCE
 
 VERSION = 1
 KIND = "convdiff recording"
@@ -67,7 +68,7 @@ _ORDERS: Schema = _object(
 _CELL: Schema = _object(
     {
         "runtime": _INDEX,
-        "op": {"enum": ["conv2d", "manual"]},
+        "op": {"enum": [*OPS, REFERENCE]},
         "length": _COUNT,
         "batch": _COUNT,
         "repeat": _INDEX,

@@ -142,7 +142,7 @@ def _name(case: CaseResult, finding: Finding) -> str:
         shared.append(f"batch {cell.batch}")
     if AXES[axis].side is not None:
         shared.append(cell.runtime.id)
-    if axis != "reference" and cell.op != "conv2d":
+    if axis != "reference" and cell.is_reference:
         shared.append(cell.op)
     return ", ".join((f"{axis} {sides}", *shared))
 

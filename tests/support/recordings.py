@@ -24,7 +24,7 @@ from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.tree.notation import parse
-from convdiff.plan.cell import Cell, Op
+from convdiff.plan.cell import Cell
 from convdiff.recording.model import (
     Entry,
     RecordedCase,
@@ -146,7 +146,7 @@ def recorded(
     case: Case | None = None,
     lengths: Sequence[int] = (),
     batches: Sequence[int] = (),
-    ops: Sequence[Op] = ("conv2d",),
+    ops: Sequence[str] = ("conv2d",),
     at: Runtime | None = None,
     probes: SavedProbes | None = CLEAN,
     orders: bool = True,

@@ -54,7 +54,7 @@ def _drift(case: CaseResult, worst: Finding) -> str:
     if worst.verdict == "same":
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
     facts = AXES[comparison.axis]
-    named = {"baseline": baseline, "candidate": candidate}
+    named = {"baseline": baseline, "candidate": candidate, "op": comparison.candidate.op}
     if facts.value is not None:
         against = [f.comparison for f in drifted if f.comparison.baseline == comparison.baseline]
         values = sorted({facts.value(one.candidate) for one in against})

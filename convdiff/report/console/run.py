@@ -54,7 +54,7 @@ def _outputs(console: Console, case: CaseResult) -> None:
     many = len(case.runtimes) > 1
     for cell, seen in case.outputs.items():
         assert seen.output is not None
-        name = "y" if cell.op == "conv2d" else cell.op
+        name = cell.op if cell.is_reference else "y"
         batch = f", batch {cell.batch}" if len(case.case.batches) > 1 else ""
         where = f"{words.number(cell, case)} " if many else ""
         values = ", ".join(decimal(value) for value in seen.output.ravel())

@@ -111,7 +111,7 @@ def _label(case: CaseResult, members: Sequence[Finding]) -> str:
         parts.append(f"run {cell.repeat + 1}")
     if len(case.runtimes) > 1:
         parts.append(words.number(cell, case))
-    if cell.op != "conv2d":
+    if cell.is_reference:
         parts.append(cell.op)
     return " ".join(parts)
 

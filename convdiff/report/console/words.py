@@ -52,7 +52,7 @@ def context(comparison: Comparison, case: CaseResult) -> str:
         parts.append(f"{number(cell, case)} against {number(comparison.baseline, case)}")
     elif not recorded and not AXES[comparison.axis].between_runtimes:
         parts += [number(cell, case)] if len(case.runtimes) > 1 else []
-    if comparison.axis != "reference" and cell.op != "conv2d":
+    if comparison.axis != "reference" and cell.is_reference:
         parts.append(cell.op)
     return " ".join(parts)
 
