@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 import struct
 from pathlib import Path
@@ -137,30 +136,32 @@ def test_the_safe_lengths_of_tf1_are_the_multiples_of_four(tf1_python: str, tmp_
     assert (five["candidate"]["length"], five["verdict"]) == (5, "same")
 
 
-def test_todays_tensorflow_agrees_with_itself_on_the_origin(tmp_path: Path):
+def test_todays_tensorflow_is_the_same_at_all_lengths_or_its_rounding_is_proved(tmp_path: Path):
+    """That it is the same is asserted of two machines, in test_recorded_tickets.py."""
     path = tmp_path / "report.json"
     ran = convdiff("run", CASE, "--json", path)
     report = json.loads(path.read_text())
-    assert ran.code == report["exit_code"] == 0
-    assert report["outcome"] == "ok"
     compared = of_axis(report, "length")
     assert [(c["candidate"]["length"], c["elements"]) for c in compared] == [(7, 3), (8, 4)]
-    assert {c["verdict"] for c in compared} == {"same"}
-    assert {c["differing"] for c in compared} == {0}
+    same = {c["candidate"]["length"] for c in compared if c["verdict"] == "same"}
+    for comparison in compared:
+        if comparison["verdict"] != "same":
+            assert comparison["verdict"] == "rounding"
+            assert comparison["explanation"]["status"] == "proved"
+    assert ran.code == report["exit_code"] == (0 if same == {7, 8} else 1)
     seen = outputs(ran.out, "y")
-    assert seen[7] == seen[9][:3]
-    assert seen[8] == seen[9][:4]
+    for length in (7, 8):
+        assert (seen[length] == seen[9][: length - 4]) == (length in same)
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="another CPU, another kernel")
-def test_without_onednn_the_shortest_length_alone_is_unsafe(tmp_path: Path):
+def test_the_safe_lengths_without_onednn_are_those_without_drift(tmp_path: Path):
     path = tmp_path / "report.json"
-    ran = convdiff(
-        "sweep", "--lengths", "5..20", "--json", path, env={"TF_ENABLE_ONEDNN_OPTS": "0"}
-    )
+    options = ("--lengths", "5..20", "--device", "cpu", "--json", path)
+    ran = convdiff("sweep", *options, env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     report = json.loads(path.read_text())
-    (safe,) = report["cases"][0]["safe_lengths"]
     assert report["runtimes"][0]["fingerprint"]["onednn"] is False
-    assert (safe["rule"], safe["unsafe"]) == ("T ≥ 6", [5])
-    assert safe["lengths"] == list(range(6, 21))
-    assert "T ≥ 6" in ran.out
+    drifting = {c["candidate"]["length"] for c in of_axis(report, "length") if not c["allowed"]}
+    for safe in report["cases"][0]["safe_lengths"]:
+        assert drifting <= set(safe["unsafe"])
+        assert sorted([*safe["lengths"], *safe["unsafe"], *safe["untested"]]) == list(range(5, 21))
+        assert safe["rule"] in ran.out

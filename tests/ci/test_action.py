@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import REPOSITORY, case_file, environment
+from program import KERNEL, OTHER_ORDER, REPOSITORY, case_file, environment, kernel_file
 from ruamel.yaml import YAML
 
 from convdiff.case.arrays import make_tensors
@@ -40,13 +40,15 @@ def script(step: str) -> str:
 def runner(tmp_path: Path):
     """Return a function that runs the action's main step with inputs, as a runner does."""
     case_file(tmp_path, CASE)
+    kernel_file(tmp_path)
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     inputs = loaded("action.yml")["inputs"]
 
     def run(changes: dict[str, str], **given: str) -> subprocess.CompletedProcess[str]:
         values = {name: str(one["default"]) for name, one in inputs.items()}
-        values.update({"cases": "case.yaml", "python": sys.executable, **given})
+        values.update({"cases": "case.yaml", "python": sys.executable})
+        values.update({"arguments": " ".join(KERNEL), **given})
         env = {name.upper(): value for name, value in values.items()}
         return subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", script("Run the cases")],
@@ -68,7 +70,7 @@ def test_the_actions_step_records_then_holds_then_fails_on_drift(runner, tmp_pat
     held = runner({}, baseline="baseline")
     assert held.returncode == 0, held.stdout + held.stderr
     assert "::error" not in held.stdout
-    drifted = runner({"TF_ENABLE_ONEDNN_OPTS": "0"}, baseline="baseline")
+    drifted = runner(OTHER_ORDER, baseline="baseline")
     assert drifted.returncode == 1
     assert "::error file=case.yaml,line=" in drifted.stdout
     reports = tmp_path / "convdiff-reports"
@@ -81,7 +83,7 @@ def test_the_actions_step_records_then_holds_then_fails_on_drift(runner, tmp_pat
     summary = (tmp_path / "summary.md").read_text()
     assert summary.startswith("before\n")
     assert "in-ci" in summary
-    assert "oneDNN" in summary
+    assert "adding:convolution" in summary
 
 
 def test_the_actions_step_is_not_green_without_the_baseline_it_names(runner):

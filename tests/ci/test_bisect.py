@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import bare_python, case_file, convdiff, environment
+from program import (
+    KERNEL,
+    OTHER_ORDER,
+    bare_python,
+    case_file,
+    convdiff,
+    environment,
+    kernel_file,
+)
 
 __all__ = ["bare_python"]
 
@@ -21,7 +29,7 @@ lengths: [7, 9]
 expect: {reference: anything}
 """
 PYTHON = """#!/bin/sh
-export TF_ENABLE_ONEDNN_OPTS={onednn}
+export ORDER={order}
 exec "{python}" "$@"
 """
 
@@ -43,21 +51,23 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, bare_python: Path) -> tuple[Path, list[str]]:
-    """Return a repository of six commits: the fourth switches oneDNN off, the third has no TF."""
+    """Return a repository of six commits: the fourth adds in another order, the third can't."""
     folder = tmp_path / "repository"
     (folder / "bin").mkdir(parents=True)
     program = folder / "bin" / "convdiff"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convdiff "$@"\n')
     program.chmod(0o755)
     git(tmp_path, "init", "-q", "-b", "main", str(folder))
-    (folder / ".git" / "info" / "exclude").write_text("bin/\nbaseline.json\n")
+    (folder / ".git" / "info" / "exclude").write_text("bin/\nbaseline.json\nadding.py\n")
     case_file(folder, CASE)
+    kernel_file(folder)
     commits = []
     real = sys.executable
-    settings = [("1", real), ("1", real), ("1", bare_python)] + [("0", real)] * 3
-    for number, (onednn, python) in enumerate(settings):
+    before, after = "row", OTHER_ORDER["ORDER"]
+    settings = [(before, real), (before, real), (before, bare_python)] + [(after, real)] * 3
+    for number, (order, python) in enumerate(settings):
         wrapper = folder / "python.sh"
-        wrapper.write_text(PYTHON.format(onednn=onednn, python=python))
+        wrapper.write_text(PYTHON.format(order=order, python=python))
         wrapper.chmod(0o755)
         (folder / "notes.txt").write_text(f"commit {number}\n")
         git(folder, "add", ".")
@@ -71,7 +81,7 @@ def test_bisect_finds_the_commit_that_changed_a_setting_and_skips_what_can_t_run
 ):
     folder, commits = repository
     git(folder, "checkout", "-q", commits[0])
-    options = ("--baseline", "baseline.json", "--python", "./python.sh")
+    options = ("--baseline", "baseline.json", "--python", "./python.sh", *KERNEL)
     made = convdiff("run", "case.yaml", *options, "--update-baseline", cwd=folder)
     assert made.code == 0, made.out + made.err
     git(folder, "bisect", "start", commits[-1], commits[0])

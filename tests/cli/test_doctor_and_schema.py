@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,21 +13,40 @@ import pytest
 from program import REPOSITORY, Ran, convdiff
 from ruamel.yaml import YAML
 
+CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "ATEN_CPU_CAPABILITY", "XLA_FLAGS")
+
 
 @pytest.fixture(scope="module")
-def here() -> Ran:
-    return convdiff("doctor")
+def here() -> Iterator[Ran]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CAPS:
+            patch.delenv(name, raising=False)
+        yield convdiff("doctor")
 
 
-def test_doctor_names_the_version_and_the_isa_of_onednn(here: Ran):
+@pytest.fixture(scope="module")
+def with_onednn() -> Ran:
+    return convdiff("doctor", env={"TF_ENABLE_ONEDNN_OPTS": "1"})
+
+
+def rows_of(framework: str, ran: Ran) -> str:
+    """Return what doctor says of one framework."""
+    own = ran.out[ran.out.index(f"{framework}  (") :]
+    return re.split(r"\n(?=\S)", own, maxsplit=1)[0]
+
+
+def test_doctor_names_the_version(here: Ran):
     try:
         tensorflow = version("tensorflow")
     except ModuleNotFoundError:
         tensorflow = version("tensorflow-cpu")
     assert (here.code, here.err) == (0, "")
     assert re.search(rf"^\s+version\s+{re.escape(tensorflow)}\b", here.out, re.MULTILINE)
-    own = here.out[here.out.index("tensorflow  (") :]
-    (onednn,) = re.findall(r"^\s+oneDNN\s+(.+)$", own, re.MULTILINE)[:1]
+
+
+def test_doctor_names_the_version_and_the_isa_of_onednn_where_it_is_on(with_onednn: Ran):
+    own = rows_of("tensorflow", with_onednn)
+    (onednn,) = re.findall(r"^\s+oneDNN\s+(.+)$", own, re.MULTILINE)
     assert re.match(r"on, v\d+\.\d+\.\d+, (Intel |AArch64|64-bit|ARM)", onednn)
 
 
@@ -35,11 +55,17 @@ def test_doctor_names_devices_python_and_settings(here: Ran):
         assert f"  {row}" in here.out
 
 
-def test_doctor_names_the_settings_in_force():
+def test_doctor_names_the_settings_in_force(with_onednn: Ran):
+    assert with_onednn.code == 0
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in with_onednn.out
+
+
+def test_doctor_says_where_onednn_is_off():
     ran = convdiff("doctor", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     assert ran.code == 0
-    assert "TF_ENABLE_ONEDNN_OPTS=0" in ran.out
-    assert re.search(r"^\s+oneDNN\s+off$", ran.out, re.MULTILINE)
+    own = rows_of("tensorflow", ran)
+    assert "TF_ENABLE_ONEDNN_OPTS=0" in own
+    assert re.search(r"^\s+oneDNN\s+off$", own, re.MULTILINE)
 
 
 def test_doctor_has_nothing_to_test_without_a_framework(bare_python: Path):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from asking import MODULES, Lab, need
+from asking import MODULES, Lab, lasting, need
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
@@ -130,7 +130,7 @@ def run(
 # What torch compiles takes seconds a shape: two dtypes of it, and two geometries.
 EVERY = [
     (spec, dtype)
-    for spec in SPECS
+    for spec in lasting(*SPECS)
     for dtype in DTYPES
     if "compiled" not in spec or dtype in ("float32", "bfloat16")
 ]
@@ -168,7 +168,7 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
     assert (done == 0) == ((framework, dtype) in REFUSED) or (framework, dtype) in MAY_REFUSE
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS if "compiled" not in spec])
+@pytest.mark.parametrize("spec", [spec for spec in lasting(*SPECS) if "compiled" not in spec])
 def test_without_a_bias_none_is_added(lab: Lab, spec: str):
     conv = GEOMETRIES["asymmetric"]
     with_bias = integers(conv, "float32")
@@ -273,8 +273,8 @@ def test_the_fingerprint_names_version_mode_and_modes(lab: Lab, framework: str):
     assert set(found["modes"]) == offered, "every mode is tested here, and every tested one named"
 
 
-def test_modes_are_behaviours_and_not_only_names(lab: Lab):
-    """Where a mode is known to choose another kernel or precision here, the bits say so."""
+def test_no_mode_is_less_precise_than_its_name(lab: Lab):
+    """Which kernel a mode chooses is another on each CPU; how far it may be off is not."""
     conv = Convolution((3, 3), 16, 16)
     rng = np.random.default_rng(3)
     tensors = Tensors(
@@ -289,11 +289,9 @@ def test_modes_are_behaviours_and_not_only_names(lab: Lab):
         assert not isinstance(found, NoBits), found
         return float(np.abs(found - truth).max())
 
-    assert error("openvino:cpu+f32") < 1e-4 < error("openvino:cpu+bf16") < 1
-    for spec in ("torch:cpu", "torch:cpu+channels_last", "torch:cpu+mkldnn_off"):
-        assert error(spec) < 1e-4
-    outputs = [
-        run(lab, spec, conv, tensors, ["conv2d"])[0].tobytes()
-        for spec in ("torch:cpu", "torch:cpu+mkldnn_off")
-    ]
-    assert outputs[0] != outputs[1], "without oneDNN another kernel adds"
+    torch = ("torch:cpu", "torch:cpu+channels_last", "torch:cpu+mkldnn_off")
+    for spec in ("openvino:cpu+f32", *torch):
+        assert error(spec) < 1e-4, spec
+    for spec in lasting("openvino:cpu", "openvino:cpu+bf16"):
+        # A CPU without bfloat16 computes in float32 here too.
+        assert error(spec) < 1, spec

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from machines import ZEN3, ZEN4, path_of
 from program import REPOSITORY, Ran, convdiff, environment
 from recordings import same
 
@@ -24,6 +25,7 @@ from convdiff.recording.files import read_recording, write_recording
 Report = dict[str, Any]
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+ON = {ONEDNN: "1"}
 DILATED = REPOSITORY / "cases" / "depthwise_dilated.yaml"
 VARIED = ("--lengths", "7..9", "--batch", "1,2", "--vary", f"{ONEDNN}=0,1")
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "5", "LC_ALL": "C"}
@@ -80,14 +82,13 @@ def test_the_process_that_may_start_nothing_notices_where_something_starts():
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Record with the TensorFlow here: twice the same way, in other places, and with oneDNN off."""
+    """Record with the TensorFlow here: twice the same way, in other places."""
     folder, other = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
     runs: dict[str, tuple[Path, tuple[object, ...], dict[str, str]]] = {
-        "on": (folder / "on.safetensors", ("run", "--json", folder / "report.json"), {}),
-        "on again": (other / "on-again.safetensors", ("run",), ELSEWHERE),
+        "on": (folder / "on.safetensors", ("run", "--json", folder / "report.json"), ON),
+        "on again": (other / "on-again.safetensors", ("run",), {**ELSEWHERE, **ON}),
         "varied": (folder / "varied.json", ("run", *VARIED), {}),
         "varied again": (other / "varied-again.json", ("run", *VARIED), ELSEWHERE),
-        "off": (folder / "off.json", ("run",), {ONEDNN: "0"}),
         "dilated": (folder / "dilated.json", ("run", DILATED), {}),
     }
 
@@ -102,12 +103,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         return {**dict(pool.map(record, runs)), "report": folder / "report.json"}
 
 
-@pytest.fixture(scope="module")
-def old(tf1_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Record with TensorFlow 1.0.0, whose first outputs drift with the length."""
-    path = tmp_path_factory.mktemp("old") / "tf1.json"
-    assert convdiff("run", "--python", tf1_python, "--save", path).code == 1
-    return path
+OTHERS = {
+    "tf1": path_of(ZEN4, "origin_tensorflow_1.0.0"),
+    "on": path_of(ZEN3, "origin_onednn_on"),
+    "off": path_of(ZEN3, "origin_onednn_off"),
+}
+"""The built-in case as other versions and settings computed it on machines that recorded it."""
 
 
 @pytest.fixture(scope="module")
@@ -174,32 +175,47 @@ def test_a_recording_is_sorted_and_whole(recorded: dict[str, Path]):
 
 
 @pytest.fixture(params=["tf1-on", "tf1-off", "on-off", "off-tf1"])
-def pair(request: pytest.FixtureRequest, recorded: dict[str, Path]) -> list[Path]:
+def pair(request: pytest.FixtureRequest) -> list[Path]:
     """Return two recordings of the built-in case whose bits differ."""
-    names = request.param.split("-")
-    return [request.getfixturevalue("old") if name == "tf1" else recorded[name] for name in names]
+    return [OTHERS[name] for name in request.param.split("-")]
 
 
-def test_other_versions_and_settings_differ_by_rounding_proved_from_the_files(pair: list[Path]):
-    report = compared(*pair, code=1)
+def proved_rounding(report: Report) -> set[str]:
+    """Assert that all that differs is proved, and return the causes."""
     (case,) = report["cases"]
-    assert case["outcome"] == "drift"
     found = case["comparisons"]
     assert {(c["candidate"]["op"], c["candidate"]["length"]) for c in found} == {
         (op, length) for op in ("conv2d", "manual") for length in (7, 8, 9)
     }
     assert {c["axis"] for c in found} == {"baseline"}
-    differing = [c for c in found if c["verdict"] != "same"]
-    assert {c["verdict"] for c in differing} == {"rounding"}
     causes: set[str] = set()
-    for comparison in differing:
+    for comparison in found:
+        if comparison["verdict"] == "same":
+            continue
+        assert comparison["verdict"] == "rounding"
         why = comparison["explanation"]
         assert (why["status"], why["unexplained"], why["confirmed"]) == ("proved", 0, True)
         assert all(done == of > 0 for done, of in why["replayed"].values())
         assert sum(why["causes"].values()) == comparison["differing"]
         assert set(why["cause"]) <= CAUSES
         causes |= set(why["cause"])
-    assert causes
+    return causes
+
+
+def test_other_versions_and_settings_differ_by_rounding_proved_from_the_files(pair: list[Path]):
+    report = compared(*pair, code=1)
+    (case,) = report["cases"]
+    assert case["outcome"] == "drift"
+    assert proved_rounding(report)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_recorded_here_is_the_same_or_proved_beside_what_others_recorded(
+    name: str, recorded: dict[str, Path]
+):
+    ran = alone("compare", OTHERS[name], recorded["on"], "--json", "-")
+    causes = proved_rounding(json.loads(ran.out))
+    assert ran.code == (1 if causes else 0)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +271,7 @@ def test_a_wrong_convolution_is_wrong_from_the_files_alone(
 def test_the_report_has_the_keys_that_a_run_has(recorded: dict[str, Path]):
     """Whoever reads the one reads the other."""
     live = json.loads(recorded["report"].read_text("utf-8"))
-    report = compared(recorded["on"], recorded["off"], code=1)
+    report = compared(OTHERS["on"], OTHERS["off"], code=1)
     assert set(report) == set(live)
     assert set(report["runtimes"][0]) == set(live["runtimes"][0])
     assert set(report["cases"][0]) == set(live["cases"][0])
@@ -265,19 +281,21 @@ def test_the_report_has_the_keys_that_a_run_has(recorded: dict[str, Path]):
     assert set(ours[0]["explanation"]) == set(theirs[0]["explanation"])
     assert set(ours[0]["elements_shown"][0]) == set(theirs[0]["elements_shown"][0])
     assert {r["id"] for r in report["runtimes"]} == {
-        f"tensorflow:cpu[recorded={recorded[name].name}]" for name in ("on", "off")
+        f"tensorflow:cpu[recorded={OTHERS[name].name}]" for name in ("on", "off")
     }
     assert all(r["available"] for r in report["runtimes"])
 
 
-def test_machines_that_differ_are_named(old: Path, recorded: dict[str, Path]):
-    (case,) = compared(old, recorded["on"], code=1)["cases"]
+def test_machines_that_differ_are_named(recorded: dict[str, Path]):
+    ran = alone("compare", OTHERS["tf1"], recorded["on"], "--json", "-")
+    (case,) = json.loads(ran.out)["cases"]
+    old = "origin_tensorflow_1.0.0.safetensors with tensorflow 1.0.0"
     assert any(
-        note.startswith("tf1.json with tensorflow 1.0.0, on.safetensors with tensorflow 2.")
-        for note in case["notes"]
+        note.startswith(f"{old}, on.safetensors with tensorflow 2.") for note in case["notes"]
     )
-    (case,) = compared(recorded["on"], recorded["off"], code=1)["cases"]
-    assert "on.safetensors with oneDNN on, off.json with oneDNN off" in case["notes"]
+    (case,) = compared(OTHERS["on"], OTHERS["off"], code=1)["cases"]
+    on, off = (f"origin_onednn_{name}.safetensors with oneDNN {name}" for name in ("on", "off"))
+    assert f"{on}, {off}" in case["notes"]
 
 
 def test_show_needs_no_framework_and_says_the_same_of_both_formats(
@@ -291,12 +309,12 @@ def test_show_needs_no_framework_and_says_the_same_of_both_formats(
     assert {ran.err for ran in shown} == {""}
 
 
-def test_the_same_name_in_two_folders_is_two_recordings(recorded: dict[str, Path], tmp_path: Path):
+def test_the_same_name_in_two_folders_is_two_recordings(tmp_path: Path):
     """Each is called by what tells them apart; taken for one, they would be equal."""
     paths = [tmp_path / folder / "one.json" for folder in ("there", "here")]
     for path, name in zip(paths, ("on", "off"), strict=True):
         path.parent.mkdir()
-        write_recording(path, read_recording(recorded[name]))
+        write_recording(path, read_recording(OTHERS[name]))
     report = compared(*paths, code=1)
     assert {r["id"] for r in report["runtimes"]} == {
         f"tensorflow:cpu[recorded={path}]" for path in paths

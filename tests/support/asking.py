@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ MODULES = {
     "openvino": ("openvino",),
     "numpy": ("numpy",),
 }
+CAPPED = "ONEDNN_MAX_CPU_ISA" in os.environ
 Vary = Sequence[tuple[str, Sequence[str]]]
 
 
@@ -34,6 +36,15 @@ def need(*frameworks: str) -> None:
         for module in MODULES.get(name, ()):
             if importlib.util.find_spec(module) is None:
                 pytest.skip(f"{name} is not installed in this environment (no {module})")
+
+
+def lasting(*specs: str) -> list[str]:
+    """Return the runtimes that a cap on oneDNN does not kill.
+
+    OpenVINO's bfloat16, its default where the CPU has it, dies of one.
+    """
+    mortal = ("openvino:cpu", "openvino:cpu+bf16") if CAPPED else ()
+    return [spec for spec in specs if spec not in mortal]
 
 
 @dataclass(frozen=True)
@@ -87,3 +98,11 @@ def proved(finding: Finding) -> None:
     assert why.unexplained == 0 and why.causes
     for side, (replayed, elements) in why.replayed.items():
         assert replayed == elements > 0, (side, replayed, elements)
+
+
+def same_or_proved(findings: Sequence[Finding]) -> None:
+    """Assert what holds on every machine: equal bits, or rounding that is proved."""
+    assert findings
+    for finding in findings:
+        if finding.verdict != "same":
+            proved(finding)

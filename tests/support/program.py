@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -26,8 +27,11 @@ class Ran:
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this environment less what changes convdiff's output, plus `changes`."""
-    unwanted = ("TF_", "ONEDNN_", "DNNL_", "NO_COLOR", "COLUMNS", "TERM", "FORCE_COLOR")
+    """Return this environment less what changes convdiff's output, plus `changes`.
+
+    What caps the instruction set stays: under it the tests run as on another machine.
+    """
+    unwanted = ("TF_", "ONEDNN_VERBOSE", "NO_COLOR", "COLUMNS", "TERM", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     kept["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [kept.get("PYTHONPATH")])])
     return {**kept, **(changes or {})}
@@ -55,6 +59,17 @@ def case_file(folder: Path, text: str, name: str = "case.yaml") -> Path:
     path = folder / name
     path.write_text(text, "utf-8")
     return path
+
+
+KERNEL = ("--kernel", "adding:convolution")
+"""A runtime whose bits are the same on every machine, once `kernel_file` has put it there."""
+OTHER_ORDER = {"ORDER": "pairs"}
+"""What makes it add in another order."""
+
+
+def kernel_file(folder: Path) -> None:
+    """Put the kernel of `KERNEL` into a folder that convdiff is run in."""
+    shutil.copy(Path(__file__).parent / "adding.py", folder)
 
 
 @pytest.fixture(scope="session")

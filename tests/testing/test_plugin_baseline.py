@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 from program import convdiff
 from project import OK, Project, outcomes, section
+
+from convdiff.recording.files import read_recording, write_recording
+from convdiff.recording.model import Recording
 
 ONE = """
 name: one output
@@ -13,7 +20,17 @@ bias: [0.0401]
 input: {ramp: 10.0}
 lengths: [5]
 """
-"""Its bits differ with oneDNN and without."""
+
+
+def change_a_bit(path: Path) -> None:
+    """Change the last bit of each output in a recording, of which no order is known then."""
+    recording = read_recording(path)
+    ((name, case),) = recording.cases.items()
+    changed = [
+        replace(entry, output=np.nextafter(entry.output, np.float32(0)), orders=None)
+        for entry in case.entries
+    ]
+    write_recording(path, Recording({name: replace(case, entries=tuple(changed))}))
 
 
 def test_no_baseline_yet_is_not_green(project: Project):
@@ -45,7 +62,8 @@ def test_recorded_bits_are_green_and_all_else_is_red(project: Project):
     assert shown[0].startswith("could not test: the baseline has no such entry")
     assert shown[-1] == "again: convdiff run new.yaml --lengths 4,6 --baseline recorded"
 
-    ran = project.pytest("--convdiff", "one.yaml", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
+    change_a_bit(project.folder / "recorded" / "one_output.json")
+    ran = project.pytest("--convdiff", "one.yaml")
     assert f"against the baseline {project.folder / 'recorded'}\n" in ran.out
     said = "\n".join(section(ran, "one output"))
     assert "DRIFT  one output: the bits are not those of" in said
