@@ -48,15 +48,15 @@ def row(channels: int) -> None:
     mark_fused(kernel, site, reveal_tree(kernel, site))
     revealing = time.perf_counter() - start
     start = time.perf_counter()
-    found = orders_of(kernel, data)
+    orders = orders_of(kernel, data)
     whole = time.perf_counter() - start
     start = time.perf_counter()
     pairs = one_pair_a_call(kernel)
     single = time.perf_counter() - start
-    replayed, total = found.replayed
+    replayed, total = orders.replayed
     print(
         f"n={geometry.taps:<5} 3×3 {channels:>3}→{channels:<5} "
-        f"{found.calls:>6} {revealing:>12.3f}s "
+        f"{orders.calls:>6} {revealing:>12.3f}s "
         f"{whole:>7.3f}s {pairs:>6} {single:>8.3f}s {single / revealing:>8.0f}× "
         f"{single / whole:>7.1f}×  {replayed:,}/{total:,}",
         flush=True,

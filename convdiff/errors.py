@@ -17,9 +17,7 @@ class ConvdiffError(Exception):
     exit_code = USAGE
 
     def __init__(self, message: str) -> None:
-        super().__init__(
-            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-        )
+        super().__init__("".join(map(_printable, message)))
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,20 @@ class Place:
 
     def __str__(self) -> str:
         """Write the place as editors and compilers do: file:line:column."""
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
 
 
 class CaseError(ConvdiffError):
     """A case file that can't be used: where, what was found, what was expected."""
 
     def __init__(self, place: Place, message: str) -> None:
-        shown = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "…"
-        super().__init__(f"{place}: {shown}")
+        if len(message) > LONGEST_MESSAGE:
+            message = message[:LONGEST_MESSAGE] + "…"
+        super().__init__(f"{place}: {message}")
         self.place = place
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
