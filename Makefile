@@ -16,13 +16,14 @@ PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/
 # The Pythons that constraints.txt is for: the oldest, and the first that gets newer releases.
 PYTHONS ?= python3.10 python3.11
 
-.PHONY: help install demo test soak check format bench constraints build clean
+.PHONY: help install demo test soak docs check format bench constraints build clean
 
 help:
 	@echo "make install   .venv with convdiff and TensorFlow"
 	@echo "make demo      one case that holds and one sweep that drifts"
 	@echo "make test      all tests, with what they need; of each soak a part"
 	@echo "make soak      the soaks, whole: an hour or so"
+	@echo "make docs      what README.md and docs/ say is printed, written anew"
 	@echo "make check     ruff, mypy --strict, and how complex the code may be"
 	@echo "make format    what make check asks of the layout, done"
 	@echo "make bench     how fast it is, as ratios"
@@ -68,6 +69,9 @@ test: $(VENV)/.installed-test $(OLD)
 
 soak: $(VENV)/.installed-test $(OLD)
 	CONVDIFF_SOAK=1 $(BIN)/python -m pytest -q -n auto -m soak
+
+docs: $(VENV)/.installed-test $(OLD)
+	$(BIN)/python docs/blocks.py
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
