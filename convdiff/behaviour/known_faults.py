@@ -142,8 +142,8 @@ def _dropped_tap(
     if not len(wrong):
         return None
     channel = int(wrong[0])
-    error = (observed - right)[..., channel].reshape(-1)
-    slack = limit[..., channel].reshape(-1)
+    error: Array = (observed - right)[..., channel].reshape(-1)
+    slack: Array = limit[..., channel].reshape(-1)
     # The outputs that are off come first, as many as a reasonable table holds.
     places = np.argsort(np.abs(error) <= slack, kind="stable")[: max(64, TABLE // conv.taps)]
     error, slack = error[places], slack[places]

@@ -140,7 +140,7 @@ def _size(delta: Array) -> Array:
 
 def _largest(size: Array, most: int) -> Array:
     """Return the places of the `most` largest, largest first; equal ones stay in their order."""
-    some = np.arange(len(size))
+    some: Array = np.arange(len(size))
     if most < len(size):
         some = np.flatnonzero(size >= np.partition(size, -most)[-most])
     return np.asarray(some[np.argsort(-size[some], kind="stable")[:most]])

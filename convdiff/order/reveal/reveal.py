@@ -80,7 +80,8 @@ def _pivot(group: _Group) -> int:
 
 def _pairs(level: list[_Group], pivots: list[int]) -> tuple[Array, Array]:
     """Return all (pivot, other) pairs of a level, and the range of leaves that each must count."""
-    pairs, within = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2), np.int64)]
+    pairs: list[Array] = [np.zeros((0, 2), np.int64)]
+    within: list[Array] = [np.zeros((0, 2), np.int64)]
     for group, pivot in zip(level, pivots, strict=True):
         others = group.members[group.members != pivot]
         pairs.append(np.column_stack([np.full(len(others), pivot), others]))
