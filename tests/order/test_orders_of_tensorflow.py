@@ -19,7 +19,7 @@ from convdiff.order.reveal.fma_probes import mark_fused
 from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.reveal.mask_probes import Site
 from convdiff.order.reveal.reveal import reveal_tree
-from convdiff.order.tree.notation import parsed
+from convdiff.order.tree.notation import parse
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
@@ -120,7 +120,7 @@ def test_2304_taps_take_far_fewer_calls_than_taps(onednn: str) -> None:
     ],
 )
 def test_the_orders_seen_of_2304_taps_are_read_in_forty_calls(order: str) -> None:
-    tree = parsed(order)
+    tree = parse(order)
     geometry = Geometry((1, 1, 1, tree.taps), (1, 1, tree.taps, 256), bias=True)
     kernel = CallableKernel(tree_kernel(tree, geometry, Machine("float32")), geometry)
     site = Site.at(kernel, 0, 128)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from asking import proved
-from machines import ZEN3, ZEN4, compared, path_of, recorded
+from machines import RECORDINGS, ZEN3, ZEN4, compared, path_of, recorded
+from program import REPOSITORY, convdiff
 
 NARROWED = ("openvino", "conv2d")
 """OpenVINO takes bfloat16 by itself on a CPU that has it: precision, and no rounding."""
 DIFFER: dict[str, set[tuple[str, str]]] = {
     "across_frameworks": set(),
+    "across_frameworks_with_modes": set(),
     "batch_of_two": {("tensorflow", "conv2d"), ("torch", "conv2d"), ("jax", "conv2d")},
     "batch_one_or_many": {("torch", "conv2d")},
     "cpu_or_gpu": {("tensorflow", "conv2d")},
@@ -76,3 +80,14 @@ def test_the_machines_are_two():
     ]
     assert sum("avx512f" in isa for isa in instructions) == 6
     assert sum("avx2" in isa for isa in instructions) == 12
+
+
+def test_the_page_on_machines_shows_what_compare_prints():
+    page = (REPOSITORY / "docs" / "machines.md").read_text("utf-8")
+    shown = re.findall(r"```console\n\$ convdiff ([^\n]+)\n(.*?)```", page, re.S)
+    assert len(shown) == 2
+    for command, text in shown:
+        ran = convdiff(*command.split(), cwd=RECORDINGS)
+        assert ran.code == 1
+        parts = [part.strip("\n") for part in text.split("…\n")]
+        assert all(f"{part}\n" in ran.out for part in parts)

@@ -91,15 +91,24 @@ def test_the_origin_changes_with_the_length_in_torch_alone(machine: str, runtime
     assert set(seven.why.causes) == {"order"}
 
 
-def test_the_origin_without_onednn_is_in_pairs_as_in_xla_and_the_cause_is_proved():
+def test_onednn_is_one_chain_of_fused_multiply_adds_and_its_absence_pairs_as_in_xla():
     case = recorded(ZEN3, "onednn_on_off")
     on, off = (f"tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS={value}]" for value in "10")
     assert numbers(case, on, 7).ravel().tolist() == float32(ONE_FUSED_CHAIN)
     assert numbers(case, off, 7).ravel().tolist() == float32(IN_PAIRS)
     findings = between_runtimes(ZEN3, "onednn_on_off", on, off)
-    assert len(findings) == 16
+    assert [finding.comparison.candidate.length for finding in findings] == list(range(5, 21))
     for finding in findings:
         proved(finding)
+        sequential = finding.comparison.candidate.length == 5
+        orders = {side: set() for side in ("baseline", "candidate")}
+        for order in finding.why.orders:
+            orders[order.side].add(order.notation)
+        assert orders["baseline"] == {"(((((0+1*)+2*)+3*)+4*)+b)"}
+        in_rows, in_pairs = "(((((0+1)+2)+3)+4)+b)", "((((0+1)+(2+3))+4)+b)"
+        assert orders["candidate"] == {in_rows if sequential else in_pairs}
+        # Where the trees differ too, fusing alone may account for some of the elements.
+        assert set(finding.why.causes) <= ({"fma"} if sequential else {"order", "fma", "order+fma"})
         assert "fma" in "".join(finding.why.causes)
 
 
@@ -191,6 +200,47 @@ def test_onnxruntime_18946_pixels(machine: str):
     assert finding.comparison.difference.max_abs > 1e-5, "more than any fixed atol allows"
     assert finding.comparison.difference.max_ulp > 1000, "where the sum nearly cancels"
     proved(finding)
+
+
+def test_pytorch_141561_compiled_and_eager_agree_in_the_same_memory_format():
+    eager, compiled, last, both = (
+        f"torch:cpu{modes}"
+        for modes in ("", "+compiled", "+channels_last", "+compiled+channels_last")
+    )
+    (same,) = between_runtimes(ZEN3, "memory_format_modes", last, both)
+    assert same.verdict == "same", "channels_last on both sides"
+    for other in (compiled, last):
+        (finding,) = between_runtimes(ZEN3, "memory_format_modes", eager, other)
+        assert not finding.allowed
+        assert finding.comparison.difference.max_abs < 1e-6
+        proved(finding)
+
+
+def test_torch_without_onednn_adds_in_another_kernel():
+    (finding,) = between_runtimes(ZEN3, "modes", "torch:cpu", "torch:cpu+mkldnn_off")
+    proved(finding)
+
+
+def test_openvino_computes_in_float32_whatever_the_mode_on_a_cpu_without_bfloat16():
+    (same,) = between_runtimes(ZEN3, "modes", "openvino:cpu+f32", "openvino:cpu+bf16")
+    assert same.verdict == "same"
+    narrow, whole = "openvino:cpu", "openvino:cpu+f32"
+    (finding,) = between_runtimes(ZEN4, "across_frameworks_with_modes", whole, narrow)
+    assert finding.verdict == "precision"
+
+
+@EACH
+def test_who_agrees_with_whom_on_the_origin(machine: str):
+    agreeing = [
+        ("tensorflow:cpu", "openvino:cpu+f32"),
+        ("tensorflow:cpu+xla", "jax:cpu"),
+        ("onnxruntime:cpu", "numpy:cpu"),
+    ]
+    asked = [runtime for pair in agreeing for runtime in pair]
+    for one, other in combinations(asked, 2):
+        (finding,) = between_runtimes(machine, "across_frameworks_with_modes", one, other)
+        assert (finding.verdict == "same") == ((one, other) in agreeing), (one, other)
+        same_or_proved([finding])
 
 
 def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding():
