@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED = 0, 1, 2, 125, 130
-"""The exit codes: within `expect`, drift, bad usage or input, could not test, interrupted."""
+SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED, TERMINATED = 0, 1, 2, 125, 130, 143
+"""The exit codes: within `expect`, drift, bad usage or input, could not test, and ended by SIGINT
+or SIGTERM (128 + its number, as shells say it)."""
 
 LONGEST_MESSAGE = 400
 """Characters; what a message quotes may be as long as the file."""

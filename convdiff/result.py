@@ -11,8 +11,9 @@ from convdiff.case.model import Allowance, Case
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.errors import DRIFT, INTERRUPTED, SAME, UNTESTED, USAGE
-from convdiff.plan.cell import Cell, Observation
+from convdiff.errors import DRIFT, SAME, UNTESTED, USAGE
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import Cell, Failure
 from convdiff.recording.model import RecordedCase
 from convdiff.runtime.model import Runtime, Standing
 
@@ -31,9 +32,9 @@ class CaseResult:
     suggested_expect: Mapping[Axis, Allowance] | None
     remedies: tuple[str, ...]
     """What usually makes it equal; not measured on this case."""
-    failures: tuple[Observation, ...]
+    failures: tuple[Failure, ...]
     """Cells that gave no bits."""
-    outputs: Mapping[Cell, Observation] = field(default_factory=dict)
+    outputs: Mapping[Cell, Array] = field(default_factory=dict)
     """Small outputs of the case's own input, to be shown whole."""
     cells: int = 0
     done: int = 0
@@ -49,7 +50,7 @@ class CaseResult:
     recorded: RecordedCase | None = None
     """What was observed, where it is to be recorded."""
     interrupted: bool = False
-    """Ctrl-C came while cells were run, probed or tried on random inputs."""
+    """A signal came while cells were run, probed or tried on random inputs."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,19 @@ class Result:
     """Cases of the baseline that no case file claims any more."""
     unrecorded: str = ""
     """Why what was observed could not be written to a recording."""
-    interrupted: bool = False
+    signal: int = 0
+    """SIGINT or SIGTERM, where one of them ended it."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether it was ended before it was done."""
+        return self.signal != 0
 
     @property
     def exit_code(self) -> int:
         """Return the process's exit code; drift that was found counts before what is missing."""
-        if self.interrupted:
-            return INTERRUPTED
+        if self.signal:
+            return 128 + self.signal
         if self.unrecorded:
             return USAGE
         outcomes = {case.outcome for case in self.cases}

@@ -1,9 +1,10 @@
-"""The whole way on real TensorFlow, Ctrl-C at each of its stages, and what the exit code says."""
+"""The whole way on real TensorFlow, a stop at each of its stages, and what the exit code says."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,43 +14,33 @@ from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
-from convdiff.lab.pool import Job, Outcome, Pool
-from convdiff.pipeline import Request, examine
-from convdiff.plan import expand as planning
+from convdiff.lab.session import Session
+from convdiff.pipeline import Ask, run
+from convdiff.plan import trials
 from convdiff.plan.cell import Cell
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Runtime, Standing
 
 SETTINGS = [("TF_ENABLE_ONEDNN_OPTS", ["0"])]
-
-
-class InterruptedPool(Pool):
-    """A pool in which Ctrl-C comes at a chosen call of `observe`, after some outcomes."""
-
-    calls: list[int]
-    when: Callable[[int, int], bool]
-
-    def observe(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        call = len(self.calls)
-        self.calls.append(0)
-        for outcome in super().observe(jobs):
-            self.calls[call] += 1
-            if self.when(call, self.calls[call]):
-                raise KeyboardInterrupt
-            yield outcome
+Progress = list[tuple[str, int, int]]
+Stop = Callable[[Progress], bool]
+"""Says of what was told so far whether the session is stopped now."""
 
 
 def examined(
-    case: Case, when: Callable[[int, int], bool] = lambda call, n: False
-) -> tuple[Result, list[Any], list[int]]:
-    """Return the result, what progress was told, and how many outcomes each call gave."""
-    told: list[Any] = []
-    asked = tuple(interpreters(["tensorflow"], [], [], SETTINGS))
-    with InterruptedPool(timeout=120) as workers:
-        workers.calls, workers.when = [], when
-        result = examine([case], Request(asked), workers, lambda *said: told.append(said))
-    return result, told, workers.calls
+    case: Case, stop: Stop = lambda told: False, number: int = signal.SIGINT
+) -> tuple[Result, Progress, Session]:
+    """Return the result, what progress was told, and the session that was stopped."""
+    told: Progress = []
+    with Session(interpreters(["tensorflow"], [], [], SETTINGS), timeout=120) as session:
+
+        def tell(*progress: Any) -> None:
+            told.append(progress)
+            if stop(told):
+                session.stop(number)
+
+        return run([case], session, Ask(), tell), told, session
 
 
 CASE = vary(built_in_case(), lengths=tuple(range(5, 21)), devices=(Device("cpu"),))
@@ -60,12 +51,12 @@ CASE = vary(built_in_case(), lengths=tuple(range(5, 21)), devices=(Device("cpu")
 def few_random_inputs_at_first() -> Iterator[None]:
     """Leave random inputs for the second round, which comes when a length was seen to be unsafe."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "TRIAL_CELLS", 16)
+        patch.setattr(trials, "TRIAL_CELLS", 16)
         yield
 
 
 @pytest.fixture(scope="module")
-def whole(few_random_inputs_at_first: None) -> tuple[Result, list[Any], list[int]]:
+def whole(few_random_inputs_at_first: None) -> tuple[Result, Progress, Session]:
     return examined(CASE)
 
 
@@ -93,45 +84,61 @@ def test_small_outputs_are_kept_whole_and_random_ones_are_not(whole):
     assert all(not cell.trial for cell in case.outputs)
 
 
-def test_ctrl_c_among_the_cells_keeps_what_was_compared(whole):
-    result, _, calls = examined(CASE, lambda call, n: call == 0 and n == 40)
+def test_a_stop_among_the_cells_keeps_what_was_compared(whole):
+    result, told, session = examined(CASE, lambda told: len(told) == 40)
     (case,) = result.cases
     assert (result.exit_code, result.outcome) == (130, "error")
     assert case.interrupted
     assert 0 < case.done < case.cells
     assert 0 < len(case.findings) < len(whole[0].cases[0].findings)
-    assert len(calls) == 1, "nothing is run after Ctrl-C"
+    assert not any(what.endswith(("probing", "explaining")) for what, _, _ in told)
+    assert session.pool.deaths == 0, "what was ended did not die"
 
 
-STAGES = {
-    "the first probe": lambda calls: 1,
-    "an explanation": lambda calls: calls.index(1) + 3,
-    "random inputs": lambda calls: calls.index(max(calls[1:]), 1),
+def cells_are_done(told: Progress) -> bool:
+    return any(done == total > 100 for _, done, total in told)
+
+
+STAGES: dict[str, Stop] = {
+    "a probe": lambda told: told[-1][0].endswith("probing"),
+    "an explanation": lambda told: told[-1][0].endswith("explaining"),
+    "random inputs": lambda told: cells_are_done(told) and "random input 9" in told[-1][0],
 }
-"""The call of the pool in which each comes; the numbers of outcomes tell them apart."""
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_ctrl_c_after_the_cells_keeps_every_comparison(stage: str, whole):
-    complete, _, calls = whole
-    stop = STAGES[stage](calls)
-    assert calls[stop] > 0
-    result, _, made = examined(CASE, lambda call, n: call == stop)
-    assert len(made) == stop + 1, "nothing is run after Ctrl-C"
-    assert result.exit_code == 130
+def test_a_stop_after_the_cells_keeps_every_comparison(stage: str, whole):
+    complete, all_told, _ = whole
+    assert any(STAGES[stage](all_told[:n]) for n in range(1, len(all_told))), "it never comes there"
+    result, told, session = examined(CASE, STAGES[stage])
+    assert session.signal == signal.SIGINT
+    assert len(told) < len(all_told), "nothing is run after it"
+    assert (result.exit_code, session.pool.deaths) == (130, 0)
     (case,) = result.cases
-    assert case.interrupted
+    assert case.interrupted and not case.died
     assert case.done == case.cells
     verdicts = [f.verdict for f in complete.cases[0].findings]
     assert [f.verdict for f in case.findings] == verdicts
     assert [safe.longest for safe in case.safe_lengths] == [20]
 
 
-def test_ctrl_c_before_anything_was_done_is_an_empty_result():
-    result, _, _ = examined(CASE, lambda call, n: True)
+def test_what_a_stop_cut_short_is_not_called_unexplained(whole):
+    result, _, _ = examined(CASE, STAGES["an explanation"])
+    reasons = {f.unasked for f in result.cases[0].findings if f.verdict == "rounding"}
+    assert "not looked for: interrupted" in reasons
+    assert all(f.why is None for f in result.cases[0].findings)
+
+
+def test_sigterm_has_an_exit_code_of_its_own():
+    result, _, _ = examined(CASE, lambda told: len(told) == 5, signal.SIGTERM)
+    assert result.exit_code == 143
+
+
+def test_a_stop_before_anything_was_done_is_an_empty_result():
+    result, _, _ = examined(CASE, lambda told: True)
     assert result.exit_code == 130
-    assert result.cases[0].findings == ()
-    assert result.cases[0].done == 0
+    assert len(result.cases[0].findings) == 0
+    assert result.cases[0].done <= 1
 
 
 CELL = Cell(Runtime(interpreters(["tensorflow"], [], [], [])[0], Device("cpu")), "conv2d", 7, 1)
@@ -152,8 +159,8 @@ def test_the_exit_code_is_the_gravest_of_what_happened():
     assert code("ok", died=True) == 125
     assert code("drift", died=True) == 1
     assert code("ok", missing_required=(ABSENT,)) == 125
-    assert code("ok", interrupted=True) == 130
-    assert code("drift", interrupted=True) == 130
+    assert code("ok", signal=signal.SIGINT) == 130
+    assert code("drift", signal=signal.SIGINT) == 130
 
 
 def test_no_case_at_all_is_never_green():
@@ -162,6 +169,6 @@ def test_no_case_at_all_is_never_green():
 
 def test_every_exit_code_has_its_word():
     words = {0: "ok", 1: "drift", 125: "untested", 130: "error"}
-    for outcome, interrupted in itertools.product(("ok", "drift", "untested"), (False, True)):
-        result = Result((), (replace(MADE, outcome=outcome),), interrupted=interrupted)
+    for outcome, number in itertools.product(("ok", "drift", "untested"), (0, signal.SIGINT)):
+        result = Result((), (replace(MADE, outcome=outcome),), signal=number)
         assert result.outcome == words[result.exit_code]

@@ -37,9 +37,6 @@ ROOMS = (
 
 UP = {
     "convdiff.recording.codec -> convdiff",
-    "convdiff.recording.record -> convdiff.diagnose.diagnose",
-    "convdiff.recording.record -> convdiff.diagnose.examining",
-    "convdiff.recording.record -> convdiff.diagnose.explaining",
     "convdiff.report.json -> convdiff",
     "convdiff.testing.pytest_plugin -> convdiff.cli.options",
     "convdiff.testing.pytest_plugin -> convdiff.cli.recordings",

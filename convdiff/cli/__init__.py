@@ -14,7 +14,7 @@ import click
 
 from convdiff import __version__
 from convdiff.cli.stdout import silence_stdout
-from convdiff.errors import INTERRUPTED, SAME, UNTESTED, ConvdiffError
+from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffError
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
@@ -33,7 +33,7 @@ Exit codes, the same for every command:
   2    bad usage, bad case file, bad recording
   125  could not test: a required runtime is missing or died,
        or nothing was compared (git bisect run skips 125)
-  130  interrupted
+  130  interrupted, 143 terminated: what was done is shown
 \b
 Example:
   convdiff run cases/variable_padding.yaml
@@ -59,6 +59,8 @@ class Commands(click.Group):
         """Run a command; Ctrl-C ends it with a line (click would put an empty one before it)."""
         try:
             return super().invoke(ctx)
+        except TerminatedError:
+            raise click.exceptions.Exit(_told("terminated", TERMINATED)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_told("interrupted", INTERRUPTED)) from None
 
@@ -80,11 +82,21 @@ def convdiff() -> None:
     """
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM: the end that Ctrl-C is, with an exit code of its own."""
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise TerminatedError
+
+
 def main() -> None:
     """Run the program and exit with its code."""
     open_closed_streams()
+    signal.signal(signal.SIGTERM, _terminate)
     code = exit_code()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a late Ctrl-C can't change what was found
+    for number in (signal.SIGINT, signal.SIGTERM):  # a late one can't change what was found
+        signal.signal(number, signal.SIG_IGN)
     if code == INTERRUPTED:
         # Python ends itself with SIGINT where a module's import was interrupted, whatever the
         # exit code; workers are gone and streams flushed by now.
@@ -100,6 +112,8 @@ def exit_code() -> int:
     try:
         code = convdiff.main(standalone_mode=False)
         sys.stdout.flush()
+    except TerminatedError:
+        code = _told("terminated", TERMINATED)
     except (KeyboardInterrupt, click.exceptions.Abort):
         code = _told("interrupted", INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:

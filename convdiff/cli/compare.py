@@ -74,7 +74,8 @@ def command(
     """
     reports = Reports(show_all=show_all, **files)
     reports.refuse()
-    from convdiff.comparing import UNASKED, Asked, compare_recordings
+    from convdiff.comparing import Asked, compare_recordings
+    from convdiff.plan.cost import REPLAYED
     from convdiff.recording.files import read_recording
 
     names = (str(a), str(b)) if a.name == b.name else (a.name, b.name)
@@ -85,7 +86,7 @@ def command(
         expect,
         strict,
         sys.maxsize if show_all else 10,
-        UNASKED if explain is None else float("inf") if explain else 0,
+        REPLAYED if explain is None else float("inf") if explain else 0,
     )
     result = compare_recordings(recordings[0], recordings[1], asked)
     again = shlex.join(["convdiff", "compare", str(a), str(b)])

@@ -66,7 +66,8 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
     """
     from convdiff.case.load import built_in_case, load_case
     from convdiff.case.override import vary
-    from convdiff.lab.pool import Pool
+    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.lab.session import Session
     from convdiff.runtime.matrix import interpreters
 
     loaded = load_case(case) if case else built_in_case()
@@ -78,17 +79,21 @@ def command(case: Path | None, length: int | None, color: str, **options: Any) -
     pythons = [options["python"]] if options["python"] else []
     threads = [options["threads"]] if options["threads"] else []
     (interpreter,) = interpreters(specs, pythons, threads, options["vary"])
-    with Pool(options["timeout"]) as pool:
-        pool.start(interpreter)
+    with Session([interpreter], options["timeout"]) as session:
+        session.start()
         from convdiff.case.arrays import refuse_too_big
+        from convdiff.cli.progress import progress
         from convdiff.cli.screen import rendered
         from convdiff.cli.stdout import write_out
         from convdiff.explain_one import explain_one
         from convdiff.report.console.explain import print_explanation
 
         refuse_too_big(chosen)
-        found = explain_one(
-            chosen, interpreter, options["op"], options["index"], options["budget"], pool
-        )
+        with progress() as tell, stopped_by_signals(session):
+            found = explain_one(
+                chosen, session, options["op"], options["index"], options["budget"], tell
+            )
     write_out(rendered(lambda console: print_explanation(console, found), color))
+    if session.signal:
+        return 128 + session.signal
     return 0 if found.explanation is not None and found.explanation.orders else UNTESTED

@@ -27,7 +27,8 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         now = time.monotonic()
         if now - last >= PLAIN_EVERY:
             last = now
-            print(f"convdiff: {what} ({done:,} of {total:,})", file=sys.stderr, flush=True)
+            far = f" ({done:,} of {total:,})" if total else ""
+            print(f"convdiff: {what}{far}", file=sys.stderr, flush=True)
 
     yield tell
 
@@ -59,7 +60,7 @@ def _bar() -> Iterator[Callable[[str, int, int], None]]:
     timer.start()
     try:
         yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
+            task, description=what, completed=done, total=total or None
         )
     finally:
         timer.cancel()

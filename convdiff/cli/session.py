@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,14 +17,16 @@ from convdiff.case.override import vary
 from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
+from convdiff.cli.signals import stopped_by_signals
 from convdiff.errors import ConvdiffError
-from convdiff.lab.pool import Pool
+from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
     from convdiff.result import Result
 
 NAMED = 5
 """Unclaimed entries that are named."""
+ENDED: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
 
@@ -51,31 +54,27 @@ def run_session(
     """
     options.reports.refuse(save=options.save)
     refuse_options(options, cases)
-    asked = options.interpreters()
-    with Pool(options.timeout) as pool:
+    with Session(options.interpreters(), options.timeout, options.require) as session:
         baseline = open_options_baseline(options)
-        for interpreter in asked:
-            pool.start(interpreter)  # before NumPy and rich are imported here: they overlap
+        session.start()  # before NumPy and rich are imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.cli.repeat import repeat_command
-        from convdiff.pipeline import Request, examine
+        from convdiff.pipeline import Ask, run
 
         for case in cases:
             refuse_too_big(case)
-        request = Request(
-            tuple(asked),
-            frozenset(options.require),
-            options.strict,
-            sys.maxsize if options.show_all else 10,
-            options.budget if options.explain else 0,
-            None if options.update_baseline else baseline,
+        ask = Ask(
+            strict=options.strict,
+            most_elements=sys.maxsize if options.show_all else 10,
+            budget=options.budget if options.explain else 0,
+            baseline=None if options.update_baseline else baseline,
             record=options.records,
             adding=options.add_to_baseline,
             pairwise=options.pairwise,
         )
-        with progress() as report_progress:
-            result = examine(cases, request, pool, report_progress)
+        with progress() as tell, stopped_by_signals(session):
+            result = run(cases, session, ask, tell)
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
@@ -103,8 +102,8 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
         yield f"{missing.runtime.id} is required: {missing.reason}"
     if result.unrecorded:
         yield result.unrecorded
-    if result.interrupted:
-        yield "interrupted"
+    if result.signal:
+        yield ENDED[result.signal]
 
 
 def _some(names: Sequence[str]) -> str:

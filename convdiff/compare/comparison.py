@@ -14,7 +14,8 @@ from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Pair
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,28 @@ class Comparison:
 
 
 def compare(
-    axis: Axis,
-    baseline: Observation,
-    candidate: Observation,
+    pair: Pair,
+    baseline: Array | NoBits,
+    candidate: Array | NoBits,
     reference: Reference,
     *,
     strict: bool,
     most: int,
 ) -> Comparison:
-    """Measure `candidate` against `baseline`; keep the `most` worst elements."""
-    cells = (baseline.cell, candidate.cell)
-    for side in (baseline, candidate):
-        if side.output is None:
-            return Comparison(axis, *cells, None, reason=side.reason)
-    assert baseline.output is not None and candidate.output is not None
-    for side, output in ((baseline, baseline.output), (candidate, candidate.output)):
-        wanted = _expected_shape(reference, side.cell)
+    """Measure a pair's outputs, NHWC; keep the `most` worst elements."""
+    axis, cells = pair.axis, (pair.baseline, pair.candidate)
+    if pair.reason:
+        return Comparison(axis, *cells, None, reason=pair.reason)
+    if isinstance(baseline, NoBits):
+        return Comparison(axis, *cells, None, reason=baseline.reason)
+    if isinstance(candidate, NoBits):
+        return Comparison(axis, *cells, None, reason=candidate.reason)
+    for cell, output in zip(cells, (baseline, candidate), strict=True):
+        wanted = _expected_shape(reference, cell)
         if output.shape != wanted:
-            text = f"{side.cell.op} at length {side.cell.length} gave shape {output.shape}"
+            text = f"{cell.op} at length {cell.length} gave shape {output.shape}"
             return Comparison(axis, *cells, None, f"{text}, expected {wanted}", mismatch=True)
-    a, b = aligned(baseline.output, candidate.output)
+    a, b = aligned(baseline, candidate)
     difference = measure(a, b, strict, most)
     if difference.worst is None:
         return Comparison(axis, *cells, difference, constant=_constant(a))

@@ -8,43 +8,51 @@ from dataclasses import replace
 import numpy as np
 
 from convdiff.compare.align import aligned
-from convdiff.diagnose.explaining import Explainer, is_light
 from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.lab.lab import Lab, NotAsked
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order
 from convdiff.plan.cell import Cell
-from convdiff.plan.expand import Plan
+from convdiff.plan.cost import is_light
+from convdiff.plan.plan import Plan
+from convdiff.runtime.model import Runtime
 
-MOST = 128
+MOST_LENGTHS = 128
 """Lengths of one runtime whose orders are revealed to prove them safe."""
 
 
-def prove(plan: Plan, found: Sequence[SafeLengths], explainer: Explainer) -> list[SafeLengths]:
+def prove(plan: Plan, found: Sequence[SafeLengths], lab: Lab) -> list[SafeLengths]:
     """Return the safe lengths with those that are proved, as far as the budget goes.
 
     Nothing is revealed where there are too many lengths, or where a cell is heavy.
     """
     case = plan.case
-    longest = (case.batches[-1], case.lengths[-1])
-    if not found or len(case.lengths) > MOST or not is_light(case, *longest):
+    if not found or len(case.lengths) > MOST_LENGTHS:
         return list(found)
-    proven = []
-    for runtime, safe in zip(plan.runtimes, found, strict=True):
-        orders = {
-            length: explainer.of(Cell(runtime, case.conv.op, length, case.batches[-1]))
-            for length in reversed(safe.lengths)
-        }
-        baseline = orders.pop(safe.longest)
-        lengths = [
-            length
-            for length in sorted(orders)
-            if baseline is not None
-            and (candidate := orders[length]) is not None
-            and same_orders(baseline, candidate)
-        ]
-        proven.append(replace(safe, proved=tuple(lengths)))
-    return proven
+    if not is_light(case, _cell(plan, plan.runtimes[0], case.lengths[-1])):
+        return list(found)
+    return [
+        replace(safe, proved=_proved(plan, runtime, safe, lab))
+        for runtime, safe in zip(plan.runtimes, found, strict=True)
+    ]
+
+
+def _proved(plan: Plan, runtime: Runtime, safe: SafeLengths, lab: Lab) -> tuple[int, ...]:
+    """Return the lengths whose orders are the longest one's; the longest are revealed first."""
+    orders = {length: lab.orders(_cell(plan, runtime, length)) for length in reversed(safe.lengths)}
+    longest = orders.pop(safe.longest)
+    if isinstance(longest, NotAsked):
+        return ()
+    equal = []
+    for length, candidate in orders.items():
+        if not isinstance(candidate, NotAsked) and same_orders(longest, candidate):
+            equal.append(length)
+    return tuple(sorted(equal))
+
+
+def _cell(plan: Plan, runtime: Runtime, length: int) -> Cell:
+    return Cell(runtime, plan.case.conv.op, length, plan.case.batches[-1])
 
 
 def same_orders(baseline: Orders, candidate: Orders) -> bool:

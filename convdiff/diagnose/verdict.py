@@ -12,7 +12,7 @@ from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
-from convdiff.plan.cell import Observation
+from convdiff.plan.cell import Failure
 
 TINY = 2.0**-100
 """Differences below may come of subnormal numbers that one side takes for zero."""
@@ -181,7 +181,7 @@ def is_refused(finding: Finding) -> bool:
 
 
 def outcome_of(
-    findings: Sequence[Finding], failures: Sequence[Observation]
+    findings: Sequence[Finding], failures: Sequence[Failure]
 ) -> Literal["ok", "drift", "untested"]:
     """Reduce findings to a word; equality of nothing, or of constants, is not green.
 

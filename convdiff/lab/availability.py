@@ -33,9 +33,11 @@ def stand(
                 yield Standing(Runtime(interpreter, wanted), False, reason)
                 continue
             visible = _visible(wanted, found["devices"])
-            absence = _unmet(interpreter, found) or _absence(found, wanted, visible)
+            unmet = _unmet(interpreter, found)
+            absence = unmet or _absence(found, wanted, visible)
             if absence:
-                yield Standing(Runtime(interpreter, wanted), False, absence, found)
+                runtime = Runtime(interpreter, wanted)
+                yield Standing(runtime, False, absence, found, unmet=unmet is not None)
                 continue
             for device in visible:
                 yield Standing(Runtime(interpreter, device), True, None, found)

@@ -1,4 +1,4 @@
-"""Cells in, observations out: what travels to the workers, and what comes back."""
+"""Cells in, bits out: what travels to the workers, and what comes back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
-from convdiff.plan.cell import Cell, NoBits, Observation
+from convdiff.plan.cell import Cell, NoBits
 
 
 def observe(
     case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
-) -> Iterator[Observation]:
-    """Run cells and yield each one's observation as it comes, runtimes side by side."""
+) -> Iterator[tuple[Cell, Array | NoBits]]:
+    """Run cells and yield what each gives as it comes, runtimes side by side."""
     arrays = {"w": tensors.filter_hwio, "b": tensors.bias, "x0": tensors.input_nhwc}
     for trial in sorted({cell.trial for cell in cells} - {0}):
         arrays[f"x{trial}"] = trial_input(tensors.input_nhwc, trial)
@@ -30,7 +30,7 @@ def observe(
         for interpreter, group in by_interpreter.items()
     ]
     for job, number, outcome in pool.observe(jobs):
-        yield _observation(members[job][number], outcome, case)
+        yield members[job][number], _bits(outcome, case)
 
 
 def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list[Array | None]:
@@ -43,10 +43,10 @@ def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list
         arrays[keys["b"]] = tensors.bias
         requests.append({**_request(cell, ""), **keys})
     outputs: list[Array | None] = [None] * len(data)
-    for _, number, outcome in pool.observe(
-        [_job(case, cell.runtime.interpreter, arrays, requests)]
-    ):
-        outputs[number] = _observation(cell, outcome, case).output
+    job = _job(case, cell.runtime.interpreter, arrays, requests)
+    for _, number, outcome in pool.observe([job]):
+        bits = _bits(outcome, case)
+        outputs[number] = None if isinstance(bits, NoBits) else bits
     return outputs
 
 
@@ -101,12 +101,13 @@ def _request(cell: Cell, x: str) -> dict[str, Any]:
     }
 
 
-def _observation(cell: Cell, outcome: Array | NoBits, case: Case) -> Observation:
+def _bits(outcome: Array | NoBits, case: Case) -> Array | NoBits:
+    """Return what a worker gave in the case's dtype; another dtype is no answer."""
     if isinstance(outcome, NoBits):
-        return Observation(cell, None, outcome.reason, outcome.died)
+        return outcome
     dtype = numpy_dtype(case.conv.dtype)
     if dtype.name == "bfloat16" and outcome.dtype == np.uint16:
         outcome = outcome.view(dtype)
     if outcome.dtype != dtype:
-        return Observation(cell, None, f"gave {outcome.dtype.name}, expected {dtype.name}")
-    return Observation(cell, outcome)
+        return NoBits(f"gave {outcome.dtype.name}, expected {dtype.name}")
+    return outcome

@@ -20,6 +20,7 @@ GREETING = 30.0
 """Seconds in which any Python starts; a program that is none may never say a word."""
 DEATHS = 3
 """After so many deaths an interpreter gets no new worker."""
+STOPPED = NoBits("interrupted")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Pool:
         self._known: dict[Interpreter, dict[str, Any] | NoBits] = {}
         self._greeted: set[Interpreter] = set()
         self._lock = threading.Lock()
+        self._stopped = False
 
     def __enter__(self) -> Pool:
         return self
@@ -57,10 +59,23 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers."""
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
             worker.kill()
+
+    def stop(self) -> None:
+        """Let nothing more be asked, and end the workers that are being asked.
+
+        For a signal's handler: it takes no lock, and leaves to others what is to be tidied up.
+        """
+        self._stopped = True
+        for worker in list(self._workers.values()):
+            worker.end()
 
     @property
     def deaths(self) -> int:
@@ -96,105 +111,102 @@ class Pool:
         if isinstance(known, NoBits):
             return known
         try:
-            worker = self._workers[interpreter]
+            worker = self._worker(interpreter)
             worker.send(dict(header), arrays)
             reply, answers = worker.receive()
         except WorkerGoneError as error:
-            self._bury(interpreter, str(error))
-            return NoBits(str(error), died=True)
+            return self._buried(interpreter, error)
         if "failed" in reply:
             return NoBits(str(reply["failed"]))
         return list(answers)
 
     def observe(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Run all jobs, interpreters side by side, and yield each cell's outcome as it comes."""
+        """Run all jobs, interpreters side by side, and yield each cell's outcome as it comes.
+
+        Ends early once the pool is stopped.
+        """
         by_interpreter: dict[Interpreter, list[int]] = {}
         for number, job in enumerate(jobs):
             by_interpreter.setdefault(job.interpreter, []).append(number)
-        outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=16)
+        outcomes = _Outcomes(len(by_interpreter))
         slots = threading.Semaphore(max(2, os.cpu_count() or 1))
-        stop = threading.Event()
-
-        def put(item: Outcome | BaseException | None) -> None:
-            while not stop.is_set():
-                with contextlib.suppress(queue.Full):
-                    outcomes.put(item, timeout=0.5)
-                    return
 
         def serve(numbers: list[int]) -> None:
-            try:
-                with slots:
-                    for number in numbers:
-                        for cell, result in self._run(jobs[number]):
-                            if stop.is_set():
-                                return
-                            put((number, cell, result))
-            except BaseException as error:  # the main thread must hear of it
-                put(error)
-            finally:
-                put(None)
+            with outcomes.producer(), slots:
+                for number in numbers:
+                    for cell, result in self._run(jobs[number]):
+                        if not outcomes.put((number, cell, result)):
+                            return
 
-        threads = [
-            threading.Thread(target=serve, args=(numbers,), daemon=True)
-            for numbers in by_interpreter.values()
-        ]
-        for thread in threads:
-            thread.start()
+        for numbers in by_interpreter.values():
+            threading.Thread(target=serve, args=(numbers,), daemon=True).start()
         try:
-            running = len(threads)
-            while running:
-                item = outcomes.get()
-                if item is None:
-                    running -= 1
-                elif isinstance(item, BaseException):
-                    raise item
-                else:
-                    yield item
+            yield from outcomes
         finally:
-            stop.set()
+            outcomes.close()
 
     def _run(self, job: Job) -> Iterator[tuple[int, Any]]:
         """Run one job's cells; a death costs the cell it happened in, then a new worker goes on."""
         done = 0
-        while done < len(job.cells):
+        while done < len(job.cells) and not self._stopped:
             known = self.fingerprint(job.interpreter)
             if isinstance(known, NoBits):
                 for number in range(done, len(job.cells)):
                     yield number, known
                 return
             try:
-                worker = self._workers[job.interpreter]
-                worker.send({"do": "keep", "keys": list(job.arrays)}, list(job.arrays.values()))
-                left = list(job.cells[done:])
-                worker.send({"do": "observe", "conv": dict(job.conv), "cells": left})
-                for number in range(len(left)):
-                    header, arrays = worker.receive()
-                    failed = header.get("failed")
-                    if header.get("cell") != number or not (failed or len(arrays) == 1):
-                        raise worker.garbage("a reply that answers nothing")
-                    yield done, NoBits(str(failed)) if failed else arrays[0]
+                for output in self._outputs(job, done):
+                    yield done, output
                     done += 1
-                worker.send({"do": "drop", "keys": list(job.arrays)})
             except WorkerGoneError as error:
-                yield done, NoBits(str(error), died=True)
+                death = self._buried(job.interpreter, error)
+                if self._stopped:
+                    return
+                yield done, death
                 done += 1
-                self._bury(job.interpreter, str(error))
 
-    def _bury(self, interpreter: Interpreter, reason: str) -> None:
+    def _outputs(self, job: Job, first: int) -> Iterator[Any]:
+        """Yield what a job's cells give, from a certain one on. Raises WorkerGoneError."""
+        worker = self._worker(job.interpreter)
+        worker.send({"do": "keep", "keys": list(job.arrays)}, list(job.arrays.values()))
+        cells = list(job.cells[first:])
+        worker.send({"do": "observe", "conv": dict(job.conv), "cells": cells})
+        for number in range(len(cells)):
+            header, arrays = worker.receive()
+            failed = header.get("failed")
+            if header.get("cell") != number or not (failed or len(arrays) == 1):
+                raise worker.garbage("a reply that answers nothing")
+            yield NoBits(str(failed)) if failed else arrays[0]
+        worker.send({"do": "drop", "keys": list(job.arrays)})
+
+    def _worker(self, interpreter: Interpreter) -> WorkerProcess:
+        """Return the running worker. Raises WorkerGoneError once the pool is stopped."""
+        if self._stopped:
+            raise WorkerGoneError(STOPPED.reason)
+        return self._workers[interpreter]
+
+    def _buried(self, interpreter: Interpreter, error: WorkerGoneError) -> NoBits:
+        """Forget a worker that died, and return what its cell gave; a stop is no death."""
         with self._lock:
             worker = self._workers.pop(interpreter, None)
         if worker:
             worker.kill()
+        if self._stopped:
+            return STOPPED
+        reason = str(error)
         self._deaths[interpreter] = self._deaths.get(interpreter, 0) + 1
         if self._deaths[interpreter] >= DEATHS:
             self._known[interpreter] = NoBits(f"given up after {DEATHS} deaths: {reason}", True)
         else:
             self._known.pop(interpreter, None)
+        return NoBits(reason, died=True)
 
     def _launch(self, interpreter: Interpreter) -> None:
         worker = WorkerProcess(interpreter, self._timeout)
         with self._lock:
             self._workers[interpreter] = worker
+        if self._stopped:  # since the workers were ended
+            worker.end()
         worker.send(
             {"do": "start", "framework": interpreter.framework, "threads": interpreter.threads}
         )
@@ -219,9 +231,55 @@ class Pool:
             worker = self._workers.pop(interpreter, None)
         if worker:
             worker.kill()
+        if self._stopped:
+            return STOPPED
         if interpreter not in self._greeted:
             raise NotPythonError(interpreter.python, str(error)) from None
         return NoBits(str(error), died=True)
+
+
+class _Outcomes:
+    """What several threads give, one after the other, for one that takes it.
+
+    An error of theirs is raised where they are taken; once closed, they are told to end.
+    """
+
+    def __init__(self, producers: int) -> None:
+        self._queue: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=16)
+        self._running = producers
+        self._closed = threading.Event()
+
+    def put(self, item: Outcome | BaseException | None) -> bool:
+        """Wait for room; return False where nobody takes anything any more."""
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(item, timeout=0.5)
+                return True
+        return False
+
+    @contextlib.contextmanager
+    def producer(self) -> Iterator[None]:
+        """Hold open what one thread gives; its end, or its error, is told."""
+        try:
+            yield
+        except BaseException as error:  # the thread that takes must hear of it
+            self.put(error)
+        finally:
+            self.put(None)
+
+    def close(self) -> None:
+        """Take no more."""
+        self._closed.set()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        while self._running:
+            item = self._queue.get()
+            if item is None:
+                self._running -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
 
 
 class NotPythonError(ConvdiffError):

@@ -115,15 +115,20 @@ class WorkerProcess:
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
 
+    def end(self) -> None:
+        """Send the process its end and touch nothing else; a signal's handler may call it."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """End the process now and close its pipes; safe to call twice."""
         for descriptor in (self._requests, self._replies):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self._requests = self._replies = -1
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.poll()
+        self.end()
         self._process.wait()
 
     def _end(self) -> str:

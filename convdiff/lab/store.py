@@ -1,4 +1,4 @@
-"""Observations of a run in an unnamed file: memory stays flat however many cells there are."""
+"""What cells gave, in an unnamed file: memory stays flat however many cells there are."""
 
 from __future__ import annotations
 
@@ -6,79 +6,76 @@ import math
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from convdiff.plan.cell import Cell, Observation
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import Cell, NoBits
 
 RECENT = 4
+"""Outputs that stay in memory: a baseline is read again and again."""
+NOT_RUN = NoBits("not run")
 
-_Place = tuple[int, tuple[int, ...], np.dtype[Any]]
+Extent = tuple[int, tuple[int, ...], np.dtype[Any]]
+"""Where an output starts in the file, its shape and its dtype."""
 
 
-class Spool:
-    """Append observations, read them back by cell."""
+class Store:
+    """Keep each cell's bits, or why it gave none; read them back by cell."""
 
-    def __init__(self, recorded: Mapping[Cell, Observation] | None = None) -> None:
-        """Start with observations of recordings, which are in memory already."""
-        self._recorded = recorded or {}
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the spool
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
         self._end = 0
-        self._places: dict[Cell, _Place] = {}
-        self._failures: dict[Cell, Observation] = {}
-        self._recent: OrderedDict[Cell, Observation] = OrderedDict()
+        self._extents: dict[Cell, Extent] = {}
+        self._failures: dict[Cell, NoBits] = {}
+        self._recent: OrderedDict[Cell, Array] = OrderedDict()
 
-    def add(self, observation: Observation) -> None:
-        """Keep one observation; the same cell again replaces it."""
-        cell, output = observation.cell, observation.output
-        for kept in (self._recent, self._places, self._failures):
-            kept.pop(cell, None)
-        if output is None:
-            self._failures[cell] = observation
+    def put(self, cell: Cell, bits: Array | NoBits) -> None:
+        """Keep what one cell gave; the same cell again replaces it. Raises OSError."""
+        self._recent.pop(cell, None)
+        self._extents.pop(cell, None)
+        self._failures.pop(cell, None)
+        if isinstance(bits, NoBits):
+            self._failures[cell] = bits
             return
-        data = np.ascontiguousarray(output)
+        data = np.ascontiguousarray(bits)
         raw = data.view(np.uint8).reshape(-1).data
         written = 0
         while written < data.nbytes:  # one write takes 2 GiB at most
             written += os.pwrite(self._file.fileno(), raw[written:], self._end + written)
-        self._places[cell] = (self._end, data.shape, data.dtype)
+        self._extents[cell] = (self._end, data.shape, data.dtype)
         self._end += data.nbytes
-        self._remember(observation)
+        self._remember(cell, bits)
 
-    def get(self, cell: Cell) -> Observation | None:
-        """Return a cell's observation, or None if it was never made."""
-        if cell in self._recorded:
-            return self._recorded[cell]
+    def get(self, cell: Cell) -> Array | NoBits:
+        """Return what a cell gave; NOT_RUN where it was never run."""
         if cell in self._recent:
             self._recent.move_to_end(cell)
             return self._recent[cell]
-        if cell in self._failures:
-            return self._failures[cell]
-        if cell not in self._places:
-            return None
-        start, shape, dtype = self._places[cell]
-        count = math.prod(shape) * dtype.itemsize
-        raw = bytearray(os.pread(self._file.fileno(), count, start))
-        while len(raw) < count:  # one read returns 2 GiB at most
-            raw += os.pread(self._file.fileno(), count - len(raw), start + len(raw))
-        found = Observation(cell, np.frombuffer(raw, np.uint8).view(dtype).reshape(shape))
-        self._remember(found)
-        return found
+        if cell not in self._extents:
+            return self._failures.get(cell, NOT_RUN)
+        start, shape, dtype = self._extents[cell]
+        size = math.prod(shape) * dtype.itemsize
+        raw = bytearray(os.pread(self._file.fileno(), size, start))
+        while len(raw) < size:  # one read returns 2 GiB at most
+            raw += os.pread(self._file.fileno(), size - len(raw), start + len(raw))
+        output = np.frombuffer(raw, np.uint8).view(dtype).reshape(shape)
+        self._remember(cell, output)
+        return output
 
-    def _remember(self, observation: Observation) -> None:
-        """Keep the last few in memory: a baseline is read again and again."""
-        self._recent[observation.cell] = observation
+    def _remember(self, cell: Cell, output: Array) -> None:
+        self._recent[cell] = output
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
-    def failures(self) -> Iterator[Observation]:
-        """Yield the observations that hold a reason and no bits."""
-        yield from self._failures.values()
+    def failures(self) -> Iterator[tuple[Cell, NoBits]]:
+        """Yield the cells that gave a reason and no bits."""
+        yield from self._failures.items()
 
     def __len__(self) -> int:
-        return len(self._places) + len(self._failures)
+        return len(self._extents) + len(self._failures)
 
     def close(self) -> None:
         """Give the file back."""

@@ -1,11 +1,8 @@
-"""What a cell gave: its bits, or why it gave none."""
+"""A cell: the coordinates of one convolution, and what it gave: bits, or a reason for none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
@@ -13,7 +10,7 @@ from convdiff.worker.ops import REFERENCE
 
 @dataclass(frozen=True)
 class Cell:
-    """The unit of work: one convolution on one runtime."""
+    """The unit of work: one convolution on one runtime. A cell is run once."""
 
     runtime: Runtime
     op: str
@@ -21,6 +18,7 @@ class Cell:
     length: int
     batch: int
     repeat: int = 0
+    """0 is the first run, 1 the same again, …"""
     trial: int = 0
     """0 is the case's own input; 1, 2, … are random inputs of the same shape."""
 
@@ -28,6 +26,11 @@ class Cell:
     def is_reference(self) -> bool:
         """Whether it multiplies and sums instead of running the case's own op."""
         return self.op == REFERENCE
+
+    @property
+    def recorded(self) -> bool:
+        """Return whether its bits come from a recording, and nobody can be asked any more."""
+        return bool(self.runtime.origin)
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,9 @@ class NoBits:
 
 
 @dataclass(frozen=True)
-class Observation:
-    """One cell's outcome."""
+class Failure:
+    """A cell that gave no bits, and why."""
 
     cell: Cell
-    output: np.ndarray[Any, Any] | None
-    """NHWC, in the case's dtype."""
-    reason: str | None = None
-    """Why there is no output."""
-    died: bool = False
+    reason: str
+    died: bool

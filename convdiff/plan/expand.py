@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.model import Case
 from convdiff.plan.cell import Cell
+from convdiff.plan.plan import Pair, Plan
+from convdiff.plan.trials import first_round, trial_cell
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
 
-TRIAL_CELLS = 1500
-"""Random trials in a first round, over all lengths."""
-TRIAL_OUTPUTS = 64
-"""Random outputs compared at least in the first round, at every length."""
-MOST_TRIALS = 16
-"""Random trials a length, once a length has been seen to be unsafe."""
-TRIAL_BYTES = 64 * 2**20
-"""All random inputs together; a large input gets few."""
 REFERENCE_LENGTHS = 256
 """Lengths that also get the manual reference: all of them up to here, beyond that evenly spread."""
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """Two cells whose outputs are compared, and along which axis they differ."""
-
-    axis: Axis
-    baseline: Cell
-    candidate: Cell
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is run for one case, and all that is compared."""
-
-    case: Case
-    runtimes: tuple[Runtime, ...]
-    cells: tuple[Cell, ...]
-    pairings: tuple[Pairing, ...]
-    trials: Mapping[int, int]
-    """Random inputs of each length in the first round; a cell with trial n takes the n-th."""
 
 
 def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -> Plan:
@@ -54,36 +26,21 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
     All cells of one length follow each other: a framework that caches its kernels by shape then
     makes each only once.
     """
-    trials, referenced = _first_round(case), _spread(case.lengths, REFERENCE_LENGTHS)
+    trials = first_round(case)
+    referenced = _spread(case.lengths, REFERENCE_LENGTHS)
+    cells: list[Cell] = []
+    for runtime in runtimes:
+        for length in reversed(case.lengths):
+            cells += _cells_of_length(case, runtime, length, trials.get(length, 0))
+    cells = [cell for cell in cells if not cell.is_reference or cell.length in referenced]
+    partners = _others if pairwise else _first
+    pairs: list[Pair] = []
+    for cell in cells:
+        if not cell.trial:
+            pairs += _pairs(case, cell, partners(runtimes, cell.runtime), referenced)
     order = list(AXES)
-    cells = [
-        cell
-        for runtime in runtimes
-        for length in reversed(case.lengths)
-        for cell in _cells_of_length(case, runtime, length, trials.get(length, 0))
-        if not cell.is_reference or length in referenced
-    ]
-    pairings = sorted(
-        (
-            pairing
-            for cell in cells
-            if not cell.trial
-            for pairing in _pairings(case, runtimes, cell, pairwise)
-            if pairing.axis != "reference" or cell.length in referenced
-        ),
-        key=lambda pairing: (order.index(pairing.axis), pairing.candidate.length),
-    )
-    return Plan(case, tuple(runtimes), tuple(cells), tuple(pairings), trials)
-
-
-def trial_cell(case: Case, runtime: Runtime, length: int, trial: int) -> Cell:
-    """Return the cell that runs a length on the n-th random input."""
-    return Cell(runtime, case.conv.op, length, case.batches[-1], 0, trial)
-
-
-def most_trials(case: Case) -> int:
-    """Return how many random inputs this case's size allows."""
-    return max(2, min(MOST_TRIALS, TRIAL_BYTES // (8 * math.prod(case.input.shape))))
+    pairs.sort(key=lambda pair: (order.index(pair.axis), pair.candidate.length))
+    return Plan(case, tuple(runtimes), tuple(cells), tuple(pairs), trials)
 
 
 def _spread(lengths: Sequence[int], most: int) -> frozenset[int]:
@@ -93,66 +50,46 @@ def _spread(lengths: Sequence[int], most: int) -> frozenset[int]:
     return frozenset(lengths[round(i * (len(lengths) - 1) / (most - 1))] for i in range(most))
 
 
-def _first_round(case: Case) -> dict[int, int]:
-    """Return how many random inputs each length gets: more where there are few outputs.
-
-    The longest has all of them, since the others are compared with it.
-    """
-    if len(case.lengths) < 2:
-        return {}
-    most, share = most_trials(case), TRIAL_CELLS // len(case.lengths)
-    trials = {}
-    for length in case.lengths:
-        outputs = math.prod(case.conv.output_shape(case.batches[-1], case.height, length))
-        trials[length] = min(most, max(1, share, math.ceil(TRIAL_OUTPUTS / outputs)))
-    return {**trials, case.lengths[-1]: max(trials.values())}
-
-
 def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> list[Cell]:
-    batches = tuple(reversed(case.batches))
-    own, reference = (
-        [
-            Cell(runtime, op, length, batch, repeat)
-            for batch in batches
-            for repeat in range(case.repeat)
-        ]
-        for op in (case.conv.op, REFERENCE)
-    )
+    """Return the convolutions on the case's input, those on random ones, then the references."""
+    ops: dict[str, list[Cell]] = {case.conv.op: [], REFERENCE: []}
+    for op, cells in ops.items():
+        for batch in reversed(case.batches):
+            cells += [Cell(runtime, op, length, batch, repeat) for repeat in range(case.repeat)]
     random = [trial_cell(case, runtime, length, trial) for trial in range(1, trials + 1)]
-    return [*own, *random, *reference]
+    return [*ops[case.conv.op], *random, *ops[REFERENCE]]
 
 
-def _pairings(case: Case, runtimes: Sequence[Runtime], cell: Cell, pairwise: bool) -> list[Pairing]:
-    """Return the comparisons in which `cell` is the candidate: one an axis, all else equal."""
+def _pairs(
+    case: Case, cell: Cell, partners: Sequence[tuple[Axis, Runtime]], referenced: frozenset[int]
+) -> Iterator[Pair]:
+    """Yield the comparisons in which `cell` is the candidate: one an axis, all else equal."""
     if cell.repeat:
-        return [Pairing("repeat", replace(cell, repeat=0), cell)]
-    others = _others(runtimes, cell.runtime) if pairwise else _first(runtimes, cell.runtime)
-    found = [Pairing(axis, replace(cell, runtime=other), cell) for axis, other in others]
+        yield Pair("repeat", replace(cell, repeat=0), cell)
+        return
+    for axis, runtime in partners:
+        yield Pair(axis, replace(cell, runtime=runtime), cell)
     if cell.is_reference:
-        return found
+        return
     if cell.length != case.lengths[-1]:
-        found.append(Pairing("length", replace(cell, length=case.lengths[-1]), cell))
+        yield Pair("length", replace(cell, length=case.lengths[-1]), cell)
     if cell.batch != case.batches[-1]:
-        found.append(Pairing("batch", replace(cell, batch=case.batches[-1]), cell))
-    found.append(Pairing("reference", replace(cell, op=REFERENCE), cell))
-    return found
+        yield Pair("batch", replace(cell, batch=case.batches[-1]), cell)
+    if cell.length in referenced:
+        yield Pair("reference", replace(cell, op=REFERENCE), cell)
 
 
 def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
     """Return, for each axis along which this runtime is not the first, the one that is."""
-    mine = _coordinates(runtime)
-
-    def first(axis: Axis) -> Runtime:
-        """Return the first runtime that differs from this one along `axis` at most."""
-        return next(
-            other for other in runtimes if {**_coordinates(other), axis: mine[axis]} == mine
-        )
-
-    alone = [(axis, other) for axis in mine if (other := first(axis)) != runtime]
+    partners = []
+    for axis in _coordinates(runtime):
+        first = next(other for other in runtimes if _differ(other, runtime) in ([], [axis]))
+        if first != runtime:
+            partners.append((axis, first))
     # One that differs from all others along two axes at once is compared with the first of all.
-    if not alone and runtime != runtimes[0]:
-        alone = [(_axis(runtimes[0], runtime), runtimes[0])]
-    return alone
+    if not partners and runtime != runtimes[0]:
+        partners = [(_axis(runtimes[0], runtime), runtimes[0])]
+    return partners
 
 
 def _others(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
@@ -162,9 +99,14 @@ def _others(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, R
 
 def _axis(one: Runtime, other: Runtime) -> Axis:
     """Return the one axis along which two runtimes differ; of several, the widest."""
+    axes = _differ(one, other)
+    return axes[0] if len(axes) == 1 else "runtime"
+
+
+def _differ(one: Runtime, other: Runtime) -> list[Axis]:
+    """Return the axes along which two runtimes differ."""
     ours, theirs = _coordinates(one), _coordinates(other)
-    differing = [axis for axis in ours if ours[axis] != theirs[axis]]
-    return differing[0] if len(differing) == 1 else "runtime"
+    return [axis for axis in ours if ours[axis] != theirs[axis]]
 
 
 def _coordinates(runtime: Runtime) -> dict[Axis, object]:

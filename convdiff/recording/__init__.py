@@ -1,1 +1,1 @@
-"""Observations and where they are kept."""
+"""What cells gave, kept in files: models, codecs, baselines, and the lab that answers from them."""

@@ -2,89 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from convdiff.case.arrays import Tensors
+from convdiff.behaviour.behaviour import Behaviour
 from convdiff.compare.difference import differs
-from convdiff.diagnose.diagnose import HEAVY
-from convdiff.diagnose.examining import Examiner
-from convdiff.diagnose.explaining import Explainer, is_light
-from convdiff.lab.store import Spool
-from convdiff.plan.cell import Cell
-from convdiff.plan.expand import Plan
+from convdiff.lab.lab import Lab, NotAsked
+from convdiff.order.orders import Orders
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cost import HEAVY, is_light, products
+from convdiff.plan.plan import Plan
 from convdiff.recording.model import Entry, RecordedCase
 from convdiff.recording.saved import saved_orders, saved_probes
-from convdiff.runtime.fingerprints import Fingerprint
 from convdiff.runtime.model import Runtime
 
-FEW = 24
+WIDE = 24
 """Cells of a (runtime, op) up to which all are probed; of more, the ends and the middle."""
 
 
-def record_case(
-    plan: Plan,
-    tensors: Tensors,
-    fingerprints: Mapping[Runtime, Fingerprint],
-    spool: Spool,
-    examiner: Examiner | None,
-    explainer: Explainer | None,
-) -> RecordedCase:
-    """Return a case as it was observed; probes and orders are looked for where there is who asks.
+def record(plan: Plan, lab: Lab) -> RecordedCase:
+    """Return a case as it was observed, with what the lab says of its cells.
 
     Orders are those that were found, and of light cells as far as the budget goes; where the case
     locks them, of all. A repeat is kept where its bits differ from the first run's.
     """
-    cells = [cell for cell in plan.cells if not cell.trial]
-    asked = set(_to_probe(plan, cells)) if examiner else set()
+    case = plan.case
+    cells = [cell for cell in plan.live if not cell.trial]
+    probed = set(_to_probe(plan, cells))
     entries, failed = [], []
     for cell in sorted(cells, key=lambda c: (c.op, c.length, c.batch, c.repeat)):
-        seen = spool.get(cell)
-        if seen is None or (cell.repeat and _repeats(cell, spool)):
+        if cell not in lab.log.done or _repeats(cell, lab):
             continue
-        if seen.output is None:
+        output = lab.bits(cell)
+        if isinstance(output, NoBits):
             failed.append(cell)
             continue
-        probes = examiner.of(cell) if examiner and cell in asked else None
-        if probes is None and examiner:
-            probes = examiner.found.get(cell)
-        wanted = not cell.repeat and (
-            is_light(plan.case, cell.batch, cell.length)
-            or (plan.case.lock_order and not cell.is_reference)
-        )
-        orders = explainer.of(cell) if explainer and wanted else None
-        if orders is None and explainer:
-            orders = explainer.found.get(cell)
+        behaviour = _behaviour(cell, lab, ask=cell in probed)
+        orders = _orders(cell, lab, ask=_wants_orders(plan, cell))
         entries.append(
             Entry(
                 cell,
-                seen.output,
-                None if probes is None else saved_probes(probes),
+                output,
+                None if behaviour is None else saved_probes(behaviour),
                 None if orders is None else saved_orders(orders),
             )
         )
-    used = {cell.runtime for cell in (*failed, *(entry.cell for entry in entries))}
-    kept = {runtime: fingerprints[runtime] for runtime in plan.runtimes if runtime in used}
-    return RecordedCase(plan.case, tensors, kept, tuple(entries), tuple(failed))
+    used = {cell.runtime for cell in failed} | {entry.cell.runtime for entry in entries}
+    fingerprints = {one: lab.fingerprints[one] for one in plan.runtimes if one in used}
+    tensors = lab.inputs(cells[0])
+    return RecordedCase(case, tensors, fingerprints, tuple(entries), tuple(failed))
 
 
-def _repeats(cell: Cell, spool: Spool) -> bool:
-    """Return whether a repeat gave its first run's bits."""
-    first, again = spool.get(replace(cell, repeat=0)), spool.get(cell)
-    if first is None or again is None or first.output is None or again.output is None:
+def _wants_orders(plan: Plan, cell: Cell) -> bool:
+    """Return whether a cell's orders are looked for though nothing asked for them yet."""
+    locked = plan.case.lock_order and not cell.is_reference
+    return not cell.repeat and (locked or is_light(plan.case, cell))
+
+
+def _behaviour(cell: Cell, lab: Lab, *, ask: bool) -> Behaviour | None:
+    answer = lab.behaviour(cell) if ask else lab.known(cell).behaviour
+    return None if isinstance(answer, NotAsked) else answer
+
+
+def _orders(cell: Cell, lab: Lab, *, ask: bool) -> Orders | None:
+    answer = lab.orders(cell) if ask else lab.known(cell).orders
+    return None if isinstance(answer, NotAsked) else answer
+
+
+def _repeats(cell: Cell, lab: Lab) -> bool:
+    """Return whether a cell is a repeat that gave its first run's bits."""
+    if not cell.repeat:
         return False
-    same_shape = first.output.shape == again.output.shape
-    return same_shape and not differs(first.output, again.output, strict=True).any()
+    first, again = lab.bits(replace(cell, repeat=0)), lab.bits(cell)
+    if isinstance(first, NoBits) or isinstance(again, NoBits):
+        return False
+    return first.shape == again.shape and not differs(first, again, strict=True).any()
 
 
 def _to_probe(plan: Plan, cells: list[Cell]) -> Iterator[Cell]:
     """Yield the cells whose traits a later comparison may want."""
     groups: dict[tuple[Runtime, str], list[Cell]] = {}
     for cell in cells:
-        shape = plan.case.conv.output_shape(cell.batch, plan.case.height, cell.length)
-        if not cell.repeat and float(np.prod(shape)) * plan.case.conv.taps <= HEAVY:
+        if not cell.repeat and products(plan.case, cell) <= HEAVY:
             groups.setdefault((cell.runtime, cell.op), []).append(cell)
     for group in groups.values():
-        yield from group if len(group) <= FEW else (group[0], group[len(group) // 2], group[-1])
+        yield from group if len(group) <= WIDE else (group[0], group[len(group) // 2], group[-1])

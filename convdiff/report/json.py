@@ -11,7 +11,7 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.numerics.floats import hexes
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, Failure
 from convdiff.report.numbers import shortest
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
@@ -71,7 +71,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
     }
 
 
-def _failure(failure: Observation) -> dict[str, Any]:
+def _failure(failure: Failure) -> dict[str, Any]:
     return {
         **_side(failure.cell),
         "trial": failure.cell.trial,

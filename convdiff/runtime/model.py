@@ -76,3 +76,5 @@ class Standing:
     available: bool
     reason: str | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    unmet: bool = False
+    """It is there, and another version than required."""

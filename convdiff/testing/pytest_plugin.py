@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
-    from convdiff.lab.pool import Pool
+    from convdiff.lab.session import Session
     from convdiff.result import Result
 
 
@@ -64,8 +63,7 @@ class Cases:
                 made = f"convdiff run CASES --baseline {self.options.baseline} --update-baseline"
                 said = f"no baseline at {self.options.baseline}; make one with: {made}"
             raise pytest.UsageError(said) from None
-        self.workers = ExitStack()
-        self.pool: Pool | None = None
+        self.session: Session | None = None
 
     def pytest_report_header(self) -> str:
         """Say that cases are collected, and where they run."""
@@ -87,8 +85,9 @@ class Cases:
 
     def close(self) -> None:
         """End the workers; the next case starts others."""
-        self.pool = None
-        self.workers.close()
+        if self.session is not None:
+            self.session.__exit__(None, None, None)
+        self.session = None
 
     def failure(self, case: Case) -> str:
         """Run a case in the workers that all share; return why it fails, or nothing.
@@ -106,21 +105,19 @@ class Cases:
         return "" if result.exit_code == SAME else self._report(result)
 
     def _examined(self, case: Case) -> Result:
-        from convdiff.lab.pool import Pool
+        from convdiff.lab.session import Session
 
-        if self.pool is None:
-            self.pool = self.workers.enter_context(Pool(self.options.timeout))
-            for interpreter in self.interpreters:
-                self.pool.start(interpreter)  # before NumPy is imported here: they overlap
+        if self.session is None:
+            self.session = Session(self.interpreters, self.options.timeout)
+            self.session.start()  # before NumPy is imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
-        from convdiff.pipeline import Request, examine
+        from convdiff.pipeline import Ask, run
 
         refuse_too_big(case)
-        request = Request(tuple(self.interpreters), baseline=self.baseline)
         sound = False
         try:
-            result = examine([case], request, self.pool, _silent)
-            sound = not self.pool.deaths
+            result = run([case], self.session, Ask(baseline=self.baseline), _silent)
+            sound = not self.session.pool.deaths
             return result
         finally:
             if not sound:  # whatever became of the workers, the next case gets others

@@ -10,7 +10,8 @@ from convdiff.case.device import Device
 from convdiff.case.model import Convolution
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
@@ -32,9 +33,8 @@ def compared(reference: Reference, a, b, length: int | None = None, longest: int
     dtype = reference.tensors.input_nhwc.dtype
     a, b = (np.asarray(side, dtype).reshape(1, 1, -1, 1) for side in (a, b))
     full = reference.tensors.input_nhwc.shape[2]
-    first = Observation(cell(longest or full), a)
-    second = Observation(cell(length or full), b)
-    return compare("length", first, second, reference, strict=False, most=10)
+    pair = Pair("length", cell(longest or full), cell(length or full))
+    return compare(pair, a, b, reference, strict=False, most=10)
 
 
 def test_a_shorter_length_is_measured_against_the_beginning_of_the_longer():
@@ -46,10 +46,11 @@ def test_a_shorter_length_is_measured_against_the_beginning_of_the_longer():
 
 def test_a_side_without_bits_is_compared_with_nothing_and_says_why():
     reference = reference_of([1, 2, 3], [1, 1])
-    good = Observation(cell(3), np.array([3, 5], np.float32).reshape(1, 1, 2, 1))
-    bad = Observation(cell(3), None, "worker killed by SIGSEGV", died=True)
-    for pair in ((good, bad), (bad, good)):
-        found = compare("device", *pair, reference, strict=False, most=10)
+    good = np.array([3, 5], np.float32).reshape(1, 1, 2, 1)
+    bad = NoBits("worker killed by SIGSEGV", died=True)
+    pair = Pair("device", cell(3), cell(3))
+    for sides in ((good, bad), (bad, good)):
+        found = compare(pair, *sides, reference, strict=False, most=10)
         assert found.difference is None and found.reason == "worker killed by SIGSEGV"
         assert not found.mismatch
 

@@ -23,7 +23,8 @@ from convdiff.compare import term_scales as places
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.numerics.floats import FORMATS
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell
+from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
@@ -41,14 +42,14 @@ def facts(value: object) -> object:
     return value
 
 
-def outputs(draw: st.DrawFn, conv: Convolution, tensors: Tensors) -> list[Observation]:
+def outputs(draw: st.DrawFn, conv: Convolution, tensors: Tensors) -> list[tuple[Cell, np.ndarray]]:
     """Draw a baseline and a candidate that differs from it here and there, maybe shorter."""
     batch, height, length, _ = tensors.input_nhwc.shape
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtype, bits = tensors.input_nhwc.dtype, FORMATS[conv.dtype].bits
     full = rng.integers(-3, 4, conv.output_shape(batch, height, length)).astype(dtype)
     share, odd = draw(st.sampled_from([0, 0.1, 0.6, 1])), draw(st.sampled_from([0, 0.2, 1]))
-    observations = []
+    sides = []
     for ulp in (0, 1):
         values = full.copy()
         values.view(bits)[rng.random(full.shape) < share] += bits.type(ulp)
@@ -57,8 +58,8 @@ def outputs(draw: st.DrawFn, conv: Convolution, tensors: Tensors) -> list[Observ
         shorter = length - draw(st.integers(0, (length - conv.reach[1])))
         cell = Cell(RUNTIME, "conv2d", shorter, draw(st.integers(1, batch)))
         n, _, w, _ = conv.output_shape(cell.batch, height, shorter)
-        observations.append(Observation(cell, values[:n, :, :w]))
-    return observations
+        sides.append((cell, values[:n, :, :w]))
+    return sides
 
 
 def compared(pair, conv, tensors, most, strict, **limits) -> Comparison:
@@ -74,7 +75,9 @@ def compared(pair, conv, tensors, most, strict, **limits) -> Comparison:
                 if hasattr(sys.modules[f"convdiff.{module}"], name):
                     stack.enter_context(mock.patch(f"convdiff.{module}.{name}", value))
         reference = Reference(conv, tensors)
-        return compare("length", *pair, reference, strict=strict, most=most)
+        (one, a), (other, b) = pair
+        pair = Pair("length", one, other)
+        return compare(pair, a, b, reference, strict=strict, most=most)
 
 
 @pytest.mark.soak
@@ -113,8 +116,7 @@ def test_a_large_comparison_takes_little_memory_and_not_all_scales():
     assert reference.scales is None
     with mock.patch("convdiff.compare.reference.FULL_LIMIT", 0):
         tracemalloc.start()
-        pair = Observation(cell, a), Observation(cell, b)
-        found = compare("op", *pair, reference, strict=False, most=10)
+        found = compare(Pair("reference", cell, cell), a, b, reference, strict=False, most=10)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert found.difference.differing == np.count_nonzero(a != b)
@@ -131,7 +133,7 @@ def test_only_blocks_that_differ_have_their_scales_made(seen):
     if seen:
         b[0, 0, 0 if seen == "first" else -1, 0] += 1
     cell = Cell(RUNTIME, "conv2d", 102, 1)
-    pair = Observation(cell, a), Observation(cell, b)
+    pair = (cell, a), (cell, b)
     made = places.Places.scales
     with mock.patch.object(places.Places, "scales", autospec=True, side_effect=made) as asked:
         found = compared(pair, conv, tensors, 10, False, BLOCK=10, WHOLE=0)

@@ -11,7 +11,7 @@ from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.verdict import Finding, accepts, outcome_of
-from convdiff.plan.cell import Observation
+from convdiff.plan.cell import Failure
 
 SMALL = Comparison("device", CELL, CELL, Difference(4, 1, 1e-6, 3), screen_ratio=0.5)
 PROOF = Explanation("proved", {"order": 1}, 0, {}, (), None, ())
@@ -37,7 +37,7 @@ def test_probes_that_got_no_answer_prove_nothing() -> None:
 
 def test_a_convolution_without_bits_is_never_green() -> None:
     same = Finding(SMALL, "same", True)
-    failed = Observation(CELL, None, "out of memory")
+    failed = Failure(CELL, "out of memory", died=False)
     assert CELL.op == "conv2d"
     assert outcome_of([same], ()) == "ok"
     assert outcome_of([same], [failed]) == "untested"

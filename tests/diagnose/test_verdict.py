@@ -5,23 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
+from fake_lab import FakeLab
 from findings import CELL, OTHER, case_of, compared, judged, tensors
 from kernels import direct
 
-from convdiff.behaviour import examine as laboratory
 from convdiff.behaviour.behaviour import Traits
+from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.model import Allowance, Convolution
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
-from convdiff.compare.reference import Reference
-from convdiff.diagnose.diagnose import diagnose
+from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
 from convdiff.diagnose.verdicts import permits
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, Failure
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))
 NONE = Difference(100, 0)
@@ -156,7 +155,7 @@ def finding(found: str, allowed: bool = True) -> Finding:
 
 
 def outcome(*findings: Finding, failed: Sequence[Cell] = ()) -> str:
-    return outcome_of(findings, [Observation(cell, None, "refused") for cell in failed])
+    return outcome_of(findings, [Failure(cell, "refused", died=False) for cell in failed])
 
 
 def test_nothing_compared_is_never_green():
@@ -200,8 +199,9 @@ def test_a_cell_that_is_unstable_is_not_probed_and_makes_its_comparisons_unstabl
         return [direct(conv, probe) for probe in probes]
 
     case = case_of(conv, data)
-    examine = partial(laboratory.behaviour_of, case, measure=measure)
-    found = diagnose(case, [again, length], Reference(conv, data), {}, examine)
+    lab = FakeLab(data, lambda cell, cut: first, lambda cell: behaviour_of(case, cell, measure))
+    comparisons = [again, length]
+    found = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
     assert [finding.verdict for finding in found] == ["unstable", "unstable"]
     assert again.baseline not in probed
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 
 import numpy as np
 import pytest
+from fake_lab import FakeLab
 
-from convdiff.case.arrays import make_tensors
+from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.override import vary
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
+from convdiff.diagnose.find_safe_lengths import find_safe_lengths
 from convdiff.diagnose.safe_lengths import SafeLengths
-from convdiff.diagnose.safety import find_safe_lengths
 from convdiff.diagnose.verdict import Finding, judge
 from convdiff.lab.jobs import trial_input
-from convdiff.lab.store import Spool
-from convdiff.plan.cell import Cell, Observation
-from convdiff.plan.expand import MOST_TRIALS, expand
+from convdiff.plan.cell import Cell
+from convdiff.plan.expand import expand
+from convdiff.plan.trials import MOST_TRIALS
 from convdiff.runtime.model import Interpreter, Runtime
 
 CPU = Runtime(Interpreter("numpy", "numpy"), Device("cpu"))
@@ -57,28 +58,22 @@ def search(
     """Run a kernel over the plan's cells, compare, and look for safe lengths."""
     case = vary(built_in_case(), tuple(lengths))
     plan, tensors = expand(case, [CPU]), make_tensors(case)
-    reference = Reference(case.conv, tensors)
-    with closing(Spool()) as spool:
 
-        def run(cells: Sequence[Cell]) -> None:
-            for cell in cells:
-                x = tensors.input_nhwc
-                x = trial_input(x, cell.trial) if cell.trial else x
-                y = kernel(x[:, :, : cell.length], tensors.filter_hwio, cell.length)
-                shaped = None if y is None else y[None, None, :, None]
-                spool.add(Observation(cell, shaped, None if y is not None else "refused"))
+    def kernel_of(cell: Cell, cut: Tensors) -> np.ndarray | None:
+        y = kernel(cut.input_nhwc, cut.filter_hwio, cell.length)
+        return None if y is None else y[None, None, :, None]
 
-        run([cell for cell in plan.cells if go_on or not cell.trial])
-        found = list(judgements(plan.pairings, spool, reference, strict))
-        safe = find_safe_lengths(plan, found, spool, run if go_on else None, strict)
-        return list(safe), found
+    lab = FakeLab(tensors, kernel_of)
+    list(lab.observe([cell for cell in plan.cells if go_on or not cell.trial]))
+    lab.signal = 0 if go_on else signal.SIGINT
+    findings = list(judgements(plan.pairs, lab, Reference(case.conv, tensors), strict))
+    return find_safe_lengths(plan, findings, lab, strict=strict), findings
 
 
-def judgements(pairings, spool: Spool, reference: Reference, strict: bool) -> Iterator[Finding]:
-    for pairing in pairings:
-        sides = [spool.get(cell) for cell in (pairing.baseline, pairing.candidate)]
-        assert sides[0] is not None and sides[1] is not None
-        comparison = compare(pairing.axis, *sides, reference, strict=strict, most=10)
+def judgements(pairs, lab: FakeLab, reference: Reference, strict: bool) -> Iterator[Finding]:
+    for pair in pairs:
+        sides = lab.bits(pair.baseline), lab.bits(pair.candidate)
+        comparison = compare(pair, *sides, reference, strict=strict, most=10)
         verdict, evidence = judge(comparison, None, None, False, None)
         yield Finding(comparison, verdict, verdict == "same", evidence)
 

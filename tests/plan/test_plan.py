@@ -12,15 +12,8 @@ from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
 from convdiff.plan.cell import Cell
-from convdiff.plan.expand import (
-    MOST_TRIALS,
-    REFERENCE_LENGTHS,
-    TRIAL_CELLS,
-    Plan,
-    expand,
-    most_trials,
-    trial_cell,
-)
+from convdiff.plan.expand import REFERENCE_LENGTHS, Plan, expand
+from convdiff.plan.trials import MOST_TRIALS, TRIAL_CELLS, most_trials, trial_cell
 from convdiff.runtime.model import Interpreter, Runtime
 
 
@@ -76,26 +69,26 @@ def coordinates(cell: Cell) -> dict[str, object]:
 
 @given(plans())
 def test_a_comparison_is_along_its_axis_and_no_other(plan: Plan):
-    for pairing in plan.pairings:
-        baseline, candidate = coordinates(pairing.baseline), coordinates(pairing.candidate)
+    for pair in plan.pairs:
+        baseline, candidate = coordinates(pair.baseline), coordinates(pair.candidate)
         differing = [name for name in baseline if baseline[name] != candidate[name]]
-        assert differing == [pairing.axis]
+        assert differing == [pair.axis]
 
 
 @given(plans())
 def test_a_baseline_is_run_before_its_candidates_except_multiply_and_sum(plan: Plan):
     order = {cell: number for number, cell in enumerate(plan.cells)}
     assert len(order) == len(plan.cells), "no cell is run twice"
-    for pairing in plan.pairings:
-        if pairing.axis != "reference":
-            assert order[pairing.baseline] < order[pairing.candidate]
+    for pair in plan.pairs:
+        if pair.axis != "reference":
+            assert order[pair.baseline] < order[pair.candidate]
 
 
 @given(plans())
 def test_everything_is_compared_with_the_longest_the_largest_and_the_first(plan: Plan):
     case, first = plan.case, plan.runtimes[0]
-    for pairing in plan.pairings:
-        cell = pairing.baseline
+    for pair in plan.pairs:
+        cell = pair.baseline
         expected = {
             "length": cell.length == case.lengths[-1],
             "batch": cell.batch == case.batches[-1],
@@ -106,18 +99,18 @@ def test_everything_is_compared_with_the_longest_the_largest_and_the_first(plan:
             "runtime": (cell.runtime.interpreter.python, cell.runtime.interpreter.settings)
             == (first.interpreter.python, first.interpreter.settings),
         }
-        assert expected[pairing.axis]
+        assert expected[pair.axis]
 
 
 @given(plans())
 def test_nothing_that_is_run_goes_uncompared(plan: Plan):
-    compared = {cell for p in plan.pairings for cell in (p.baseline, p.candidate)}
+    compared = {cell for p in plan.pairs for cell in (p.baseline, p.candidate)}
     assert {cell for cell in plan.cells if not cell.trial} == compared
 
 
 @given(plans())
 def test_each_axis_is_compared_where_there_is_something_to_compare(plan: Plan):
-    axes = {pairing.axis for pairing in plan.pairings}
+    axes = {pair.axis for pair in plan.pairs}
     several = {
         axis
         for axis in ("length", "batch", "threads", "repeat", "device", "runtime", "reference")
@@ -142,7 +135,7 @@ def test_random_inputs_are_for_lengths_and_the_longest_has_them_all(plan: Plan):
 
 def test_many_lengths_get_few_random_inputs_and_few_references():
     plan = expand(case_of(tuple(range(5, 3005))), runtimes_of(["cpu"], [None], ["a"], ["one"]))
-    referenced = sorted(p.candidate.length for p in plan.pairings if p.axis == "reference")
+    referenced = sorted(p.candidate.length for p in plan.pairs if p.axis == "reference")
     assert len(referenced) == REFERENCE_LENGTHS
     assert (referenced[0], referenced[-1]) == (5, 3004)
     # At least one an input each, and more only where there are few outputs.
@@ -160,4 +153,4 @@ def test_large_inputs_get_fewer_random_ones():
 
 def test_no_runtime_is_no_cell():
     plan = expand(case_of((7, 8)), [])
-    assert (plan.cells, plan.pairings) == ((), ())
+    assert (plan.cells, plan.pairs) == ((), ())

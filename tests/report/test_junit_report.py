@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from lxml import etree
 from program import Ran, convdiff
 
 from convdiff.diagnose.verdict import Finding
-from convdiff.plan.cell import Observation
+from convdiff.plan.cell import Failure
 from convdiff.report import junit, plain
 from convdiff.result import Result
 
@@ -140,7 +141,7 @@ FAILURES = st.lists(
 def test_green_is_exit_code_0_whatever_happens(
     findings: list[Finding],
     drift: bool,
-    failures: list[Observation],
+    failures: list[Failure],
     died: bool,
     missing: bool,
     interrupted: bool,
@@ -152,7 +153,10 @@ def test_green_is_exit_code_0_whatever_happens(
     )
     gone = (made.GONE,) if missing else ()
     result = made.result_of(
-        made.FINE["same"].cases[0], case, missing_required=gone, interrupted=interrupted
+        made.FINE["same"].cases[0],
+        case,
+        missing_required=gone,
+        signal=signal.SIGINT if interrupted else 0,
     )
     assert (result.exit_code == 0) == (not bad(parsed(junit.render(result))))
 

@@ -13,7 +13,8 @@ import pytest
 from convdiff.case.load import load_case
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.pool import Pool
-from convdiff.pipeline import Request, examine
+from convdiff.lab.session import Session
+from convdiff.pipeline import Ask, run
 from convdiff.result import CaseResult
 from convdiff.runtime.matrix import interpreters, split_spec
 
@@ -68,11 +69,11 @@ class Lab:
         need(*(() if pythons else frameworks))
         path = self.folder / "case.yaml"
         path.write_text(text, "utf-8")
-        asked = interpreters(frameworks, pythons, threads, vary)
-        for interpreter in asked:
-            self.pool.start(interpreter)
-        request = Request(tuple(asked), pairwise=pairwise, budget=budget)
-        result = examine([load_case(path)], request, self.pool, lambda *_: None)
+        session = Session(interpreters(frameworks, pythons, threads, vary), timeout=120)
+        session.pool = self.pool
+        session.start()
+        ask = Ask(pairwise=pairwise, budget=budget)
+        result = run([load_case(path)], session, ask, lambda *_: None)
         missing = [s.reason for s in result.standings if not s.available]
         assert not missing, missing
         (case,) = result.cases

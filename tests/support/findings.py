@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
+from fake_lab import FakeLab
 from kernels import CELL, Kernel
 
 from convdiff.behaviour.examine import behaviour_of
@@ -17,9 +17,10 @@ from convdiff.case.device import Device
 from convdiff.case.model import Allowance, ArraySpec, Case, Convolution
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
-from convdiff.diagnose.diagnose import diagnose
+from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.verdict import Finding
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Runtime
 
 Array = np.ndarray[Any, Any]
@@ -62,11 +63,9 @@ def compared(
     """Compare two outputs of a case."""
     batch, _, length, _ = data.input_nhwc.shape
     cells = [replace(cell, batch=batch, length=length) for cell in (CELL, OTHER)]
-    observations = [
-        Observation(cell, output, None if output is not None else "it refused")
-        for cell, output in zip(cells, (a, b), strict=True)
-    ]
-    return compare(axis, *observations, Reference(conv, data), strict=False, most=10)
+    sides = [NoBits("it refused") if output is None else output for output in (a, b)]
+    pair = Pair(axis, *cells)
+    return compare(pair, *sides, Reference(conv, data), strict=False, most=10)
 
 
 def judged(
@@ -80,16 +79,11 @@ def judged(
         kernel = baseline if cell.runtime == CELL.runtime else candidate
         return [kernel(conv, probe) for probe in probes]
 
-    seen = {
-        cell: Observation(cell, output)
-        for cell, output in zip((comparison.baseline, comparison.candidate), outputs, strict=True)
-    }
+    def kernel_of(cell: Cell, tensors: Tensors) -> Array | None:
+        return (baseline if cell.runtime == CELL.runtime else candidate)(conv, data)
+
     case = case_of(conv, data, **expect)
-    (finding,) = diagnose(
-        case,
-        [comparison],
-        Reference(conv, data),
-        seen,
-        partial(behaviour_of, case, measure=measure),
-    )
+    lab = FakeLab(data, kernel_of, lambda cell: behaviour_of(case, cell, measure))
+    list(lab.observe((comparison.baseline, comparison.candidate)))
+    (finding,) = diagnose(case, [comparison], behaviours(case, [comparison], lab), lab)
     return finding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from convdiff.compare.difference import Difference, measure
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.errors import Place
-from convdiff.plan.cell import Cell, Observation
+from convdiff.plan.cell import Cell, Failure
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -60,9 +61,9 @@ def untested(reason: str = "the framework refused") -> Finding:
     return Finding(Comparison("length", *cells, None, reason), "untested", True, (reason,))
 
 
-def failed(reason: str = "out of memory", *, op: Any = "conv2d", died: bool = False) -> Observation:
+def failed(reason: str = "out of memory", *, op: Any = "conv2d", died: bool = False) -> Failure:
     """Return a cell that gave no bits."""
-    return Observation(replace(CELL, op=op), None, reason, died)
+    return Failure(replace(CELL, op=op), reason, died)
 
 
 def case_of(findings: Sequence[Finding], **changes: Any) -> CaseResult:
@@ -104,10 +105,10 @@ ENDINGS = {
     "a worker died in a probe": result_of(case_of([same()], died=True)),
     "drift, and a dead worker": result_of(case_of([drifted()], died=True)),
     "a required runtime missing": result_of(case_of([same()]), missing_required=(GONE,)),
-    "interrupted in a case": result_of(case_of([same()], interrupted=True), interrupted=True),
-    "interrupted before any": result_of(interrupted=True),
+    "interrupted in a case": result_of(case_of([same()], interrupted=True), signal=signal.SIGINT),
+    "interrupted before any": result_of(signal=signal.SIGINT),
     "an interrupted case of no findings": result_of(
-        case_of([], outcome="error", interrupted=True), interrupted=True
+        case_of([], outcome="error", interrupted=True), signal=signal.SIGINT
     ),
     "no case at all": result_of(),
     "one bad case of many": result_of(case_of([same()]), case_of([drifted()]), case_of([same()])),

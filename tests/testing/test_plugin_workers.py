@@ -17,7 +17,7 @@ from program import Ran
 from project import DRIFT, OK, Project, clean, outcomes
 
 import convdiff.pipeline
-from convdiff.lab.pool import Pool
+from convdiff.lab.session import Session
 from convdiff.testing.pytest_plugin import Cases
 
 needs_proc = pytest.mark.skipif(
@@ -201,42 +201,42 @@ def cases() -> Iterator[Cases]:
     made.close()
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> list[Pool]:
-    """Let examine() answer with each outcome, one after the other; return the pools it gets."""
-    pools: list[Pool] = []
+def examined(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> list[Session]:
+    """Let run() answer with each outcome, one after the other; return the sessions it gets."""
+    sessions: list[Session] = []
 
-    def examine(_cases: Any, request: Any, pool: Pool, _progress: Any) -> Any:
-        pools.append(pool)
-        outcome = outcomes[len(pools) - 1]
+    def run(_cases: Any, session: Session, _ask: Any, _tell: Any) -> Any:
+        sessions.append(session)
+        outcome = outcomes[len(sessions) - 1]
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome == "dies":
-            pool._deaths[request.interpreters[0]] = 1
+            session.pool._deaths[session.interpreters[0]] = 1
         return SimpleNamespace(interrupted=outcome == "interrupted", exit_code=0)
 
-    monkeypatch.setattr(convdiff.pipeline, "examine", examine)
+    monkeypatch.setattr(convdiff.pipeline, "run", run)
     monkeypatch.setattr("convdiff.case.arrays.refuse_too_big", lambda case: None)
-    return pools
+    return sessions
 
 
 def test_a_worker_that_died_of_one_case_does_not_cost_the_next(cases, monkeypatch):
-    pools = examined(monkeypatch, "ok", "dies", "ok", "ok")
+    sessions = examined(monkeypatch, "ok", "dies", "ok", "ok")
     for _ in range(4):
         assert cases.failure(None) == ""
-    assert pools[0] is pools[1] and pools[2] is pools[3]
-    assert pools[1] is not pools[2]
-    assert not pools[1]._workers, "its workers have ended"
+    assert sessions[0] is sessions[1] and sessions[2] is sessions[3]
+    assert sessions[1] is not sessions[2]
+    assert not sessions[1].pool._workers, "its workers have ended"
 
 
 def test_what_breaks_in_the_middle_of_a_case_does_not_leave_its_workers_to_the_next(
     cases, monkeypatch
 ):
-    pools = examined(monkeypatch, ValueError("a bug"), "ok")
+    sessions = examined(monkeypatch, ValueError("a bug"), "ok")
     with pytest.raises(ValueError, match="a bug"):
         cases.failure(None)
     assert cases.failure(None) == ""
-    assert pools[0] is not pools[1]
-    assert not pools[0]._workers
+    assert sessions[0] is not sessions[1]
+    assert not sessions[0].pool._workers
 
 
 def test_what_was_interrupted_is_no_result(cases, monkeypatch):
@@ -246,8 +246,8 @@ def test_what_was_interrupted_is_no_result(cases, monkeypatch):
 
 
 def test_the_end_of_pytest_ends_the_workers(cases, monkeypatch):
-    pools = examined(monkeypatch, "ok")
+    sessions = examined(monkeypatch, "ok")
     cases.failure(None)
-    assert pools[0]._workers
+    assert sessions[0].pool._workers
     cases.pytest_unconfigure()
-    assert not pools[0]._workers
+    assert not sessions[0].pool._workers

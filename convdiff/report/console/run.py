@@ -52,12 +52,11 @@ def print_run(console: Console, result: Result, again: Sequence[str], *, show_al
 def _outputs(console: Console, case: CaseResult) -> None:
     """Print small outputs whole: y(T) of each runtime."""
     many = len(case.runtimes) > 1
-    for cell, seen in case.outputs.items():
-        assert seen.output is not None
+    for cell, output in case.outputs.items():
         name = cell.op if cell.is_reference else "y"
         batch = f", batch {cell.batch}" if len(case.case.batches) > 1 else ""
         where = f"{words.number(cell, case)} " if many else ""
-        values = ", ".join(decimal(value) for value in seen.output.ravel())
+        values = ", ".join(decimal(value) for value in output.ravel())
         console.print(Text(f"{where}{name}({cell.length}{batch}) = {values}"))
     if case.outputs:
         console.print()

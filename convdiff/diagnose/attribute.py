@@ -1,0 +1,95 @@
+"""Which differences are explained, within a budget, and what that makes of their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convdiff.case.model import Case
+from convdiff.diagnose.cause import Explanation, explain_difference
+from convdiff.diagnose.verdict import Finding, accepts
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.lab.lab import Lab, NotAsked
+from convdiff.plan.cell import NoBits
+from convdiff.plan.cost import is_light
+
+WIDE = 24
+"""Up to so many comparisons, all are explained."""
+SAMPLED = 1
+"""Comparisons of more that are explained although `expect` allows them."""
+EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
+EXPECTED = "expected, and large or one of many; `convdiff explain` shows orders"
+
+
+def attribute(case: Case, findings: Sequence[Finding], lab: Lab, *, strict: bool) -> list[Finding]:
+    """Return the findings, those that differ as rounding with why; drift is explained first."""
+    chosen = _chosen(case, findings)
+    explained: dict[int, Finding] = {}
+    for number in sorted(chosen, key=lambda n: _urgency(findings[n])):
+        explained[number] = _explained(case, findings[number], lab, strict=strict)
+    attributed = []
+    for number, finding in enumerate(findings):
+        if number in explained:
+            attributed.append(explained[number])
+        elif finding.verdict in EXPLAINABLE:
+            attributed.append(_not_looked_for(finding, EXPECTED))
+        else:
+            attributed.append(finding)
+    return attributed
+
+
+def _urgency(finding: Finding) -> tuple[bool, float]:
+    """Order findings by how much their cause is wanted: drift first, then the largest."""
+    difference = finding.comparison.difference
+    return finding.allowed, -(difference.max_abs if difference else 0.0)
+
+
+def _not_looked_for(finding: Finding, reason: str) -> Finding:
+    return replace(finding, unasked=f"not looked for: {reason}")
+
+
+def _explained(case: Case, finding: Finding, lab: Lab, *, strict: bool) -> Finding:
+    comparison = finding.comparison
+    baseline, candidate = lab.orders(comparison.baseline), lab.orders(comparison.candidate)
+    if isinstance(baseline, NotAsked):
+        return _not_looked_for(finding, baseline.reason)
+    if isinstance(candidate, NotAsked):
+        return _not_looked_for(finding, candidate.reason)
+    outputs = lab.bits(comparison.baseline), lab.bits(comparison.candidate)
+    assert not isinstance(outputs[0], NoBits), "an explained cell has an output"
+    assert not isinstance(outputs[1], NoBits), "an explained cell has an output"
+    assert comparison.difference is not None, "what differs was measured"
+    worst = comparison.difference.max_index
+    cause = explain_difference(baseline, candidate, (outputs[0], outputs[1]), worst, strict=strict)
+    finding = _ruled(replace(finding, why=cause), cause)
+    return replace(finding, allowed=accepts(finding, case.expect[comparison.axis]))
+
+
+def _ruled(finding: Finding, cause: Explanation) -> Finding:
+    """Return the finding with the verdict that its cause makes of it."""
+    verdicts: dict[str, Verdict] = {"transform": "transform", "unstable": "unstable"}
+    for refusal in cause.refusals:
+        if refusal.kind in verdicts:
+            evidence = (refusal.reason, *finding.evidence)
+            finding = replace(finding, verdict=verdicts[refusal.kind], evidence=evidence)
+            break
+    if cause.status == "proved" and any("precision" in name for name in cause.causes):
+        finding = replace(finding, verdict="precision")
+    return finding
+
+
+def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
+    """Return which findings are explained: all drift, and what is allowed as far as it is light."""
+    candidates = [n for n, finding in enumerate(findings) if finding.verdict in EXPLAINABLE]
+    drift = [n for n in candidates if not findings[n].allowed]
+    light = [n for n in candidates if _is_light(case, findings[n])]
+    allowed = [n for n in light if findings[n].allowed]
+    if len(candidates) > WIDE:
+        allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
+        allowed = allowed[:SAMPLED]
+    return drift + allowed
+
+
+def _is_light(case: Case, finding: Finding) -> bool:
+    comparison = finding.comparison
+    return is_light(case, comparison.baseline) and is_light(case, comparison.candidate)

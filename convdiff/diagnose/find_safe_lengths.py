@@ -1,0 +1,125 @@
+"""Which lengths are safe: equal on the case's input, then on random ones until it is no chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from convdiff.compare.align import aligned
+from convdiff.compare.difference import differs
+from convdiff.diagnose.safe_lengths import SafeLengths, safe_lengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.lab.lab import Lab
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Plan
+from convdiff.plan.trials import most_trials, trial_cell
+from convdiff.runtime.model import Runtime
+
+AGAIN = 8
+"""Cells that differ on a random input and are run again, lest run-to-run noise be called length."""
+
+Equal = dict[int, bool | None]
+"""Whether each length's bits are the longest one's; None where that can't be said."""
+
+
+def find_safe_lengths(
+    plan: Plan, findings: Sequence[Finding], lab: Lab, *, strict: bool
+) -> list[SafeLengths]:
+    """Return each runtime's safe lengths; nothing where lengths or random inputs are missing."""
+    if len(plan.case.lengths) < 2 or not plan.trials:
+        return []
+    return [_of_runtime(plan, runtime, findings, lab, strict) for runtime in plan.runtimes]
+
+
+def _of_runtime(
+    plan: Plan, runtime: Runtime, findings: Sequence[Finding], lab: Lab, strict: bool
+) -> SafeLengths:
+    """Try one runtime's lengths on random inputs.
+
+    Two different orders of a few taps often round alike: as soon as one length is unsafe, all
+    others get as many random trials as the case allows.
+    """
+    equal = _on_case_input(findings, runtime)
+    first = {length: range(1, count + 1) for length, count in plan.trials.items()}
+    unsafe = _try(plan, runtime, equal, first, lab, strict)
+    tried, most = min(plan.trials.values()), most_trials(plan.case)
+    safe = sorted((length for length in equal if equal[length]), reverse=True)
+    if 0 < len(safe) < len(equal):
+        lengths = (plan.case.lengths[-1], *safe)
+        more = {length: range(plan.trials[length] + 1, most + 1) for length in lengths}
+        _run(lab, [trial_cell(plan.case, runtime, t, n) for t in lengths for n in more[t]])
+        if not lab.log.signal:
+            unsafe += _try(plan, runtime, equal, more, lab, strict)
+            tried = most
+    return safe_lengths(runtime.id, plan.case.lengths, equal, tried, _unstable(unsafe, lab))
+
+
+def _run(lab: Lab, cells: Sequence[Cell]) -> None:
+    for _ in lab.observe(cells):
+        pass
+
+
+def _unstable(unsafe: Sequence[Cell], lab: Lab) -> list[int]:
+    """Run a few of the cells that differed again: those that differ from themselves say nothing."""
+    some = sorted(unsafe, key=lambda cell: cell.length)[:AGAIN]
+    again = [replace(cell, repeat=cell.repeat + 1) for cell in some]
+    _run(lab, again)
+    unstable = []
+    for cell, repeated in zip(some, again, strict=True):
+        before, after = lab.bits(cell), lab.bits(repeated)
+        if isinstance(before, NoBits) or isinstance(after, NoBits):
+            continue
+        if differs(before, after, strict=True).any():
+            unstable.append(cell.length)
+    return unstable
+
+
+def _on_case_input(findings: Sequence[Finding], runtime: Runtime) -> Equal:
+    """Return for each length whether all its comparisons on the case's input were equal."""
+    equal: Equal = {}
+    for finding in findings:
+        comparison = finding.comparison
+        if comparison.axis != "length" or comparison.candidate.runtime != runtime:
+            continue
+        length, difference = comparison.candidate.length, comparison.difference
+        here = None if difference is None else difference.differing == 0
+        equal[length] = _both(equal.get(length, True), here)
+    return equal
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Return `one and other` where None is unknown."""
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
+
+
+def _try(
+    plan: Plan,
+    runtime: Runtime,
+    equal: Equal,
+    trials: Mapping[int, Iterable[int]],
+    lab: Lab,
+    strict: bool,
+) -> list[Cell]:
+    """Take from the safe lengths those that differ on a random input, or gave no bits there.
+
+    Returns the cells that differ.
+    """
+    longest, unsafe = plan.case.lengths[-1], []
+    for length in [length for length in equal if equal[length]]:
+        for trial in trials[length]:
+            cell = trial_cell(plan.case, runtime, length, trial)
+            equal[length] = _equal(cell, replace(cell, length=longest), lab, strict)
+            if equal[length] is False:
+                unsafe.append(cell)
+            if not equal[length]:
+                break
+    return unsafe
+
+
+def _equal(candidate: Cell, baseline: Cell, lab: Lab, strict: bool) -> bool | None:
+    a, b = lab.bits(baseline), lab.bits(candidate)
+    if isinstance(a, NoBits) or isinstance(b, NoBits):
+        return None
+    return not differs(*aligned(a, b), strict).any()

@@ -1,0 +1,88 @@
+"""Who can answer for cells: the protocol that live workers, recordings and both together keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from convdiff.behaviour.behaviour import Behaviour
+from convdiff.case.arrays import Tensors
+from convdiff.numerics.array import Array
+from convdiff.order.orders import Orders
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.runtime.model import Runtime
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
+
+
+@dataclass(frozen=True)
+class NotAsked:
+    """Why a question was not put to a cell, or its answer was cut short; no answer about it."""
+
+    reason: str
+
+
+INTERRUPTED = NotAsked("interrupted")
+OFF = NotAsked("explanations are off")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was answered about a cell so far."""
+
+    behaviour: Behaviour | None = None
+    orders: Orders | None = None
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """What became of the cells that were asked so far."""
+
+    done: frozenset[Cell] = frozenset()
+    """Those that were run, and gave bits or a reason."""
+    failures: Mapping[Cell, NoBits] = field(default_factory=dict)
+    deaths: int = 0
+    """Workers that died, of whatever they were asked."""
+    signal: int = 0
+    """SIGINT or SIGTERM, where one of them stopped it."""
+
+    @property
+    def died(self) -> bool:
+        """Return whether a worker died."""
+        return self.deaths > 0 or any(failure.died for failure in self.failures.values())
+
+
+class Lab(Protocol):
+    """One case's; closed after it.
+
+    A question that it does not put (stopped, over budget, switched off, no bits) is answered by
+    NotAsked and not remembered. Raises nothing but RecordingError, NotPythonError and OSError.
+    """
+
+    @property
+    def fingerprints(self) -> Mapping[Runtime, Mapping[str, Any]]:
+        """What each runtime says it is."""
+
+    @property
+    def log(self) -> RunLog:
+        """What became of the cells so far."""
+
+    def inputs(self, cell: Cell) -> Tensors:
+        """Return filter, bias and input as the cell sees them."""
+
+    def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
+        """Yield cells as their bits, or the reasons for none, come in; ends when stopped."""
+
+    def bits(self, cell: Cell) -> Array | NoBits:
+        """Return an observed cell's output, NHWC in the case's dtype, or why there is none."""
+
+    def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
+        """Return what probes find of a cell's kernel. Not while `observe` is open."""
+
+    def orders(self, cell: Cell) -> Orders | NotAsked:
+        """Return the summation orders of a cell's output, from the budget that all cells share."""
+
+    def known(self, cell: Cell) -> Known:
+        """Return what was answered so far; asks nothing."""

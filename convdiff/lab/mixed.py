@@ -1,0 +1,59 @@
+"""Live and recorded cells side by side: a baseline beside what is run now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from convdiff.behaviour.behaviour import Behaviour
+from convdiff.case.arrays import Tensors
+from convdiff.lab.lab import Known, Lab, NotAsked, RunLog
+from convdiff.numerics.array import Array
+from convdiff.order.orders import Orders
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.runtime.model import Runtime
+
+
+class MixedLab:
+    """Implements `Lab` by asking the one or the other, as a cell's origin says."""
+
+    def __init__(self, live: Lab, recorded: Lab) -> None:
+        self._live, self._recorded = live, recorded
+
+    @property
+    def fingerprints(self) -> Mapping[Runtime, Mapping[str, Any]]:
+        """Those of both."""
+        return {**self._recorded.fingerprints, **self._live.fingerprints}
+
+    @property
+    def log(self) -> RunLog:
+        """What became of the live cells."""
+        return self._live.log
+
+    def inputs(self, cell: Cell) -> Tensors:
+        """See `Lab.inputs`."""
+        return self._of(cell).inputs(cell)
+
+    def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
+        """See `Lab.observe`; recorded cells come first, since they are there."""
+        yield from self._recorded.observe([cell for cell in cells if cell.recorded])
+        yield from self._live.observe([cell for cell in cells if not cell.recorded])
+
+    def bits(self, cell: Cell) -> Array | NoBits:
+        """See `Lab.bits`."""
+        return self._of(cell).bits(cell)
+
+    def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
+        """See `Lab.behaviour`."""
+        return self._of(cell).behaviour(cell)
+
+    def orders(self, cell: Cell) -> Orders | NotAsked:
+        """See `Lab.orders`."""
+        return self._of(cell).orders(cell)
+
+    def known(self, cell: Cell) -> Known:
+        """See `Lab.known`."""
+        return self._of(cell).known(cell)
+
+    def _of(self, cell: Cell) -> Lab:
+        return self._recorded if cell.recorded else self._live

@@ -1,0 +1,72 @@
+"""What outlives one case: the workers, which runtimes are there, and whether all is to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from convdiff.case.device import Device
+from convdiff.case.model import Case
+from convdiff.lab.availability import stand
+from convdiff.lab.pool import Pool
+from convdiff.runtime.model import Interpreter, Standing
+
+
+class Session:
+    """Interpreters and their workers. Use it as a context: leaving it ends them all."""
+
+    def __init__(
+        self, interpreters: Sequence[Interpreter], timeout: float, required: Sequence[Device] = ()
+    ) -> None:
+        """timeout: seconds of silence that a worker may keep; required: devices run on, too."""
+        self.interpreters = tuple(interpreters)
+        self.required = frozenset(required)
+        self.pool = Pool(timeout)
+        self.signal = 0
+        """SIGINT or SIGTERM, once one came."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.pool.close()
+
+    def start(self) -> None:
+        """Start all workers, which import their frameworks meanwhile."""
+        for interpreter in self.interpreters:
+            self.pool.start(interpreter)
+
+    def availability(self, case: Case) -> list[Standing]:
+        """Return how all runtimes stand that a case and the command ask for.
+
+        Waits for the frameworks to be imported. Raises NotPythonError.
+        """
+        return list(
+            stand(self.interpreters, case.devices, self.pool, sorted(self.required, key=str))
+        )
+
+    def stop(self, signal: int) -> None:
+        """Stop at once what is asked of workers; to be called by a signal's handler.
+
+        Takes no lock. What dies of it is no death, and an answer that it cuts short is none.
+        """
+        self.signal = signal
+        self.pool.stop()
+
+    def missed(self, standing: Standing) -> bool:
+        """Return whether an absent runtime had to be there.
+
+        So is one whose interpreter or device was asked for by name, and one that is another
+        version than required. A device that only a case names may be absent.
+        """
+        if standing.available:
+            return False
+        runtime = standing.runtime
+        asked = {*self.required, *runtime.interpreter.devices}
+        named = bool({runtime.device, Device(runtime.device.kind)} & asked)
+        return not standing.fingerprint or standing.unmet or named

@@ -1,0 +1,26 @@
+"""What is too costly to do unasked, in products of one cell."""
+
+from __future__ import annotations
+
+import math
+
+from convdiff.case.model import Case
+from convdiff.plan.cell import Cell
+
+HEAVY = 5e9
+"""Above, a cell is probed only where it looks unusual."""
+LIGHT = 1e6
+"""Up to here a cell is explained although `expect` allows its difference."""
+REPLAYED = 2e7
+"""Up to here a recorded cell's orders are replayed unasked; more take seconds."""
+
+
+def products(case: Case, cell: Cell) -> int:
+    """Return how many products a cell sums, over all its outputs."""
+    outputs = math.prod(case.conv.output_shape(cell.batch, case.height, cell.length))
+    return outputs * case.conv.taps
+
+
+def is_light(case: Case, cell: Cell) -> bool:
+    """Return whether a cell is explained unasked."""
+    return products(case, cell) <= LIGHT

@@ -1,0 +1,122 @@
+"""A plan with a baseline beside it: each of its cells against the one that was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from convdiff.case.arrays import Tensors
+from convdiff.plan.cell import Cell
+from convdiff.plan.plan import Pair, Plan
+from convdiff.recording.baseline import Baseline
+from convdiff.recording.model import RecordedCase
+from convdiff.recording.same_problem import unlike
+from convdiff.runtime.fingerprints import Fingerprint, machine_differences
+from convdiff.runtime.model import Runtime
+
+NO_ENTRY = "the baseline has no such entry; --add-to-baseline records it"
+
+Coordinates = tuple[str, str, int, int]
+"""(runtime's id, op, length, batch): what a live cell and its recorded one share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What a baseline has of one case; `recorded` is None where it has nothing."""
+
+    file: str
+    recorded: RecordedCase | None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cells that it has."""
+        if self.recorded is None:
+            return ()
+        return tuple(entry.cell for entry in self.recorded.entries)
+
+
+def held_of(baseline: Baseline, name: str) -> Held:
+    """Return what a baseline has of the case of this name. Raises RecordingError, OSError."""
+    hit = baseline.find(name)
+    return Held(baseline.path.name, None) if hit is None else Held(hit[0].name, hit[1])
+
+
+def against(
+    plan: Plan,
+    tensors: Tensors,
+    held: Held,
+    fingerprints: Mapping[Runtime, Fingerprint],
+    *,
+    adding: bool,
+) -> Plan:
+    """Return the plan with a comparison of each first run with the baseline's.
+
+    fingerprints: of the runtimes here. adding: what the baseline lacks is not complained of.
+    """
+    recorded = held.recorded
+    known = {_coordinates(cell): cell for cell in held.cells if not cell.repeat}
+    pairs: list[Pair] = []
+    for cell in sorted(plan.cells, key=lambda cell: (cell.op, cell.length, cell.batch)):
+        if cell.trial or cell.repeat:
+            continue
+        other = known.pop(_coordinates(cell), None)
+        if other is not None and recorded is not None:
+            reason = unlike(
+                recorded.case, recorded.tensors, plan.case, tensors, cell.batch, cell.length
+            )
+            pairs.append(Pair("baseline", other, cell, reason or ""))
+        elif not adding:
+            pairs.append(Pair("baseline", _recorded(cell, held.file), cell, NO_ENTRY))
+    compared = [pair for pair in pairs if not pair.reason]
+    refused = [pair for pair in pairs if pair.reason]
+    baselines = {pair.baseline for pair in compared}
+    unstable = [pair for pair in repeats(held.cells) if pair.baseline in baselines]
+    here = {runtime.live_id for runtime in plan.runtimes}
+    return replace(
+        plan,
+        cells=(*cells_of([*compared, *unstable]), *plan.cells),
+        pairs=(*plan.pairs, *compared, *unstable, *refused),
+        notes=_notes(compared, recorded, fingerprints),
+        unclaimed=tuple(_named(cell) for at, cell in known.items() if at[0] in here),
+    )
+
+
+def repeats(cells: Sequence[Cell]) -> list[Pair]:
+    """Return the repeats that were kept, because they differ, each with its first run."""
+    again = [cell for cell in cells if cell.repeat]
+    return [Pair("repeat", replace(cell, repeat=0), cell) for cell in again]
+
+
+def cells_of(pairs: Sequence[Pair]) -> list[Cell]:
+    """Return the recorded cells of some pairs, each once."""
+    both = [cell for pair in pairs for cell in (pair.baseline, pair.candidate)]
+    return [cell for cell in dict.fromkeys(both) if cell.recorded]
+
+
+def _coordinates(cell: Cell) -> Coordinates:
+    return cell.runtime.live_id, cell.op, cell.length, cell.batch
+
+
+def _recorded(cell: Cell, file: str) -> Cell:
+    """Return the cell's coordinates in a recording, where nothing is."""
+    runtime = cell.runtime
+    interpreter = replace(runtime.interpreter, python="")
+    return replace(cell, runtime=replace(runtime, interpreter=interpreter, origin=file))
+
+
+def _named(cell: Cell) -> str:
+    return f"{cell.runtime.live_id} {cell.op} T={cell.length} batch {cell.batch}"
+
+
+def _notes(
+    compared: Sequence[Pair],
+    recorded: RecordedCase | None,
+    fingerprints: Mapping[Runtime, Fingerprint],
+) -> tuple[str, ...]:
+    """Say in what the machines differ, each thing once."""
+    if recorded is None:
+        return ()
+    notes: list[str] = []
+    for was, now in dict.fromkeys((p.baseline.runtime, p.candidate.runtime) for p in compared):
+        notes += machine_differences(recorded.fingerprints[was], fingerprints[now])
+    return tuple(dict.fromkeys(notes))
