@@ -16,12 +16,13 @@ PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/
 # The Pythons that constraints.txt is for: the oldest, and the first that gets newer releases.
 PYTHONS ?= python3.10 python3.11
 
-.PHONY: help install demo test soak docs check format bench constraints build clean
+.PHONY: help install demo test test-fast soak docs check format bench constraints build clean
 
 help:
 	@echo "make install   .venv with convdiff and TensorFlow"
 	@echo "make demo      one case that holds and one sweep that drifts"
 	@echo "make test      all tests, with what they need; of each soak a part"
+	@echo "make test-fast what needs no framework, in .venv-fast: half a minute"
 	@echo "make soak      the soaks, whole: an hour or so"
 	@echo "make docs      what README.md and docs/ say is printed, written anew"
 	@echo "make check     ruff, mypy --strict, and how complex the code may be"
@@ -65,7 +66,17 @@ demo: $(VENV)/.installed
 	@BIN=$(BIN) sh cases/demo.sh
 
 test: $(VENV)/.installed-test $(OLD)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+# In an environment of its own, which has no framework: that these tests need none is seen each time.
+.venv-fast/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv .venv-fast
+	@.venv-fast/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint constraints.txt --editable '.[test-fast]'
+	@touch $@
+
+test-fast: .venv-fast/.installed
+	.venv-fast/bin/python -m pytest -q -n auto -m "not framework"
 
 soak: $(VENV)/.installed-test $(OLD)
 	CONVDIFF_SOAK=1 $(BIN)/python -m pytest -q -n auto -m soak
@@ -96,4 +107,4 @@ constraints:
 	$(PYTHON) tools/constraints.py $(PYTHONS)
 
 clean:
-	rm -rf $(VENV) .venv-tf1 .venv-tf16 build dist
+	rm -rf $(VENV) .venv-fast .venv-tf1 .venv-tf16 build dist

@@ -25,6 +25,26 @@ hypothesis.settings.register_profile("convdiff", deadline=None)
 hypothesis.settings.load_profile("convdiff")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs a framework, through whichever fixture; put their files first.
+
+    They take longest: started last, one of them would keep one process busy at the end.
+    """
+    slow_files = set()
+    for item in items:
+        if "runs_framework" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.framework)
+        if item.get_closest_marker("framework"):
+            slow_files.add(item.path)
+    items.sort(key=lambda item: item.path not in slow_files)
+
+
+@pytest.fixture(scope="session")
+def runs_framework() -> None:
+    """Be asked for by every fixture that runs a framework; does nothing itself."""
+
+
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     """Yield a pool of its own; its workers end with the test."""
@@ -64,12 +84,12 @@ def old_python(variable: str, folder: str, version: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def tf1_python() -> str:
+def tf1_python(runs_framework: None) -> str:
     """Return the interpreter that has TensorFlow 1.0.0."""
     return old_python("CONVDIFF_TF1_PYTHON", ".venv-tf1", "1.0.0")
 
 
 @pytest.fixture(scope="session")
-def tf16_python() -> str:
+def tf16_python(runs_framework: None) -> str:
     """Return the interpreter that has TensorFlow 1.6.0."""
     return old_python("CONVDIFF_TF16_PYTHON", ".venv-tf16", "1.6.0")

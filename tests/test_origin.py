@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from program import REPOSITORY, Ran, convdiff
 
+pytestmark = pytest.mark.framework
+
 CASE = REPOSITORY / "cases" / "variable_padding.yaml"
 
 BITS = {

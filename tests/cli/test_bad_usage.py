@@ -95,6 +95,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_p
     assert str(target) in one_line(ran.err)
 
 
+@pytest.mark.framework
 def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path: Path):
     """A folder that takes no files is found out when the file is made."""
     ran = convdiff("run", "--json", "/proc/report.json", "--device", "gpu")
@@ -104,6 +105,7 @@ def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.framework
 def test_a_report_that_fails_at_the_end_costs_no_other(tmp_path: Path):
     files = ("--json", "/proc/report.json", "--junit", tmp_path / "junit.xml")
     ran = convdiff("run", *files, "--device", "gpu", "--github")

@@ -81,6 +81,7 @@ def test_other_bits_are_drift_and_the_cause_is_proved(made: Path):
     assert "the bits are not those of held.json: rounding, proved: order" in text
 
 
+@pytest.mark.framework
 def test_the_machine_is_said_first_and_what_it_changes_is_proved(tmp_path: Path):
     """Here the bits may be the same with oneDNN and without: that is the CPU's to say."""
     case = case_file(tmp_path, CASE)

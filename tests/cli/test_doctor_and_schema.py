@@ -35,6 +35,7 @@ def rows_of(framework: str, ran: Ran) -> str:
     return re.split(r"\n(?=\S)", own, maxsplit=1)[0]
 
 
+@pytest.mark.framework
 def test_doctor_names_the_version(here: Ran):
     try:
         tensorflow = version("tensorflow")
@@ -44,22 +45,26 @@ def test_doctor_names_the_version(here: Ran):
     assert re.search(rf"^\s+version\s+{re.escape(tensorflow)}\b", here.out, re.MULTILINE)
 
 
+@pytest.mark.framework
 def test_doctor_names_the_version_and_the_isa_of_onednn_where_it_is_on(with_onednn: Ran):
     own = rows_of("tensorflow", with_onednn)
     (onednn,) = re.findall(r"^\s+oneDNN\s+(.+)$", own, re.MULTILINE)
     assert re.match(r"on, v\d+\.\d+\.\d+, (Intel |AArch64|64-bit|ARM)", onednn)
 
 
+@pytest.mark.framework
 def test_doctor_names_devices_python_and_settings(here: Ran):
     for row in ("devices    cpu", "python", "processor", "threads", "settings   none"):
         assert f"  {row}" in here.out
 
 
+@pytest.mark.framework
 def test_doctor_names_the_settings_in_force(with_onednn: Ran):
     assert with_onednn.code == 0
     assert "TF_ENABLE_ONEDNN_OPTS=1" in with_onednn.out
 
 
+@pytest.mark.framework
 def test_doctor_says_where_onednn_is_off():
     ran = convdiff("doctor", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     assert ran.code == 0

@@ -130,7 +130,9 @@ def test_a_convdiff_that_has_ended_has_no_workers():
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, dict, list[int]]:
+def killed(
+    runs_framework: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ran, dict, list[int]]:
     folder = tmp_path_factory.mktemp("killed")
     path = folder / "report.json"
     case = case_file(folder, LONG)
@@ -175,7 +177,9 @@ def test_no_worker_outlives_the_run(killed):
 
 
 @pytest.fixture(scope="module")
-def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, dict, list[int]]:
+def interrupted(
+    runs_framework: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ran, dict, list[int]]:
     folder = tmp_path_factory.mktemp("interrupted")
     path = folder / "report.json"
 
@@ -213,6 +217,7 @@ def test_ctrl_c_leaves_no_worker_behind(interrupted):
     assert gone(workers)
 
 
+@pytest.mark.framework
 def test_ctrl_c_during_the_frameworks_import_says_so():
     def interrupt(pid: int) -> None:
         while not children(pid):
@@ -240,6 +245,7 @@ def shell(line: str, *arguments: object) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.framework
 def test_a_reader_that_goes_away_changes_no_verdict():
     ran = shell("CONVDIFF | head -1; exit ${PIPESTATUS[0]}", "--device", "cpu", "--lengths", "7,8")
     assert (ran.code, without_progress(ran.err)) == (0, "")

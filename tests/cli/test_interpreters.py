@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from program import Ran, case_file, convdiff
 
+pytestmark = pytest.mark.framework
+
 ZEROS = "filter: [0, 0, 0]\ninput: {normal: 1}\nlengths: [5, 6]\n"
 
 

@@ -11,7 +11,7 @@ from convdiff.lab.pool import Pool
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(runs_framework: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Yield the way to ask frameworks; they are started as they are first asked."""
     with Pool(timeout=120) as pool:
         yield Lab(pool, tmp_path_factory.mktemp("lab"))

@@ -46,6 +46,7 @@ def fake(folder: Path, name: str, body: str) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(folder / "fake"), str(REPOSITORY)])}
 
 
+@pytest.mark.framework
 @pytest.mark.parametrize("framework", OTHERS)
 def test_a_framework_that_is_not_installed_says_how_to_install_it(tmp_path: Path, framework: str):
     name = MODULES[framework][-1]

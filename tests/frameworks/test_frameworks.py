@@ -16,6 +16,8 @@ from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
+pytestmark = pytest.mark.framework
+
 SPECS = (
     "tensorflow:cpu",
     "tensorflow:cpu+graph",

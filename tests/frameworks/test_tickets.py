@@ -17,6 +17,8 @@ from program import REPOSITORY, case_file, convdiff
 
 from convdiff.result import CaseResult
 
+pytestmark = pytest.mark.framework
+
 ORIGIN = (REPOSITORY / "convdiff" / "case" / "builtin.yaml").read_text("utf-8")
 ORIGIN = "".join(line for line in ORIGIN.splitlines(True) if line[:3] not in ("dev", "exp"))
 

@@ -18,6 +18,8 @@ from convdiff.order.orders import orders_of as explain_kernel
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import CallableKernel
 
+pytestmark = pytest.mark.framework
+
 CASES = REPOSITORY / "cases"
 SEQUENTIAL = "(((((0+1)+2)+3)+4)+b)"
 PAIRWISE = "((((0+1)+(2+3))+4)+b)"

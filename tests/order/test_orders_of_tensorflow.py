@@ -21,9 +21,12 @@ from convdiff.order.reveal.mask_probes import Site
 from convdiff.order.reveal.reveal import reveal_tree
 from convdiff.order.tree.notation import parse
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
-)
+pytestmark = [
+    pytest.mark.framework,
+    pytest.mark.skipif(
+        importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed"
+    ),
+]
 
 SHAPES: dict[str, dict[str, Any]] = {
     **{

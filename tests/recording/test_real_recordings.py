@@ -22,6 +22,8 @@ from convdiff.case.model import Allowance
 from convdiff.comparing import Asked, compare_recordings
 from convdiff.recording.files import read_recording, write_recording
 
+pytestmark = pytest.mark.framework
+
 Report = dict[str, Any]
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"

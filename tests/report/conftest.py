@@ -39,7 +39,7 @@ def drifting_case(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drift(drifting_case: Path, folder: Path, vary: tuple[str, str]) -> Ran:
+def drift(runs_framework: None, drifting_case: Path, folder: Path, vary: tuple[str, str]) -> Ran:
     """Run it as text, piped, with a JSON report beside it."""
     return convdiff("run", drifting_case, *vary, "--json", folder / "report.json")
 
@@ -50,7 +50,7 @@ def report(drift: Ran, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def coloured(drifting_case: Path, vary: tuple[str, str]) -> Ran:
+def coloured(runs_framework: None, drifting_case: Path, vary: tuple[str, str]) -> Ran:
     """Run it with everything shown, in colours, though NO_COLOR is set."""
     arguments = ("run", drifting_case, *vary, "--all", "--color", "always")
     return convdiff(*arguments, env={"NO_COLOR": "1"})
@@ -58,7 +58,10 @@ def coloured(drifting_case: Path, vary: tuple[str, str]) -> Ran:
 
 @pytest.fixture(scope="session")
 def together(
-    drifting_case: Path, vary: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+    runs_framework: None,
+    drifting_case: Path,
+    vary: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Ran, Path]:
     """Ask one run for every report; return what it left and the folder of its files."""
     folder = tmp_path_factory.mktemp("together")

@@ -92,6 +92,7 @@ def columns(count: int) -> list[str]:
     return [f"#{n + 1}" for n in range(count)]
 
 
+@pytest.mark.framework
 def test_a_run_prints_a_square_and_names_those_that_agree():
     """Who agrees with whom is another on each CPU; that the square says so is not."""
     need(*ASKED)
@@ -107,6 +108,7 @@ def test_a_run_prints_a_square_and_names_those_that_agree():
         assert (square[i][j] == "=") == together, (one, other, square[i][j])
 
 
+@pytest.mark.framework
 def test_without_pairwise_there_is_no_square():
     ran = convdiff("run", "--framework", "numpy:cpu", "--lengths", "7,9")
     assert "same bits:" not in ran.out

@@ -28,6 +28,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Ran]:
     return project, project.pytest("--convdiff", "--continue-on-collection-errors", "-rA", "cases")
 
 
+@pytest.mark.framework
 def test_each_case_is_a_test_beside_others(several: tuple[Project, Ran]):
     ran = several[1]
     assert ran.code == pytest.ExitCode.TESTS_FAILED
@@ -40,6 +41,7 @@ def test_each_case_is_a_test_beside_others(several: tuple[Project, Ran]):
     assert "\nconvdiff: cases run in this interpreter\n" in ran.out
 
 
+@pytest.mark.framework
 def test_drift_shows_what_the_program_prints(several: tuple[Project, Ran]):
     project, ran = several
     shown = section(ran, "fused")
@@ -50,6 +52,7 @@ def test_drift_shows_what_the_program_prints(several: tuple[Project, Ran]):
     assert max(map(len, shown)) <= 80
 
 
+@pytest.mark.framework
 def test_where_nothing_is_compared_the_reason_comes_first(several: tuple[Project, Ran]):
     project, ran = several
     shown = section(ran, "on a gpu")
@@ -72,11 +75,13 @@ def test_a_run_with_a_broken_case_is_red(project: Project):
     assert ran.code == pytest.ExitCode.INTERRUPTED
 
 
+@pytest.mark.framework
 def test_a_device_that_is_missing_beside_one_that_is_there_fails_nothing(project: Project):
     project.write(a_yaml="devices: [cpu, gpu:99]" + OK)
     assert outcomes(project.pytest("--convdiff")) == {"passed": 1}
 
 
+@pytest.mark.framework
 def test_one_case_is_run_by_its_name(project: Project):
     project.write(a_yaml="name: α β" + OK, b_yaml=DRIFT)
     assert outcomes(project.pytest("--convdiff", "a.yaml::α β")) == {"passed": 1}
@@ -98,6 +103,7 @@ def test_a_case_too_large_to_run_fails_with_one_line(project: Project):
     assert shown.startswith("could not test: a.yaml: too big: ")
 
 
+@pytest.mark.framework
 def test_an_array_beside_the_case_is_found_from_another_folder(project: Project):
     import numpy as np
 
@@ -115,6 +121,7 @@ def test_cases_run_in_the_interpreter_that_is_asked_for(project: Project, bare_p
     assert shown[-1] == f"again: convdiff run a.yaml --lengths 4,6 --python {bare_python}"
 
 
+@pytest.mark.framework
 def test_one_interpreter_of_two_that_can_not_test_is_red(project: Project, bare_python: Path):
     project.write(a_yaml=OK)
     ran = project.pytest("--convdiff-python", "this", "--convdiff-python", bare_python)

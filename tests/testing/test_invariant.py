@@ -365,6 +365,7 @@ def tensorflow(onednn: str) -> str:
     return done.stderr if done.returncode else ""
 
 
+@pytest.mark.framework
 def test_the_origin_drifts_without_onednn():
     """A single output is added one tap after the other, several are added in pairs."""
     said = tensorflow("0")
@@ -373,6 +374,7 @@ def test_the_origin_drifts_without_onednn():
     assert "\n5          1/1  " in said
 
 
+@pytest.mark.framework
 def test_the_origin_holds_with_onednn():
     assert tensorflow("1") == ""
 

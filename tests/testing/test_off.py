@@ -25,6 +25,7 @@ def imported(project: Project, *arguments: str) -> str:
     return next(line for line in ran.out.splitlines() if "IMPORTED" in line).split("IMPORTED ")[1]
 
 
+@pytest.mark.framework
 def test_the_plugin_alone_imports_nothing(project: Project):
     assert imported(project) == f"['{PLUGIN}']"
 

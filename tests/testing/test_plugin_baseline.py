@@ -13,6 +13,8 @@ from project import OK, Project, outcomes, section
 from convdiff.recording.files import read_recording, write_recording
 from convdiff.recording.model import Recording
 
+pytestmark = pytest.mark.framework
+
 ONE = """
 name: one output
 filter: [-0.7313, -1.1043, 1.8492, 1.3007, -0.1033]

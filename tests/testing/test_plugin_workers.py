@@ -20,6 +20,8 @@ import convdiff.pipeline
 from convdiff.lab.session import Session
 from convdiff.testing.pytest_plugin import Cases
 
+pytestmark = pytest.mark.framework
+
 needs_proc = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="workers are found through /proc"
 )

@@ -15,6 +15,8 @@ from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
+pytestmark = pytest.mark.framework
+
 QUESTION = {
     7: "60.87010574 72.98010254 85.09010315",
     8: "60.87010574 72.98009491 85.09008789 97.20009613",

@@ -17,6 +17,8 @@ from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
+pytestmark = pytest.mark.framework
+
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip("TensorFlow is not installed in this environment", allow_module_level=True)
 
