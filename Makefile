@@ -76,7 +76,7 @@ test: $(VENV)/.installed-test $(OLD)
 	@touch $@
 
 test-fast: .venv-fast/.installed
-	.venv-fast/bin/python -m pytest -q -n auto -m "not framework"
+	.venv-fast/bin/python -m pytest -q -n auto -m "not framework and not slow and not soak"
 
 soak: $(VENV)/.installed-test $(OLD)
 	CONVDIFF_SOAK=1 $(BIN)/python -m pytest -q -n auto -m soak

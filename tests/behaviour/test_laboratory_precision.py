@@ -28,6 +28,8 @@ from convdiff.behaviour.rounding_widths import _away, _halves, _truncated
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Convolution
 
+pytestmark = pytest.mark.slow
+
 SQUARE = Convolution((3, 3), 4, 4)
 DEEP = Convolution((3, 3), 64, 4)
 SHAPE = (2, HEIGHT, 11, 64)

@@ -63,6 +63,7 @@ def runner(tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 def test_the_actions_step_records_then_holds_then_fails_on_drift(runner, tmp_path: Path):
     made = runner({}, baseline="baseline", update="true")
     assert made.returncode == 0, made.stdout + made.stderr

@@ -18,6 +18,8 @@ from program import (
     kernel_file,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bare_python"]
 
 CASE = """

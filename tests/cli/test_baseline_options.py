@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from program import KERNEL, OTHER_ORDER, Ran, bare_python, case_file, convdiff, kernel_file
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bare_python"]
 
 CASE = """

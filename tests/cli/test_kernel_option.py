@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from program import Ran, case_file, convdiff
 
+pytestmark = pytest.mark.slow
+
 CASE = """
 filter: {normal: 1.0, shape: [2, 3, 2, 3], seed: 1}
 bias: {normal: 1.0, shape: [3], seed: 2}

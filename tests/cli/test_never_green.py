@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from program import COMMAND, Ran, case_file, convdiff, environment
 
+pytestmark = pytest.mark.slow
+
 CASE = """
 name: attacked
 filter: {normal: 1.0, shape: [1, 3, 2, 2], seed: 1}

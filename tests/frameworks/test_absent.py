@@ -13,6 +13,8 @@ import pytest
 from asking import MODULES, need
 from program import REPOSITORY, Ran, case_file, convdiff
 
+pytestmark = pytest.mark.slow
+
 CASE = "filter: [1, 2, 3]\ninput: {normal: 1.0, seed: 3}\nlengths: [7, 9]\n"
 OTHERS = [name for name in MODULES if name != "numpy"]
 

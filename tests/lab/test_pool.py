@@ -16,6 +16,8 @@ from fake_cells import is_good, job, observe
 from convdiff.lab.pool import DEATHS, NotPythonError, Pool
 from convdiff.plan.cell import NoBits
 
+pytestmark = pytest.mark.slow
+
 
 def is_running(pid: int) -> bool:
     """Return whether the process runs; a zombie that nobody reaps does not."""

@@ -22,6 +22,8 @@ from convdiff.order.reveal.refusal import RefusedError
 from convdiff.order.tree.notation import parse
 from convdiff.order.tree.tree import Tree
 
+pytestmark = pytest.mark.slow
+
 WHERE: dict[str, Callable[[int, int], bool]] = {
     "channel": lambda p, c: c == 5,
     "element": lambda p, c: (p, c) == (3, 5),

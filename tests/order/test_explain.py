@@ -57,6 +57,7 @@ def test_every_element_may_have_its_own_order() -> None:
         assert found.orders[which[p, c]].order.tree == tree
 
 
+@pytest.mark.slow
 def test_orders_that_differ_in_two_leaves_are_not_confused() -> None:
     # Random numbers seldom tell these apart; the readings of each position do.
     geometry = Geometry((1, 1, 449, 1), (1, 400, 1, 4))

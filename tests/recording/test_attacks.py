@@ -22,6 +22,7 @@ MOST_MEMORY = 200
 Json = Any
 
 
+@pytest.mark.slow
 def test_no_attack_ends_in_a_traceback_a_hang_or_a_lot_of_memory():
     done = subprocess.run(
         [sys.executable, Path(__file__).parent.parent / "support" / "attacks.py"],

@@ -67,6 +67,7 @@ def test_every_bit_of_every_array_counts(files: dict[str, bytes], small: Recordi
     assert unnoticed(tmp_path / "flipped.safetensors", raw, small, flips) == 0
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_safetensors_recording_counts_but_its_padding(
     files: dict[str, bytes], small: Recording, tmp_path: Path
 ):
@@ -78,6 +79,7 @@ def test_every_byte_of_a_safetensors_recording_counts_but_its_padding(
     assert unnoticed(tmp_path / "flipped.safetensors", raw, small, tabs) in (0, len(tabs))
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_json_recording_counts_but_its_spacing(
     files: dict[str, bytes], small: Recording, tmp_path: Path
 ):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import Ran, bare_python, case_file, convdiff
+from program import KERNEL, Ran, bare_python, case_file, convdiff, kernel_file
 
 __all__ = ["bare_python"]
 
@@ -24,13 +24,17 @@ expect: {runtime: bitwise}
 
 
 @pytest.fixture(scope="session")
-def vary() -> tuple[str, str]:
-    return "--vary", "TF_ENABLE_ONEDNN_OPTS=1,0"
+def vary() -> tuple[str, ...]:
+    """Return the options of two runtimes that add in other orders, the same on every machine."""
+    return *KERNEL, "--vary", "ORDER=rows,pairs"
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("report")
+    """Return a folder with the kernel, to be run in."""
+    folder = tmp_path_factory.mktemp("report")
+    kernel_file(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +43,9 @@ def drifting_case(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drift(runs_framework: None, drifting_case: Path, folder: Path, vary: tuple[str, str]) -> Ran:
+def drift(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> Ran:
     """Run it as text, piped, with a JSON report beside it."""
-    return convdiff("run", drifting_case, *vary, "--json", folder / "report.json")
+    return convdiff("run", drifting_case, *vary, "--json", folder / "report.json", cwd=folder)
 
 
 @pytest.fixture(scope="session")
@@ -50,21 +54,17 @@ def report(drift: Ran, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def coloured(runs_framework: None, drifting_case: Path, vary: tuple[str, str]) -> Ran:
+def coloured(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> Ran:
     """Run it with everything shown, in colours, though NO_COLOR is set."""
     arguments = ("run", drifting_case, *vary, "--all", "--color", "always")
-    return convdiff(*arguments, env={"NO_COLOR": "1"})
+    return convdiff(*arguments, env={"NO_COLOR": "1"}, cwd=folder)
 
 
 @pytest.fixture(scope="session")
-def together(
-    runs_framework: None,
-    drifting_case: Path,
-    vary: tuple[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Ran, Path]:
+def together(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> tuple[Ran, Path]:
     """Ask one run for every report; return what it left and the folder of its files."""
-    folder = tmp_path_factory.mktemp("together")
+    reports = folder / "together"
+    reports.mkdir()
     files = {"--json": "all.json", "--junit": "all.xml", "--markdown": "all.md"}
-    asked = [word for option, name in files.items() for word in (option, folder / name)]
-    return convdiff("run", drifting_case, *vary, "--github", *asked), folder
+    asked = [word for option, name in files.items() for word in (option, reports / name)]
+    return convdiff("run", drifting_case, *vary, "--github", *asked, cwd=folder), reports

@@ -127,11 +127,11 @@ def test_a_terminal_gets_colours_unless_no_color(bare_python: Path):
     assert "\x1b" not in on_terminal(bare_python, {"TERM": "dumb"})
 
 
-def test_the_last_line_repeats_the_worst_case(drift: Ran, report: dict[str, Any]):
+def test_the_last_line_repeats_the_worst_case(drift: Ran, report: dict[str, Any], folder: Path):
     command = drift.out.splitlines()[-1].removeprefix("again: ")
     words = shlex.split(command)
     assert words[0] == "convdiff"
-    again = convdiff(*words[1:], "--json", "-")
+    again = convdiff(*words[1:], "--json", "-", cwd=folder)
     assert again.code == drift.code
 
     def worst(comparisons: list[dict[str, Any]]) -> dict[str, Any]:

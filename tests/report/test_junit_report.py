@@ -68,11 +68,11 @@ def test_a_test_a_comparison(suite: Any, report: dict[str, Any]):
 
 def test_names_say_axis_sides_and_what_they_share(suite: Any):
     names = {test.get("name") for test in suite.iterfind("testcase")}
-    one, zero = (f"tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS={value}]" for value in "10")
-    assert f"length T=56 against T=60, {one}" in names
-    assert f"runtime {zero} against {one}, T=56" in names
-    assert f"runtime {zero} against {one}, T=56, manual" in names
-    assert f"reference conv2d against manual, T=60, {zero}" in names
+    rows, pairs = (f"adding:convolution:cpu[ORDER={order}]" for order in ("rows", "pairs"))
+    assert f"length T=56 against T=60, {rows}" in names
+    assert f"runtime {pairs} against {rows}, T=56" in names
+    assert f"runtime {pairs} against {rows}, T=56, manual" in names
+    assert f"reference conv2d against manual, T=60, {pairs}" in names
 
 
 def test_a_failure_says_verdict_size_cause_elements_orders_and_what_to_do(
@@ -222,6 +222,7 @@ def many(count: int) -> Result:
     return made.result_of(made.case_of([made.drifted(length) for length in range(10, 10 + count)]))
 
 
+@pytest.mark.slow
 def test_ten_thousand_comparisons_take_seconds(monkeypatch: pytest.MonkeyPatch):
     """Telling one in full takes 15 ms, so the largest are; the rest names its evidence."""
     told = []

@@ -122,6 +122,11 @@ def test_what_to_do_can_be_copied(text: str, report: dict[str, Any], drift: Ran)
     assert {**suggested, **changed} == suggested
     (again,) = blocks(text, "sh")
     assert f"again: {again}" in drift.out
+
+
+def test_what_usually_helps_is_said_and_is_no_markup():
+    case = replace(made.case_of([made.drifted()]), remedies=("the same TF_ENABLE_ONEDNN_OPTS",))
+    text = rendered(made.result_of(case))
     assert "- usually equal with the same TF&#95;ENABLE" in text.replace("TF_", "TF&#95;")
 
 
@@ -212,6 +217,7 @@ def test_drift_is_not_cut_for_what_is_allowed():
     assert "T=200" in tables(text)[1][1][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [1, 100, 2000])
 def test_it_stays_below_a_mebibyte_and_says_what_is_left_out(cases: int):
     """The widest cases that there are: every table full, every text long and many bytes."""

@@ -15,6 +15,8 @@ from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
 
+pytestmark = pytest.mark.slow
+
 CASE = "filter: [1, 2, 3]\ninput: {normal: 1.0, seed: 3}\nlengths: [7, 9]\n"
 
 

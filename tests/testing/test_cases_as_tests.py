@@ -8,6 +8,8 @@ import pytest
 from program import Ran, convdiff
 from project import DRIFT, GPU, OK, ZERO, Project, outcomes, section
 
+pytestmark = pytest.mark.slow
+
 BROKEN = "name: broken\nfilter: [1, 2\ninput: 3\n"
 FOREIGN = "on: push\njobs: {filter: 1, input: 2}\n"
 

@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 import pytest
 from project import DRIFT, OK, PLUGIN, Project, run
 
+pytestmark = pytest.mark.slow
+
 LOOK = """
 import sys
 
