@@ -58,7 +58,7 @@ class Comparison:
     """Every element that is finite on one side only may have overflowed on the way."""
     nearness: Nearness | None = None
     exact: Array | None = None
-    """The correctly rounded values of the worst elements."""
+    """(k,) correctly rounded values of the worst elements, in the case's dtype."""
     condition: float = 1.0
     """κ = A/|y| of the worst element; large means cancellation."""
 
@@ -174,9 +174,10 @@ def _nearness(
         wide = truth[block].astype(np.float64)
         unit = spacing(wide, reference.format)
         with np.errstate(invalid="ignore", over="ignore"):
-            errors = [_error(side[block].astype(np.float64), wide) for side in (a, b)]
-            sizes = np.maximum(sizes, [error.max() for error in errors])
-            in_ulps = np.maximum(in_ulps, [(error / unit).max() for error in errors])
+            for k, side in enumerate((a, b)):
+                error = _error(side[block].astype(np.float64), wide)
+                sizes[k] = np.maximum(sizes[k], error.max())
+                in_ulps[k] = np.maximum(in_ulps[k], (error / unit).max())
     return Nearness(*map(float, in_ulps), *map(float, sizes))
 
 

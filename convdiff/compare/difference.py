@@ -19,11 +19,12 @@ class Elements:
     index: Array
     """(k, 4) int64: positions in NHWC."""
     baseline: Array
+    """(k,) values in the case's dtype; so is `candidate`."""
     candidate: Array
     delta: Array
-    """candidate − baseline in fp64."""
+    """(k,) candidate − baseline in fp64."""
     ulp: Array
-    """uint64"""
+    """(k,) uint64: representable steps between the two; 2⁶³ − 1 where one is not finite."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -33,9 +34,9 @@ class Elements:
         """All that is known of them, each along the same axis."""
         return self.index, self.baseline, self.candidate, self.delta, self.ulp
 
-    def at(self, places: Array) -> Elements:
-        """Return the elements at these places of the list."""
-        return Elements(*(field[places] for field in self.fields))
+    def at(self, ranks: Array) -> Elements:
+        """Return the elements at these (n,) ranks of the list."""
+        return Elements(*(field[ranks] for field in self.fields))
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,17 @@ def measure(a: Array, b: Array, strict: bool, most: int) -> Difference:
             parts.append(part)
     if not parts:
         return Difference(a.size, 0)
-    listed = zip(*(part.worst.fields for part in parts if part.worst is not None), strict=True)
-    worst = Elements(*(np.concatenate(field) for field in listed))
+    return _merged(parts, columns, a.size, most)
+
+
+def _merged(parts: Sequence[Difference], columns: Array, elements: int, most: int) -> Difference:
+    """Return the measure of all blocks together; each part has its own worst elements."""
+    fields = zip(*(part.worst.fields for part in parts if part.worst is not None), strict=True)
+    worst = Elements(*(np.concatenate(field) for field in fields))
     worst = worst.at(_largest(_size(worst.delta), most))
     n, h, w, c = (int(i) for i in worst.index[0])
     return Difference(
-        elements=a.size,
+        elements=elements,
         differing=sum(part.differing for part in parts),
         max_abs=float(_size(worst.delta[:1])[0]),
         max_ulp=max(part.max_ulp for part in parts),
@@ -139,8 +145,8 @@ def _size(delta: Array) -> Array:
 
 
 def _largest(size: Array, most: int) -> Array:
-    """Return the places of the `most` largest, largest first; equal ones stay in their order."""
-    some: Array = np.arange(len(size))
+    """Return the indices of the `most` largest, largest first; equal ones keep their order."""
+    candidates: Array = np.arange(len(size))
     if most < len(size):
-        some = np.flatnonzero(size >= np.partition(size, -most)[-most])
-    return np.asarray(some[np.argsort(-size[some], kind="stable")[:most]])
+        candidates = np.flatnonzero(size >= np.partition(size, -most)[-most])
+    return np.asarray(candidates[np.argsort(-size[candidates], kind="stable")[:most]])

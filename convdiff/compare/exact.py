@@ -17,10 +17,11 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
+from convdiff.numerics.eft import product_error, two_sum
 from convdiff.numerics.floats import FORMATS, round_fraction, round_to
 from convdiff.worker.windows import windows
 
-CHUNK = 1 << 16
+CHUNK_OUTPUTS = 1 << 16
 """Outputs summed at once, so that the sums and their errors stay in the cache."""
 
 
@@ -60,7 +61,7 @@ def exact(conv: Convolution, tensors: Tensors) -> Array:
     result = np.empty(shape, dtype)
     view = _view(conv, tensors.input_nhwc)
     least = 2.0**-1040 if _may_underflow(tensors) else 0.0
-    for block in blocks(shape[:3], max(1, CHUNK // shape[3])):
+    for block in blocks(shape[:3], max(1, CHUNK_OUTPUTS // shape[3])):
         values, doubtful = _compensated(conv, tensors, view[block], least)
         result[block] = values
         for n, y, x, channel in np.add(np.argwhere(doubtful), (*corner(block), 0)):
@@ -97,40 +98,51 @@ def products_at(
 
 @np.errstate(over="ignore", invalid="ignore")
 def _compensated(
-    conv: Convolution, tensors: Tensors, part: Array, least: float
+    conv: Convolution, tensors: Tensors, field: Array, least: float
 ) -> tuple[Array, Array]:
     """Sum with error terms (Sum2 of Ogita, Rump and Oishi, 2005) and certify the rounding.
 
-    `part` is (…, kh, kw, C); least: what the products themselves may have lost. Returns the
-    rounded outputs, (…, O), and a mask of those uncertified.
+    field: (…, kh, kw, C) inputs of some outputs; least: what the products themselves may have lost.
+    Returns the rounded outputs, (…, O), and a mask of those uncertified.
     """
     dtype = tensors.input_nhwc.dtype
-    places = part.shape[:-3]
+    outputs = field.shape[:-3]
     per_group, width = conv.channels_out // conv.groups, conv.channels_in // conv.groups
-    high = np.zeros((*places, conv.groups, per_group))
+    high = np.zeros((*outputs, conv.groups, per_group))
     low = np.zeros_like(high)
     lost = np.zeros_like(high)  # Σ|error|, which bounds how wrong `low` itself may be
     weights = _wide(tensors.filter_hwio)
     for i, j, c in np.ndindex(*conv.kernel, width):
-        a = part[..., i, j, c::width].astype(np.float64)[..., None]
+        a = field[..., i, j, c::width].astype(np.float64)[..., None]
         b = weights[i, j, c].reshape(conv.groups, per_group)
         for term in _product(a, b, dtype):
-            high, error = _two_sum(high, term)
+            high, error = two_sum(high, term)
             low += error
             lost += np.abs(error)
-    flat = (*places, conv.channels_out)
-    high, low, lost = high.reshape(flat), low.reshape(flat), lost.reshape(flat)
+    shape = (*outputs, conv.channels_out)
+    high, low, lost = high.reshape(shape), low.reshape(shape), lost.reshape(shape)
     if tensors.bias is not None:
-        high, error = _two_sum(high, _wide(tensors.bias))
+        high, error = two_sum(high, _wide(tensors.bias))
         low, lost = low + error, lost + np.abs(error)
-    high, low = _two_sum(high, low)
     slack = 4 * (2 * conv.taps + 2) * 2.0**-53 * lost + least
-    certain = (low == 0) & (slack == 0)
+    return _certified(*two_sum(high, low), slack, dtype)
+
+
+def _certified(high: Array, low: Array, slack: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Round high + low ± slack, where the exact sum lies, to `dtype`; mask what stays in doubt.
+
+    high is fl(high + low). All are fp64 of one shape.
+    """
+    known = (low == 0) & (slack == 0)
     if dtype == np.float64:
+        # The exact sum rounds to `high` if it is less than half a gap away. The gap towards zero
+        # is the narrower one; a hundredth of it is more than this comparison's own rounding errors.
         gap = np.spacing(np.abs(np.nextafter(high, 0)))
-        return high, ~(certain | (np.abs(low) + slack < 0.49 * gap))
-    below = np.where(certain, high, np.nextafter(high + (low - slack), -np.inf))
-    above = np.where(certain, high, np.nextafter(high + (low + slack), np.inf))
+        return high, ~(known | (np.abs(low) + slack < 0.49 * gap))
+    # One step outwards makes up for the rounding of these ends themselves. Rounding is monotonic:
+    # where both ends round to one value, so does all between them.
+    below = np.where(known, high, np.nextafter(high + (low - slack), -np.inf))
+    above = np.where(known, high, np.nextafter(high + (low + slack), np.inf))
     below, above = round_to(below, dtype), round_to(above, dtype)
     bits = FORMATS[dtype.name].bits
     return below, below.view(bits) != above.view(bits)
@@ -139,7 +151,8 @@ def _compensated(
 def _may_underflow(tensors: Tensors) -> bool:
     """Return whether a product of two fp64 may lose bits below the subnormals.
 
-    An error term reaches 2^-106 below its product; all of them together stay below 2^-1040.
+    An error term reaches 2^-106 below its product. Of a product below 2^-960 it may be cut off, by
+    a few times 2^-1074: by less than 2^-1040 in all the products of an output together.
     """
     if tensors.input_nhwc.dtype != np.float64:
         return False
@@ -155,25 +168,11 @@ def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Iterator[Array]:
     product = a * b
     yield product
     if dtype == np.float64:
-        (ah, al), (bh, bl) = _split(a), _split(b)
-        yield al * bl - (((product - ah * bh) - al * bh) - ah * bl)
-
-
-def _split(a: Array) -> tuple[Array, Array]:
-    scaled = a * 134217729.0  # 2^27 + 1
-    high = scaled - (scaled - a)
-    return high, a - high
-
-
-def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """Return the rounded sum and its exact error (Knuth)."""
-    total = a + b
-    shadow = total - a
-    return total, (a - (total - shadow)) + (b - shadow)
+        yield product_error(a, b, product)
 
 
 def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:
-    """Convolve in fp64, image by image, a block of places at a time."""
+    """Convolve in fp64, image by image, a block of positions at a time."""
     view = _view(conv, input_nhwc)
     width, per_group = conv.channels_in // conv.groups, conv.channels_out // conv.groups
     result = np.empty((*view.shape[:3], conv.channels_out))

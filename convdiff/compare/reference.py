@@ -11,7 +11,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
-from convdiff.compare.term_scales import Places
+from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import Format, format_of
@@ -56,13 +56,13 @@ class Reference:
         return scales(self.conv, self.tensors)
 
     @cached_property
-    def _places(self) -> Places:
-        return Places(self.conv, self.tensors)
+    def _term_scales(self) -> TermScales:
+        return TermScales(self.conv, self.tensors)
 
     def scales_in(self, block: Block, mask: Array) -> Scales:
         """Return A and L2 of the outputs under a mask of one block, in 1-d arrays."""
         if self.scales is None:
-            return self._places.scales(block, mask)
+            return self._term_scales.scales(block, mask)
         return Scales(self.scales.absolute[block][mask], self.scales.euclidean[block][mask])
 
     @cached_property

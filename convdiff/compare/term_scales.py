@@ -11,17 +11,18 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.windows import windows
 
-TABLE = 1 << 15
+TABLE_INPUTS = 1 << 15
 """Inputs copied at once, so that they stay in the cache …"""
 
-FEWEST = 64
-"""… unless that is too few places for a fast matrix product."""
+FEWEST_OUTPUTS = 64
+"""… unless that is too few outputs for a fast matrix product."""
 
 
-class Places:
-    """One convolution's filter and input, laid out to make A and L2 place by place.
+class TermScales:
+    """One convolution's filter and input, laid out to make A and L2 position by position.
 
-    All outputs of a place are made at once: its field, one column of a matrix, times the filter.
+    All channels of a position are made at once: its field, one column of a matrix, times the
+    filter.
     """
 
     def __init__(self, conv: Convolution, tensors: Tensors) -> None:
@@ -50,7 +51,7 @@ class Places:
         n, y, x = np.ogrid[block[:3]]
         start = (n * self._steps[0] + y * self._steps[1] + x * self._steps[2])[wanted]
         sums, squares = np.empty((2, len(start), self._channels))
-        step = max(FEWEST, TABLE // self._reach.size)
+        step = max(FEWEST_OUTPUTS, TABLE_INPUTS // self._reach.size)
         for first in range(0, len(start), step):
             some = slice(first, first + step)
             table = np.abs(self._input[self._reach + start[some]].astype(np.float64))

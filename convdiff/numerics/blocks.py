@@ -8,16 +8,16 @@ from collections.abc import Iterator
 Block = tuple[slice, ...]
 """A box of an array: from where to where along each axis."""
 
-BLOCK = 1 << 16
+BLOCK_ELEMENTS = 1 << 16
 """Elements of a block."""
 
 
 def blocks(shape: tuple[int, ...], size: int | None = None) -> Iterator[Block]:
-    """Cut an array into boxes of at most `size` elements (BLOCK unless given).
+    """Cut an array into boxes of at most `size` elements (BLOCK_ELEMENTS unless given).
 
     They come in C order: every element of a block is before all those of the next.
     """
-    size = size or BLOCK
+    size = size or BLOCK_ELEMENTS
     if math.prod(shape) <= size:
         yield tuple(slice(0, extent) for extent in shape)
         return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.numerics.rounding import to_odd_float32
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Format:
     largest: float
     bits: np.dtype[Any]
     """The unsigned integer of the same width."""
+    smallest: float
+    """The smallest positive value, a subnormal."""
     flushed: float
     """What is smaller may be taken for zero: the smallest normal number, in float16 (which nobody
     flushes) the smallest of all."""
@@ -31,11 +36,24 @@ class Format:
         return float(2.0**-self.precision)
 
 
+def _format(dtype: Any, flushed: str) -> Format:
+    """Return a format by its own library's account; `flushed` names the entry of the account."""
+    info = ml_dtypes.finfo(dtype)
+    return Format(
+        name=np.dtype(dtype).name,
+        precision=info.nmant + 1,
+        largest=float(info.max),
+        bits=np.dtype(f"u{info.bits // 8}"),
+        smallest=float(info.smallest_subnormal),
+        flushed=float(getattr(info, flushed)),
+    )
+
+
 FORMATS = {
-    "float16": Format("float16", 11, 65504.0, np.dtype(np.uint16), 2.0**-24),
-    "bfloat16": Format("bfloat16", 8, 3.3895313892515355e38, np.dtype(np.uint16), 2.0**-126),
-    "float32": Format("float32", 24, 3.4028234663852886e38, np.dtype(np.uint32), 2.0**-126),
-    "float64": Format("float64", 53, 1.7976931348623157e308, np.dtype(np.uint64), 2.0**-1022),
+    "float16": _format(np.float16, "smallest_subnormal"),
+    "bfloat16": _format(ml_dtypes.bfloat16, "smallest_normal"),
+    "float32": _format(np.float32, "smallest_normal"),
+    "float64": _format(np.float64, "smallest_normal"),
 }
 
 
@@ -70,7 +88,7 @@ def ulps(a: Array, b: Array) -> Array:
 def spacing(values: Array, form: Format) -> Array:
     """Return one ulp at each |value| in fp64: the gap to the next larger magnitude."""
     _, exponent = np.frexp(np.abs(values.astype(np.float64)))
-    lowest = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}[form.name]
+    lowest = math.frexp(form.smallest)[1] - 1
     power = np.maximum(exponent - form.precision, lowest)
     return np.asarray(np.ldexp(1.0, np.where(values == 0, lowest, power)))
 
@@ -82,13 +100,9 @@ def round_to(values: Array, dtype: np.dtype[Any]) -> Array:
     Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
     """
     with np.errstate(over="ignore"):
-        if dtype.name != "bfloat16":
-            return np.asarray(values.astype(dtype))
-        near = values.astype(np.float32)
-    toward = np.where(np.abs(near.astype(np.float64)) > np.abs(values), np.nextafter(near, 0), near)
-    odd = toward.astype(np.float32).view(np.uint32)
-    inexact = np.isfinite(values) & (toward.astype(np.float64) != values)
-    return np.asarray((odd | inexact.astype(np.uint32)).view(np.float32).astype(dtype))
+        if dtype.name == "bfloat16":
+            values = to_odd_float32(values)
+        return np.asarray(values.astype(dtype))
 
 
 def round_fraction(value: Fraction, dtype: np.dtype[Any]) -> Array:
@@ -100,14 +114,16 @@ def round_fraction(value: Fraction, dtype: np.dtype[Any]) -> Array:
     if value == 0:
         return np.zeros((), dtype)
     guess = round_to(np.array([float(max(-largest, min(value, largest)))]), dtype)
-    raw = guess.view(form.bits)
-    steps = np.array([raw[0] - 1 if raw[0] else raw[0], raw[0], raw[0] + 1], form.bits)
-    around = [c for c in steps.view(dtype) if np.isfinite(np.float64(c))]
-    best = min(
-        around,
-        key=lambda c: (abs(value - Fraction(float(c))), int(np.array([c]).view(form.bits)[0]) & 1),
-    )
-    return np.array(best, dtype)
+    raw = int(guess.view(form.bits)[0])
+    around = np.array([max(raw - 1, 0), raw, raw + 1], form.bits)
+
+    def miss(bits: np.unsignedinteger[Any]) -> tuple[Fraction, int]:
+        """Return how far a neighbour is, and whether it is odd, which decides a tie."""
+        neighbour = float(np.array([bits]).view(dtype)[0])
+        return abs(value - Fraction(neighbour)), int(bits) & 1
+
+    finite = around[np.isfinite(around.view(dtype).astype(np.float64))]
+    return np.array(min(finite, key=miss), form.bits).view(dtype)
 
 
 def hexes(array: Array) -> list[str]:

@@ -16,6 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.numerics.eft import odd_sum, product_error, two_sum
 from convdiff.numerics.rounding import rounded
 
 #: The float64 bits that float32 drops, and their pattern at a tie.
@@ -40,7 +41,7 @@ def fma(x: Array, w: Array, a: Array, name: str) -> Array:
         if name == "float32":
             return fma32(x, w, a)
         product = np.multiply(x, w, dtype=np.float64)
-        return rounded(_odd_sum(product, a.astype(np.float64)), name)
+        return rounded(odd_sum(product, a.astype(np.float64)), name)
 
 
 def fma32(x: Array, w: Array, a: Array) -> Array:
@@ -60,7 +61,7 @@ def fma32(x: Array, w: Array, a: Array) -> Array:
     if doubtful.any():
         x, w, a = (np.broadcast_to(v, result.shape)[doubtful] for v in (x, w, a))
         product = np.multiply(x, w, dtype=np.float64)
-        result[doubtful] = _odd_sum(product, a.astype(np.float64)).astype(np.float32)
+        result[doubtful] = odd_sum(product, a.astype(np.float64)).astype(np.float32)
     return result
 
 
@@ -68,10 +69,10 @@ def fma64(x: Array, w: Array, a: Array) -> Array:
     """Return float64 x * w + a rounded once."""
     x, w, a = (np.asarray(v, np.float64) for v in np.broadcast_arrays(x, w, a))
     high = np.asarray(x * w)
-    low = _product_error(x, w, high)
-    upper, upper_error = _two_sum(a, low)
-    total, total_error = _two_sum(high, upper)
-    result = np.asarray(total + _odd_sum(total_error, upper_error))
+    low = product_error(x, w, high)
+    upper, upper_error = two_sum(a, low)
+    total, total_error = two_sum(high, upper)
+    result = np.asarray(total + odd_sum(total_error, upper_error))
     special = ~(np.isfinite(x) & np.isfinite(w) & np.isfinite(a)) | (x == 0) | (w == 0)
     safe = _within(x) & _within(w) & _within(a)
     result[special] = (high + a)[special]
@@ -86,39 +87,6 @@ def _within(values: Array) -> Array:
     size = np.abs(values)
     ok: Array = ((size > _RANGE[0]) & (size < _RANGE[1])) | (size == 0)
     return ok
-
-
-def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """Return fl(a + b) and its error (Knuth)."""
-    total = a + b
-    back = total - a
-    return total, (a - (total - back)) + (b - back)
-
-
-def _odd_sum(a: Array, b: Array) -> Array:
-    """Return a + b rounded to odd: an inexact sum has its last bit set."""
-    total, error = _two_sum(a, b)
-    total = np.array(total, ndmin=1)
-    even = (total.view(np.int64) & 1) == 0
-    move = np.reshape(even & (error != 0) & np.isfinite(total), total.shape)
-    towards = np.where(error > 0, np.inf, -np.inf)
-    total[move] = np.nextafter(total, towards)[move]
-    odd: Array = np.reshape(total, np.shape(a + b))
-    return odd
-
-
-def _product_error(x: Array, w: Array, product: Array) -> Array:
-    """Return x * w - fl(x * w), exactly (Dekker, with Veltkamp's split)."""
-    x_high, x_low = _split(x)
-    w_high, w_low = _split(w)
-    error: Array = ((x_high * w_high - product) + x_high * w_low + x_low * w_high) + x_low * w_low
-    return error
-
-
-def _split(values: Array) -> tuple[Array, Array]:
-    scaled = values * 134217729.0  # 2**27 + 1
-    high = scaled - (scaled - values)
-    return high, values - high
 
 
 def _rational(x: float, w: float, a: float) -> float:

@@ -98,7 +98,7 @@ def test_what_the_error_term_itself_loses_is_not_taken_for_certain():
 
 
 def test_what_is_uncertain_is_made_exact_where_it_is(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(module, "CHUNK_OUTPUTS", 3)
     conv = Convolution((1, 5), 1, 1, strides=(1, 5))
     x = np.ones((2, 3, 10, 1), np.float32)
     x[1, 2, 5:, 0] = 2.0**60, 1.0, 2.0**-24, 2.0**-140, -(2.0**60)
@@ -159,7 +159,7 @@ def test_exact_in_several_chunks_is_exact_in_one(monkeypatch):
     x = rng.standard_normal((2, 9, 11, 2)).astype(np.float32)
     tensors = Tensors(rng.standard_normal((2, 3, 2, 3)).astype(np.float32), None, x)
     whole = exact(conv, tensors)
-    monkeypatch.setattr(module, "CHUNK", 40)
+    monkeypatch.setattr(module, "CHUNK_OUTPUTS", 40)
     assert np.array_equal(exact(conv, tensors), whole)
 
 

@@ -18,8 +18,7 @@ from soak import examples
 from convdiff.case.arrays import Tensors
 from convdiff.case.device import Device
 from convdiff.case.model import Convolution
-from convdiff.compare import exact
-from convdiff.compare import term_scales as places
+from convdiff.compare import exact, term_scales
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.numerics.floats import FORMATS
@@ -91,10 +90,10 @@ def test_a_comparison_in_blocks_is_bit_for_bit_the_one_in_a_single_block(name):
         strict = data.draw(st.booleans())
         limit = data.draw(st.sampled_from([0, 10**9]))
         small = {
-            "BLOCK": data.draw(st.integers(1, 9)),
-            "CHUNK": data.draw(st.integers(1, 9)),
-            "TABLE": 1,
-            "FEWEST": data.draw(st.integers(1, 3)),
+            "BLOCK_ELEMENTS": data.draw(st.integers(1, 9)),
+            "CHUNK_OUTPUTS": data.draw(st.integers(1, 9)),
+            "TABLE_INPUTS": 1,
+            "FEWEST_OUTPUTS": data.draw(st.integers(1, 3)),
             "WHOLE": 0,
         }
         one = compared(pair, *drawn, most, strict, FULL_LIMIT=limit)
@@ -134,9 +133,9 @@ def test_only_blocks_that_differ_have_their_scales_made(seen):
         b[0, 0, 0 if seen == "first" else -1, 0] += 1
     cell = Cell(RUNTIME, "conv2d", 102, 1)
     pair = (cell, a), (cell, b)
-    made = places.Places.scales
-    with mock.patch.object(places.Places, "scales", autospec=True, side_effect=made) as asked:
-        found = compared(pair, conv, tensors, 10, False, BLOCK=10, WHOLE=0)
+    kind = term_scales.TermScales
+    with mock.patch.object(kind, "scales", autospec=True, side_effect=kind.scales) as asked:
+        found = compared(pair, conv, tensors, 10, False, BLOCK_ELEMENTS=10, WHOLE=0)
     assert sum(int(call.args[2].sum()) for call in asked.call_args_list) == (2 if seen else 0)
     assert (
         found.difference.max_index

@@ -46,14 +46,24 @@ def interesting(name: str) -> np.ndarray:
     return values[np.isfinite(values.astype(np.float64))]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_format_constants_are_the_formats_own(name):
-    info = ml_dtypes.finfo(numpy_dtype(name))
+@pytest.mark.parametrize(
+    ("name", "precision", "largest", "flushed"),
+    [
+        ("float16", 11, 65504.0, 2.0**-24),
+        ("bfloat16", 8, (2 - 2.0**-7) * 2.0**127, 2.0**-126),
+        ("float32", 24, (2 - 2.0**-23) * 2.0**127, 2.0**-126),
+        ("float64", 53, (2 - 2.0**-52) * 2.0**1023, 2.0**-1022),
+    ],
+)
+def test_the_format_constants_are_the_formats_own(name, precision, largest, flushed):
     form = FORMATS[name]
-    assert form.largest == float(info.max)
-    assert form.precision == info.nmant + 1
-    assert form.unit_roundoff == float(info.eps) / 2
+    assert form.name == name
+    assert form.largest == largest
+    assert form.precision == precision
+    assert form.unit_roundoff == float(ml_dtypes.finfo(numpy_dtype(name)).eps) / 2
     assert form.bits.itemsize == numpy_dtype(name).itemsize
+    assert form.smallest == 2.0 ** SMALLEST[name]
+    assert form.flushed == flushed
 
 
 @pytest.mark.parametrize("name", NAMES)

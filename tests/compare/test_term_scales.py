@@ -12,12 +12,12 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare import term_scales as module
 from convdiff.compare.exact import scales
-from convdiff.compare.term_scales import Places
+from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.blocks import blocks
 
 
 def assert_alike(conv: Convolution, tensors: Tensors, size: int, seed: int, share: float) -> None:
-    whole, places = scales(conv, tensors), Places(conv, tensors)
+    whole, places = scales(conv, tensors), TermScales(conv, tensors)
     mask = np.random.default_rng(seed).random(whole.absolute.shape) < share
     for block in blocks(mask.shape, size):
         found, here = places.scales(block, mask[block]), mask[block]
@@ -44,6 +44,6 @@ def test_many_places_are_made_some_at_a_time(monkeypatch):
         rng.standard_normal(4).astype(np.float32),
         rng.standard_normal((2, 12, 11, 2)).astype(np.float32),
     )
-    monkeypatch.setattr(module, "TABLE", 1)
-    monkeypatch.setattr(module, "FEWEST", 7)
+    monkeypatch.setattr(module, "TABLE_INPUTS", 1)
+    monkeypatch.setattr(module, "FEWEST_OUTPUTS", 7)
     assert_alike(conv, tensors, 10**6, 1, 0.5)
