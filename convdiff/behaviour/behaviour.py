@@ -27,9 +27,9 @@ class Traits:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the probes said of one cell."""
+    """What the probes found of one cell."""
 
     traits: Traits | None
     """None where the runtime gave no answer."""
-    fits: str | None
+    fits: str | None = None
     """The known mistake that wrong integers look like."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.known_faults import fit_integers
-from convdiff.behaviour.probes import Probe, first_probes, integer_sets, survivor, widths
-from convdiff.behaviour.rounding_widths import (
-    Answer,
-    accumulator_bits,
-    beyond,
-    bits_of,
-    flushed,
-    noise_of,
+from convdiff.behaviour.probes import (
+    SUBNORMALS,
+    Kind,
+    Probe,
+    first_probes,
+    integer_sets,
+    survivor,
+    widths,
 )
+from convdiff.behaviour.rounding_widths import accumulator_bits, beyond, bits_of, flushed
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case, Convolution
 from convdiff.numerics.array import Array
@@ -27,31 +29,47 @@ from convdiff.plan.cell import Cell
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""
 
+FORMAT_OF_FRACTION_BITS = {7: " (bfloat16)", 10: " (TF32 or float16)"}
+
 
 def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
     """Return what probes of a case's cell find."""
-    return Behaviour(*examine_cell(cell, case.conv, case.height, case.bias is not None, measure))
+    return examine_cell(cell, case.conv, case.height, case.bias is not None, measure)
 
 
-NOTHING_KEPT = "a filter of a single weight changes what it gives back, however few its bits"
-"""No narrowing does that: even a format of one fraction bit has 1.5."""
+def examine_cell(
+    cell: Cell, conv: Convolution, height: int, bias: bool, measure: Measure
+) -> Behaviour:
+    """Return what probes find of a cell of this convolution, with inputs of this height."""
+    try:
+        return _Examination(cell, conv, height, bias, measure).result()
+    except SilentError:
+        return Behaviour(None)
 
 
 class SilentError(Exception):
     """The runtime did not answer a probe."""
 
 
-def examine_cell(
-    cell: Cell, conv: Convolution, height: int, bias: bool, measure: Measure
-) -> tuple[Traits | None, str | None]:
-    """Return a cell's traits and, if integers came out wrong, what they look like.
+@dataclass(frozen=True)
+class Transform:
+    """Whether products depend on values outside of a tap's field, in words."""
 
-    None in place of traits means that the runtime did not answer.
-    """
-    try:
-        return _Examination(cell, conv, height, bias, measure).result()
-    except SilentError:
-        return None, None
+    seen: str | None = None
+    """What looks like a transform algorithm."""
+    error: str | None = None
+    """What no transform's rounding can do."""
+
+
+@dataclass(frozen=True)
+class Width:
+    """How many bits of inputs, weights and sums are kept at the least."""
+
+    bits: int
+    narrowed: str | None = None
+    """What keeps fewer bits than the format has, in words."""
+    error: str | None = None
+    """What no narrowing does, in words."""
 
 
 @dataclass(frozen=True)
@@ -81,44 +99,55 @@ class _Examination:
             answers.append(Answer(probe, output.astype(np.float64)))
         return answers
 
-    def result(self) -> tuple[Traits, str | None]:
+    def result(self) -> Behaviour:
         answers = self.ask(first_probes(self.conv, self.shape, self.bias))
-        for answer in answers:
-            if answer.output.shape != answer.right.shape:
-                seen, expected = answer.output.shape, answer.right.shape
-                said = f"gives shape {seen}, expected {expected}"
-                return Traits(shape_error=said), self.fits(_named(answers, "integer"))
-        (weight,) = _named(answers, "weight")
-        subnormals = [a for a in answers if a.probe.name.startswith("subnormal")]
-        flushes = flushed(subnormals, weight)
-        transform, error = self.read_transform(answers)
-        bits, narrowed = self.form.precision, None
-        if not transform:
-            bits, narrowed = self.read_width(answers)
-            if narrowed == NOTHING_KEPT:
-                narrowed, error = None, error or narrowed
-        integers = _named(answers, "integer")
-        off = [beyond(self.conv, a, bits, capped=False) for a in integers]
-        if not any(wrong.any() for wrong in off):
-            if (narrowed and any(a.off.any() for a in integers)) or transform:
-                integers = self.few_integers(integers, bits)
-            off = [beyond(self.conv, a, self.form.precision, capped=True) for a in integers]
-        integer_error = _said_of(integers, off) or error
-        if not (integer_error or transform or narrowed) and any(a.off.any() for a in integers):
-            most = max(float(a.off.max()) for a in integers)
-            transform = f"sums of small integers are off by {most:.1e}: a transform algorithm"
-        fits = self.fits(integers, nearest=bool(transform)) if integer_error else None
-        return Traits(None, integer_error, transform, narrowed, flushes), fits
+        integers = of_kind(answers, Kind.INTEGERS)
+        shape_error = _shape_error(answers)
+        if shape_error:
+            return Behaviour(Traits(shape_error=shape_error), self.fits(integers))
+        transform = self.read_transform(answers)
+        width = Width(self.form.precision)
+        if not transform.seen:
+            width = self.read_width(answers)
+        integers, integer_error = self.read_integers(integers, transform, width)
+        (weight,) = of_kind(answers, Kind.WEIGHT)
+        traits = Traits(
+            integer_error=integer_error or transform.error or width.error,
+            transform=transform.seen,
+            narrowed=width.narrowed,
+            flushes=flushed(of_kind(answers, *SUBNORMALS), weight),
+        )
+        if traits.clean:
+            traits = replace(traits, transform=_noise_of_sums(integers))
+        if not traits.integer_error:
+            return Behaviour(traits)
+        return Behaviour(traits, self.fits(integers, nearest=bool(transform.seen)))
+
+    def read_integers(
+        self, integers: list[Answer], transform: Transform, width: Width
+    ) -> tuple[list[Answer], str | None]:
+        """Return the answers that count, and how far they are off where no rounding explains it."""
+        wrong = self.any_beyond(integers, width.bits, capped=False)
+        if not wrong:
+            inexact = any(answer.off.any() for answer in integers)
+            if transform.seen or (width.narrowed and inexact):
+                integers = self.few_integers(integers, width.bits)
+            wrong = self.any_beyond(integers, self.form.precision, capped=True)
+        return integers, _integer_error(integers) if wrong else None
+
+    def any_beyond(self, integers: Sequence[Answer], bits: int, *, capped: bool) -> bool:
+        """Return whether integers are off by more than sums kept in so many bits explain."""
+        return any(beyond(self.conv, answer, bits, capped=capped).any() for answer in integers)
 
     def few_integers(self, integers: list[Answer], bits: int) -> list[Answer]:
         """Ask for integers of which rounding, narrow or a transform's, can hide no lost tap.
 
-        What few bits can count is exact in any order again. (One bit less, as −2^p + 1 keeps one
-        more than 2^p + 1 does.) A transform's noise stays below 17·u·A.
+        What few bits can count is exact in any order again. (One bit less: the width probes may
+        have read −2^p + 1, which p bits hold, where 2^p + 1 takes p + 1.) A transform's noise stays
+        below 17·u·A.
         """
         if bits == self.form.precision:
-            capped = [beyond(self.conv, a, bits, capped=True) for a in integers]
-            if not any(wrong.any() for wrong in capped):
+            if not self.any_beyond(integers, bits, capped=True):
                 return integers
             bits -= 5
         return self.ask(integer_sets(self.conv, self.shape, self.bias, max(3, bits - 1)))
@@ -132,91 +161,115 @@ class _Examination:
                 names.add(fit_integers(self.conv, answer.probe, output))
         return names.pop() if len(names) == 1 else None
 
-    def read_transform(self, answers: Sequence[Answer]) -> tuple[str | None, str | None]:
-        """Return what looks like a transform, and what is no rounding and so an error."""
-        transform = None
-        inputs = {answer.probe.name.split()[1]: answer for answer in _named(answers, "input")}
-        for answer in _named(answers, "contamination"):
-            leak = _leak(answer, inputs[answer.probe.name.split()[1]])
+    def read_transform(self, answers: Sequence[Answer]) -> Transform:
+        """Return what looks like a transform, or what is no rounding and so an error."""
+        seen = None
+        inputs = {answer.probe.turn: answer for answer in of_kind(answers, Kind.INPUT)}
+        for answer in of_kind(answers, Kind.CONTAMINATION):
+            leak = _leak(answer, inputs[answer.probe.turn])
             share = float((leak / np.abs(answer.right)).max())
             if share <= 8 * self.form.unit_roundoff:
                 continue
-            said = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
+            text = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
             if leak.max() > noise_of(answer.probe.tensors.input_nhwc, self.form):
-                return None, f"{said}, by more than a transform algorithm's rounding can"
-            transform = f"{said}: a transform algorithm such as Winograd or FFT"
-        for kind in ("input", "weight"):
-            alone = _named(answers, kind)
+                return Transform(error=f"{text}, by more than a transform algorithm's rounding can")
+            seen = f"{text}: a transform algorithm such as Winograd or FFT"
+        error = self.read_single_weights(answers, mixing=seen is not None)
+        return Transform(error=error) if error else Transform(seen)
+
+    def read_single_weights(self, answers: Sequence[Answer], *, mixing: bool) -> str | None:
+        """Return how a filter of a single weight is off, where no rounding explains it."""
+        for kind in (Kind.INPUT, Kind.WEIGHT):
+            alone = of_kind(answers, kind)
             if bits_of(alone, self.form) is not None:
                 continue
-            most = max(float(answer.off.max()) for answer in alone)
-            said = f"a filter of a single weight gives back other values (off by up to {most:.1e})"
             # A transform mixes inputs: what changes products with no leak between them is none.
-            if not transform or any(a.off.max() > noise_of(a.right, self.form) for a in alone):
-                return None, f"{said}, which is no rounding of the right ones"
-        return transform, None
+            if not mixing or any(a.off.max() > noise_of(a.right, self.form) for a in alone):
+                most = max(float(answer.off.max()) for answer in alone)
+                return (
+                    "a filter of a single weight gives back other values "
+                    f"(off by up to {most:.1e}), which is no rounding of the right ones"
+                )
+        return None
 
-    def read_width(self, answers: Sequence[Answer]) -> tuple[int, str | None]:
-        """Return how many bits are kept at least, and what is narrow, in words."""
-        full = self.form.precision
-        kept = [bits_of(_named(answers, kind), self.form) for kind in ("input", "weight")]
-        bits = min(full if found is None else found for found in kept)
-        turns = [
-            turn
-            for turn, answer in enumerate(_named(answers, "width"))
-            if (answer.output != 1).any()
-        ]
-        if turns:
-            ladder = [widths(self.conv, self.shape, self.bias, e) for e in range(1, full)]
-            found = accumulator_bits(self.ask([rung[turn] for rung in ladder for turn in turns]))
-            if found is not None:
-                return min(bits, found), f"the accumulator keeps {found} of {full} bits"
-        return bits, self.survivors() if bits < full else None
+    def read_width(self, answers: Sequence[Answer]) -> Width:
+        """Return how many bits are kept at least, and what is narrow."""
+        full = bits = self.form.precision
+        for kind in (Kind.INPUT, Kind.WEIGHT):
+            kept = bits_of(of_kind(answers, kind), self.form)
+            if kept is not None:
+                bits = min(bits, kept)
+        kept = self.read_accumulator(of_kind(answers, Kind.WIDTH))
+        if kept is not None:
+            return Width(min(bits, kept), f"the accumulator keeps {kept} of {full} bits")
+        return self.read_survivors(bits) if bits < full else Width(bits)
 
-    def survivors(self) -> str | None:
+    def read_accumulator(self, answers: Sequence[Answer]) -> int | None:
+        """Return how many bits an accumulator keeps that does not keep all, if any number does."""
+        turns = [answer.probe.turn for answer in answers if (answer.output != 1).any()]
+        if not turns:
+            return None
+        ladder = []
+        for exponent in range(1, self.form.precision):
+            rung = widths(self.conv, self.shape, self.bias, exponent)
+            ladder += [rung[turn] for turn in turns]
+        return accumulator_bits(self.ask(ladder))
+
+    def read_survivors(self, bits: int) -> Width:
         """Find the largest p for which 1 + 2^-p survives on each side of the product."""
         full = self.form.precision - 1
-        kept = {}
-        for side in ("input", "weight"):
-            probes = [
-                survivor(self.conv, self.shape, self.bias, bits, side)
-                for bits in range(1, full + 1)
-            ]
-            right = [not answer.off.any() for answer in self.ask(probes)]
-            kept[side] = max((bits for bits, kept in enumerate(right, 1) if kept), default=0)
-        if 0 in kept.values():
-            return NOTHING_KEPT
-        names = {7: " (bfloat16)", 10: " (TF32 or float16)"}
-        told = [
-            f"{side}s keep {bits} of {full} fraction bits{names.get(bits, '')}"
-            for side, bits in kept.items()
-            if bits < full
-        ]
-        return ", ".join(told) or "inputs or weights are rounded where they vary"
+        narrow = []
+        sides = {side: self.fraction_bits(side) for side in ("input", "weight")}
+        for side, kept in sides.items():
+            if kept == 0:  # no narrowing does that: even a format of one fraction bit has 1.5
+                text = "a filter of a single weight changes what it gives back, however few"
+                return Width(bits, error=f"{text} its bits")
+            if kept < full:
+                name = FORMAT_OF_FRACTION_BITS.get(kept, "")
+                narrow.append(f"{side}s keep {kept} of {full} fraction bits{name}")
+        return Width(bits, ", ".join(narrow) or "inputs or weights are rounded where they vary")
+
+    def fraction_bits(self, side: str) -> int:
+        """Return the largest p for which 1 + 2^-p survives as an input, or as a weight."""
+        probes = []
+        for bits in range(1, self.form.precision):
+            probes.append(survivor(self.conv, self.shape, self.bias, bits, side))
+        most = 0
+        for answer in self.ask(probes):
+            if not answer.off.any():
+                most = answer.probe.bits
+        return most
 
 
-def _named(answers: Sequence[Answer], kind: str) -> list[Answer]:
-    """Return the answers to a probe and its repetitions."""
-    return [answer for answer in answers if answer.probe.name.split()[0] == kind]
+def _shape_error(answers: Sequence[Answer]) -> str | None:
+    for answer in answers:
+        shape, expected = answer.output.shape, answer.right.shape
+        if shape != expected:
+            return f"gives shape {shape}, expected {expected}"
+    return None
 
 
-def _leak(answer: Answer, alike: Answer) -> Array:
-    """Return how much large neighbours change each product.
+def _leak(answer: Answer, plain: Answer) -> Array:
+    """Return how much large neighbours change each product; fp64, infinite where not finite.
 
-    Both probes hold the same inputs, some of them scaled by a power of two in the second: a direct
+    Both probes hold the same inputs, some of them scaled by a power of two in `answer`'s: a direct
     sum gives the same bits at another exponent, however it rounds its inputs.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        change = np.abs(answer.output - alike.output * (answer.right / alike.right))
+        change = np.abs(answer.output - plain.output * (answer.right / plain.right))
     return np.asarray(np.where(np.isfinite(change), change, np.inf))
 
 
-def _said_of(integers: Sequence[Answer], off: Sequence[Array]) -> str | None:
-    """Say how far integers are off, if by more than any rounding explains."""
+def _noise_of_sums(integers: Sequence[Answer]) -> str | None:
+    """Return what integers show of a transform that the other probes did not: they are inexact."""
+    most = max(float(answer.off.max()) for answer in integers)
+    return f"sums of small integers are off by {most:.1e}: a transform algorithm" if most else None
+
+
+def _integer_error(integers: Sequence[Answer]) -> str:
+    """Say how far integers are off."""
     if not all(np.isfinite(answer.output).all() for answer in integers):
         return "small integers give NaN or infinity"
-    if not any(wrong.any() for wrong in off):
-        return None
     count = sum(int(np.count_nonzero(answer.off)) for answer in integers)
     size = sum(answer.off.size for answer in integers)
     most = max(float(answer.off.max()) for answer in integers)

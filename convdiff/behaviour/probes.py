@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -13,20 +14,39 @@ from convdiff.compare.exact import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 
-OUTPUTS, MOST_TURNS = 32, 8
+ENOUGH_OUTPUTS, MOST_TURNS = 32, 8
 """Outputs that a probe is to have, and how often it is repeated at most to have them."""
-TINY = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}
-"""The smallest normal numbers."""
+
+
+class Kind(Enum):
+    """What a probe asks."""
+
+    INTEGERS = "sums of small integers"
+    INPUT = "an input with all its bits, times 1"
+    WEIGHT = "a weight with all its bits, times 1"
+    CONTAMINATION = "the same as INPUT, beside large inputs"
+    WIDTH = "2^bits + 1 − 2^bits"
+    SUBNORMAL = "a subnormal input, kept as an output"
+    SUBNORMAL_OUTPUT = "a subnormal output of normal inputs"
+    SUBNORMAL_INPUT = "a normal output of subnormal inputs"
+    SURVIVOR = "1 + 2^-bits, times 1"
+
+
+SUBNORMALS = (Kind.SUBNORMAL, Kind.SUBNORMAL_OUTPUT, Kind.SUBNORMAL_INPUT)
 
 
 @dataclass(frozen=True)
 class Probe:
     """One probe: what is fed, and what a sound direct convolution answers, bit for bit."""
 
-    name: str
+    kind: Kind
     tensors: Tensors
     answer: Array
     """NHWC, in the format of the case."""
+    turn: int = 0
+    """Which repetition of the question it is, with other numbers or at other taps."""
+    bits: int = 0
+    """The exponent of a width, the fraction bits of a survivor."""
 
 
 def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
@@ -35,15 +55,15 @@ def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[
     Those that rest on chance are repeated with other numbers where a cell has few outputs.
     """
     outputs = math.prod(conv.output_shape(*shape[:3]))
-    turns = max(1, min(MOST_TURNS, -(-OUTPUTS // outputs)))
-    found = integer_sets(conv, shape, bias)
+    turns = max(1, min(MOST_TURNS, -(-ENOUGH_OUTPUTS // outputs)))
+    probes = integer_sets(conv, shape, bias)
     for turn in range(turns):
         if turn:
-            found.append(integers(conv, shape, bias, turn, turn))
-        found.append(weight_delta(conv, shape, bias, turn))
-        found.append(contamination(conv, shape, bias, turn))
-    found.append(input_ones(conv, shape, bias))
-    return [*found, *widths(conv, shape, bias), *subnormals(conv, shape, bias)]
+            probes.append(integers(conv, shape, bias, turn, turn))
+        probes.append(weight_delta(conv, shape, bias, turn))
+        probes.append(contamination(conv, shape, bias, turn))
+    probes.append(input_ones(conv, shape, bias))
+    return [*probes, *widths(conv, shape, bias), *subnormals(conv, shape, bias)]
 
 
 def integer_sets(
@@ -84,22 +104,21 @@ def integers(
         for shape in (shape, conv.filter_shape, (conv.channels_out,))
     )
     w *= (member == part % sets).reshape(conv.filter_shape)
-    name = f"integer {turn} {part}" + (f" in {bits} bits" if bits else "")
-    return _probe(name, conv, x, w, b if bias else None)
+    return _probe(Kind.INTEGERS, conv, x, w, b if bias else None, turn)
 
 
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """One weight of 1 an output channel, inputs with all their bits: the output is the input."""
     x = _full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
     w = _one_tap(conv, np.ones(conv.channels_out), turn)
-    return _probe(f"input {turn}", conv, x, w, _none(conv, bias))
+    return _probe(Kind.INPUT, conv, x, w, _none(conv, bias), turn)
 
 
 def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
     """One weight with all its bits an output channel, inputs of 1: the output is the weight."""
     rng = np.random.default_rng(2)
     values = _full_bits(rng, (conv.channels_out,), FORMATS[conv.dtype])
-    return _probe("weight", conv, np.ones(shape), _one_tap(conv, values), _none(conv, bias))
+    return _probe(Kind.WEIGHT, conv, np.ones(shape), _one_tap(conv, values), _none(conv, bias))
 
 
 def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
@@ -112,7 +131,7 @@ def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: i
     factor = 2.0 ** min(FORMATS[conv.dtype].precision - 4, 14)
     x = _wide(probe.tensors.input_nhwc) * np.where(rng.random(shape) < 0.25, factor, 1.0)
     w = _wide(probe.tensors.filter_hwio)
-    return _probe(f"contamination {turn}", conv, x, w, _none(conv, bias))
+    return _probe(Kind.CONTAMINATION, conv, x, w, _none(conv, bias), turn)
 
 
 def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int = 0) -> list[Probe]:
@@ -124,17 +143,17 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int 
         return []
     exponent = exponent or FORMATS[conv.dtype].precision - 1
     inputs = 2.0 ** (exponent // 2)  # half of the exponent on each side: fp16 holds it too
-    places = [0, conv.taps // 2, conv.taps - 1]
-    found = []
+    taps = [0, conv.taps // 2, conv.taps - 1]
+    probes = []
     for turn in range(3):
         w = np.zeros((conv.taps, conv.channels_out))
         products = np.roll([2.0**exponent, 1.0, -(2.0**exponent)], turn)
-        for place, product in zip(places, products, strict=True):
-            w[place] = product / inputs
+        for tap, product in zip(taps, products, strict=True):
+            w[tap] = product / inputs
         x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
-        name = f"width {turn + 1} {exponent}"
-        found.append(_probe(name, conv, x, weights, _none(conv, bias)))
-    return found
+        probe = _probe(Kind.WIDTH, conv, x, weights, _none(conv, bias), turn, exponent)
+        probes.append(probe)
+    return probes
 
 
 def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
@@ -144,21 +163,17 @@ def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Pr
     """
     if conv.dtype == "float16":
         return []
-    tiny = TINY[conv.dtype]
-    return [
-        _probe(
-            f"{kind} {value:g}",
-            conv,
-            np.full(shape, value),
-            _one_tap(conv, np.full(conv.channels_out, weight)),
-            _none(conv, bias),
-        )
-        for kind, value, weight in (
-            ("subnormal", tiny / 2, 1.0),
-            ("subnormal-output", tiny, 0.5),
-            ("subnormal-input", tiny / 2, 4.0),
-        )
-    ]
+    tiny = FORMATS[conv.dtype].flushed
+    rows = (
+        (Kind.SUBNORMAL, tiny / 2, 1.0),
+        (Kind.SUBNORMAL_OUTPUT, tiny, 0.5),
+        (Kind.SUBNORMAL_INPUT, tiny / 2, 4.0),
+    )
+    probes = []
+    for kind, value, weight in rows:
+        taps = _one_tap(conv, np.full(conv.channels_out, weight))
+        probes.append(_probe(kind, conv, np.full(shape, value), taps, _none(conv, bias)))
+    return probes
 
 
 def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, side: str) -> Probe:
@@ -166,7 +181,8 @@ def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, s
     value = 1.0 + 2.0**-bits
     weight, filled = (value, 1.0) if side == "weight" else (1.0, value)
     taps = _one_tap(conv, np.full(conv.channels_out, weight))
-    return _probe(f"{side} {bits}", conv, np.full(shape, filled), taps, _none(conv, bias))
+    x = np.full(shape, filled)
+    return _probe(Kind.SURVIVOR, conv, x, taps, _none(conv, bias), bits=bits)
 
 
 def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:
@@ -191,9 +207,17 @@ def _none(conv: Convolution, bias: bool) -> Array | None:
     return np.zeros(conv.channels_out) if bias else None
 
 
-def _probe(name: str, conv: Convolution, x: Array, w: Array, b: Array | None) -> Probe:
+def _probe(
+    kind: Kind,
+    conv: Convolution,
+    x: Array,
+    w: Array,
+    b: Array | None,
+    turn: int = 0,
+    bits: int = 0,
+) -> Probe:
+    """Return the probe of fp64 numbers that the case's format holds."""
     dtype = numpy_dtype(conv.dtype)
-    wide = Tensors(w, b, x)
-    answer = plain_fp64(conv, wide).astype(dtype)
-    narrow = Tensors(w.astype(dtype), None if b is None else b.astype(dtype), x.astype(dtype))
-    return Probe(name, narrow, answer)
+    answer = plain_fp64(conv, Tensors(w, b, x)).astype(dtype)
+    bias = None if b is None else b.astype(dtype)
+    return Probe(kind, Tensors(w.astype(dtype), bias, x.astype(dtype)), answer, turn, bits)

@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.behaviour.probes import Probe
+from convdiff.behaviour.answer import Answer, noise_of
+from convdiff.behaviour.probes import Kind
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Convolution
 from convdiff.compare.exact import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 
-FEWEST = 3
+FEWEST_BITS = 3
 """Bits that the narrowest format keeps: fp8 e5m2."""
-NOISE = 1024.0
-"""What a transform makes of a single product at the most, in u of the largest number it mixes.
-
-Winograd F(4×4, 3×3): 160 at the most in fp64, fp32 and fp16 with 1, 4 and 64 channels. NNPACK's
-F(6×6, 3×3), in PyTorch without oneDNN: 786.
-"""
-SHARE = 64.0
-"""The same for a whole sum, in u of A: 17 at the most there."""
-HALF_OVERFLOWS = 16
-"""2^16 is no fp16."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A probe and what the runtime answered."""
-
-    probe: Probe
-    output: Array
-    """In fp64."""
-
-    @property
-    def right(self) -> Array:
-        """What a sound direct convolution answers, in fp64."""
-        return self.probe.answer.astype(np.float64)
-
-    @property
-    def off(self) -> Array:
-        """How far off each output is; infinite where it is not finite."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = np.abs(self.output - self.right)
-        return np.asarray(np.where(np.isfinite(error), error, np.inf))
+NOISE_OF_SUM = 64.0
+"""What a transform makes of a whole sum, in u of A: 17 at the most where a product gets 786."""
+HALF_OVERFLOW_EXPONENT = 16
+"""fp16 holds no number of 2^16 or more: an accumulator of that format overflows there."""
+FEW_OUTPUTS = 64
+"""Outputs that are looked at first, as most roundings that are tried fit none of them."""
 
 
 def _nearest(values: Array, bits: int) -> Array:
@@ -71,7 +46,7 @@ def _halves(values: Array, bits: int) -> Array:
     return high + _nearest(values - high, bits)
 
 
-WAYS: tuple[Callable[[Array, int], Array], ...] = (_nearest, _truncated, _away, _halves)
+ROUNDINGS: tuple[Callable[[Array, int], Array], ...] = (_nearest, _truncated, _away, _halves)
 
 
 def bits_of(answers: Sequence[Answer], form: Format) -> int | None:
@@ -87,17 +62,20 @@ def bits_of(answers: Sequence[Answer], form: Format) -> int | None:
         return None
     noise = noise_of(right, form)
     for slack, most in ((0.0, form.precision - 1), (noise, form.precision - 9)):
-        for bits in range(most, FEWEST - 1, -1):
-            for way in WAYS:
-                few = np.abs(way(right[:64], bits) - output[:64]) <= slack
-                if few.all() and (np.abs(way(right, bits) - output) <= slack).all():
-                    return bits
+        for bits in range(most, FEWEST_BITS - 1, -1):
+            if any(_fits(rounding, right, output, bits, slack) for rounding in ROUNDINGS):
+                return bits
     return None
 
 
-def noise_of(largest: Array, form: Format) -> float:
-    """Return what a transform of numbers of this size may be off by on exact data."""
-    return NOISE * form.unit_roundoff * float(np.abs(largest).max())
+def _fits(
+    rounding: Callable[[Array, int], Array], right: Array, output: Array, bits: int, slack: float
+) -> bool:
+    """Return whether each output is the right value rounded so; the first few are tried first."""
+    for some in (slice(FEW_OUTPUTS), slice(None)):
+        if not (np.abs(rounding(right[some], bits) - output[some]) <= slack).all():
+            return False
+    return True
 
 
 def accumulator_bits(answers: Sequence[Answer]) -> int | None:
@@ -106,46 +84,49 @@ def accumulator_bits(answers: Sequence[Answer]) -> int | None:
     None if the readings are none that any accumulator of some p bits can give: 1 up to p, beyond it
     the 1 is lost or rounded up to a power of two, and from 2^16 on fp16 may overflow.
     """
-    readings = [(int(answer.probe.name.split()[2]), answer.output) for answer in answers]
-    lost = [exponent for exponent, output in readings if (output != 1).any()]
-    if not lost or min(lost) <= FEWEST:
+    lost = [answer.probe.bits for answer in answers if (answer.output != 1).any()]
+    bits = min(lost, default=0)
+    if bits <= FEWEST_BITS:
         return None
-    bits = min(lost)
-    for exponent, output in readings:
+    for answer in answers:
+        exponent, output = answer.probe.bits, answer.output
         finite = output[np.isfinite(output)]
-        if finite.size < output.size and exponent < HALF_OVERFLOWS:
+        if finite.size < output.size and exponent < HALF_OVERFLOW_EXPONENT:
             return None
-        allowed = [0.0, *(2.0**power for power in range(max(1, exponent - bits + 2)))]
-        if not np.isin(finite, allowed).all():
+        powers = 2.0 ** np.arange(max(1, exponent - bits + 2))
+        if not np.isin(finite, [0.0, *powers]).all():
             return None
     return bits
 
 
-def flushed(answers: Sequence[Answer], alike: Answer) -> str | None:
+def flushed(answers: Sequence[Answer], normal: Answer) -> str | None:
     """Return which subnormals are taken as zero, in words.
 
-    `alike` is a probe of normal numbers at the same taps: what is zero there too was not flushed.
+    normal: a probe of normal numbers at the same taps: what is zero there too was not flushed.
     """
-    seen = {
-        answer.probe.name.split()[0]
-        for answer in answers
-        if ((answer.output == 0) & (alike.output != 0)).any()
-    }
-    sides = [side for side in ("input", "output") if f"subnormal-{side}" in seen]
+    kinds = set()
+    for answer in answers:
+        if ((answer.output == 0) & (normal.output != 0)).any():
+            kinds.add(answer.probe.kind)
+    sides = []
+    if Kind.SUBNORMAL_INPUT in kinds:
+        sides.append("inputs")
+    if Kind.SUBNORMAL_OUTPUT in kinds:
+        sides.append("outputs")
     if sides:
-        return f"subnormal {' and '.join(f'{side}s' for side in sides)} are taken as zero"
-    return "subnormal outputs of subnormal inputs are taken as zero" if seen else None
+        return f"subnormal {' and '.join(sides)} are taken as zero"
+    return "subnormal outputs of subnormal inputs are taken as zero" if kinds else None
 
 
 def beyond(conv: Convolution, answer: Answer, bits: int, *, capped: bool) -> Array:
-    """Return where integers are off by more than rounding explains.
+    """Return the mask of integers that are off by more than rounding explains, NHWC.
 
     That is γₙ(2^-bits)·A of sums kept in few bits, and a transform's noise of sums kept whole.
     Capped, it is less than the smallest product: a lost tap is never taken for rounding.
     """
     absolute = scales(conv, answer.probe.tensors).absolute
     form = FORMATS[conv.dtype]
-    share = SHARE * form.unit_roundoff
+    share = NOISE_OF_SUM * form.unit_roundoff
     if bits < form.precision:
         product = (conv.taps + 1) * 2.0**-bits
         share = max(share, product / (1 - product)) if product < 1 else np.inf
@@ -156,8 +137,8 @@ def beyond(conv: Convolution, answer: Answer, bits: int, *, capped: bool) -> Arr
 
 
 def _smallest_product(tensors: Tensors) -> float:
-    found = 1.0
+    product = 1.0
     for array in (tensors.input_nhwc, tensors.filter_hwio):
         sizes = np.abs(array.astype(np.float64))
-        found *= float(sizes.min(initial=np.inf, where=sizes > 0))
-    return found
+        product *= float(sizes.min(initial=np.inf, where=sizes > 0))
+    return product

@@ -12,6 +12,7 @@ from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
 from convdiff.numerics.array import Array
 from convdiff.order.attribute import attribute
+from convdiff.order.counterfactual import Cause
 from convdiff.order.divergence import divergence
 from convdiff.order.orders import Orders
 from convdiff.order.reveal.refusal import Refusal
@@ -51,8 +52,8 @@ class Explanation:
     """The explanation of one comparison. No cause without its proof."""
 
     status: Status
-    causes: Mapping[str, int]
-    """Differing pairs by cause: order, fma, order+fma, bias position, precision, accumulator."""
+    causes: Mapping[Cause, int]
+    """Differing pairs by cause, as text: order, fma, order+fma, bias position, precision …"""
     unexplained: int
     """Differing pairs of which a side has no proven order."""
     replayed: Mapping[Side, tuple[int, int]]

@@ -9,42 +9,52 @@ takes all that differs, provided that this gives B's bits.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
-from convdiff.order.counterfactual import PARTS, changed, differences
+from convdiff.order.counterfactual import Cause, Part, changed, differences
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order, replay
 
-#: Every cause by itself, and one pair that has a name of its own. Others that it takes several of
-#: are joined by "+" in this order, as in "order+accumulator".
-CAUSES = (*PARTS[:2], "order+fma", *PARTS[2:])
+#: The causes that are counted first: every part by itself, and the one pair with a name of its own.
+FIRST_CAUSES = (
+    Cause([Part.ORDER]),
+    Cause([Part.FMA]),
+    Cause([Part.ORDER, Part.FMA]),
+    Cause([Part.BIAS_POSITION]),
+    Cause([Part.PRECISION]),
+    Cause([Part.ACCUMULATOR]),
+    Cause([Part.ZERO_SIGN]),
+)
+
+UNPROVEN = Cause(())
 
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """The cause of each differing pair.
 
-    causes: one a pair, '' where a side has no proven order or B's bits are not reproduced from A's
-    numbers. unproven: how many of those.
+    causes: one a pair, UNPROVEN where a side has no proven order or B's bits are not reproduced
+    from A's numbers.
     """
 
-    causes: tuple[str, ...]
+    causes: tuple[Cause, ...]
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Pairs of each cause, in the order of CAUSES, then joined ones; unproven are left out."""
-        found = Counter(self.causes)
-        joined = sorted(cause for cause in found if cause and cause not in CAUSES)
-        return {cause: found[cause] for cause in (*CAUSES, *joined) if found[cause]}
+    def counts(self) -> dict[Cause, int]:
+        """Pairs of each cause, FIRST_CAUSES first, then others by name; unproven are left out."""
+        counted = Counter(self.causes)
+        others = sorted(set(counted) - {UNPROVEN, *FIRST_CAUSES})
+        return {cause: counted[cause] for cause in (*FIRST_CAUSES, *others) if counted[cause]}
 
     @property
     def unproven(self) -> int:
         """Pairs that have no proven cause."""
-        return self.causes.count("")
+        return self.causes.count(UNPROVEN)
 
 
 def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attribution:
@@ -55,7 +65,7 @@ def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attributi
     """
     if (a.geometry.taps, a.geometry.leaves) != (b.geometry.taps, b.geometry.leaves):
         raise ValueError("the two sides do not add the same number of terms")
-    causes = np.full(len(pairs_a), "", object)
+    causes = np.full(len(pairs_a), UNPROVEN, object)
     which_a, which_b = a.which().reshape(-1)[pairs_a], b.which().reshape(-1)[pairs_b]
     for ka, kb in sorted(set(zip(which_a.tolist(), which_b.tolist(), strict=True))):
         if ka >= 0 and kb >= 0:
@@ -67,26 +77,32 @@ def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attributi
 
 
 def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: Array) -> Array:
-    """Return the cause of each element of side A, whose counterpart has the bits `wanted`."""
+    """Return the cause of each element of side A, whose counterpart has the bits `wanted`.
+
+    elements, wanted: (m,); the causes are (m,) objects.
+    """
     parts = differences(order_a, order_b)
-    causes = np.full(len(elements), "", object)
+    causes = np.full(len(elements), UNPROVEN, object)
     if not parts:
         return causes
 
-    def gives(*names: str) -> Array:
-        return same_bits(_at(changed(order_a, order_b, names), a, elements), wanted)
+    def gives(taken: Iterable[Part]) -> Array:
+        return same_bits(_at(changed(order_a, order_b, taken), a, elements), wanted)
 
-    together = gives(*parts)
-    alone = np.stack([gives(part) for part in parts]) if len(parts) > 1 else together[None]
+    together = gives(parts)
+    alone = together[None]
+    if len(parts) > 1:
+        alone = np.stack([gives([part]) for part in parts])
     # Where no part does it alone it takes several; where more than one does, either would do.
-    named = np.where(alone.any(axis=0), alone, together)
-    for k, one in enumerate(named.T):
-        causes[k] = "+".join(part for part, does in zip(parts, one, strict=True) if does)
+    needed = np.where(alone.any(axis=0), alone, together)
+    for sets in np.unique(needed, axis=1).T:
+        cause = Cause(part for part, does in zip(parts, sets, strict=True) if does)
+        causes[(needed == sets[:, None]).all(axis=0)] = cause
     return causes
 
 
 def _at(order: Order, side: Orders, elements: Array) -> Array:
-    """Return the replay of an order at flat elements of a side."""
+    """Return the replay of an order at (m,) flat elements of a side."""
     positions, channels = np.divmod(elements, side.geometry.cout)
     rows, row = np.unique(positions, return_inverse=True)
     lanes, lane = np.unique(channels, return_inverse=True)

@@ -27,7 +27,7 @@ from kernels import (
     with_tap,
 )
 
-from convdiff.behaviour.behaviour import Traits
+from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.model import Convolution
 
@@ -38,9 +38,9 @@ DEEP = Convolution((3, 3), 64, 4)
 
 
 def examined(kernel: Kernel, conv: Convolution = SQUARE) -> tuple[Traits, str | None]:
-    traits, fits = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
-    assert traits is not None
-    return traits, fits
+    behaviour = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
+    assert behaviour.traits is not None
+    return behaviour.traits, behaviour.fits
 
 
 GEOMETRIES = [
@@ -232,4 +232,4 @@ def test_a_shape_that_is_not_asked_for_is_said():
 
 def test_a_runtime_that_gives_no_answer_has_no_traits():
     found = examine_cell(CELL, SQUARE, HEIGHT, True, lambda cell, data: [None] * len(data))
-    assert found == (None, None)
+    assert found == Behaviour(None)

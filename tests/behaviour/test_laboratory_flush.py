@@ -15,9 +15,9 @@ SQUARE = Convolution((3, 3), 4, 4)
 
 
 def examined(kernel: Kernel, conv: Convolution = SQUARE) -> Traits:
-    traits, _ = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
-    assert traits is not None
-    return traits
+    behaviour = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
+    assert behaviour.traits is not None
+    return behaviour.traits
 
 
 def flushing(inputs: bool, outputs: bool) -> Kernel:

@@ -36,9 +36,9 @@ SHAPE = (2, HEIGHT, 11, 64)
 
 
 def examined(kernel: Kernel, conv: Convolution = SQUARE) -> tuple[Traits, str | None]:
-    traits, fits = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
-    assert traits is not None
-    return traits, fits
+    behaviour = examine_cell(CELL, conv, HEIGHT, True, measure_with(kernel, conv))
+    assert behaviour.traits is not None
+    return behaviour.traits, behaviour.fits
 
 
 def scaled(factor: float) -> Kernel:
