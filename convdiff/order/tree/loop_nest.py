@@ -74,7 +74,9 @@ def tree_of(item: Item) -> Tree:
         raise ValueError(f"{taps} taps need {leaves} terms, {len(terms)} are named")
 
     def number(ref: int) -> int:
-        return taps if ref == BIAS else ref if ref >= 0 else leaves - 2 - ref
+        if ref == BIAS:
+            return taps
+        return ref if ref >= 0 else leaves - 2 - ref
 
     children = [[number(c) for c in parts] for parts in growing.children]
     if children and number(root) != leaves + len(children) - 1:
@@ -109,15 +111,16 @@ class _Growing:
         nodes = [self.grow(part, by) for part, by in steps]
         if isinstance(item, Many):
             return self.node(nodes)
+        return self._pairwise(nodes, halves=item.halves)
+
+    def _pairwise(self, nodes: list[int], *, halves: bool) -> int:
         if len(nodes) & (len(nodes) - 1):
             raise ValueError(f"{len(nodes)} items cannot be added pairwise in full rounds")
         while len(nodes) > 1:
             half = len(nodes) // 2
-            pairs = (
-                zip(nodes[:half], nodes[half:], strict=True)
-                if item.halves
-                else zip(nodes[::2], nodes[1::2], strict=True)
-            )
+            pairs = zip(nodes[::2], nodes[1::2], strict=True)
+            if halves:
+                pairs = zip(nodes[:half], nodes[half:], strict=True)
             nodes = [self.node(list(pair)) for pair in pairs]
         return nodes[0]
 
@@ -139,9 +142,38 @@ def terms_of(item: Item) -> int:
     """Return how many terms a nest names, without writing it out."""
     if isinstance(item, Leaf):
         return 1
-    if isinstance(item, Loop):
-        return item.count * sum(terms_of(part) for part in item.body)
-    return sum(terms_of(part) for part in item.items)
+    terms = sum(terms_of(part) for part in parts_of(item))
+    return item.count * terms if isinstance(item, Loop) else terms
+
+
+def taps_in(item: Item) -> int:
+    """Return how many terms other than the bias a nest names."""
+    if isinstance(item, Leaf):
+        return int(item.index != BIAS)
+    taps = sum(taps_in(part) for part in parts_of(item))
+    return item.count * taps if isinstance(item, Loop) else taps
+
+
+def parts_of(item: Chain | Pairs | Many | Loop) -> tuple[Item, ...]:
+    """Return the items that an item is made of; of a loop, those of one turn."""
+    return item.body if isinstance(item, Loop) else item.items
+
+
+def first_tap(item: Item) -> int:
+    """Return the first tap that an item names."""
+    return item.index if isinstance(item, Leaf) else first_tap(parts_of(item)[0])
+
+
+def is_bias(item: Item) -> bool:
+    """Return whether an item is the bias."""
+    return isinstance(item, Leaf) and item.index == BIAS
+
+
+def holds_bias(item: Item) -> bool:
+    """Return whether an item is the bias, or has it inside."""
+    if isinstance(item, Leaf):
+        return item.index == BIAS
+    return any(holds_bias(part) for part in parts_of(item))
 
 
 def unrolled(items: tuple[Item, ...], shift: int = 0) -> list[tuple[Item, int]]:
