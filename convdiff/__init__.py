@@ -6,32 +6,61 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Arithmetic",
+    "Case",
+    "ConvdiffError",
+    "Data",
+    "Geometry",
+    "Order",
+    "Orders",
+    "Result",
+    "Tree",
     "assert_invariant",
     "describe",
     "described",
     "explain",
+    "load_case",
     "notation",
     "parse",
     "parsed",
     "replay",
+    "run",
 ]
 
 if TYPE_CHECKING:
-    from convdiff.api import explain
-    from convdiff.order.replay.replay import replay
+    from convdiff.api import explain, load_case, run
+    from convdiff.case.model import Case
+    from convdiff.errors import ConvdiffError
+    from convdiff.order.geometry import Geometry
+    from convdiff.order.orders import Orders
+    from convdiff.order.replay.arithmetic import Arithmetic
+    from convdiff.order.replay.replay import Data, Order, replay
     from convdiff.order.tree.describe import describe
     from convdiff.order.tree.describe import describe as described
     from convdiff.order.tree.notation import notation, parse
     from convdiff.order.tree.notation import parse as parsed
+    from convdiff.order.tree.tree import Tree
+    from convdiff.result import Result
     from convdiff.testing.invariant import assert_invariant
 
 _HOMES = {
+    "Arithmetic": "convdiff.order.replay.arithmetic:Arithmetic",
+    "Case": "convdiff.case.model:Case",
+    "ConvdiffError": "convdiff.errors:ConvdiffError",
+    "Data": "convdiff.order.replay.replay:Data",
+    "Geometry": "convdiff.order.geometry:Geometry",
+    "Order": "convdiff.order.replay.replay:Order",
+    "Orders": "convdiff.order.orders:Orders",
+    "Result": "convdiff.result:Result",
+    "Tree": "convdiff.order.tree.tree:Tree",
     "assert_invariant": "convdiff.testing.invariant:assert_invariant",
-    "explain": "convdiff.api:explain",
     "describe": "convdiff.order.tree.describe:describe",
+    "explain": "convdiff.api:explain",
+    "load_case": "convdiff.api:load_case",
     "notation": "convdiff.order.tree.notation:notation",
     "parse": "convdiff.order.tree.notation:parse",
     "replay": "convdiff.order.replay.replay:replay",
+    "run": "convdiff.api:run",
     # Names of earlier versions.
     "described": "convdiff.order.tree.describe:describe",
     "parsed": "convdiff.order.tree.notation:parse",

@@ -1,18 +1,63 @@
-"""Explaining one's own kernels: any Python function that convolves, without a case file."""
+"""convdiff from Python: run a case, or explain one's own kernel without a case file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from convdiff import pipeline
+from convdiff.case import load
+from convdiff.case.arrays import refuse_too_big
+from convdiff.case.model import Case
+from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
+from convdiff.numerics.floats import FORMATS
 from convdiff.order.geometry import Geometry
-from convdiff.order.orders import BUDGET, Orders
-from convdiff.order.orders import orders_of as explain_kernel
+from convdiff.order.orders import BUDGET, Orders, orders_of
 from convdiff.order.replay.replay import Data
 from convdiff.order.reveal.kernel import CallableKernel
+from convdiff.pipeline import Ask
+from convdiff.result import Result
+from convdiff.runtime.matrix import interpreters
+
+
+def load_case(path: str | os.PathLike[str]) -> Case:
+    """Read and check one case file. Raises CaseError, with file:line:column; makes no array."""
+    return load.load_case(Path(path))
+
+
+def run(
+    case: Case | str | os.PathLike[str],
+    frameworks: Sequence[str] = ("tensorflow",),
+    *,
+    pythons: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    strict: bool = False,
+    budget: int = BUDGET,
+    timeout: float = 600.0,
+) -> Result:
+    """Observe, compare, diagnose: what `convdiff run` does, as data.
+
+    case: a case, or the path of its file. frameworks: each a name such as "tensorflow", a name with
+    a device and modes as "torch:cpu+channels_last", or "module:function"; the first is the
+    baseline. pythons: interpreters that they run in ("this" is this one), the default. threads:
+    thread counts to compare. strict: tell −0 from +0, and one NaN from another. budget: probe calls
+    that explanations may take; 0 explains nothing. timeout: seconds that a worker may be silent.
+
+    Frameworks run in processes of their own, never in this one. Raises ConvdiffError for a case
+    that can't be read, and for a framework or an interpreter that there is none of.
+    """
+    if not isinstance(case, Case):
+        case = load_case(case)
+    refuse_too_big(case)
+    asked = interpreters(frameworks, pythons, threads, ())
+    with Session(asked, timeout) as session:
+        session.start()
+        return pipeline.run([case], session, Ask(strict=strict, budget=budget), _no_progress)
 
 
 def explain(
@@ -39,22 +84,31 @@ def explain(
     ValueError for shapes that do not fit together, or where fn returns another shape.
     """
     kind = dtype or np.asarray(x).dtype.name
-    if kind not in ("float32", "float64", "float16", "bfloat16"):
+    if kind not in FORMATS:
         raise ValueError(f"x is {kind}; expected float32, float64, float16 or bfloat16")
-    stored = np.float32 if kind == "bfloat16" else np.dtype(kind)
-    arrays = [None if array is None else np.asarray(array, stored) for array in (x, w, b)]
-    data_x, data_w, data_b = arrays
-    assert data_x is not None and data_w is not None
-    if data_x.ndim != 4 or data_w.ndim != 4:
-        raise ValueError(f"x has {data_x.ndim} axes and w {data_w.ndim}; both need 4")
-    if data_b is not None and data_b.shape != data_w.shape[3:]:
-        raise ValueError(f"b has shape {data_b.shape}; expected {data_w.shape[3:]}")
-    geometry = Geometry(
-        _four(data_x), _four(data_w), b is not None, strides, dilations, groups, kind
-    )
-    return explain_kernel(CallableKernel(fn, geometry), Data(data_x, data_w, data_b), None, budget)
+    stored = np.dtype("float32" if kind == "bfloat16" else kind)
+    bias = None if b is None else np.asarray(b, stored)
+    data = Data(np.asarray(x, stored), np.asarray(w, stored), bias)
+    geometry = _geometry(data, strides, dilations, groups, kind)
+    return orders_of(CallableKernel(fn, geometry), data, None, budget)
+
+
+def _geometry(
+    data: Data, strides: tuple[int, int], dilations: tuple[int, int], groups: int, dtype: str
+) -> Geometry:
+    """Return the geometry of these arrays. Raises ValueError where they do not fit together."""
+    x, w, b = data.input_nhwc, data.filter_hwio, data.bias
+    if x.ndim != 4 or w.ndim != 4:
+        raise ValueError(f"x has {x.ndim} axes and w {w.ndim}; both need 4")
+    if b is not None and b.shape != w.shape[3:]:
+        raise ValueError(f"b has shape {b.shape}; expected {w.shape[3:]}")
+    return Geometry(_four(x), _four(w), b is not None, strides, dilations, groups, dtype)
 
 
 def _four(array: Array) -> tuple[int, int, int, int]:
     a, b, c, d = array.shape
     return a, b, c, d
+
+
+def _no_progress(stage: str, done: int, of: int) -> None:
+    """Take no notice of what is being done."""
