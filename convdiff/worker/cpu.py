@@ -8,6 +8,7 @@ import numpy as np
 
 SETTINGS = (
     "TF_",
+    "ATEN_",
     "ONEDNN_",
     "DNNL_",
     "OMP_",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from asking import proved
-from machines import RECORDINGS, ZEN3, ZEN4, compared, path_of, recorded
-from program import REPOSITORY, convdiff
+from machines import ZEN3, ZEN4, compared, path_of, recorded
 
 NARROWED = ("openvino", "conv2d")
 """OpenVINO takes bfloat16 by itself on a CPU that has it: precision, and no rounding."""
@@ -80,14 +77,3 @@ def test_the_machines_are_two():
     ]
     assert sum("avx512f" in isa for isa in instructions) == 6
     assert sum("avx2" in isa for isa in instructions) == 12
-
-
-def test_the_page_on_machines_shows_what_compare_prints():
-    page = (REPOSITORY / "docs" / "machines.md").read_text("utf-8")
-    shown = re.findall(r"```console\n\$ convdiff ([^\n]+)\n(.*?)```", page, re.S)
-    assert len(shown) == 2
-    for command, text in shown:
-        ran = convdiff(*command.split(), cwd=RECORDINGS)
-        assert ran.code == 1
-        parts = [part.strip("\n") for part in text.split("…\n")]
-        assert all(f"{part}\n" in ran.out for part in parts)

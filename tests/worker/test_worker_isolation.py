@@ -117,10 +117,12 @@ def test_a_reference_too_large_is_refused_with_both_sizes():
 def test_settings_are_those_that_change_what_a_framework_computes(monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
     for name in ("TF_VAR_secret", "TF_CLI_ARGS", "TF_LOG", "HOME_SWEET_HOME"):
         monkeypatch.setenv(name, "x")
     found = cpu.settings()
     assert found["TF_ENABLE_ONEDNN_OPTS"] == "0" and found["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    assert found["ATEN_CPU_CAPABILITY"] == "avx2"
     assert not {"TF_VAR_secret", "TF_CLI_ARGS", "TF_LOG", "HOME_SWEET_HOME"} & set(found)
 
 
