@@ -31,7 +31,8 @@ def load_case(path: Path) -> Case:
 def built_in_case() -> Case:
     """Return the case that runs when none is named: the one that convdiff began with."""
     text = resources.files("convdiff.case").joinpath("builtin.yaml").read_text("utf-8")
-    return _build(parse_source(text, "(built-in)"), Path.cwd(), BUILT_IN)
+    case = _build(parse_source(text, "(built-in)"), Path.cwd(), BUILT_IN)
+    return replace(case, built_in=True)
 
 
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:

@@ -115,6 +115,8 @@ class Case:
     devices: tuple[Device, ...] = (Device("cpu"),)
     repeat: int = 1
     source: str | None = None
+    built_in: bool = False
+    """It comes with the program: there is no file to name."""
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))
     lock_order: bool = False
     """A summation order other than the baseline's is drift, whatever the bits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from convdiff.cli.options import TIMEOUT
 from convdiff.errors import SAME, UNTESTED
 
 EPILOG = """\b
@@ -11,11 +12,12 @@ Example:
   convdiff doctor
   convdiff doctor --python ../old-env/bin/python
 """
+PYTHON = click.Option(
+    ["--python"], multiple=True, metavar="PATH", help="Another environment's interpreter."
+)
 
 
-@click.command("doctor", epilog=EPILOG)
-@click.option("--python", multiple=True, metavar="PATH", help="Another environment's interpreter.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=300.0, metavar="SECONDS")
+@click.command("doctor", params=[PYTHON, TIMEOUT], epilog=EPILOG)
 def command(python: tuple[str, ...], timeout: float) -> int:
     """Say what can be tested here: frameworks, devices, ISA, settings in force.
 

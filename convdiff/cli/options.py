@@ -2,154 +2,91 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from convdiff.case.device import Device
-from convdiff.case.ranges import parse_range
-from convdiff.cli.reports import REPORT_OPTIONS, Reports
+from convdiff.cli.reports import REPORT_OPTIONS, SHOW_ALL, Reports, reports_of
+from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.matrix import interpreters, split_spec
-from convdiff.runtime.model import Interpreter, Unnamed
-from convdiff.runtime.pyproject import find_runtimes
+from convdiff.runtime.matrix import interpreters
+from convdiff.runtime.model import Interpreter
+from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
 
 DEFAULT_FRAMEWORK = ("tensorflow",)
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+BUDGET = click.Option(
+    ["--budget"],
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    metavar="CALLS",
+    help="Probe calls that a case's explanations may take.",
+)
+TIMEOUT = click.Option(
+    ["--timeout"],
+    type=click.FloatRange(min=0.1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest silence of a worker.",
+)
+STRICT = click.Option(["--strict"], is_flag=True, help="Tell −0 from +0, and one NaN from another.")
 
 
-class RangeType(click.ParamType[Any]):
-    """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
+def packed(
+    name: str, options: Sequence[click.Option], make: Callable[[Mapping[str, Any]], Any]
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Hand a command what these options say as one typed value, its argument `name`.
 
-    name = "RANGE"
+    make: makes it of the options' values, by the options' names.
+    """
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """Parse a range of numbers from 1 up."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            numbers = parse_range(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if numbers[0] < 1:
-            self.fail("must be 1 or more", param, ctx)
-        return numbers
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def with_one(**values: Any) -> int:
+            taken = {str(option.name): values.pop(str(option.name)) for option in options}
+            return command(**values, **{name: make(taken)})
 
+        return with_one
 
-class VaryType(click.ParamType[Any]):
-    """An environment variable and its values: NAME=A,B."""
-
-    name = "NAME=A,B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[str, ...]]:
-        """Split a variable's name from its values."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, values = value.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            self.fail(f"{value!r}: write NAME=A,B with an environment variable's name", param, ctx)
-        return name, tuple(dict.fromkeys(values.split(",")))
-
-
-class DevicesType(click.ParamType[Any]):
-    """Devices, joined by commas: cpu, gpu, gpu:0, cpu+xla."""
-
-    name = "cpu,gpu"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Device, ...]:
-        """Parse devices."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(dict.fromkeys(Device.parse(part.strip()) for part in value.split(",")))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class DeviceType(click.ParamType[Any]):
-    """One device: cpu, gpu:0, cpu+xla."""
-
-    name = "DEVICE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Device:
-        """Parse a device."""
-        if isinstance(value, Device):
-            return value
-        try:
-            return Device.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class FrameworksType(click.ParamType[Any]):
-    """Frameworks, joined by commas, each with or without a device: torch:cpu+channels_last."""
-
-    name = "NAME[:DEVICE]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        """Split and check framework names."""
-        if isinstance(value, tuple):
-            return value
-        specs = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-        for spec in specs:
-            if ":" in split_spec(spec)[0]:
-                self.fail(f"{spec!r}: unknown device; --kernel runs module:function", param, ctx)
-        return specs
-
-
-class KernelType(click.ParamType[Any]):
-    """An own convolution: module:function."""
-
-    name = "MODULE:FUNCTION"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Check that a module and a function are named."""
-        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", str(value)):
-            self.fail(f"{value!r} is not module:function", param, ctx)
-        if split_spec(str(value))[1] is not Unnamed.THE_CASES:
-            self.fail(f"{value!r}: a function can't be called like a device", param, ctx)
-        return str(value)
+    return decorate
 
 
 @dataclass(frozen=True)
 class Options:
     """What the command line asks for."""
 
-    lengths: tuple[int, ...] | None
-    batch: tuple[int, ...] | None
-    threads: tuple[int, ...] | None
-    device: tuple[Device, ...] | None
-    framework: tuple[str, ...] | None
-    kernel: tuple[str, ...]
-    runtime: tuple[str, ...]
-    pairwise: bool
-    vary: tuple[tuple[str, tuple[str, ...]], ...]
-    python: tuple[str, ...]
-    require: tuple[Device, ...]
-    strict: bool
-    show_all: bool
-    timeout: float
-    explain: bool
-    budget: int
-    save: Path | None
-    baseline: Path | None
-    update_baseline: bool
-    add_to_baseline: bool
-    json: Path | None
-    junit: Path | None
-    markdown: Path | None
-    github: bool
-    color: str
+    lengths: tuple[int, ...] | None = None
+    batch: tuple[int, ...] | None = None
+    threads: tuple[int, ...] | None = None
+    device: tuple[Device, ...] | None = None
+    framework: tuple[str, ...] | None = None
+    kernel: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
+    pairwise: bool = False
+    vary: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    python: tuple[str, ...] = ()
+    require: tuple[Device, ...] = ()
+    strict: bool = False
+    timeout: float = 300.0
+    explain: bool = True
+    budget: int = 20_000
+    save: Path | None = None
+    baseline: Path | None = None
+    update_baseline: bool = False
+    add_to_baseline: bool = False
+    reports: Reports = field(default_factory=Reports)
 
     @property
-    def reports(self) -> Reports:
-        """Return the reports that are asked for."""
-        return Reports(self.json, self.junit, self.markdown, self.github, self.color, self.show_all)
+    def show_all(self) -> bool:
+        """Whether every comparison and element is shown."""
+        return self.reports.show_all
 
     @property
     def frameworks(self) -> tuple[str, ...]:
@@ -159,13 +96,7 @@ class Options:
 
     def interpreters(self) -> list[Interpreter]:
         """Return what is to be started. Raises ConvdiffError for what can't be."""
-        known = find_runtimes(Path.cwd()) if self.runtime else {}
-        for name in self.runtime:
-            if name not in known:
-                there = ", ".join(known) or "none in any pyproject.toml from here upwards"
-                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
-        named = [known[name] for name in self.runtime]
-        threads = self.threads or ()
+        named, threads = self._named(), self.threads or ()
         if not self.frameworks and (self.vary or self.python):
             raise ConvdiffError(
                 "a named runtime has its own python and env: --vary and --python go with "
@@ -175,10 +106,24 @@ class Options:
             return interpreters((), (), threads, (), named)
         return interpreters(self.frameworks, self.python, threads, self.vary, named)
 
+    def _named(self) -> list[NamedRuntime]:
+        """Return the runtimes that are asked for by name."""
+        known = find_runtimes(Path.cwd()) if self.runtime else {}
+        for name in self.runtime:
+            if name not in known:
+                there = ", ".join(known) or "none in any pyproject.toml from here upwards"
+                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
+        return [known[name] for name in self.runtime]
+
+    @property
+    def changes_baseline(self) -> bool:
+        """Return whether the baseline is made or added to."""
+        return self.update_baseline or self.add_to_baseline
+
     @property
     def records(self) -> bool:
         """Return whether what is observed is to be kept."""
-        return self.save is not None or self.update_baseline or self.add_to_baseline
+        return self.save is not None or self.changes_baseline
 
     @property
     def names_an_axis(self) -> bool:
@@ -189,104 +134,85 @@ class Options:
         )
 
 
-def matrix_options(function: Function) -> Function:
-    """Add the options and hand them to the command as one Options object."""
-
-    def collected(*args: Any, **values: Any) -> Any:
-        own = {name: values.pop(name) for name in list(values) if name not in _NAMES}
-        return function(*args, options=Options(**values), **own)
-
-    collected.__name__, collected.__doc__ = function.__name__, function.__doc__
-    decorated: Any = collected
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
-
-
-_NAMES = frozenset(Options.__dataclass_fields__)
-_OPTIONS = (
-    click.option("--lengths", type=RangeType(), help="Input widths: 7..20, 5..2000:5, 7,8,9."),
-    click.option("--batch", type=RangeType(), help="Batch sizes: 1,8."),
-    click.option("--threads", type=RangeType(), help="Intra-op thread counts: 1,2,4."),
-    click.option("--device", type=DevicesType(), help="Devices, instead of the case's."),
-    click.option(
-        "--framework",
-        type=FrameworksType(),
+MATRIX_OPTIONS = (
+    click.Option(["--lengths"], type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
+    click.Option(["--batch"], type=RANGE, help="Batch sizes: 1,8."),
+    click.Option(["--threads"], type=RANGE, help="Intra-op thread counts: 1,2,4."),
+    click.Option(["--device"], type=DEVICES, help="Devices, instead of the case's."),
+    click.Option(
+        ["--framework"],
+        type=FRAMEWORKS,
         help="Frameworks to run, as in torch,jax or tensorflow:cpu+xla.  [default: tensorflow]",
     ),
-    click.option(
-        "--kernel",
-        type=KernelType(),
+    click.Option(
+        ["--kernel"],
+        type=KERNEL,
         multiple=True,
         help="Your own convolution, function(x, w, b) on NHWC and HWIO; may be repeated.",
     ),
-    click.option(
-        "--runtime",
+    click.Option(
+        ["--runtime"],
         multiple=True,
         metavar="NAME",
         help="A [tool.convdiff.runtimes.NAME] of your pyproject.toml; may be repeated.",
     ),
-    click.option("--pairwise", is_flag=True, help="Compare every runtime with every other."),
-    click.option(
-        "--vary",
-        type=VaryType(),
+    click.Option(["--pairwise"], is_flag=True, help="Compare every runtime with every other."),
+    click.Option(
+        ["--vary"],
+        type=VARIATION,
         multiple=True,
         help="Environment variable and the values to compare; may be repeated.",
     ),
-    click.option(
-        "--python",
+    click.Option(
+        ["--python"],
         multiple=True,
         metavar="PATH",
         help="Interpreter of another environment ('this' is convdiff's own); may be"
         " repeated. Nothing is installed there.",
     ),
-    click.option(
-        "--require",
-        type=DevicesType(),
+    click.Option(
+        ["--require"],
+        type=DEVICES,
         default=(),
         help="Run on these too, and exit 125 if they are absent.",
     ),
-    click.option("--strict", is_flag=True, help="Tell −0 from +0, and one NaN from another."),
-    click.option("--all", "show_all", is_flag=True, help="Show every comparison and element."),
-    click.option(
-        "--explain/--no-explain",
+    STRICT,
+    SHOW_ALL,
+    click.Option(
+        ["--explain/--no-explain"],
         default=True,
         show_default=True,
         help="Reveal and replay the summation orders of what differs as rounding.",
     ),
-    click.option(
-        "--budget",
-        type=click.IntRange(min=1),
-        default=20_000,
-        show_default=True,
-        metavar="CALLS",
-        help="Probe calls that a case's explanations may take.",
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(min=0.1),
-        default=300.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Longest silence of a worker.",
-    ),
-    click.option(
-        "--save",
+    BUDGET,
+    TIMEOUT,
+    click.Option(
+        ["--save"],
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="Record what was observed: .json for review, .safetensors for size.",
     ),
-    click.option(
-        "--baseline",
+    click.Option(
+        ["--baseline"],
         type=click.Path(path_type=Path),
         metavar="FILE|FOLDER",
         help="Compare with what is recorded; a folder has a file a case.",
     ),
-    click.option(
-        "--update-baseline", is_flag=True, help="Record all that was observed as the baseline."
+    click.Option(
+        ["--update-baseline"], is_flag=True, help="Record all that was observed as the baseline."
     ),
-    click.option(
-        "--add-to-baseline", is_flag=True, help="Record only what the baseline has not got yet."
+    click.Option(
+        ["--add-to-baseline"], is_flag=True, help="Record only what the baseline has not got yet."
     ),
     *REPORT_OPTIONS,
 )
+
+
+def options_of(values: Mapping[str, Any]) -> Options:
+    """Return what the values of MATRIX_OPTIONS, by name, ask for."""
+    own = {name: values[name] for name in Options.__dataclass_fields__ if name in values}
+    return Options(**own, reports=reports_of(values))
+
+
+matrix_options = packed("options", MATRIX_OPTIONS, options_of)
+"""Hands a command its MATRIX_OPTIONS as `options`."""

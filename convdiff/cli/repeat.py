@@ -6,15 +6,15 @@ import shlex
 
 from convdiff.case.ranges import write_range
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
-from convdiff.report.console.headline import worst_finding
+from convdiff.report.headline import worst_finding
 from convdiff.result import CaseResult
 
 
 def repeat_command(case: CaseResult, options: Options, command: str) -> str:
     """Return the shell command: the worst comparison's lengths, batches and settings."""
-    finding = worst_finding(case)
+    finding = worst_finding(case.findings)
     words = ["convdiff", "run" if finding else command]
-    if not case.case.file.startswith("("):
+    if not case.case.built_in:
         words.append(case.case.file)
     lengths, batches = case.case.lengths, case.case.batches
     if finding:

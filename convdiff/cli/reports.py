@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.stdout import write_out
 from convdiff.errors import ConvdiffError
+from convdiff.report.formats import FORMATS, Format
 
 if TYPE_CHECKING:
+    from convdiff.report.summary import Summary
     from convdiff.result import Result
 
+STDOUT = Path("-")
+
+
+def _option(row: Format) -> click.Option:
+    if row.goes_to == "log":
+        return click.Option([row.option], is_flag=True, help=row.help)
+    dash = row.goes_to == "file or stdout"
+    path = click.Path(path_type=Path, dir_okay=False, allow_dash=dash)
+    metavar = "FILE|-" if dash else "FILE"
+    return click.Option([row.option], type=path, metavar=metavar, help=row.help)
+
+
+SHOW_ALL = click.Option(
+    ["--all", "show_all"], is_flag=True, help="Show every comparison and element."
+)
+COLOUR = click.Option(
+    ["--color"],
+    type=click.Choice(["auto", "never", "always"]),
+    default="auto",
+    show_default=True,
+    help="Colours on stdout; NO_COLOR is heeded.",
+)
 REPORT_OPTIONS = (
-    click.option(
-        "--json",
-        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-        metavar="FILE|-",
-        help="Write the JSON report; - is stdout, instead of the text.",
-    ),
-    click.option(
-        "--junit",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Write a JUnit XML report, for the test views of CI servers.",
-    ),
-    click.option(
-        "--markdown",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Write a report in GitHub's Markdown, below 1 MiB: $GITHUB_STEP_SUMMARY.",
-    ),
-    click.option(
-        "--github", is_flag=True, help="Annotate the case files in a GitHub workflow's log."
-    ),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "never", "always"]),
-        default="auto",
-        show_default=True,
-        help="Colours on stdout; NO_COLOR is heeded.",
-    ),
+    *map(_option, FORMATS),
+    COLOUR,
 )
 
 
@@ -52,22 +50,15 @@ REPORT_OPTIONS = (
 class Reports:
     """The reports that are asked for."""
 
-    json: Path | None
-    junit: Path | None
-    markdown: Path | None
-    github: bool
-    color: str
-    show_all: bool
+    asked: Mapping[str, Path | bool | None] = field(default_factory=dict)
+    """By the format's name: its file, or whether it is wanted where it goes to the log."""
+    color: str = "auto"
+    show_all: bool = False
 
     @property
     def files(self) -> dict[str, Path]:
         """Return the reports that are written to files, by the option that asks for each."""
-        asked = {
-            "--json": None if self._on_stdout else self.json,
-            "--junit": self.junit,
-            "--markdown": self.markdown,
-        }
-        return {option: path for option, path in asked.items() if path is not None}
+        return {row.option: path for row, path in self._written()}
 
     def refuse(self, **others: Path | None) -> None:
         """Raise ConvdiffError before any work for files that can't be written, or are one."""
@@ -79,64 +70,62 @@ class Reports:
 
         again: the command that repeats each case.
         """
-        unwritten = self._write_files(result, again)
-        if self._on_stdout:
-            write_out(_json(result))
-        else:
-            write_out(self._text(result, again, sweep=sweep))
-        if self.github:
-            from convdiff.report.github import render
+        from convdiff.report.summary import summarise
 
-            if self._on_stdout:
-                click.echo(render(result), nl=False, err=True)
-            else:
-                write_out(render(result))
+        summary = summarise(result, again)
+        unwritten = self._write_files(summary)
+        on_stdout = [row for row in FORMATS if self._is_on_stdout(row)]
+        for row in on_stdout:
+            write_out(row.render(summary))
+        if not on_stdout:
+            write_out(self._text(summary, sweep=sweep))
+        for row in FORMATS:
+            if row.goes_to == "log" and self.asked.get(row.name):
+                _log(row.render(summary), beside=bool(on_stdout))
         if unwritten:
             raise unwritten[0]
 
-    @property
-    def _on_stdout(self) -> bool:
-        """Whether stdout is for JSON, instead of the text."""
-        return self.json == Path("-")
+    def _is_on_stdout(self, row: Format) -> bool:
+        """Return whether stdout is for this format, instead of the text."""
+        return row.goes_to == "file or stdout" and self.asked.get(row.name) == STDOUT
 
-    def _write_files(self, result: Result, again: Sequence[str]) -> list[ConvdiffError]:
-        renderings: dict[str, Callable[[], str]] = {
-            "--json": lambda: _json(result),
-            "--junit": lambda: _junit(result),
-            "--markdown": lambda: _markdown(result, again),
-        }
+    def _written(self) -> list[tuple[Format, Path]]:
+        """Return the formats that are written to files."""
+        written = []
+        for row in FORMATS:
+            path = self.asked.get(row.name)
+            if isinstance(path, Path) and not self._is_on_stdout(row):
+                written.append((row, path))
+        return written
+
+    def _write_files(self, summary: Summary) -> list[ConvdiffError]:
         unwritten = []
-        for option, path in self.files.items():
+        for row, path in self._written():
             try:
-                write_atomically(option, path, renderings[option]())
+                write_atomically(row.option, path, row.render(summary))
             except ConvdiffError as error:
                 unwritten.append(error)
         return unwritten
 
-    def _text(self, result: Result, again: Sequence[str], *, sweep: bool) -> str:
-        from convdiff.cli.screen import rendered
+    def _text(self, summary: Summary, *, sweep: bool) -> str:
         from convdiff.report.console import print_run, print_sweep
+        from convdiff.report.console.screen import rendered
 
         print_report = print_sweep if sweep else print_run
         return rendered(
-            lambda console: print_report(console, result, again, show_all=self.show_all),
-            self.color,
+            lambda console: print_report(console, summary, show_all=self.show_all), self.color
         )
 
 
-def _json(result: Result) -> str:
-    from convdiff.report.json import render
-
-    return render(result)
-
-
-def _junit(result: Result) -> str:
-    from convdiff.report.junit import render
-
-    return render(result)
+def reports_of(values: Mapping[str, Any]) -> Reports:
+    """Return the reports that the options' values ask for."""
+    asked = {row.name: values[row.name] for row in FORMATS}
+    return Reports(asked, values["color"], values["show_all"])
 
 
-def _markdown(result: Result, again: Sequence[str]) -> str:
-    from convdiff.report.markdown import render
-
-    return render(result, again)
+def _log(text: str, *, beside: bool) -> None:
+    """Write what a log's reader takes; to stderr where stdout is another program's."""
+    if beside:
+        click.echo(text, nl=False, err=True)
+    else:
+        write_out(text)

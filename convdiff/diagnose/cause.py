@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
+from convdiff.diagnose.evidence import Side
 from convdiff.numerics.array import Array
 from convdiff.order.attribute import attribute
 from convdiff.order.counterfactual import Cause
@@ -20,7 +21,6 @@ from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
 Status = Literal["proved", "partial", "unexplained"]
-Side = Literal["baseline", "candidate"]
 
 
 @dataclass(frozen=True)

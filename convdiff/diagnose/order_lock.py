@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.model import Case
 from convdiff.diagnose.equal_orders import order_maps
+from convdiff.diagnose.evidence import SideFact
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.orders import Orders
@@ -40,8 +41,8 @@ def _held(finding: Finding, lab: Lab) -> Finding:
     if (one != other)[(one >= 0) & (other >= 0)].any():
         changed = (
             "the summation order is locked and changed",
-            f"baseline: {_first_order(baseline)}",
-            f"candidate: {_first_order(candidate)}",
+            SideFact("baseline", _first_order(baseline)),
+            SideFact("candidate", _first_order(candidate)),
         )
         evidence = (*changed, *finding.evidence)
         return replace(finding, lock="changed", allowed=False, evidence=evidence)

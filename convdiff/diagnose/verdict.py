@@ -11,6 +11,7 @@ from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.cause import Explanation
+from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
 from convdiff.plan.cell import Failure
 
@@ -20,12 +21,12 @@ TINY = 2.0**-100
 
 @dataclass(frozen=True)
 class Finding:
-    """A comparison with its verdict and the evidence for it, in words."""
+    """A comparison with its verdict and the evidence for it."""
 
     comparison: Comparison
     verdict: Verdict
     allowed: bool
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     fits: str | None = None
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
     why: Explanation | None = None
@@ -38,7 +39,9 @@ class Finding:
     """Whether a locked summation order is the baseline's; empty where none is locked."""
 
 
-Ruling = tuple[Verdict, tuple[str, ...]]
+Ruling = tuple[Verdict, tuple[Evidence, ...]]
+Probes = Sequence[tuple[Side, Traits]]
+"""What was found of the sides that were probed."""
 
 
 def judge(
@@ -53,8 +56,11 @@ def judge(
     `unstable` says that repeats of either side differ; `fits` is a known mistake whose result one
     side shows. The first rule that has something to say decides.
     """
-    sides = (("baseline", baseline), ("candidate", candidate))
-    probed = [(name, traits) for name, traits in sides if traits is not None]
+    probed: list[tuple[Side, Traits]] = []
+    if baseline is not None:
+        probed.append(("baseline", baseline))
+    if candidate is not None:
+        probed.append(("candidate", candidate))
     looks = (f"it fits: {fits}",) if fits else ()
     return (
         _by_presence(comparison, looks)
@@ -90,24 +96,28 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
     return None
 
 
-def _by_probes(probed: Sequence[tuple[str, Traits]], looks: tuple[str, ...]) -> Ruling | None:
-    """Rule on what the probes found, gravest first."""
+TRAITS: tuple[tuple[str, Verdict], ...] = (
+    ("shape_error", "wrong"),
+    ("integer_error", "wrong"),
+    ("transform", "transform"),
+    ("narrowed", "precision"),
+)
+"""What each trait of a side makes of a difference, gravest first."""
 
-    def found(trait: str) -> tuple[str, ...]:
-        return tuple(
-            f"{name}: {getattr(traits, trait)}" for name, traits in probed if getattr(traits, trait)
-        )
 
-    rulings: tuple[tuple[str, Verdict, tuple[str, ...]], ...] = (
-        ("shape_error", "wrong", looks),
-        ("integer_error", "wrong", looks),
-        ("transform", "transform", ()),
-        ("narrowed", "precision", ()),
-    )
-    for trait, verdict, more in rulings:
-        if evidence := found(trait):
-            return verdict, (*evidence, *more)
+def _by_probes(probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
+    """Rule on what the probes found."""
+    for trait, verdict in TRAITS:
+        evidence = _facts(probed, trait)
+        if evidence:
+            return verdict, (*evidence, *(looks if verdict == "wrong" else ()))
     return None
+
+
+def _facts(probed: Probes, trait: str) -> list[SideFact]:
+    """Return what the probes say of one trait, of the sides that have it."""
+    said = [(side, getattr(traits, trait)) for side, traits in probed]
+    return [SideFact(side, fact) for side, fact in said if fact]
 
 
 def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
@@ -120,10 +130,8 @@ def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
     return None
 
 
-def _rounding_evidence(
-    comparison: Comparison, probed: Sequence[tuple[str, Traits]]
-) -> tuple[str, ...]:
-    evidence = []
+def _rounding_evidence(comparison: Comparison, probed: Probes) -> tuple[Evidence, ...]:
+    evidence: list[Evidence] = []
     if comparison.screen_ratio <= 1:
         evidence.append(f"{comparison.screen_ratio:.2g} of what rounding usually stays within")
     else:
@@ -134,12 +142,12 @@ def _rounding_evidence(
     if len(probed) == 2:
         evidence.append("integer probe exact, inputs and weights kept whole on both sides")
     elif probed:
-        name = probed[0][0]
-        evidence.append(f"{name}: integer probe exact, inputs and weights kept whole")
+        side = probed[0][0]
+        evidence.append(SideFact(side, "integer probe exact, inputs and weights kept whole"))
     if comparison.difference and comparison.difference.appeared:
         evidence.append("some sums overflow on the way")
     if comparison.difference and comparison.difference.max_abs < TINY:
-        evidence += [f"{name}: {traits.flushes}" for name, traits in probed if traits.flushes]
+        evidence += _facts(probed, "flushes")
     return tuple(evidence)
 
 

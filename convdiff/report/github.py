@@ -3,83 +3,88 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from convdiff.case.axes import Axis
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.errors import Place
-from convdiff.report import plain
-from convdiff.report.console.headline import headline
-from convdiff.result import CaseResult, Result
+from convdiff.report.headline import headline
+from convdiff.report.plain import advice_text, failures_text
+from convdiff.report.sentences import few, reason
+from convdiff.report.summary import CaseSummary, Summary
 
 
-def render(result: Result) -> str:
+def render(summary: Summary) -> str:
     """Return one command a line: errors where an axis drifted, warnings where it was not tested."""
-    return "".join(f"{line}\n" for line in _commands(result))
+    return "".join(f"{line}\n" for line in _commands(summary))
 
 
-def _commands(result: Result) -> Iterator[str]:
-    for missing in result.missing_required:
-        said = f"{missing.runtime.id} is required: {missing.reason}"
-        yield _command("warning", None, "convdiff: untested", said)
+def _commands(summary: Summary) -> Iterator[str]:
+    result = summary.result
+    for missing in summary.missing:
+        yield _command("warning", None, "convdiff: untested", missing)
     if result.unrecorded:
         yield _command("error", None, "convdiff: not recorded", result.unrecorded)
     if result.interrupted:
         yield _command("warning", None, "convdiff: interrupted", "the run did not come to its end")
     elif not result.cases:
         yield _command("warning", None, "convdiff: untested", "no case was run")
-    for case in result.cases:
+    for case in summary.cases:
         yield from _drift(case)
         yield from _untested(case)
 
 
-def _drift(case: CaseResult) -> Iterator[str]:
+def _drift(case: CaseSummary) -> Iterator[str]:
     """Yield an error for each axis that drifted."""
-    drifted = [finding for finding in case.findings if not finding.allowed]
+    drifted = [finding for finding in case.result.findings if not finding.allowed]
     for axis, findings in _by_axis(drifted).items():
         locked = all(finding.lock == "changed" for finding in findings)
-        place = _place(case, "order" if locked else axis)
-        lines = (plain.sentence(case, findings), *case.notes, plain.what_to_do(case))
-        yield _command("error", place, f"{case.case.name}: {axis}", "\n".join(filter(None, lines)))
-    if case.outcome == "drift" and not drifted:
-        yield _command("error", _place(case, "length"), case.case.name, headline(case))
+        location = _location(case, "order" if locked else axis)
+        lines = (headline(case.result, findings), *case.result.notes, advice_text(case))
+        yield _command("error", location, f"{case.name}: {axis}", _joined(lines))
+    if case.result.outcome == "drift" and not drifted:
+        yield _command("error", _location(case, "length"), case.name, case.headline)
 
 
-def _untested(case: CaseResult) -> Iterator[str]:
+def _untested(case: CaseSummary) -> Iterator[str]:
     """Yield a warning for a case that could not be tested, else for each axis that was not."""
-    idle = _by_axis([finding for finding in case.findings if proves_nothing(finding)])
-    told = {
-        axis: f"{axis}: {len(findings):,} comparisons prove nothing: {plain.few(reasons)}"
-        for axis, findings in idle.items()
-        if (reasons := list(dict.fromkeys(map(plain.reasons, findings))))
-    }
-    title = f"{case.case.name}: untested"
-    if case.outcome in ("untested", "error") or case.died:
-        said = "a worker died" if case.died else headline(case)
-        lines = (said, *told.values(), plain.failures(case))
-        yield _command("warning", _place(case, ""), title, "\n".join(filter(None, lines)))
+    idle = [finding for finding in case.result.findings if proves_nothing(finding)]
+    messages = {}
+    for axis, findings in _by_axis(idle).items():
+        reasons = few(list(dict.fromkeys(map(reason, findings))))
+        messages[axis] = f"{axis}: {len(findings):,} comparisons prove nothing: {reasons}"
+    title = f"{case.name}: untested"
+    if case.result.outcome in ("untested", "error") or case.result.died:
+        answer = "a worker died" if case.result.died else case.headline
+        lines = (answer, *messages.values(), failures_text(case))
+        yield _command("warning", _location(case, ""), title, _joined(lines))
         return
-    for axis, said in told.items():
-        yield _command("warning", _place(case, axis), title, said)
+    for axis, message in messages.items():
+        yield _command("warning", _location(case, axis), title, message)
 
 
-def _by_axis(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(filter(None, lines))
+
+
+def _by_axis(findings: Sequence[Finding]) -> dict[Axis, list[Finding]]:
+    axes: dict[Axis, list[Finding]] = {}
     for finding in findings:
-        found.setdefault(finding.comparison.axis, []).append(finding)
-    return found
+        axes.setdefault(finding.comparison.axis, []).append(finding)
+    return axes
 
 
-def _place(case: CaseResult, axis: str) -> Place | None:
+def _location(case: CaseSummary, axis: str) -> Place | None:
     """Return where the case file speaks of an axis, or None where there is no file."""
-    file = case.case.file
-    return None if file.startswith("(") else case.case.places.get(axis, Place(file, 1, 1))
+    asked = case.result.case
+    return None if asked.built_in else asked.places.get(axis, Place(asked.file, 1, 1))
 
 
-def _command(kind: str, place: Place | None, title: str, message: str) -> str:
+def _command(kind: str, location: Place | None, title: str, message: str) -> str:
     properties = {"title": title}
-    if place is not None:
-        at = {"file": _relative(place.file), "line": str(place.line), "col": str(place.column)}
-        properties = {**at, **properties}
+    if location is not None:
+        line, column = str(location.line), str(location.column)
+        properties = {"file": _relative(location.file), "line": line, "col": column, **properties}
     inside = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {inside}::{_data(message)}"
 

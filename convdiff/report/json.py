@@ -13,15 +13,16 @@ from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.numerics.floats import hexes
 from convdiff.plan.cell import Cell, Failure
 from convdiff.report.numbers import shortest
+from convdiff.report.summary import Summary
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
 SCHEMA_VERSION = 1
 
 
-def render(result: Result) -> str:
+def render(summary: Summary) -> str:
     """Return the report as JSON text."""
-    return json.dumps(report(result), indent=2, allow_nan=False) + "\n"
+    return json.dumps(report(summary.result), indent=2, allow_nan=False) + "\n"
 
 
 def report(result: Result) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "allowed": finding.allowed,
         "order": finding.lock or None,
         "reason": comparison.reason,
-        "evidence": list(finding.evidence),
+        "evidence": [str(fact) for fact in finding.evidence],
         "fits": finding.fits,
         "elements": difference.elements if difference else 0,
         "differing": difference.differing if difference else 0,

@@ -14,10 +14,12 @@ from junitparser import Attr, Error, Failure, JUnitXml, Skipped, SystemOut, Test
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.plan.cell import Cell
-from convdiff.report import plain
-from convdiff.report.console.alike import stories
-from convdiff.report.console.headline import headline
-from convdiff.report.runtime_line import fingerprint
+from convdiff.report.detail import detail_of
+from convdiff.report.groups import stories
+from convdiff.report.headline import headline
+from convdiff.report.plain import ELEMENTS, advice_text, detail_text, failures_text
+from convdiff.report.sentences import few, reason
+from convdiff.report.summary import CaseSummary, Summary
 from convdiff.result import CaseResult, Result
 
 Kind = type[Failure] | type[Error] | type[Skipped]
@@ -41,10 +43,11 @@ class Suite(TestSuite):
             self.file = _clean(file)
 
 
-def render(result: Result) -> str:
+def render(summary: Summary) -> str:
     """Return the report as XML text."""
-    suites = [_case_suite(result, case) for case in result.cases]
-    if general := list(_general(result)):
+    suites = [_case_suite(case) for case in summary.cases]
+    general = list(_general(summary.result))
+    if general:
         suites.append(Suite(GENERAL))
         suites[-1].add_testcases(general)
     report = JUnitXml(GENERAL)
@@ -64,8 +67,8 @@ def _general(result: Result) -> Iterator[TestCase]:
         name = f"{missing.runtime.id} is required"
         yield _test(GENERAL, name, Error, "untested", missing.reason or "it is not there")
     if result.unclaimed:
-        said = f"no case claims {plain.few(result.unclaimed)}"
-        yield _test(GENERAL, "all of the baseline", Skipped, "unclaimed", said)
+        message = f"no case claims {few(result.unclaimed)}"
+        yield _test(GENERAL, "all of the baseline", Skipped, "unclaimed", message)
     if result.unrecorded:
         yield _test(GENERAL, "the recording", Error, "unrecorded", result.unrecorded)
     if result.interrupted:
@@ -74,60 +77,61 @@ def _general(result: Result) -> Iterator[TestCase]:
         yield _test(GENERAL, "the run", Error, "untested", "no case was run")
 
 
-def _case_suite(result: Result, case: CaseResult) -> TestSuite:
-    name, standings = case.case.name, plain.standings_of(result, case)
-    advice = "\n".join(filter(None, (*case.notes, plain.what_to_do(case))))
+def _case_suite(case: CaseSummary) -> TestSuite:
+    advice = "\n".join(filter(None, (*case.result.notes, advice_text(case))))
     tests = [
-        _test(name, standing.runtime.id, Skipped, "untested", standing.reason or "")
-        for standing in standings
-        if not standing.available
+        _test(case.name, runtime.id, Skipped, "untested", runtime.reason)
+        for runtime in case.runtimes
+        if not runtime.available
     ]
-    drifted = stories([finding for finding in case.findings if not finding.allowed])
-    detailed = {id(members[0]) for members in drifted[:DETAILS]}
-    for finding in case.findings:
-        evidence = plain.detail(case, finding) if id(finding) in detailed else ""
-        tests.append(_comparison(case, finding, evidence, advice))
+    drifting = stories(row for row in case.rows if not row.finding.allowed)
+    detailed = {id(group[0]) for group in drifting[:DETAILS]}
+    for row in case.rows:
+        detail = detail_of(case.result, row, ELEMENTS) if id(row) in detailed else None
+        evidence = reason(row.finding) if detail is None else detail_text(detail)
+        tests.append(_comparison(case, row.finding, evidence, advice))
     tests += _whole(case)
-    suite: TestSuite = Suite(name, case.case.file)
-    for standing in standings:
-        suite.add_property(_clean(standing.runtime.id), _clean(fingerprint(standing)))
+    suite: TestSuite = Suite(case.name, case.result.case.file)
+    for runtime in case.runtimes:
+        suite.add_property(_clean(runtime.id), _clean(runtime.text))
     suite.add_testcases(tests)
-    said = f"{case.outcome}: {headline(case)}\n{advice}".strip()
-    suite.append(SystemOut(_clean(said)))
+    answer = f"{case.result.outcome}: {case.headline}\n{advice}".strip()
+    suite.append(SystemOut(_clean(answer)))
     return suite
 
 
-def _comparison(case: CaseResult, finding: Finding, evidence: str, advice: str) -> TestCase:
-    name, test = case.case.name, _name(case, finding)
+def _comparison(case: CaseSummary, finding: Finding, evidence: str, advice: str) -> TestCase:
+    test = _name(case.result, finding)
     if not finding.allowed:
-        text = "\n\n".join(filter(None, (evidence or plain.reasons(finding), advice)))
-        return _test(name, test, Failure, finding.verdict, plain.sentence(case, [finding]), text)
+        text = "\n\n".join(filter(None, (evidence, advice)))
+        answer = headline(case.result, [finding])
+        return _test(case.name, test, Failure, finding.verdict, answer, text)
     if proves_nothing(finding):
-        return _test(name, test, Skipped, finding.verdict, plain.reasons(finding))
-    return _test(name, test)
+        return _test(case.name, test, Skipped, finding.verdict, reason(finding))
+    return _test(case.name, test)
 
 
-def _whole(case: CaseResult) -> Iterator[TestCase]:
+def _whole(case: CaseSummary) -> Iterator[TestCase]:
     """Yield a test for each thing that is to be said of a case, and not of a comparison."""
-    name = case.case.name
-    if case.interrupted:
-        far = f"{case.done:,} of {case.cells:,} cells were run"
-        yield _test(name, "all cells are run", Error, "interrupted", f"interrupted: {far}")
-    if case.unclaimed:
-        said = f"the case does not ask for {plain.few(case.unclaimed)}"
-        yield _test(name, "all of the baseline", Skipped, "unclaimed", said)
-    if case.failures:
-        harmless = case.outcome == "ok" and not case.died
-        text = plain.failures(case)
-        said = f"{len(case.failures):,} without: {case.failures[0].reason or 'no reason given'}"
-        yield _test(name, "every cell gives bits", Skipped if harmless else Error, "", said, text)
-    if case.died:
-        said = "a worker died, in a cell, a probe or an explanation"
-        yield _test(name, "no worker dies", Error, "died", said)
-    if case.outcome == "drift" and all(finding.allowed for finding in case.findings):
-        yield _test(name, "the case as a whole", Failure, "drift", headline(case))
-    elif case.outcome in ("untested", "error"):
-        yield _test(name, "the case as a whole", Error, case.outcome, headline(case))
+    name, result = case.name, case.result
+    if result.interrupted:
+        yield _test(name, "all cells are run", Error, "interrupted", case.progress)
+    if result.unclaimed:
+        message = f"the case does not ask for {few(result.unclaimed)}"
+        yield _test(name, "all of the baseline", Skipped, "unclaimed", message)
+    if result.failures:
+        harmless = result.outcome == "ok" and not result.died
+        first = result.failures[0].reason or "no reason given"
+        message = f"{len(result.failures):,} without: {first}"
+        kind: Kind = Skipped if harmless else Error
+        yield _test(name, "every cell gives bits", kind, "", message, failures_text(case))
+    if result.died:
+        message = "a worker died, in a cell, a probe or an explanation"
+        yield _test(name, "no worker dies", Error, "died", message)
+    if result.outcome == "drift" and all(finding.allowed for finding in result.findings):
+        yield _test(name, "the case as a whole", Failure, "drift", case.headline)
+    elif result.outcome in ("untested", "error"):
+        yield _test(name, "the case as a whole", Error, result.outcome, case.headline)
 
 
 def _name(case: CaseResult, finding: Finding) -> str:
@@ -135,9 +139,7 @@ def _name(case: CaseResult, finding: Finding) -> str:
     comparison = finding.comparison
     axis, cell = comparison.axis, comparison.candidate
     sides = f"{_side(cell, axis)} against {_side(comparison.baseline, axis)}"
-    shared = [f"T={cell.length}"] if axis != "length" else []
-    if axis != "length" and comparison.baseline.length != cell.length:
-        shared = [f"T={cell.length} against T={comparison.baseline.length}"]
+    shared = [] if axis == "length" else [_length(cell, comparison.baseline)]
     if axis != "batch" and (len(case.case.batches) > 1 or cell.batch > 1):
         shared.append(f"batch {cell.batch}")
     if AXES[axis].side is not None:
@@ -145,6 +147,11 @@ def _name(case: CaseResult, finding: Finding) -> str:
     if axis != "reference" and cell.is_reference:
         shared.append(cell.op)
     return ", ".join((f"{axis} {sides}", *shared))
+
+
+def _length(cell: Cell, baseline: Cell) -> str:
+    unlike = f" against T={baseline.length}" if baseline.length != cell.length else ""
+    return f"T={cell.length}{unlike}"
 
 
 def _side(cell: Cell, axis: Axis) -> str:

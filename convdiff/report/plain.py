@@ -1,98 +1,83 @@
-"""Parts of the console report as plain text, for the reports that other programs show."""
+"""Details, failures and advice as plain text, for reports that other programs show."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
-
-from convdiff.compare.difference import Elements
-from convdiff.diagnose.verdict import Finding
-from convdiff.report.console.headline import headline
-from convdiff.report.console.parts import print_detail, print_failures, print_what_to_do
-from convdiff.report.runtime_line import is_asked
-from convdiff.result import CaseResult, Result
-from convdiff.runtime.model import Standing
+from convdiff.report.detail import Detail
+from convdiff.report.elements import element_grid
+from convdiff.report.marks import Grid, Line
+from convdiff.report.summary import CaseSummary, advice_lines
 
 WIDTH = 100
-NAMED = 5
+"""Characters in a line."""
 ELEMENTS = 10
 """Worst elements of a comparison; --all finds more, for the console and the JSON report."""
+GAP = "  "
 
 
-def sentence(case: CaseResult, findings: Sequence[Finding]) -> str:
-    """Return the headline of some of a case's findings: verdict, size and proved cause."""
-    return headline(replace(case, findings=tuple(findings)))
-
-
-def detail(case: CaseResult, finding: Finding) -> str:
+def detail_text(detail: Detail) -> str:
     """Return a comparison's worst elements, why they differ, the orders, which side is right."""
-    few = shortened(finding)
-    return _plain(lambda console: print_detail(console, case, few))
+    lines = [f"{detail.title}  {detail.row.where}"]
+    if detail.elements:
+        lines += _grid(element_grid(detail.elements, detail.row.names))
+    if detail.left:
+        lines.append(f"  … and {detail.left:,} more elements differ; --all shows them")
+    return _text([*lines, *_hanging(detail.lines)])
 
 
-def failures(case: CaseResult) -> str:
+def failures_text(case: CaseSummary) -> str:
     """Return each reason for missing bits once, with the cells it cost."""
-    return _plain(lambda console: print_failures(console, case))
+    return _text(_hanging(case.failures))
 
 
-def what_to_do(case: CaseResult) -> str:
+def advice_text(case: CaseSummary) -> str:
     """Return safe lengths, remedies and the suggested expectation."""
-    return _plain(lambda console: print_what_to_do(console, case))
+    return _text(_hanging(list(advice_lines(case.advice, all_safe=False))))
 
 
-def shortened(finding: Finding) -> Finding:
-    """Return a finding with its worst elements only."""
-    comparison = finding.comparison
-    difference, exact = comparison.difference, comparison.exact
-    if difference is None or difference.worst is None or exact is None:
-        return finding
-    worst = difference.worst
-    few = Elements(
-        *(
-            column[:ELEMENTS]
-            for column in (worst.index, worst.baseline, worst.candidate, worst.delta, worst.ulp)
-        )
-    )
-    difference = replace(difference, worst=few)
-    return replace(
-        finding, comparison=replace(comparison, difference=difference, exact=exact[:ELEMENTS])
-    )
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out rows, the first column to the left and all others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        aligned = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+        lines.append(GAP.join([first.ljust(widths[0]), *aligned]).rstrip())
+    return lines
 
 
-def reasons(finding: Finding) -> str:
-    """Say why a comparison proves nothing."""
-    return finding.comparison.reason or "; ".join(finding.evidence) or finding.verdict
+def _grid(grid: Grid) -> list[str]:
+    rows = [tuple(span.text for span in row) for row in grid.rows]
+    return columns([grid.header, *rows])
 
 
-def few(names: Sequence[str]) -> str:
-    """Name some of many."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def _hanging(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield labels with what is said beside them, wrapped, its lines under each other."""
+    left = max((len(line.label.text) for line in lines), default=0)
+    for line in lines:
+        label = line.label.text
+        for text in _wrapped(line.text, WIDTH - left - len(GAP)):
+            yield f"{label:<{left}}{GAP}{text}"
+            label = ""
 
 
-def standings_of(result: Result, case: CaseResult) -> list[Standing]:
-    """Return the runtimes of a case, and those it names that are not there."""
-    return [
-        standing
-        for standing in result.standings
-        if standing.runtime in case.runtimes
-        or (not standing.available and is_asked(standing, case.case.devices))
-    ]
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield lines of whole words; a word that is longer than a line starts one and is cut."""
+    for paragraph in text.split("\n"):
+        begun = ""
+        for word in re.findall(r"\s*\S+\s*", paragraph):
+            if len(begun) + len(word.rstrip()) > width and (begun or len(word.rstrip()) > width):
+                if begun:
+                    yield begun
+                begun = word
+                while len(begun.rstrip()) > width:
+                    yield begun[:width]
+                    begun = begun[width:]
+            else:
+                begun += word
+        yield begun
 
 
-def _plain(print_to: Callable[[Console], None]) -> str:
-    buffer = io.StringIO()
-    print_to(
-        Console(
-            file=buffer,
-            width=WIDTH,
-            force_terminal=False,
-            color_system=None,
-            highlight=False,
-            emoji=False,
-        )
-    )
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).strip("\n")
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(line.rstrip() for line in lines).strip("\n")

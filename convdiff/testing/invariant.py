@@ -12,6 +12,8 @@ import numpy as np
 from convdiff.compare.difference import differs
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, ulps
+from convdiff.testing.drift import Drift
+from convdiff.testing.message import described
 
 Axis = Literal["length", "batch"]
 
@@ -65,32 +67,10 @@ def assert_invariant(
         larger, shown = part, max(shown, reach)
     subject.refuse_unstable(subject.size, whole)
     if drifts:
-        from convdiff.testing.message import described
-
         _fail(described(drifts, axis, subject.size, sizes, most))
     compared = whole[subject.upto(shown)]
     if not np.any((compared != 0) & np.isfinite(compared)):
         _fail("equal, but every output is zero, NaN or infinite: that proves little")
-
-
-@dataclass(frozen=True)
-class Drift:
-    """How the output at one size differs from the beginning of the whole's."""
-
-    size: int
-    elements: int
-    differing: int
-    largest: float
-    """max |Δ|; infinite where one side is not finite."""
-    ulp: int | None
-    """The most, where both sides are finite; None for integers, or where none are."""
-    index: Array
-    """(k, ndim) int64: positions of the worst elements, worst first."""
-    whole: Array
-    part: Array
-    """(k,): the values there."""
-    delta: Array
-    """(k,) float64: part − whole."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from convdiff.case.ranges import write_range
 from convdiff.numerics.floats import FORMATS, hexes, ulps
 from convdiff.report.numbers import count, decimal, delta
-
-if TYPE_CHECKING:
-    from convdiff.testing.invariant import Drift
+from convdiff.testing.drift import Drift
 
 Row = tuple[str, ...]
 

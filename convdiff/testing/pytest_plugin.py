@@ -46,14 +46,11 @@ class Cases:
     def __init__(self, config: pytest.Config) -> None:
         from convdiff.cli.options import Options
         from convdiff.cli.recordings import open_options_baseline
-        from convdiff.cli.run import command
         from convdiff.errors import UNTESTED, ConvdiffError
 
         pythons, baselines = (_paths(config, f"convdiff_{what}") for what in ("python", "baseline"))
-        words = [word for path in pythons for word in ("--python", path)]
-        words += [word for path in baselines for word in ("--baseline", path)]
-        given = command.make_context("run", words).params
-        self.options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
+        baseline = Path(baselines[0]) if baselines else None
+        self.options = Options(python=tuple(pythons), baseline=baseline)
         try:
             self.interpreters = self.options.interpreters()
             self.baseline = open_options_baseline(self.options)
@@ -126,17 +123,10 @@ class Cases:
     def _report(self, result: Result) -> str:
         """Return what `convdiff run` prints, with the reason first where nothing was tested."""
         from convdiff.cli.repeat import repeat_command
-        from convdiff.cli.screen import rendered
-        from convdiff.errors import DRIFT
-        from convdiff.report.console import print_run
+        from convdiff.testing.failure import failure_text
 
         again = [repeat_command(case, self.options, "run") for case in result.cases]
-        text = rendered(lambda console: print_run(console, result, again, show_all=False), "never")
-        if "\nagain: " not in text:
-            text += f"again: {again[0]}\n"
-        if result.exit_code != DRIFT:
-            text = f"could not test: {_reason(result)}\n\n{text}"
-        return text.rstrip()
+        return failure_text(result, again)
 
 
 class CaseFile(pytest.File):
@@ -189,21 +179,6 @@ def _paths(config: pytest.Config, name: str) -> list[str]:
         for word in ([found] if isinstance(found, str) else found)
         if word
     ]
-
-
-def _reason(result: Result) -> str:
-    """Say in a line why nothing can be said of the one case."""
-    from convdiff.report.plain import reasons
-
-    (case,) = result.cases
-    found = [f"{one.runtime.id} is required: {one.reason}" for one in result.missing_required]
-    found += [f"{failure.cell.runtime.id}: {failure.reason}" for failure in case.failures]
-    found += ["a worker died"] if case.died else []
-    found += [f"{one.runtime.id}: {one.reason}" for one in result.standings if not case.runtimes]
-    found += [reasons(one) for one in case.findings if one.verdict in ("untested", "mistrusted")]
-    locked = any(finding.lock == "unproved" for finding in case.findings)
-    found += ["the locked summation order is not proved"] if locked else []
-    return found[0] if found else "nothing was compared"
 
 
 def _silent(_what: str, _done: int, _of: int) -> None:

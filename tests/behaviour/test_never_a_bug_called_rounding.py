@@ -141,7 +141,7 @@ def test_rounded_inputs_are_precision_whichever_side(drawn, bits: int):
         finding = judged(conv, data, *sides)
         assert finding.verdict == "precision", finding.evidence
         assert not finding.allowed
-        assert f"keep {bits} of 23" in " ".join(finding.evidence)
+        assert f"keep {bits} of 23" in " ".join(map(str, finding.evidence))
 
 
 @TRIALS
@@ -163,4 +163,4 @@ def test_a_narrow_accumulator_is_precision(drawn):
         return
     finding = judged(conv, data, direct, half_accumulator)
     assert finding.verdict == "precision", finding.evidence
-    assert "accumulator" in " ".join(finding.evidence)
+    assert "accumulator" in " ".join(map(str, finding.evidence))

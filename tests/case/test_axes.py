@@ -21,7 +21,7 @@ def test_every_axis_has_a_row():
 @pytest.mark.parametrize("axis", AXES)
 def test_a_sentence_needs_no_more_than_its_axis_knows(axis: Axis):
     facts = AXES[axis]
-    known = {"baseline", "candidate"} | ({"values", "value"} if facts.value else set())
+    known = {"baseline", "candidate", "op"} | ({"values", "value"} if facts.value else set())
     needed = {name for _, name, _, _ in string.Formatter().parse(facts.drift) if name}
     assert needed <= known
 

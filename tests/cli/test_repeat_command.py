@@ -11,9 +11,10 @@ import pytest
 
 from convdiff.case.load import built_in_case
 from convdiff.case.override import vary
-from convdiff.cli.options import Options
+from convdiff.cli.options import Options, options_of
 from convdiff.cli.repeat import repeat_command
 from convdiff.cli.run import command as run
+from convdiff.report.formats import FORMATS
 from convdiff.result import CaseResult
 
 ODD = Path("my cases/it's $HOME; #1.yaml")
@@ -25,20 +26,20 @@ ASKED = [
     ["--vary", "TF_ENABLE_ONEDNN_OPTS=1,0", "--vary", "EMPTY=,a b"],
     ["--python", "/old env/bin/python", "--python", "this", "--strict"],
 ]
-NOT_REPEATED = {"lengths", "show_all", "timeout", "json", "color", "explain", "budget"}
+NOT_REPEATED = {"lengths", "timeout", "explain", "budget", "reports"}
 
 
 def parsed(words: list[str]) -> tuple[tuple[Path, ...], Options]:
     """Return the cases and options that `convdiff run WORDS` would get."""
     values = dict(run.make_context("run", words).params)
     cases = values.pop("cases")
-    return cases, Options(**{field.name: values[field.name] for field in fields(Options)})
+    return cases, options_of(values)
 
 
 @pytest.mark.parametrize("words", ASKED, ids=" ".join)
 def test_what_was_asked_is_asked_again(words: list[str]):
     _, options = parsed(words)
-    case = replace(vary(built_in_case(), batches=options.batch), file=str(ODD))
+    case = replace(vary(built_in_case(), batches=options.batch), file=str(ODD), built_in=False)
     result = CaseResult(case, "ok", (), (), (), None, (), ())
     line = repeat_command(result, options, "run")
     program, name, *again = shlex.split(line)
@@ -63,4 +64,6 @@ def test_the_options_of_the_two_commands_are_the_same():
     def options(command: click.Command) -> set[str]:
         return {p.name for p in command.params if isinstance(p, click.Option) and p.name}
 
-    assert options(run) == options(sweep) == {field.name for field in fields(Options)}
+    named = {field.name for field in fields(Options)} - {"reports"}
+    reports = {row.name for row in FORMATS} | {"color", "show_all"}
+    assert options(run) == options(sweep) == named | reports

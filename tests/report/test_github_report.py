@@ -50,7 +50,7 @@ def read(log: str) -> list[Annotation]:
 
 def annotations(result: Result) -> list[Annotation]:
     """Return a result's commands; there is nothing else in it."""
-    text = github.render(result)
+    text = github.render(made.summary_of(result))
     found = read(text)
     assert len(found) == len(text.splitlines())
     return found
@@ -187,6 +187,6 @@ def test_nothing_that_a_text_holds_makes_another_command():
     error = found[1]
     assert set(error.properties) == {"file", "line", "col", "title"}
     assert error.properties["title"].startswith(made.HOSTILE.rstrip("\u202e"))
-    text = github.render(made.nasty())
+    text = github.render(made.summary_of(made.nasty()))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800]", text)
     assert "%250A" in text

@@ -19,7 +19,8 @@ from program import Ran, convdiff
 
 from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Failure
-from convdiff.report import junit, plain
+from convdiff.report import junit
+from convdiff.report.plain import detail_text
 from convdiff.result import Result
 
 SCHEMA = etree.XMLSchema(file=str(Path(__file__).with_name("junit-10.xsd")))
@@ -109,7 +110,7 @@ def test_runtimes_are_properties_and_an_absent_one_is_skipped(suite: Any, report
 def test_notes_are_said(suite: Any):
     assert "drift: the bits change with the runtime" in suite.findtext("system-out")
     result = made.result_of(made.case_of([made.drifted()], notes=("another CPU",)))
-    root = parsed(junit.render(result))
+    root = parsed(junit.render(made.summary_of(result)))
     for said in (root.findtext(".//system-out"), root.findtext(".//failure")):
         assert "another CPU" in said.splitlines()
 
@@ -118,14 +119,14 @@ def test_notes_are_said(suite: Any):
 def test_what_exits_with_an_error_is_never_green(ending: str):
     result = made.ENDINGS[ending]
     assert result.exit_code != 0
-    assert bad(parsed(junit.render(result)))
+    assert bad(parsed(junit.render(made.summary_of(result))))
 
 
 @pytest.mark.parametrize("ending", made.FINE)
 def test_what_exits_with_0_is_never_red(ending: str):
     result = made.FINE[ending]
     assert result.exit_code == 0
-    assert not bad(parsed(junit.render(result)))
+    assert not bad(parsed(junit.render(made.summary_of(result))))
 
 
 FINDINGS = st.lists(
@@ -158,28 +159,30 @@ def test_green_is_exit_code_0_whatever_happens(
         missing_required=gone,
         signal=signal.SIGINT if interrupted else 0,
     )
-    assert (result.exit_code == 0) == (not bad(parsed(junit.render(result))))
+    assert (result.exit_code == 0) == (not bad(parsed(junit.render(made.summary_of(result)))))
 
 
 def test_a_changed_order_fails_though_the_bits_are_the_same():
-    (failure,) = parsed(junit.render(made.ENDINGS["a changed order"])).findall(".//failure")
+    (failure,) = parsed(junit.render(made.summary_of(made.ENDINGS["a changed order"]))).findall(
+        ".//failure"
+    )
     assert failure.get("type") == "same"
 
 
 @pytest.mark.parametrize("ending", ["cells without bits", "a worker died in a cell"])
 def test_a_cell_without_bits_is_an_error_with_the_reason(ending: str):
-    root = parsed(junit.render(made.ENDINGS[ending]))
+    root = parsed(junit.render(made.summary_of(made.ENDINGS[ending])))
     (error,) = root.findall(".//testcase[@name='every cell gives bits']/error")
     assert error.get("message") == "1 without: out of memory"
     assert "tensorflow:cpu[TF_X=1] conv2d T=7" in error.text
 
 
 def test_what_proves_nothing_is_skipped_with_the_reason():
-    root = parsed(junit.render(made.FINE["a side untested"]))
+    root = parsed(junit.render(made.summary_of(made.FINE["a side untested"])))
     (skipped,) = root.findall(".//skipped")
     assert skipped.get("message") == "the framework refused"
     lock = made.case_of([made.same(lock="unproved", evidence=("not proved",))])
-    (skipped,) = parsed(junit.render(made.result_of(lock))).findall(".//skipped")
+    (skipped,) = parsed(junit.render(made.summary_of(made.result_of(lock)))).findall(".//skipped")
     assert skipped.get("message") == "not proved"
 
 
@@ -192,11 +195,14 @@ def test_a_missing_framework_is_an_error(tmp_path: Path, bare_python: Path):
 
 def test_two_cases_of_one_name_stay_two_suites():
     result = made.result_of(made.case_of([made.same()]), made.case_of([made.drifted()]))
-    assert [suite.get("tests") for suite in parsed(junit.render(result))] == ["1", "1"]
+    assert [suite.get("tests") for suite in parsed(junit.render(made.summary_of(result)))] == [
+        "1",
+        "1",
+    ]
 
 
 def test_nothing_that_a_text_holds_breaks_the_xml():
-    root = parsed(junit.render(made.nasty()))
+    root = parsed(junit.render(made.summary_of(made.nasty())))
     assert root[0].get("name").startswith("a|b `c` ``` <img src=x>")
     assert "\x1b" not in root.findtext(".//failure")
 
@@ -204,16 +210,18 @@ def test_nothing_that_a_text_holds_breaks_the_xml():
 def test_the_parser_beneath_makes_no_difference(monkeypatch: pytest.MonkeyPatch):
     """The library writes with lxml where it is installed, and with Python's own where not."""
     results = [*made.ENDINGS.values(), *made.FINE.values()]
-    with_lxml = [junit.render(result) for result in results]
+    with_lxml = [junit.render(made.summary_of(result)) for result in results]
     monkeypatch.setattr("junitparser.junitparser.etree", ElementTree)
-    without = [junit.render(result) for result in (*results, made.nasty())]
+    without = [junit.render(made.summary_of(result)) for result in (*results, made.nasty())]
     for one, other in zip(with_lxml, without, strict=False):
         assert ElementTree.canonicalize(one) == ElementTree.canonicalize(other)
     parsed(without[-1])
 
 
 def test_the_library_reads_it_back():
-    report = junitparser.JUnitXml.fromstring(junit.render(made.ENDINGS["drift"]).encode())
+    report = junitparser.JUnitXml.fromstring(
+        junit.render(made.summary_of(made.ENDINGS["drift"])).encode()
+    )
     (suite,) = report
     assert [test.is_passed for test in suite] == [True, False]
 
@@ -226,10 +234,9 @@ def many(count: int) -> Result:
 def test_ten_thousand_comparisons_take_seconds(monkeypatch: pytest.MonkeyPatch):
     """Telling one in full takes 15 ms, so the largest are; the rest names its evidence."""
     told = []
-    detail = plain.detail
-    monkeypatch.setattr(plain, "detail", lambda *a: told.append(1) or detail(*a))
+    monkeypatch.setattr(junit, "detail_text", lambda one: told.append(1) or detail_text(one))
     start = time.monotonic()
-    root = parsed(junit.render(many(10_000)))
+    root = parsed(junit.render(made.summary_of(many(10_000))))
     assert time.monotonic() - start < 30
     assert len(told) == junit.DETAILS
     failures = root.findall(".//failure")
@@ -239,7 +246,7 @@ def test_ten_thousand_comparisons_take_seconds(monkeypatch: pytest.MonkeyPatch):
 
 def test_elements_are_the_worst_ones_however_many_were_asked_for():
     finding = made.drifted(elements=100)
-    root = parsed(junit.render(made.result_of(made.case_of([replace(finding)]))))
+    root = parsed(junit.render(made.summary_of(made.result_of(made.case_of([replace(finding)])))))
     lines = root.findtext(".//failure").splitlines()
     assert sum(line.startswith("0,0,") for line in lines) == 10
     assert any("90 more" in line for line in lines)

@@ -64,7 +64,7 @@ def headings(text: str) -> list[str]:
 
 
 def rendered(result: Result) -> str:
-    return markdown.render(result, ["convdiff run again"] * len(result.cases))
+    return markdown.render(made.summary_of(result))
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_nothing_that_a_text_holds_breaks_the_markdown():
 def test_a_fence_inside_a_fence_ends_nothing():
     """A file's name may hold whole lines, and so may the command that names it."""
     command = "convdiff run '\n```\n````\n# heading'"
-    text = markdown.render(made.ENDINGS["drift"], [command])
+    text = markdown.render(made.summary_of(made.ENDINGS["drift"], command))
     assert headings(text) == ["convdiff: DRIFT", "made"]
     assert blocks(text, "sh") == [f"{command}\n"]
 

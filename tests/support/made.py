@@ -19,6 +19,7 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.errors import Place
 from convdiff.plan.cell import Cell, Failure
+from convdiff.report.summary import Summary, summarise
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -71,7 +72,8 @@ def case_of(findings: Sequence[Finding], **changes: Any) -> CaseResult:
     failures = changes.get("failures", ())
     file = changes.pop("file", "made.yaml")
     places = {axis: Place(file, number, 3) for number, axis in enumerate((*AXES, "order"), 1)}
-    case = replace(built_in_case(), name=changes.pop("name", "made"), file=file, places=places)
+    named = {"name": changes.pop("name", "made"), "file": file, "places": places}
+    case = replace(built_in_case(), built_in=False, **named)
     made = CaseResult(
         case, outcome_of(findings, failures), RUNTIMES, tuple(findings), (), None, (), failures
     )
@@ -86,6 +88,11 @@ def result_of(*cases: CaseResult, **changes: Any) -> Result:
         for runtime in RUNTIMES
     )
     return replace(Result(standings, cases), **changes)
+
+
+def summary_of(result: Result, again: str = "convdiff run again") -> Summary:
+    """Return what reports are given of a result; every case is repeated with the same command."""
+    return summarise(result, [again] * len(result.cases))
 
 
 UNSTABLE = SafeLengths(RUNTIMES[0].id, 9, (9,), (7,), (), (7,), 3)

@@ -15,7 +15,7 @@ from convdiff.order.orders import Orders
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.tree import Tree
-from convdiff.report.console.parts import print_pairs
+from convdiff.report.console.style import print_pairs
 from convdiff.report.runtime_line import fingerprint
 
 DRAWN = 32

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from convdiff.diagnose.agreement import Agreement, Pair
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report.console import style
+from convdiff.report.console.style import MARKS
 from convdiff.report.numbers import count
 
 
@@ -37,5 +37,5 @@ def _cell(pair: Pair | None) -> Text:
     short = VERDICTS[pair.verdict].short or pair.verdict
     if pair.verdict == "rounding":
         short = count(pair.max_ulp)
-    text = Text(short, style=style.verdict_style(pair.verdict))
+    text = Text(short, style=MARKS[VERDICTS[pair.verdict].tone])
     return text if pair.allowed else text.append("!", style="bold red")

@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from convdiff.diagnose.verdict import Finding
-from convdiff.diagnose.verdicts import VERDICTS, Tone, Verdict
+from convdiff.report.marks import Grid, Line, Mark, Span, severity
+from convdiff.result import Outcome
 
-TONES: dict[Tone, str] = {
+MARKS: Mapping[Mark, str] = {
+    "": "",
     "good": "green",
     "calm": "cyan",
     "odd": "yellow",
     "erratic": "magenta",
     "grave": "bold red",
     "faint": "dim",
+    "strong": "bold",
+    "warning": "yellow",
+    "large": "red",
 }
-OUTCOMES = {
-    "ok": ("OK", "bold green"),
-    "drift": ("DRIFT", "bold red"),
-    "untested": ("UNTESTED", "bold yellow"),
-    "error": ("INTERRUPTED", "bold yellow"),
+OUTCOMES: Mapping[Outcome, str] = {
+    "ok": "bold green",
+    "drift": "bold red",
+    "untested": "bold yellow",
+    "error": "bold yellow",
 }
 HEAT = "▁▂▃▄▅▆▇█"
 
 
-def verdict(name: Verdict) -> Text:
-    """Return a verdict in its colour."""
-    return Text(name, style=verdict_style(name))
+def coloured(spans: Iterable[Span]) -> Text:
+    """Return marked text in its colours."""
+    spans = tuple(spans)
+    if len(spans) == 1:  # the whole text has the colour, and so has what fills its column
+        return Text(spans[0].text, style=MARKS[spans[0].mark])
+    return Text.assemble(*((span.text, MARKS[span.mark]) for span in spans))
 
 
-def verdict_style(name: Verdict) -> str:
-    """Return the colour of a verdict."""
-    return TONES[VERDICTS[name].tone]
+def ruling(spans: Sequence[Span]) -> Text:
+    """Return a verdict and its marks; what fills the column has the verdict's colour."""
+    text = coloured(spans[:1])
+    for span in spans[1:]:
+        text.append(span.text, style=MARKS[span.mark])
+    return text
 
 
-def ruling(finding: Finding) -> Text:
-    """Return a finding's verdict, marked where `expect` does not allow it."""
-    text = verdict(finding.verdict)
-    if finding.lock == "changed":
-        text.append(" ORDER", style="bold red")
-    return text if finding.allowed else text.append(" DRIFT", style="bold red")
+def print_lines(console: Console, lines: Iterable[Line]) -> None:
+    """Print labels with what is said beside them."""
+    print_pairs(console, [(coloured([line.label]), coloured(line.spans)) for line in lines])
 
 
-def severity(ulp: int) -> str:
-    """Return the colour of a difference of so many ulps."""
-    if ulp == 0:
-        return "dim"
-    return "cyan" if ulp <= 4 else "yellow" if ulp <= 256 else "red"
+def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
+    """Print pairs with the second column's lines under each other."""
+    if rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
+        for name, text in rows:
+            grid.add_row(name, text)
+        console.print(grid)
 
 
-def heat(columns: list[int], width: int) -> Text:
+def print_grid(console: Console, grid: Grid) -> None:
+    """Print a table of marked cells, the first column to the left."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
+    table.add_column(grid.header[0], no_wrap=True)
+    for name in grid.header[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*(coloured([cell]) for cell in row))
+    console.print(table)
+
+
+def heat(columns: Sequence[int], width: int) -> Text:
     """Draw ulps along the length, a character a position, several in one where space is short.
 
     A dot is equal bits; the bar's height is the logarithm of the ulps.
@@ -58,6 +84,9 @@ def heat(columns: list[int], width: int) -> Text:
     strip = Text()
     for start in range(0, len(columns), step):
         worst = max(columns[start : start + step])
-        level = min(len(HEAT) - 1, worst.bit_length() - 1) if worst else -1
-        strip.append(HEAT[level] if worst else "·", style=severity(worst))
+        strip.append(_bar(worst), style=MARKS[severity(worst)])
     return strip
+
+
+def _bar(ulp: int) -> str:
+    return HEAT[min(len(HEAT), ulp.bit_length()) - 1] if ulp else "·"

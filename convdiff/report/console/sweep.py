@@ -8,13 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convdiff.case.axes import AXES
-from convdiff.diagnose.verdict import Finding
-from convdiff.diagnose.verdicts import Verdict
-from convdiff.report.console import style, words
-from convdiff.report.console.alike import folded
+from convdiff.case.axes import AXES, Axis
+from convdiff.report.console import style
 from convdiff.report.console.grid import print_grid
-from convdiff.report.console.headline import worst_finding
 from convdiff.report.console.parts import (
     print_again,
     print_detail,
@@ -25,8 +21,12 @@ from convdiff.report.console.parts import (
     print_summary,
     print_what_to_do,
 )
-from convdiff.report.numbers import count as count_of
-from convdiff.result import CaseResult, Result
+from convdiff.report.detail import detail_of
+from convdiff.report.groups import Row, first
+from convdiff.report.marks import verdict_span
+from convdiff.report.numbers import count
+from convdiff.report.summary import CaseSummary, Summary
+from convdiff.report.sweep_rows import reference_line, sweep_rows, ulps_along
 
 ROWS = 40
 """Rows a table, unless all are asked for."""
@@ -34,101 +34,66 @@ STRIP = 28
 """Characters of a heat strip; a longer output has several positions in one."""
 
 
-def print_sweep(console: Console, result: Result, again: Sequence[str], *, show_all: bool) -> None:
+def print_sweep(console: Console, summary: Summary, *, show_all: bool) -> None:
     """Print each case: headline, runtimes, a table an axis, details of the worst, what to do."""
-    print_missing(console, result)
-    for case, command in zip(result.cases, again, strict=True):
+    print_missing(console, summary)
+    for case in summary.cases:
         print_headline(console, case)
-        print_runtimes(console, result, case)
-        axes = dict.fromkeys(f.comparison.axis for f in case.findings)
-        if case.agreement is not None:
-            print_grid(console, case.agreement)
-            axes = {axis: None for axis in axes if show_all or not AXES[axis].between_runtimes}
-        for axis in axes:
-            findings = [f for f in case.findings if f.comparison.axis == axis]
-            if axis == "reference":
-                _reference(console, case, findings)
-            else:
-                _table(console, case, findings, show_all=show_all)
-        worst = worst_finding(case)
-        if worst is not None and not worst.allowed:
-            print_detail(console, case, worst)
+        print_runtimes(console, case)
+        _axes(console, case, show_all=show_all)
+        if case.drifting is not None:
+            print_detail(console, detail_of(case.result, case.drifting))
         print_failures(console, case)
-        print_what_to_do(console, case, safe=True)
-        print_again(console, case, command)
-    print_summary(console, result)
+        print_what_to_do(console, case, all_safe=True)
+        print_again(console, case)
+    print_summary(console, summary)
 
 
-def _table(
-    console: Console, case: CaseResult, findings: Sequence[Finding], *, show_all: bool
-) -> None:
-    first = findings[0].comparison
-    console.print(Text.assemble((first.axis, "bold"), f", against {words.sides(first, case)[0]}"))
+def _axes(console: Console, case: CaseSummary, *, show_all: bool) -> None:
+    """Print the square of all pairs, where there is one, and the axes that it does not show."""
+    axes: dict[Axis, list[Row]] = {}
+    for row in case.rows:
+        axes.setdefault(row.finding.comparison.axis, []).append(row)
+    squared = case.result.agreement is not None
+    if case.result.agreement is not None:
+        print_grid(console, case.result.agreement)
+    for axis, rows in axes.items():
+        if axis == "reference":
+            _reference(console, case, rows)
+        elif show_all or not (squared and AXES[axis].between_runtimes):
+            _table(console, case, rows, show_all=show_all)
+
+
+def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all: bool) -> None:
+    axis = rows[0].finding.comparison.axis
+    console.print(Text.assemble((axis, "bold"), f", against {rows[0].baseline}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
-    groups = folded(case, findings)
-    for members in groups if show_all else groups[:ROWS]:
-        comparison = members[0].comparison
-        columns, ulp = _columns(members[0]), words.largest(comparison)[1]
-        strip = Text() if columns is None else style.heat(columns, STRIP)
-        table.add_row(
-            Text(_label(case, members)),
-            style.ruling(members[0]),
-            words.measured(comparison) if len(members) == 1 else "",
-            f"{ulp} ulp" if ulp else "",
-            strip,
-        )
+    some = first(sweep_rows(case.result, rows), None if show_all else ROWS)
+    for one in some.shown:
+        ruling = style.ruling(one.row.ruling)
+        strip = style.heat(one.columns, STRIP)
+        table.add_row(Text(one.label), ruling, one.measured, one.ulp, strip)
     console.print(table)
-    widest = max((len(c) for f in findings if (c := _columns(f)) is not None), default=0)
+    widest = max(len(ulps_along(row)) for row in rows)
     if widest > STRIP:
-        console.print(
-            Text(f"a character stands for up to {-(-widest // STRIP)} output positions", "dim")
-        )
-    if not show_all and len(groups) > ROWS:
-        console.print(f"… and {len(groups) - ROWS:,} more rows; --all shows them")
+        positions = -(-widest // STRIP)
+        console.print(Text(f"a character stands for up to {positions} output positions", "dim"))
+    if some.left:
+        console.print(f"… and {some.left:,} more rows; --all shows them")
     console.print()
 
 
-def _columns(finding: Finding) -> list[int] | None:
-    """Return the largest ulps at each position along the length, where anything differs."""
-    difference = finding.comparison.difference
-    if difference is None or difference.by_column is None:
-        return None
-    return [int(ulp) for ulp in difference.by_column]
-
-
-def _label(case: CaseResult, members: Sequence[Finding]) -> str:
-    comparison = members[0].comparison
-    cell, last = comparison.candidate, members[-1].comparison.candidate.length
-    parts = []
-    if comparison.axis == "length" or len(case.case.lengths) > 1:
-        span = f"…{last} ({len(members):,})" if len(members) > 1 else ""
-        parts.append(f"T={cell.length}{span}")
-    if comparison.axis == "batch" or len(case.case.batches) > 1:
-        parts.append(f"batch {cell.batch}")
-    if comparison.axis == "repeat":
-        parts.append(f"run {cell.repeat + 1}")
-    if len(case.runtimes) > 1:
-        parts.append(words.number(cell, case))
-    if cell.is_reference:
-        parts.append(cell.op)
-    return " ".join(parts)
-
-
-def _reference(console: Console, case: CaseResult, findings: Sequence[Finding]) -> None:
+def _reference(console: Console, case: CaseSummary, rows: Sequence[Row]) -> None:
     """Sum the comparisons with multiply + reduce_sum up in a line."""
-    kinds: dict[Verdict, int] = {}
-    for finding in findings:
-        kinds[finding.verdict] = kinds.get(finding.verdict, 0) + 1
-    most = max(
-        (f.comparison.difference.max_ulp for f in findings if f.comparison.difference), default=0
-    )
-    lengths = {finding.comparison.candidate.length for finding in findings}
+    reference, lengths = reference_line(rows), len(case.result.case.lengths)
     line = Text.assemble(("reference", "bold"), ", against multiply + reduce_sum: ")
-    for place, (kind, count) in enumerate(sorted(kinds.items())):
-        line.append(", " if place else "").append(f"{count:,} ").append(style.verdict(kind))
-    line.append(f"; at most {count_of(most)} ulp" if most else "")
-    if len(lengths) < len(case.case.lengths):
-        line.append(f" (at {len(lengths):,} of {len(case.case.lengths):,} lengths)")
+    for number, (verdict, how_many) in enumerate(reference.verdicts.items()):
+        line.append(", " if number else "").append(f"{how_many:,} ")
+        line.append(style.coloured([verdict_span(verdict)]))
+    if reference.max_ulp:
+        line.append(f"; at most {count(reference.max_ulp)} ulp")
+    if reference.lengths < lengths:
+        line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
     console.print(line.append("\n"))

@@ -1,17 +1,18 @@
-"""The proof on the console: cause, replays, the orders of both sides, where the sums part."""
+"""The proof in lines: cause, replays, the orders of both sides, where the sums part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from rich.text import Text
-
-from convdiff.diagnose.cause import Explanation, Parted, Side, SideOrder
+from convdiff.diagnose.cause import Explanation, Parted, SideOrder
+from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.verdict import Finding
+from convdiff.report.marks import Line, Span, line
 
 ORDERS = 3
 """Orders of one side that are written out."""
 TERMS = 6
+"""Terms of a sum that are written out."""
 LONG = 400
 """Characters of a notation; the JSON report has all of it."""
 
@@ -31,62 +32,63 @@ def sign(cause: str) -> str:
     return SIGNS.get(cause) or "; ".join(SIGNS.get(part, part) for part in cause.split("+"))
 
 
-def why_rows(finding: Finding, names: tuple[str, str]) -> list[tuple[Text, Text]]:
-    """Return (name, text) rows that say what was proved of a difference, and what was not.
+def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
+    """Yield what was proved of a difference, and what was not.
 
     names: what baseline and candidate are called in this comparison.
     """
     why = finding.why
     if why is None:
-        return [(Text("  cause"), Text(finding.unasked))] if finding.unasked else []
+        if finding.unasked:
+            yield line("  cause", finding.unasked)
+        return
+    yield line("  cause", *_cause(why))
     called: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
-    rows = [(Text("  cause"), _cause(why))]
     for side, name in called.items():
         orders = [order for order in why.orders if order.side == side]
         for order in orders[:ORDERS]:
-            rows.append((Text(f"  {name}"), _order(order, why)))
+            yield line(f"  {name}", *_order(order, why))
         if len(orders) > ORDERS:
             left = sum(order.elements for order in orders[ORDERS:])
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
-            rows.append((Text(f"  {name}"), Text(text)))
+            yield line(f"  {name}", text)
     if why.parted is not None:
-        rows.append((Text("  splits"), Text(_parted(why.parted, names))))
-    return rows
+        yield line("  splits", _parted(why.parted, names))
 
 
-def _cause(why: Explanation) -> Text:
+def _cause(why: Explanation) -> Iterator[str | Span]:
     reasons = "; ".join(dict.fromkeys(refusal.reason for refusal in why.refusals))
     if why.status == "unexplained":
-        return Text(f"unexplained{': ' + reasons if reasons else ''}")
-    text = Text.assemble(("proved" if why.status == "proved" else "partly proved", "bold"))
+        yield f"unexplained: {reasons}" if reasons else "unexplained"
+        return
+    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
     total = sum(why.causes.values()) + why.unexplained
     alone = len(why.causes) == 1 and not why.unexplained
-    said = [
-        f"{cause} ({sign(cause)})" + ("" if alone else f" in {elements:,} of {total:,}")
-        for cause, elements in why.causes.items()
-    ]
-    text.append(": " + "; ".join(said))
+    named = []
+    for cause, elements in why.causes.items():
+        share = "" if alone else f" in {elements:,} of {total:,}"
+        named.append(f"{cause} ({sign(cause)}){share}")
+    yield ": " + "; ".join(named)
     if why.unexplained:
-        text.append(f"; {why.unexplained:,} differing elements unexplained")
-        text.append(f" ({reasons})" if reasons else "")
-    return text
+        yield f"; {why.unexplained:,} differing elements unexplained"
+        yield f" ({reasons})" if reasons else ""
 
 
-def _order(order: SideOrder, why: Explanation) -> Text:
+def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     _, total = why.replayed[order.side]
     notation = order.notation if len(order.notation) <= LONG else order.notation[:LONG] + " …"
-    return Text.assemble(
+    return (
         f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
-        (notation, "bold"),
-        (f"\n{order.words}", "dim"),
+        Span(notation, "strong"),
+        Span(f"\n{order.words}", "faint"),
     )
 
 
 def _parted(parted: Parted, names: tuple[str, str]) -> str:
-    terms = parted.terms[:TERMS]
+    terms = " ".join(parted.terms[:TERMS])
     more = f" and {len(parted.terms) - TERMS} more" if len(parted.terms) > TERMS else ""
-    place = ",".join(map(str, parted.index))
+    index = ",".join(map(str, parted.index))
     return (
-        f"element {place}, the sum of {' '.join(terms)}{more}: "
+        f"element {index}, the sum of {terms}{more}: "
         f"{names[0]} {parted.baseline:.10g}, {names[1]} {parted.candidate:.10g}"
     )

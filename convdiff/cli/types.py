@@ -1,0 +1,106 @@
+"""What an option's value may be: a name for --help, and a function that parses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import click
+
+from convdiff.case.device import Device
+from convdiff.case.expect import WORDS, read_allowance
+from convdiff.case.model import Allowance
+from convdiff.case.ranges import parse_range
+from convdiff.runtime.matrix import split_spec
+from convdiff.runtime.model import Unnamed
+
+T = TypeVar("T")
+
+
+class Parsed(click.ParamType[Any], Generic[T]):
+    """A value that a function parses, which raises ValueError for what is none."""
+
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name, self.parse = name, parse
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> T:
+        """Parse a text; what is parsed already, as a default is, stays."""
+        if not isinstance(value, str):
+            parsed: T = value
+            return parsed
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _range(text: str) -> tuple[int, ...]:
+    numbers = parse_range(text)
+    if numbers[0] < 1:
+        raise ValueError("must be 1 or more")
+    return numbers
+
+
+def _variation(text: str) -> tuple[str, tuple[str, ...]]:
+    """Split a variable's name from its values."""
+    name, equals, values = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"{text!r}: write NAME=A,B with an environment variable's name")
+    return name, tuple(dict.fromkeys(values.split(",")))
+
+
+def _parts(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def _devices(text: str) -> tuple[Device, ...]:
+    return tuple(dict.fromkeys(map(Device.parse, _parts(text))))
+
+
+def _frameworks(text: str) -> tuple[str, ...]:
+    """Split frameworks, each with or without a device: torch:cpu+channels_last."""
+    specs = _parts(text)
+    for spec in specs:
+        if ":" in split_spec(spec)[0]:
+            raise ValueError(f"{spec!r}: unknown device; --kernel runs module:function")
+    return tuple(specs)
+
+
+def _kernel(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", text):
+        raise ValueError(f"{text!r} is not module:function")
+    if split_spec(text)[1] is not Unnamed.THE_CASES:
+        raise ValueError(f"{text!r}: a function can't be called like a device")
+    return text
+
+
+def _index(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
+        raise ValueError(f"{text!r} is not n,h,w,c")
+    return tuple(int(part) for part in parts)
+
+
+ALLOWANCES = "bitwise|ulps:N|rounding|anything"
+
+
+def _allowance(text: str) -> Allowance:
+    ulps = re.fullmatch(r"ulps:\s*(\d{1,18})", text)
+    if ulps is None and text not in WORDS:
+        raise ValueError(f"{text!r} is not one of {ALLOWANCES}")
+    return read_allowance(text if ulps is None else {"ulps": ulps[1]})
+
+
+RANGE = Parsed("RANGE", _range)
+"""Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
+VARIATION = Parsed("NAME=A,B", _variation)
+"""An environment variable and its values."""
+DEVICE = Parsed("DEVICE", Device.parse)
+DEVICES = Parsed("cpu,gpu", _devices)
+FRAMEWORKS = Parsed("NAME[:DEVICE]", _frameworks)
+KERNEL = Parsed("MODULE:FUNCTION", _kernel)
+INDEX = Parsed("N,H,W,C", _index)
+"""An element of an NHWC output."""
+ALLOWANCE = Parsed(ALLOWANCES, _allowance)
+"""What may differ, as a case file's `expect` says it, and ulps:N."""

@@ -1,0 +1,135 @@
+"""The answer in one sentence, and the finding that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.verdict import Finding, is_refused
+from convdiff.diagnose.verdicts import VERDICTS, gravity
+from convdiff.report.numbers import count
+from convdiff.report.sentences import short, sides
+from convdiff.result import CaseResult
+
+FEW_ULPS = 256
+"""Above, sums cancel to near zero, and ulps say little."""
+
+
+def worst_finding(findings: Sequence[Finding]) -> Finding | None:
+    """Return the finding that a headline is about: drift first, then gravity, then size."""
+    return max(filter(_tells, findings), key=_weight, default=None)
+
+
+def _tells(finding: Finding) -> bool:
+    return VERDICTS[finding.verdict].differs or finding.lock == "changed"
+
+
+def _weight(finding: Finding) -> tuple[bool, int, float]:
+    return not finding.allowed, gravity(finding.verdict), size(finding)
+
+
+def size(finding: Finding) -> float:
+    """Return the largest |Δ| of a finding, 0 where nothing was measured."""
+    difference = finding.comparison.difference
+    return difference.max_abs if difference else 0.0
+
+
+def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
+    """Return what some or all of a case's findings say: what drifted, or how each axis stands."""
+    worst = worst_finding(findings)
+    if worst is not None and not worst.allowed:
+        return _drift(case, worst, findings)
+    if any(safe.unstable for safe in case.safe_lengths):
+        return "the same cell gives other bits when it is run again on random inputs: unstable"
+    if not findings:
+        return "nothing was compared" + ("" if case.runtimes else ": no runtime is available")
+    refused = [finding for finding in findings if is_refused(finding)]
+    if refused:
+        return _refusal(case, refused, len(along(findings, "baseline")))
+    axes = dict.fromkeys(finding.comparison.axis for finding in findings)
+    return "; ".join(_axis(case, axis, along(findings, axis)) for axis in axes)
+
+
+def along(findings: Sequence[Finding], axis: Axis) -> list[Finding]:
+    """Return the findings along one axis."""
+    return [finding for finding in findings if finding.comparison.axis == axis]
+
+
+def _refusal(case: CaseResult, refused: Sequence[Finding], baselines: int) -> str:
+    reasons = dict.fromkeys(f.comparison.reason or str(f.evidence[0]) for f in refused)
+    name = sides(refused[0].comparison, case)[0]
+    many = f"{len(refused):,} of {baselines:,} cells"
+    return f"{many} can't be held against {name}: {'; '.join(reasons)}"
+
+
+def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str:
+    axis = worst.comparison.axis
+    all_drifted = [finding for finding in findings if not finding.allowed]
+    drifted = along(all_drifted, axis)
+    if worst.verdict == "same":
+        baseline = sides(worst.comparison, case)[0]
+        return f"the bits are those of {baseline}, but the summation order is locked and changed"
+    parts = [f"{_what_drifts(case, worst, drifted)}: {worst.verdict}"]
+    if worst.verdict == "rounding":
+        parts.append(_cause(drifted))
+    if worst.fits:
+        parts.append(worst.fits)
+    if any(finding.lock == "changed" for finding in drifted):
+        parts.append("and the locked summation order changed")
+    axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
+    also = [AXES[other].noun for other in axes if other != axis]
+    text = ", ".join(parts) + _size(drifted)
+    return text + (f"; also drift with {' and '.join(also)}" if also else "")
+
+
+def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
+    """Say what changes the bits, as the worst finding's axis says it."""
+    comparison, facts = worst.comparison, AXES[worst.comparison.axis]
+    baseline, candidate = sides(comparison, case)
+    named = {"baseline": baseline, "candidate": candidate, "op": comparison.candidate.op}
+    if facts.value is not None:
+        against = [f.comparison for f in drifted if f.comparison.baseline == comparison.baseline]
+        values = sorted({facts.value(one.candidate) for one in against})
+        named |= {"values": short(values), "value": str(facts.value(comparison.baseline))}
+    return facts.drift.format(**named)
+
+
+def _cause(findings: Sequence[Finding]) -> str:
+    """Name the causes that were proved, or say how far the proof goes."""
+    whys = [finding.why for finding in findings]
+    causes = sorted({cause for why in whys if why is not None for cause in why.causes})
+    if not causes:
+        return "unexplained"
+    proved = all(why is not None and why.status == "proved" for why in whys)
+    return f"{'proved' if proved else 'partly proved'}: {', '.join(causes)}"
+
+
+def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
+    """Say how the comparisons along one axis ended."""
+    verdicts = sorted({finding.verdict for finding in findings})
+    if verdicts == ["same"]:
+        return f"{axis}: bitwise equal{_by_chance(case, axis)}"
+    counted = []
+    for verdict in verdicts:
+        members = [finding for finding in findings if finding.verdict == verdict]
+        how_many = f"{len(members)} of {len(findings)} " if len(verdicts) > 1 else ""
+        counted.append(how_many + verdict + (_size(members) if verdict == "rounding" else ""))
+    return f"{axis}: {', '.join(counted)}"
+
+
+def _by_chance(case: CaseResult, axis: Axis) -> str:
+    """Say where lengths are equal on the case's own input, and not on random ones."""
+    unsafe = sorted({length for safe in case.safe_lengths for length in safe.unsafe})
+    if axis != "length" or not unsafe:
+        return ""
+    return f" on this input, but not on random ones (length {short(unsafe)})"
+
+
+def _size(findings: Sequence[Finding]) -> str:
+    """Say how large the differences are; ulps say little where sums cancel to near zero."""
+    measured = [f.comparison.difference for f in findings if f.comparison.difference]
+    if not measured:
+        return ""
+    ulp = max(difference.max_ulp for difference in measured)
+    text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"
+    return f", at most {count(ulp)} ulp{text}" if ulp <= FEW_ULPS else text

@@ -1,0 +1,62 @@
+"""Text with marks: what a report says, before a presenter colours, escapes or wraps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from convdiff.diagnose.verdicts import VERDICTS, Tone, Verdict
+
+Mark = Tone | Literal["", "strong", "warning", "large"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of text that is marked as a whole."""
+
+    text: str
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is said, and the label that stands before it."""
+
+    label: Span
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """What is said, without its marks."""
+        return "".join(span.text for span in self.spans)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: the first column to the left, the others to the right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Span, ...], ...]
+
+
+def line(label: str | Span, *parts: str | Span) -> Line:
+    """Make a line of texts and spans."""
+    return Line(_span(label), tuple(_span(part) for part in parts))
+
+
+def verdict_span(verdict: Verdict) -> Span:
+    """Return a verdict, marked by how grave it is."""
+    return Span(verdict, VERDICTS[verdict].tone)
+
+
+def severity(ulp: int) -> Mark:
+    """Return the mark of a difference of so many ulps."""
+    if ulp == 0:
+        return "faint"
+    if ulp <= 4:
+        return "calm"
+    return "odd" if ulp <= 256 else "large"
+
+
+def _span(part: str | Span) -> Span:
+    return part if isinstance(part, Span) else Span(part)

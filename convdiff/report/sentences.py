@@ -1,0 +1,169 @@
+"""Names and phrases that several reports use, made from a result's own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convdiff.case.axes import AXES
+from convdiff.case.ranges import write_range
+from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.evidence import Evidence
+from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.plan.cell import Cell
+from convdiff.report.numbers import count
+from convdiff.result import CaseResult
+
+NAMED = 5
+"""Names of a list that are written out."""
+RANGES = 8
+"""Ranges of whole numbers that are written out."""
+
+
+def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
+    """Name both sides by what tells them apart."""
+    return (
+        _of(comparison.baseline, comparison, case),
+        _of(comparison.candidate, comparison, case),
+    )
+
+
+def _of(cell: Cell, comparison: Comparison, case: CaseResult) -> str:
+    if comparison.axis == "baseline":
+        return _recorded(cell, comparison)
+    side = AXES[comparison.axis].side
+    return number(cell, case) if side is None else side(cell)
+
+
+def _recorded(cell: Cell, comparison: Comparison) -> str:
+    """Name a recording's side, or what was run now; with its length where they are unlike."""
+    name = cell.runtime.origin or "now"
+    unlike = comparison.baseline.length != comparison.candidate.length
+    return f"{name} T={cell.length}" if unlike else name
+
+
+def number(cell: Cell, case: CaseResult) -> str:
+    """Return a runtime's number in the report's list of runtimes."""
+    if cell.runtime not in case.runtimes:
+        return cell.runtime.origin
+    return f"#{case.runtimes.index(cell.runtime) + 1}"
+
+
+def context(comparison: Comparison, case: CaseResult) -> str:
+    """Name what both sides share, as far as the case has more than one of it."""
+    cell, axis, parts = comparison.candidate, comparison.axis, []
+    if axis != "length" and len(case.case.lengths) > 1:
+        parts.append(f"T={cell.length}")
+    if axis != "batch" and len(case.case.batches) > 1:
+        parts.append(f"batch {cell.batch}")
+    parts.append(_shared_runtime(comparison, case))
+    if axis != "reference" and cell.is_reference:
+        parts.append(cell.op)
+    return " ".join(filter(None, parts))
+
+
+def _shared_runtime(comparison: Comparison, case: CaseResult) -> str:
+    """Name the runtime of both sides, or both of two recordings, where there are others."""
+    if comparison.axis == "baseline" and comparison.baseline.runtime in case.runtimes:
+        if len(case.runtimes) <= 2:
+            return ""
+        candidate, baseline = comparison.candidate, comparison.baseline
+        return f"{number(candidate, case)} against {number(baseline, case)}"
+    if AXES[comparison.axis].between_runtimes or len(case.runtimes) < 2:
+        return ""
+    return number(comparison.candidate, case)
+
+
+def evidence(finding: Finding, names: tuple[str, str]) -> str:
+    """Say what a verdict rests on, with the sides called by these names."""
+    called = dict(zip(("baseline", "candidate"), names, strict=True))
+    return "; ".join(_fact(fact, called) for fact in finding.evidence)
+
+
+def _fact(fact: Evidence, called: dict[str, str]) -> str:
+    return fact if isinstance(fact, str) else f"{called[fact.side]}: {fact.fact}"
+
+
+def reason(finding: Finding) -> str:
+    """Say why a comparison proves nothing."""
+    listed = "; ".join(map(str, finding.evidence))
+    return finding.comparison.reason or listed or finding.verdict
+
+
+def nearer(comparison: Comparison, case: CaseResult) -> str:
+    """Say which side is closer to the correctly rounded result."""
+    nearness = comparison.nearness
+    if nearness is None:
+        return ""
+    baseline, candidate = sides(comparison, case)
+    errors = f"{baseline}: {nearness.baseline_abs:.3g}, {candidate}: {nearness.candidate_abs:.3g}"
+    if nearness.nearer == "neither":
+        return f"both; their largest errors are equal ({errors})"
+    name = baseline if nearness.nearer == "baseline" else candidate
+    return f"{name} is closer to the exact result (largest error: {errors})"
+
+
+def safe(lengths: SafeLengths) -> str:
+    """Say which lengths are safe, with the rule where there is one."""
+    if lengths.untested and not lengths.lengths[:-1] and not lengths.unsafe:
+        return f"untested against T={lengths.longest}"
+    if lengths.unstable:
+        listed = short(lengths.unstable)
+        return f"none can be named: length {listed} gives other bits each time"
+    untested = f"; untested: {short(lengths.untested)}" if lengths.untested else ""
+    return _agreeing(lengths) + _proved(lengths) + untested
+
+
+def _agreeing(lengths: SafeLengths) -> str:
+    tried = f"on this input and on {lengths.inputs} or more random ones"
+    if not lengths.unsafe:
+        return f"all lengths agree with T={lengths.longest} {tried}"
+    if len(lengths.lengths) == 1:
+        return f"none agrees with T={lengths.longest}"
+    listed = lengths.rule or short(lengths.lengths[:-1])
+    return f"{listed}: bit-identical to T={lengths.longest} {tried}"
+
+
+def _proved(lengths: SafeLengths) -> str:
+    if not lengths.proved:
+        return ""
+    every = len(lengths.proved) == len(lengths.lengths) - 1
+    return f"; proved safe by equal orders: {'all of them' if every else short(lengths.proved)}"
+
+
+def measured(comparison: Comparison) -> str:
+    """Say how many elements differ."""
+    difference = comparison.difference
+    if difference is None:
+        return "—"
+    if not difference.differing:
+        return f"0/{count(difference.elements)}"
+    return f"{count(difference.differing)}/{count(difference.elements)}"
+
+
+def largest(comparison: Comparison) -> tuple[str, str]:
+    """Return the largest difference and the largest distance in ulps."""
+    difference = comparison.difference
+    if difference is None or difference.worst is None:
+        return "", ""
+    return f"{float(difference.worst.delta[0]):+.2e}", count(difference.max_ulp)
+
+
+def short(values: Sequence[int]) -> str:
+    """Write whole numbers as ranges, cut where there are many."""
+    text = write_range(tuple(values))
+    parts = text.split(", ")
+    if len(parts) <= RANGES:
+        return text
+    return ", ".join(parts[: RANGES - 1]) + f", … {len(values)} in all"
+
+
+def few(names: Sequence[str], most: int = NAMED) -> str:
+    """Name some of many."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def plural(number: int, noun: str) -> str:
+    """Count things: 1 cell, 2 cells."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

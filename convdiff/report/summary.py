@@ -1,0 +1,204 @@
+"""What every report tells of a result, made once: plain data, no colours, no escapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from convdiff.case.axes import Axis
+from convdiff.case.model import Allowance
+from convdiff.plan.cell import Failure
+from convdiff.report import sentences
+from convdiff.report.groups import Row, row_of
+from convdiff.report.headline import headline, worst_finding
+from convdiff.report.marks import Line, Span, line
+from convdiff.report.runtime_line import fingerprint, is_asked
+from convdiff.result import CaseResult, Outcome, Result
+from convdiff.runtime.model import Standing
+
+OUTCOMES: Mapping[Outcome, str] = {
+    "ok": "OK",
+    "drift": "DRIFT",
+    "untested": "UNTESTED",
+    "error": "INTERRUPTED",
+}
+
+
+@dataclass(frozen=True)
+class RuntimeLine:
+    """A runtime of a case: what it is, or why it is not there."""
+
+    id: str
+    number: int
+    """In the case's list of runtimes, from 1; 0 where it has only one, or not this one."""
+    available: bool
+    text: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The id, after the number where there is one."""
+        return f"#{self.number} {self.id}" if self.number else self.id
+
+
+@dataclass(frozen=True)
+class SafeLine:
+    """Which lengths of a runtime are safe."""
+
+    runtime: str
+    number: int
+    """As in RuntimeLine."""
+    text: str
+    some_unsafe: bool
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a case."""
+
+    safe: tuple[SafeLine, ...]
+    remedies: tuple[str, ...]
+    expect: Mapping[Axis, str]
+    """What would pass on these bits, where that differs from what the case expects."""
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """What every report tells of a case."""
+
+    result: CaseResult
+    again: str
+    """The command that repeats its worst comparison."""
+    headline: str
+    worst: Row | None
+    """What the headline is about."""
+    rows: tuple[Row, ...]
+    """Its comparisons, in the plan's order."""
+    runtimes: tuple[RuntimeLine, ...]
+    failures: tuple[Line, ...]
+    """Each reason for missing bits once, with the cells that it cost."""
+    advice: Advice
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+        return self.result.case.name
+
+    @property
+    def drifting(self) -> Row | None:
+        """The worst comparison, where it is drift."""
+        return None if self.worst is None or self.worst.finding.allowed else self.worst
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether there is anything to run again."""
+        return self.worst is not None or self.result.outcome != "ok"
+
+    @property
+    def progress(self) -> str:
+        """How far an interrupted case came."""
+        return f"interrupted: {self.result.done:,} of {self.result.cells:,} cells were run"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What every report tells of a result."""
+
+    result: Result
+    cases: tuple[CaseSummary, ...]
+    missing: tuple[str, ...]
+    """Which required runtimes are not there, and why."""
+
+
+def summarise(result: Result, again: Sequence[str]) -> Summary:
+    """Return the summary of a result. again: the command that repeats each case."""
+    cases = zip(result.cases, again, strict=True)
+    missing = [f"{one.runtime.id} is required: {one.reason}" for one in result.missing_required]
+    return Summary(
+        result,
+        tuple(_case(result, case, command) for case, command in cases),
+        tuple(missing),
+    )
+
+
+def _case(result: Result, case: CaseResult, again: str) -> CaseSummary:
+    worst = worst_finding(case.findings)
+    return CaseSummary(
+        case,
+        again,
+        headline(case, case.findings),
+        None if worst is None else row_of(case, worst),
+        tuple(row_of(case, finding) for finding in case.findings),
+        tuple(_runtimes(result, case)),
+        tuple(_failures(case.failures)),
+        _advice(case),
+    )
+
+
+def _runtimes(result: Result, case: CaseResult) -> Iterator[RuntimeLine]:
+    """Yield the runtimes of a case, and those it asks for that are not there."""
+    numbers = _numbers(case)
+    for standing in result.standings:
+        missing = not standing.available and is_asked(standing, case.case.devices)
+        if standing.runtime in case.runtimes or missing:
+            yield _runtime(standing, numbers.get(standing.runtime.id, 0))
+
+
+def _runtime(standing: Standing, number: int) -> RuntimeLine:
+    text, reason = fingerprint(standing), standing.reason or ""
+    return RuntimeLine(standing.runtime.id, number, standing.available, text, reason)
+
+
+def _numbers(case: CaseResult) -> dict[str, int]:
+    """Return the number of each runtime by its id; none where there is only one."""
+    if len(case.runtimes) < 2:
+        return {}
+    return {runtime.id: number for number, runtime in enumerate(case.runtimes, 1)}
+
+
+def _failures(failures: Sequence[Failure]) -> Iterator[Line]:
+    reasons: dict[tuple[str, str], list[int]] = {}
+    for failure in failures:
+        where = f"{failure.cell.runtime.id} {failure.cell.op}"
+        reasons.setdefault((where, failure.reason or ""), []).append(failure.cell.length)
+    for (where, reason), cells in reasons.items():
+        lengths = sentences.short(sorted(set(cells)))
+        text = f"{where} T={lengths}, {sentences.plural(len(cells), 'cell')}: {reason}"
+        yield line(Span("untested", "warning"), text)
+
+
+def _advice(case: CaseResult) -> Advice:
+    numbers = _numbers(case)
+    safe = [
+        SafeLine(one.runtime, numbers.get(one.runtime, 0), sentences.safe(one), bool(one.unsafe))
+        for one in case.safe_lengths
+    ]
+    suggested = case.suggested_expect or {}
+    changed = {
+        axis: _written(allowance)
+        for axis, allowance in suggested.items()
+        if allowance != case.case.expect[axis]
+    }
+    return Advice(tuple(safe), case.remedies, changed)
+
+
+def _written(allowance: Allowance) -> str:
+    """Write an allowance as a case file has it."""
+    return f"{{ulps: {allowance.ulps}}}" if allowance.kind == "ulps" else allowance.kind
+
+
+def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
+    """Yield safe lengths, remedies and the suggested expectation.
+
+    all_safe: name the safe lengths even where all are.
+    """
+    for one in advice.safe:
+        if one.some_unsafe or all_safe:
+            where = f"#{one.number} " if one.number else ""
+            yield line(Span("safe lengths", "strong"), where + one.text)
+    for remedy in advice.remedies:
+        yield line(Span("usually equal with", "strong"), remedy)
+    if advice.expect:
+        inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
+        checked = Span("  (checked: passes on these bits)", "faint")
+        yield line(Span("or accept it", "strong"), f"expect: {{{inside}}}", checked)

@@ -1,0 +1,92 @@
+"""The rows of a sweep: what is compared along one axis, a row a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.plan.cell import Cell
+from convdiff.report import sentences
+from convdiff.report.groups import Group, Row, folded
+from convdiff.result import CaseResult
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """A value of an axis, or several whose bits are the same."""
+
+    label: str
+    row: Row
+    measured: str
+    ulp: str
+    columns: tuple[int, ...]
+    """The largest ulps at each position along the length; empty where nothing differs."""
+
+
+@dataclass(frozen=True)
+class ReferenceLine:
+    """The comparisons with multiply + reduce_sum, summed up."""
+
+    verdicts: Mapping[Verdict, int]
+    max_ulp: int
+    lengths: int
+    """How many lengths were compared."""
+
+
+def sweep_rows(case: CaseResult, rows: Sequence[Row]) -> list[SweepRow]:
+    """Return a row for each group of the comparisons along one axis."""
+    return [_sweep_row(case, group) for group in folded(case, rows)]
+
+
+def _sweep_row(case: CaseResult, group: Group) -> SweepRow:
+    row = group[0]
+    ulp = f"{row.ulp} ulp" if row.ulp else ""
+    measured = row.measured if len(group) == 1 else ""
+    return SweepRow(_label(case, group), row, measured, ulp, ulps_along(row))
+
+
+def ulps_along(row: Row) -> tuple[int, ...]:
+    """Return the largest ulps at each position along the length, where anything differs."""
+    difference = row.finding.comparison.difference
+    if difference is None or difference.by_column is None:
+        return ()
+    return tuple(int(ulp) for ulp in difference.by_column)
+
+
+def _label(case: CaseResult, group: Group) -> str:
+    comparison = group[0].finding.comparison
+    axis, cell = comparison.axis, comparison.candidate
+    parts = []
+    if axis == "length" or len(case.case.lengths) > 1:
+        parts.append(_lengths(cell, group))
+    if axis == "batch" or len(case.case.batches) > 1:
+        parts.append(f"batch {cell.batch}")
+    if axis == "repeat":
+        parts.append(f"run {cell.repeat + 1}")
+    if len(case.runtimes) > 1:
+        parts.append(sentences.number(cell, case))
+    if cell.is_reference:
+        parts.append(cell.op)
+    return " ".join(parts)
+
+
+def _lengths(cell: Cell, group: Group) -> str:
+    if len(group) == 1:
+        return f"T={cell.length}"
+    last = group[-1].finding.comparison.candidate.length
+    return f"T={cell.length}…{last} ({len(group):,})"
+
+
+def reference_line(rows: Sequence[Row]) -> ReferenceLine:
+    """Sum the comparisons with multiply + reduce_sum up."""
+    verdicts: dict[Verdict, int] = {}
+    lengths: set[int] = set()
+    max_ulp = 0
+    for row in rows:
+        comparison = row.finding.comparison
+        verdicts[row.finding.verdict] = verdicts.get(row.finding.verdict, 0) + 1
+        lengths.add(comparison.candidate.length)
+        if comparison.difference is not None:
+            max_ulp = max(max_ulp, comparison.difference.max_ulp)
+    return ReferenceLine(dict(sorted(verdicts.items())), max_ulp, len(lengths))
