@@ -177,7 +177,7 @@ def _small_outputs(plan: Plan, lab: Lab) -> Mapping[Cell, Array]:
     runtimes = list(plan.runtimes)
     for cell in sorted(plan.live, key=lambda c: (runtimes.index(c.runtime), c.op, c.length)):
         shape = plan.case.conv.output_shape(cell.batch, plan.case.height, cell.length)
-        if cell.trial or cell.repeat or np.prod(shape) > SMALL_OUTPUT:
+        if not cell.is_first_run or np.prod(shape) > SMALL_OUTPUT:
             continue
         output = lab.bits(cell)
         if not isinstance(output, NoBits):

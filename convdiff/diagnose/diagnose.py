@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,19 +57,21 @@ def unusual(comparison: Comparison) -> bool:
 def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
     questions = [c for c in comparisons if c.axis != "repeat" and (c.mismatch or _differs(c))]
-    wanted: dict[Cell, None] = {}
-    for comparison in filter(unusual, questions):
-        wanted.update(dict.fromkeys((comparison.baseline, comparison.candidate)))
+    wanted = dict.fromkeys(_sides(filter(unusual, questions)))
     sampled: dict[tuple[str, str], int] = {}
-    for comparison in sorted(questions, key=lambda c: -c.screen_ratio):
-        for cell in (comparison.baseline, comparison.candidate):
-            kind = (cell.runtime.id, cell.op)
-            enough = sampled.get(kind, 0) >= SAMPLED_SHAPES
-            if cell in wanted or enough or products(case, cell) > HEAVY:
-                continue
+    for cell in _sides(sorted(questions, key=lambda c: -c.screen_ratio)):
+        kind = (cell.runtime.id, cell.op)
+        enough = sampled.get(kind, 0) >= SAMPLED_SHAPES
+        if cell not in wanted and not enough and products(case, cell) <= HEAVY:
             sampled[kind] = sampled.get(kind, 0) + 1
             wanted[cell] = None
     return list(wanted)
+
+
+def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:
+    for comparison in comparisons:
+        yield comparison.baseline
+        yield comparison.candidate
 
 
 def _differs(comparison: Comparison) -> bool:
@@ -80,21 +82,29 @@ def _finding(
     case: Case, comparison: Comparison, probed: Behaviours, unstable: set[Cell], lab: Lab
 ) -> Finding:
     """Judge one comparison."""
-    sides = (comparison.baseline, comparison.candidate)
-    answers = [probed.get(cell) for cell in sides]
-    baseline, candidate = (a if isinstance(a, Behaviour) else UNKNOWN for a in answers)
+    answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
+    baseline, candidate = _known(answers[0]), _known(answers[1])
     fits = candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
-    noisy = not unstable.isdisjoint(sides)
+    noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
-    silent = any(isinstance(a, Behaviour) and a.traits is None for a in answers)
+    silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
         evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
-    if verdict == "rounding" and answers == [None, None]:
+    if verdict == "rounding" and answers == (None, None):
         evidence = (*evidence, "not probed itself: one of many cells")
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
     return replace(finding, allowed=accepts(finding, case.expect[comparison.axis]))
+
+
+def _known(answer: Behaviour | NotAsked | None) -> Behaviour:
+    return answer if isinstance(answer, Behaviour) else UNKNOWN
+
+
+def _is_silent(answer: Behaviour | NotAsked | None) -> bool:
+    """Return whether a runtime was probed and gave no answer."""
+    return isinstance(answer, Behaviour) and answer.traits is None
 
 
 def _fit_data(case: Case, comparison: Comparison, lab: Lab) -> str | None:

@@ -26,26 +26,33 @@ def stand(
     Waits for the frameworks to be imported. Raises NotPythonError.
     """
     for interpreter in interpreters:
-        found = pool.fingerprint(interpreter)
+        fingerprint = pool.fingerprint(interpreter)
         for wanted in dict.fromkeys([*interpreter.devices_of(devices), *required]):
-            if isinstance(found, NoBits):
-                reason = found.reason + remedy(interpreter, found)
+            if isinstance(fingerprint, NoBits):
+                reason = fingerprint.reason + remedy(interpreter, fingerprint)
                 yield Standing(Runtime(interpreter, wanted), False, reason)
-                continue
-            visible = _visible(wanted, found["devices"])
-            unmet = _unmet(interpreter, found)
-            absence = unmet or _absence(found, wanted, visible)
-            if absence:
-                runtime = Runtime(interpreter, wanted)
-                yield Standing(runtime, False, absence, found, unmet=unmet is not None)
-                continue
-            for device in visible:
-                yield Standing(Runtime(interpreter, device), True, None, found)
+            else:
+                yield from _devices(interpreter, fingerprint, wanted)
+
+
+def _devices(
+    interpreter: Interpreter, fingerprint: Mapping[str, Any], wanted: Device
+) -> Iterator[Standing]:
+    """Yield how each device stands that is asked for, of a framework that is there."""
+    visible = _visible(wanted, fingerprint["devices"])
+    unmet = _unmet(interpreter, fingerprint)
+    absence = unmet or _absence(fingerprint, wanted, visible)
+    if absence:
+        runtime = Runtime(interpreter, wanted)
+        yield Standing(runtime, False, absence, fingerprint, unmet=unmet is not None)
+        return
+    for device in visible:
+        yield Standing(Runtime(interpreter, device), True, None, fingerprint)
 
 
 def remedy(interpreter: Interpreter, failure: NoBits) -> str:
     """Return what to install, as a suffix, where the framework itself is not there."""
-    if "No module named" not in failure.reason or interpreter.framework not in FRAMEWORKS:
+    if not failure.absent or interpreter.framework not in FRAMEWORKS:
         return ""
     name = interpreter.framework
     package = name if name == "numpy" else f"'convdiff[{name}]'"
@@ -65,28 +72,30 @@ def _visible(wanted: Device, names: Sequence[str]) -> list[Device]:
     return visible
 
 
-def _absence(found: Mapping[str, Any], wanted: Device, visible: Sequence[Device]) -> str | None:
+def _absence(
+    fingerprint: Mapping[str, Any], wanted: Device, visible: Sequence[Device]
+) -> str | None:
     """Return why a device or a mode is not to be had."""
-    name = f"{found['framework']} {found['version']}"
-    if not visible and found.get("cuda") is None and wanted.kind == "gpu":
+    name = f"{fingerprint['framework']} {fingerprint['version']}"
+    if not visible and fingerprint.get("cuda") is None and wanted.kind == "gpu":
         return f"{name} is a CPU build and sees no {wanted.bare}"
     if not visible:
-        return f"{name} sees no {wanted.bare}; it has {', '.join(found['devices'])}"
-    unknown = [mode for mode in wanted.modes if mode not in found["modes"]]
+        return f"{name} sees no {wanted.bare}; it has {', '.join(fingerprint['devices'])}"
+    unknown = [mode for mode in wanted.modes if mode not in fingerprint["modes"]]
     if unknown:
-        known = ", ".join(found["modes"]) or "none"
+        known = ", ".join(fingerprint["modes"]) or "none"
         return f"{name} has no mode {unknown[0]!r} here; its modes are {known}"
     return None
 
 
-def _unmet(interpreter: Interpreter, found: Mapping[str, Any]) -> str | None:
+def _unmet(interpreter: Interpreter, fingerprint: Mapping[str, Any]) -> str | None:
     """Return which requirement the framework does not meet."""
     from packaging.requirements import Requirement
 
     for text in interpreter.requires:
         wanted = Requirement(text)
-        version = {"python": found["python"], "numpy": found["numpy"]}.get(
-            wanted.name, found["version"]
+        version = {"python": fingerprint["python"], "numpy": fingerprint["numpy"]}.get(
+            wanted.name, fingerprint["version"]
         )
         if not wanted.specifier.contains(str(version), prereleases=True):
             return f"requires {text}, and it is {wanted.name} {version}"

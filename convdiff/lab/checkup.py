@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from convdiff.runtime.model import Interpreter
 
 @dataclass(frozen=True)
 class Checkup:
-    """What was found, as (name, value) rows."""
+    """What an interpreter can do, as (name, value) rows."""
 
     usable: bool
     rows: tuple[tuple[str, str], ...]
@@ -22,31 +23,52 @@ class Checkup:
 
 def check(pool: Pool, interpreter: Interpreter) -> Checkup:
     """Ask one interpreter for its fingerprint, and oneDNN for the instruction set it chose."""
-    found = pool.fingerprint(interpreter)
-    if isinstance(found, NoBits):
-        return Checkup(False, (("absent", found.reason + remedy(interpreter, found)),))
-    settings = ", ".join(f"{name}={value}" for name, value in found["settings"].items())
-    build = [f"compiler {found['compiler']}", f"CUDA {found['cuda']}" if found["cuda"] else "CPU"]
-    rows = [
-        ("version", f"{found['version']} ({found['git']}; {', '.join(build)})"),
-        ("python", f"{found['python']}, NumPy {found['numpy']}, {found['mode']} mode"),
-        (
-            "devices",
-            ", ".join(f"{d} ({found['device_names'].get(d, '')})" for d in found["devices"]),
-        ),
-        ("processor", f"{found['cores']} cores, {' '.join(found['cpu_isa'])}"),
-        ("threads", str(found["threads"])),
-        ("oneDNN", _onednn(pool, interpreter, found)),
-        ("settings", settings or "none"),
-    ]
-    if found["isa_not_compiled_in"]:
-        rows.insert(4, ("unused", f"its own kernels lack {' '.join(found['isa_not_compiled_in'])}"))
-    return Checkup(True, tuple(rows))
+    fingerprint = pool.fingerprint(interpreter)
+    if isinstance(fingerprint, NoBits):
+        return Checkup(False, (("absent", fingerprint.reason + remedy(interpreter, fingerprint)),))
+    rows = [(name, describe(fingerprint)) for name, describe in ROWS.items()]
+    rows.insert(-1, ("oneDNN", _onednn(pool, interpreter, fingerprint)))
+    return Checkup(True, tuple((name, value) for name, value in rows if value))
 
 
-def _onednn(pool: Pool, interpreter: Interpreter, found: dict[str, Any]) -> str:
-    if not found["onednn"]:
-        return {None: "not in this version", False: "off"}[found["onednn"]]
+Says = dict[str, Any]
+"""What a framework says of itself."""
+
+
+def _version(says: Says) -> str:
+    platform = f"CUDA {says['cuda']}" if says["cuda"] else "CPU"
+    return f"{says['version']} ({says['git']}; compiler {says['compiler']}, {platform})"
+
+
+def _devices(says: Says) -> str:
+    names = says["device_names"]
+    return ", ".join(f"{device} ({names.get(device, '')})" for device in says["devices"])
+
+
+def _unused(says: Says) -> str:
+    missing = " ".join(says["isa_not_compiled_in"])
+    return f"its own kernels lack {missing}" if missing else ""
+
+
+def _settings(says: Says) -> str:
+    return ", ".join(f"{name}={value}" for name, value in says["settings"].items()) or "none"
+
+
+ROWS: dict[str, Callable[[Says], str]] = {
+    "version": _version,
+    "python": lambda says: f"{says['python']}, NumPy {says['numpy']}, {says['mode']} mode",
+    "devices": _devices,
+    "processor": lambda says: f"{says['cores']} cores, {' '.join(says['cpu_isa'])}",
+    "unused": _unused,
+    "threads": lambda says: str(says["threads"]),
+    "settings": _settings,
+}
+"""The rows of a checkup by name; one without text is left out."""
+
+
+def _onednn(pool: Pool, interpreter: Interpreter, fingerprint: dict[str, Any]) -> str:
+    if not fingerprint["onednn"]:
+        return {None: "not in this version", False: "off"}[fingerprint["onednn"]]
     import numpy as np
 
     talking = replace(interpreter, settings=(*interpreter.settings, ("ONEDNN_VERBOSE", "1")))
@@ -63,6 +85,6 @@ def _onednn(pool: Pool, interpreter: Interpreter, found: dict[str, Any]) -> str:
     job = Job(talking, conv, {"x": np.ones((1, 1, 1, 1), np.float32)}, [cell])
     for _ in pool.observe([job]):
         pass
-    said = re.findall(r"onednn_verbose.*?info,(?:oneDNN (v\S+)|cpu,isa:(.*))", pool.log(talking))
-    parts = [version or isa.strip() for version, isa in said]
+    lines = re.findall(r"onednn_verbose.*?info,(?:oneDNN (v\S+)|cpu,isa:(.*))", pool.log(talking))
+    parts = [version or isa.strip() for version, isa in lines]
     return "on, " + ", ".join(dict.fromkeys(parts)) if parts else "on"

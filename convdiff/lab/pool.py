@@ -220,7 +220,7 @@ class Pool:
             self._greeted.add(interpreter)
             header, _ = worker.receive()
             if "failed" in header:
-                return NoBits(str(header["failed"]))
+                return NoBits(str(header["failed"]), absent=bool(header.get("absent")))
             return dict(header["ready"])
         except WorkerGoneError as error:
             return self._gone(interpreter, error)

@@ -28,6 +28,11 @@ class Cell:
         return self.op == REFERENCE
 
     @property
+    def is_first_run(self) -> bool:
+        """Whether it is on the case's own input, for the first time."""
+        return not self.trial and not self.repeat
+
+    @property
     def recorded(self) -> bool:
         """Return whether its bits come from a recording, and nobody can be asked any more."""
         return bool(self.runtime.origin)
@@ -40,6 +45,8 @@ class NoBits:
     reason: str
     died: bool = False
     """The worker died of it, or of what came before; a framework's refusal is no death."""
+    absent: bool = False
+    """The framework, or a module that it needs, is not installed there."""
 
 
 @dataclass(frozen=True)

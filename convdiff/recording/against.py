@@ -34,6 +34,11 @@ class Held:
             return ()
         return tuple(entry.cell for entry in self.recorded.entries)
 
+    @property
+    def first_runs(self) -> tuple[Cell, ...]:
+        """Return the cells that it has, without their repeats."""
+        return tuple(cell for cell in self.cells if cell.is_first_run)
+
 
 def held_of(baseline: Baseline, name: str) -> Held:
     """Return what a baseline has of the case of this name. Raises RecordingError, OSError."""
@@ -53,32 +58,47 @@ def against(
 
     fingerprints: of the runtimes here. adding: what the baseline lacks is not complained of.
     """
-    recorded = held.recorded
-    known = {_coordinates(cell): cell for cell in held.cells if not cell.repeat}
-    pairs: list[Pair] = []
-    for cell in sorted(plan.cells, key=lambda cell: (cell.op, cell.length, cell.batch)):
-        if cell.trial or cell.repeat:
-            continue
-        other = known.pop(_coordinates(cell), None)
-        if other is not None and recorded is not None:
-            reason = unlike(
-                recorded.case, recorded.tensors, plan.case, tensors, cell.batch, cell.length
-            )
-            pairs.append(Pair("baseline", other, cell, reason or ""))
-        elif not adding:
-            pairs.append(Pair("baseline", _recorded(cell, held.file), cell, NO_ENTRY))
+    pairs = _pairs(plan, tensors, held)
     compared = [pair for pair in pairs if not pair.reason]
-    refused = [pair for pair in pairs if pair.reason]
+    refused = [pair for pair in pairs if pair.reason and not (adding and pair.reason == NO_ENTRY)]
     baselines = {pair.baseline for pair in compared}
     unstable = [pair for pair in repeats(held.cells) if pair.baseline in baselines]
-    here = {runtime.live_id for runtime in plan.runtimes}
     return replace(
         plan,
         cells=(*cells_of([*compared, *unstable]), *plan.cells),
         pairs=(*plan.pairs, *compared, *unstable, *refused),
-        notes=_notes(compared, recorded, fingerprints),
-        unclaimed=tuple(_named(cell) for at, cell in known.items() if at[0] in here),
+        notes=_notes(compared, held.recorded, fingerprints),
+        unclaimed=_unclaimed(plan, pairs, held),
     )
+
+
+def _pairs(plan: Plan, tensors: Tensors, held: Held) -> list[Pair]:
+    """Return each first run with its counterpart in the baseline, or why it has none."""
+    known = {_coordinates(cell): cell for cell in held.first_runs}
+    live = [cell for cell in plan.cells if cell.is_first_run]
+    live.sort(key=lambda cell: (cell.op, cell.length, cell.batch))
+    return [_pair(plan, tensors, cell, known.get(_coordinates(cell)), held) for cell in live]
+
+
+def _unclaimed(plan: Plan, pairs: Sequence[Pair], held: Held) -> tuple[str, ...]:
+    """Name the baseline's entries, of runtimes that are here, that no cell asks for any more."""
+    here = {runtime.live_id for runtime in plan.runtimes}
+    claimed = {_coordinates(pair.candidate) for pair in pairs}
+    names = []
+    for cell in held.first_runs:
+        if cell.runtime.live_id in here and _coordinates(cell) not in claimed:
+            names.append(_named(cell))
+    return tuple(names)
+
+
+def _pair(plan: Plan, tensors: Tensors, cell: Cell, other: Cell | None, held: Held) -> Pair:
+    """Return a cell's comparison with its counterpart in the baseline, where there is one."""
+    recorded = held.recorded
+    if other is None or recorded is None:
+        return Pair("baseline", _recorded(cell, held.file), cell, NO_ENTRY)
+    sizes = (cell.batch, cell.length)
+    reason = unlike(recorded.case, recorded.tensors, plan.case, tensors, *sizes)
+    return Pair("baseline", other, cell, reason or "")
 
 
 def repeats(cells: Sequence[Cell]) -> list[Pair]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.compare.difference import differs
-from convdiff.lab.lab import Lab, NotAsked
+from convdiff.lab.lab import Lab
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import HEAVY, is_light, products
 from convdiff.plan.plan import Plan
-from convdiff.recording.model import Entry, RecordedCase
+from convdiff.recording.model import Entry, RecordedCase, SavedOrders, SavedProbes
 from convdiff.recording.saved import saved_orders, saved_probes
 from convdiff.runtime.model import Runtime
 
@@ -26,11 +26,11 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
     Orders are those that were found, and of light cells as far as the budget goes; where the case
     locks them, of all. A repeat is kept where its bits differ from the first run's.
     """
-    case = plan.case
     cells = [cell for cell in plan.live if not cell.trial]
-    probed = set(_to_probe(plan, cells))
+    cells.sort(key=lambda cell: (cell.op, cell.length, cell.batch, cell.repeat))
+    probed = set(_to_probe(plan))
     entries, failed = [], []
-    for cell in sorted(cells, key=lambda c: (c.op, c.length, c.batch, c.repeat)):
+    for cell in cells:
         if cell not in lab.log.done or _repeats(cell, lab):
             continue
         output = lab.bits(cell)
@@ -39,18 +39,11 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
             continue
         behaviour = _behaviour(cell, lab, ask=cell in probed)
         orders = _orders(cell, lab, ask=_wants_orders(plan, cell))
-        entries.append(
-            Entry(
-                cell,
-                output,
-                None if behaviour is None else saved_probes(behaviour),
-                None if orders is None else saved_orders(orders),
-            )
-        )
-    used = {cell.runtime for cell in failed} | {entry.cell.runtime for entry in entries}
+        entries.append(Entry(cell, output, behaviour, orders))
+    used = {entry.cell.runtime for entry in entries} | {cell.runtime for cell in failed}
     fingerprints = {one: lab.fingerprints[one] for one in plan.runtimes if one in used}
-    tensors = lab.inputs(cells[0])
-    return RecordedCase(case, tensors, fingerprints, tuple(entries), tuple(failed))
+    tensors = lab.inputs(plan.live[0])
+    return RecordedCase(plan.case, tensors, fingerprints, tuple(entries), tuple(failed))
 
 
 def _wants_orders(plan: Plan, cell: Cell) -> bool:
@@ -59,14 +52,14 @@ def _wants_orders(plan: Plan, cell: Cell) -> bool:
     return not cell.repeat and (locked or is_light(plan.case, cell))
 
 
-def _behaviour(cell: Cell, lab: Lab, *, ask: bool) -> Behaviour | None:
+def _behaviour(cell: Cell, lab: Lab, *, ask: bool) -> SavedProbes | None:
     answer = lab.behaviour(cell) if ask else lab.known(cell).behaviour
-    return None if isinstance(answer, NotAsked) else answer
+    return saved_probes(answer) if isinstance(answer, Behaviour) else None
 
 
-def _orders(cell: Cell, lab: Lab, *, ask: bool) -> Orders | None:
+def _orders(cell: Cell, lab: Lab, *, ask: bool) -> SavedOrders | None:
     answer = lab.orders(cell) if ask else lab.known(cell).orders
-    return None if isinstance(answer, NotAsked) else answer
+    return saved_orders(answer) if isinstance(answer, Orders) else None
 
 
 def _repeats(cell: Cell, lab: Lab) -> bool:
@@ -79,11 +72,11 @@ def _repeats(cell: Cell, lab: Lab) -> bool:
     return first.shape == again.shape and not differs(first, again, strict=True).any()
 
 
-def _to_probe(plan: Plan, cells: list[Cell]) -> Iterator[Cell]:
+def _to_probe(plan: Plan) -> Iterator[Cell]:
     """Yield the cells whose traits a later comparison may want."""
     groups: dict[tuple[Runtime, str], list[Cell]] = {}
-    for cell in cells:
-        if not cell.repeat and products(plan.case, cell) <= HEAVY:
+    for cell in plan.live:
+        if cell.is_first_run and products(plan.case, cell) <= HEAVY:
             groups.setdefault((cell.runtime, cell.op), []).append(cell)
     for group in groups.values():
         yield from group if len(group) <= WIDE else (group[0], group[len(group) // 2], group[-1])

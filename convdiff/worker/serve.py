@@ -48,7 +48,7 @@ def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
         framework = _open(header["framework"], header.get("threads"))
         return framework, {"ready": framework.fingerprint()}
     except Exception as error:  # whatever an import does wrong is the answer
-        return None, {"failed": _reason(error)}
+        return None, {"failed": _reason(error), "absent": isinstance(error, ImportError)}
 
 
 def _open(name: str, threads: Any) -> Any:
