@@ -176,16 +176,24 @@ def test_no_worker_outlives_the_run(killed):
     assert gone(killed[2])
 
 
+ENDED = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
+
+
+@pytest.fixture(scope="module", params=list(ENDED), ids=lambda number: number.name)
+def ended_by(request: pytest.FixtureRequest) -> signal.Signals:
+    return signal.Signals(request.param)
+
+
 @pytest.fixture(scope="module")
 def interrupted(
-    runs_framework: None, tmp_path_factory: pytest.TempPathFactory
+    runs_framework: None, tmp_path_factory: pytest.TempPathFactory, ended_by: signal.Signals
 ) -> tuple[Ran, dict, list[int]]:
     folder = tmp_path_factory.mktemp("interrupted")
     path = folder / "report.json"
 
     def interrupt(pid: int) -> None:
         busy_worker(pid, 30_000_000)
-        os.kill(pid, signal.SIGINT)
+        os.kill(pid, ended_by)
 
     ran, workers = run_and(
         interrupt, "sweep", case_file(folder, LONG), "--lengths", "100..1000", "--json", path
@@ -193,14 +201,15 @@ def interrupted(
     return ran, json.loads(path.read_text()), workers
 
 
-def test_ctrl_c_ends_with_130_and_without_a_traceback(interrupted):
+def test_a_signal_ends_it_with_its_exit_code_and_without_a_traceback(interrupted, ended_by):
     ran, report, _ = interrupted
-    assert ran.code == report["exit_code"] == 130
-    assert ran.err.splitlines()[-1] == "convdiff: interrupted"
+    code, word = ENDED[ended_by]
+    assert ran.code == report["exit_code"] == code
+    assert ran.err.splitlines()[-1] == f"convdiff: {word}"
     assert "Traceback" not in ran.err
 
 
-def test_ctrl_c_shows_what_was_done(interrupted):
+def test_a_signal_shows_what_was_done(interrupted):
     ran, report, _ = interrupted
     cells = report["cases"][0]["cells"]
     assert 0 < cells["done"] < cells["asked"]
@@ -211,7 +220,7 @@ def test_ctrl_c_shows_what_was_done(interrupted):
     assert all(c["elements"] for c in comparisons)
 
 
-def test_ctrl_c_leaves_no_worker_behind(interrupted):
+def test_a_signal_leaves_no_worker_behind(interrupted):
     _, _, workers = interrupted
     assert workers
     assert gone(workers)
