@@ -27,6 +27,7 @@ help:
 	@echo "make soak      the soaks, whole: an hour or so"
 	@echo "make docs      what README.md and docs/ say is printed, written anew"
 	@echo "make check     ruff, mypy --strict, and how complex the code may be"
+	@echo "make coverage  which lines and branches of the parent process are reached; no gate"
 	@echo "make format    what make check asks of the layout, done"
 	@echo "make bench     how fast it is, as ratios"
 	@echo "make build     the wheel and the source archive, in dist/"
@@ -46,6 +47,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-check: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) install --constraint constraints.txt --editable '.[check]'
+	@touch $@
+
+$(VENV)/.installed-coverage: $(VENV)/.installed-test
+	@$(PIP) install --constraint constraints.txt --editable '.[$(FLAVOUR),test,coverage]'
 	@touch $@
 
 # Old TensorFlows, each in its own environment on Python 3.6. Without one, the tests on them skip.
@@ -103,6 +108,17 @@ check: $(VENV)/.installed-check
 format: $(VENV)/.installed-check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The tests that need no framework, and two runs that do.
+.PHONY: coverage
+coverage: $(VENV)/.installed-coverage
+	$(BIN)/coverage erase
+	-$(BIN)/coverage run -m pytest -q -n auto --dist loadfile -m "not framework and not slow and not soak"
+	-$(BIN)/coverage run -m convdiff sweep cases/variable_padding.yaml --lengths 7..20 >/dev/null
+	-$(BIN)/coverage run -m convdiff run cases/single_output.yaml \
+		--vary TF_ENABLE_ONEDNN_OPTS=1,0 >/dev/null
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python bench/bench.py
