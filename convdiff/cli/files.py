@@ -8,6 +8,7 @@ from pathlib import Path
 
 from convdiff.atomic import replacing
 from convdiff.errors import ConvdiffError
+from convdiff.report.formats import FORMATS
 
 
 def refuse_unwritable(files: Mapping[str, Path]) -> None:
@@ -19,7 +20,8 @@ def refuse_unwritable(files: Mapping[str, Path]) -> None:
     for option, path in files.items():
         folder = path.parent
         if path == Path("-"):
-            raise ConvdiffError(f"{option} -: only --json writes to stdout; name a file")
+            only = " and ".join(row.option for row in FORMATS if row.goes_to == "file or stdout")
+            raise ConvdiffError(f"{option} -: only {only} writes to stdout; name a file")
         if not folder.is_dir():
             raise ConvdiffError(f"{option} {path}: the folder {folder} does not exist")
         if not os.access(folder, os.W_OK):

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def refuse_options(options: Options, cases: Sequence[Case]) -> None:
     """Raise ConvdiffError before any work for what could not be recorded afterwards."""
-    changing = options.update_baseline or options.add_to_baseline
-    if changing and options.baseline is None:
+    if options.changes_baseline and options.baseline is None:
         raise ConvdiffError("--update-baseline and --add-to-baseline need --baseline FILE|FOLDER")
     if options.update_baseline and options.add_to_baseline:
         raise ConvdiffError("give --update-baseline or --add-to-baseline, not both")
@@ -34,15 +33,20 @@ def refuse_options(options: Options, cases: Sequence[Case]) -> None:
             f"two cases are called {twice[0]!r}: a recording tells them apart by 'name'"
         )
     if options.save is not None:
-        from convdiff.recording.files import refuse_suffix
-        from convdiff.recording.json_file import MOST_VALUES
+        _refuse_file(options.save, cases)
 
-        refuse_suffix(options.save)
-        values = sum(_outputs(case) for case in cases)
-        if options.save.suffix == ".json" and values > MOST_VALUES:
-            raise ConvdiffError(
-                f"--save {options.save}: {values:,} values are too many for .json; use .safetensors"
-            )
+
+def _refuse_file(path: Path, cases: Sequence[Case]) -> None:
+    """Raise ConvdiffError where a file's format does not hold so many values."""
+    from convdiff.recording.files import refuse_suffix
+    from convdiff.recording.json_file import MOST_VALUES
+
+    refuse_suffix(path)
+    values = sum(map(_outputs, cases))
+    if path.suffix == ".json" and values > MOST_VALUES:
+        raise ConvdiffError(
+            f"--save {path}: {values:,} values are too many for .json; use .safetensors"
+        )
 
 
 def _refuse_overwriting(options: Options) -> None:
@@ -65,8 +69,7 @@ def open_options_baseline(options: Options) -> Baseline | None:
         return None
     from convdiff.recording.baseline import open_baseline
 
-    making = options.update_baseline or options.add_to_baseline
-    return open_baseline(options.baseline, making=making)
+    return open_baseline(options.baseline, making=options.changes_baseline)
 
 
 def keep_observations(result: Result, options: Options, baseline: Baseline | None) -> Iterator[str]:
@@ -75,7 +78,7 @@ def keep_observations(result: Result, options: Options, baseline: Baseline | Non
     recorded = [case for case in recorded if case.entries]
     if options.save is not None:
         yield _saved(options.save, recorded)
-    if baseline is not None and (options.update_baseline or options.add_to_baseline):
+    if baseline is not None and options.changes_baseline:
         if result.interrupted:
             yield f"{baseline.path} is left as it was: interrupted"
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from convdiff.case.ranges import write_range
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
@@ -29,23 +30,32 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
 
 def _asked(options: Options) -> list[str]:
     """Return the options that say where and how the case is run."""
-    words: list[str] = []
+    framework = () if options.framework == DEFAULT_FRAMEWORK else options.framework or ()
+    words = []
     if options.threads:
         words += ["--threads", write_range(options.threads).replace(" ", "")]
-    if options.framework and options.framework != DEFAULT_FRAMEWORK:
-        words += ["--framework", ",".join(options.framework)]
-    if options.device:
-        words += ["--device", ",".join(map(str, options.device))]
-    several = {
+    words += _joined("--framework", framework)
+    words += _joined("--device", options.device or ())
+    for option, values in _repeated(options).items():
+        for value in values:
+            words += [option, value]
+    words += _joined("--require", options.require)
+    if options.baseline and not options.changes_baseline:
+        words += ["--baseline", str(options.baseline)]
+    words += ["--pairwise"] if options.pairwise else []
+    words += ["--strict"] if options.strict else []
+    return words
+
+
+def _joined(option: str, values: Sequence[object]) -> list[str]:
+    return [option, ",".join(map(str, values))] if values else []
+
+
+def _repeated(options: Options) -> dict[str, Sequence[str]]:
+    """Return the options that are given once a value."""
+    return {
         "--kernel": options.kernel,
         "--runtime": options.runtime,
         "--vary": [f"{name}={','.join(values)}" for name, values in options.vary],
         "--python": options.python,
     }
-    words += [word for option, values in several.items() for v in values for word in (option, v)]
-    if options.require:
-        words += ["--require", ",".join(map(str, options.require))]
-    if options.baseline and not (options.update_baseline or options.add_to_baseline):
-        words += ["--baseline", str(options.baseline)]
-    flags = {"--pairwise": options.pairwise, "--strict": options.strict}
-    return words + [flag for flag, given in flags.items() if given]

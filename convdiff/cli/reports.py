@@ -62,6 +62,9 @@ class Reports:
 
     def refuse(self, **others: Path | None) -> None:
         """Raise ConvdiffError before any work for files that can't be written, or are one."""
+        on_stdout = [row.option for row in FORMATS if self._is_on_stdout(row)]
+        if len(on_stdout) > 1:
+            raise ConvdiffError(f"{' and '.join(on_stdout)}: only one can have stdout")
         named = {f"--{option}": path for option, path in others.items() if path is not None}
         refuse_unwritable({**self.files, **named})
 

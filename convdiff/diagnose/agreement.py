@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from convdiff.diagnose.verdict import Finding
@@ -37,23 +37,30 @@ def agreement(runtimes: Sequence[Runtime], findings: Sequence[Finding]) -> Agree
 
     Counts the convolutions, not their manual references.
     """
-    place = {runtime: number for number, runtime in enumerate(runtimes)}
-    found: dict[tuple[int, int], list[Finding]] = {}
+    places = {runtime: number for number, runtime in enumerate(runtimes)}
+    members: dict[tuple[int, int], list[Finding]] = {}
     for finding in findings:
-        one, other = finding.comparison.baseline, finding.comparison.candidate
-        if one.runtime == other.runtime or one.is_reference or other.is_reference:
-            continue
-        if one.runtime in place and other.runtime in place:
-            i, j = sorted((place[one.runtime], place[other.runtime]))
-            found.setdefault((i, j), []).append(finding)
+        pair = _between(finding, places)
+        if pair is not None:
+            members.setdefault(pair, []).append(finding)
     count = len(runtimes)
-    if count < 2 or len(found) < count * (count - 1) // 2:
+    if count < 2 or len(members) < count * (count - 1) // 2:
         return None
-    pairs = {key: _pair(members) for key, members in found.items()}
+    pairs = {key: _pair(findings) for key, findings in members.items()}
     square = tuple(
         tuple(pairs.get((min(i, j), max(i, j))) for j in range(count)) for i in range(count)
     )
     return Agreement(tuple(runtimes), square, _groups(square))
+
+
+def _between(finding: Finding, places: Mapping[Runtime, int]) -> tuple[int, int] | None:
+    """Return which two runtimes' convolutions a finding compares, if it does so."""
+    one, other = finding.comparison.baseline, finding.comparison.candidate
+    known = one.runtime in places and other.runtime in places
+    if not known or one.runtime == other.runtime or one.is_reference or other.is_reference:
+        return None
+    i, j = sorted((places[one.runtime], places[other.runtime]))
+    return i, j
 
 
 def _pair(findings: Sequence[Finding]) -> Pair:

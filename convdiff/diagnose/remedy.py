@@ -3,8 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What usually helps where a verdict drifts along some axes."""
+
+    text: str
+    verdict: Verdict
+    axes: tuple[Axis, ...] = tuple(AXES)
+    needs_safe_length: bool = False
+
+
+REMEDIES = (
+    Remedy(
+        "full precision: NVIDIA_TF32_OVERRIDE=0, ONEDNN_DEFAULT_FPMATH_MODE=STRICT", "precision"
+    ),
+    Remedy(
+        "oneDNN (TF_ENABLE_ONEDNN_OPTS=1, TensorFlow 2.9 or later)",
+        "rounding",
+        ("length", "threads"),
+    ),
+    Remedy("inputs padded to a safe length", "rounding", ("length",), needs_safe_length=True),
+    Remedy(
+        "the same TF_ENABLE_ONEDNN_OPTS and version on both sides",
+        "rounding",
+        ("runtime", "baseline"),
+    ),
+)
 
 
 def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
@@ -12,21 +43,13 @@ def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
 
     safe: whether there is a length to pad to.
     """
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for finding in findings:
-        if finding.allowed:
+        interpreter = finding.comparison.candidate.runtime.interpreter
+        if finding.allowed or interpreter.framework != "tensorflow":
             continue
-        cell, axis = finding.comparison.candidate, finding.comparison.axis
-        if cell.runtime.interpreter.framework != "tensorflow":
-            continue
-        if finding.verdict == "precision":
-            found["full precision: NVIDIA_TF32_OVERRIDE=0, ONEDNN_DEFAULT_FPMATH_MODE=STRICT"] = (
-                None
-            )
-        elif finding.verdict == "rounding" and axis in ("length", "threads"):
-            found["oneDNN (TF_ENABLE_ONEDNN_OPTS=1, TensorFlow 2.9 or later)"] = None
-            if axis == "length" and safe:
-                found["inputs padded to a safe length"] = None
-        elif finding.verdict == "rounding" and axis in ("runtime", "baseline"):
-            found["the same TF_ENABLE_ONEDNN_OPTS and version on both sides"] = None
-    return list(found)
+        for remedy in REMEDIES:
+            fits = remedy.verdict == finding.verdict and finding.comparison.axis in remedy.axes
+            if fits and (safe or not remedy.needs_safe_length):
+                texts[remedy.text] = None
+    return list(texts)

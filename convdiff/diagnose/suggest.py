@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from convdiff.case.axes import AXES, Axis
+from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
 from convdiff.diagnose.verdict import Finding, accepts, largest_ulp
 
@@ -21,17 +21,21 @@ def suggest(
     is checked against every finding before it is returned.
     """
     drifted = [finding for finding in findings if not finding.allowed]
-    if not drifted or any(
-        finding.verdict != "rounding" or finding.lock == "changed" for finding in drifted
-    ):
+    if not drifted or not all(map(_is_mere_rounding, drifted)):
         return None
     suggestion = dict(expect)
-    for axis in AXES:
-        differing = [f for f in findings if f.comparison.axis == axis and f.verdict == "rounding"]
-        if any(not finding.allowed for finding in differing):
-            most = max(largest_ulp(finding.comparison) for finding in differing)
-            suggestion[axis] = (
-                Allowance("ulps", most) if most <= FEW_ULPS else Allowance("rounding")
-            )
+    for axis in dict.fromkeys(finding.comparison.axis for finding in drifted):
+        along = [finding for finding in findings if finding.comparison.axis == axis]
+        suggestion[axis] = _tightest(along)
     passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in findings)
     return suggestion if passes else None
+
+
+def _is_mere_rounding(finding: Finding) -> bool:
+    return finding.verdict == "rounding" and finding.lock != "changed"
+
+
+def _tightest(findings: Sequence[Finding]) -> Allowance:
+    """Return what allows the rounding among the findings along one axis."""
+    most = max(largest_ulp(one.comparison) for one in findings if one.verdict == "rounding")
+    return Allowance("ulps", most) if most <= FEW_ULPS else Allowance("rounding")

@@ -195,19 +195,24 @@ def outcome_of(
 
     Neither is a convolution that gave no bits, nor the reference compared with itself.
     """
-    if any(not finding.allowed for finding in findings):
+    if not all(finding.allowed for finding in findings):
         return "drift"
-    compared = any(
-        not (f.comparison.baseline.is_reference and f.comparison.candidate.is_reference)
-        and not VERDICTS[f.verdict].proves_nothing
-        for f in findings
-    )
-    refused = any(is_refused(finding) for finding in findings)
+    compared = any(map(_is_telling, findings))
+    refused = any(map(is_refused, findings))
     failed = any(not failure.cell.is_reference and not failure.cell.trial for failure in failures)
-    held = [
-        f
-        for f in findings
-        if f.comparison.axis == "baseline" and not f.comparison.candidate.is_reference
-    ]
-    hollow = bool(held) and all(f.verdict == "mistrusted" for f in held)
-    return "ok" if compared and not failed and not refused and not hollow else "untested"
+    fine = compared and not refused and not failed and not _is_hollow(findings)
+    return "ok" if fine else "untested"
+
+
+def _is_telling(finding: Finding) -> bool:
+    """Return whether a convolution was compared, and to some effect."""
+    comparison = finding.comparison
+    references = comparison.baseline.is_reference and comparison.candidate.is_reference
+    return not references and not VERDICTS[finding.verdict].proves_nothing
+
+
+def _is_hollow(findings: Sequence[Finding]) -> bool:
+    """Return whether all that was held against a recording is equal, and constant."""
+    held = [finding for finding in findings if finding.comparison.axis == "baseline"]
+    verdicts = {one.verdict for one in held if not one.comparison.candidate.is_reference}
+    return verdicts == {"mistrusted"}

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from convdiff.case.arrays import digest
+from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
-from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders
+from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders, SavedProbes
 from convdiff.report.numbers import decimal
 from convdiff.report.runtime_line import fingerprint
 from convdiff.runtime.model import Runtime, Standing
@@ -60,12 +61,23 @@ def _entry(entry: Entry, *, show_all: bool, runtimes: list[Runtime]) -> Iterator
     yield f"  {cell.op} T={cell.length} batch {cell.batch}{again}{where}"
     yield f"    {_x(output.shape)} NHWC, sha256 {digest(output)[:SHORT]}"
     if entry.probes is not None:
-        found = [f"{name}: {text}" for name, text in sorted(entry.probes.traits.items())]
-        found += [f"fits: {entry.probes.fits}"] if entry.probes.fits else []
-        found += ["no answer"] if entry.probes.silent else []
-        yield f"    probes  {'; '.join(found) or 'clean'}"
+        yield f"    probes  {_probes(entry.probes)}"
     if entry.orders is not None:
         yield from _orders(entry.orders)
+    yield from _values(output, show_all=show_all)
+
+
+def _probes(probes: SavedProbes) -> str:
+    facts = [f"{name}: {text}" for name, text in sorted(probes.traits.items())]
+    if probes.fits:
+        facts.append(f"fits: {probes.fits}")
+    if probes.silent:
+        facts.append("no answer")
+    return "; ".join(facts) or "clean"
+
+
+def _values(output: Array, *, show_all: bool) -> Iterator[str]:
+    """Yield a line a value of an NHWC output: its index, in decimal and in hexadecimal."""
     flat = output.reshape(-1)
     shown = flat if show_all else flat[:MOST]
     with np.errstate(invalid="ignore"):  # a signalling NaN

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from convdiff.diagnose.cause import Explanation, Parted, SideOrder
 from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.verdict import Finding
+from convdiff.order.counterfactual import Cause
 from convdiff.report.marks import Line, Span, line
 
 ORDERS = 3
@@ -27,9 +28,9 @@ SIGNS = {
 }
 
 
-def sign(cause: str) -> str:
-    """Say what a cause is; a joined one is the sum of its parts."""
-    return SIGNS.get(cause) or "; ".join(SIGNS.get(part, part) for part in cause.split("+"))
+def sign(cause: Cause) -> str:
+    """Say what a cause is; one that has no sentence of its own is the sum of its parts."""
+    return SIGNS.get(cause) or "; ".join(SIGNS[part.value] for part in cause.parts)
 
 
 def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
