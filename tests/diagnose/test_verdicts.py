@@ -8,7 +8,7 @@ import pytest
 
 from convdiff.case.model import Allowance
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity, permits
-from convdiff.report.console import style
+from convdiff.report.console.style import MARKS
 
 
 def test_every_verdict_has_a_row_and_the_gravest_is_first():
@@ -26,4 +26,4 @@ def test_what_proves_nothing_and_what_is_equal_is_no_drift(verdict: Verdict):
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_every_verdict_has_a_colour(verdict: Verdict):
-    assert style.verdict(verdict).style
+    assert MARKS[VERDICTS[verdict].tone]
