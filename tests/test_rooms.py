@@ -38,7 +38,7 @@ ROOMS = (
 """From the ground up: a room knows those before it. `convdiff` is the package's `__init__`."""
 
 UP = {
-    "convdiff.recording.codec -> convdiff",
+    "convdiff.recording.encode -> convdiff",
     "convdiff.report.json -> convdiff",
     "convdiff.testing.pytest_plugin -> convdiff.cli.options",
     "convdiff.testing.pytest_plugin -> convdiff.cli.recordings",

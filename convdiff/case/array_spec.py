@@ -6,106 +6,98 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
+from convdiff.case.keys import KINDS, Array, ArrayKeys
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
-from convdiff.case.schema import KINDS
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError
 
-Raw = dict[str, Any]
 Key = tuple[str | int, ...]
+Shape = tuple[int, ...]
 
 
-def read_shape(
-    source: Source, key: Key, value: list[Any] | Raw, folder: Path
-) -> tuple[int, ...] | None:
+def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | None:
     """Return the shape that the file gives this array, or None where it leaves it open."""
-    if isinstance(value, list):
-        return _literal(source, key, value)[0]
-    if "shape" in value:
-        return _shape(value)
-    if "file" in value:
-        return read_array(source, key, value, folder, None).shape
-    return None
+    if isinstance(value, ArrayKeys) and value.file is None:
+        return value.shape
+    return read_array(source, key, value, folder, None).shape
 
 
 def read_array(
-    source: Source,
-    key: Key,
-    value: list[Any] | Raw,
-    folder: Path,
-    shape: tuple[int, ...] | None,
+    source: Source, key: Key, value: Array, folder: Path, shape: Shape | None
 ) -> ArraySpec:
     """Check one array and return how it is made; `shape` serves where the file gives none."""
-    place = source.place(key)
     if isinstance(value, list):
         own_shape, numbers = _literal(source, key, value)
-        return ArraySpec("values", own_shape, tuple(numbers), place=place)
-    kinds = [kind for kind in KINDS if kind in value]
+        return ArraySpec("values", own_shape, tuple(numbers), place=source.place(key))
+    given = source.value[key[0]]
+    kinds = [kind for kind in KINDS if kind in given]
     if len(kinds) != 1:
-        found = " and ".join(kinds) if kinds else "none"
+        found = " and ".join(kinds) or "none"
         _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")
-    kind = kinds[0]
-    if kind == "file":
-        return _file(source, key, value, folder)
-    own = _shape(value) if "shape" in value else shape
+    if value.file is not None:
+        return _file(source, key, value, value.file, folder)
+    own = value.shape or shape
     if own is None:
-        _fail(source, key, f"{key[0]!r} needs a 'shape' with {kind!r}")
-    parameter = value[kind]
-    values = tuple(parameter) if isinstance(parameter, list) else (float(parameter),)
-    if kind in ("uniform", "integers") and values[0] > values[1]:
-        _fail(source, (*key, kind), f"{kind!r} counts down: {list(values)}")
-    if kind == "uniform" and not math.isfinite(values[1] - values[0]):
-        _fail(source, (*key, kind), f"{kind!r} is wider than float64 reaches: {list(values)}")
-    if kind == "delta":
-        values = (float(_delta(source, key, parameter, own)),)
+        _fail(source, key, f"{key[0]!r} needs a 'shape' with {kinds[0]!r}")
+    parameters = _parameters(source, key, kinds[0], value, own)
     return ArraySpec(
-        kind, own, values, seed=int(value.get("seed", 0)), scale=_scale(value), place=place
+        kinds[0], own, parameters, seed=value.seed, scale=value.scale, place=source.place(key)
     )
 
 
-def _shape(value: Raw) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in value["shape"])
+def _parameters(
+    source: Source, key: Key, kind: str, value: ArrayKeys, shape: Shape
+) -> tuple[float, ...]:
+    """Return the numbers that a generator takes, checked."""
+    if value.delta is not None:
+        return (float(_delta(source, key, value.delta, shape)),)
+    interval = value.uniform or value.integers
+    if interval is None:
+        return (float(getattr(value, kind)),)
+    low, high = interval
+    if low > high:
+        _fail(source, (*key, kind), f"{kind!r} counts down: {[low, high]}")
+    if not math.isfinite(float(high) - float(low)):
+        _fail(source, (*key, kind), f"{kind!r} is wider than float64 reaches: {[low, high]}")
+    return low, high
 
 
-def _scale(value: Raw) -> float:
-    return float(value.get("scale", 1.0))
-
-
-def _delta(source: Source, key: Key, index: float | list[int], shape: tuple[int, ...]) -> int:
+def _delta(source: Source, key: Key, index: int | tuple[int, ...], shape: Shape) -> int:
     """Return the flat position of the element that is 1."""
-    if not isinstance(index, list):
+    if isinstance(index, int):
         if index >= math.prod(shape):
             _fail(source, (*key, "delta"), f"delta {index} is outside of shape {list(shape)}")
-        return int(index)
-    if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
-        _fail(source, (*key, "delta"), f"delta {index} is no index into shape {list(shape)}")
+        return index
+    inside = len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True))
+    if not inside:
+        text = f"delta {list(index)} is no index into shape {list(shape)}"
+        _fail(source, (*key, "delta"), text)
     flat = 0
     for i, n in zip(index, shape, strict=True):
-        flat = flat * n + int(i)
+        flat = flat * n + i
     return flat
 
 
-def _file(source: Source, key: Key, value: Raw, folder: Path) -> ArraySpec:
+def _file(source: Source, key: Key, value: ArrayKeys, text: str, folder: Path) -> ArraySpec:
     place = source.place((*key, "file"))
-    if "shape" in value:
+    if value.shape is not None:
         _fail(source, (*key, "shape"), "a 'file' brings its own shape")
-    name, _, member = str(value["file"]).partition("#")
+    name, _, member = text.partition("#")
     path = folder / name
-    root = folder.resolve()
     try:
-        inside = path.resolve().is_relative_to(root)
+        inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):
         raise CaseError(place, f"{name!r} cannot be resolved") from None
     if not inside:
         raise CaseError(place, f"{name!r} leads out of the case file's folder")
     shape = array_shape(path, member or None, place)
     return ArraySpec(
-        "file", shape, file=path, member=member or None, scale=_scale(value), place=place
+        "file", shape, file=path, member=member or None, scale=value.scale, place=place
     )
 
 
-def _literal(source: Source, key: Key, value: list[Any]) -> tuple[tuple[int, ...], list[float]]:
+def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[float]]:
     """Return the shape and the numbers of a nested list, row by row."""
     shape: list[int] = []
     level: Any = value

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from convdiff.case.forms import As, Pattern
+
 Kind = Literal["cpu", "gpu"]
 
 PATTERN = r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$"
-"""What `Device.parse` reads; JSON Schemas have it too."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,7 @@ class Device:
     def covers(self, visible: Device) -> bool:
         """Return whether a device that a framework sees is one of those that this asks for."""
         return visible.kind == self.kind and self.index in (None, visible.index)
+
+
+DEVICE = As(Pattern(PATTERN, "cpu, gpu or gpu:N, with modes as in cpu+xla"), Device.parse)
+"""As files name it."""

@@ -1,38 +1,65 @@
-"""`expect` as a case file writes it, and as the program holds it."""
+"""`expect` as case files and recordings write it: what may differ along each axis."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.forms import As, Either, Whole, Words
 from convdiff.case.model import DEFAULT_EXPECT, Allowance
+from convdiff.case.record import Key, Record
 
-Raw = Mapping[str, Any]
-WORDS = ("bitwise", "rounding", "anything")
-
-
-def read_expect(raw: Raw) -> tuple[dict[Axis, Allowance], bool]:
-    """Return what may differ along each axis, and whether the summation order is locked."""
-    given: dict[Axis, Allowance] = {axis: read_allowance(raw[axis]) for axis in AXES if axis in raw}
-    return {**DEFAULT_EXPECT, **given}, raw.get("order") == "locked"
+LOCKED, UNLOCKED = "locked", "anything"
 
 
-def write_expect(expect: Mapping[Axis, Allowance], *, lock_order: bool) -> dict[str, Any]:
-    """Return what `read_expect` reads."""
-    said: dict[str, Any] = {axis: write_allowance(expect[axis]) for axis in expect}
-    return {**said, "order": "locked"} if lock_order else said
+@dataclass(frozen=True)
+class Expectation:
+    """What may differ along each axis, and whether the summation order may."""
+
+    axes: Mapping[Axis, Allowance]
+    lock_order: bool = False
 
 
-def read_allowance(value: Any) -> Allowance:
-    """Return the allowance of a word or of {ulps: n}. Raises ValueError where it is neither."""
-    if isinstance(value, Mapping):
-        return Allowance("ulps", int(value["ulps"]))
-    if value not in WORDS:
-        raise ValueError(f"{value!r} is not one of {', '.join(WORDS)} or {{ulps: n}}")
-    return Allowance(value)
+EXPECTED = Expectation(DEFAULT_EXPECT)
+"""Where a file says nothing."""
 
 
 def write_allowance(allowance: Allowance) -> str | dict[str, int]:
-    """Return what `read_allowance` reads."""
+    """Return what `ALLOWANCE` reads."""
     return {"ulps": allowance.ulps} if allowance.kind == "ulps" else allowance.kind
+
+
+def _made(order: str = UNLOCKED, **given: Allowance) -> Expectation:
+    axes: dict[Axis, Allowance] = {axis: given.get(axis, DEFAULT_EXPECT[axis]) for axis in AXES}
+    return Expectation(axes, order == LOCKED)
+
+
+ULPS = Record({"ulps": Key(Whole(0, 2**53))}, lambda ulps: Allowance("ulps", ulps))
+ALLOWANCE = Either(As(Words("bitwise", "rounding", "anything"), Allowance), ULPS)
+_ORDER = {
+    "default": UNLOCKED,
+    "description": "locked: a summation order other than the baseline's is drift",
+}
+
+
+class _Expect(Record[Expectation]):
+    """Every axis is written, also where it expects what it would by default."""
+
+    def write(self, value: Expectation) -> dict[str, Any]:
+        """See Form."""
+        plain: dict[str, Any] = {axis: write_allowance(one) for axis, one in value.axes.items()}
+        return {**plain, "order": LOCKED} if value.lock_order else plain
+
+
+EXPECTATION = _Expect(
+    {
+        **{
+            axis: Key(ALLOWANCE, optional=True, about={"default": facts.expect})
+            for axis, facts in AXES.items()
+        },
+        "order": Key(Words(LOCKED, UNLOCKED), optional=True, about=_ORDER),
+    },
+    _made,
+)

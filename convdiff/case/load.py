@@ -10,15 +10,11 @@ from typing import Any, NoReturn
 from convdiff.case.array_spec import read_array, read_shape
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
-from convdiff.case.expect import read_expect
+from convdiff.case.forms import MisfitError, UnknownKeyError, shown
+from convdiff.case.keys import CASE, CaseKeys
 from convdiff.case.model import ArraySpec, Case, Convolution
-from convdiff.case.ranges import LONGEST, parse_range
-from convdiff.case.schema_errors import check
 from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, Place
-
-Raw = dict[str, Any]
-"""A case file's mapping, known to keep the schema."""
 
 BUILT_IN = "variable-padding"
 
@@ -49,58 +45,58 @@ def find_cases(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
+def check(source: Source) -> CaseKeys:
+    """Return a file's keys. Raises CaseError at the place of what is not as it must be."""
+    if not isinstance(source.value, dict):
+        found = shown(source.value)
+        raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
+    try:
+        return CASE.read(source.value)
+    except UnknownKeyError as error:
+        raise CaseError(source.place((*error.path, "<key>")), str(error)) from None
+    except MisfitError as error:
+        raise CaseError(source.place(error.path), str(error)) from None
+
+
 def _build(source: Source, folder: Path, stem: str) -> Case:
-    raw = check(source)
+    keys = check(source)
     for key in ("name", "source"):
-        if not str(raw.get(key, "")).isprintable():
+        if not (getattr(keys, key) or "").isprintable():
             _fail(source, (key,), f"{key!r} holds control characters")
-    conv, filter_spec = _convolution(source, raw, folder)
-    lengths, input_spec = _input(source, raw, folder, conv)
-    bias = None
-    if "bias" in raw:
-        bias = read_array(source, ("bias",), raw["bias"], folder, (conv.channels_out,))
-        if bias.shape != (conv.channels_out,):
-            _fail(
-                source,
-                ("bias",),
-                f"bias has shape {_x(bias.shape)}, but the filter has "
-                f"{conv.channels_out} output channel(s); give {conv.channels_out} value(s)",
-            )
-    batches = _whole_numbers(source, ("batch",), raw.get("batch", 1))
-    devices = _devices(source, raw)
-    expect, lock_order = read_expect(raw.get("expect", {}))
+    conv, filter_spec = _convolution(source, keys, folder)
+    lengths, input_spec = _input(source, keys, folder, conv)
     return Case(
-        name=raw.get("name", stem),
+        name=keys.name or stem,
         file=source.file,
         conv=conv,
         filter=filter_spec,
-        bias=bias,
+        bias=_bias(source, keys, folder, conv),
         input=input_spec,
         height=input_spec.shape[1],
         lengths=lengths,
-        batches=batches,
-        devices=devices,
-        repeat=int(raw.get("repeat", 1)),
-        source=raw.get("source"),
-        expect=expect,
-        lock_order=lock_order,
-        places={axis: _place(source, raw, axis) for axis in (*AXES, "order")},
+        batches=keys.batch,
+        devices=_devices(source, keys),
+        repeat=keys.repeat,
+        source=keys.source,
+        expect=keys.expect.axes,
+        lock_order=keys.expect.lock_order,
+        places={axis: _place(source, axis) for axis in (*AXES, "order")},
     )
 
 
 _VALUES = {"length": "lengths", "device": "devices"}
 
 
-def _place(source: Source, raw: Raw, axis: str) -> Place:
+def _place(source: Source, axis: str) -> Place:
     """Return where the file speaks of an axis: what it expects, else its values, else its start."""
-    if axis in raw.get("expect", {}):
+    if axis in source.value.get("expect", {}):
         return source.place(("expect", axis))
     key = _VALUES.get(axis, axis)
-    return source.place((key,)) if key in raw else Place(source.file, 1, 1)
+    return source.place((key,)) if key in source.value else Place(source.file, 1, 1)
 
 
-def _convolution(source: Source, raw: Raw, folder: Path) -> tuple[Convolution, ArraySpec]:
-    spec = read_array(source, ("filter",), raw["filter"], folder, None)
+def _convolution(source: Source, keys: CaseKeys, folder: Path) -> tuple[Convolution, ArraySpec]:
+    spec = read_array(source, ("filter",), keys.filter, folder, None)
     shape = spec.shape
     if len(shape) == 1:
         shape = (1, shape[0], 1, 1)
@@ -109,7 +105,7 @@ def _convolution(source: Source, raw: Raw, folder: Path) -> tuple[Convolution, A
     if len(shape) != 4:
         _fail(source, ("filter",), f"filter has shape {_x(shape)}; expected HWIO, 4 numbers")
     kh, kw, per_group, channels_out = shape
-    groups = int(raw.get("groups", 1))
+    groups = keys.groups
     if channels_out % groups:
         _fail(
             source,
@@ -120,98 +116,90 @@ def _convolution(source: Source, raw: Raw, folder: Path) -> tuple[Convolution, A
         kernel=(kh, kw),
         channels_in=per_group * groups,
         channels_out=channels_out,
-        strides=_pair(raw.get("strides", 1)),
-        dilations=_pair(raw.get("dilations", 1)),
+        strides=keys.strides,
+        dilations=keys.dilations,
         groups=groups,
-        dtype=raw.get("dtype", "float32"),
+        dtype=keys.dtype,
     )
-    channels = raw.get("channels", conv.channels_in)
-    if channels != conv.channels_in:
-        if channels % groups:
-            _fail(source, ("groups",), f"{groups} groups do not divide {channels} channels")
-        _fail(
-            source,
-            ("channels",),
-            f"channels is {channels}, but the filter takes {per_group} × {groups} group(s)"
-            f" = {conv.channels_in}",
-        )
+    if keys.channels not in (None, conv.channels_in):
+        _refuse_channels(source, keys.channels, per_group, groups)
     return conv, replace(spec, shape=shape, along=1)
 
 
+def _refuse_channels(source: Source, channels: int, per_group: int, groups: int) -> NoReturn:
+    """Say why a filter does not take so many channels."""
+    if channels % groups:
+        _fail(source, ("groups",), f"{groups} groups do not divide {channels} channels")
+    _fail(
+        source,
+        ("channels",),
+        f"channels is {channels}, but the filter takes {per_group} × {groups} group(s)"
+        f" = {per_group * groups}",
+    )
+
+
+def _bias(source: Source, keys: CaseKeys, folder: Path, conv: Convolution) -> ArraySpec | None:
+    if keys.bias is None:
+        return None
+    bias = read_array(source, ("bias",), keys.bias, folder, (conv.channels_out,))
+    if bias.shape != (conv.channels_out,):
+        _fail(
+            source,
+            ("bias",),
+            f"bias has shape {_x(bias.shape)}, but the filter has "
+            f"{conv.channels_out} output channel(s); give {conv.channels_out} value(s)",
+        )
+    return bias
+
+
 def _input(
-    source: Source, raw: Raw, folder: Path, conv: Convolution
+    source: Source, keys: CaseKeys, folder: Path, conv: Convolution
 ) -> tuple[tuple[int, ...], ArraySpec]:
-    given = read_shape(source, ("input",), raw["input"], folder)
-    if given is not None:
-        if len(given) == 1:
-            given = (1, 1, given[0], 1)
-        elif len(given) == 2:
-            given = (1, *given, 1)
-        if len(given) != 4:
-            _fail(source, ("input",), f"input has shape {_x(given)}; expected NHWC, 4 numbers")
-    if "lengths" not in raw:
-        if given is None:
-            _fail(source, (), "the case has no 'lengths', and its input does not fix them")
-        lengths: tuple[int, ...] = (given[2],)
-    else:
-        lengths = _whole_numbers(source, ("lengths",), raw["lengths"])
+    """Return the lengths, and the input at the longest of them."""
+    given = _input_shape(source, keys, folder)
+    lengths = keys.lengths or (given[2:3] if given else ())
+    if not lengths:
+        _fail(source, (), "the case has no 'lengths', and its input does not fix them")
     reach_h, reach_w = conv.reach
     if lengths[0] < reach_w:
-        _fail(
-            source,
-            ("lengths",) if "lengths" in raw else ("input",),
-            f"length {lengths[0]} is below the filter's width {reach_w}; "
-            f"VALID needs {reach_w} or more",
-        )
-    batch = max(_whole_numbers(source, ("batch",), raw.get("batch", 1)))
-    height = int(raw.get("height", given[1] if given else reach_h))
+        text = f"length {lengths[0]} is below the filter's width {reach_w}; VALID needs {reach_w}"
+        _fail(source, ("lengths" if keys.lengths else "input",), f"{text} or more")
+    height = keys.height or (given[1] if given else reach_h)
     if height < reach_h:
-        _fail(
-            source,
-            ("height",) if "height" in raw else ("input",),
-            f"height {height} is below the filter's height {reach_h}",
-        )
-    needed = (batch, height, lengths[-1], conv.channels_in)
-    if given is not None and (
-        given[1] != height or given[3] != needed[3] or given[0] < batch or given[2] < lengths[-1]
-    ):
+        key = "height" if keys.height else "input"
+        _fail(source, (key,), f"height {height} is below the filter's height {reach_h}")
+    needed = (max(keys.batch), height, lengths[-1], conv.channels_in)
+    shape = given or needed
+    if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
         _fail(
             source,
             ("input",),
-            f"input has shape {_x(given)} NHWC, but the case needs {_x(needed)}"
+            f"input has shape {_x(shape)} NHWC, but the case needs {_x(needed)}"
             " (a larger batch or length is cut)",
         )
-    spec = read_array(source, ("input",), raw["input"], folder, given or needed)
-    return lengths, replace(spec, shape=given or needed, along=2)
+    spec = read_array(source, ("input",), keys.input, folder, shape)
+    return lengths, replace(spec, shape=shape, along=2)
 
 
-def _devices(source: Source, raw: Raw) -> tuple[Device, ...]:
-    if "device" in raw and "devices" in raw:
+def _input_shape(source: Source, keys: CaseKeys, folder: Path) -> tuple[int, ...] | None:
+    """Return the input's NHWC shape, or None where the file leaves it open."""
+    shape = read_shape(source, ("input",), keys.input, folder)
+    if shape is None:
+        return None
+    if len(shape) == 1:
+        shape = (1, 1, shape[0], 1)
+    elif len(shape) == 2:
+        shape = (1, *shape, 1)
+    if len(shape) != 4:
+        _fail(source, ("input",), f"input has shape {_x(shape)}; expected NHWC, 4 numbers")
+    return shape
+
+
+def _devices(source: Source, keys: CaseKeys) -> tuple[Device, ...]:
+    if keys.device and keys.devices:
         _fail(source, ("device", "<key>"), "give 'device' or 'devices', not both")
-    names = raw.get("devices", [raw.get("device", "cpu")])
-    return tuple(dict.fromkeys(map(Device.parse, names)))
-
-
-def _whole_numbers(source: Source, path: tuple[str], value: Any) -> tuple[int, ...]:
-    numbers: set[int] = set()
-    for item in value if isinstance(value, list) else [value]:
-        if not isinstance(item, str):
-            numbers.add(int(item))
-            continue
-        try:
-            numbers.update(parse_range(item))
-        except ValueError as error:
-            _fail(source, path, f"{path[0]!r}: {error}")
-        if len(numbers) > LONGEST:
-            _fail(source, path, f"{path[0]!r} has more than {LONGEST:,} values")
-    if min(numbers) < 1:
-        _fail(source, path, f"{path[0]!r} must be 1 or more")
-    return tuple(sorted(numbers))
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = value if isinstance(value, list) else (value, value)
-    return int(first), int(second)
+    devices = keys.devices or (keys.device or Device("cpu"),)
+    return tuple(dict.fromkeys(devices))
 
 
 def _x(shape: tuple[int, ...]) -> str:

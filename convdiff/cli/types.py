@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from convdiff.case import expect
 from convdiff.case.device import Device
-from convdiff.case.expect import WORDS, read_allowance
+from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
 from convdiff.runtime.matrix import split_spec
@@ -87,9 +88,11 @@ ALLOWANCES = "bitwise|ulps:N|rounding|anything"
 
 def _allowance(text: str) -> Allowance:
     ulps = re.fullmatch(r"ulps:\s*(\d{1,18})", text)
-    if ulps is None and text not in WORDS:
-        raise ValueError(f"{text!r} is not one of {ALLOWANCES}")
-    return read_allowance(text if ulps is None else {"ulps": ulps[1]})
+    try:
+        allowance: Allowance = expect.ALLOWANCE.read({"ulps": int(ulps[1])} if ulps else text)
+    except MisfitError:
+        raise ValueError(f"{text!r} is not one of {ALLOWANCES}") from None
+    return allowance
 
 
 RANGE = Parsed("RANGE", _range)

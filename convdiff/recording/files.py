@@ -6,7 +6,8 @@ from pathlib import Path
 
 from convdiff.atomic import replacing
 from convdiff.recording import json_file, safetensors_file
-from convdiff.recording.codec import from_document, to_document
+from convdiff.recording.decode import decoded
+from convdiff.recording.encode import encoded
 from convdiff.recording.model import Recording, RecordingError
 
 CODECS = {".json": json_file, ".safetensors": safetensors_file}
@@ -21,7 +22,7 @@ def refuse_suffix(path: Path) -> None:
 def write_recording(path: Path, recording: Recording) -> None:
     """Write a recording. Raises RecordingError where the file can't be written."""
     refuse_suffix(path)
-    header, arrays = to_document(recording)
+    header, arrays = encoded(recording)
     try:
         with replacing(path) as temporary:
             CODECS[path.suffix].write(temporary, header, arrays)
@@ -41,4 +42,4 @@ def read_recording(path: Path, name: str = "") -> Recording:
         header, arrays = CODECS[path.suffix].read(path)
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}") from None
-    return from_document(header, arrays, name or path.name)
+    return decoded(header, arrays, name or path.name)

@@ -17,8 +17,9 @@ import numpy as np
 from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, hexes
-from convdiff.recording.codec import check_array, check_header, parsed
+from convdiff.recording.header import Header, StoredArray
 from convdiff.recording.model import RecordingError, quoted
+from convdiff.recording.sealed import check_array, check_header, parsed, sealed
 
 MOST_BYTES = 2**28
 """A larger file is refused: JSON takes ten times the memory of what it says."""
@@ -27,7 +28,7 @@ MOST_VALUES = 2_000_000
 _IN_A_LINE = 24
 
 
-def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> None:
+def write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
     """Write a header and its arrays as text. Raises OSError; RecordingError where it is too big."""
     values = sum(array.size for array in arrays.values())
     if values > MOST_VALUES:
@@ -36,10 +37,10 @@ def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> No
         )
     # What an environment has that is no text is escaped, as JSON does it.
     with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.writelines(_lines(header, arrays))
+        stream.writelines(_lines(sealed(header), arrays))
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(path: Path) -> tuple[Header, dict[str, Array]]:
     """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
     if path.stat().st_size > MOST_BYTES:
         raise RecordingError(f"{path}: larger than {MOST_BYTES >> 20} MB; use .safetensors")
@@ -51,15 +52,15 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise RecordingError(f"{path}: not a convdiff recording")
     values = document.pop("values", None)
     header = check_header(document, str(path))
-    if not isinstance(values, dict) or set(values) != set(header["arrays"]):
+    if not isinstance(values, dict) or set(values) != set(header.arrays):
         raise RecordingError(f"{path}: damaged: its values are not those that it names")
     arrays = {}
-    for name, spec in header["arrays"].items():
+    for name, stored in header.arrays.items():
         try:
-            array = _array(values[name], spec)
+            array = _array(values[name], stored)
         except (ValueError, TypeError, OverflowError, AttributeError):
             raise RecordingError(f"{path}: damaged: the values of {quoted(name)}") from None
-        arrays[name] = check_array(name, spec, array, str(path))
+        arrays[name] = check_array(name, stored, array, str(path))
     return header, arrays
 
 
@@ -96,16 +97,15 @@ def _rows(flat: Array) -> list[str]:
     return rows
 
 
-def _array(values: Any, spec: dict[str, Any]) -> Array:
+def _array(values: Any, stored: StoredArray) -> Array:
     """Return the array of some values. Raises ValueError or TypeError where they are none."""
-    shape = tuple(spec["shape"])
-    if not isinstance(values, list) or len(values) != math.prod(shape):
+    if not isinstance(values, list) or len(values) != math.prod(stored.shape):
         raise ValueError
-    if spec["dtype"] == "int32":
+    if stored.dtype == "int32":
         if not all(type(value) is int for value in values):
             raise ValueError
-        return np.array(values, np.int32).reshape(shape)
-    dtype = numpy_dtype(spec["dtype"])
+        return np.array(values, np.int32).reshape(stored.shape)
+    dtype = numpy_dtype(stored.dtype)
     decimals, exact = np.empty(len(values)), np.empty(len(values))
     special: dict[int, int] = {}
     for at, (decimal, said) in enumerate(values):
@@ -124,5 +124,5 @@ def _array(values: Any, spec: dict[str, Any]) -> Array:
         if (np.signbit(side) != np.signbit(exact)).any():  # 0.0 and -0.0 are equal
             raise ValueError
     for at, raw in special.items():
-        array.view(FORMATS[spec["dtype"]].bits)[at] = raw
-    return array.reshape(shape)
+        array.view(FORMATS[stored.dtype].bits)[at] = raw
+    return array.reshape(stored.shape)

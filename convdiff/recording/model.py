@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.forms import Flag, MapOf, Maybe, Text
 from convdiff.case.model import Case
+from convdiff.case.record import record
 from convdiff.errors import ConvdiffError
 from convdiff.numerics.array import Array
+from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
 
@@ -31,9 +34,9 @@ def quoted(said: object) -> str:
 class SavedOrder:
     """A summation order in the notation, with how its additions were rounded."""
 
-    notation: str
-    arithmetic: Mapping[str, Any]
-    confirmed: bool
+    notation: Annotated[str, Text(10_000_000)]
+    arithmetic: Annotated[Arithmetic, record(Arithmetic, whole=True)]
+    confirmed: Annotated[bool, Flag()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +54,9 @@ class SavedOrders:
 class SavedProbes:
     """What probes found in a cell, by name of the trait; only what was found."""
 
-    traits: Mapping[str, str]
-    fits: str | None = None
-    silent: bool = False
+    traits: Annotated[Mapping[str, str], MapOf(Text(100_000))]
+    fits: Annotated[str | None, Maybe(Text())] = None
+    silent: Annotated[bool, Flag()] = False
     """The runtime gave no answer."""
 
 

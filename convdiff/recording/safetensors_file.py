@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
-from convdiff.recording.codec import check_array, check_header, parsed
+from convdiff.recording.header import Header
 from convdiff.recording.model import RecordingError, quoted
+from convdiff.recording.sealed import check_array, check_header, parsed, sealed
 
 METADATA = "convdiff"
 """The one metadata key: with several, the library writes them in any order."""
 
 
-def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> None:
+def write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
     """Write a header and its arrays. Raises OSError."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(sealed(header), sort_keys=True, ensure_ascii=False, allow_nan=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # what is no text, as JSON escapes it
     stored = {name: np.ascontiguousarray(_plain(array)) for name, array in arrays.items()}
     try:
@@ -32,7 +32,7 @@ def write(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> No
         raise OSError(0, str(error)) from None
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(path: Path) -> tuple[Header, dict[str, Array]]:
     """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
     from safetensors import SafetensorError, safe_open
 
@@ -44,15 +44,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             if text is None:
                 raise RecordingError(f"{path}: not a convdiff recording")
             header = check_header(parsed(text), str(path))
-            specs = header["arrays"]
-            if set(file.keys()) != set(specs):
+            if set(file.keys()) != set(header.arrays):
                 raise RecordingError(f"{path}: damaged: its arrays are not those that it names")
             arrays = {}
-            for name, spec in specs.items():
+            for name, stored in header.arrays.items():
                 array = file.get_tensor(name)
-                if spec["dtype"] == "bfloat16" and array.dtype == np.uint16:
+                if stored.dtype == "bfloat16" and array.dtype == np.uint16:
                     array = array.view(numpy_dtype("bfloat16"))
-                arrays[name] = check_array(name, spec, array, str(path))
+                arrays[name] = check_array(name, stored, array, str(path))
     except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
         said = quoted(error) or type(error).__name__
         raise RecordingError(f"{path}: not a sound safetensors file: {said}") from None

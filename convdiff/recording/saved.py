@@ -11,7 +11,6 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.geometry import Geometry
 from convdiff.order.orders import Orders, ProvedOrder
-from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.reveal.refusal import KINDS, Refusal
 from convdiff.order.tree.loop_nest import Item, Leaf, Loop, terms_of, tree_of
@@ -32,7 +31,7 @@ def saved_orders(found: Orders) -> SavedOrders:
     """Return an explanation's orders as plain data."""
     return SavedOrders(
         tuple(
-            SavedOrder(notation(one.order.tree), asdict(one.order.arithmetic), one.confirmed)
+            SavedOrder(notation(one.order.tree), one.order.arithmetic, one.confirmed)
             for one in found.orders
         ),
         found.which().astype(np.int32),
@@ -82,8 +81,8 @@ def restored_probes(saved: SavedProbes) -> Behaviour:
 def _order(saved: SavedOrder, geometry: Geometry) -> Order:
     if len(saved.notation) > LONG * (geometry.leaves + 1):
         raise ValueError(f"{len(saved.notation):,} characters for {geometry.leaves} terms")
-    if saved.arithmetic["dtype"] != geometry.dtype:
-        raise ValueError(f"it gives {saved.arithmetic['dtype']}, not {geometry.dtype}")
+    if saved.arithmetic.dtype != geometry.dtype:
+        raise ValueError(f"it gives {saved.arithmetic.dtype}, not {geometry.dtype}")
     nest = parse_nest(saved.notation)
     if _idle(nest):  # a billion times nothing would be as many terms, and take as long
         raise ValueError("a repetition of nothing")
@@ -92,7 +91,7 @@ def _order(saved: SavedOrder, geometry: Geometry) -> Order:
     tree = tree_of(nest)
     if tree.taps != geometry.taps:
         raise ValueError(f"{tree.taps} taps, expected {geometry.taps}")
-    return Order(tree, Arithmetic(**saved.arithmetic))
+    return Order(tree, saved.arithmetic)
 
 
 def _idle(item: Item) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from convdiff.case.device import Device
+from convdiff.case.forms import As, Form, MisfitError, Text, UnexpectedError, UnknownKeyError
+from convdiff.case.record import record
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Unnamed
 
@@ -18,7 +20,44 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KEYS = ("python", "framework", "device", "env", "requires")
+
+class Environment(Form[tuple[tuple[str, str], ...]]):
+    """Variables, with text or whole numbers."""
+
+    kinds, wanted = (dict,), 'a table of text, as in {TF_ENABLE_ONEDNN_OPTS = "0"}'
+
+    def fits(self, value: dict[str, Any]) -> bool:
+        """See Form."""
+        return all(isinstance(one, str | int) for one in value.values())
+
+    def read(self, value: Any) -> tuple[tuple[str, str], ...]:
+        """See Form."""
+        variables: Any = super().read(value)
+        pairs = tuple((name, str(one)) for name, one in variables.items())
+        for name, text in pairs:
+            if not re.fullmatch(r"[A-Za-z_]\w*", name) or "\0" in text:
+                words = "holds what no environment can: a name with other signs, or a NUL"
+                raise MisfitError(f"env {words}")
+        return pairs
+
+
+class Requirements(Form[tuple[str, ...]]):
+    """Requirements as packages have them: one, or several."""
+
+    kinds, wanted = (str, list), 'requirements, as in ["tensorflow>=2.9"]'
+
+    def fits(self, value: str | list[Any]) -> bool:
+        """See Form."""
+        return all(map(_is_requirement, [value] if isinstance(value, str) else value))
+
+    def read(self, value: Any) -> tuple[str, ...]:
+        """See Form."""
+        requirements: Any = super().read(value)
+        return (value,) if isinstance(value, str) else tuple(requirements)
+
+
+def _device(text: str) -> Device | Unnamed:
+    return Device.parse(text) if text else Unnamed.THE_CASES
 
 
 @dataclass(frozen=True)
@@ -26,12 +65,12 @@ class NamedRuntime:
     """One table: what it asks for."""
 
     name: str
-    framework: str = "tensorflow"
-    python: str | None = None
+    python: Annotated[str | None, Text()] = None
     """None is convdiff's own; a relative path starts at the file's folder."""
-    device: Device | Unnamed = Unnamed.THE_CASES
-    env: tuple[tuple[str, str], ...] = ()
-    requires: tuple[str, ...] = ()
+    framework: Annotated[str, Text()] = "tensorflow"
+    device: Annotated[Device | Unnamed, As(Text(), _device)] = Unnamed.THE_CASES
+    env: Annotated[tuple[tuple[str, str], ...], Environment()] = ()
+    requires: Annotated[tuple[str, ...], Requirements()] = ()
 
 
 def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
@@ -39,62 +78,48 @@ def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
 
     Raises ConvdiffError for a table that is not as it must be.
     """
-    for place in (folder, *folder.parents):
-        file = place / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            document = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise ConvdiffError(f"{file}: {error}") from None
-        tables: Any = document
-        for key in ("tool", "convdiff", "runtimes"):
-            tables = tables.get(key, {})
-            if not isinstance(tables, dict):
-                raise ConvdiffError(f"{file}: {key}: expected a table")
+    for parent in (folder, *folder.parents):
+        file = parent / "pyproject.toml"
+        tables = _tables(file) if file.is_file() else {}
         if tables:
             return {name: _read(file, name, table) for name, table in tables.items()}
     return {}
 
 
+def _tables(file: Path) -> Mapping[str, Any]:
+    """Return the tables of a file's runtimes by name; none where it has none."""
+    try:
+        table: Any = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConvdiffError(f"{file}: {error}") from None
+    for key in ("tool", "convdiff", "runtimes"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise ConvdiffError(f"{file}: {key}: expected a table")
+    return dict(table)
+
+
 def _read(file: Path, name: str, table: Any) -> NamedRuntime:
-    def refuse(said: str) -> ConvdiffError:
-        return ConvdiffError(f"{file}: [tool.convdiff.runtimes.{name}]: {said}")
+    def refusal(words: str) -> ConvdiffError:
+        return ConvdiffError(f"{file}: [tool.convdiff.runtimes.{name}]: {words}")
 
     if not isinstance(table, dict):
-        raise refuse("expected a table")
-    for key, value in table.items():
-        if key not in KEYS:
-            raise refuse(f"unknown key {key!r}; there is {', '.join(KEYS)}")
-        if key in ("python", "framework", "device") and not isinstance(value, str):
-            raise refuse(f"{key} must be text")
+        raise refusal("expected a table")
     try:
-        device = Device.parse(table["device"]) if table.get("device") else Unnamed.THE_CASES
-    except ValueError as error:
-        raise refuse(str(error)) from None
-    env = table.get("env", {})
-    if not isinstance(env, dict) or not all(isinstance(v, (str, int)) for v in env.values()):
-        raise refuse('env must be a table of text, as in {TF_ENABLE_ONEDNN_OPTS = "0"}')
-    if not all(re.fullmatch(r"[A-Za-z_]\w*", n) and "\0" not in str(v) for n, v in env.items()):
-        raise refuse("env holds what no environment can: a name with other signs, or a NUL")
-    requires = table.get("requires", [])
-    requires = [requires] if isinstance(requires, str) else requires
-    if not isinstance(requires, list) or not all(_is_requirement(text) for text in requires):
-        raise refuse('requires must be requirements, as in ["tensorflow>=2.9"]')
-    python = table.get("python")
-    if python is not None and "/" in python:
-        try:
-            python = str(file.parent / Path(python).expanduser())
-        except RuntimeError as error:  # ~nobody
-            raise refuse(f"python {python}: {error}") from None
-    return NamedRuntime(
-        name,
-        table.get("framework", "tensorflow"),
-        python,
-        device,
-        tuple((key, str(value)) for key, value in env.items()),
-        tuple(requires),
-    )
+        runtime = record(NamedRuntime, name=name).read(table)
+    except UnknownKeyError as error:
+        known = ", ".join(error.known)
+        raise refusal(f"unknown key {error.name!r}; there is {known}") from None
+    except UnexpectedError as error:
+        raise refusal(f"{error.path[0]} must be {error.wanted}") from None
+    except MisfitError as error:
+        raise refusal(error.words) from None
+    if runtime.python is None or "/" not in runtime.python:
+        return runtime
+    try:
+        return replace(runtime, python=str(file.parent / Path(runtime.python).expanduser()))
+    except RuntimeError as error:  # ~nobody
+        raise refusal(f"python {runtime.python}: {error}") from None
 
 
 def _is_requirement(text: Any) -> bool:

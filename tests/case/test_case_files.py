@@ -13,9 +13,9 @@ from soak import soak
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
+from convdiff.case.keys import CASE, KINDS
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
-from convdiff.case.schema import CASE, KINDS
 from convdiff.errors import USAGE, CaseError
 
 GOOD = "filter: [1, 2, 3]\ninput: {ramp: 1}\nlengths: 7..9\n"
@@ -296,7 +296,7 @@ FUZZ = soak(
 )
 words = st.sampled_from(
     [
-        *CASE["properties"],
+        *CASE.keys,
         *KINDS,
         *("shape", "seed", "scale", "ulps", "length", "reference"),
         *("bitwise", "rounding", "VALID", "float16", "cpu", "gpu:0", "7..9", "1..9:0", "5..2"),
@@ -313,7 +313,7 @@ likely = st.fixed_dictionaries(
         "filter": values | st.just([1, 2]) | st.just({"normal": 1, "shape": [1, 2, 1, 2]}),
         "input": values | st.just({"ramp": 1}) | st.dictionaries(st.sampled_from(KINDS), numbers),
     },
-    optional={key: values for key in CASE["properties"] if key not in ("filter", "input")},
+    optional={key: values for key in CASE.keys if key not in ("filter", "input")},
 )
 
 

@@ -14,7 +14,6 @@ HEAVY = (
     "rich",
     "ruamel",
     "yaml",
-    "fastjsonschema",
     "ml_dtypes",
     "tensorflow",
     "junitparser",

@@ -108,7 +108,10 @@ def no_bits(document: Json) -> None:
         (parentheses, "damaged: no summation order: 1 terms, expected 4"),
         (many_parentheses, "damaged: no summation order: 100,000 characters for 4 terms"),
         (another_format, "damaged: no summation order: it gives float16, not float32"),
-        (instruction_sets, "damaged header: data.cases[0].runtimes[0].fingerprint.cpu_isa"),
+        (
+            instruction_sets,
+            "damaged header: 'cases.0.runtimes.0.fingerprint.cpu_isa': expected a list, found 5",
+        ),
         (infinite, "Infinity is no JSON"),
         (nested, "damaged header: nested too deeply"),
         (long_name, "damaged: case 0: '" + "x" * 199 + "…"),

@@ -15,8 +15,8 @@ from recordings import recorded, recording, resealed, same, tensors_of
 from safetensors.numpy import save_file
 
 from convdiff.recording.files import CODECS, read_recording, write_recording
+from convdiff.recording.header import VERSION
 from convdiff.recording.model import Recording, RecordingError
-from convdiff.recording.schema import VERSION
 
 SUFFIXES = tuple(CODECS)
 

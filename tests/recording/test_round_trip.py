@@ -101,7 +101,7 @@ def orders(draw: st.DrawFn, output: Array, rng: np.random.Generator) -> SavedOrd
         which = np.zeros(shape)
     return SavedOrders(
         tuple(
-            SavedOrder(draw(WORDS), {**ARITHMETIC, "guard": k}, draw(st.booleans()))
+            SavedOrder(draw(WORDS), replace(ARITHMETIC, guard=k), draw(st.booleans()))
             for k in range(count)
         ),
         which.astype(np.int32),

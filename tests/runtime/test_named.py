@@ -53,8 +53,8 @@ requires = ["torch>=2", "numpy<3"]
     assert found["plain"] == NamedRuntime("plain")
     assert found["box"] == NamedRuntime(
         "box",
-        "torch",
         str(tmp_path / "envs/box/bin/python"),
+        "torch",
         Device("gpu", 0, ("channels_last",)),
         (("OMP_NUM_THREADS", "1"), ("MKL_CBWR", "AVX2")),
         ("torch>=2", "numpy<3"),

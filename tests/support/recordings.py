@@ -39,14 +39,7 @@ Array = np.ndarray[Any, Any]
 Header = dict[str, Any]
 
 CLEAN = SavedProbes({})
-ARITHMETIC = {
-    "dtype": "float32",
-    "inputs": "float32",
-    "accumulator": "float32",
-    "early": False,
-    "zero_start": True,
-    "guard": 0,
-}
+ARITHMETIC = Arithmetic(zero_start=True)
 FINGERPRINT = {
     "framework": "tensorflow",
     "version": "2.21.0",

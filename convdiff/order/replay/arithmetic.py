@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from convdiff.case.forms import Flag, Whole, Words
 from convdiff.numerics.array import Array
 from convdiff.numerics.fma import fma, fma32
 from convdiff.numerics.rounding import WIDER, rounded, storage
+
+Format = Annotated[str, Words("float64", "float32", "tf32", "float16", "bfloat16")]
+Switch = Annotated[bool, Flag()]
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,12 @@ class Arithmetic:
     it truncates them (tensor cores; Fasi et al., PeerJ Computer Science 7:e330, 2021).
     """
 
-    dtype: str = "float32"
-    inputs: str = ""
-    accumulator: str = ""
-    early: bool = False
-    zero_start: bool = False
-    guard: int = 0
+    dtype: Format = "float32"
+    inputs: Format = ""
+    accumulator: Format = ""
+    early: Switch = False
+    zero_start: Switch = False
+    guard: Annotated[int, Whole(0, 64)] = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", self.inputs or self.dtype)

@@ -1,0 +1,168 @@
+"""From a checked header and its arrays to a recording, which is refused where they don't fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import ArraySpec, Case, Convolution
+from convdiff.plan.cell import Cell
+from convdiff.recording.header import (
+    Header,
+    StoredCase,
+    StoredCell,
+    StoredEntry,
+    StoredOrders,
+    StoredRuntime,
+)
+from convdiff.recording.model import (
+    Entry,
+    RecordedCase,
+    Recording,
+    RecordingError,
+    SavedOrders,
+    quoted,
+)
+from convdiff.runtime.model import Interpreter, Runtime
+
+Array = np.ndarray[Any, Any]
+Arrays = Mapping[str, Array]
+
+
+def decoded(header: Header, arrays: Arrays, file: str) -> Recording:
+    """Return the recording of a header and its arrays; `file` names it in runtime ids.
+
+    Raises RecordingError for cases that can't be.
+    """
+    cases: dict[str, RecordedCase] = {}
+    for number, stored in enumerate(header.cases):
+        if stored.name in cases:
+            raise RecordingError(f"{file}: two cases are called {quoted(stored.name)}")
+        try:
+            cases[stored.name] = _case(stored, arrays, file)
+        except (KeyError, IndexError, ValueError) as error:
+            raise RecordingError(f"{file}: damaged: case {number}: {quoted(error)}") from None
+    return Recording(cases)
+
+
+def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
+    bias = None if stored.bias is None else arrays[stored.bias]
+    tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input])
+    conv = _convolution(stored, tensors)
+    runtimes = _runtimes(stored.runtimes, file)
+    entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
+    _refuse_cells([entry.cell for entry in entries], tensors)
+    case = Case(
+        name=stored.name,
+        file=file,
+        conv=conv,
+        filter=_spec(tensors.filter_hwio),
+        bias=None if bias is None else _spec(bias),
+        input=_spec(tensors.input_nhwc),
+        height=tensors.input_nhwc.shape[1],
+        lengths=tuple(sorted({entry.cell.length for entry in entries})),
+        batches=tuple(sorted({entry.cell.batch for entry in entries})),
+        devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
+        expect=stored.expect.axes,
+        lock_order=stored.expect.lock_order,
+    )
+    reports = [runtime.fingerprint for runtime in stored.runtimes]
+    failed = tuple(_cell(one, runtimes) for one in stored.failed)
+    return RecordedCase(case, tensors, dict(zip(runtimes, reports, strict=True)), entries, failed)
+
+
+def _refuse_cells(cells: Sequence[Cell], tensors: Tensors) -> None:
+    """Raise ValueError for cells beyond the input, and for one that is named twice."""
+    batch, _, length, _ = tensors.input_nhwc.shape
+    if any(cell.length > length or cell.batch > batch for cell in cells):
+        raise ValueError("a cell is larger than the input")
+    if len(set(cells)) < len(cells):
+        raise ValueError("a cell is named twice")
+
+
+def _runtimes(stored: Sequence[StoredRuntime], file: str) -> list[Runtime]:
+    """Return the runtimes by number; each is one of its own, also where two have one id."""
+    runtimes: list[Runtime] = []
+    for one in stored:
+        interpreter = Interpreter(one.framework, "", one.threads, one.settings, one.label)
+        runtime = Runtime(interpreter, one.device, file)
+        if runtime in runtimes:  # the same on another machine, or of another version
+            runtime = Runtime(interpreter, one.device, f"{file} #{len(runtimes)}")
+        runtimes.append(runtime)
+    return runtimes
+
+
+def _cell(stored: StoredCell, runtimes: Sequence[Runtime]) -> Cell:
+    runtime = runtimes[stored.runtime]
+    return Cell(runtime, stored.op, stored.length, stored.batch, stored.repeat)
+
+
+def _convolution(stored: StoredCase, tensors: Tensors) -> Convolution:
+    """Return the geometry that the arrays' shapes and the header say together."""
+    weights, x, groups = tensors.filter_hwio, tensors.input_nhwc, stored.groups
+    if weights.ndim != 4 or x.ndim != 4 or 0 in weights.shape or 0 in x.shape:
+        raise ValueError("the filter is not HWIO, or the input not NHWC")
+    conv = Convolution(
+        kernel=(weights.shape[0], weights.shape[1]),
+        channels_in=weights.shape[2] * groups,
+        channels_out=weights.shape[3],
+        strides=stored.strides,
+        dilations=stored.dilations,
+        groups=groups,
+        dtype=x.dtype.name,
+    )
+    if x.shape[3] != conv.channels_in or conv.channels_out % groups:
+        raise ValueError("the channels of filter, input and groups do not fit together")
+    if x.shape[1] < conv.reach[0] or x.shape[2] < conv.reach[1]:
+        raise ValueError("the input is smaller than the filter")
+    if tensors.bias is not None and tensors.bias.shape != (conv.channels_out,):
+        raise ValueError("the bias does not fit the filter")
+    _refuse_values(tensors)
+    return conv
+
+
+def _refuse_values(tensors: Tensors) -> None:
+    """Raise ValueError unless all arrays are finite, in one floating-point dtype."""
+    given = (tensors.filter_hwio, tensors.input_nhwc, tensors.bias)
+    arrays = [array for array in given if array is not None]
+    if len({array.dtype.name for array in arrays}) > 1 or arrays[0].dtype.name == "int32":
+        raise ValueError("filter, bias and input are not of one floating-point dtype")
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        if not all(np.isfinite(array.astype(np.float64)).all() for array in arrays):
+            raise ValueError("NaN or infinity in the inputs")
+
+
+def _entry(
+    stored: StoredEntry, arrays: Arrays, runtimes: Sequence[Runtime], conv: Convolution
+) -> Entry:
+    cell = _cell(stored, runtimes)
+    if cell.length < conv.reach[1]:
+        raise ValueError(f"length {cell.length} is below the filter's width")
+    output = arrays[stored.output]  # of whatever shape it was: a wrong one is a finding
+    if not output.ndim:
+        raise ValueError(f"{stored.output!r} is one number")
+    if output.dtype.name != conv.dtype:
+        raise ValueError(f"{stored.output!r} is {output.dtype.name}, expected {conv.dtype}")
+    if stored.orders is None:
+        return Entry(cell, output, stored.probes)
+    shape = (math.prod(output.shape[:-1]), output.shape[-1])
+    return Entry(cell, output, stored.probes, _orders(stored.orders, arrays, shape))
+
+
+def _orders(stored: StoredOrders, arrays: Arrays, shape: tuple[int, int]) -> SavedOrders:
+    which = np.broadcast_to(np.int32(0), shape)
+    if stored.which is not None:
+        which = arrays[stored.which]
+    if which.shape != shape or which.dtype != np.int32:
+        raise ValueError("an order's elements are not those of its output")
+    if which.size and (int(which.min()) < -1 or int(which.max()) >= len(stored.orders)):
+        raise ValueError("an element has an order that is not there")
+    return SavedOrders(stored.orders, which, stored.refusals)
+
+
+def _spec(array: Array) -> ArraySpec:
+    return ArraySpec("recorded", array.shape)

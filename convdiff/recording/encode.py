@@ -1,0 +1,106 @@
+"""From a recording to a header and the arrays that it names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import convdiff
+from convdiff.case.arrays import digest
+from convdiff.case.expect import Expectation
+from convdiff.plan.cell import Cell
+from convdiff.recording.header import (
+    Header,
+    StoredArray,
+    StoredCase,
+    StoredCell,
+    StoredEntry,
+    StoredOrders,
+    StoredRuntime,
+)
+from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders
+from convdiff.runtime.model import Runtime
+
+Array = np.ndarray[Any, Any]
+
+
+def encoded(recording: Recording) -> tuple[Header, dict[str, Array]]:
+    """Return the header, its cases and arrays sorted, and the arrays it names."""
+    arrays: dict[str, Array] = {}
+    cases = [_Case(recording.cases[name], arrays).stored() for name in sorted(recording.cases)]
+    stored = {
+        name: StoredArray(array.dtype.name, array.shape, digest(array))
+        for name, array in sorted(arrays.items())
+    }
+    return Header(tuple(cases), stored, convdiff.__version__), arrays
+
+
+class _Case:
+    """One case on its way; its arrays go into `arrays`, each under a name of its own."""
+
+    def __init__(self, recorded: RecordedCase, arrays: dict[str, Array]) -> None:
+        self.recorded, self.arrays = recorded, arrays
+        self.numbers = {runtime: at for at, runtime in enumerate(recorded.fingerprints)}
+
+    def stored(self) -> StoredCase:
+        case, tensors = self.recorded.case, self.recorded.tensors
+        return StoredCase(
+            name=case.name,
+            strides=case.conv.strides,
+            dilations=case.conv.dilations,
+            groups=case.conv.groups,
+            expect=Expectation(case.expect, case.lock_order),
+            filter=self.put("filter", tensors.filter_hwio),
+            bias=None if tensors.bias is None else self.put("bias", tensors.bias),
+            input=self.put("input", tensors.input_nhwc),
+            runtimes=tuple(self.runtime(one) for one in self.numbers),
+            cells=tuple(self.entry(entry) for entry in self.recorded.entries),
+            failed=tuple(StoredCell(**self.coordinates(cell)) for cell in self.recorded.failed),
+        )
+
+    def put(self, name: str, array: Array) -> str:
+        """Keep an array, and return the name that it has in the file."""
+        full = f"{self.recorded.case.name}/{name}".encode("utf-8", "backslashreplace").decode()
+        while full in self.arrays:
+            full += "'"
+        self.arrays[full] = np.ascontiguousarray(array)
+        return full
+
+    def coordinates(self, cell: Cell) -> dict[str, Any]:
+        return {
+            "runtime": self.numbers[cell.runtime],
+            "op": cell.op,
+            "length": cell.length,
+            "batch": cell.batch,
+            "repeat": cell.repeat,
+        }
+
+    def entry(self, entry: Entry) -> StoredEntry:
+        cell = entry.cell
+        number = self.numbers[cell.runtime]
+        name = f"{cell.op} T={cell.length} batch={cell.batch} {cell.runtime.live_id} #{number}"
+        if cell.repeat:
+            name += f" run {cell.repeat + 1}"
+        output = self.put(name, entry.output)
+        orders = None if entry.orders is None else self.orders(f"{name} orders", entry.orders)
+        return StoredEntry(
+            **self.coordinates(cell), output=output, probes=entry.probes, orders=orders
+        )
+
+    def orders(self, name: str, orders: SavedOrders) -> StoredOrders:
+        which = None
+        if len(orders.orders) != 1 or orders.which.any():
+            which = self.put(name, orders.which.astype(np.int32))
+        return StoredOrders(orders.orders, which, orders.refusals)
+
+    def runtime(self, runtime: Runtime) -> StoredRuntime:
+        inner = runtime.interpreter
+        return StoredRuntime(
+            inner.framework,
+            runtime.device,
+            inner.threads,
+            inner.settings,
+            inner.label,
+            self.recorded.fingerprints[runtime],
+        )
