@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from machines import ZEN3, ZEN4, path_of
-from program import REPOSITORY, Ran, convdiff, environment
+from program import KERNEL, OTHER_ORDER, REPOSITORY, Ran, convdiff, environment, kernel_file
 from recordings import same
 
 from convdiff.case.model import Allowance
@@ -87,7 +87,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Record with the TensorFlow here: twice the same way, in other places."""
     folder, other = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
     runs: dict[str, tuple[Path, tuple[object, ...], dict[str, str]]] = {
-        "on": (folder / "on.safetensors", ("run", "--json", folder / "report.json"), ON),
+        "on": (folder / "on.safetensors", ("run",), ON),
         "on again": (other / "on-again.safetensors", ("run",), {**ELSEWHERE, **ON}),
         "varied": (folder / "varied.json", ("run", *VARIED), {}),
         "varied again": (other / "varied-again.json", ("run", *VARIED), ELSEWHERE),
@@ -102,7 +102,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         return name, path
 
     with ThreadPoolExecutor(2) as pool:
-        return {**dict(pool.map(record, runs)), "report": folder / "report.json"}
+        return dict(pool.map(record, runs))
 
 
 OTHERS = {
@@ -270,9 +270,11 @@ def test_a_wrong_convolution_is_wrong_from_the_files_alone(
             assert compare_recordings(a, b, Asked(expect)).exit_code == 1
 
 
-def test_the_report_has_the_keys_that_a_run_has(recorded: dict[str, Path]):
+def test_the_report_has_the_keys_that_a_run_has(tmp_path: Path):
     """Whoever reads the one reads the other."""
-    live = json.loads(recorded["report"].read_text("utf-8"))
+    kernel_file(tmp_path)
+    ran = convdiff("run", *KERNEL, "--json", "-", env=OTHER_ORDER, cwd=tmp_path)
+    live = json.loads(ran.out)
     report = compared(OTHERS["on"], OTHERS["off"], code=1)
     assert set(report) == set(live)
     assert set(report["runtimes"][0]) == set(live["runtimes"][0])
