@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LARGEST_PERIOD = 64
+LEAST_SHOWN = 3
+"""Lengths of a kind, or of a residue, that a rule is founded on."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,26 @@ def safe_lengths(
     unstable: Sequence[int] = (),
 ) -> SafeLengths:
     """Sort lengths by verdict (True safe, False unsafe, None untested); the last is the longest."""
-    longest = lengths[-1]
-    shown = {length: verdicts.get(length) for length in lengths[:-1]}
-    safe = tuple(length for length in lengths[:-1] if shown[length])
-    unsafe = tuple(length for length in lengths[:-1] if shown[length] is False)
-    unknown = tuple(length for length in lengths[:-1] if shown[length] is None)
-    found = None if unknown else rule(safe, unsafe)
-    unsteady = tuple(sorted(unstable))
-    return SafeLengths(runtime, longest, (*safe, longest), unsafe, unknown, unsteady, inputs, found)
+    *shorter, longest = lengths
+    safe: list[int] = []
+    unsafe: list[int] = []
+    untested: list[int] = []
+    for length in shorter:
+        verdict = verdicts.get(length)
+        if verdict is None:
+            untested.append(length)
+        else:
+            (safe if verdict else unsafe).append(length)
+    return SafeLengths(
+        runtime,
+        longest,
+        (*safe, longest),
+        tuple(unsafe),
+        tuple(untested),
+        tuple(sorted(unstable)),
+        inputs,
+        None if untested else rule(safe, unsafe),
+    )
 
 
 def rule(safe: Sequence[int], unsafe: Sequence[int]) -> str | None:
@@ -51,35 +65,51 @@ def rule(safe: Sequence[int], unsafe: Sequence[int]) -> str | None:
 
     Every residue must have been seen three times, so that a rule is no accident.
     """
-    kinds = {**dict.fromkeys(safe, True), **dict.fromkeys(unsafe, False)}
-    lengths = sorted(kinds)
     if not safe or not unsafe:
-        return "every T" if safe and len(safe) >= 3 else None
-    # Lengths below the start are exceptions; all of them must be unsafe, and they must be few.
-    starts = [length for length in lengths if length <= lengths[0] + len(lengths) // 4]
+        return "every T" if len(safe) >= LEAST_SHOWN else None
+    kinds = dict.fromkeys(safe, True) | dict.fromkeys(unsafe, False)
+    starts = _starts(kinds)
     for period in range(1, LARGEST_PERIOD + 1):
         for start in starts:
-            if any(kinds[length] for length in lengths if length < start):
-                break
-            residues = _residues(kinds, start, period)
-            if residues is None or not residues:
-                continue
-            below = f", T ≥ {start}" if start > lengths[0] else ""
-            if period == 1:
-                return f"T ≥ {start}"
-            some = " or ".join(map(str, residues))
-            return f"T ≡ {some} mod {period}{below}"
+            residues = _safe_residues(kinds, start, period)
+            if residues:
+                return _rule_text(residues, period, start, exceptions=start > min(kinds))
     return None
 
 
-def _residues(kinds: Mapping[int, bool], start: int, period: int) -> list[int] | None:
-    """Return the safe residues if the kind depends on T mod period alone, else None."""
-    seen: dict[int, list[bool]] = {}
+def _starts(kinds: Mapping[int, bool]) -> list[int]:
+    """Return the lengths from which on a rule may hold.
+
+    Those below are its exceptions: they must be few, and all of them unsafe.
+    """
+    lengths = sorted(kinds)
+    starts = []
+    for length in lengths:
+        if length > lengths[0] + len(lengths) // 4:
+            break
+        starts.append(length)
+        if kinds[length]:
+            break
+    return starts
+
+
+def _rule_text(residues: Sequence[int], period: int, start: int, *, exceptions: bool) -> str:
+    if period == 1:
+        return f"T ≥ {start}"
+    some = " or ".join(map(str, residues))
+    below = f", T ≥ {start}" if exceptions else ""
+    return f"T ≡ {some} mod {period}{below}"
+
+
+def _safe_residues(kinds: Mapping[int, bool], start: int, period: int) -> list[int]:
+    """Return the safe residues if the kind depends on T mod period alone, else none."""
+    by_residue: dict[int, list[bool]] = {}
     for length, safe in kinds.items():
         if length >= start:
-            seen.setdefault(length % period, []).append(safe)
-    if len(seen) < period or any(len(found) < 3 for found in seen.values()):
-        return None
-    if any(len(set(found)) > 1 for found in seen.values()):
-        return None
-    return sorted(residue for residue, found in seen.items() if found[0])
+            by_residue.setdefault(length % period, []).append(safe)
+    if len(by_residue) < period:
+        return []
+    for shown in by_residue.values():
+        if len(shown) < LEAST_SHOWN or len(set(shown)) > 1:
+            return []
+    return sorted(residue for residue, shown in by_residue.items() if shown[0])

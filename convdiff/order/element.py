@@ -9,11 +9,12 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
+from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Order, replay
 from convdiff.order.replay.rounding_candidates import arithmetics
 from convdiff.order.replay.verification import ObservedCall
-from convdiff.order.reveal.budget import Metered
-from convdiff.order.reveal.classify_refusal import classified
+from convdiff.order.reveal.budget import BudgetedKernel
+from convdiff.order.reveal.classify_refusal import classify
 from convdiff.order.reveal.confirm import confirm
 from convdiff.order.reveal.fma_probes import mark_fused
 from convdiff.order.reveal.kernel import Batch, Kernel
@@ -24,24 +25,28 @@ from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
 #: Equal probes sent to all channels to find those that share an element's order.
-_PILOTS = 8
+_PILOT_PROBES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The order of an element, and the (positions, cout) elements that answered as it did.
+class RevealedOrder:
+    """The order of an element, and a (positions, cout) mask of those that answered as it did.
 
     confirmed: whether each of these answered every reading that the order needs.
     """
 
     order: Order
-    alike: Array
+    agreeing: Array
     confirmed: bool
 
 
 def order_of(
-    kernel: Metered, position: int, channel: int, calls: Sequence[ObservedCall], plus_zero: bool
-) -> Found | Refusal:
+    kernel: BudgetedKernel,
+    position: int,
+    channel: int,
+    calls: Sequence[ObservedCall],
+    plus_zero: bool,
+) -> RevealedOrder | Refusal:
     """Return the order of an element, proven by its replay on all calls, or a refusal.
 
     All channels carry probes at first. Where that does not end in a proof, the channels may differ
@@ -56,7 +61,7 @@ def order_of(
             if refused.refusal.kind == "budget":
                 raise
             if failure is None:
-                failure = classified(kernel, refused.refusal)
+                failure = classify(kernel, refused.refusal)
             if failure.kind in ("transform", "unstable"):
                 return failure
             failure = refused.refusal
@@ -79,7 +84,7 @@ def _trusted(kernel: Kernel, position: int, channel: int) -> Iterator[Array | No
 def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
     """Return the channels that answer a few equal masks as the given one does."""
     geometry = kernel.geometry
-    ends = np.linspace(1, geometry.leaves - 1, _PILOTS).astype(np.int64)
+    ends = np.linspace(1, geometry.leaves - 1, _PILOT_PROBES).astype(np.int64)
     low = np.maximum(0, ends + 1 - probes.COUNTABLE[geometry.dtype])
     rows = np.column_stack([ends // 2, ends, low, low + probes.COUNTABLE[geometry.dtype]])
     rows[:, 0] -= rows[:, 0] == rows[:, 1]
@@ -90,29 +95,31 @@ def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
     return agrees
 
 
-def _proven(kernel: Metered, site: Site, calls: Sequence[ObservedCall], plus_zero: bool) -> Found:
+def _proven(
+    kernel: BudgetedKernel, site: Site, calls: Sequence[ObservedCall], plus_zero: bool
+) -> RevealedOrder:
     """Reveal and replay one element; Raises RefusedError where its bits are not reproduced."""
     check_units(kernel, site)
     tree = reveal_tree(kernel, site)
     _cross_check(kernel, site, tree)
     tree = mark_fused(kernel, site, tree)
     geometry = kernel.geometry
-    place, lane = np.array([site.position]), np.array([site.channel])
     for arithmetic in arithmetics(tree, geometry.dtype, plus_zero):
         # Products are exact in a wider accumulator: fused or not is one and the same there.
         order = Order(tree.unfused() if arithmetic.wide else tree, arithmetic)
-        if all(
-            same_bits(
-                replay(order, geometry, trial.data, place, lane),
-                trial.output[site.position : site.position + 1, lane],
-            ).all()
-            for trial in calls
-        ):
-            return Found(order, site.alike, confirm(kernel, site, tree))
+        if all(_gives(order, geometry, call, site) for call in calls):
+            return RevealedOrder(order, site.agreeing, confirm(kernel, site, tree))
     raise RefusedError(
         "not-replayed",
         "the order read from the probes does not give the element's bits in any known arithmetic",
     )
+
+
+def _gives(order: Order, geometry: Geometry, call: ObservedCall, site: Site) -> bool:
+    """Return whether the replay gives the bits of the site's element."""
+    lane = np.array([site.channel])
+    sums = replay(order, geometry, call.data, np.array([site.position]), lane)
+    return bool(same_bits(sums, call.output[site.position : site.position + 1, lane]).all())
 
 
 def _cross_check(kernel: Kernel, site: Site, tree: Tree) -> None:
@@ -128,11 +135,11 @@ def _cross_check(kernel: Kernel, site: Site, tree: Tree) -> None:
     sizes, again = masked(kernel, site, pairs), masked(kernel, site, pairs)
     if (sizes != again).any():
         raise RefusedError("unstable", "the same probe read two different numbers of terms")
-    for (i, j), seen in zip(pairs.tolist(), sizes.tolist(), strict=True):
+    for (i, j), size in zip(pairs.tolist(), sizes.tolist(), strict=True):
         expected = tree.size_under_lca(i, j)
-        if seen != expected:
+        if size != expected:
             raise RefusedError(
                 "non-ultrametric",
-                f"terms {i} and {j} meet in a sum of {seen} terms by their own reading, of "
+                f"terms {i} and {j} meet in a sum of {size} terms by their own reading, of "
                 f"{expected} in the tree that the others make",
             )

@@ -18,13 +18,13 @@ from convdiff.order.element import order_of
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.replay.verification import ObservedCall, observe_calls
-from convdiff.order.reveal.budget import Metered
+from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.fma_probes import starts_from_zero
 from convdiff.order.reveal.kernel import Kernel
 from convdiff.order.reveal.refusal import Refusal, RefusedError
 
 #: Elements without an order after which no further one is tried.
-_HOPELESS = 3
+_HOPELESS_ELEMENTS = 3
 
 #: Calls that one explanation may make unless it is told otherwise.
 BUDGET = 20_000
@@ -32,7 +32,7 @@ BUDGET = 20_000
 
 @dataclass(frozen=True, eq=False)
 class ProvedOrder:
-    """An order and the (positions, cout) elements whose bits its replay gave, in every trial.
+    """An order and the (positions, cout) elements whose bits its replay gave, in every call.
 
     confirmed: whether each element answered every reading that the order needs; where that takes
     too many calls, each answered a sample of them.
@@ -73,12 +73,12 @@ class Orders:
     @property
     def confirmed(self) -> bool:
         """Whether every order was confirmed by all readings in every channel, not by a sample."""
-        return all(found.confirmed for found in self.orders)
+        return all(proved.confirmed for proved in self.orders)
 
     @property
     def replayed(self) -> tuple[int, int]:
         """(k, n): k of n elements are replayed bit for bit."""
-        return sum(found.count for found in self.orders), self.output.size
+        return sum(proved.count for proved in self.orders), self.output.size
 
     @property
     def unexplained(self) -> int:
@@ -89,8 +89,8 @@ class Orders:
     def which(self) -> Array:
         """Return the index into `orders` of each element, shape (positions, cout); -1 is none."""
         index = np.full(self.output.shape, -1, np.int64)
-        for k, found in enumerate(self.orders):
-            index[found.elements] = k
+        for k, proved in enumerate(self.orders):
+            index[proved.elements] = k
         return index
 
 
@@ -102,55 +102,55 @@ def orders_of(
     data: the case's numbers in the kernel's shapes. observed: (positions, cout) output of an
     earlier run of them, float64 for float64 and float32 otherwise; None runs them. budget: calls.
     """
-    metered = Metered(kernel, budget)
+    budgeted = BudgetedKernel(kernel, budget)
     shape = (kernel.geometry.positions, kernel.geometry.cout)
     try:
-        calls = observe_calls(metered, data, observed)
-        plus_zero = starts_from_zero(metered)
+        calls = observe_calls(budgeted, data, observed)
+        plus_zero = starts_from_zero(budgeted)
     except RefusedError as refused:
         output = np.zeros(shape, np.float32) if observed is None else observed
-        return Orders(kernel.geometry, data, output, (), (refused.refusal,), metered.calls)
-    orders, refusals = _all_orders(metered, calls, plus_zero)
+        return Orders(kernel.geometry, data, output, (), (refused.refusal,), budgeted.calls)
+    orders, refusals = _all_orders(budgeted, calls, plus_zero)
     return Orders(
         kernel.geometry,
         data,
         calls[0].output,
         tuple(orders.values()),
         tuple(refusals),
-        metered.calls,
+        budgeted.calls,
     )
 
 
 def _all_orders(
-    kernel: Metered, calls: Sequence[ObservedCall], plus_zero: Array
+    kernel: BudgetedKernel, calls: Sequence[ObservedCall], plus_zero: Array
 ) -> tuple[dict[Order, ProvedOrder], list[Refusal]]:
     """Return the proven orders with their elements, and the reasons why others have none."""
     orders: dict[Order, ProvedOrder] = {}
     refusals: list[Refusal] = []
     left = np.ones_like(plus_zero)
-    while left.any() and len(refusals) < _HOPELESS:
+    while left.any() and len(refusals) < _HOPELESS_ELEMENTS:
         position, channel = (int(k) for k in np.argwhere(left)[0])
         zero = bool(plus_zero[position, channel])
         try:
-            found = order_of(kernel, position, channel, calls, zero)
+            revealed = order_of(kernel, position, channel, calls, zero)
         except RefusedError as refused:
             refusals.append(refused.refusal)
             break
         left[position, channel] = False
-        if isinstance(found, Refusal):
-            refusals.append(found)
-            if found.kind in ("transform", "unstable"):
+        if isinstance(revealed, Refusal):
+            refusals.append(revealed)
+            if revealed.kind in ("transform", "unstable"):
                 break
             continue
-        alike = left & found.alike & (plus_zero == zero)
-        proven = _replayed(found.order, kernel.geometry, calls, alike)
+        agreeing = left & revealed.agreeing & (plus_zero == zero)
+        proven = _replayed(revealed.order, kernel.geometry, calls, agreeing)
         left &= ~proven
         proven[position, channel] = True
-        confirmed = found.confirmed
-        for other in _absorbed(found.order, orders, kernel.geometry, calls):
+        confirmed = revealed.confirmed
+        for other in _absorbed(revealed.order, orders, kernel.geometry, calls):
             proven |= other.elements
             confirmed &= other.confirmed
-        orders[found.order] = ProvedOrder(found.order, proven, confirmed)
+        orders[revealed.order] = ProvedOrder(revealed.order, proven, confirmed)
     return orders, refusals
 
 
@@ -176,14 +176,14 @@ def _absorbed(
 def _replayed(
     order: Order, geometry: Geometry, calls: Sequence[ObservedCall], elements: Array
 ) -> Array:
-    """Return which of the elements the replay reproduces in every trial."""
+    """Return which of the elements the replay reproduces in every call."""
     proven: Array = elements.copy()
-    for trial in reversed(calls):  # random numbers tell orders apart better than most cases do
+    for call in reversed(calls):  # random numbers tell orders apart better than most cases do
         positions = np.flatnonzero(proven.any(axis=1))
         channels = np.flatnonzero(proven.any(axis=0))
         if not len(positions):
             break
         block = np.ix_(positions, channels)
-        sums = replay(order, geometry, trial.data, positions, channels)
-        proven[block] &= same_bits(sums, trial.output[block])
+        sums = replay(order, geometry, call.data, positions, channels)
+        proven[block] &= same_bits(sums, call.output[block])
     return proven

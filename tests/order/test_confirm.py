@@ -13,7 +13,7 @@ from convdiff.order.orders import orders_of
 from convdiff.order.replay.verification import random_data
 from convdiff.order.reveal import confirm as confirming
 from convdiff.order.reveal import mask_probes as readings
-from convdiff.order.reveal.budget import Metered
+from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.confirm import confirm
 from convdiff.order.reveal.fma_probes import mark_fused
 from convdiff.order.reveal.kernel import CallableKernel
@@ -83,18 +83,18 @@ def test_the_answers_that_a_tree_predicts_are_given(dtype: str, seed: int) -> No
     geometry = Geometry((1, 1, taps + 1, 1), (1, taps, 1, 4), bool(seed % 2), dtype=dtype)
     tree = random_tree(taps, geometry.bias, seed, many=dtype != "bfloat16" and seed > 3)
     fn = tree_kernel(tree, geometry, None if dtype != "float16" else Machine("float32"))
-    kernel = Metered(CallableKernel(fn, geometry), 20_000)
+    kernel = BudgetedKernel(CallableKernel(fn, geometry), 20_000)
     site = Site.at(kernel, 0, 0)
     if dtype == "float16":  # summed in float32, where products are exact
         tree = mark_fused(kernel, site, tree.unfused())
     assert confirm(kernel, site, tree)
-    assert site.alike.all()
+    assert site.agreeing.all()
 
 
 def test_an_element_that_answers_otherwise_than_its_own_tree_is_refused() -> None:
     geometry = Geometry((1, 1, 12, 1), (1, 9, 1, 4))
     fn = tree_kernel(parse("[0..8]"), geometry)
-    kernel = Metered(CallableKernel(fn, geometry), 100)
+    kernel = BudgetedKernel(CallableKernel(fn, geometry), 100)
     with pytest.raises(RefusedError, match="answers otherwise"):
         confirm(kernel, Site.at(kernel, 0, 0), parse("[0 2 1 3..8]"))
 
@@ -103,9 +103,9 @@ def sampled(taps: int, odd: Tree) -> tuple[bool, int, np.ndarray]:
     geometry = Geometry((1, 1, taps, 1), (1, taps, 1, 8))
     usual = parse(f"[0..{taps - 1}]")
     fn = orders_kernel(lambda p, c: odd if c == 5 else usual, geometry)
-    kernel = Metered(CallableKernel(fn, geometry), 20_000)
+    kernel = BudgetedKernel(CallableKernel(fn, geometry), 20_000)
     site = Site.at(kernel, 0, 0)
-    return confirm(kernel, site, usual), kernel.calls, site.alike[0]
+    return confirm(kernel, site, usual), kernel.calls, site.agreeing[0]
 
 
 def test_too_many_readings_are_sampled_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from synthetic import Machine, random_tree, summed
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay import replay as module
 from convdiff.order.replay.replay import Data, Order, partial_sums, replay
-from convdiff.order.replay.schedule import JOIN, MANY, PUSH, compiled
+from convdiff.order.replay.schedule import JOIN, MANY, PUSH, compile_order
 from convdiff.order.replay.verification import random_data
 from convdiff.order.tree.notation import parse
 
@@ -24,7 +24,7 @@ from convdiff.order.tree.notation import parse
 def test_few_partial_sums_are_alive_at_once(taps: int, bias: bool, seed: int) -> None:
     tree = random_tree(taps, bias, seed, many=False)
     depth = deepest = 0
-    for operation, operand, _ in compiled(tree).steps:
+    for operation, operand, _ in compile_order(tree).steps:
         depth += {PUSH: 1, JOIN: -1, MANY: 1 - operand}.get(operation, 0)
         deepest = max(deepest, depth)
     assert depth == 1
@@ -35,7 +35,7 @@ def test_chunks_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     geometry = Geometry((2, 7, 7, 4), (3, 3, 2, 6), True, groups=2)
     data, order = random_data(geometry, 1), Order(random_tree(18, True, 9, many=False))
     whole = replay(order, geometry, data)
-    monkeypatch.setattr(module, "_CHUNK", 30)
+    monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 30)
     np.testing.assert_array_equal(replay(order, geometry, data), whole)
     rows, lanes = np.array([40, 3, 17]), np.array([5, 0])
     np.testing.assert_array_equal(

@@ -28,7 +28,7 @@ def revealed(tree: Tree, dtype: str, accumulator: str, cout: int) -> tuple[Tree,
     kernel = CallableKernel(tree_kernel(tree, geometry, Machine(accumulator)), geometry)
     site = Site.at(kernel, 0, cout // 2)
     found = mark_fused(kernel, site, reveal_tree(kernel, site))
-    assert site.alike.all()
+    assert site.agreeing.all()
     return found, kernel.calls
 
 

@@ -22,15 +22,15 @@ from convdiff.order.replay.schedule import (
     MANY,
     PUSH,
     Program,
-    compiled,
+    compile_order,
 )
 from convdiff.order.tree.tree import Tree
 
 #: Elements of a chunk: a few float64 arrays of it fit the second-level cache.
-_CHUNK = 16384
+_CHUNK_ELEMENTS = 16384
 
 #: Window values of a chunk (taps x positions x groups), which bounds memory where taps are many.
-_WINDOWS = 8_000_000
+_CHUNK_WINDOWS = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,37 +64,43 @@ def replay(
     """
     if (order.tree.taps, order.tree.leaves) != (geometry.taps, geometry.leaves):
         raise ValueError(f"an order of {order.tree.leaves} leaves for {geometry.leaves}")
-    places = np.arange(geometry.positions) if positions is None else np.asarray(positions)
+    rows = np.arange(geometry.positions) if positions is None else np.asarray(positions)
     lanes = np.arange(geometry.cout) if channels is None else np.asarray(channels)
     weights = order.arithmetic.narrow(
         data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, lanes]
     )
     bias = None if data.bias is None else order.arithmetic.stored(data.bias[lanes])
     group = None if geometry.groups == 1 else lanes // (geometry.cout // geometry.groups)
-    program = compiled(order.tree)
-    step = max(1, min(_CHUNK // max(1, len(lanes)), _WINDOWS // (geometry.taps * geometry.groups)))
+    program = compile_order(order.tree)
+    step = _chunk_rows(geometry, len(lanes))
 
     def part(start: int) -> Array:
-        chosen = places[start : start + step]
+        chosen = rows[start : start + step]
         windows = order.arithmetic.narrow(geometry.windows(data.input_nhwc, chosen))
         with np.errstate(all="ignore"):
             return _evaluate(order, program, _Terms(windows, weights, bias, group))
 
     # One thread: steps are short enough that threads only wait for each other (measured).
-    parts = [part(start) for start in range(0, len(places), step)]
+    parts = [part(start) for start in range(0, len(rows), step)]
     if not parts:
         return np.zeros((0, len(lanes)), weights.dtype)
     return np.concatenate(parts)
+
+
+def _chunk_rows(geometry: Geometry, lanes: int) -> int:
+    """Return how many positions are evaluated at once."""
+    by_windows = _CHUNK_WINDOWS // (geometry.taps * geometry.groups)
+    return max(1, min(_CHUNK_ELEMENTS // max(1, lanes), by_windows))
 
 
 def partial_sums(
     order: Order, geometry: Geometry, data: Data, position: int, channel: int
 ) -> dict[int, float]:
     """Return the value of every inner node of the order for one output element."""
-    seen: dict[int, float] = {}
+    sums: dict[int, float] = {}
 
     def watch(node: int, value: Array) -> None:
-        seen[node] = float(value[0, 0])
+        sums[node] = float(value[0, 0])
 
     arithmetic = order.arithmetic
     windows = arithmetic.narrow(geometry.windows(data.input_nhwc, np.array([position])))
@@ -103,8 +109,8 @@ def partial_sums(
     group = np.array([channel // (geometry.cout // geometry.groups)])
     terms = _Terms(windows, arithmetic.narrow(column), bias, group)
     with np.errstate(all="ignore"):
-        _evaluate(order, compiled(order.tree), terms, watch)
-    return seen
+        _evaluate(order, compile_order(order.tree), terms, watch)
+    return sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,35 +144,57 @@ def _evaluate(
     watch: Callable[[int, Array], None] | None = None,
 ) -> Array:
     """Return (positions, lanes) sums; `watch` is told each inner node and its value."""
-    arithmetic, tree = order.arithmetic, order.tree
-    exact = frozenset(c for parts in tree.children if len(parts) > 2 for c in parts)
-    stack: list[Array] = []
-
-    def term(leaf: int) -> Array:
-        if leaf >= tree.taps:
-            return terms.added()
-        if leaf in exact:  # a multi-operand addition takes its products unrounded
-            x, w = terms.factors(leaf)
-            return np.multiply(x, w, dtype=np.float64)
-        return arithmetic.product(*terms.factors(leaf))
-
+    sums = _PartialSums(order, terms)
+    operations = {
+        PUSH: sums.push,
+        ADD_LEAF: sums.add_leaf,
+        FUSE_LEAF: sums.fuse_leaf,
+        JOIN: sums.join,
+        MANY: sums.many,
+    }
     for operation, operand, node in program.steps:
-        if operation == FUSE_LEAF:
-            stack[-1] = arithmetic.fused(*terms.factors(operand), stack[-1])
-        elif operation == ADD_LEAF:
-            if arithmetic.early and node == tree.root and operand >= tree.taps:
-                stack[-1] = arithmetic.finish(stack[-1])
-            stack[-1] = arithmetic.add(stack[-1], term(operand))
-        elif operation == PUSH:
-            stack.append(term(operand))
-        elif operation == JOIN:
-            top = stack.pop()
-            stack[-1] = arithmetic.add(stack[-1], top)
-        else:
-            assert operation == MANY
-            operands = stack[-operand:]
-            del stack[-operand:]
-            stack.append(arithmetic.many(operands))
+        operations[operation](operand, node)
         if watch is not None and operation != PUSH:
-            watch(node, stack[-1])
-    return arithmetic.finish(stack[-1])
+            watch(node, sums.stack[-1])
+    return order.arithmetic.finish(sums.stack[-1])
+
+
+class _PartialSums:
+    """The stack on which a program works; each method is one of its operations.
+
+    All take an operand, a leaf or how many sums are added, and the node that the result is.
+    """
+
+    def __init__(self, order: Order, terms: _Terms) -> None:
+        self.stack: list[Array] = []
+        self._arithmetic, self._tree, self._terms = order.arithmetic, order.tree, terms
+        # A multi-operand addition takes its products unrounded.
+        self._exact = {c for parts in order.tree.children if len(parts) > 2 for c in parts}
+
+    def push(self, leaf: int, _: int) -> None:
+        self.stack.append(self._term(leaf))
+
+    def add_leaf(self, leaf: int, node: int) -> None:
+        if self._arithmetic.early and node == self._tree.root and leaf >= self._tree.taps:
+            self.stack[-1] = self._arithmetic.finish(self.stack[-1])
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], self._term(leaf))
+
+    def fuse_leaf(self, leaf: int, _: int) -> None:
+        self.stack[-1] = self._arithmetic.fused(*self._terms.factors(leaf), self.stack[-1])
+
+    def join(self, _: int, __: int) -> None:
+        top = self.stack.pop()
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], top)
+
+    def many(self, count: int, _: int) -> None:
+        operands = self.stack[-count:]
+        del self.stack[-count:]
+        self.stack.append(self._arithmetic.many(operands))
+
+    def _term(self, leaf: int) -> Array:
+        if leaf >= self._tree.taps:
+            return self._terms.added()
+        x, w = self._terms.factors(leaf)
+        if leaf in self._exact:
+            return np.multiply(x, w, dtype=np.float64)
+        return self._arithmetic.product(x, w)

@@ -25,35 +25,39 @@ class Program:
 
 
 @lru_cache(maxsize=16)
-def compiled(tree: Tree) -> Program:
+def compile_order(tree: Tree) -> Program:
     """Return the program of an order."""
-    if not tree.children:
-        return Program(((PUSH, 0, 0),))
     steps: list[tuple[int, int, int]] = []
-    sizes, leaves = tree.sizes, tree.leaves
     stack: list[tuple[int, bool]] = [(tree.root, False)]
     while stack:
         node, ready = stack.pop()
-        if node < leaves:
+        if node < tree.leaves:
             steps.append((PUSH, node, node))
-            continue
-        parts = tree.children[node - leaves]
-        direct = _direct(tree, node)
-        if ready:
-            if direct >= 0:
-                operation = FUSE_LEAF if tree.fused[node - leaves] >= 0 else ADD_LEAF
-                steps.append((operation, direct, node))
-            else:
-                steps.append((JOIN if len(parts) == 2 else MANY, len(parts), node))
-            continue
-        stack.append((node, True))
-        pending = [c for c in parts if c != direct]
-        if len(parts) == 2:
-            pending.sort(key=sizes.__getitem__)
+        elif ready:
+            steps.append(_addition(tree, node))
         else:
-            pending.reverse()
-        stack.extend((c, False) for c in pending)
+            stack.append((node, True))
+            stack.extend((operand, False) for operand in _pending(tree, node))
     return Program(tuple(steps))
+
+
+def _addition(tree: Tree, node: int) -> tuple[int, int, int]:
+    """Return the step that adds a node's operands, once those that are pending are summed."""
+    parts = tree.children[node - tree.leaves]
+    direct = _direct(tree, node)
+    if direct >= 0:
+        fused = tree.fused[node - tree.leaves] >= 0
+        return FUSE_LEAF if fused else ADD_LEAF, direct, node
+    return JOIN if len(parts) == 2 else MANY, len(parts), node
+
+
+def _pending(tree: Tree, node: int) -> list[int]:
+    """Return a node's operands that are summed before it, the first to be summed last."""
+    parts = tree.children[node - tree.leaves]
+    if len(parts) > 2:
+        return list(reversed(parts))
+    direct = _direct(tree, node)
+    return sorted((c for c in parts if c != direct), key=tree.sizes.__getitem__)
 
 
 def _direct(tree: Tree, node: int) -> int:

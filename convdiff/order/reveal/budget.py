@@ -10,7 +10,7 @@ from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import RefusedError
 
 
-class Metered:
+class BudgetedKernel:
     """A `Kernel` with a limit; raises RefusedError (budget) before it would be exceeded."""
 
     def __init__(self, kernel: Kernel, budget: int) -> None:

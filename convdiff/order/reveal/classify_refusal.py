@@ -19,7 +19,7 @@ _LEFT_OVER = 2.0**-4
 _REPEATS = (5, 6, 5, 5, 6, 6, 5)
 
 
-def classified(kernel: Kernel, refusal: Refusal) -> Refusal:
+def classify(kernel: Kernel, refusal: Refusal) -> Refusal:
     """Return the refusal, or a better reason for it: unstable or transform.
 
     At most 11 calls. Raises RefusedError (budget) where they are not to be had.

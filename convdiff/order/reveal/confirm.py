@@ -15,7 +15,7 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
-from convdiff.order.reveal.budget import Metered
+from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.fma_probes import joins
 from convdiff.order.reveal.mask_probes import Site, asked, bins
 from convdiff.order.reveal.refusal import RefusedError
@@ -29,7 +29,7 @@ _FEW_CALLS, _PRODUCTS_OF_FEW, _PRODUCTS = 600, 1e11, 3e9
 _SAMPLE, _TOTAL = (1, 4), 40
 
 
-def confirm(kernel: Metered, site: Site, tree: Tree) -> bool:
+def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     """Take the elements that answer otherwise than the tree out of the site's; tell if all asked.
 
     False means that each channel answered only a sample of the readings, spread over the tree and
@@ -49,8 +49,8 @@ def confirm(kernel: Metered, site: Site, tree: Tree) -> bool:
         size = (len(rows), geometry.cout)
         index = _every(*size) if whole else _some(*size, sample)
         for chunk, answer in asked(kernel, kind, rows, index):
-            site.alike &= (answer == expected[index[chunk]][:, None]).all(axis=0)
-    if not site.alike[site.position, site.channel]:
+            site.agreeing &= (answer == expected[index[chunk]][:, None]).all(axis=0)
+    if not site.agreeing[site.position, site.channel]:
         raise RefusedError(
             "non-ultrametric", "the element answers otherwise than the other channels did for it"
         )

@@ -28,31 +28,31 @@ class Site:
 
     position: flat index into N x OH x OW. lanes: output channels trusted to share the element's
     order, each of which carries its own probe; where it is the element's channel alone, all
-    channels carry that one's probe. alike (positions, cout): elements whose answers have been the
-    site's so far.
+    channels carry that one's probe. agreeing: (positions, cout) mask of the elements whose answers
+    have been the site's so far.
     """
 
     position: int
     channel: int
     lanes: Array
-    alike: Array
+    agreeing: Array
 
     @classmethod
     def at(cls, kernel: Kernel, position: int, channel: int, lanes: Array | None = None) -> Site:
         """Return the site of an element; lanes None trusts all channels."""
         geometry = kernel.geometry
         trusted = np.arange(geometry.cout) if lanes is None else lanes
-        alike = np.ones((geometry.positions, geometry.cout), bool)
+        agreeing = np.ones((geometry.positions, geometry.cout), bool)
         if len(trusted) > 1:
-            alike[:, np.setdiff1d(np.arange(geometry.cout), trusted)] = False
-        return cls(position, channel, trusted, alike)
+            agreeing[:, np.setdiff1d(np.arange(geometry.cout), trusted)] = False
+        return cls(position, channel, trusted, agreeing)
 
 
 def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
     """Return the output at the site for each probe row, in float64.
 
     rows: (probes, 4) integers as in `convdiff.worker.probes`, spread over the site's lanes.
-    Elements that answer otherwise than the site cease to be alike.
+    Elements that answer otherwise than the site cease to be agreeing.
     """
     lanes = len(site.lanes)
     calls = -(-len(rows) // lanes)
@@ -63,10 +63,10 @@ def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
     for _, answer in asked(kernel, kind, rows, index):
         here = answer[:, site.position, site.lanes]
         if lanes == 1:
-            site.alike &= _same(answer, here[:, None])
+            site.agreeing &= _same(answer, here[:, None])
         else:
             same = _same(answer[:, :, site.lanes], here[:, None])
-            site.alike &= same.all(axis=1, keepdims=True)
+            site.agreeing &= same.all(axis=1, keepdims=True)
         seen.append(here.reshape(-1))
     found: Array = np.concatenate(seen)[: len(rows)].astype(np.float64)
     return found

@@ -7,7 +7,7 @@ readings reach beyond it, its members join the path at one multi-operand additio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -56,13 +56,13 @@ def reveal_tree(kernel: Kernel, site: Site) -> Tree:
         pivots = [_pivot(group) for group in level]
         pairs, within = _pairs(level, pivots)
         sizes = masked(kernel, site, pairs, within) if len(pairs) else np.zeros(0, np.int64)
-        found: list[_Group] = []
+        below: list[_Group] = []
         start = 0
         for group, pivot in zip(level, pivots, strict=True):
             stop = start + len(group.members) - 1
-            found += _split(sketch, group, pivot, pairs[start:stop, 1], sizes[start:stop])
+            below += _split(sketch, group, pivot, pairs[start:stop, 1], sizes[start:stop])
             start = stop
-        level = found
+        level = below
     return _tree(geometry.taps, geometry.leaves, sketch, top)
 
 
@@ -91,38 +91,48 @@ def _pairs(level: list[_Group], pivots: list[int]) -> tuple[Array, Array]:
 
 def _split(sketch: _Sketch, group: _Group, pivot: int, others: Array, sizes: Array) -> list[_Group]:
     """Grow the pivot's path from its readings; return the groups that hang off it."""
-    beyond = sizes == group.limit if group.limit else np.zeros(len(sizes), bool)
-    inside, inner = others[~beyond], sizes[~beyond]
     if len(sizes) > 1 and (sizes == 2).all():
         raise RefusedError("exact", f"term {pivot} loses nothing in whichever sum it is added to")
-    found = []
+    beyond = (sizes == group.limit) & (group.limit > 0)
+    groups, top, below = _path(sketch, group, pivot, others[~beyond], sizes[~beyond])
+    group.slot.append(top)
+    if beyond.any():
+        groups.append(replace(group, members=others[beyond]))
+    elif group.limit == 0 and below != len(group.members):
+        raise _not_a_tree(pivot, pivot, len(group.members), below)
+    larger = []
+    for hanging in groups:
+        if len(hanging.members) == 1:
+            hanging.slot.append(int(hanging.members[0]))
+        else:
+            larger.append(hanging)
+    return larger
+
+
+def _path(
+    sketch: _Sketch, group: _Group, pivot: int, others: Array, sizes: Array
+) -> tuple[list[_Group], int, int]:
+    """Add a node for each size that was read; return what hangs off them, the last, its leaves."""
+    groups = []
     node, below, span = pivot, 1, (pivot, pivot)
-    for size in np.unique(inner):
-        joined = inside[inner == size]
+    for size in np.unique(sizes):
+        joined = others[sizes == size]
         below += len(joined)
         span = (min(span[0], int(joined[0])), max(span[1], int(joined[-1])))
         if below != size:
             raise _not_a_tree(pivot, int(joined[0]), int(size), below)
         node = sketch.add(node)
-        slot = sketch.nodes[-1 - node]
-        stuck = group.stuck + 1 if 2 * len(joined) > len(group.members) > 8 else 0
-        found.append(_Group(joined, slot, int(size), span, stuck))
-    group.slot.append(node)
-    if beyond.any():
-        found.append(_Group(others[beyond], group.slot, group.limit, group.span, group.stuck))
-    elif group.limit == 0 and below != len(group.members):
-        raise _not_a_tree(pivot, pivot, len(group.members), below)
-    leaves = [g for g in found if len(g.members) == 1]
-    for single in leaves:
-        single.slot.append(int(single.members[0]))
-    return [g for g in found if len(g.members) > 1]
+        most = 2 * len(joined) > len(group.members) > 8
+        stuck = group.stuck + 1 if most else 0
+        groups.append(_Group(joined, sketch.nodes[-1 - node], int(size), span, stuck))
+    return groups, node, below
 
 
-def _not_a_tree(i: int, j: int, size: int, found: int) -> RefusedError:
+def _not_a_tree(i: int, j: int, size: int, counted: int) -> RefusedError:
     return RefusedError(
         "non-ultrametric",
         f"terms {i} and {j} meet in a sum of {size} terms by one reading, "
-        f"of {found} by the others: no tree has both",
+        f"of {counted} by the others: no tree has both",
     )
 
 

@@ -96,34 +96,31 @@ def _bit_reversed(row: list[int]) -> list[int]:
 
 def _chain(shapes: _Shapes, node: int) -> Item:
     """Return the spine below a node as a chain, its first operands first."""
-    steps: list[tuple[list[int], int]] = []
+    later: list[Part] = []
     while (below := _spine(shapes, node)) is not None:
         rest = [c for c in shapes.parts(node) if c != below]
-        steps.append((rest, shapes.fused(node)))
+        later.append(_step(shapes, rest, shapes.fused(node)))
         node = below
+    first = _start(shapes, node, alone=not later)
+    if not later and len(first) == 1:
+        return first[0].item
+    return _with_block([*first, *reversed(later)])
+
+
+def _start(shapes: _Shapes, node: int, *, alone: bool) -> list[Part]:
+    """Return the steps that a chain begins with, where its spine ends."""
     parts = shapes.parts(node)
     if len(parts) > 2:
-        first = Part(
-            Many(folded([_part(shapes, c) for c in parts])),
-            shapes.base[node],
-            ("many", shapes.shape[node]),
-        )
-        if not steps:
-            return first.item
-        head = [first]
-    elif node < shapes.tree.leaves:
-        head = [_leaf(shapes, node, False)]
-    elif steps and _pairs(shapes, node):
-        head = [_part(shapes, node)]
-    else:
-        # Two equal operands, or two leaves of which the fused one comes second.
-        mark = shapes.fused(node)
-        bias = shapes.tree.taps
-        ordered = sorted(parts, key=lambda c: (c == mark, c != bias, shapes.base[c]))
-        head = [_part(shapes, ordered[0])]
-        steps.append(([ordered[1]], mark))
-    tail = [_step(shapes, rest, mark) for rest, mark in reversed(steps)]
-    return _said(head, tail)
+        many = Many(folded([_part(shapes, c) for c in parts]))
+        return [Part(many, shapes.base[node], ("many", shapes.shape[node]))]
+    if not parts:
+        return [_leaf(shapes, node, False)]
+    if not alone and _pairs(shapes, node):
+        return [_part(shapes, node)]
+    # Two equal operands, or two leaves of which the fused one comes second.
+    mark, bias = shapes.fused(node), shapes.tree.taps
+    first, second = sorted(parts, key=lambda c: (c == mark, c != bias, shapes.base[c]))
+    return [_part(shapes, first), _step(shapes, [second], mark)]
 
 
 def _spine(shapes: _Shapes, node: int) -> int | None:
@@ -149,9 +146,8 @@ def _step(shapes: _Shapes, rest: list[int], mark: int) -> Part:
     return Part(Many(folded(parts), onto=True), base, key)
 
 
-def _said(head: list[Part], tail: list[Part]) -> Chain:
+def _with_block(steps: list[Part]) -> Chain:
     """Return a chain, its leading taps set apart as a block where blocks follow them."""
-    steps = head + tail
     count = 0
     while count < len(steps) and isinstance(steps[count].item, Leaf):
         count += 1
@@ -171,12 +167,16 @@ def _key(steps: list[Part]) -> Hashable:
 
 def _marked(steps: list[Part]) -> Chain:
     """Return the chain of steps, with the mark of its fused taps set once where all have it."""
-    taps = [p for p in steps[1:] if isinstance(p.item, Leaf) and p.key != "bias"]
-    marked = [p for p in taps if isinstance(p.item, Leaf) and p.item.fused]
-    everywhere = bool(taps) and len(marked) == len(taps)
-    if everywhere:
-        steps = [
-            Part(Leaf(p.base), p.base, False) if isinstance(p.item, Leaf) and p.key != "bias" else p
-            for p in steps
-        ]
-    return Chain(folded(steps), everywhere)
+    taps = [_tap(part) for part in steps]
+    marks = [tap.fused for tap in taps[1:] if tap is not None]
+    if not marks or not all(marks):
+        return Chain(folded(steps), False)
+    bare = []
+    for part, tap in zip(steps, taps, strict=True):
+        bare.append(part if tap is None else Part(Leaf(part.base), part.base, False))
+    return Chain(folded(bare), True)
+
+
+def _tap(part: Part) -> Leaf | None:
+    """Return the tap that a part is, if it is one."""
+    return part.item if isinstance(part.item, Leaf) and part.key != "bias" else None

@@ -52,18 +52,22 @@ def write_nest(item: Item) -> str:
     if isinstance(item, Leaf):
         return ("b" if item.index == BIAS else str(item.index)) + "*" * item.fused
     if isinstance(item, Loop):
-        only = item.body[0]
-        if len(item.body) == 1 and isinstance(only, Leaf) and item.step > 0:
-            end = only.index + (item.count - 1) * item.step
-            step = "" if item.step == 1 else f":{item.step}"
-            return f"{only.index}..{end}{step}" + "*" * only.fused
-        return f"({_row(item.body)})^{item.count}{item.step:+d}"
+        return _loop(item)
     row = _row(item.items)
     if isinstance(item, Chain):
         return f"[{row}]" + "*" * item.fused
     if isinstance(item, Pairs):
         return f"<|{row}|>" if item.halves else f"<{row}>"
     return "&" * item.onto + "{" + row + "}"
+
+
+def _loop(loop: Loop) -> str:
+    first = loop.body[0]
+    if len(loop.body) > 1 or not isinstance(first, Leaf) or loop.step < 1:
+        return f"({_row(loop.body)})^{loop.count}{loop.step:+d}"
+    end = first.index + (loop.count - 1) * loop.step
+    step = "" if loop.step == 1 else f":{loop.step}"
+    return f"{first.index}..{end}{step}" + "*" * first.fused
 
 
 def _row(items: tuple[Item, ...]) -> str:

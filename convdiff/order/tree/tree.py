@@ -109,7 +109,7 @@ class Tree:
         """
         fused = []
         for parts in self.children:
-            able = [c for c in parts if c in taps and c < self.taps] if len(parts) == 2 else []
+            able = [c for c in parts if c in taps and _can_be_fused(c, parts, self.taps)]
             fused.append(able[-1] if able else -1)
         return Tree(self.taps, self.leaves, self.children, tuple(fused))
 
@@ -117,18 +117,22 @@ class Tree:
 def _check(taps: int, leaves: int, children: Sequence[Sequence[int]], fused: Sequence[int]) -> None:
     if not 1 <= taps <= leaves <= taps + 1 or len(fused) != len(children):
         raise ValueError(f"{leaves} leaves do not fit {taps} taps and at most one bias")
-    seen = [False] * (leaves + len(children))
+    used = [False] * (leaves + len(children))
     for k, parts in enumerate(children):
         if len(parts) < 2:
             raise ValueError("an addition has at least two operands")
         for child in parts:
-            if not 0 <= child < leaves + k or seen[child]:
+            if not 0 <= child < leaves + k or used[child]:
                 raise ValueError(f"operand {child} of node {leaves + k} is late, or used twice")
-            seen[child] = True
-        if fused[k] >= 0 and (len(parts) > 2 or fused[k] >= taps or fused[k] not in parts):
+            used[child] = True
+        if fused[k] >= 0 and not _can_be_fused(fused[k], parts, taps):
             raise ValueError(f"term {fused[k]} cannot be fused at node {leaves + k}")
-    if not all(seen[:-1]):
+    if not all(used[:-1]):
         raise ValueError("a term or a partial sum is never added")
+
+
+def _can_be_fused(term: int, parts: Sequence[int], taps: int) -> bool:
+    return len(parts) == 2 and term < taps and term in parts
 
 
 def _postorder(leaves: int, children: Sequence[Sequence[int]]) -> Iterator[int]:
