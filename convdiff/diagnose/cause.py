@@ -77,46 +77,42 @@ def explain_difference(
 
     worst: where both sides' partial sums are followed to the node where they part.
     """
-    cut = aligned(*outputs)
-    where = np.argwhere(differs(*cut, strict))
-    pairs = [_flat(where, output.shape) for output in outputs]
-    found = attribute(baseline, candidate, *pairs)
-    status: Status = "proved" if not found.unproven else "partial"
-    if found.unproven == len(where):
-        status = "unexplained"
-    explanations: tuple[tuple[Side, Orders], ...] = (
-        ("baseline", baseline),
-        ("candidate", candidate),
-    )
+    differing = np.argwhere(differs(*aligned(*outputs), strict))
+    elements = [_flat(differing, output.shape) for output in outputs]
+    attribution = attribute(baseline, candidate, *elements)
+    sides: tuple[tuple[Side, Orders], ...] = (("baseline", baseline), ("candidate", candidate))
     return Explanation(
-        status=status,
-        causes=found.counts,
-        unexplained=found.unproven,
-        replayed={side: explanation.replayed for side, explanation in explanations},
-        orders=tuple(
-            order for side, explanation in explanations for order in _orders(side, explanation)
-        ),
+        status=_status(attribution.unproven, len(differing)),
+        causes=attribution.counts,
+        unexplained=attribution.unproven,
+        replayed={side: orders.replayed for side, orders in sides},
+        orders=tuple(order for side, orders in sides for order in _orders(side, orders)),
         parted=_parted(baseline, candidate, [output.shape for output in outputs], worst),
         refusals=(*baseline.refusals, *candidate.refusals),
         confirmed=baseline.confirmed and candidate.confirmed,
     )
 
 
-def _orders(side: Side, found: Orders) -> list[SideOrder]:
-    return [
-        SideOrder(
-            side,
-            one.count,
-            notation(one.order.tree),
-            describe(one.order.tree, found.geometry.filter_hwio) + one.order.arithmetic.words,
-            len(one.order.tree.fused_taps()),
-        )
-        for one in found.orders
-    ]
+def _status(unproven: int, differing: int) -> Status:
+    if unproven == differing:
+        return "unexplained"
+    return "partial" if unproven else "proved"
 
 
-def _flat(where: Array, shape: tuple[int, ...]) -> Array:
-    return np.asarray(np.ravel_multi_index(tuple(where.T), shape), np.int64)
+def _orders(side: Side, orders: Orders) -> list[SideOrder]:
+    """Return the orders of one side, written down."""
+    written = []
+    for proved in orders.orders:
+        tree, arithmetic = proved.order.tree, proved.order.arithmetic
+        words = describe(tree, orders.geometry.filter_hwio) + arithmetic.words
+        fused = len(tree.fused_taps())
+        written.append(SideOrder(side, proved.count, notation(tree), words, fused))
+    return written
+
+
+def _flat(index: Array, shape: tuple[int, ...]) -> Array:
+    """Return (m, 4) NHWC positions as flat ones, (m,)."""
+    return np.asarray(np.ravel_multi_index(tuple(index.T), shape), np.int64)
 
 
 def _parted(
@@ -128,11 +124,11 @@ def _parted(
     if worst is None:
         return None
     elements = [int(_flat(np.array([worst]), shape)[0]) for shape in shapes]
-    for explanation, element in zip((baseline, candidate), elements, strict=True):
-        if explanation.which().reshape(-1)[element] < 0:
+    for orders, element in zip((baseline, candidate), elements, strict=True):
+        if orders.which().reshape(-1)[element] < 0:
             return None
-    found = divergence(baseline, candidate, *elements)
-    if found is None:
+    first = divergence(baseline, candidate, *elements)
+    if first is None:
         return None
-    names = tuple(baseline.geometry.name(leaf) for leaf in found.terms)
-    return Parted(worst, names, found.sum_a, found.sum_b)
+    names = tuple(baseline.geometry.name(leaf) for leaf in first.terms)
+    return Parted(worst, names, first.sum_a, first.sum_b)

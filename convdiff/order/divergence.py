@@ -36,11 +36,10 @@ def divergence(a: Orders, b: Orders, element_a: int, element_b: int) -> Divergen
     tree_a, sums_a = _sums(a, element_a)
     tree_b, sums_b = _sums(b, element_b)
     marks_b = {mark: node for node, mark in _marks(tree_b).items()}
-    common = [
-        (tree_a.sizes[node], node, marks_b[mark])
-        for node, mark in _marks(tree_a).items()
-        if mark in marks_b
-    ]
+    common = []
+    for node, mark in _marks(tree_a).items():
+        if mark in marks_b:
+            common.append((tree_a.sizes[node], node, marks_b[mark]))
     for _, node_a, node_b in sorted(common):
         one, other = sums_a[node_a], sums_b[node_b]
         if one != other and not (np.isnan(one) and np.isnan(other)):
@@ -50,14 +49,14 @@ def divergence(a: Orders, b: Orders, element_a: int, element_b: int) -> Divergen
 
 def leaves_under(tree: Tree, node: int) -> tuple[int, ...]:
     """Return the leaves under a node, in ascending order."""
-    found, stack = [], [node]
+    leaves, stack = [], [node]
     while stack:
         at = stack.pop()
         if at < tree.leaves:
-            found.append(at)
+            leaves.append(at)
         else:
             stack.extend(tree.children[at - tree.leaves])
-    return tuple(sorted(found))
+    return tuple(sorted(leaves))
 
 
 def _sums(side: Orders, element: int) -> tuple[Tree, dict[int, float]]:

@@ -110,7 +110,7 @@ def sampled(taps: int, odd: Tree) -> tuple[bool, int, np.ndarray]:
 
 def test_too_many_readings_are_sampled_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirming, "_FEW_CALLS", 10)
-    monkeypatch.setattr(confirming, "_PRODUCTS", 0)
+    monkeypatch.setattr(confirming, "_PRODUCTS_IN_ANY", 0)
     whole, calls, alike = sampled(64, parse("[<0..31> <32..63>]"))
     assert (whole, calls) == (False, 8)
     assert alike.tolist() == [True] * 5 + [False] + [True] * 2
@@ -121,7 +121,7 @@ def test_too_many_readings_are_sampled_and_that_is_said(monkeypatch: pytest.Monk
 
 
 def test_a_sample_gives_each_channel_other_readings_in_each_call() -> None:
-    index = confirming._some(1000, 16, 4)
+    index = confirming._sampled_rows(1000, 16, 4)
     assert index.shape == (4, 16)
     assert len(np.unique(index)) == 64
     assert np.diff(np.sort(index[0])).min() >= 60

@@ -23,10 +23,10 @@ from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
 #: Products up to which all readings are made: in few calls, and in any number of calls.
-_FEW_CALLS, _PRODUCTS_OF_FEW, _PRODUCTS = 600, 1e11, 3e9
+_FEW_CALLS, _PRODUCTS_IN_FEW_CALLS, _PRODUCTS_IN_ANY = 600, 1e11, 3e9
 
 #: Calls of each kind where they are not: what is left of a small total, within these bounds.
-_SAMPLE, _TOTAL = (1, 4), 40
+_SAMPLE_CALLS, _TOTAL_CALLS = (1, 4), 40
 
 
 def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
@@ -42,12 +42,12 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     kinds = {"mask": _masks(geometry, tree), "fused": _fused(geometry, tree)}
     calls = sum(len(rows) for rows, _ in kinds.values())
     products = calls * geometry.positions * geometry.cout * geometry.taps
-    few = calls <= _FEW_CALLS and products <= _PRODUCTS_OF_FEW
-    whole = (few or products <= _PRODUCTS) and calls <= kernel.left
-    sample = int(np.clip((_TOTAL - kernel.calls) // 2, *_SAMPLE))
+    few = calls <= _FEW_CALLS and products <= _PRODUCTS_IN_FEW_CALLS
+    whole = (few or products <= _PRODUCTS_IN_ANY) and calls <= kernel.left
+    sample = int(np.clip((_TOTAL_CALLS - kernel.calls) // 2, *_SAMPLE_CALLS))
     for kind, (rows, expected) in kinds.items():
         size = (len(rows), geometry.cout)
-        index = _every(*size) if whole else _some(*size, sample)
+        index = _all_rows(*size) if whole else _sampled_rows(*size, sample)
         for chunk, answer in asked(kernel, kind, rows, index):
             site.agreeing &= (answer == expected[index[chunk]][:, None]).all(axis=0)
     if not site.agreeing[site.position, site.channel]:
@@ -57,13 +57,13 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     return whole
 
 
-def _every(rows: int, cout: int) -> Array:
+def _all_rows(rows: int, cout: int) -> Array:
     """Return (calls, cout) indices of rows: each in all channels."""
     index: Array = np.broadcast_to(np.arange(rows)[:, None], (rows, cout))
     return index
 
 
-def _some(rows: int, cout: int, most: int) -> Array:
+def _sampled_rows(rows: int, cout: int, most: int) -> Array:
     """Return (calls, cout) indices of rows: evenly spread over the channels, further each call."""
     calls = np.arange(min(most, rows))[:, None]
     start = calls * rows // most + (2 * calls + 1) * rows // (2 * most * cout)

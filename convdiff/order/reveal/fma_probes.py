@@ -44,17 +44,17 @@ def _read(
     rows[:, :2] = pairs
     answer = ask(kernel, site, "fused", rows)
     hair = probes.SCALES[kernel.geometry.dtype][2] ** 2
-    for k, (i, j), seen in zip(nodes, pairs, answer, strict=True):
-        if seen == hair:
+    for k, (i, j), left in zip(nodes, pairs, answer, strict=True):
+        if left == hair:
             marks.append(i)
-        elif seen == -hair and j in tree.children[k] and j < tree.taps:
+        elif left == -hair and j in tree.children[k] and j < tree.taps:
             marks.append(j)
-        elif seen == 0:
+        elif left == 0:
             marks.append(-1)
         else:
             raise RefusedError(
                 "non-integer",
-                f"equal and opposite products at terms {i} and {j} left {seen:g}, where rounding "
+                f"equal and opposite products at terms {i} and {j} left {left:g}, where rounding "
                 f"leaves 0 and a fused multiply-add {hair:g}",
             )
     return marks

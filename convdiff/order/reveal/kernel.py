@@ -46,7 +46,7 @@ class Kernel(Protocol):
         """Run one call on the given numbers; return (positions, cout) in the same float type."""
 
 
-Convolution = Callable[[Array, Array, "Array | None"], Array]
+ConvolutionFunction = Callable[[Array, Array, "Array | None"], Array]
 
 
 class CallableKernel:
@@ -56,7 +56,7 @@ class CallableKernel:
     to narrow itself. What it returns is converted with `numpy.asarray`.
     """
 
-    def __init__(self, fn: Convolution, geometry: Geometry) -> None:
+    def __init__(self, fn: ConvolutionFunction, geometry: Geometry) -> None:
         self.geometry = geometry
         self.calls = 0
         self._fn = fn
@@ -66,8 +66,11 @@ class CallableKernel:
         """See `Kernel.probe`."""
         answers = []
         for batch in batches:
-            seen = [self._call(batch.kind, taps) for taps in batch.taps]
-            answers.append(np.stack(seen if positions is None else [y[positions] for y in seen]))
+            outputs = []
+            for taps in batch.taps:
+                output = self._call(batch.kind, taps)
+                outputs.append(output if positions is None else output[positions])
+            answers.append(np.stack(outputs))
         return answers
 
     def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
@@ -75,9 +78,8 @@ class CallableKernel:
 
         The function gets copies: it may change them.
         """
-        return self._run(
-            input_nhwc.copy(), filter_hwio.copy(), None if bias is None else bias.copy()
-        )
+        own_bias = None if bias is None else bias.copy()
+        return self._run(input_nhwc.copy(), filter_hwio.copy(), own_bias)
 
     def _run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
         self.calls += 1

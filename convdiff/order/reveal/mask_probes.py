@@ -59,7 +59,7 @@ def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
     own = np.minimum(np.arange(calls * lanes), len(rows) - 1).reshape(calls, lanes)
     index = np.repeat(own[:, :1], kernel.geometry.cout, axis=1)
     index[:, site.lanes] = own
-    seen = []
+    outputs = []
     for _, answer in asked(kernel, kind, rows, index):
         here = answer[:, site.position, site.lanes]
         if lanes == 1:
@@ -67,9 +67,9 @@ def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
         else:
             same = _same(answer[:, :, site.lanes], here[:, None])
             site.agreeing &= same.all(axis=1, keepdims=True)
-        seen.append(here.reshape(-1))
-    found: Array = np.concatenate(seen)[: len(rows)].astype(np.float64)
-    return found
+        outputs.append(here.reshape(-1))
+    output: Array = np.concatenate(outputs)[: len(rows)].astype(np.float64)
+    return output
 
 
 def asked(kernel: Kernel, kind: str, rows: Array, index: Array) -> Iterator[tuple[slice, Array]]:
@@ -123,15 +123,15 @@ def check_units(kernel: Kernel, site: Site) -> None:
     if unit == 1.0:
         return
     count = min(probes.COUNTABLE[dtype], kernel.geometry.leaves)
-    (seen,) = ask(kernel, site, "mask", np.array([[-1, -1, 0, count]]))
-    if seen == count * unit:
+    (total,) = ask(kernel, site, "mask", np.array([[-1, -1, 0, count]]))
+    if total == count * unit:
         return
-    why = f"{count - seen / unit:g} of them are missing"
-    if seen == 0:
+    why = f"{count - total / unit:g} of them are missing"
+    if total == 0:
         why = f"the kernel flushes subnormal {dtype} numbers, which the readings need"
-    elif not 0 < seen < count * unit:
+    elif not 0 < total < count * unit:
         why = "it is no sum of products, or a term is used twice"
-    raise RefusedError("non-integer", f"{count} terms of {unit:g} add up to {seen:g}: {why}")
+    raise RefusedError("non-integer", f"{count} terms of {unit:g} add up to {total:g}: {why}")
 
 
 def bins(pairs: Array, within: Array, size: int) -> tuple[Array, Array]:

@@ -75,11 +75,11 @@ def _row(items: tuple[Item, ...]) -> str:
 
 
 def _explicit(tree: Tree) -> str:
-    said = [str(k) for k in range(tree.taps)] + ["b"] * tree.has_bias
+    text = [str(k) for k in range(tree.taps)] + ["b"] * tree.has_bias
     for parts, fused in zip(tree.children, tree.fused, strict=True):
-        terms = [said[c] + "*" * (c == fused) for c in parts]
-        said.append(f"({'+'.join(terms)})" if len(parts) == 2 else "{" + " ".join(terms) + "}")
-    return said[-1]
+        terms = [text[c] + "*" * (c == fused) for c in parts]
+        text.append(f"({'+'.join(terms)})" if len(parts) == 2 else "{" + " ".join(terms) + "}")
+    return text[-1]
 
 
 def parse_nest(text: str) -> Item:
@@ -93,21 +93,21 @@ def parse_nest(text: str) -> Item:
         token = _TOKEN.match(text, at)
         if token is None:
             raise ValueError(f"cannot read {text[at : at + 12]!r} at {at}")
-        found = token.groupdict()
-        if found["open"]:
-            open_at.append((found["open"], at))
+        parts = token.groupdict()
+        if parts["open"]:
+            open_at.append((parts["open"], at))
             rows.append([])
             plus.append(0)
-        elif found["close"] or found["count"]:
+        elif parts["close"] or parts["count"]:
             if not open_at:
                 raise ValueError(f"nothing to close at {at}")
             opened, start = open_at.pop()
             row, sums = rows.pop(), plus.pop()
-            rows[-1].append(_closed(opened, start, found, row, sums))
-        elif found["plus"]:
+            rows[-1].append(_closed(opened, start, parts, row, sums))
+        elif parts["plus"]:
             plus[-1] += 1
         else:
-            rows[-1].append(_terms(found))
+            rows[-1].append(_terms(parts))
         at = token.end()
     if open_at:
         raise ValueError(f"{open_at[-1][0]!r} at {open_at[-1][1]} is not closed")
@@ -116,29 +116,29 @@ def parse_nest(text: str) -> Item:
     return rows[0][0]
 
 
-def _terms(found: dict[str, str]) -> Item:
-    if found["leaf"]:
-        index = BIAS if found["leaf"] == "b" else int(found["leaf"])
-        return Leaf(index, bool(found["star"]))
-    first, last, step = int(found["run"]), int(found["end"]), int(found["step"] or 1)
+def _terms(parts: dict[str, str]) -> Item:
+    if parts["leaf"]:
+        index = BIAS if parts["leaf"] == "b" else int(parts["leaf"])
+        return Leaf(index, bool(parts["star"]))
+    first, last, step = int(parts["run"]), int(parts["end"]), int(parts["step"] or 1)
     if last < first or step < 1 or (last - first) % step:
         raise ValueError(f"no range {first}..{last}:{step}")
-    return Loop((Leaf(first, bool(found["runstar"])),), (last - first) // step + 1, step)
+    return Loop((Leaf(first, bool(parts["runstar"])),), (last - first) // step + 1, step)
 
 
-def _closed(opened: str, start: int, found: dict[str, str], row: list[Item], sums: int) -> Item:
-    closing = ")" if found["count"] else found["close"].replace("]*", "]")
+def _closed(opened: str, start: int, parts: dict[str, str], row: list[Item], sums: int) -> Item:
+    closing = ")" if parts["count"] else parts["close"].replace("]*", "]")
     if _CLOSES[opened] != closing or not row:
         raise ValueError(f"{opened!r} at {start} is empty, or closed by {closing!r}")
     items = tuple(row)
-    if found["count"]:
-        return Loop(items, int(found["count"]), int(found["by"]))
+    if parts["count"]:
+        return Loop(items, int(parts["count"]), int(parts["by"]))
     if opened == "(":
         if sums != 1 or len(row) != 2:
             raise ValueError(f"'(' at {start} adds {len(row)} terms, not two")
         return _added(row[0], row[1])
     if opened == "[":
-        return Chain(items, found["close"] == "]*")
+        return Chain(items, parts["close"] == "]*")
     if opened in ("{", "&{"):
         return Many(items, onto=opened == "&{")
     return Pairs(items, halves=opened == "<|")
