@@ -22,6 +22,8 @@ from convdiff.result import CaseResult, Result
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Runtime, Standing
 
+pytestmark = pytest.mark.framework
+
 SETTINGS = [("TF_ENABLE_ONEDNN_OPTS", ["0"])]
 Progress = list[tuple[str, int, int]]
 Stop = Callable[[Progress], bool]

@@ -31,6 +31,8 @@ from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.model import Convolution
 
+pytestmark = pytest.mark.slow
+
 SQUARE = Convolution((3, 3), 4, 4)
 WIDE = Convolution((3, 5), 8, 6)
 DILATED = Convolution((3, 3), 4, 4, dilations=(2, 2))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from program import case_file, convdiff
 
+pytestmark = pytest.mark.slow
+
 GOOD = "filter: [1, 2, 3]\ninput: {ramp: 1}\nlengths: 7..9\n"
 
 BAD_CASES = {
@@ -95,20 +97,22 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_p
     assert str(target) in one_line(ran.err)
 
 
-@pytest.mark.framework
+NOTHING = ("--framework", "numpy", "--device", "gpu")
+"""What to run where nothing can be run, quickly."""
+
+
 def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path: Path):
     """A folder that takes no files is found out when the file is made."""
-    ran = convdiff("run", "--json", "/proc/report.json", "--device", "gpu")
+    ran = convdiff("run", "--json", "/proc/report.json", *NOTHING)
     assert ran.code == 2
     assert "/proc/report.json" in one_line(ran.err)
     assert "untested" in ran.out
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.framework
 def test_a_report_that_fails_at_the_end_costs_no_other(tmp_path: Path):
     files = ("--json", "/proc/report.json", "--junit", tmp_path / "junit.xml")
-    ran = convdiff("run", *files, "--device", "gpu", "--github")
+    ran = convdiff("run", *files, *NOTHING, "--github")
     assert ran.code == 2
     assert "--json /proc/report.json" in one_line(ran.err)
     assert "<testsuites" in (tmp_path / "junit.xml").read_text("utf-8")

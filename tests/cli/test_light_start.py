@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from program import case_file, environment
 
+pytestmark = pytest.mark.slow
+
 HEAVY = (
     "numpy",
     "rich",

@@ -198,6 +198,7 @@ def test_what_a_file_says_commands_no_terminal(said: str, whole: Recording, tmp_
     assert "".join(found).count("\N{REPLACEMENT CHARACTER}") >= 5
 
 
+@pytest.mark.slow
 def test_show_into_head_ends_well(tmp_path: Path):
     """The reader goes away after a line: no traceback, and no other exit code."""
     tensors = tensors_of((1, 1, 1, 1), (1, 1, 60_000, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def test_a_period_seen_four_times_is_found(period: int, some: set[int], first: i
             assert holds(found, length) == (length % period in residues)
 
 
+@pytest.mark.slow
 @given(st.integers(5, 60), st.integers(0, 3))
 def test_two_sightings_are_no_rule(period: int, residue: int):
     lengths = range(10, 10 + 2 * period)

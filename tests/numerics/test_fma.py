@@ -108,6 +108,7 @@ def store(name: str) -> type[np.floating]:
     return np.float64 if name == "float64" else np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count"),
     [("float32", 130_000), ("float64", 60_000), ("float16", 30_000), ("bfloat16", 30_000)],

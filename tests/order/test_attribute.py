@@ -18,6 +18,8 @@ from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.tree.notation import notation, parse
 from convdiff.order.tree.tree import Tree
 
+pytestmark = pytest.mark.slow
+
 WIDE = Geometry((1, 1, 60, 1), (1, 9, 1, 6))
 WIDE_BIAS = Geometry((1, 1, 60, 1), (1, 9, 1, 6), bias=True)
 

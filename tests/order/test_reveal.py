@@ -77,6 +77,7 @@ def test_one_output_channel_is_enough(taps: int, bias: bool, seed: int) -> None:
     check(taps, bias, seed, "float32", "float32", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_more_terms_than_the_output_can_count_are_read_in_bins(dtype: str) -> None:
     # 2100 is beyond what either format counts: unbinned readings would be rounded.
@@ -95,6 +96,7 @@ def test_a_chain_added_backwards_takes_no_call_per_leaf() -> None:
     assert calls <= 12
 
 
+@pytest.mark.slow
 def test_nests_of_2304_taps_take_less_than_forty_calls() -> None:
     tree = parse("[([0..287]*)^8+288 b]")
     found, calls = revealed(tree, "float32", "float32", 256)

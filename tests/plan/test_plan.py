@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from convdiff.plan.cell import Cell
 from convdiff.plan.expand import REFERENCE_LENGTHS, Plan, expand
 from convdiff.plan.trials import MOST_TRIALS, TRIAL_CELLS, most_trials, trial_cell
 from convdiff.runtime.model import Interpreter, Runtime
+
+pytestmark = pytest.mark.slow
 
 
 def case_of(lengths: tuple[int, ...], batches: tuple[int, ...] = (1,), repeat: int = 1) -> Case:

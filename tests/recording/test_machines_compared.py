@@ -6,6 +6,8 @@ import pytest
 from asking import proved
 from machines import ZEN3, ZEN4, compared, path_of, recorded
 
+pytestmark = pytest.mark.slow
+
 NARROWED = ("openvino", "conv2d")
 """OpenVINO takes bfloat16 by itself on a CPU that has it: precision, and no rounding."""
 DIFFER: dict[str, set[tuple[str, str]]] = {

@@ -24,6 +24,8 @@ from machines import (
 
 from convdiff.diagnose.verdict import Finding
 
+pytestmark = pytest.mark.slow
+
 EACH = pytest.mark.parametrize("machine", MACHINES)
 ONE_FUSED_CHAIN = "60.8700981 72.9800949 85.0900955"
 ONE_ROUNDED_CHAIN = "60.8701057 72.9801025 85.0901031"

@@ -132,6 +132,7 @@ def test_what_may_not_be_read_is_refused(suffix: str, small: Recording, tmp_path
     assert "Permission denied" in refused(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["show", "compare"])
 def test_the_commands_say_it_in_one_line(command: str, tmp_path: Path):
     """What `run --json` writes, and a case, are what is likeliest given by mistake."""

@@ -170,6 +170,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("round")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(recordings())
 def test_both_formats_keep_everything_and_give_each_other_byte_for_byte(
@@ -186,6 +187,7 @@ def test_both_formats_keep_everything_and_give_each_other_byte_for_byte(
         assert second[mine].read_bytes() == first[mine].read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_16_bit_pattern_or_a_sample_of_the_wider_ones_is_kept(

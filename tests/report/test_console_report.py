@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from program import COMMAND, Ran, case_file, convdiff, environment
 
 from convdiff.report.numbers import decimal
@@ -144,6 +145,7 @@ def test_the_last_line_repeats_the_worst_case(drift: Ran, report: dict[str, Any]
     assert len(repeated) <= len(report["cases"][0]["comparisons"])
 
 
+@pytest.mark.framework
 def test_wide_numbers_lose_no_digits(tmp_path: Path):
     """Two float64 that differ in their last digits: a cropped table would show them as equal."""
     case = case_file(

@@ -257,6 +257,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, bare_python: Path
     valid(json.loads(read[0]))
 
 
+@pytest.mark.framework
 def test_what_is_no_number_is_text(tmp_path: Path):
     """In fp16 these sums overflow; JSON has no infinity."""
     case = tmp_path / "overflow.yaml"

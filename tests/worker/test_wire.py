@@ -53,6 +53,7 @@ def test_an_array_arrives_bit_for_bit(dtype, shape):
     assert_same_bits(sent, arrived)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         arrays.arrays(
