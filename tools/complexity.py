@@ -19,13 +19,13 @@ ROOT = Path(__file__).parents[1]
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-MEAN_COMPLEXITY = 3.57
+MEAN_COMPLEXITY = 3.5
 HIGHEST_COMPLEXITY = 24
 LONGEST_FUNCTION = 40
 """Lines, from `def` to the last."""
 NESTED_CONDITIONALS = 3
 DENSE_COMPREHENSIONS = 2
-LONG_FUNCTIONS = 8
+LONG_FUNCTIONS = 5
 """How many there still are; these numbers only go down."""
 
 
