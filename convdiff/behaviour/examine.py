@@ -21,10 +21,11 @@ from convdiff.behaviour.probes import (
 )
 from convdiff.behaviour.rounding_widths import accumulator_bits, beyond, bits_of, flushed
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Case, Convolution
+from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.plan.cell import Cell
+from convdiff.worker.ops.conv2d import Convolution
 
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""

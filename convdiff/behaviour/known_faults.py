@@ -9,12 +9,11 @@ import numpy as np
 
 from convdiff.behaviour.probes import Probe
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.compare.bounds import screen
 from convdiff.compare.exact import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
-from convdiff.worker.windows import windows
+from convdiff.worker.ops.conv2d import Convolution
 
 Agrees = Callable[[Array, Array], bool]
 
@@ -75,7 +74,7 @@ def _fit(conv: Convolution, tensors: Tensors, observed: Array, agrees: Agrees) -
 def _mistakes(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Array]]:
     """Yield named wrong convolutions of the same data, each with its result in fp64."""
     w, b = tensors.filter_hwio, tensors.bias
-    undilated = replace(conv, dilations=(1, 1))
+    undilated = conv._replace(dilations=(1, 1))
     if conv.dilations != (1, 1):
         plain = plain_fp64(undilated, tensors)
         yield "the dilation is ignored", plain
@@ -83,7 +82,7 @@ def _mistakes(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Array]
         _, rows, columns, _ = conv.output_shape(1, height, length)
         yield "the dilation is ignored, the output cut", plain[:, :rows, :columns]
     if conv.strides != (1, 1):
-        yield "the strides are ignored", plain_fp64(replace(conv, strides=(1, 1)), tensors)
+        yield "the strides are ignored", plain_fp64(conv._replace(strides=(1, 1)), tensors)
     if b is not None:
         yield "the bias is missing", plain_fp64(conv, replace(tensors, bias=None))
         yield "the bias is added twice", plain_fp64(conv, replace(tensors, bias=b + b))
@@ -177,7 +176,7 @@ def _products_at(
     """Return every product of these outputs: (places, taps), the taps in (kh, kw, cin) order."""
     width = conv.channels_in // conv.groups
     group = channel // (conv.channels_out // conv.groups)
-    view = windows(tensors.input_nhwc, conv.kernel, conv.strides, conv.dilations)
+    view = conv.windows(tensors.input_nhwc)
     field = view[np.unravel_index(places, shape[:3])]
     field = field[..., group * width : (group + 1) * width].reshape(len(places), conv.taps)
     weights = tensors.filter_hwio[..., channel].reshape(-1)

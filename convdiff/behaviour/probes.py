@@ -9,10 +9,10 @@ from enum import Enum
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.compare.exact import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
+from convdiff.worker.ops.conv2d import Convolution
 
 ENOUGH_OUTPUTS, MOST_TURNS = 32, 8
 """Outputs that a probe is to have, and how often it is repeated at most to have them."""

@@ -9,10 +9,10 @@ import numpy as np
 from convdiff.behaviour.answer import Answer, noise_of
 from convdiff.behaviour.probes import Kind
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.compare.exact import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
+from convdiff.worker.ops.conv2d import Convolution
 
 FEWEST_BITS = 3
 """Bits that the narrowest format keeps: fp8 e5m2."""

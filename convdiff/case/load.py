@@ -12,9 +12,10 @@ from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, UnknownKeyError, shown
 from convdiff.case.keys import CASE, CaseKeys
-from convdiff.case.model import ArraySpec, Case, Convolution
+from convdiff.case.model import ArraySpec, Case
 from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, Place
+from convdiff.worker.ops.conv2d import Convolution
 
 BUILT_IN = "variable-padding"
 

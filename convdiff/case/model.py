@@ -10,8 +10,8 @@ from typing import Literal
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.device import Device
 from convdiff.errors import Place
+from convdiff.worker.ops.conv2d import Convolution
 
-Dtype = Literal["float32", "float64", "float16", "bfloat16"]
 ITEM_BYTES: dict[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
@@ -52,51 +52,6 @@ class Allowance:
 DEFAULT_EXPECT: Mapping[Axis, Allowance] = {
     axis: Allowance(facts.expect) for axis, facts in AXES.items()
 }
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """The geometry that every cell of a case shares; VALID padding throughout."""
-
-    kernel: tuple[int, int]
-    channels_in: int
-    channels_out: int
-    strides: tuple[int, int] = (1, 1)
-    dilations: tuple[int, int] = (1, 1)
-    groups: int = 1
-    dtype: Dtype = "float32"
-
-    @property
-    def op(self) -> str:
-        """What a framework is asked for: one of `convdiff.worker.ops.OPS`."""
-        return "conv2d"
-
-    @property
-    def taps(self) -> int:
-        """Products in one output element: kh · kw · cin / groups."""
-        return self.kernel[0] * self.kernel[1] * self.channels_in // self.groups
-
-    @property
-    def reach(self) -> tuple[int, int]:
-        """The dilated filter's extent, and so the smallest input, in (height, width)."""
-        kh, kw = self.kernel
-        dh, dw = self.dilations
-        return (kh - 1) * dh + 1, (kw - 1) * dw + 1
-
-    @property
-    def filter_shape(self) -> tuple[int, int, int, int]:
-        """HWIO, with I = cin / groups."""
-        return (*self.kernel, self.channels_in // self.groups, self.channels_out)
-
-    def output_shape(self, batch: int, height: int, length: int) -> tuple[int, int, int, int]:
-        """NHWC of the output for an input of (batch, height, length, cin)."""
-        reach_h, reach_w = self.reach
-        return (
-            batch,
-            (height - reach_h) // self.strides[0] + 1,
-            (length - reach_w) // self.strides[1] + 1,
-            self.channels_out,
-        )
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
 from convdiff.numerics.eft import product_error, two_sum
 from convdiff.numerics.floats import FORMATS, round_fraction, round_to
-from convdiff.worker.windows import windows
+from convdiff.worker.ops.conv2d import Convolution
 
 CHUNK_OUTPUTS = 1 << 16
 """Outputs summed at once, so that the sums and their errors stay in the cache."""
@@ -189,7 +188,7 @@ def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array
 
 
 def _view(conv: Convolution, input_nhwc: Array) -> Array:
-    return np.asarray(windows(input_nhwc, conv.kernel, conv.strides, conv.dilations))
+    return np.asarray(conv.windows(input_nhwc))
 
 
 def _wide(array: Array) -> Array:

@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import Format, format_of
+from convdiff.worker.ops.conv2d import Convolution
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""

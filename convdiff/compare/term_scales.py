@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.compare.exact import Scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
-from convdiff.worker.windows import windows
+from convdiff.worker.ops.conv2d import Convolution
 
 TABLE_INPUTS = 1 << 15
 """Inputs copied at once, so that they stay in the cache …"""
@@ -28,7 +27,7 @@ class TermScales:
     def __init__(self, conv: Convolution, tensors: Tensors) -> None:
         self._channels = conv.channels_out
         contiguous = np.ascontiguousarray(tensors.input_nhwc)
-        view = windows(contiguous, conv.kernel, conv.strides, conv.dilations)
+        view = conv.windows(contiguous)
         self._input = contiguous.reshape(-1)
         strides = np.array(view.strides) // view.itemsize
         self._steps = strides[:3]

@@ -11,6 +11,7 @@ from convdiff.lab.availability import remedy
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.conv2d import Convolution
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,9 @@ def _onednn(pool: Pool, interpreter: Interpreter, fingerprint: dict[str, Any]) -
     import numpy as np
 
     talking = replace(interpreter, settings=(*interpreter.settings, ("ONEDNN_VERBOSE", "1")))
-    conv = {
-        "kernel": (1, 1),
-        "strides": (1, 1),
-        "dilations": (1, 1),
-        "groups": 1,
-        "channels_in": 1,
-        "channels_out": 1,
-        "dtype": "float32",
-    }
-    cell = {"op": "conv2d", "device": "cpu", "x": "x", "w": "x", "b": None, "length": 1, "batch": 1}
-    job = Job(talking, conv, {"x": np.ones((1, 1, 1, 1), np.float32)}, [cell])
+    conv = Convolution((1, 1), 1, 1)
+    cell = {"op": conv.op, "device": "cpu", "x": "x", "w": "x", "b": None, "length": 1, "batch": 1}
+    job = Job(talking, conv._asdict(), {"x": np.ones((1, 1, 1, 1), np.float32)}, [cell])
     for _ in pool.observe([job]):
         pass
     lines = re.findall(r"onednn_verbose.*?info,(?:oneDNN (v\S+)|cpu,isa:(.*))", pool.log(talking))

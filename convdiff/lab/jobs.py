@@ -72,21 +72,7 @@ def _job(
     cells = [
         {**request, "b": request["b"] if request["b"] in held else None} for request in requests
     ]
-    return Job(interpreter, geometry_of(case), held, cells)
-
-
-def geometry_of(case: Case) -> dict[str, Any]:
-    """Return the convolution's geometry as workers take it."""
-    conv = case.conv
-    return {
-        "kernel": conv.kernel,
-        "strides": conv.strides,
-        "dilations": conv.dilations,
-        "groups": conv.groups,
-        "channels_in": conv.channels_in,
-        "channels_out": conv.channels_out,
-        "dtype": conv.dtype,
-    }
+    return Job(interpreter, case.conv._asdict(), held, cells)
 
 
 def _request(cell: Cell, x: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
-from convdiff.lab.jobs import geometry_of, measure
+from convdiff.lab.jobs import measure
 from convdiff.lab.pool import Pool
 from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
@@ -31,7 +31,7 @@ class WorkerKernel:
         self.calls += sum(len(batch.taps) for batch in batches)
         header = {
             "do": "probe",
-            "conv": geometry_of(self._case),
+            "conv": self._case.conv._asdict(),
             "op": self._cell.op,
             "device": str(self._cell.runtime.device),
             "input": self.geometry.input_nhwc,

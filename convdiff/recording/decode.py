@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import ArraySpec, Case, Convolution
+from convdiff.case.model import ArraySpec, Case
 from convdiff.plan.cell import Cell
 from convdiff.recording.header import (
     Header,
@@ -28,6 +28,7 @@ from convdiff.recording.model import (
     quoted,
 )
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]

@@ -1,6 +1,6 @@
 """Layouts of other frameworks: what arrives is NHWC and HWIO. Runs on Python 3.6."""
 
-from typing import Any, List, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,3 @@ def nhwc(array_nchw: Any) -> Any:
 def oihw(filter_hwio: Any) -> Any:
     """Return an HWIO filter as contiguous OIHW."""
     return np.ascontiguousarray(filter_hwio.transpose(3, 2, 0, 1))
-
-
-def place_and_modes(device: str) -> Tuple[str, List[str]]:
-    """Split `cpu+channels_last` into the device and the execution modes."""
-    parts = device.split("+")
-    return parts[0], parts[1:]

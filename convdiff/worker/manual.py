@@ -1,13 +1,12 @@
 """The manual reference: multiply and sum, one receptive field a row. Runs on Python 3.6.
 
-The questioner's own check. A framework gives the two operations; what is here moves data only.
+The questioner's own check, put together for every op and framework alike: the op's geometry lays
+out the factors, the framework multiplies and sums them and adds the bias.
 """
 
-from typing import Any, Callable, Dict
+from typing import Any
 
 import numpy as np
-
-from .windows import windows
 
 MOST_PRODUCTS = 4e9
 """Beyond that the reference is refused rather than waited for."""
@@ -15,30 +14,23 @@ CHUNK = 1 << 24
 """Products in memory at once."""
 
 
-def by_rows(
-    rows: Callable[[Any, Any], Any], conv: Dict[str, Any], input_nhwc: Any, filter_hwio: Any
+def manual(
+    framework: Any, conv: Any, device: Any, input_nhwc: Any, filter_hwio: Any, bias: Any
 ) -> Any:
-    """Return the sums without bias, NHWC.
-
-    rows: multiplies a (positions, 1, taps) table with a (1, channels, taps) one and sums over the
-    taps, in the framework; takes and returns NumPy arrays.
-    """
-    groups, channels_out = conv["groups"], conv["channels_out"]
-    w = filter_hwio.reshape(-1, channels_out)
-    view = windows(input_nhwc, tuple(conv["kernel"]), conv["strides"], conv["dilations"])
-    lead, taps, per_group = view.shape[:3], w.shape[0], channels_out // groups
-    positions = lead[0] * lead[1] * lead[2]
-    products_allowed(float(positions) * taps * channels_out, MOST_PRODUCTS)
-    channels = conv["channels_in"] // groups
-    step = max(1, CHUNK // (taps * per_group))
+    """Return the output as multiply + reduce_sum, and + bias unless it is None, make it."""
+    shape = conv.output_shape(*input_nhwc.shape[:3])
+    outputs = shape[0] * shape[1] * shape[2] * shape[3]
+    products_allowed(float(outputs) * conv.taps, MOST_PRODUCTS)
     parts = []
-    for group in range(groups):
-        field = view[..., group * channels : (group + 1) * channels]
-        table = np.ascontiguousarray(field).reshape(positions, 1, taps)
-        columns = np.ascontiguousarray(w[:, group * per_group : (group + 1) * per_group].T)[None]
-        sums = [rows(table[at : at + step], columns) for at in range(0, positions, step)]
+    for table, columns in conv.tables(input_nhwc, filter_hwio):
+        step = max(1, CHUNK // columns.size)
+        sums = [
+            framework.multiply_sum(conv.dtype, device, table[at : at + step, None], columns[None])
+            for at in range(0, len(table), step)
+        ]
         parts.append(np.concatenate(sums))
-    return np.concatenate(parts, axis=1).reshape(lead + (channels_out,))
+    output = np.concatenate(parts, axis=1).reshape(shape)
+    return output if bias is None else framework.add(conv.dtype, device, output, bias)
 
 
 def products_allowed(count: float, limit: float) -> None:

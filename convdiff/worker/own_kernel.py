@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from . import cpu
-from .manual import by_rows
+from .framework import Device, Framework
+from .ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
 GROUP = "convdiff.frameworks"
 EXTRAS = ("strides", "dilations", "groups")
 
 
-def open(target: str, threads: Optional[int]) -> Any:
+def open(target: str, threads: Optional[int]) -> Framework:
     """Import `module:function` and return it as a Framework; modules of this folder are seen."""
     sys.path.insert(0, os.getcwd())
     name, _, attribute = target.partition(":")
@@ -46,38 +46,41 @@ class Kernel(object):
     def __init__(self, target: str, function: Any, module: Any) -> None:
         self.target, self.function, self.module = target, function, module
         self.takes = _taken(function)
+        self.refused = {}  # type: Dict[str, str]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what is known of the function, as plain values."""
+        """See `Framework`."""
         version = str(getattr(self.module, "__version__", "(own kernel)"))
         return cpu.fingerprint(self.target, version, {}, None, mode="kernel")
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
+        """See `Framework`."""
         # Copies: what a function does to its arguments is not to reach the reference.
-        arrays = [_given(a, conv) for a in (input_nhwc, filter_hwio, bias)]
-        if op == "manual":
-            y = by_rows(_rows, conv, arrays[0], arrays[1])
-            y = y if bias is None else y + arrays[2]
-        else:
-            y = np.asarray(self.function(*arrays, **self._extras(conv)))
-        y = np.ascontiguousarray(y)
+        arrays = [_copied(array, conv.dtype) for array in (input_nhwc, filter_hwio, bias)]
+        y = np.ascontiguousarray(self.function(*arrays, **self._extras(conv)))
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:
             raise ValueError("%s gave no array of numbers" % self.target)
-        return y.view(np.uint16) if y.dtype.name == "bfloat16" else y
+        return _plain(y)
 
-    def _extras(self, conv: Conv) -> Dict[str, Any]:
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        return _plain(np.sum(np.multiply(_typed(table, dtype), _typed(columns, dtype)), axis=2))
+
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        return _plain(_typed(output, dtype) + _typed(bias, dtype))
+
+    def _extras(self, conv: Convolution) -> Dict[str, Any]:
         plain = {"strides": (1, 1), "dilations": (1, 1), "groups": 1}
-        asked = {"strides": tuple(conv["strides"]), "dilations": tuple(conv["dilations"])}
-        asked["groups"] = conv["groups"]
+        wanted = {name: getattr(conv, name) for name in EXTRAS}
         for name in EXTRAS:
-            if name not in self.takes and asked[name] != plain[name]:
+            if name not in self.takes and wanted[name] != plain[name]:
                 raise ValueError("%s takes no %s" % (self.target, name))
-        return {name: asked[name] for name in self.takes}
+        return {name: wanted[name] for name in self.takes}
 
 
 def _taken(function: Any) -> List[str]:
@@ -88,16 +91,17 @@ def _taken(function: Any) -> List[str]:
     return [name for name in EXTRAS if name in [one.name for one in parameters]]
 
 
-def _given(array: Any, conv: Conv) -> Any:
-    if array is None:
-        return None
-    array = np.array(array, order="C", copy=True)
-    if conv["dtype"] != "bfloat16":
+def _copied(array: Any, dtype: str) -> Any:
+    return None if array is None else _typed(np.array(array, order="C", copy=True), dtype)
+
+
+def _typed(array: Any, dtype: str) -> Any:
+    if dtype != "bfloat16":
         return array
     import ml_dtypes
 
     return array.view(ml_dtypes.bfloat16)
 
 
-def _rows(table: Any, columns: Any) -> Any:
-    return np.sum(np.multiply(table, columns), axis=2)
+def _plain(array: Any) -> Any:
+    return array.view(np.uint16) if array.dtype.name == "bfloat16" else array

@@ -69,10 +69,13 @@ def _open(name: str, threads: Any) -> Any:
 def _observe(
     framework: Any, conv: Dict[str, Any], cell: Dict[str, Any], kept: Dict[str, Any], number: int
 ) -> List[Any]:
+    from .framework import run
+
     try:
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        result = framework.run(cell["op"], cell["device"], conv, input_nhwc, kept[cell["w"]], bias)
+        arrays = (input_nhwc, kept[cell["w"]], bias)
+        result = run(framework, cell["op"], cell["device"], conv, arrays)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})

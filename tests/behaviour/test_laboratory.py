@@ -29,7 +29,7 @@ from kernels import (
 
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
-from convdiff.case.model import Convolution
+from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.slow
 

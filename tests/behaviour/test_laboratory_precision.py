@@ -26,7 +26,7 @@ from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.probes import first_probes, integer_sets
 from convdiff.behaviour.rounding_widths import _away, _halves, _truncated
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
+from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.compare.bounds import gamma, screen, worst_case
 from convdiff.compare.exact import Scales, scales
 from convdiff.numerics.floats import FORMATS
+from convdiff.worker.ops.conv2d import Convolution
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

@@ -7,12 +7,12 @@ import pytest
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.device import Device
-from convdiff.case.model import Convolution
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 

@@ -13,11 +13,11 @@ from drawn import convolutions
 from hypothesis import given, settings
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.compare import exact as module
 from convdiff.compare.exact import exact, exact_at, plain_fp64, products_at, scales
 from convdiff.compare.reference import Reference
 from convdiff.numerics.floats import FORMATS, round_fraction
+from convdiff.worker.ops.conv2d import Convolution
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

@@ -17,7 +17,6 @@ from soak import examples
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.device import Device
-from convdiff.case.model import Convolution
 from convdiff.compare import exact, term_scales
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
@@ -25,6 +24,7 @@ from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 SPECIAL = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e4, 3.5]

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors
-from convdiff.case.model import Convolution
 from convdiff.compare import term_scales as module
 from convdiff.compare.exact import scales
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.blocks import blocks
+from convdiff.worker.ops.conv2d import Convolution
 
 
 def assert_alike(conv: Convolution, tensors: Tensors, size: int, seed: int, share: float) -> None:

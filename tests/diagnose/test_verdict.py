@@ -14,13 +14,14 @@ from kernels import direct
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import behaviour_of
-from convdiff.case.model import Allowance, Convolution
+from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
 from convdiff.diagnose.verdicts import permits
 from convdiff.plan.cell import Cell, Failure
+from convdiff.worker.ops.conv2d import Convolution
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))
 NONE = Difference(100, 0)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 from asking import MODULES, Lab, lasting, need
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.framework
 
@@ -121,7 +120,7 @@ def run(
     dtype = tensors.input_nhwc.dtype.name
     job = Job(
         interpreter,
-        {**asdict(conv), "dtype": dtype},
+        conv._replace(dtype=dtype)._asdict(),
         {k: v for k, v in held.items() if v is not None},
         cells,
     )

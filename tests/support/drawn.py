@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.numerics.floats import FORMATS
+from convdiff.worker.ops.conv2d import Convolution
 
 FLAVOURS = ("normal", "integers", "wide", "sparse", "cancelling")
 

@@ -14,7 +14,7 @@ from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import Axis
 from convdiff.case.device import Device
-from convdiff.case.model import Allowance, ArraySpec, Case, Convolution
+from convdiff.case.model import Allowance, ArraySpec, Case
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.diagnose import behaviours, diagnose
@@ -22,6 +22,7 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 Array = np.ndarray[Any, Any]
 

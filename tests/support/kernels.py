@@ -12,10 +12,9 @@ import numpy as np
 from convdiff.behaviour.examine import Measure
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.device import Device
-from convdiff.case.model import Convolution
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.windows import windows
+from convdiff.worker.ops.conv2d import Convolution
 
 Array = np.ndarray[Any, Any]
 Kernel = Callable[[Convolution, Tensors], Array]
@@ -36,7 +35,7 @@ def measure_with(kernel: Kernel, conv: Convolution) -> Measure:
 def products(conv: Convolution, tensors: Tensors, dtype: Any) -> Array:
     """Return every product, rounded to `dtype`: (N, OH, OW, taps, C_out)."""
     x, w = tensors.input_nhwc, tensors.filter_hwio
-    view = windows(x, conv.kernel, conv.strides, conv.dilations)
+    view = conv.windows(x)
     width, per_group = conv.channels_in // conv.groups, conv.channels_out // conv.groups
     parts = []
     for group in range(conv.groups):
@@ -248,5 +247,5 @@ def shifted(down: int, right: int) -> Kernel:
 def ignoring_dilation(conv: Convolution, tensors: Tensors) -> Array:
     """Sum undilated windows, cut to the shape that was asked for."""
     right = direct(conv, tensors).shape
-    plain = replace(conv, dilations=(1, 1))
+    plain = conv._replace(dilations=(1, 1))
     return direct(plain, tensors)[:, : right[1], : right[2]]

@@ -19,7 +19,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import Axis
 from convdiff.case.device import Device
-from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case, Convolution
+from convdiff.case.model import DEFAULT_EXPECT, Allowance, ArraySpec, Case
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
@@ -34,6 +34,7 @@ from convdiff.recording.model import (
     SavedProbes,
 )
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 Array = np.ndarray[Any, Any]
 Header = dict[str, Any]

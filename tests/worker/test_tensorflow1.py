@@ -9,11 +9,11 @@ import pytest
 
 from convdiff.case.arrays import Tensors, make_tensors, numpy_dtype
 from convdiff.case.load import built_in_case
-from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.framework
 
@@ -33,11 +33,10 @@ def workers(tf1_python: str) -> Iterator[tuple[Pool, Interpreter]]:
 
 def run(workers, conv: Convolution, tensors: Tensors, cells: list[dict]) -> list:
     pool, interpreter = workers
-    geometry = {name: getattr(conv, name) for name in conv.__dataclass_fields__}
     held = {"x": tensors.input_nhwc, "w": tensors.filter_hwio, "b": tensors.bias}
     batch, _, length, _ = tensors.input_nhwc.shape
     common = {"device": "cpu", "x": "x", "w": "w", "b": "b", "length": length, "batch": batch}
-    job = Job(interpreter, geometry, held, [{**common, **cell} for cell in cells])
+    job = Job(interpreter, conv._asdict(), held, [{**common, **cell} for cell in cells])
     outcomes = {cell: result for _, cell, result in pool.observe([job])}
     return [outcomes[number] for number in range(len(cells))]
 

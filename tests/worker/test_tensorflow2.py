@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.model import Convolution
 from convdiff.compare.exact import exact
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.framework
 
@@ -56,16 +56,12 @@ class Small:
     tensors: Tensors
 
     def job(self, interpreter: Interpreter, cells: list[dict]) -> Job:
-        conv = {
-            **{name: getattr(self.conv, name) for name in self.conv.__dataclass_fields__},
-        }
         held = {"x": self.tensors.input_nhwc, "w": self.tensors.filter_hwio, "b": self.tensors.bias}
         common = {"device": "cpu", "x": "x", "w": "w", "b": "b", "length": 17, "batch": 3}
-        return Job(interpreter, conv, held, [{**common, **cell} for cell in cells])
+        return Job(interpreter, self.conv._asdict(), held, [{**common, **cell} for cell in cells])
 
 
 def small(conv: Convolution, dtype: str) -> Small:
-    from dataclasses import replace
 
     rng, kind = np.random.default_rng(7), numpy_dtype(dtype)
 
@@ -78,7 +74,7 @@ def small(conv: Convolution, dtype: str) -> Small:
         integers(3, conv.reach[0] + 3, 17, conv.channels_in),
     )
     assert conv.taps * 4 + 2 <= 256, "so that bfloat16 holds every partial sum"
-    return Small(replace(conv, dtype=dtype), tensors)
+    return Small(conv._replace(dtype=dtype), tensors)
 
 
 def run(pool: Pool, job: Job) -> list:

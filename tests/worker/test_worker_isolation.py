@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from convdiff.worker import cpu
 from convdiff.worker.manual import products_allowed
-from convdiff.worker.windows import windows
+from convdiff.worker.ops.conv2d import Convolution
 
 FOLDER = Path(cpu.__file__).parent
 SOURCES = sorted(FOLDER.rglob("*.py"))
@@ -23,7 +23,7 @@ LOADED = """
 import runpy, sys
 main = runpy.run_path(sys.argv[1])
 main["load_package"]()
-from convdiff_worker import serve, wire, windows, cpu
+from convdiff_worker import serve, wire, framework, cpu
 from convdiff_worker.frameworks import tensorflow
 print(" ".join(sorted(sys.modules)))
 """
@@ -94,8 +94,10 @@ def test_windows_are_what_each_output_position_sees(seed, kernel, strides, dilat
     x = np.random.default_rng(seed).standard_normal((2, shape[1], shape[2] + 3, 2))[
         :, :, : shape[2]
     ]
-    view = windows(x, kernel, strides, dilations)
+    conv = Convolution(kernel, 2, 1, strides, dilations)
+    view = conv.windows(x)
     assert view.shape == (2, more[0] // sh + 1, more[1] // sw + 1, kh, kw, 2)
+    assert view.shape[:3] == conv.output_shape(*x.shape[:3])[:3]
     for n, row, column, i, j, c in np.ndindex(*view.shape):
         expected = x[n, row * sh + i * dh, column * sw + j * dw, c]
         assert view[n, row, column, i, j, c] == expected
@@ -105,7 +107,7 @@ def test_windows_are_what_each_output_position_sees(seed, kernel, strides, dilat
 def test_an_input_smaller_than_the_filter_has_no_windows():
     for kernel in ((1, 4), (2, 1)):
         with pytest.raises(ValueError, match="smaller than the filter"):
-            windows(np.zeros((1, 1, 3, 1)), kernel, (1, 1), (1, 1))
+            Convolution(kernel, 1, 1).windows(np.zeros((1, 1, 3, 1)))
 
 
 def test_a_reference_too_large_is_refused_with_both_sizes():

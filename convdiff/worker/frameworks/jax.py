@@ -1,17 +1,17 @@
 """JAX: lax.conv_general_dilated, compiled by XLA a shape; the precision is a mode."""
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu, layout
-from ..manual import by_rows
+from .. import cpu
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
 MODES = ("default", "high", "highest")
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Import JAX and return its Framework; its CPU threads can't be set in the process."""
     if threads:
         raise ValueError("JAX takes no thread count; pin its cores instead")
@@ -26,10 +26,11 @@ class Jax(object):
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
+        self.refused = {}  # type: Dict[str, str]
         self.jitted = {}  # type: Dict[Any, Callable[..., Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this JAX says it is, as plain values."""
+        """See `Framework`."""
         jax = self.jax
         names = {}  # type: Dict[str, str]
         for number, device in enumerate(self._gpus()):
@@ -45,35 +46,39 @@ class Jax(object):
             modes=list(MODES),
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
-        jax = self.jax
-        place, modes = layout.place_and_modes(device)
-        where = jax.devices("cpu")[0] if place == "cpu" else self._gpus()[int(place[4:] or 0)]
-        with jax.default_device(where):
-            if op == "manual":
-                arrays = [self._array(a, conv) for a in (input_nhwc, filter_hwio)]
-                y = by_rows(self._rows, conv, *arrays)
-                if bias is not None:
-                    flat = y.reshape(-1, y.shape[-1])
-                    total = self.jax.numpy.add(_padded(flat), self._array(bias, conv))
-                    y = np.asarray(total)[: len(flat)].reshape(y.shape)
-            else:
-                arrays = [self._array(a, conv) for a in (input_nhwc, filter_hwio)]
-                if bias is not None:
-                    arrays.append(self._array(bias, conv))
-                y = self._conv2d(conv, modes[-1] if modes else None)(*arrays)
-            result = np.ascontiguousarray(np.asarray(y))
-        return result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
+        """See `Framework`."""
+        arrays = [self._array(a, conv.dtype) for a in (input_nhwc, filter_hwio)]
+        if bias is not None:
+            arrays.append(self._array(bias, conv.dtype))
+        with self._on(device):
+            return _plain(self._jitted(conv, device.modes)(*arrays), conv.dtype)
 
-    def _rows(self, table: Any, columns: Any) -> Any:
-        product = self.jax.numpy.multiply(_padded(table), columns)
-        return np.asarray(self.jax.numpy.sum(product, axis=2))[: len(table)]
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        jnp = self.jax.numpy
+        with self._on(device):
+            rows = self._array(_padded(table), dtype)
+            sums = jnp.sum(jnp.multiply(rows, self._array(columns, dtype)), axis=2)
+            return _plain(sums, dtype)[: len(table)]
 
-    def _conv2d(self, conv: Conv, precision: Optional[str]) -> Callable[..., Any]:
-        key = (repr(sorted(conv.items())), precision)
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        flat = output.reshape(-1, output.shape[-1])
+        with self._on(device):
+            rows = self._array(_padded(flat), dtype)
+            total = self.jax.numpy.add(rows, self._array(bias, dtype))
+            return _plain(total, dtype)[: len(flat)].reshape(output.shape)
+
+    def _on(self, device: Device) -> Any:
+        if device.name == "cpu":
+            return self.jax.default_device(self.jax.devices("cpu")[0])
+        return self.jax.default_device(self._gpus()[device.number])
+
+    def _jitted(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[..., Any]:
+        key = (conv, modes)
         if key not in self.jitted:
             lax = self.jax.lax
 
@@ -81,22 +86,20 @@ class Jax(object):
                 y = lax.conv_general_dilated(
                     x,
                     w,
-                    tuple(conv["strides"]),
+                    conv.strides,
                     "VALID",
-                    rhs_dilation=tuple(conv["dilations"]),
+                    rhs_dilation=conv.dilations,
                     dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                    feature_group_count=conv["groups"],
-                    precision=precision,
+                    feature_group_count=conv.groups,
+                    precision=modes[-1] if modes else None,
                 )
                 return y if b is None else y + b
 
             self.jitted[key] = self.jax.jit(conv2d)
         return self.jitted[key]
 
-    def _array(self, array: Any, conv: Conv) -> Any:
-        if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
-            return array.view(self.jax.numpy.bfloat16)
-        return array
+    def _array(self, array: Any, dtype: str) -> Any:
+        return array.view(self.jax.numpy.bfloat16) if dtype == "bfloat16" else array
 
     def _gpus(self) -> Any:
         try:
@@ -109,3 +112,8 @@ def _padded(rows: Any) -> Any:
     """Return rows with zeros up to a power of two: XLA compiles every new shape anew."""
     wanted = 1 << max(0, len(rows) - 1).bit_length()
     return np.concatenate([rows, np.zeros((wanted - len(rows),) + rows.shape[1:], rows.dtype)])
+
+
+def _plain(array: Any, dtype: str) -> Any:
+    result = np.ascontiguousarray(np.asarray(array))
+    return result.view(np.uint16) if dtype == "bfloat16" else result

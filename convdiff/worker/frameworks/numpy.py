@@ -5,13 +5,11 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from .. import cpu
-from ..manual import by_rows
-from ..windows import windows
-
-Conv = Dict[str, Any]
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Return NumPy's Framework; a loop of additions knows no threads."""
     return Loop()
 
@@ -19,36 +17,32 @@ def open(threads: Optional[int]) -> Any:
 class Loop(object):
     """y = x₀w₀; y = y + x₁w₁; … in (kh, kw, cin) order, every step rounded; then the bias."""
 
+    def __init__(self) -> None:
+        self.refused = {"bfloat16": "NumPy has no bfloat16"}
+
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this NumPy says it is, as plain values."""
+        """See `Framework`."""
         return cpu.fingerprint("numpy", np.__version__, {}, 1, mode="loop")
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array."""
-        if conv["dtype"] == "bfloat16":
-            raise ValueError("NumPy has no bfloat16")
-        if op == "manual":
-            y = by_rows(_rows, conv, input_nhwc, filter_hwio)
-        else:
-            y = _by_taps(conv, input_nhwc, filter_hwio)
+        """See `Framework`."""
+        view = conv.windows(input_nhwc)
+        y = np.empty(view.shape[:3] + (conv.channels_out,), filter_hwio.dtype)
+        for group in range(conv.groups):
+            field, lanes = view[..., conv.inputs_of(group)], conv.outputs_of(group)
+            total = None
+            for i, j, c in np.ndindex(*filter_hwio.shape[:3]):
+                product = field[:, :, :, i, j, c, None] * filter_hwio[i, j, c, lanes]
+                total = product if total is None else total + product
+            y[..., lanes] = total
         return y if bias is None else y + bias
 
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        return np.sum(np.multiply(table, columns), axis=2)
 
-def _rows(table: Any, columns: Any) -> Any:
-    return np.sum(np.multiply(table, columns), axis=2)
-
-
-def _by_taps(conv: Conv, input_nhwc: Any, filter_hwio: Any) -> Any:
-    view = windows(input_nhwc, tuple(conv["kernel"]), conv["strides"], conv["dilations"])
-    per_group, width = conv["channels_out"] // conv["groups"], filter_hwio.shape[2]
-    y = np.empty(view.shape[:3] + (conv["channels_out"],), filter_hwio.dtype)
-    for group in range(conv["groups"]):
-        total = None
-        lanes = slice(group * per_group, (group + 1) * per_group)
-        for i, j, c in np.ndindex(*filter_hwio.shape[:3]):
-            product = view[:, :, :, i, j, group * width + c, None] * filter_hwio[i, j, c, lanes]
-            total = product if total is None else total + product
-        y[..., lanes] = total
-    return y
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        return output + bias

@@ -1,22 +1,24 @@
 """ONNX Runtime: a Conv node in a session; the level of graph optimisation is a mode."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
 from .. import cpu, layout
-from ..manual import by_rows
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
 MODES = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
+TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
+Nodes = Callable[[Any, List[str], Any], List[Any]]
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Import ONNX Runtime and onnx and return its Framework."""
     import onnx
     import onnxruntime
@@ -25,14 +27,15 @@ def open(threads: Optional[int]) -> Any:
 
 
 class OnnxRuntime(object):
-    """One session a (operation, geometry, device, level); input, filter and bias are fed."""
+    """One session a (graph, dtype, device); input, filter and bias are fed."""
 
     def __init__(self, runtime: Any, onnx: Any, threads: Optional[int]) -> None:
         self.runtime, self.onnx, self.threads = runtime, onnx, threads
+        self.refused = {"bfloat16": "ONNX Runtime has no bfloat16 convolution"}
         self.sessions = {}  # type: Dict[Any, Any]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this ONNX Runtime says it is, as plain values."""
+        """See `Framework`."""
         names = {}  # type: Dict[str, str]
         if "CUDAExecutionProvider" in self.runtime.get_available_providers():
             names["gpu:0"] = "CUDA execution provider"
@@ -47,80 +50,86 @@ class OnnxRuntime(object):
             modes=list(MODES),
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array."""
-        if conv["dtype"] == "bfloat16":
-            raise ValueError("ONNX Runtime has no bfloat16 convolution")
-        if op == "manual":
-
-            def rows(table: Any, columns: Any) -> Any:
-                return self._call("rows", device, conv, [table, columns])
-
-            y = by_rows(rows, conv, input_nhwc, filter_hwio)
-            return y if bias is None else self._call("bias", device, conv, [y, bias])
+        """See `Framework`."""
         arrays = [layout.nchw(input_nhwc), layout.oihw(filter_hwio)]
-        arrays += [bias] if bias is not None else []
-        return layout.nhwc(self._call("conv2d", device, conv, arrays))
+        if bias is not None:
+            arrays.append(bias)
+        return layout.nhwc(self._call(_conv, conv, conv.dtype, device, arrays))
 
-    def _call(self, op: str, device: str, conv: Conv, arrays: List[Any]) -> Any:
-        key = (op, device, repr(sorted(conv.items())), len(arrays))
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_multiply_sum, None, dtype, device, [table, columns])
+
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_add, None, dtype, device, [output, bias])
+
+    def _call(
+        self,
+        nodes: Nodes,
+        conv: Optional[Convolution],
+        dtype: str,
+        device: Device,
+        arrays: List[Any],
+    ) -> Any:
+        names = "abc"[: len(arrays)]
+        key = (nodes, conv, dtype, device, names, arrays[0].ndim)
         if key not in self.sessions:
-            self.sessions[key] = self._session(op, device, conv, [a.ndim for a in arrays])
-        feed = {"abc"[k]: np.ascontiguousarray(array) for k, array in enumerate(arrays)}
+            ranks = dict(zip(names, [array.ndim for array in arrays]))
+            made = nodes(self.onnx, list(names), conv)
+            self.sessions[key] = self._session(made, ranks, dtype, device)
+        feed = dict(zip(names, map(np.ascontiguousarray, arrays)))
         return self.sessions[key].run(None, feed)[0]
 
-    def _session(self, op: str, device: str, conv: Conv, ranks: List[int]) -> Any:
-        helper, proto = self.onnx.helper, self.onnx.TensorProto
-        kind = {
-            "float16": proto.FLOAT16,
-            "float32": proto.FLOAT,
-            "float64": proto.DOUBLE,
-        }[conv["dtype"]]
-        names = list("abc"[: len(ranks)])
-        if op == "conv2d":
-            nodes = [
-                helper.make_node(
-                    "Conv",
-                    names,
-                    ["y"],
-                    kernel_shape=list(conv["kernel"]),
-                    strides=list(conv["strides"]),
-                    dilations=list(conv["dilations"]),
-                    group=conv["groups"],
-                )
-            ]
-        elif op == "bias":
-            nodes = [helper.make_node("Add", names, ["y"])]
-        else:
-            nodes = [
-                helper.make_node("Mul", names, ["product"]),
-                helper.make_node("ReduceSum", ["product", "axes"], ["y"], keepdims=0),
-            ]
-        axes = [helper.make_tensor("axes", proto.INT64, [1], [2])] if op == "rows" else []
-        rank = {"rows": 2}.get(op, ranks[0])
-        graph = helper.make_graph(
-            nodes,
-            op,
-            [_value(helper, name, kind, n) for name, n in zip(names, ranks)],
-            [_value(helper, "y", kind, rank)],
-            axes,
-        )
+    def _session(self, nodes: List[Any], ranks: Dict[str, int], dtype: str, device: Device) -> Any:
+        helper = self.onnx.helper
+        kind = getattr(self.onnx.TensorProto, TYPES[dtype])
+        inputs = []
+        for name, rank in ranks.items():
+            extents = ["%s%d" % (name, axis) for axis in range(rank)]
+            inputs.append(helper.make_tensor_value_info(name, kind, extents))
+        output = helper.make_tensor_value_info("y", kind, None)
+        graph = helper.make_graph(nodes, "convdiff", inputs, [output])
         opset = helper.make_opsetid("", 13)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
-        place, modes = layout.place_and_modes(device)
         options = self.runtime.SessionOptions()
         if self.threads:
             options.intra_op_num_threads = self.threads
-        if modes:
-            level = getattr(self.runtime.GraphOptimizationLevel, MODES[modes[-1]])
+        if device.modes:
+            level = getattr(self.runtime.GraphOptimizationLevel, MODES[device.modes[-1]])
             options.graph_optimization_level = level
-        provider = "CPU" if place == "cpu" else "CUDA"
+        provider = "CPU" if device.name == "cpu" else "CUDA"
         return self.runtime.InferenceSession(
             model.SerializeToString(), options, providers=[provider + "ExecutionProvider"]
         )
 
 
-def _value(helper: Any, name: str, kind: int, rank: int) -> Any:
-    return helper.make_tensor_value_info(name, kind, ["%s%d" % (name, k) for k in range(rank)])
+def _conv(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
+    """Return the nodes that make `y` of these inputs."""
+    return [
+        onnx.helper.make_node(
+            "Conv",
+            names,
+            ["y"],
+            kernel_shape=list(conv.kernel),
+            strides=list(conv.strides),
+            dilations=list(conv.dilations),
+            group=conv.groups,
+        )
+    ]
+
+
+def _multiply_sum(onnx: Any, names: List[str], conv: None) -> List[Any]:
+    axes = onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [2])
+    return [
+        onnx.helper.make_node("Constant", [], ["axes"], value=axes),
+        onnx.helper.make_node("Mul", names, ["product"]),
+        onnx.helper.make_node("ReduceSum", ["product", "axes"], ["y"], keepdims=0),
+    ]
+
+
+def _add(onnx: Any, names: List[str], conv: None) -> List[Any]:
+    return [onnx.helper.make_node("Add", names, ["y"])]

@@ -1,17 +1,23 @@
 """OpenVINO: a Convolution compiled for the CPU; how precise its inference is, is a mode."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
 from .. import cpu, layout
-from ..manual import by_rows
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
 MODES = ("f32", "bf16", "f16")
+REFUSED = {
+    "bfloat16": "OpenVINO takes no bfloat16 inputs here; +bf16 narrows float32 ones",
+    # It gives float64 back, and so would pass for what it is not.
+    "float64": "OpenVINO computes float64 in float32 at the most",
+}
+Graph = Callable[[Any, List[Any], Any], Any]
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Import OpenVINO and return its Framework."""
     import openvino
 
@@ -19,15 +25,16 @@ def open(threads: Optional[int]) -> Any:
 
 
 class OpenVino(object):
-    """One compiled model a (operation, geometry, shapes, mode); input, filter and bias are fed."""
+    """One compiled model a (graph, shapes, device); input, filter and bias are fed."""
 
     def __init__(self, openvino: Any, threads: Optional[int]) -> None:
         self.ov, self.threads = openvino, threads
+        self.refused = REFUSED
         self.core = openvino.Core()
         self.compiled = {}  # type: Dict[Any, Any]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this OpenVINO says it is, as plain values."""
+        """See `Framework`."""
         names = {}  # type: Dict[str, str]
         for device in self.core.available_devices:
             if device.startswith("GPU"):
@@ -43,59 +50,62 @@ class OpenVino(object):
             default_precision=str(self.core.get_property("CPU", "INFERENCE_PRECISION_HINT")),
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array."""
-        if conv["dtype"] == "bfloat16":
-            raise ValueError("OpenVINO takes no bfloat16 inputs here; +bf16 narrows float32 ones")
-        if conv["dtype"] == "float64":
-            # It gives float64 back, and so would pass for what it is not.
-            raise ValueError("OpenVINO computes float64 in float32 at the most")
-        if op == "manual":
-
-            def rows(table: Any, columns: Any) -> Any:
-                return self._call("rows", device, conv, [table, columns])
-
-            y = by_rows(rows, conv, input_nhwc, filter_hwio)
-            return y if bias is None else self._call("bias", device, conv, [y, bias])
+        """See `Framework`."""
         arrays = [layout.nchw(input_nhwc), layout.oihw(filter_hwio)]
-        arrays += [bias.reshape(1, -1, 1, 1)] if bias is not None else []
-        return layout.nhwc(self._call("conv2d", device, conv, arrays))
+        if bias is not None:
+            arrays.append(bias.reshape(1, -1, 1, 1))
+        return layout.nhwc(self._call(_convolution, conv, device, arrays))
 
-    def _call(self, op: str, device: str, conv: Conv, arrays: List[Any]) -> Any:
-        key = (op, device, repr(sorted(conv.items())), tuple(array.shape for array in arrays))
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_multiply_sum, None, device, [table, columns])
+
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_add, None, device, [output, bias])
+
+    def _call(
+        self, graph: Graph, conv: Optional[Convolution], device: Device, arrays: List[Any]
+    ) -> Any:
+        key = (graph, conv, device, tuple((a.shape, a.dtype.name) for a in arrays))
         if key not in self.compiled:
-            self.compiled[key] = self._compile(op, device, conv, arrays)
+            self.compiled[key] = self._compile(graph, conv, device, arrays)
         feed = [np.ascontiguousarray(array) for array in arrays]
         return np.array(self.compiled[key](feed)[0])
 
-    def _compile(self, op: str, device: str, conv: Conv, arrays: List[Any]) -> Any:
+    def _compile(
+        self, graph: Graph, conv: Optional[Convolution], device: Device, arrays: List[Any]
+    ) -> Any:
         ops = self.ov.opset13
         given = [ops.parameter(list(array.shape), array.dtype.type) for array in arrays]
-        if op == "conv2d":
-            y = self._conv2d(ops, conv, given, arrays)
-            if len(given) == 3:
-                y = ops.add(y, given[2])
-        elif op == "bias":
-            y = ops.add(given[0], given[1])
-        else:
-            y = ops.reduce_sum(ops.multiply(given[0], given[1]), np.array([2]))
-        place, modes = layout.place_and_modes(device)
         settings = {}  # type: Dict[str, Any]
-        if modes:
-            settings["INFERENCE_PRECISION_HINT"] = modes[-1]
+        if device.modes:
+            settings["INFERENCE_PRECISION_HINT"] = device.modes[-1]
         if self.threads:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        model = self.ov.Model([y], given, op)
-        return self.core.compile_model(model, "CPU" if place == "cpu" else "GPU", settings)
+        model = self.ov.Model([graph(ops, given, conv)], given, "convdiff")
+        return self.core.compile_model(model, "CPU" if device.name == "cpu" else "GPU", settings)
 
-    def _conv2d(self, ops: Any, conv: Conv, given: List[Any], arrays: List[Any]) -> Any:
-        zero = [0, 0]
-        strides, dilations, groups = conv["strides"], conv["dilations"], conv["groups"]
-        if groups == 1:
-            return ops.convolution(given[0], given[1], strides, zero, zero, dilations)
-        shape = arrays[1].shape
-        split = np.array((groups, shape[0] // groups) + shape[1:], np.int64)
-        w = ops.reshape(given[1], split, False)
-        return ops.group_convolution(given[0], w, strides, zero, zero, dilations)
+
+def _convolution(ops: Any, given: List[Any], conv: Convolution) -> Any:
+    """Return the node that these inputs end in."""
+    zero, w = [0, 0], given[1]
+    if conv.groups == 1:
+        y = ops.convolution(given[0], w, conv.strides, zero, zero, conv.dilations)
+    else:
+        kh, kw, width, channels_out = conv.filter_shape
+        shape = [conv.groups, channels_out // conv.groups, width, kh, kw]
+        w = ops.reshape(w, np.array(shape, np.int64), False)
+        y = ops.group_convolution(given[0], w, conv.strides, zero, zero, conv.dilations)
+    return y if len(given) == 2 else ops.add(y, given[2])
+
+
+def _multiply_sum(ops: Any, given: List[Any], conv: None) -> Any:
+    return ops.reduce_sum(ops.multiply(given[0], given[1]), np.array([2]))
+
+
+def _add(ops: Any, given: List[Any], conv: None) -> Any:
+    return ops.add(given[0], given[1])

@@ -9,17 +9,17 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu, layout
-from ..manual import by_rows
+from .. import cpu
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
-"""The geometry of a convolution, as the parent sends it."""
 MODES = ("graph", "xla")
 KEPT = 4
 """Filters and biases kept as tensors; probes bring new ones with every call."""
+Make = Callable[[Any, List[Any], Any], Any]
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Import TensorFlow and return its Framework, with `threads` intra-op threads if given."""
     import tensorflow as tf
 
@@ -38,11 +38,12 @@ class Eager(object):
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
+        self.refused = {}  # type: Dict[str, str]
         self.tensors = {}  # type: Dict[Tuple[int, str], Tuple[Any, Any]]
-        self.traced = {}  # type: Dict[Tuple[str, str], Callable[[Any, Any], Any]]
+        self.traced = {}  # type: Dict[Tuple[Convolution, str], Callable[[Any, Any], Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this TensorFlow says it is, as plain values."""
+        """See `Framework`."""
         tf = self.tf
         tf.zeros([1])  # starts the runtime, which then says what it is
         names = {}  # type: Dict[str, str]
@@ -66,28 +67,35 @@ class Eager(object):
             tf32=_tf32(tf),
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
-        tf = self.tf
-        place, modes = layout.place_and_modes(device)
-        with tf.device("/" + place.upper()):
-            if op == "manual":
-                x, w = self._array(input_nhwc, conv), self._array(filter_hwio, conv)
-                y = tf.convert_to_tensor(by_rows(self._rows, conv, x, w))
-            else:
-                x = self._tensor(input_nhwc, conv)
-                w = self._kept(filter_hwio, conv, place)
-                y = self._conv2d(conv, modes)(x, w)
+        """See `Framework`."""
+        dtype = conv.dtype
+        with self._on(device):
+            x, w = self._tensor(input_nhwc, dtype), self._kept(filter_hwio, dtype, device)
+            y = self._traced(conv, device.modes)(x, w)
             if bias is not None:
-                y = tf.nn.bias_add(y, self._kept(bias, conv, place))
-            result = y.numpy()
-        return np.ascontiguousarray(
-            result.view(np.uint16) if conv["dtype"] == "bfloat16" else result
-        )
+                y = self.tf.nn.bias_add(y, self._kept(bias, dtype, device))
+            return _plain(y.numpy(), dtype)
 
-    def _conv2d(self, conv: Conv, modes: List[str]) -> Callable[[Any, Any], Any]:
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        tf = self.tf
+        with self._on(device):
+            product = tf.multiply(self._tensor(table, dtype), self._tensor(columns, dtype))
+            return _plain(tf.reduce_sum(product, axis=2).numpy(), dtype)
+
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        with self._on(device):
+            y = self._tensor(output, dtype)
+            return _plain(self.tf.nn.bias_add(y, self._kept(bias, dtype, device)).numpy(), dtype)
+
+    def _on(self, device: Device) -> Any:
+        return self.tf.device("/" + device.name.upper())
+
+    def _traced(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[[Any, Any], Any]:
         """Return the convolution, in graph and xla mode as a function that is traced once."""
 
         def conv2d(x: Any, w: Any) -> Any:
@@ -95,7 +103,7 @@ class Eager(object):
 
         if not modes:
             return conv2d
-        key = (repr(sorted(conv.items())), modes[-1])
+        key = (conv, modes[-1])
         if key not in self.traced:
             compiled = True if modes[-1] == "xla" else None
             self.traced[key] = self.tf.function(
@@ -103,28 +111,20 @@ class Eager(object):
             )
         return self.traced[key]
 
-    def _rows(self, table: Any, columns: Any) -> Any:
-        tf = self.tf
-        product = tf.multiply(tf.convert_to_tensor(table), tf.convert_to_tensor(columns))
-        return tf.reduce_sum(product, axis=2).numpy()
+    def _tensor(self, array: Any, dtype: str) -> Any:
+        if dtype == "bfloat16":
+            array = array.view(self.tf.bfloat16.as_numpy_dtype)
+        return self.tf.convert_to_tensor(array)
 
-    def _array(self, array: Any, conv: Conv) -> Any:
-        if conv["dtype"] == "bfloat16" and array.dtype == np.uint16:
-            return array.view(self.tf.bfloat16.as_numpy_dtype)
-        return array
-
-    def _tensor(self, array: Any, conv: Conv) -> Any:
-        return self.tf.convert_to_tensor(self._array(array, conv))
-
-    def _kept(self, array: Any, conv: Conv, device: str) -> Any:
+    def _kept(self, array: Any, dtype: str, device: Device) -> Any:
         """Return the tensor of an array that many cells share, made once a device."""
-        key = (id(array), device)
-        found = self.tensors.get(key)
-        if found is None or found[0] is not array:
+        key = (id(array), device.name)
+        kept = self.tensors.get(key)
+        if kept is None or kept[0] is not array:
             if len(self.tensors) >= KEPT:
                 self.tensors.clear()
-            found = self.tensors[key] = (array, self._tensor(array, conv))
-        return found[1]
+            kept = self.tensors[key] = (array, self._tensor(array, dtype))
+        return kept[1]
 
 
 class Graph(object):
@@ -132,13 +132,17 @@ class Graph(object):
 
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
+        self.refused = {}  # type: Dict[str, str]
+        if not hasattr(tf, "version"):
+            reason = "TensorFlow %s has no bfloat16 convolution" % tf.__version__
+            self.refused["bfloat16"] = reason
         self.sessions = {}  # type: Dict[Tuple[Any, ...], Tuple[Any, List[Any], Any]]
         from tensorflow.python.client import device_lib
 
         self.local = device_lib.list_local_devices()
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this TensorFlow says it is, as plain values."""
+        """See `Framework`."""
         tf = self.tf
         names = {}  # type: Dict[str, str]
         for device in self.local:
@@ -157,68 +161,74 @@ class Graph(object):
             mode="graph",
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array."""
-        if conv["dtype"] == "bfloat16" and not hasattr(self.tf, "version"):
-            raise ValueError("TensorFlow %s has no bfloat16 convolution" % self.tf.__version__)
-        if op == "manual":
+        """See `Framework`."""
+        arrays = [input_nhwc, filter_hwio]
+        if bias is not None:
+            arrays.append(bias)
+        return self._call(_convolution, conv, conv.dtype, device, arrays)
 
-            def rows(table: Any, columns: Any) -> Any:
-                return self._call("rows", device, conv, [table, columns])
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_multiply_sum, None, dtype, device, [table, columns])
 
-            y = by_rows(rows, conv, input_nhwc, filter_hwio)
-            return y if bias is None else self._call("bias", device, conv, [y, bias])
-        feed = [input_nhwc, filter_hwio] + ([bias] if bias is not None else [])
-        return self._call("conv2d", device, conv, feed)
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        return self._call(_bias_add, None, dtype, device, [output, bias])
 
-    def _call(self, name: str, device: str, conv: Conv, arrays: List[Any]) -> Any:
-        key = (name, device, repr(sorted(conv.items())), len(arrays), arrays[1].shape)
+    def _call(
+        self,
+        make: Make,
+        conv: Optional[Convolution],
+        dtype: str,
+        device: Device,
+        arrays: List[Any],
+    ) -> Any:
+        # The filter's shape is fixed and the input's is not: the kernel sees real shapes at run
+        # time, and one graph serves every length.
+        shapes = [[None] * (arrays[0].ndim - 1) + [arrays[0].shape[-1]]]  # type: List[Any]
+        shapes += [list(array.shape) for array in arrays[1:]]
+        key = (make, conv, dtype, device, repr(shapes))
         if key not in self.sessions:
-            self.sessions[key] = self._build(name, device, conv, arrays)
+            graph = self.tf.Graph()
+            with graph.as_default(), graph.device("/" + device.name):
+                kind = self.tf.as_dtype(dtype)
+                inputs = [self.tf.placeholder(kind, shape) for shape in shapes]
+                self.sessions[key] = self._session(graph), inputs, make(self.tf, inputs, conv)
         session, inputs, output = self.sessions[key]
         return np.ascontiguousarray(session.run(output, dict(zip(inputs, arrays))))
 
-    def _build(
-        self, name: str, device: str, conv: Conv, arrays: List[Any]
-    ) -> Tuple[Any, List[Any], Any]:
-        tf = self.tf
-        graph = tf.Graph()
-        with graph.as_default(), graph.device("/" + device):
-            dtype = tf.as_dtype(conv["dtype"])
-            # The filter's shape is fixed and the input's is not: the kernel sees real shapes at
-            # run time, and one graph serves every length.
-            shapes = [[None] * arrays[0].ndim] + [list(array.shape) for array in arrays[1:]]
-            if name == "conv2d":
-                shapes[0] = [None, None, None, conv["channels_in"]]
-            elif name == "bias":
-                shapes[0] = [None, None, None, conv["channels_out"]]
-            inputs = [tf.placeholder(dtype, shape) for shape in shapes]
-            if name == "rows":
-                output = tf.reduce_sum(tf.multiply(inputs[0], inputs[1]), 2)
-            elif name == "bias":
-                output = tf.nn.bias_add(inputs[0], inputs[1])
-            else:
-                output = _conv2d(tf, tf.nn.depthwise_conv2d_native, conv, inputs[0], inputs[1])
-                if len(inputs) == 3:
-                    output = tf.nn.bias_add(output, inputs[2])
-        config = tf.ConfigProto(
+    def _session(self, graph: Any) -> Any:
+        config = self.tf.ConfigProto(
             intra_op_parallelism_threads=self.threads or 0,
             inter_op_parallelism_threads=self.threads or 0,
         )
-        return tf.Session(graph=graph, config=config), inputs, output
+        return self.tf.Session(graph=graph, config=config)
 
 
-def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Conv, x: Any, w: Any) -> Any:
+def _convolution(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
+    y = _conv2d(tf, tf.nn.depthwise_conv2d_native, conv, inputs[0], inputs[1])
+    return y if len(inputs) == 2 else tf.nn.bias_add(y, inputs[2])
+
+
+def _multiply_sum(tf: Any, inputs: List[Any], conv: None) -> Any:
+    return tf.reduce_sum(tf.multiply(inputs[0], inputs[1]), 2)
+
+
+def _bias_add(tf: Any, inputs: List[Any], conv: None) -> Any:
+    return tf.nn.bias_add(inputs[0], inputs[1])
+
+
+def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Convolution, x: Any, w: Any) -> Any:
     """Call TensorFlow's own convolution: the depthwise one where every channel is a group."""
-    (sh, sw), (dh, dw), groups = conv["strides"], conv["dilations"], conv["groups"]
+    (sh, sw), (dh, dw), groups = conv.strides, conv.dilations, conv.groups
     options = {}  # type: Dict[str, Any]
     if (dh, dw) != (1, 1):
         options["dilations"] = [1, dh, dw, 1]
-    if groups > 1 and groups == conv["channels_in"]:
-        kh, kw = conv["kernel"]
-        w = tf.reshape(w, [kh, kw, groups, conv["channels_out"] // groups])
+    if groups > 1 and groups == conv.channels_in:
+        w = tf.reshape(w, list(conv.kernel) + [groups, conv.channels_out // groups])
         if "dilations" in options and depthwise is tf.nn.depthwise_conv2d:
             options = {"dilations": [dh, dw]}
         return depthwise(x, w, [1, sh, sw, 1], "VALID", **options)
@@ -228,6 +238,10 @@ def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Conv, x: Any, w: Any) 
         # Before 1.6 dilation was another function's, and not together with strides.
         return tf.nn.convolution(x, w, "VALID", strides=[sh, sw], dilation_rate=[dh, dw])
     return tf.nn.conv2d(x, w, [1, sh, sw, 1], "VALID", **options)
+
+
+def _plain(array: Any, dtype: str) -> Any:
+    return np.ascontiguousarray(array.view(np.uint16) if dtype == "bfloat16" else array)
 
 
 def _tf32(tf: Any) -> Optional[bool]:

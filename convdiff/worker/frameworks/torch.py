@@ -5,14 +5,14 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from .. import cpu, layout
-from ..manual import by_rows
+from ..framework import Device, Framework
+from ..ops.conv2d import Convolution
 
-Conv = Dict[str, Any]
 RECOMPILE_LIMIT = 100000
 MODES = ("compiled", "channels_last", "mkldnn_off")
 
 
-def open(threads: Optional[int]) -> Any:
+def open(threads: Optional[int]) -> Framework:
     """Import PyTorch and return its Framework, with `threads` intra-op threads if given."""
     import torch
 
@@ -26,11 +26,19 @@ class Torch(object):
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
+
+        def conv2d(x: Any, w: Any, b: Any, strides: Any, dilations: Any, groups: int) -> Any:
+            return torch.nn.functional.conv2d(
+                x, w, b, stride=strides, padding=0, dilation=dilations, groups=groups
+            )
+
+        self.eager = conv2d
         self.mkldnn = bool(torch.backends.mkldnn.enabled)
-        self.compiled = {}  # type: Dict[Any, Callable[..., Any]]
+        self.refused = {}  # type: Dict[str, str]
+        self.compiled = None  # type: Optional[Callable[..., Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
-        """Return what this PyTorch says it is, as plain values."""
+        """See `Framework`."""
         torch = self.torch
         names = {}  # type: Dict[str, str]
         if torch.cuda.is_available():
@@ -49,37 +57,33 @@ class Torch(object):
             modes=list(MODES),
         )
 
-    def run(
-        self, op: str, device: str, conv: Conv, input_nhwc: Any, filter_hwio: Any, bias: Any
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
-        """Return the output as a NumPy array; bfloat16 comes and goes as uint16 bits."""
-        torch = self.torch
-        place, modes = layout.place_and_modes(device)
-        where = torch.device(place.replace("gpu", "cuda"))
-        b = None if bias is None else self._tensor(bias, conv, where)
-        with torch.no_grad():
-            if op == "manual":
+        """See `Framework`."""
+        x = self._tensor(layout.nchw(input_nhwc), conv.dtype, device)
+        w = self._tensor(layout.oihw(filter_hwio), conv.dtype, device)
+        b = None if bias is None else self._tensor(bias, conv.dtype, device)
+        if "channels_last" in device.modes:
+            x = x.to(memory_format=self.torch.channels_last)
+            w = w.to(memory_format=self.torch.channels_last)
+        self._use_mkldnn("mkldnn_off" not in device.modes)
+        compute = self._compiled() if "compiled" in device.modes else self.eager
+        with self.torch.no_grad():
+            y = compute(x, w, b, conv.strides, conv.dilations, conv.groups)
+        return layout.nhwc(self._array(y.contiguous(), conv.dtype))
 
-                def rows(table: Any, columns: Any) -> Any:
-                    product = torch.mul(
-                        self._tensor(table, conv, where), self._tensor(columns, conv, where)
-                    )
-                    return self._array(torch.sum(product, dim=2), conv)
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """See `Framework`."""
+        product = self.torch.mul(
+            self._tensor(table, dtype, device), self._tensor(columns, dtype, device)
+        )
+        return self._array(self.torch.sum(product, dim=2), dtype)
 
-                y = by_rows(rows, conv, input_nhwc, filter_hwio)
-                if b is None:
-                    return y
-                return self._array(torch.add(self._tensor(y, conv, where), b), conv)
-            x = self._tensor(layout.nchw(input_nhwc), conv, where)
-            w = self._tensor(layout.oihw(filter_hwio), conv, where)
-            if "channels_last" in modes:
-                x = x.to(memory_format=torch.channels_last)
-                w = w.to(memory_format=torch.channels_last)
-            self._use_mkldnn("mkldnn_off" not in modes)
-            y = self._conv2d("compiled" in modes)(
-                x, w, b, tuple(conv["strides"]), tuple(conv["dilations"]), conv["groups"]
-            )
-            return layout.nhwc(self._array(y.contiguous(), conv))
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """See `Framework`."""
+        y, b = self._tensor(output, dtype, device), self._tensor(bias, dtype, device)
+        return self._array(self.torch.add(y, b), dtype)
 
     def _use_mkldnn(self, wanted: bool) -> None:
         """Switch oneDNN on or off where it is not so yet: asking takes as long as a small cell."""
@@ -87,33 +91,24 @@ class Torch(object):
             self.torch.backends.mkldnn.set_flags(wanted)
             self.mkldnn = wanted
 
-    def _conv2d(self, compiled: bool) -> Callable[..., Any]:
-        torch = self.torch
-
-        def conv2d(x: Any, w: Any, b: Any, strides: Any, dilations: Any, groups: int) -> Any:
-            return torch.nn.functional.conv2d(
-                x, w, b, stride=strides, padding=0, dilation=dilations, groups=groups
-            )
-
-        if not compiled:
-            return conv2d
-        if not self.compiled:
+    def _compiled(self) -> Callable[..., Any]:
+        if self.compiled is None:
             # A shape is compiled by itself, as in a net; after eight it would not be any more.
-            torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-            self.compiled["conv2d"] = torch.compile(conv2d, dynamic=False)
-        return self.compiled["conv2d"]
+            self.torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+            self.compiled = self.torch.compile(self.eager, dynamic=False)
+        return self.compiled
 
-    def _tensor(self, array: Any, conv: Conv, where: Any) -> Any:
-        torch = self.torch
+    def _tensor(self, array: Any, dtype: str, device: Device) -> Any:
+        torch, where = self.torch, device.name.replace("gpu", "cuda")
         array = np.ascontiguousarray(array)
         if not array.flags.writeable:
             array = array.copy()
-        if conv["dtype"] == "bfloat16":
+        if dtype == "bfloat16":
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(where)
         return torch.from_numpy(array).to(where)
 
-    def _array(self, tensor: Any, conv: Conv) -> Any:
-        tensor = tensor.detach().cpu()
-        if conv["dtype"] == "bfloat16":
+    def _array(self, tensor: Any, dtype: str) -> Any:
+        tensor = tensor.cpu()
+        if dtype == "bfloat16":
             return tensor.view(self.torch.int16).numpy().view(np.uint16)
         return tensor.numpy()

@@ -1,0 +1,86 @@
+"""What a framework is to the worker: the protocol, and how a cell is answered with it.
+
+A file of `frameworks/`, and a module that a package's entry point names, has a function
+`open(threads)` that imports the framework and returns one. It runs in the interpreter under test,
+so on Python 3.6 too, and a ValueError of any method is its refusal, whose text the user reads.
+"""
+
+import sys
+from functools import partial
+from typing import Any, Dict, NamedTuple, Tuple
+
+from .manual import manual
+from .ops import REFERENCE, geometry
+from .ops.conv2d import Convolution
+
+if sys.version_info >= (3, 8):
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+class Device(NamedTuple):
+    """Where and how an op runs: `cpu`, `gpu` or `gpu:1`, and the execution modes."""
+
+    name: str
+    modes: Tuple[str, ...] = ()
+
+    @classmethod
+    def parsed(cls, text: str) -> "Device":
+        """Return the device that travels as `cpu+channels_last`."""
+        parts = text.split("+")
+        return cls(parts[0], tuple(parts[1:]))
+
+    @property
+    def number(self) -> int:
+        """Which GPU: 1 of gpu:1, and 0 where none is named."""
+        return int(self.name.partition(":")[2] or 0)
+
+
+class Framework(Protocol):
+    """One framework of this process.
+
+    Arrays are NumPy's, in the op's dtype, in and out; bfloat16 comes and goes as uint16 bits.
+    Outputs are C-contiguous. What an op does on a device is done there or refused, and `device`
+    has only modes that the fingerprint lists.
+    """
+
+    refused: Dict[str, str]
+    """Dtypes that it can't compute in, each with the reason."""
+
+    def fingerprint(self) -> Dict[str, Any]:
+        """Return what it says it is, as plain values: see `convdiff_worker.cpu.fingerprint`."""
+
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """Return its own convolution with bias, NHWC; the bias, (cout,), may be None.
+
+        Another row of `convdiff_worker.ops.OPS` is another method of that name.
+        """
+
+    def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
+        """Return the products of (n, 1, taps) and (1, channels, taps), summed over the taps.
+
+        With its own multiply and reduce_sum, whatever the modes; (n, channels).
+        """
+
+    def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
+        """Return the output (…, channels) with the bias (channels,) added, in the same shape."""
+
+
+def run(
+    framework: Any, op: str, device: str, plain: Dict[str, Any], arrays: Tuple[Any, Any, Any]
+) -> Any:
+    """Return what an op or the reference gives of (input, filter, bias or None).
+
+    plain: the geometry as it travels. An object with a method `run(op, device, plain, *arrays)`
+    answers by itself: that is how packages wrote theirs before there was a protocol.
+    """
+    if hasattr(framework, "run"):
+        return framework.run(op, device, plain, *arrays)
+    conv = geometry(plain)
+    if conv.dtype in framework.refused:
+        raise ValueError(framework.refused[conv.dtype])
+    compute = partial(manual, framework) if op == REFERENCE else getattr(framework, op)
+    return compute(conv, Device.parsed(device), *arrays)
