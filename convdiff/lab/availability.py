@@ -9,6 +9,7 @@ from typing import Any
 from convdiff.case.device import Device
 from convdiff.lab.pool import Pool
 from convdiff.plan.cell import NoBits
+from convdiff.runtime.fingerprints import in_modes
 from convdiff.runtime.matrix import FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -44,10 +45,12 @@ def _devices(
     absence = unmet or _absence(fingerprint, wanted, visible)
     if absence:
         runtime = Runtime(interpreter, wanted)
-        yield Standing(runtime, False, absence, fingerprint, unmet=unmet is not None)
+        plain = in_modes(fingerprint, ())
+        yield Standing(runtime, False, absence, plain, unmet=unmet is not None)
         return
     for device in visible:
-        yield Standing(Runtime(interpreter, device), True, None, fingerprint)
+        facts = in_modes(fingerprint, device.modes)
+        yield Standing(Runtime(interpreter, device), True, None, facts)
 
 
 def remedy(interpreter: Interpreter, failure: NoBits) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Fingerprint = Mapping[str, Any]
@@ -39,6 +39,15 @@ NO_EFFECT = {
     "CUDA_VISIBLE_DEVICES": "which GPUs there are; each one's name is compared instead",
 }
 """Beginnings of variables that change no number, and what they change."""
+
+
+def in_modes(fingerprint: Fingerprint, modes: Iterable[str]) -> Fingerprint:
+    """Return what a framework says it is in these execution modes, each of which may change it."""
+    changed = dict(fingerprint)
+    by_mode = changed.pop("by_mode", {})
+    for mode in modes:
+        changed.update(by_mode.get(mode, {}))
+    return changed
 
 
 def machine_differences(

@@ -74,6 +74,7 @@ def fingerprint(
         "devices": ["cpu"] + sorted(gpu_names),
         "device_names": dict(gpu_names, cpu=found["model"]),
         "modes": [],
+        "by_mode": {},  # what a mode changes of all this, as {"mkldnn_off": {"onednn": False}}
         "mode": "eager",
         "cpu_isa": found["isa"],
         "isa_not_compiled_in": [],

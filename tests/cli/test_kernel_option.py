@@ -313,3 +313,59 @@ def test_a_package_s_framework_is_named_among_those_there_are(packaged: Path):
     ran, _ = asked(packaged, "--framework", "abbacus")
     assert ran.code == 2
     assert "abacus" in ran.err.replace("abbacus", "")
+
+
+PROTOCOL = """
+import numpy as np
+
+
+def open(threads):
+    return Framework()
+
+
+class Framework:
+    refused = {"float16": "an abacus has no halves"}
+
+    def fingerprint(self):
+        return {
+            "framework": "abacus", "version": "4.0", "python": "3", "numpy": np.__version__,
+            "devices": ["cpu"], "cuda": None, "threads": 1, "modes": ["twice"],
+        }
+
+    def conv2d(self, conv, device, input_nhwc, filter_hwio, bias):
+        import mine
+
+        assert (conv.kernel, conv.strides, device.name) == ((2, 3), (1, 1), "cpu")
+        y = mine.like_numpy(input_nhwc, filter_hwio, bias)
+        return y * 2 if device.modes == ("twice",) else y
+
+    def multiply_sum(self, dtype, device, table, columns):
+        return (table * columns).sum(axis=2)
+
+    def add(self, dtype, device, output, bias):
+        return output + bias
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "extra", "verdict", "manual"),
+    [
+        ("cpu", "", "same", "same"),
+        ("cpu+twice", "", "wrong", "same"),
+        ("cpu", "dtype: float16\n", "untested", "untested"),
+    ],
+)
+def test_a_package_s_framework_that_keeps_the_protocol_gets_its_reference(
+    packaged: Path, device: str, extra: str, verdict: str, manual: str
+):
+    (packaged / "site" / "abacus_framework.py").write_text(PROTOCOL, "utf-8")
+    case_file(packaged, CASE + extra)
+    _, report = asked(packaged, "--framework", f"numpy,abacus:{device}", "--device", "cpu")
+    between = {
+        one["candidate"]["op"]: one
+        for one in report["cases"][0]["comparisons"]
+        if one["axis"] == "runtime"
+    }
+    assert (between["conv2d"]["verdict"], between["manual"]["verdict"]) == (verdict, manual)
+    if verdict == "untested":
+        assert "an abacus has no halves" in between["conv2d"]["reason"]

@@ -55,6 +55,7 @@ class Torch(object):
             onednn=bool(mkldnn.is_available()),
             tf32=bool(torch.backends.cudnn.allow_tf32) if names else None,
             modes=list(MODES),
+            by_mode={"mkldnn_off": {"onednn": False}},
         )
 
     def conv2d(
