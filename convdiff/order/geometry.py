@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.worker.ops.conv2d import Convolution
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,22 @@ class Geometry:
             raise ValueError(f"input has {self.input_nhwc[3]} channels, the filter needs {cin}")
         if cout % self.groups:
             raise ValueError(f"{cout} output channels do not divide into {self.groups} groups")
-        if min(self.spatial) < 1:
+        if min(self.output_nhwc) < 1:
             raise ValueError("the input is smaller than the filter")
+
+    @cached_property
+    def conv(self) -> Convolution:
+        """What moves over the input, whatever its size."""
+        kh, kw, cin, cout = self.filter_hwio
+        cin *= self.groups
+        return Convolution(
+            (kh, kw), cin, cout, self.strides, self.dilations, self.groups, self.dtype
+        )
 
     @property
     def taps(self) -> int:
         """Products in one output element."""
-        kh, kw, cin, _ = self.filter_hwio
-        return kh * kw * cin
+        return self.conv.taps
 
     @property
     def leaves(self) -> int:
@@ -51,24 +62,14 @@ class Geometry:
         return self.filter_hwio[3]
 
     @property
-    def spatial(self) -> tuple[int, int]:
-        """Output height and width."""
-        reach = [(k - 1) * d + 1 for k, d in zip(self.filter_hwio[:2], self.dilations, strict=True)]
-        height, width = (
-            (size - r) // s + 1
-            for size, r, s in zip(self.input_nhwc[1:3], reach, self.strides, strict=True)
-        )
-        return height, width
-
-    @property
     def positions(self) -> int:
         """Output positions, N x OH x OW."""
-        return self.input_nhwc[0] * self.spatial[0] * self.spatial[1]
+        return math.prod(self.output_nhwc[:3])
 
     @property
     def output_nhwc(self) -> tuple[int, int, int, int]:
         """Shape of the output."""
-        return (self.input_nhwc[0], *self.spatial, self.cout)
+        return self.conv.output_shape(*self.input_nhwc[:3])
 
     def windows(self, input_nhwc: Array, positions: Array) -> Array:
         """Return the inputs under the filter, shape (taps, len(positions), groups).
@@ -76,12 +77,10 @@ class Geometry:
         positions: flat indices into N x OH x OW. Row t holds the input that tap t multiplies.
         """
         kh, kw, cin, _ = self.filter_hwio
-        n, oh, ow = np.unravel_index(positions, (self.input_nhwc[0], *self.spatial))
-        rows = oh * self.strides[0] + np.arange(kh)[:, None] * self.dilations[0]
-        columns = ow * self.strides[1] + np.arange(kw)[:, None] * self.dilations[1]
-        seen = input_nhwc[n, rows[:, None, :], columns[None, :, :]]
-        grouped = seen.reshape(kh, kw, len(positions), self.groups, cin)
-        taps = grouped.transpose(0, 1, 4, 2, 3)
+        view = self.conv.windows(input_nhwc)
+        fields = view[np.unravel_index(positions, self.output_nhwc[:3])]
+        grouped = fields.reshape(len(positions), kh, kw, self.groups, cin)
+        taps = grouped.transpose(1, 2, 4, 0, 3)
         return np.ascontiguousarray(taps).reshape(self.taps, len(positions), self.groups)
 
     def name(self, leaf: int) -> str:
