@@ -12,6 +12,7 @@ from convdiff.case.device import Device
 from convdiff.errors import Place
 from convdiff.worker.ops.conv2d import Convolution
 
+Dtype = Literal["float32", "float64", "float16", "bfloat16"]
 ITEM_BYTES: dict[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 

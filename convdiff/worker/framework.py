@@ -7,7 +7,7 @@ so on Python 3.6 too, and a ValueError of any method is its refusal, whose text 
 
 import sys
 from functools import partial
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 from .manual import manual
 from .ops import REFERENCE, geometry
@@ -69,18 +69,19 @@ class Framework(Protocol):
         """Return the output (…, channels) with the bias (channels,) added, in the same shape."""
 
 
-def run(
-    framework: Any, op: str, device: str, plain: Dict[str, Any], arrays: Tuple[Any, Any, Any]
-) -> Any:
-    """Return what an op or the reference gives of (input, filter, bias or None).
+def computing(
+    framework: Any, op: str, device: str, plain: Dict[str, Any]
+) -> Callable[[Any, Any, Any], Any]:
+    """Return what computes an op or the reference of (input, filter, bias or None).
 
     plain: the geometry as it travels. An object with a method `run(op, device, plain, *arrays)`
-    answers by itself: that is how packages wrote theirs before there was a protocol.
+    answers by itself: that is how packages wrote theirs before there was a protocol. Raises
+    ValueError for a dtype that the framework can't compute in.
     """
     if hasattr(framework, "run"):
-        return framework.run(op, device, plain, *arrays)
+        return partial(framework.run, op, device, plain)
     conv = geometry(plain)
     if conv.dtype in framework.refused:
         raise ValueError(framework.refused[conv.dtype])
     compute = partial(manual, framework) if op == REFERENCE else getattr(framework, op)
-    return compute(conv, Device.parsed(device), *arrays)
+    return partial(compute, conv, Device.parsed(device))

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from . import probes
-from .framework import run
+from .framework import computing
 
 
 def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
@@ -17,6 +17,7 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
     conv, dtype = header["conv"], header["conv"]["dtype"]
     input_nhwc, filter_hwio = tuple(header["input"]), tuple(header["filter"])
     positions = arrays[len(header["kinds"])] if header["some"] else None
+    compute = computing(framework, header["op"], header["device"], conv)
     answers = []
     for kind, rows in zip(header["kinds"], arrays):
         outputs = []
@@ -25,8 +26,7 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
             if x is None or kind == "random":  # all others have a constant input
                 x = _narrow(probes.probe_input(kind, row, input_nhwc, dtype), dtype)
             w, b = probes.probe_weights(kind, row, filter_hwio, header["bias"], dtype)
-            numbers = (x, _narrow(w, dtype), _narrow(b, dtype))
-            y = run(framework, header["op"], header["device"], conv, numbers)
+            y = compute(x, _narrow(w, dtype), _narrow(b, dtype))
             outputs.append(_wide(y, dtype, positions))
         answers.append(np.stack(outputs))
     return answers

@@ -38,8 +38,9 @@ def serve(requests: int, replies: int) -> None:
         elif header["do"] == "probe":
             wire.write(replies, _probe(framework, header, payload))
         else:
-            for number, cell in enumerate(header["cells"]):
-                wire.write(replies, _observe(framework, header["conv"], cell, kept, number))
+            computes = {}  # type: Dict[Tuple[str, str], Any]
+            for number in range(len(header["cells"])):
+                wire.write(replies, _observe(framework, header, number, kept, computes))
 
 
 def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
@@ -67,15 +68,23 @@ def _open(name: str, threads: Any) -> Any:
 
 
 def _observe(
-    framework: Any, conv: Dict[str, Any], cell: Dict[str, Any], kept: Dict[str, Any], number: int
+    framework: Any,
+    header: Dict[str, Any],
+    number: int,
+    kept: Dict[str, Any],
+    computes: Dict[Tuple[str, str], Any],
 ) -> List[Any]:
-    from .framework import run
+    """Return the reply to one cell; `computes` keeps what computes each op on each device."""
+    from .framework import computing
 
+    cell = header["cells"][number]
+    op, device = cell["op"], cell["device"]
     try:
+        if (op, device) not in computes:
+            computes[op, device] = computing(framework, op, device, header["conv"])
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        arrays = (input_nhwc, kept[cell["w"]], bias)
-        result = run(framework, cell["op"], cell["device"], conv, arrays)
+        result = computes[op, device](input_nhwc, kept[cell["w"]], bias)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})
