@@ -136,11 +136,12 @@ def test_sigterm_has_an_exit_code_of_its_own():
     assert result.exit_code == 143
 
 
-def test_a_stop_before_anything_was_done_is_an_empty_result():
+def test_a_stop_at_the_first_cell_leaves_what_had_come_in():
     result, _, _ = examined(CASE, lambda told: True)
     assert result.exit_code == 130
-    assert len(result.cases[0].findings) == 0
-    assert result.cases[0].done <= 1
+    (case,) = result.cases
+    assert case.done < case.cells / 2, "only what had come in by then"
+    assert len(case.findings) <= case.done
 
 
 CELL = Cell(Runtime(interpreters(["tensorflow"], [], [], [])[0], Device("cpu")), "conv2d", 7, 1)

@@ -158,17 +158,8 @@ def _input(
 ) -> tuple[tuple[int, ...], ArraySpec]:
     """Return the lengths, and the input at the longest of them."""
     given = _input_shape(source, keys, folder)
-    lengths = keys.lengths or (given[2:3] if given else ())
-    if not lengths:
-        _fail(source, (), "the case has no 'lengths', and its input does not fix them")
-    reach_h, reach_w = conv.reach
-    if lengths[0] < reach_w:
-        text = f"length {lengths[0]} is below the filter's width {reach_w}; VALID needs {reach_w}"
-        _fail(source, ("lengths" if keys.lengths else "input",), f"{text} or more")
-    height = keys.height or (given[1] if given else reach_h)
-    if height < reach_h:
-        key = "height" if keys.height else "input"
-        _fail(source, (key,), f"height {height} is below the filter's height {reach_h}")
+    lengths = _lengths(source, keys, conv, given)
+    height = _height(source, keys, conv, given)
     needed = (max(keys.batch), height, lengths[-1], conv.channels_in)
     shape = given or needed
     if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
@@ -180,6 +171,32 @@ def _input(
         )
     spec = read_array(source, ("input",), keys.input, folder, shape)
     return lengths, replace(spec, shape=shape, along=2)
+
+
+def _lengths(
+    source: Source, keys: CaseKeys, conv: Convolution, given: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """Return the lengths that the file asks for, else the input's own."""
+    lengths = keys.lengths or (given[2:3] if given else ())
+    if not lengths:
+        _fail(source, (), "the case has no 'lengths', and its input does not fix them")
+    width = conv.reach[1]
+    if lengths[0] < width:
+        text = f"length {lengths[0]} is below the filter's width {width}; VALID needs {width}"
+        _fail(source, ("lengths" if keys.lengths else "input",), f"{text} or more")
+    return lengths
+
+
+def _height(
+    source: Source, keys: CaseKeys, conv: Convolution, given: tuple[int, ...] | None
+) -> int:
+    """Return the height that the file asks for, else the input's own, else the filter's."""
+    least = conv.reach[0]
+    height = keys.height or (given[1] if given else least)
+    if height < least:
+        key = "height" if keys.height else "input"
+        _fail(source, (key,), f"height {height} is below the filter's height {least}")
+    return height
 
 
 def _input_shape(source: Source, keys: CaseKeys, folder: Path) -> tuple[int, ...] | None:

@@ -48,18 +48,23 @@ def _opened(path: Path, member: str | None, place: Place) -> IO[bytes]:
         if path.suffix != ".npz":
             return path.open("rb")
         archive = zipfile.ZipFile(path)
-        names = archive.namelist()
-        name = f"{member}.npy" if member else names[0] if len(names) == 1 else ""
-        if name not in names:
-            held = ", ".join(n.removesuffix(".npy") for n in names[:8]) or "nothing"
-            raise CaseError(place, f"{path.name} holds {held}; name one as {path.name}#member")
-        return archive.open(name)
+        return archive.open(_member(archive.namelist(), path, member, place))
     except zipfile.BadZipFile as error:
         raise CaseError(place, f"{path.name} is not an .npz file: {error}") from None
     except CaseError:
         raise
     except Exception as error:  # an encrypted, unknown or damaged member
         raise CaseError(place, f"{path.name} cannot be read: {error}") from None
+
+
+def _member(names: list[str], path: Path, member: str | None, place: Place) -> str:
+    """Return the name in the archive of the member that is asked for, or of the only one."""
+    if member is None and len(names) == 1:
+        return names[0]
+    if f"{member}.npy" in names:
+        return f"{member}.npy"
+    held = ", ".join(name.removesuffix(".npy") for name in names[:8]) or "nothing"
+    raise CaseError(place, f"{path.name} holds {held}; name one as {path.name}#member")
 
 
 def _header(stream: IO[bytes], path: Path, place: Place) -> tuple[tuple[int, ...], Any]:

@@ -47,16 +47,22 @@ class Record(Form[T]):
         missing = [name for name in self.required if name not in value]
         if missing and not unknown:  # else the unknown one may be the missing one, misspelt
             raise MissingKeyError(self.noun, missing[0])
-        given = {}
-        for name, key in self.keys.items():
-            if name in value and not missing:
-                try:
-                    given[name] = key.form.read(value[name])
-                except MisfitError as error:
-                    raise error.under(name) from None
+        given = {} if missing else self._values(value)
         if unknown:
             raise UnknownKeyError(unknown[0], list(self.keys))
         return self.make(**given)
+
+    def _values(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the values of the known keys that are there."""
+        given = {}
+        for name, key in self.keys.items():
+            if name not in value:
+                continue
+            try:
+                given[name] = key.form.read(value[name])
+            except MisfitError as error:
+                raise error.under(name) from None
+        return given
 
     def write(self, value: T) -> dict[str, Any]:
         """See Form. What is optional and as if it had been left out is left out."""

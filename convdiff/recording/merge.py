@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from convdiff.case.arrays import digest
+from convdiff.plan.cell import Cell
 from convdiff.recording.model import Entry, RecordedCase
 from convdiff.recording.same_problem import unlike
 from convdiff.runtime.model import Runtime
@@ -32,39 +34,67 @@ def merged(
         if only_missing:
             return old, Counts(0, 0, 0)
         return new, Counts(len(new.entries), 0, len(old.entries))
-    before = {_place(entry): entry for entry in old.entries}
-    now = {_place(entry): entry for entry in new.entries}
-    fresh = [entry for place, entry in now.items() if place not in before]
-    again = [place for place in now if place in before]
-    changed = [p for p in again if digest(before[p].output) != digest(now[p].output)]
+    before, now = _by_coordinates(old), _by_coordinates(new)
     if only_missing:
         kept = {**now, **before}
-        changed = []
+        changed = 0
     else:
-        # A repeat was kept because it differed from its first run, which is replaced.
-        first = {place[:-1] for place in now}
-        kept = {**{p: e for p, e in before.items() if p[:-1] not in first}, **now}
-    tensors = max(old, new, key=lambda side: side.tensors.input_nhwc.size).tensors
+        kept = {**_not_run_again(before, now), **now}
+        changed = _changed(before, now)
+    whole = _whole(old, new, [kept[at] for at in sorted(kept)])
+    return whole, Counts(len(now.keys() - before.keys()), changed, 0)
+
+
+Coordinates = tuple[str, str, int, int, int]
+"""(runtime's id, op, length, batch, repeat): what a cell is in any recording."""
+
+
+def _by_coordinates(side: RecordedCase) -> dict[Coordinates, Entry]:
+    entries = {}
+    for entry in side.entries:
+        cell = entry.cell
+        at = (cell.runtime.live_id, cell.op, cell.length, cell.batch, cell.repeat)
+        entries[at] = entry
+    return entries
+
+
+def _not_run_again(
+    before: Mapping[Coordinates, Entry], now: Mapping[Coordinates, Entry]
+) -> dict[Coordinates, Entry]:
+    """Return the old entries that stay.
+
+    A repeat was kept because it differed from its first run; it goes where that is replaced.
+    """
+    run_again = {at[:-1] for at in now}
+    return {at: entry for at, entry in before.items() if at[:-1] not in run_again}
+
+
+def _changed(before: Mapping[Coordinates, Entry], now: Mapping[Coordinates, Entry]) -> int:
+    """Return how many entries have other bits than before."""
+    both = before.keys() & now.keys()
+    return sum(digest(before[at].output) != digest(now[at].output) for at in both)
+
+
+def _whole(old: RecordedCase, new: RecordedCase, kept: Sequence[Entry]) -> RecordedCase:
+    """Return the one recording of these entries, with the failures that nothing made good."""
     runtimes = _runtimes(old, new)
-    entries = tuple(
-        replace(entry, cell=replace(entry.cell, runtime=runtimes[entry.cell.runtime]))
-        for _, entry in sorted(kept.items(), key=lambda item: item[0])
-    )
+
+    def renamed(cell: Cell) -> Cell:
+        return replace(cell, runtime=runtimes[cell.runtime])
+
+    entries = [replace(entry, cell=renamed(entry.cell)) for entry in kept]
+    there = {replace(entry.cell, repeat=0) for entry in entries}
+    failed = dict.fromkeys(renamed(cell) for cell in (*old.failed, *new.failed))
+    failed = {cell: None for cell in failed if replace(cell, repeat=0) not in there}
     fingerprints = {**old.fingerprints, **new.fingerprints}
-    there = {(e.cell.runtime, e.cell.op, e.cell.length, e.cell.batch) for e in entries}
-    failed = tuple(
-        dict.fromkeys(
-            cell
-            for cell in (
-                replace(c, runtime=runtimes[c.runtime]) for c in (*old.failed, *new.failed)
-            )
-            if (cell.runtime, cell.op, cell.length, cell.batch) not in there
-        )
+    used = dict.fromkeys(cell.runtime for cell in [*(e.cell for e in entries), *failed])
+    return RecordedCase(
+        new.case,
+        max(old, new, key=lambda side: side.tensors.input_nhwc.size).tensors,
+        {runtime: fingerprints[runtime] for runtime in used},
+        tuple(entries),
+        tuple(failed),
     )
-    used = dict.fromkeys(cell.runtime for cell in (*(e.cell for e in entries), *failed))
-    kept_fingerprints = {one: fingerprints[one] for one in used}
-    whole = RecordedCase(new.case, tensors, kept_fingerprints, entries, failed)
-    return whole, Counts(len(fresh), len(changed), 0)
 
 
 def _on_other_inputs(old: RecordedCase, new: RecordedCase) -> bool:
@@ -78,20 +108,12 @@ def _on_other_inputs(old: RecordedCase, new: RecordedCase) -> bool:
 
 
 def _runtimes(old: RecordedCase, new: RecordedCase) -> dict[Runtime, Runtime]:
-    """Return what each side's runtimes are called in the whole: those that are alike are one."""
-    found = {runtime: runtime for runtime in old.fingerprints}
+    """Return what each side's runtimes are called in the whole: those that are equal are one."""
+    names = {runtime: runtime for runtime in old.fingerprints}
     for runtime, fingerprint in new.fingerprints.items():
-        found[runtime] = next(
-            (
-                known
-                for known, theirs in old.fingerprints.items()
-                if known.live_id == runtime.live_id and dict(theirs) == dict(fingerprint)
-            ),
-            runtime,
-        )
-    return found
-
-
-def _place(entry: Entry) -> tuple[str, str, int, int, int]:
-    cell = entry.cell
-    return cell.runtime.live_id, cell.op, cell.length, cell.batch, cell.repeat
+        names[runtime] = runtime
+        for known, other in old.fingerprints.items():
+            if known.live_id == runtime.live_id and dict(other) == dict(fingerprint):
+                names[runtime] = known
+                break
+    return names

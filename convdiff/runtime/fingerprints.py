@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 Fingerprint = Mapping[str, Any]
@@ -58,28 +59,33 @@ def machine_differences(
 
 
 def _pairs(was: Fingerprint, now: Fingerprint) -> Iterator[tuple[str, str]]:
-    products = [f"{side.get('framework')} {side.get('version')}" for side in (was, now)]
-    yield from _unlike(*products)
-    builds = [f"build {side.get('git')}" for side in (was, now)]
-    if products[0] == products[1]:
-        yield from _unlike(*builds)
-    instructions = [_best(side) for side in (was, now)]
-    yield from _unlike(*instructions)
-    if instructions[0] == instructions[1]:
-        yield from _unlike(*[_processors(side) for side in (was, now)])
+    """Yield what differs, said of both sides; a detail only where what it is of is the same."""
+    products = _unlike(was, now, lambda side: f"{side.get('framework')} {side.get('version')}")
+    yield from products or _unlike(was, now, lambda side: f"build {side.get('git')}")
+    yield from _unlike(was, now, _best) or _unlike(was, now, _processors)
     if None not in (was.get("onednn"), now.get("onednn")):
-        yield from _unlike(*[f"oneDNN {'on' if side['onednn'] else 'off'}" for side in (was, now)])
-    yield from _unlike(*[f"{side.get('threads')} threads" for side in (was, now)])
-    settings = [_mapping(side, "settings") for side in (was, now)]
-    for name in sorted({*settings[0], *settings[1]}):
-        if name.startswith(tuple(NO_EFFECT)):
-            continue
-        yield from _unlike(*[f"{name}={side.get(name, '(unset)')}" for side in settings])
+        yield from _unlike(was, now, _onednn)
+    yield from _unlike(was, now, lambda side: f"{side.get('threads')} threads")
+    names = {*_mapping(was, "settings"), *_mapping(now, "settings")}
+    for name in sorted(names):
+        if not name.startswith(tuple(NO_EFFECT)):
+            yield from _unlike(was, now, partial(_setting, name=name))
 
 
-def _unlike(one: str, other: str) -> Iterator[tuple[str, str]]:
-    if one != other:
-        yield one, other
+def _onednn(side: Fingerprint) -> str:
+    return f"oneDNN {'on' if side['onednn'] else 'off'}"
+
+
+def _setting(side: Fingerprint, name: str) -> str:
+    return f"{name}={_mapping(side, 'settings').get(name, '(unset)')}"
+
+
+def _unlike(
+    was: Fingerprint, now: Fingerprint, describe: Callable[[Fingerprint], str]
+) -> list[tuple[str, str]]:
+    """Return both descriptions where they differ, else nothing."""
+    one, other = describe(was), describe(now)
+    return [(one, other)] if one != other else []
 
 
 def _best(side: Fingerprint) -> str:

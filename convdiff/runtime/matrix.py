@@ -52,18 +52,27 @@ def interpreters(
     """
     paths = [_resolve(python, "--python") for python in dict.fromkeys(pythons or [THIS])]
     labels = _labels(paths) if len(paths) > 1 else [""]
-    combinations: list[Settings] = [
-        tuple(zip([name for name, _ in variations], values, strict=True))
-        for values in itertools.product(*[values for _, values in variations])
+    counts = [count or None for count in threads] or [None]
+    asked = itertools.product(
+        _by_framework(frameworks).items(),
+        zip(paths, labels, strict=True),
+        _combinations(variations),
+        counts,
+    )
+    matrix = [
+        Interpreter(framework, path, count, settings, label, devices)
+        for (framework, devices), (path, label), settings, count in asked
     ]
-    found = [
-        Interpreter(framework, path, count or None, settings, label, devices)
-        for framework, devices in _by_framework(frameworks).items()
-        for path, label in zip(paths, labels, strict=True)
-        for settings in combinations
-        for count in (threads or [0])
-    ]
-    return found + [_named(one, count) for one in named for count in (threads or [0])]
+    for one in named:
+        matrix += [_named(one, count) for count in counts]
+    return matrix
+
+
+def _combinations(variations: Sequence[tuple[str, Sequence[str]]]) -> list[Settings]:
+    """Return every way to give each variable one of its values."""
+    names = [name for name, _ in variations]
+    values = itertools.product(*[values for _, values in variations])
+    return [tuple(zip(names, chosen, strict=True)) for chosen in values]
 
 
 def split_spec(spec: str) -> tuple[str, Device | Unnamed]:
@@ -90,12 +99,12 @@ def _by_framework(specs: Sequence[str]) -> dict[str, tuple[Device | Unnamed, ...
     return {name: tuple(devices) for name, devices in asked.items()}
 
 
-def _named(one: NamedRuntime, threads: int) -> Interpreter:
+def _named(one: NamedRuntime, threads: int | None) -> Interpreter:
     where = f"[tool.convdiff.runtimes.{one.name}] python"
     return Interpreter(
         one.framework,
         _resolve(one.python or THIS, where),
-        threads or None,
+        threads,
         one.env,
         one.name,
         (one.device,),
