@@ -51,7 +51,7 @@ def test_a_case_on_two_cpus_is_the_same_or_rounding_that_is_proved(name: str):
         differing.add(which)
         if which == NARROWED:
             assert finding.verdict == "precision"
-            assert "keep 7 of 23 fraction bits (bfloat16)" in " ".join(finding.evidence)
+            assert "keep 7 of 23 fraction bits (bfloat16)" in " ".join(map(str, finding.evidence))
         elif name == "last_layer":  # of its 32 lengths no orders were recorded
             assert (finding.verdict, finding.why) == ("rounding", None)
             assert "recorded without its orders" in finding.unasked
