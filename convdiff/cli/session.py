@@ -22,6 +22,8 @@ from convdiff.errors import ConvdiffError
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
+    from convdiff.pipeline import Ask
+    from convdiff.recording.baseline import Baseline
     from convdiff.result import Result
 
 NAMED = 5
@@ -60,42 +62,48 @@ def run_session(
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.cli.repeat import repeat_command
-        from convdiff.pipeline import Ask, run
+        from convdiff.pipeline import run
 
         for case in cases:
             refuse_too_big(case)
-        ask = Ask(
-            strict=options.strict,
-            most_elements=sys.maxsize if options.show_all else 10,
-            budget=options.budget if options.explain else 0,
-            baseline=None if options.update_baseline else baseline,
-            record=options.records,
-            adding=options.add_to_baseline,
-            pairwise=options.pairwise,
-        )
         with progress() as tell, stopped_by_signals(session):
-            result = run(cases, session, ask, tell)
+            result = run(cases, session, _ask(options, baseline), tell)
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     again = [repeat_command(case, options, command) for case in result.cases]
-    told: list[str] = []
+    kept: list[str] = []
     try:  # before the reports, which are to say where it failed
-        told += keep_observations(result, options, baseline)
+        kept += keep_observations(result, options, baseline)
     except ConvdiffError as error:
         result = replace(result, unrecorded=str(error))
     options.reports.write(result, again, sweep=command == "sweep")
-    for line in (*told, *_afterwords(result, options)):
+    for line in (*kept, *_afterwords(result, options)):
         click.echo(f"convdiff: {line}", err=True)
     return result.exit_code
+
+
+def _ask(options: Options, baseline: Baseline | None) -> Ask:
+    """Return what the options ask of every case."""
+    from convdiff.pipeline import Ask
+
+    return Ask(
+        strict=options.strict,
+        most_elements=sys.maxsize if options.show_all else 10,
+        budget=options.budget if options.explain else 0,
+        baseline=None if options.update_baseline else baseline,
+        record=options.records,
+        adding=options.add_to_baseline,
+        pairwise=options.pairwise,
+    )
 
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:
     """Yield what is said on stderr after all reports."""
     for case in result.cases:
         if case.unclaimed and not (options.lengths or options.batch):
-            said = f"{len(case.unclaimed):,} entries that it does not ask for: "
-            yield f"{options.baseline} has, of {case.case.name}, {said}{_some(case.unclaimed)}"
+            what = f"{len(case.unclaimed):,} entries that it does not ask for: "
+            yield f"{options.baseline} has, of {case.case.name}, {what}{_some(case.unclaimed)}"
     if result.unclaimed:
         yield f"{options.baseline} has cases that no file claims: {_some(result.unclaimed)}"
     for missing in result.missing_required:

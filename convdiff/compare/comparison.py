@@ -86,7 +86,14 @@ def compare(
             text = f"{cell.op} at length {cell.length} gave shape {output.shape}"
             return Comparison(axis, *cells, None, f"{text}, expected {wanted}", mismatch=True)
     a, b = aligned(baseline, candidate)
-    difference = measure(a, b, strict, most)
+    return _measured(pair, a, b, reference, measure(a, b, strict, most))
+
+
+def _measured(
+    pair: Pair, a: Array, b: Array, reference: Reference, difference: Difference
+) -> Comparison:
+    """Hold the differences of aligned outputs against what sums of the same products can give."""
+    axis, cells = pair.axis, (pair.baseline, pair.candidate)
     if difference.worst is None:
         return Comparison(axis, *cells, difference, constant=_constant(a))
     exact = reference.exact_at(difference.worst.index)

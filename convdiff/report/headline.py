@@ -96,11 +96,12 @@ def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -
 
 def _cause(findings: Sequence[Finding]) -> str:
     """Name the causes that were proved, or say how far the proof goes."""
-    whys = [finding.why for finding in findings]
-    causes = sorted({cause for why in whys if why is not None for cause in why.causes})
+    explanations = [finding.why for finding in findings if finding.why is not None]
+    causes = sorted({cause for explanation in explanations for cause in explanation.causes})
     if not causes:
         return "unexplained"
-    proved = all(why is not None and why.status == "proved" for why in whys)
+    statuses = {explanation.status for explanation in explanations}
+    proved = len(explanations) == len(findings) and statuses == {"proved"}
     return f"{'proved' if proved else 'partly proved'}: {', '.join(causes)}"
 
 

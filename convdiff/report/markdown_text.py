@@ -37,7 +37,7 @@ def block(code: str, language: str = "text") -> Iterator[str]:
         yield f"{fence}{language}\n{shown}\n{fence}\n"
 
 
-def _printable(said: str) -> str:
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in said
-    )
+def _printable(line: str) -> str:
+    """Return a line with a space for each of its other spaces, and a sign for what is no text."""
+    spaced = "".join(" " if c.isspace() else c for c in line)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in spaced)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from convdiff.case.device import Device
 from convdiff.runtime.model import Standing
 
+ONEDNN = {None: "", True: "oneDNN on", False: "oneDNN off"}
+
 
 def fingerprint(standing: Standing) -> str:
     """Describe a runtime in one line."""
@@ -17,7 +19,7 @@ def fingerprint(standing: Standing) -> str:
     cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [
         f"{seen.get('framework')} {seen.get('version')}",
-        "" if seen.get("onednn") is None else "oneDNN on" if seen["onednn"] else "oneDNN off",
+        ONEDNN[seen.get("onednn")],
         f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
         f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
         f"Python {seen.get('python')}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -53,24 +53,32 @@ def assert_invariant(
     __tracebackhide__ = True  # pytest shows the caller's line
     most = _most_ulps(expect)
     subject = _Subject(fn, np.array(x), axis, strict)
-    whole = larger = subject.run(subject.size)
+    whole = subject.run(subject.size)
     sizes = subject.sizes(values)
-    drifts: list[Drift] = []
-    shown = 0
-    for size, next_size in zip(sizes, [subject.size, *sizes], strict=False):
-        part = subject.prefix(size, larger, next_size)
-        reach = part.shape[subject.at]
-        found = subject.measure(whole[subject.upto(reach)], part, size, most)
-        if found is not None:
-            subject.refuse_unstable(size, part)
-            drifts.append(found)
-        larger, shown = part, max(shown, reach)
+    drifts, shown = _drifts(subject, whole, sizes, most)
     subject.refuse_unstable(subject.size, whole)
     if drifts:
         _fail(described(drifts, axis, subject.size, sizes, most))
     compared = whole[subject.upto(shown)]
     if not np.any((compared != 0) & np.isfinite(compared)):
         _fail("equal, but every output is zero, NaN or infinite: that proves little")
+
+
+def _drifts(
+    subject: _Subject, whole: Array, sizes: Sequence[int], most: int | None
+) -> tuple[list[Drift], int]:
+    """Return what differs at each size, and how far along the axis anything was compared."""
+    drifts: list[Drift] = []
+    larger, shown = whole, 0
+    for size, next_size in zip(sizes, [subject.size, *sizes], strict=False):
+        part = subject.prefix(size, larger, next_size)
+        reach = part.shape[subject.at]
+        drift = subject.measure(whole[subject.upto(reach)], part, size, most)
+        if drift is not None:
+            subject.refuse_unstable(size, part)
+            drifts.append(drift)
+        larger, shown = part, max(shown, reach)
+    return drifts, shown
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ with taps x elements.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -169,7 +170,8 @@ class _PartialSums:
         self.stack: list[Array] = []
         self._arithmetic, self._tree, self._terms = order.arithmetic, order.tree, terms
         # A multi-operand addition takes its products unrounded.
-        self._exact = {c for parts in order.tree.children if len(parts) > 2 for c in parts}
+        several = (parts for parts in order.tree.children if len(parts) > 2)
+        self._exact = set(itertools.chain.from_iterable(several))
 
     def push(self, leaf: int, _: int) -> None:
         self.stack.append(self._term(leaf))
