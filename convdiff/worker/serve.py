@@ -49,7 +49,7 @@ def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
         framework = _open(header["framework"], header.get("threads"))
         return framework, {"ready": framework.fingerprint()}
     except Exception as error:  # whatever an import does wrong is the answer
-        return None, {"failed": _reason(error), "absent": isinstance(error, ImportError)}
+        return None, {"failed": _reason(error), "absent": isinstance(error, ModuleNotFoundError)}
 
 
 def _open(name: str, threads: Any) -> Any:
