@@ -88,8 +88,10 @@ ALLOWANCES = "bitwise|ulps:N|rounding|anything"
 
 def _allowance(text: str) -> Allowance:
     ulps = re.fullmatch(r"ulps:\s*(\d{1,18})", text)
+    if ulps:
+        return Allowance("ulps", int(ulps[1]))
     try:
-        allowance: Allowance = expect.ALLOWANCE.read({"ulps": int(ulps[1])} if ulps else text)
+        allowance: Allowance = expect.ALLOWANCE.read(text)
     except MisfitError:
         raise ValueError(f"{text!r} is not one of {ALLOWANCES}") from None
     return allowance

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from convdiff.case.device import Device
 from convdiff.runtime.model import Standing
-
-ONEDNN = {None: "", True: "oneDNN on", False: "oneDNN off"}
 
 
 def fingerprint(standing: Standing) -> str:
@@ -19,7 +18,7 @@ def fingerprint(standing: Standing) -> str:
     cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [
         f"{seen.get('framework')} {seen.get('version')}",
-        ONEDNN[seen.get("onednn")],
+        _onednn(seen.get("onednn")),
         f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
         f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
         f"Python {seen.get('python')}",
@@ -27,6 +26,13 @@ def fingerprint(standing: Standing) -> str:
     if standing.runtime.device.kind != "cpu":
         parts[2] = str(seen.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
     return ", ".join(part for part in parts if part)
+
+
+def _onednn(on: Any) -> str:
+    """Say whether oneDNN is in use; nothing where the framework does not say."""
+    if on is None:
+        return ""
+    return "oneDNN on" if on else "oneDNN off"
 
 
 def is_asked(standing: Standing, devices: Iterable[Device]) -> bool:

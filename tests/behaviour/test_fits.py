@@ -22,7 +22,7 @@ SHAPE = (1, 6, 7, 64)
 def test_a_lost_tap_gets_its_name_on_the_cases_own_data(
     tap: int, times: float, said: str, dtype: str
 ):
-    conv = replace(DEEP, dtype=dtype)
+    conv = DEEP._replace(dtype=dtype)
     data = tensors(conv, SHAPE, 3, bias=True)
     w = data.filter_hwio.reshape(-1, 4).copy()
     w[tap, 2] = 64 if dtype == "float16" else 2  # so much that it stands out of rounding

@@ -31,8 +31,8 @@ def text_of(case: str) -> str:
 def outputs(case: CaseResult, length: int) -> dict[str, np.ndarray]:
     """Return what each runtime's convolution gave at a length."""
     return {
-        cell.runtime.id: found.output.ravel()
-        for cell, found in case.outputs.items()
+        cell.runtime.id: output.ravel()
+        for cell, output in case.outputs.items()
         if cell.op == "conv2d" and cell.length == length
     }
 

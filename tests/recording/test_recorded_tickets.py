@@ -248,7 +248,7 @@ def test_who_agrees_with_whom_on_the_origin(machine: str):
 def test_openvino_27795_bfloat16_by_default_is_precision_and_float32_is_rounding():
     (narrowed,) = between_runtimes(ZEN4, "narrowed", "torch:cpu", "openvino:cpu")
     assert (narrowed.verdict, narrowed.allowed) == ("precision", False)
-    assert any("7 of 23 fraction bits (bfloat16)" in line for line in narrowed.evidence)
+    assert any("7 of 23 fraction bits (bfloat16)" in str(fact) for fact in narrowed.evidence)
     assert narrowed.comparison.difference.max_abs > 1e-3
     (whole,) = between_runtimes(ZEN3, "narrowed", "torch:cpu", "openvino:cpu")
     proved(whole)

@@ -29,7 +29,7 @@ def imported(project: Project, *arguments: str) -> str:
 
 @pytest.mark.framework
 def test_the_plugin_alone_imports_nothing(project: Project):
-    assert imported(project) == f"['{PLUGIN}']"
+    assert imported(project) == f"['convdiff.testing', '{PLUGIN}']"
 
 
 def test_the_look_at_what_is_imported_sees_more_where_it_is_on(project: Project):
