@@ -38,7 +38,19 @@ LOCAL = (
 )
 PROGRAMS = {"convdiff": "-m convdiff", "pytest": "-m pytest", "python": ""}
 """The names that a block's command may call, and how they are run: in this interpreter."""
-FROM_OUTSIDE = ("TF_", "ONEDNN_", "DNNL_", "PYTEST_", "NO_COLOR", "COLUMNS", "TERM", "FORCE_COLOR")
+FROM_OUTSIDE = (
+    "TF_",
+    "ONEDNN_",
+    "DNNL_",
+    "PYTEST_",
+    "NO_COLOR",
+    "COLUMNS",
+    "TERM",
+    "FORCE_COLOR",
+    "CI",
+    "BUILD_NUMBER",
+    "GITHUB_",
+)
 """Variables that change what is printed; a block that wants one sets it."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import COMMAND, Ran, case_file, environment
+from program import COMMAND, PROGRESS, Ran, case_file, environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are found through /proc")
 
@@ -109,7 +108,7 @@ def run_and(
 
 def without_progress(err: str) -> str:
     """Return stderr less its progress, told after ten seconds, which a busy machine may take."""
-    return re.sub(r"^convdiff: .* \(\d+ of \d+\)\n", "", err, flags=re.MULTILINE)
+    return PROGRESS.sub("", err)
 
 
 def gone(pids: list[int]) -> bool:
