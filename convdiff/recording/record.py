@@ -29,9 +29,10 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
     cells = [cell for cell in plan.live if not cell.trial]
     cells.sort(key=lambda cell: (cell.op, cell.length, cell.batch, cell.repeat))
     probed = set(_to_probe(plan))
+    done = lab.log.done
     entries, failed = [], []
     for cell in cells:
-        if cell not in lab.log.done or _repeats(cell, lab):
+        if cell not in done or _repeats(cell, lab):
             continue
         output = lab.bits(cell)
         if isinstance(output, NoBits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from convdiff.case.device import Device
@@ -56,6 +57,14 @@ class Runtime:
     device: Device
     origin: str = ""
     """The recording that its cells were read from; empty where it is asked now."""
+
+    def __hash__(self) -> int:
+        """Hash once: cells are keys by the ten thousand, and each has its runtime's hash in it."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.interpreter, self.device, self.origin))
 
     @property
     def id(self) -> str:
