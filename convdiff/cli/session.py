@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from convdiff.recording.baseline import Baseline
     from convdiff.result import Result
 
-NAMED = 5
-"""Unclaimed entries that are named."""
 ENDED: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
@@ -100,20 +98,17 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:
     """Yield what is said on stderr after all reports."""
+    from convdiff.report.sentences import few
+
     for case in result.cases:
         if case.unclaimed and not (options.lengths or options.batch):
             what = f"{len(case.unclaimed):,} entries that it does not ask for: "
-            yield f"{options.baseline} has, of {case.case.name}, {what}{_some(case.unclaimed)}"
+            yield f"{options.baseline} has, of {case.case.name}, {what}{few(case.unclaimed)}"
     if result.unclaimed:
-        yield f"{options.baseline} has cases that no file claims: {_some(result.unclaimed)}"
+        yield f"{options.baseline} has cases that no file claims: {few(result.unclaimed)}"
     for missing in result.missing_required:
         yield f"{missing.runtime.id} is required: {missing.reason}"
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:
         yield ENDED[result.signal]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
