@@ -82,7 +82,7 @@ test: $(VENV)/.installed-test $(OLD)
 	@touch $@
 
 test-fast: .venv-fast/.installed
-	.venv-fast/bin/python -m pytest -q -n auto -m "not framework and not slow and not soak"
+	.venv-fast/bin/python -m pytest -q -n auto --dist loadfile -m "not framework and not slow and not soak"
 
 # What a library may choose from: the kernels of another machine, where this one has AVX-512.
 CAPS := ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2 \
