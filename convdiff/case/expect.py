@@ -8,7 +8,7 @@ from typing import Any
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.forms import As, Either, Whole, Words
-from convdiff.case.model import DEFAULT_EXPECT, Allowance
+from convdiff.case.model import DEFAULT_EXPECT, NOTED, Allowance
 from convdiff.case.record import Key, Record
 
 LOCKED, UNLOCKED = "locked", "anything"
@@ -16,10 +16,14 @@ LOCKED, UNLOCKED = "locked", "anything"
 
 @dataclass(frozen=True)
 class Expectation:
-    """What may differ along each axis, and whether the summation order may."""
+    """What may differ along each axis, and whether the summation order may.
+
+    `baseline_reference` is what may differ of multiply + reduce_sum along the baseline.
+    """
 
     axes: Mapping[Axis, Allowance]
     lock_order: bool = False
+    baseline_reference: Allowance = NOTED
 
 
 EXPECTED = Expectation(DEFAULT_EXPECT)
@@ -31,13 +35,19 @@ def write_allowance(allowance: Allowance) -> str | dict[str, int]:
     return {"ulps": allowance.ulps} if allowance.kind == "ulps" else allowance.kind
 
 
-def _made(order: str = UNLOCKED, **given: Allowance) -> Expectation:
+def _made(
+    order: str = UNLOCKED, baseline_reference: Allowance = NOTED, **given: Allowance
+) -> Expectation:
     axes: dict[Axis, Allowance] = {axis: given.get(axis, DEFAULT_EXPECT[axis]) for axis in AXES}
-    return Expectation(axes, order == LOCKED)
+    return Expectation(axes, order == LOCKED, baseline_reference)
 
 
 ULPS = Record({"ulps": Key(Whole(0, 2**53))}, lambda ulps: Allowance("ulps", ulps))
 ALLOWANCE = Either(As(Words("bitwise", "rounding", "anything"), Allowance), ULPS)
+_REFERENCE = {
+    "default": NOTED.kind,
+    "description": "what may differ of multiply + reduce_sum from a baseline's; else it is noted",
+}
 _ORDER = {
     "default": UNLOCKED,
     "description": "locked: a summation order other than the baseline's is drift",
@@ -50,7 +60,11 @@ class _Expect(Record[Expectation]):
     def write(self, value: Expectation) -> dict[str, Any]:
         """See Form."""
         plain: dict[str, Any] = {axis: write_allowance(one) for axis, one in value.axes.items()}
-        return {**plain, "order": LOCKED} if value.lock_order else plain
+        if value.lock_order:
+            plain["order"] = LOCKED
+        if value.baseline_reference != NOTED:
+            plain["baseline_reference"] = write_allowance(value.baseline_reference)
+        return plain
 
 
 EXPECTATION = _Expect(
@@ -60,6 +74,7 @@ EXPECTATION = _Expect(
             for axis, facts in AXES.items()
         },
         "order": Key(Words(LOCKED, UNLOCKED), optional=True, about=_ORDER),
+        "baseline_reference": Key(ALLOWANCE, optional=True, about=_REFERENCE),
     },
     _made,
 )

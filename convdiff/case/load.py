@@ -81,6 +81,7 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
         source=keys.source,
         expect=keys.expect.axes,
         lock_order=keys.expect.lock_order,
+        baseline_reference=keys.expect.baseline_reference,
         places={axis: _place(source, axis) for axis in (*AXES, "order")},
     )
 

@@ -55,6 +55,10 @@ DEFAULT_EXPECT: Mapping[Axis, Allowance] = {
 }
 
 
+NOTED = Allowance("anything")
+"""What multiply + reduce_sum is held to by default: it is an opinion, and no patient."""
+
+
 @dataclass(frozen=True)
 class Case:
     """What is computed, and what is expected of it."""
@@ -76,5 +80,7 @@ class Case:
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))
     lock_order: bool = False
     """A summation order other than the baseline's is drift, whatever the bits."""
+    baseline_reference: Allowance = NOTED
+    """What may differ between multiply + reduce_sum and what a baseline holds of it."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each axis is spoken of in the file: its expectation, else its values, else line 1."""

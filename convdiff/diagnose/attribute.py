@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import Explanation, explain_difference
-from convdiff.diagnose.verdict import Finding, accepts
+from convdiff.diagnose.verdict import Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import Part
@@ -63,7 +63,7 @@ def _explained(case: Case, finding: Finding, lab: Lab, *, strict: bool) -> Findi
     worst = comparison.difference.max_index
     cause = explain_difference(baseline, candidate, (outputs[0], outputs[1]), worst, strict=strict)
     finding = _ruled(replace(finding, why=cause), cause)
-    return replace(finding, allowed=accepts(finding, case.expect[comparison.axis]))
+    return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 
 
 def _ruled(finding: Finding, cause: Explanation) -> Finding:

@@ -11,7 +11,7 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.verdict import Finding, accepts, judge
+from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import HEAVY, products
@@ -95,7 +95,7 @@ def _finding(
     if verdict == "rounding" and answers == (None, None):
         evidence = (*evidence, "not probed itself: one of many cells")
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
-    return replace(finding, allowed=accepts(finding, case.expect[comparison.axis]))
+    return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
-from convdiff.diagnose.verdict import Finding, accepts, largest_ulp
+from convdiff.diagnose.verdict import Finding, accepts, is_opinion, largest_ulp
 
 FEW_ULPS = 16
 """More than that is a matter of cancellation, where counting ulps says little."""
@@ -18,21 +18,28 @@ def suggest(
     """Return an `expect` that passes, or None where none is needed or none would be honest.
 
     Only axes that drifted change; a verdict other than rounding is never made to pass. The result
-    is checked against every finding before it is returned.
+    is checked against every finding before it is returned. What multiply + reduce_sum alone does is
+    noted, or was asked for in so many words.
     """
     drifted = [finding for finding in findings if not finding.allowed]
     if not drifted or not all(map(_is_mere_rounding, drifted)):
         return None
+    held = [finding for finding in findings if not _is_noted(finding)]
     suggestion = dict(expect)
     for axis in dict.fromkeys(finding.comparison.axis for finding in drifted):
-        along = [finding for finding in findings if finding.comparison.axis == axis]
+        along = [finding for finding in held if finding.comparison.axis == axis]
         suggestion[axis] = _tightest(along)
-    passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in findings)
+    passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in held)
     return suggestion if passes else None
 
 
 def _is_mere_rounding(finding: Finding) -> bool:
-    return finding.verdict == "rounding" and finding.lock != "changed"
+    """Return whether an axis' allowance could let a finding pass."""
+    return finding.verdict == "rounding" and finding.lock != "changed" and not _is_noted(finding)
+
+
+def _is_noted(finding: Finding) -> bool:
+    return finding.verdict != "wrong" and is_opinion(finding.comparison)
 
 
 def _tightest(findings: Sequence[Finding]) -> Allowance:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from convdiff.behaviour.behaviour import Traits
-from convdiff.case.model import Allowance
+from convdiff.case.model import NOTED, Allowance, Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
@@ -159,6 +159,23 @@ def largest_ulp(comparison: Comparison) -> int:
     return sys.maxsize if difference.appeared else difference.max_ulp
 
 
+def allowance_of(case: Case, finding: Finding) -> Allowance:
+    """Return what a finding is held to.
+
+    Multiply + reduce_sum is convdiff's own opinion, and no patient: where it is held against itself
+    elsewhere, its rounding is noted. A bug of it is none the less a bug.
+    """
+    comparison = finding.comparison
+    if not is_opinion(comparison) or finding.verdict == "wrong":
+        return case.expect[comparison.axis]
+    return case.baseline_reference if comparison.axis == "baseline" else NOTED
+
+
+def is_opinion(comparison: Comparison) -> bool:
+    """Return whether both sides are multiply + reduce_sum, and so no convolution is compared."""
+    return comparison.baseline.is_reference and comparison.candidate.is_reference
+
+
 def accepts(finding: Finding, allowance: Allowance) -> bool:
     """Return whether `expect` allows a finding.
 
@@ -206,9 +223,8 @@ def outcome_of(
 
 def _is_telling(finding: Finding) -> bool:
     """Return whether a convolution was compared, and to some effect."""
-    comparison = finding.comparison
-    references = comparison.baseline.is_reference and comparison.candidate.is_reference
-    return not references and not VERDICTS[finding.verdict].proves_nothing
+    proves_nothing = VERDICTS[finding.verdict].proves_nothing
+    return not is_opinion(finding.comparison) and not proves_nothing
 
 
 def _is_hollow(findings: Sequence[Finding]) -> bool:

@@ -70,6 +70,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
         expect=stored.expect.axes,
         lock_order=stored.expect.lock_order,
+        baseline_reference=stored.expect.baseline_reference,
     )
     reports = [runtime.fingerprint for runtime in stored.runtimes]
     failed = tuple(_cell(one, runtimes) for one in stored.failed)

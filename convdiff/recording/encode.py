@@ -50,7 +50,7 @@ class _Case:
             strides=case.conv.strides,
             dilations=case.conv.dilations,
             groups=case.conv.groups,
-            expect=Expectation(case.expect, case.lock_order),
+            expect=Expectation(case.expect, case.lock_order, case.baseline_reference),
             filter=self.put("filter", tensors.filter_hwio),
             bias=None if tensors.bias is None else self.put("bias", tensors.bias),
             input=self.put("input", tensors.input_nhwc),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convdiff.case.axes import AXES, Axis
-from convdiff.diagnose.verdict import Finding, is_refused
-from convdiff.diagnose.verdicts import VERDICTS, gravity
+from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
+from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity
 from convdiff.report.numbers import count
 from convdiff.report.sentences import short, sides
 from convdiff.result import CaseResult
@@ -110,12 +110,27 @@ def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
     verdicts = sorted({finding.verdict for finding in findings})
     if verdicts == ["same"]:
         return f"{axis}: bitwise equal{_by_chance(case, axis)}"
+    ops = [finding for finding in findings if not is_opinion(finding.comparison)]
+    if {finding.verdict for finding in ops} == {"same"}:
+        equal = f"{axis}: bitwise equal{_by_chance(case, axis)}"
+        return f"{equal}; only multiply + reduce_sum differs ({_how_many(findings)})"
+    return f"{axis}: {_counted(findings, verdicts)}"
+
+
+def _how_many(findings: Sequence[Finding]) -> str:
+    """Say what the findings that are not `same` are."""
+    differing = [finding for finding in findings if finding.verdict != "same"]
+    return _counted(differing, sorted({finding.verdict for finding in differing}))
+
+
+def _counted(findings: Sequence[Finding], verdicts: Sequence[Verdict]) -> str:
+    """List verdicts, how many findings have each where there are several, and how large."""
     counted = []
     for verdict in verdicts:
         members = [finding for finding in findings if finding.verdict == verdict]
         how_many = f"{len(members)} of {len(findings)} " if len(verdicts) > 1 else ""
         counted.append(how_many + verdict + (_size(members) if verdict == "rounding" else ""))
-    return f"{axis}: {', '.join(counted)}"
+    return ", ".join(counted)
 
 
 def _by_chance(case: CaseResult, axis: Axis) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from convdiff.case.arrays import digest
+from convdiff.case.model import NOTED
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
 from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders, SavedProbes
@@ -45,6 +46,8 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[str]:
     yield f"  input     {_x(x.shape)} NHWC, sha256 {digest(x)[:SHORT]}"
     said = [f"{axis} {allowance}" for axis, allowance in case.expect.items()]
     said += ["order locked"] if case.lock_order else []
+    if case.baseline_reference != NOTED:
+        said.append(f"baseline_reference {case.baseline_reference}")
     yield f"  expect    {', '.join(said)}"
     for runtime, seen in recorded.fingerprints.items():
         words = fingerprint(Standing(runtime, True, None, seen))

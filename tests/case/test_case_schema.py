@@ -138,6 +138,7 @@ def test_defaults_of_expect_are_the_programs():
 
     properties = dict(json_schema()["properties"]["expect"]["properties"])
     assert properties.pop("order")["default"] == "anything"
+    assert properties.pop("baseline_reference")["default"] == "anything"
     assert {axis: rule["default"] for axis, rule in properties.items()} == {
         axis: str(DEFAULT_EXPECT[axis]) for axis in AXES
     }

@@ -88,6 +88,45 @@ def with_outputs(case: RecordedCase, change: Callable[[Any], Any]) -> RecordedCa
     )
 
 
+def with_manual(op: str, manual: str, tensors: Tensors) -> RecordedCase:
+    """Return a recorded case whose convolution and multiply + reduce_sum add in these orders."""
+    return together(recorded(op, tensors), recorded(manual, tensors, ops=["manual"]))
+
+
+@pytest.mark.parametrize("manual", [PAIRS, FUSED])
+def test_where_only_the_manual_sums_differ_nothing_drifts(
+    manual: str, tensors: Tensors, compare: Compare, tmp_path: Path
+):
+    code, report = compare(with_manual(CHAIN, CHAIN, tensors), with_manual(CHAIN, manual, tensors))
+    assert code == 0
+    rulings = {
+        one["candidate"]["op"]: (one["verdict"], one["allowed"]) for one in comparisons(report)
+    }
+    assert rulings == {"conv2d": ("same", True), "manual": ("rounding", True)}
+    text = convdiff("compare", tmp_path / "a.json", tmp_path / "b.json").out
+    words = " ".join(text.split())
+    assert "OK one: baseline: bitwise equal; only multiply + reduce_sum differs (rounding" in words
+
+
+def test_where_the_convolution_differs_too_it_is_drift(tensors: Tensors, compare: Compare):
+    code, report = compare(with_manual(CHAIN, CHAIN, tensors), with_manual(PAIRS, PAIRS, tensors))
+    assert code == 1
+    assert {one["candidate"]["op"]: one["allowed"] for one in comparisons(report)} == {
+        "conv2d": False,
+        "manual": True,
+    }
+
+
+def test_a_case_may_hold_on_to_the_manual_sums(tensors: Tensors, compare: Compare):
+    sides = [with_manual(CHAIN, order, tensors) for order in (CHAIN, PAIRS)]
+    held = [
+        replace(one, case=replace(one.case, baseline_reference=Allowance("bitwise")))
+        for one in sides
+    ]
+    assert compare(*sides)[0] == 0
+    assert compare(*held)[0] == 1
+
+
 # What is compared at all
 
 

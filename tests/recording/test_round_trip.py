@@ -29,7 +29,7 @@ from recordings import (
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
-from convdiff.case.model import Allowance
+from convdiff.case.model import NOTED, Allowance
 from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell
 from convdiff.recording.files import CODECS, read_recording, write_recording
@@ -146,7 +146,8 @@ def cases(draw: st.DrawFn, name: str) -> RecordedCase:
         groups=groups,
         expect={axis: draw(ALLOWANCES) for axis in AXES},
     )
-    case = replace(case, lock_order=draw(st.booleans()))
+    held = draw(st.sampled_from([NOTED, Allowance("bitwise"), Allowance("ulps", 3)]))
+    case = replace(case, lock_order=draw(st.booleans()), baseline_reference=held)
     at = draw(runtimes())
     shapes = list(product(at, ("conv2d", "manual"), (2 * kw, most), range(1, batch + 1), (0, 1, 2)))
     chosen = draw(st.lists(st.sampled_from(shapes), min_size=1, max_size=4, unique=True))

@@ -216,7 +216,7 @@ def same(a: Recording, b: Recording) -> bool:
 
 
 def _same_case(a: RecordedCase, b: RecordedCase) -> bool:
-    kept = ("name", "conv", "height", "expect", "lock_order")
+    kept = ("name", "conv", "height", "expect", "lock_order", "baseline_reference")
     if any(getattr(a.case, name) != getattr(b.case, name) for name in kept):
         return False
     arrays = ("filter_hwio", "bias", "input_nhwc")
