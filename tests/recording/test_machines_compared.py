@@ -54,7 +54,9 @@ def test_a_case_on_two_cpus_is_the_same_or_rounding_that_is_proved(name: str):
             assert "keep 7 of 23 fraction bits (bfloat16)" in " ".join(map(str, finding.evidence))
         elif name == "last_layer":  # of its 32 lengths no orders were recorded
             assert (finding.verdict, finding.why) == ("rounding", None)
-            assert "recorded without its orders" in finding.unasked
+            # Of multiply + reduce_sum, no cause is looked for where there are many.
+            noted = finding.allowed and candidate.is_reference
+            assert noted or "recorded without its orders" in finding.unasked
         else:
             proved(finding)
     expected = set(DIFFER[name])

@@ -231,7 +231,9 @@ def test_what_may_differ_decides_the_exit_code(expect: str, code: int, pair: lis
     assert result.exit_code == code
     assert len(result.cases[0].findings) == 6
     for finding in result.cases[0].findings:
-        assert finding.allowed is (code == 0 or finding.verdict == "same")
+        # Of multiply + reduce_sum, rounding is noted.
+        noted = finding.comparison.candidate.is_reference
+        assert finding.allowed is (code == 0 or finding.verdict == "same" or noted)
     if expect != "ulps:2":  # that one is asked of the program below
         return
     (case,) = compared(*pair, "--expect", expect, code=code)["cases"]
