@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 WHOLE = os.environ.get("CONVDIFF_SOAK") == "1"
-SHARE = 25
+SHARE = 32
 """One example of so many is drawn in `make test`."""
 
 
