@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
+from convdiff.case.rounded import rounding_notes
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.agreement import agreement
@@ -89,10 +90,12 @@ def _run_case(
     tensors = make_tensors(case)
     plan = expand(case, here, pairwise=ask.pairwise)
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, tell)) as live:
+        notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
-            return examine(plan, live, tensors, ask)
+            return examine(replace(plan, notes=notes), live, tensors, ask)
         held = held_of(ask.baseline, case.name)
         plan = against(plan, tensors, held, fingerprints, adding=ask.adding)
+        plan = replace(plan, notes=(*plan.notes, *notes))
         homes = [] if held.recorded is None else [held.recorded]
         recorded = RecordedLab(homes, float("inf") if ask.budget else 0)
         return examine(plan, MixedLab(live, recorded), tensors, ask)

@@ -1,0 +1,51 @@
+"""Which given values the dtype of a case can't hold: how many, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors, make_array, make_input
+from convdiff.case.model import ArraySpec, Case
+from convdiff.numerics.array import Array
+
+CHOSEN = ("values", "integers", "ramp")
+"""Kinds whose whole numbers someone chose. A decimal fraction is rounded by any binary format, and
+of what is drawn nobody knows the digits."""
+
+
+def rounding_notes(case: Case, tensors: Tensors) -> Iterator[str]:
+    """Say of each array of a case which of its values are rounded to the case's dtype.
+
+    Values of files count, and whole numbers; `tensors` holds the arrays as they are rounded.
+    """
+    arrays = (
+        ("filter", case.filter, tensors.filter_hwio),
+        ("bias", case.bias, tensors.bias),
+        ("input", case.input, tensors.input_nhwc),
+    )
+    for name, spec, held in arrays:
+        if spec is None or held is None or not _is_given(spec):
+            continue
+        given = make_input(spec, "float64") if name == "input" else make_array(spec, "float64")
+        change = np.abs(held.astype(np.float64) - given)
+        if spec.kind != "file":
+            change = change[given == np.rint(given)]
+        change = change[change > 0]
+        if change.size:
+            yield _sentence(name, spec, given.size, change, case.conv.dtype)
+
+
+def _is_given(spec: ArraySpec) -> bool:
+    return spec.kind == "file" or spec.kind in CHOSEN
+
+
+def _sentence(name: str, spec: ArraySpec, size: int, change: Array, dtype: str) -> str:
+    """Say how many values are rounded. change: (k,) how far each is off, in fp64, none of it 0."""
+    origin = f" ({spec.file.name})" if spec.file else ""
+    verb = "is" if change.size == 1 else "are"
+    least, most = float(change.min()), float(change.max())
+    reach = "at most " if least < most else "each " if change.size > 1 else ""
+    by = f"{reach}by {most:.3g}" if reach == "each " else f"by {reach}{most:.3g}"
+    return f"{change.size:,} of {size:,} {name} values{origin} {verb} rounded to {dtype}, {by}"
