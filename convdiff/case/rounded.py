@@ -45,7 +45,11 @@ def _sentence(name: str, spec: ArraySpec, size: int, change: Array, dtype: str) 
     """Say how many values are rounded. change: (k,) how far each is off, in fp64, none of it 0."""
     origin = f" ({spec.file.name})" if spec.file else ""
     verb = "is" if change.size == 1 else "are"
-    least, most = float(change.min()), float(change.max())
-    reach = "at most " if least < most else "each " if change.size > 1 else ""
-    by = f"{reach}by {most:.3g}" if reach == "each " else f"by {reach}{most:.3g}"
+    most = float(change.max())
+    if change.min() < most:
+        by = f"by at most {most:.3g}"
+    elif change.size > 1:
+        by = f"each by {most:.3g}"
+    else:
+        by = f"by {most:.3g}"
     return f"{change.size:,} of {size:,} {name} values{origin} {verb} rounded to {dtype}, {by}"

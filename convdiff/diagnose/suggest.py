@@ -25,12 +25,17 @@ def suggest(
     if not drifted or not all(map(_is_mere_rounding, drifted)):
         return None
     held = [finding for finding in findings if not _is_noted(finding)]
-    suggestion = dict(expect)
-    for axis in dict.fromkeys(finding.comparison.axis for finding in drifted):
-        along = [finding for finding in held if finding.comparison.axis == axis]
-        suggestion[axis] = _tightest(along)
+    suggestion = {**expect, **_tightest_along({one.comparison.axis for one in drifted}, held)}
     passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in held)
     return suggestion if passes else None
+
+
+def _tightest_along(axes: set[Axis], findings: Sequence[Finding]) -> dict[Axis, Allowance]:
+    """Return the tightest allowance of each of these axes."""
+    tightest: dict[Axis, Allowance] = {}
+    for axis in axes:
+        tightest[axis] = _tightest([one for one in findings if one.comparison.axis == axis])
+    return tightest
 
 
 def _is_mere_rounding(finding: Finding) -> bool:
