@@ -12,13 +12,10 @@ import numpy as np
 from convdiff.compare.difference import differs
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, ulps
+from convdiff.testing.along import Along, along
 from convdiff.testing.drift import Drift
 from convdiff.testing.message import described
 
-Axis = Literal["length", "batch"]
-
-AXES = {"batch": 0, "length": -2}
-"""Where each axis is, in x and in the output."""
 MOST_VALUES = 64
 """Sizes that are tried where none are given."""
 MOST_ELEMENTS = 4
@@ -28,7 +25,7 @@ MOST_ELEMENTS = 4
 def assert_invariant(
     fn: Callable[[Array], Any],
     x: Any,
-    axis: Axis = "length",
+    axis: Literal["length", "batch"] | int = "length",
     expect: Literal["bitwise"] | Mapping[str, int] = "bitwise",
     *,
     values: Iterable[int] | None = None,
@@ -36,10 +33,11 @@ def assert_invariant(
 ) -> None:
     """Check that fn of a prefix of x along an axis is the prefix of fn of the whole x.
 
-    fn: takes an array of x's shape (N, …, T, C), or a prefix of it, and x's dtype; returns float16,
-    bfloat16, float32, float64, integers or bool, in anything that NumPy makes an array of. It must
-    not pad the end, or what it returns there depends on where the end is.
-    axis: "batch" is the first axis of x and of the output, "length" the last but one of both.
+    fn: takes an array of x's shape (N, …, T, C) or (T,), or a prefix of it, and x's dtype; returns
+    float16, bfloat16, float32, float64, integers or bool, in anything that NumPy makes an array of.
+    It must not pad the end, or what it returns there depends on where the end is.
+    axis: "batch" is the first axis of x and of the output; "length" the last but one of both, and a
+    signal's only one; a number is that axis of both: -1 for (N, C, T), 0 for (T, N, C).
     expect: "bitwise", or {"ulps": n} for floats; integers are compared exactly under both.
     values: the sizes to try, from 1 to x's own; by default up to 64, evenly spread, from the
     smallest for which fn returns anything. strict: tell −0 from +0, and one NaN from another.
@@ -52,14 +50,15 @@ def assert_invariant(
     """
     __tracebackhide__ = True  # pytest shows the caller's line
     most = _most_ulps(expect)
-    subject = _Subject(fn, np.array(x), axis, strict)
+    whole_x = np.array(x)
+    subject = _Subject(fn, whole_x, along(axis, whole_x), strict)
     whole = subject.run(subject.size)
     sizes = subject.sizes(values)
     drifts, shown = _drifts(subject, whole, sizes, most)
     subject.refuse_unstable(subject.size, whole)
     if drifts:
-        _fail(described(drifts, axis, subject.size, sizes, most))
-    compared = whole[subject.upto(shown)]
+        _fail(described(drifts, str(subject.axis), subject.size, sizes, most))
+    compared = whole[subject.axis.upto(shown)]
     if not np.any((compared != 0) & np.isfinite(compared)):
         _fail("equal, but every output is zero, NaN or infinite: that proves little")
 
@@ -72,8 +71,8 @@ def _drifts(
     larger, shown = whole, 0
     for size, next_size in zip(sizes, [subject.size, *sizes], strict=False):
         part = subject.prefix(size, larger, next_size)
-        reach = part.shape[subject.at]
-        drift = subject.measure(whole[subject.upto(reach)], part, size, most)
+        reach = subject.axis.size(part)
+        drift = subject.measure(whole[subject.axis.upto(reach)], part, size, most)
         if drift is not None:
             subject.refuse_unstable(size, part)
             drifts.append(drift)
@@ -87,35 +86,21 @@ class _Subject:
 
     fn: Callable[[Array], Any]
     x: Array
-    axis: Axis
+    axis: Along
     strict: bool
-
-    def __post_init__(self) -> None:
-        if self.axis not in AXES:
-            raise ValueError(f"axis is {self.axis!r}; it can be 'length' or 'batch'")
-        if not _has(self.x, self.axis) or not self.size:
-            raise ValueError(f"x has shape {self.x.shape}: no {self.axis} to take prefixes of")
-
-    @property
-    def at(self) -> int:
-        return AXES[self.axis]
 
     @property
     def size(self) -> int:
-        return int(self.x.shape[self.at])
-
-    def upto(self, size: int) -> tuple[Any, ...]:
-        """Return the index of a prefix."""
-        return (slice(size),) if self.at == 0 else (..., slice(size), slice(None))
+        return self.axis.size(self.x)
 
     def run(self, size: int) -> Array:
         """Return fn's output on a prefix of x. Both are copies: fn may reuse its buffers."""
-        output = np.array(self.fn(np.array(self.x[self.upto(size)], order="C")), order="C")
+        output = np.array(self.fn(np.array(self.x[self.axis.upto(size)], order="C")), order="C")
         if output.dtype.name not in FORMATS and output.dtype.kind not in "iub":
             raise TypeError(
                 f"fn returned {output.dtype.name}; it can be {', '.join(FORMATS)}, integers or bool"
             )
-        if not _has(output, self.axis):
+        if not self.axis.is_in(output):
             _fail(f"the output at {self.axis} {size} has shape {output.shape}: no {self.axis}")
         return output.astype(output.dtype.newbyteorder("="), copy=False)
 
@@ -159,7 +144,7 @@ class _Subject:
             raise AssertionError(f"fn failed at {self.axis} {size}: {error!r}") from error
         if part.dtype != larger.dtype:
             _fail(f"{where} is {part.dtype.name}, at {next_size} it is {larger.dtype.name}")
-        if part.shape != larger[self.upto(part.shape[self.at])].shape:
+        if part.shape != larger[self.axis.upto(self.axis.size(part))].shape:
             _fail(
                 f"{where} has shape {part.shape}: no prefix along the {self.axis}"
                 f" of {larger.shape}, which it has at {next_size}; nothing is broadcast"
@@ -212,10 +197,6 @@ class _Subject:
             part=b[worst],
             delta=delta[worst],
         )
-
-
-def _has(array: Array, axis: Axis) -> bool:
-    return array.ndim >= (1 if axis == "batch" else 2)
 
 
 def _minus(b: Array, a: Array) -> Array:

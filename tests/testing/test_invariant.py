@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,6 +210,42 @@ def test_outputs_without_the_axis_or_of_another_dtype_are_refused():
     assert said == "the output at length 4 is float64, at 5 it is float32"
 
 
+def smooth(x: np.ndarray, at: int = -1) -> np.ndarray:
+    """Add three taps in one order, along an axis."""
+    x = np.moveaxis(x, at, -1)
+    taps = np.float32([0.1, 0.5, 0.3])
+    return np.moveaxis(sum(x[..., k : x.shape[-1] - 2 + k] * taps[k] for k in range(3)), -1, at)
+
+
+def blocky(x: np.ndarray, at: int = -1) -> np.ndarray:
+    """Add them in another order where there are more than 8 outputs."""
+    x = np.moveaxis(x, at, -1)
+    a, b, c = (x[..., k : x.shape[-1] - 2 + k] * np.float32(0.1 + k / 7) for k in range(3))
+    return np.moveaxis((a + b) + c if x.shape[-1] > 10 else a + (b + c), -1, at)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((40,), "length"),
+        ((40,), 0),
+        ((40,), -1),
+        ((2, 3, 40), -1),
+        ((2, 3, 40), 2),
+        ((40, 2, 3), 0),
+    ],
+)
+def test_a_signal_and_an_axis_by_its_number(shape: tuple[int, ...], axis: Any):
+    x = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+    at = -1 if axis == "length" else axis
+    assert_invariant(lambda part: smooth(part, at), x, axis)
+    name = axis if axis == "length" else f"axis {axis}"
+    said = message(lambda part: blocky(part, at), x, axis)
+    assert said.startswith(f"the bits change with the {name}, ")
+    # Above 10 there is one order.
+    assert re.search(r"safe on this input: .*11\.\.39", said)
+
+
 @pytest.mark.parametrize("value", [0.0, -0.0, np.nan, np.inf])
 @pytest.mark.parametrize("axis", ["length", "batch"])
 def test_constant_outputs_prove_little(value: float, axis: str):
@@ -317,9 +354,14 @@ def test_expectations_that_can_not_be_met_are_refused(expect: Any):
     ("x", "options", "says"),
     [
         ((1, 9, 1), {"axis": "width"}, "axis is 'width'"),
-        ((9,), {}, "no length"),
+        ((), {}, "no length"),
         ((), {"axis": "batch"}, "no batch"),
         ((1, 0, 1), {}, "no length"),
+        ((0,), {}, "no length"),
+        ((1, 9, 1), {"axis": 3}, "no axis 3"),
+        ((1, 9, 1), {"axis": -4}, "no axis -4"),
+        ((1, 9, 1), {"axis": True}, "axis is True"),
+        ((1, 9, 1), {"axis": 1.0}, "axis is 1.0"),
         ((1, 9, 1), {"values": []}, "nothing below"),
         ((1, 9, 1), {"values": [9]}, "nothing below"),
         ((1, 9, 1), {"values": [0, 5]}, r"in 0\.\.5"),
