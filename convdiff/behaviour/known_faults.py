@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 
+from convdiff.behaviour.mistakes import factors, mistakes
 from convdiff.behaviour.probes import Probe
 from convdiff.case.arrays import Tensors
 from convdiff.compare.bounds import screen
@@ -21,6 +21,8 @@ FARTHEST = 2
 """Shifts are tried up to so many positions either way."""
 CLEAR, CHANCE = 8.0, 1e-3
 """A dropped product is so many times what rounding allows, and so unlikely to fit by chance."""
+MANY = 8
+"""Outputs that a constant factor must explain: fewer may have any ratio by chance."""
 TABLE = 1 << 22
 """Products that are looked through at once for a dropped tap."""
 
@@ -65,50 +67,24 @@ def _fit(conv: Convolution, tensors: Tensors, observed: Array, agrees: Agrees) -
     right = plain_fp64(conv, tensors)
     if observed.shape == right.shape and agrees(observed, right):
         return None
-    for name, result in _mistakes(conv, tensors):
+    for name, result in mistakes(conv, tensors):
         if result.shape == observed.shape and agrees(observed, result):
             return name
-    return _shift(right, observed, agrees) if observed.shape == right.shape else None
+    if observed.shape != right.shape:
+        return None
+    return _shift(right, observed, agrees) or _factor(conv, tensors, right, observed)
 
 
-def _mistakes(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Array]]:
-    """Yield named wrong convolutions of the same data, each with its result in fp64."""
-    w, b = tensors.filter_hwio, tensors.bias
-    undilated = conv._replace(dilations=(1, 1))
-    if conv.dilations != (1, 1):
-        plain = plain_fp64(undilated, tensors)
-        yield "the dilation is ignored", plain
-        height, length = tensors.input_nhwc.shape[1:3]
-        _, rows, columns, _ = conv.output_shape(1, height, length)
-        yield "the dilation is ignored, the output cut", plain[:, :rows, :columns]
-    if conv.strides != (1, 1):
-        yield "the strides are ignored", plain_fp64(conv._replace(strides=(1, 1)), tensors)
-    if b is not None:
-        yield "the bias is missing", plain_fp64(conv, replace(tensors, bias=None))
-        yield "the bias is added twice", plain_fp64(conv, replace(tensors, bias=b + b))
-    changed = {
-        "the filter is flipped (true convolution, not cross-correlation)": w[::-1, ::-1],
-        "the filter is flipped along the height": w[::-1],
-        "the filter is flipped along the width": w[:, ::-1],
-        "the filter's input channels are reversed": w[:, :, ::-1],
-        "the filter's output channels are reversed": w[..., ::-1],
-        "the filter's memory is read as OIHW": w.reshape(
-            w.shape[3], w.shape[2], w.shape[0], w.shape[1]
-        ).transpose(2, 3, 1, 0),
-    }
-    if w.shape[0] == w.shape[1]:
-        changed["height and width of the filter are swapped"] = w.transpose(1, 0, 2, 3)
-    if w.shape[2] == w.shape[3]:
-        changed["input and output channels of the filter are swapped"] = w.transpose(0, 1, 3, 2)
-    for name, weights in changed.items():
-        yield name, plain_fp64(conv, replace(tensors, filter_hwio=np.ascontiguousarray(weights)))
-    x = tensors.input_nhwc
-    batch, height, length, channels = x.shape
-    mixed = x.reshape(batch, channels, height, length).transpose(0, 2, 3, 1)
-    yield (
-        "the input's memory is read as NCHW",
-        plain_fp64(conv, replace(tensors, input_nhwc=np.ascontiguousarray(mixed))),
-    )
+def _factor(conv: Convolution, tensors: Tensors, right: Array, observed: Array) -> str | None:
+    """Return the constant that all outputs are multiplied by, if it is one that people use."""
+    slack = 4 * format_of(tensors.input_nhwc).unit_roundoff
+    if np.count_nonzero(right) < MANY:
+        return None
+    for name, factor in factors(conv):
+        scaled = right * factor
+        if (np.abs(observed - scaled) <= slack * np.abs(scaled)).all():
+            return f"the output is multiplied by {name}"
+    return None
 
 
 def _shift(right: Array, observed: Array, agrees: Agrees) -> str | None:

@@ -1,0 +1,145 @@
+"""What a wrong result looks like has a name: found on integer probes, at several shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from findings import judged, tensors
+from kernels import Kernel, direct
+
+from convdiff.case.arrays import Tensors
+from convdiff.worker.ops.conv2d import Convolution
+
+Array = np.ndarray[Any, Any]
+
+SHAPES = (
+    (Convolution((3, 3), 3, 4), (1, 9, 9, 3)),
+    (Convolution((3, 3), 2, 4), (2, 8, 7, 2)),
+    (Convolution((2, 3), 4, 3), (1, 6, 9, 4)),
+)
+STRIDED = (
+    (Convolution((3, 3), 3, 4, strides=(2, 2)), (1, 9, 9, 3)),
+    (Convolution((2, 3), 2, 3, strides=(2, 2)), (1, 8, 10, 2)),
+)
+
+
+def after(change: Any) -> Kernel:
+    """Return a kernel that changes what it gives."""
+    return lambda conv, data: np.ascontiguousarray(change(direct(conv, data)))
+
+
+def before(change: Any) -> Kernel:
+    """Return a kernel that changes its input."""
+
+    def kernel(conv: Convolution, data: Tensors) -> Array:
+        x = np.ascontiguousarray(change(data.input_nhwc))
+        return direct(conv, replace(data, input_nhwc=x))
+
+    return kernel
+
+
+def filtered(change: Any) -> Kernel:
+    """Return a kernel that changes its filter."""
+
+    def kernel(conv: Convolution, data: Tensors) -> Array:
+        w = np.ascontiguousarray(change(data.filter_hwio))
+        return direct(conv, replace(data, filter_hwio=w))
+
+    return kernel
+
+
+def halved_bias(conv: Convolution, data: Tensors) -> Array:
+    assert data.bias is not None
+    return direct(conv, replace(data, bias=(data.bias / 2).astype(data.bias.dtype)))
+
+
+def moved(x: Array) -> Array:
+    return np.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))[:, :-1, :-1]
+
+
+def name_of(kernel: Kernel, conv: Convolution, shape: tuple[int, ...]) -> str | None:
+    finding = judged(conv, tensors(conv, shape, 5, bias=True), direct, kernel)
+    assert finding.verdict == "wrong"
+    return finding.fits
+
+
+@pytest.mark.parametrize(("conv", "shape"), SHAPES)
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        (after(lambda y: np.maximum(y, 0)), "an activation is fused in: relu"),
+        (after(lambda y: y * np.float32(1 / 255)), "the output is multiplied by 1/255"),
+        (after(lambda y: y * np.float32(-1)), "the output is multiplied by -1"),
+        (after(lambda y: y[..., ::-1]), "the output's channels are reversed"),
+        (
+            after(lambda y: y.transpose(0, 3, 1, 2).reshape(y.shape)),
+            "the output's memory is NCHW",
+        ),
+        (before(lambda x: x[..., ::-1]), "the input's channels are reversed"),
+        (halved_bias, "half of the bias is added"),
+    ],
+)
+def test_each_has_its_name(kernel: Kernel, name: str, conv: Convolution, shape: tuple[int, ...]):
+    said = name_of(kernel, conv, shape)
+    # To reverse the input's channels is to reverse the filter's.
+    same = {"the input's channels are reversed": "the filter's input channels are reversed"}
+    assert said in (name, same.get(name))
+
+
+@pytest.mark.parametrize(("conv", "shape"), SHAPES[:2])
+def test_a_transposed_output_and_filter(conv: Convolution, shape: tuple[int, ...]):
+    swapped = after(lambda y: y.transpose(0, 2, 1, 3))
+    assert name_of(swapped, conv, shape) == "height and width of the output are swapped"
+    both = filtered(lambda w: w.transpose(1, 0, 2, 3)[::-1, ::-1])
+    assert name_of(both, conv, shape) == "the filter is transposed and flipped"
+    alone = filtered(lambda w: w.transpose(1, 0, 2, 3))
+    assert name_of(alone, conv, shape) == "height and width of the filter are swapped"
+
+
+@pytest.mark.parametrize(("conv", "shape"), STRIDED)
+def test_an_input_that_is_padded_at_the_other_end(conv: Convolution, shape: tuple[int, ...]):
+    assert name_of(before(moved), conv, shape) == "the input is moved by (1, 1)"
+
+
+def test_groups_that_read_the_first_one():
+    conv = Convolution((3, 3), 4, 4, groups=2)
+    kernel = before(lambda x: np.tile(x[..., :2], 2))
+    assert name_of(kernel, conv, (1, 6, 7, 4)) == "all groups read the first one's channels"
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_a_channel_that_is_left_out(channel: int):
+    def without(x: Array) -> Array:
+        x = x.copy()
+        x[..., channel] = 0
+        return x
+
+    conv = Convolution((3, 3), 3, 4)
+    name = name_of(before(without), conv, (1, 6, 7, 3))
+    assert name == f"input channel {channel} is left out"
+
+
+def test_steps_of_one_axis_used_for_both():
+    def mixed(**steps: Any) -> Kernel:
+        return lambda conv, data: direct(conv._replace(**steps), data)
+
+    conv = Convolution((2, 2), 2, 3, dilations=(1, 2))
+    name = name_of(mixed(dilations=(2, 2)), conv, (1, 7, 7, 2))
+    assert name == "the width's dilation is used for both axes"
+    conv = Convolution((2, 2), 2, 3, strides=(2, 1))
+    name = name_of(mixed(strides=(1, 2)), conv, (1, 7, 7, 2))
+    assert name == "the strides of height and width are swapped"
+
+
+@pytest.mark.parametrize(("conv", "shape"), [*SHAPES, *STRIDED])
+def test_what_is_no_known_mistake_has_no_name(conv: Convolution, shape: tuple[int, ...]):
+    def odd(y: Array) -> Array:
+        y = y.copy()
+        y[:, 1, 1] += 3
+        return y
+
+    for change in (odd, lambda y: y * np.float32(1.7), lambda y: y * y, np.zeros_like):
+        assert name_of(after(change), conv, shape) is None
