@@ -11,6 +11,7 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.evidence import Side, SideFact
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
@@ -84,11 +85,13 @@ def _finding(
     """Judge one comparison."""
     answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
     baseline, candidate = _known(answers[0]), _known(answers[1])
-    fits = candidate.fits or baseline.fits
+    apart = _told_apart(comparison, baseline, candidate)
+    fits = None if apart else candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    evidence = (*evidence, *apart)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
         evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
@@ -96,6 +99,16 @@ def _finding(
         evidence = (*evidence, "not probed itself: one of many cells")
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _told_apart(
+    comparison: Comparison, baseline: Behaviour, candidate: Behaviour
+) -> tuple[SideFact, ...]:
+    """Say what each side computes where both give one shape that is not the convolution's."""
+    if not comparison.mismatch or not comparison.difference or baseline.fits == candidate.fits:
+        return ()
+    sides: tuple[tuple[Side, Behaviour], ...] = (("baseline", baseline), ("candidate", candidate))
+    return tuple(SideFact(side, f"it fits: {one.fits or 'nothing known'}") for side, one in sides)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:
