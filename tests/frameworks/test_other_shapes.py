@@ -68,4 +68,5 @@ def test_torchs_transposed_convolution_is_told_from_the_flipped_one(tmp_path: Pa
 def test_torchs_padding_by_half_the_filter_is_not_tensorflows_same(tmp_path: Path):
     said = evidence(tmp_path, 3, 2, "half", "again")
     assert "(1, 3, 4, 4) is SAME's shape" in said and "bitwise equal to each other" in said
-    assert "the padding is half of the filter (zeros: 1 above, 1 below" in said
+    # At stride 2 the last of its zeros below is never read, and what is left is SAME_LOWER's.
+    assert "the padding is SAME_LOWER (zeros: 1 above, 0 below, 1 left, 1 right)" in said
