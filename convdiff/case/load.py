@@ -11,6 +11,7 @@ from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, UnknownKeyError, shown
 from convdiff.case.geometry import arrays_of
+from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
 from convdiff.case.model import Case
 from convdiff.case.volume import refuse_3d
@@ -22,6 +23,7 @@ BUILT_IN = "variable-padding"
 
 def load_case(path: Path) -> Case:
     """Read and check one case file. Raises CaseError; touches no array."""
+    refuse_in_hand(path)
     return _build(read_source(path), path.parent, path.stem)
 
 
@@ -39,7 +41,7 @@ def find_cases(paths: tuple[Path, ...]) -> list[Path]:
         if path.is_dir():
             inside = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
             if not inside:
-                raise CaseError(Place(str(path)), "this folder holds no .yaml case")
+                refuse_folder(path)
             found.extend(inside)
         else:
             found.append(path)
