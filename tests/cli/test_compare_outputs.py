@@ -210,7 +210,7 @@ def test_an_output_that_lies_the_other_way_is_told(tmp_path, text, other):
     output = exact(case.conv, make_tensors(case))
     path = tmp_path / "y.npy"
     np.save(path, output if case.layout == "nchw" else output.transpose(0, 3, 1, 2))
-    with pytest.raises(CaseError, match=rf"y\.npy: .*: this looks like {other}$"):
+    with pytest.raises(CaseError, match=rf"y\.npy: .*: this looks like {other} \(`layout"):
         read_output(case, Output("y.npy", path))
 
 
