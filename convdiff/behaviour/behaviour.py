@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Sums = Literal["own format", "wider format"]
+"""Where sums of a 16-bit format are kept: in that format, or in float32 as most kernels do."""
 
 
 @dataclass(frozen=True)
@@ -15,14 +19,21 @@ class Traits:
     transform: str | None = None
     """Values outside a tap's field reach its product: Winograd or FFT."""
     narrowed: str | None = None
-    """Inputs, weights or the accumulator keep fewer bits than the format has."""
+    """Inputs, weights, the accumulator or outputs keep fewer bits than the format has."""
     flushes: str | None = None
     """Subnormal inputs, outputs or both are taken as zero. It is no error: `clean` ignores it."""
+    unstable: str | None = None
+    """A probe that failed was answered otherwise when it was asked again."""
+
+    @property
+    def error(self) -> str | None:
+        """Return what no rounding can do."""
+        return self.shape_error or self.integer_error
 
     @property
     def clean(self) -> bool:
         """Return whether nothing was found but flushing."""
-        return not (self.shape_error or self.integer_error or self.transform or self.narrowed)
+        return not (self.error or self.transform or self.narrowed or self.unstable)
 
 
 @dataclass(frozen=True)
@@ -33,3 +44,5 @@ class Behaviour:
     """None where the runtime gave no answer."""
     fits: str | None = None
     """The known mistake that wrong integers look like."""
+    sums: Sums | None = None
+    """None where it was not asked: of float32 and float64, of kernels that are not clean."""

@@ -11,7 +11,10 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.again import how_to_look, ruled_on_again
+from convdiff.diagnose.sums import by_sums
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import HEAVY, products
@@ -89,13 +92,29 @@ def _finding(
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    if verdict == "rounding":
+        dtype = case.conv.dtype
+        verdict, evidence = by_sums(comparison, baseline, candidate, dtype) or (verdict, evidence)
+    if _is_suspect(verdict, comparison, baseline, candidate):
+        verdict, evidence = ruled_on_again(comparison, lab) or (verdict, evidence)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
         evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
     if verdict == "rounding" and answers == (None, None):
         evidence = (*evidence, "not probed itself: one of many cells")
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
+    finding = replace(finding, evidence=(*evidence, *how_to_look(case, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _is_suspect(verdict: Verdict, comparison: Comparison, *sides: Behaviour) -> bool:
+    """Return whether what was observed is wrong, or larger than rounding usually is.
+
+    Not where a probe found an error of one side, and found it twice.
+    """
+    if any(side.traits is not None and side.traits.error for side in sides):
+        return False
+    return verdict == "wrong" or (verdict == "rounding" and comparison.screen_ratio > 1)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:

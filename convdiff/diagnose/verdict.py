@@ -99,6 +99,7 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
 TRAITS: tuple[tuple[str, Verdict], ...] = (
     ("shape_error", "wrong"),
     ("integer_error", "wrong"),
+    ("unstable", "unstable"),
     ("transform", "transform"),
     ("narrowed", "precision"),
 )
