@@ -20,6 +20,8 @@ class Traits:
     """Values outside a tap's field reach its product: Winograd or FFT."""
     narrowed: str | None = None
     """Inputs, weights, the accumulator or outputs keep fewer bits than the format has."""
+    quantised: str | None = None
+    """Inputs or weights lie on a few evenly spaced steps, and all else is as it must be."""
     flushes: str | None = None
     """Subnormal inputs, outputs or both are taken as zero. It is no error: `clean` ignores it."""
     unstable: str | None = None
@@ -33,7 +35,12 @@ class Traits:
     @property
     def clean(self) -> bool:
         """Return whether nothing was found but flushing."""
-        return not (self.error or self.transform or self.narrowed or self.unstable)
+        return not (self.error or self.unstable or self.transform or self.rounded)
+
+    @property
+    def rounded(self) -> str | None:
+        """Return what is kept in fewer bits, or on fewer steps, than the format has."""
+        return self.narrowed or self.quantised
 
 
 @dataclass(frozen=True)

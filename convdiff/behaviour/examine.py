@@ -170,8 +170,8 @@ class _Examination:
             expected, slack = quantised.result(self.subject, answer.probe.tensors)
             if not (np.abs(answer.output - expected) <= slack).all():
                 assert found.traits is not None, "answers were read"
-                return replace(found, traits=replace(found.traits, narrowed=quantised.words))
-        return Behaviour(Traits(narrowed=quantised.words))
+                return replace(found, traits=replace(found.traits, quantised=quantised.words))
+        return Behaviour(Traits(quantised=quantised.words))
 
     def read_integers(
         self, integers: list[Answer], transform: Transform, width: Width

@@ -13,7 +13,7 @@ from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.again import how_to_look, ruled_on_again
 from convdiff.diagnose.sums import by_sums
-from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
+from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
@@ -91,12 +91,9 @@ def _finding(
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
+    sides = (baseline, candidate)
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
-    if verdict == "rounding":
-        dtype = case.conv.dtype
-        verdict, evidence = by_sums(comparison, baseline, candidate, dtype) or (verdict, evidence)
-    if _is_suspect(verdict, comparison, baseline, candidate):
-        verdict, evidence = ruled_on_again(comparison, lab) or (verdict, evidence)
+    verdict, evidence = _second_look(case, comparison, sides, lab, verdict) or (verdict, evidence)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
         evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
@@ -105,6 +102,20 @@ def _finding(
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
     finding = replace(finding, evidence=(*evidence, *how_to_look(case, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _second_look(
+    case: Case,
+    comparison: Comparison,
+    sides: tuple[Behaviour, Behaviour],
+    lab: Lab,
+    verdict: Verdict,
+) -> Ruling | None:
+    """Return what is no rounding after all, nor a bug: sums of two widths, and noise."""
+    found = by_sums(comparison, *sides, case.conv.dtype) if verdict == "rounding" else None
+    if found is None and _is_suspect(verdict, comparison, *sides):
+        return ruled_on_again(comparison, lab)
+    return found
 
 
 def _is_suspect(verdict: Verdict, comparison: Comparison, *sides: Behaviour) -> bool:

@@ -102,6 +102,7 @@ TRAITS: tuple[tuple[str, Verdict], ...] = (
     ("unstable", "unstable"),
     ("transform", "transform"),
     ("narrowed", "precision"),
+    ("quantised", "precision"),
 )
 """What each trait of a side makes of a difference, gravest first."""
 
