@@ -11,7 +11,7 @@ import numpy as np
 from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.known_faults import fit_integers
-from convdiff.behaviour.noise import noise_in
+from convdiff.behaviour.noise import failing, noise_in
 from convdiff.behaviour.places import narrow_places
 from convdiff.behaviour.probes import (
     ENOUGH_OUTPUTS,
@@ -120,11 +120,11 @@ class _Examination:
         found = self.read(answers)
         traits = found.traits
         assert traits is not None, "answers were read"
-        if traits.clean:
-            return replace(found, sums=sums_beside_format(self.subject))
-        noise = noise_in(self.subject, self.asked if traits.error else answers)
+        noise = noise_in(self.subject, self.asked if traits.error else failing(answers))
         if noise:
             return Behaviour(Traits(unstable=noise))
+        if traits.clean:
+            return replace(found, sums=sums_beside_format(self.subject))
         return found
 
     def read(self, answers: list[Answer]) -> Behaviour:
