@@ -23,8 +23,8 @@ from convdiff.behaviour.probes import (
     integer_sets,
     widths,
 )
+from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
 from convdiff.behaviour.rounding_widths import accumulator_bits, beyond, bits_of, flushed
-from convdiff.behaviour.steps import Quantisation, quantisation, varied
 from convdiff.behaviour.subject import Subject
 from convdiff.behaviour.sums import sums_beside_format
 from convdiff.case.arrays import Tensors
@@ -134,7 +134,7 @@ class _Examination:
         if shape_error:
             return Behaviour(Traits(shape_error=shape_error), self.fits(integers))
         found = self.read_roundings(answers, integers)
-        if found.traits and found.traits.clean:
+        if found.traits and (found.traits.clean or found.traits.narrowed):
             return found
         quantised = quantisation(self.subject, of_kind(answers, Kind.INPUT))
         return self.read_quantised(quantised, found) if quantised else found

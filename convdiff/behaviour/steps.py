@@ -1,40 +1,23 @@
-"""Quantisation: weights or inputs that lie on a few evenly spaced steps, found to the step.
-
-Each way to quantise is a row of a table, and says what every weight and input becomes. A kernel
-that quantises so gives back just that, of filters of a single weight and of all numbers at once.
-"""
+"""Steps: evenly spaced numbers that quantised weights or inputs lie on, and each way to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.behaviour.answer import Answer
-from convdiff.behaviour.probes import Kind, Probe, full_bits, no_bias, probe_of
-from convdiff.behaviour.subject import Subject
-from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import plain_fp64, scales
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import Format
 
-FEWEST_READINGS = 16
-"""Numbers that must be seen on their steps, half of them moved: one may lie there by chance."""
-MOST_READINGS = 8
-"""Probes that read weights, at the most."""
-SCALING = 16.0
-"""u of fp32 by which what is on a step may be off: scales are products and quotients of fp32."""
 TIE = 2.0**-10
 """So near to the middle of two steps, in steps, either may be taken."""
-END_OF_SYMMETRIC = {127.0: 1.0, 127.5: 127 / 127.5, 128.0: 127 / 128}
-"""Steps from 0 to the largest number -> what 1 becomes where it is the largest."""
-WAYS = ((127.0, 255, False), (255.0, 256, True), (127.5, 256, False), (128.0, 256, False))
-"""count, levels and affine of `Steps`: TensorFlow Lite's two first, then PyTorch's observers'."""
-RANGES = {
-    "filter_hwio": (("weights lie", (0, 1, 2, 3)), ("weights of a channel lie", (0, 1, 2))),
-    "input_nhwc": (("inputs lie", (0, 1, 2, 3)), ("inputs of an image lie", (1, 2, 3))),
-}
-"""What may share a scale, and along which axes."""
+MOST_STEPS = 512
+"""Steps from 0 to the largest number seen, up to which a scale of one's own is looked for."""
+NEAR_STEP = 2.0**-6
+"""So near to a step, in steps, a number lies on it, until the scale is checked to the bit."""
+END_OF_SYMMETRIC = (1.0, 127 / 127.5, 127 / 128)
+"""What 1 becomes where it is the largest number, of each way in `WAYS`."""
 
 
 @dataclass(frozen=True)
@@ -47,153 +30,89 @@ class Steps:
     """NHWC or HWIO: over these the range is taken."""
     count: float
     """Steps from 0 to the largest number or, of `affine`, from the least to the largest."""
-    levels: int
     affine: bool = False
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The lowest and the highest step of a symmetric way; 128 has no place in 8 bits."""
+        if self.count in (127.5, 128.0):
+            return -128, 127
+        return -round(self.count), round(self.count)
 
     def __str__(self) -> str:
         """Say it as evidence."""
-        return f"{self.words} on {self.levels} steps (8 bits)"
+        low, high = self.ends
+        levels = round(self.count) + 1 if self.affine else high - low + 1
+        return f"{self.words} on {levels} steps ({math.ceil(math.log2(levels))} bits)"
 
     def quantised(self, values: Array) -> tuple[Array, Array]:
         """Return what values become, and how far off each may yet be; fp64, as `values`."""
-        largest = values.max(axis=self.axes, keepdims=True)
-        least = values.min(axis=self.axes, keepdims=True)
+        range_ = self.range_of(values)
+        scale = range_ / self.count
+        low, high = np.float64(self.ends[0]), np.float64(self.ends[1])
         if self.affine:
-            least = np.minimum(least, 0)
-            scale = (np.maximum(largest, 0) - least) / self.count
+            least = np.minimum(values.min(axis=self.axes, keepdims=True), 0)
             low = np.rint(_quotient(least, scale))
-            high = low + self.count
-        else:
-            scale = np.maximum(np.abs(least), np.abs(largest)) / self.count
-            low, high = np.float64(127 - self.levels + 1), np.float64(127)
+            high = low + round(self.count)
         steps = _quotient(values, scale)
         near_tie = np.abs(np.abs(steps - np.floor(steps)) - 0.5) < TIE
         off = np.where(near_tie, scale, 0.0)
         return np.clip(np.rint(steps), low, high) * scale, np.asarray(off)
 
-
-@dataclass(frozen=True)
-class Quantisation:
-    """How weights and inputs are quantised, if they are."""
-
-    weights: Steps | None
-    inputs: Steps | None
-
-    @property
-    def words(self) -> str:
-        """Say it as evidence."""
-        return ", ".join(str(side) for side in (self.weights, self.inputs) if side)
-
-    def result(self, subject: Subject, tensors: Tensors) -> tuple[Array, Array]:
-        """Return what a sound kernel that quantises so gives, and how far off it may yet be."""
-        conv, form = subject.conv, subject.form
-        x, x_off = _by(self.inputs, tensors.input_nhwc)
-        w, w_off = _by(self.weights, tensors.filter_hwio)
-        moved = Tensors(w, tensors.bias, x)
-        unsure = Tensors(w_off, None, np.abs(x) + x_off)
-        slack = plain_fp64(conv, unsure) + plain_fp64(conv, Tensors(np.abs(w), None, x_off))
-        share = 2 * _slack(form) + (conv.taps + 1) * form.unit_roundoff
-        return plain_fp64(conv, moved), slack + share * scales(conv, moved).absolute
+    def range_of(self, values: Array) -> Array:
+        """Return what `count` steps make up: the largest size or, of `affine`, the whole range."""
+        largest = np.maximum(values.max(axis=self.axes, keepdims=True), 0)
+        least = np.minimum(values.min(axis=self.axes, keepdims=True), 0)
+        return np.asarray(largest - least if self.affine else np.maximum(largest, -least))
 
 
-def quantisation(subject: Subject, inputs: list[Answer]) -> Quantisation | None:
-    """Return how a kernel quantises, None if it does not.
+WAYS = ((127.0, False), (255.0, True), (127.5, False), (128.0, False))
+"""count and affine of `Steps`: TensorFlow Lite's two first, then PyTorch's observers'."""
+RANGES = {
+    "filter_hwio": (("weights lie", (0, 1, 2, 3)), ("weights of a channel lie", (0, 1, 2))),
+    "input_nhwc": (("inputs lie", (0, 1, 2, 3)), ("inputs of an image lie", (1, 2, 3))),
+}
+"""What may share a scale, and along which axes."""
 
-    inputs: what filters of a single 1 gave back of inputs with all their bits.
+
+def ways_of(side: str, values: Array, output: Array, right: Array) -> Iterator[Steps]:
+    """Yield the ways that numbers of a side may be quantised: those of the table, and then others.
+
+    The others have as many steps as the values that were read show; output, right: what came of
+    `values` one by one, and what they are.
     """
-    if subject.form.precision < 11:  # bfloat16 is hardly finer than the steps
-        return None
-    weights = _found(subject, _read_weights(subject), "filter_hwio")
-    of_inputs = _found(subject, inputs, "input_nhwc")
-    return Quantisation(weights, of_inputs) if weights or of_inputs else None
-
-
-def varied(subject: Subject, turn: int) -> Probe:
-    """Return inputs and weights in ±[1, 2) with all their bits, and a bias of whole numbers."""
-    rng = np.random.default_rng([5, turn])
-    x = full_bits(rng, subject.shape, subject.form)
-    w = full_bits(rng, subject.conv.filter_shape, subject.form)
-    bias = rng.integers(1, 8, subject.conv.channels_out).astype(np.float64)
-    return probe_of(Kind.VARIED, subject.conv, x, w, bias if subject.bias else None, turn)
-
-
-def _read_weights(subject: Subject) -> list[Answer]:
-    """Ask for weights one by one: one input of each group and image is 1, all others are 0."""
-    answers: list[Answer] = []
-    read = 0
-    for turn in range(MOST_READINGS):
-        answers += subject.ask([reading(subject, turn)])
-        read += int(np.count_nonzero(answers[-1].right))
-        if read >= 2 * FEWEST_READINGS:
-            break
-    return answers
-
-
-def reading(subject: Subject, turn: int) -> Probe:
-    """Return the probe whose outputs are single weights, or 0 where none meets the input."""
-    conv, shape = subject.conv, subject.shape
-    rng = np.random.default_rng([4, turn])
-    w = full_bits(rng, conv.filter_shape, subject.form)
-    w *= 1 + np.arange(conv.channels_out) % 3  # of channels of one range, none can be told apart
-    kh, kw, width = conv.filter_shape[:3]
-    _, rows, columns, _ = conv.output_shape(*shape[:3])
-    tap = int(rng.integers(kh)), int(rng.integers(kw))
-    at = tuple(
-        count // 2 * stride + index * dilation
-        for count, stride, index, dilation in zip(
-            (rows, columns), conv.strides, tap, conv.dilations, strict=True
-        )
-    )
-    x = np.zeros(shape)
-    x[:, at[0], at[1], turn % width :: width] = 1.0
-    return probe_of(Kind.READING, conv, x, w, no_bias(conv, subject.bias), turn)
-
-
-def _found(subject: Subject, answers: list[Answer], side: str) -> Steps | None:
-    """Return the way whose steps all readings lie on, though they are no values of their own."""
     for words, axes in RANGES[side]:
-        for count, levels, affine in WAYS:
-            steps = Steps(words, axes, count, levels, affine)
-            if _fits(subject, answers, side, steps):
-                return steps
-    return None
+        for count, affine in WAYS:
+            yield Steps(words, axes, count, affine)
+    for words, axes in RANGES[side]:
+        scale = _scale_of(*_sharing(axes, output, right))
+        for affine in (False, True):
+            like = Steps(words, axes, 1.0, affine)
+            if scale:
+                yield Steps(words, axes, float(like.range_of(values).flat[0]) / scale, affine)
 
 
-def _fits(subject: Subject, answers: list[Answer], side: str, steps: Steps) -> bool:
-    share = _slack(subject.form)
-    moved = seen = 0
-    for answer in answers:
-        tensors = answer.probe.tensors
-        values, off = steps.quantised(getattr(tensors, side).astype(np.float64))
-        changed = replace(tensors, **{side: values})
-        expected = plain_fp64(subject.conv, changed)
-        unsure = plain_fp64(subject.conv, replace(_sizes(changed), **{side: off}))
-        slack = unsure + share * np.abs(expected)
-        if not _near(answer.output, expected, slack):
-            return False
-        moved += int((np.abs(answer.right - expected) > 4 * slack).sum())
-        seen += int(np.count_nonzero(answer.right))
-    return seen >= FEWEST_READINGS and moved >= FEWEST_READINGS // 2
+def _sharing(axes: tuple[int, ...], output: Array, right: Array) -> tuple[Array, Array]:
+    """Return the outputs, and the right ones, of one scale: of the first image or channel."""
+    if axes == (1, 2, 3):
+        output, right = output[0], right[0]
+    elif axes == (0, 1, 2):
+        output, right = output[..., 0], right[..., 0]
+    return output[right != 0], right[right != 0]
 
 
-def _near(output: Array, expected: Array, slack: Array) -> bool:
-    """Return whether outputs are as expected, but for what 1 becomes on the other side."""
-    ends = END_OF_SYMMETRIC.values()
-    return any((np.abs(output - end * expected) <= slack).all() for end in ends)
-
-
-def _by(steps: Steps | None, values: Array) -> tuple[Array, Array]:
-    wide = values.astype(np.float64)
-    return steps.quantised(wide) if steps else (wide, np.zeros_like(wide))
-
-
-def _sizes(tensors: Tensors) -> Tensors:
-    return Tensors(np.abs(tensors.filter_hwio), None, np.abs(tensors.input_nhwc))
-
-
-def _slack(form: Format) -> float:
-    """Return by what share a number on a step may be off."""
-    return SCALING * 2.0**-24 + (2 * form.unit_roundoff if form.precision < 24 else 0.0)
+def _scale_of(seen: Array, right: Array) -> float:
+    """Return the widest scale of which all numbers are multiples, within half of it; 0 if none."""
+    largest = float(np.abs(seen).max(initial=0.0))
+    if not math.isfinite(largest) or not largest:
+        return 0.0
+    off = float(np.abs(seen - right).max())
+    for count in range(1, MOST_STEPS + 1):
+        scale = largest / count
+        steps = seen / scale
+        if off <= (0.5 + NEAR_STEP) * scale and (np.abs(steps - np.rint(steps)) < NEAR_STEP).all():
+            return scale
+    return 0.0
 
 
 def _quotient(values: Array, scale: Array) -> Array:

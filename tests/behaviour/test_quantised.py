@@ -147,17 +147,29 @@ def test_few_bits_are_no_steps(bits: int):
     assert traits.narrowed
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_steps_of_a_scale_of_its_own_are_no_quantisation_that_is_known(seed: int):
-    """Off by up to half a step, evenly: of a hundredth of the largest weight, or of none."""
+@pytest.mark.parametrize("count", [7.0, 7.5, 63.0, 100.0, 111.3])
+@pytest.mark.parametrize("axes", [None, CHANNEL])
+def test_steps_of_any_other_number_are_steps(axes: tuple[int, ...] | None, count: float):
+    """Four bits, seven, and ranges that somebody calibrated."""
+
+    def to(values):
+        scale = np.abs(values.astype(np.float64)).max(axis=axes, keepdims=True) / count
+        return np.rint(values / scale) * scale
+
+    said = examined(quantising(to, None), Convolution((3, 3), 4, 16)).quantised or ""
+    assert said.startswith("weights lie on" if axes is None else "weights of a channel lie on")
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    assert judged(SQUARE, data, direct, quantising(to, None)).verdict == "precision"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_numbers_that_are_off_at_random_lie_on_no_steps(seed: int):
     rng = np.random.default_rng(seed)
 
     def to(w):
-        scale = np.abs(w).max() / 100 * (1 + rng.random())
-        return (np.rint(w / scale) * scale).astype(w.dtype)
+        return (w + np.abs(w).max() / 254 * rng.uniform(-1, 1, w.shape)).astype(w.dtype)
 
-    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
-    assert judged(SQUARE, data, direct, with_filter(to)).verdict in ("wrong", "unstable")
+    assert examined(with_filter(to)).quantised is None
 
 
 def test_a_constant_filter_is_asked_nothing_that_divides_by_zero():
