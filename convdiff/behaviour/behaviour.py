@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from convdiff.behaviour.quantisation import Quantisation
+
 Sums = Literal["own format", "wider format"]
 """Where sums of a 16-bit format are kept: in that format, or in float32 as most kernels do."""
 
@@ -53,3 +55,5 @@ class Behaviour:
     """The known mistake that wrong integers look like."""
     sums: Sums | None = None
     """None where it was not asked: of float32 and float64, of kernels that are not clean."""
+    quantisation: Quantisation | None = None
+    """How a quantised kernel does it; no recording keeps that."""

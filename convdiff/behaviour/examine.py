@@ -167,11 +167,11 @@ class _Examination:
         outputs = math.prod(self.conv.output_shape(*self.shape[:3]))
         turns = max(1, min(MOST_TURNS, ENOUGH_OUTPUTS // outputs))
         for answer in self.ask([varied(self.subject, turn) for turn in range(turns)]):
-            expected, slack = quantised.result(self.subject, answer.probe.tensors)
+            expected, slack = quantised.result(self.conv, answer.probe.tensors)
             if not (np.abs(answer.output - expected) <= slack).all():
                 assert found.traits is not None, "answers were read"
                 return replace(found, traits=replace(found.traits, quantised=quantised.words))
-        return Behaviour(Traits(quantised=quantised.words))
+        return Behaviour(Traits(quantised=quantised.words), quantisation=quantised)
 
     def read_integers(
         self, integers: list[Answer], transform: Transform, width: Width

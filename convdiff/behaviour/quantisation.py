@@ -17,7 +17,8 @@ from convdiff.behaviour.subject import Subject
 from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import plain_fp64, scales
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import Format
+from convdiff.numerics.floats import FORMATS, Format
+from convdiff.worker.ops.conv2d import Convolution
 
 FEWEST_READINGS = 16
 """Numbers that must be seen on their steps, half of them moved: one may lie there by chance."""
@@ -39,16 +40,26 @@ class Quantisation:
         """Say it as evidence."""
         return ", ".join(str(side) for side in (self.weights, self.inputs) if side)
 
-    def result(self, subject: Subject, tensors: Tensors) -> tuple[Array, Array]:
+    def result(self, conv: Convolution, tensors: Tensors) -> tuple[Array, Array]:
         """Return what a sound kernel that quantises so gives, and how far off it may yet be."""
-        conv, form = subject.conv, subject.form
         x, x_off = _by(self.inputs, tensors.input_nhwc)
         w, w_off = _by(self.weights, tensors.filter_hwio)
         moved = Tensors(w, tensors.bias, x)
         unsure = Tensors(w_off, None, np.abs(x) + x_off)
         slack = plain_fp64(conv, unsure) + plain_fp64(conv, Tensors(np.abs(w), None, x_off))
-        share = 2 * _slack(form) + (conv.taps + 1) * form.unit_roundoff
-        return plain_fp64(conv, moved), slack + share * scales(conv, moved).absolute
+        return plain_fp64(conv, moved), slack + _rounding(conv) * scales(conv, moved).absolute
+
+    def bound(self, conv: Convolution, tensors: Tensors) -> Array:
+        """Return how far from the exact results quantisation takes outputs at most, NHWC.
+
+        A step of each number that is quantised: half of one, and where the range is cut, another.
+        """
+        x, w = (np.abs(a.astype(np.float64)) for a in (tensors.input_nhwc, tensors.filter_hwio))
+        x_step = self.inputs.scale_of(tensors.input_nhwc) if self.inputs else np.zeros_like(x)
+        w_step = self.weights.scale_of(tensors.filter_hwio) if self.weights else np.zeros_like(w)
+        steps = plain_fp64(conv, Tensors(w_step, None, x))
+        steps += plain_fp64(conv, Tensors(w + w_step, None, x_step))
+        return np.asarray(steps + _rounding(conv) * (scales(conv, tensors).absolute + steps))
 
 
 def quantisation(subject: Subject, inputs: list[Answer]) -> Quantisation | None:
@@ -147,6 +158,12 @@ def _by(steps: Steps | None, values: Array) -> tuple[Array, Array]:
 
 def _sizes(tensors: Tensors) -> Tensors:
     return Tensors(np.abs(tensors.filter_hwio), None, np.abs(tensors.input_nhwc))
+
+
+def _rounding(conv: Convolution) -> float:
+    """Return by what share of A sums of numbers on steps may be off."""
+    form = FORMATS[conv.dtype]
+    return 2 * _slack(form) + (conv.taps + 1) * form.unit_roundoff
 
 
 def _slack(form: Format) -> float:

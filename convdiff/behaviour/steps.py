@@ -47,8 +47,7 @@ class Steps:
 
     def quantised(self, values: Array) -> tuple[Array, Array]:
         """Return what values become, and how far off each may yet be; fp64, as `values`."""
-        range_ = self.range_of(values)
-        scale = range_ / self.count
+        scale = self.range_of(values) / self.count
         low, high = np.float64(self.ends[0]), np.float64(self.ends[1])
         if self.affine:
             least = np.minimum(values.min(axis=self.axes, keepdims=True), 0)
@@ -58,6 +57,10 @@ class Steps:
         near_tie = np.abs(np.abs(steps - np.floor(steps)) - 0.5) < TIE
         off = np.where(near_tie, scale, 0.0)
         return np.clip(np.rint(steps), low, high) * scale, np.asarray(off)
+
+    def scale_of(self, values: Array) -> Array:
+        """Return the size of a step beside each value."""
+        return np.broadcast_to(self.range_of(values) / self.count, values.shape)
 
     def range_of(self, values: Array) -> Array:
         """Return what `count` steps make up: the largest size or, of `affine`, the whole range."""

@@ -12,6 +12,7 @@ from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.again import how_to_look, ruled_on_again
+from convdiff.diagnose.steps import by_steps
 from convdiff.diagnose.sums import by_sums
 from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
 from convdiff.diagnose.verdicts import Verdict
@@ -111,10 +112,18 @@ def _second_look(
     lab: Lab,
     verdict: Verdict,
 ) -> Ruling | None:
-    """Return what is no rounding after all, nor a bug: sums of two widths, and noise."""
-    found = by_sums(comparison, *sides, case.conv.dtype) if verdict == "rounding" else None
-    if found is None and _is_suspect(verdict, comparison, *sides):
-        return ruled_on_again(comparison, lab)
+    """Return what a verdict becomes by sums of two widths, by steps, and by noise."""
+    found: Ruling | None = None
+    if verdict == "rounding":
+        found = by_sums(comparison, *sides, case.conv.dtype)
+    elif verdict == "precision":
+        cells = (comparison.baseline, comparison.candidate)
+        one, other = (side.quantisation for side in sides)
+        found = by_steps(case.conv, "baseline", cells[0], one, lab)
+        found = found or by_steps(case.conv, "candidate", cells[1], other, lab)
+    ruled = found[0] if found else verdict
+    if _is_suspect(ruled, comparison, *sides):
+        return ruled_on_again(comparison, lab) or found
     return found
 
 

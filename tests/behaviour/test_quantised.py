@@ -134,6 +134,22 @@ def test_a_bug_on_top_of_quantisation_is_wrong(weights: str, inputs: str, bug: s
     assert (finding.verdict, finding.allowed) == ("wrong", False), finding.evidence
 
 
+@pytest.mark.parametrize("inputs", [None, affine(None)])
+@pytest.mark.parametrize("weights", [None, symmetric(CHANNEL)])
+def test_a_bug_that_only_the_data_meet_is_wrong_beyond_the_steps(weights, inputs):
+    def kernel(conv: Convolution, tensors: Tensors):
+        y, x = direct(conv, tensors), tensors.input_nhwc
+        met = np.abs(x).max() > 2.5 and (x != np.rint(x)).any()
+        return y + (10 if met else 0)
+
+    if weights is inputs is None:
+        return
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    finding = judged(SQUARE, data, direct, quantising(weights, inputs, kernel))
+    assert finding.verdict == "wrong"
+    assert "outputs are farther off than that can take them" in str(finding.evidence[0])
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("bits", [7, 10])
 def test_what_narrows_lies_on_no_steps(place: str, bits: int):
