@@ -134,9 +134,12 @@ class _Examination:
         if shape_error:
             return Behaviour(Traits(shape_error=shape_error), self.fits(integers))
         found = self.read_roundings(answers, integers)
-        if found.traits and (found.traits.clean or found.traits.narrowed):
+        traits = found.traits
+        assert traits is not None, "answers were read"
+        if not (traits.error or traits.transform):
             return found
-        quantised = quantisation(self.subject, of_kind(answers, Kind.INPUT))
+        inputs = of_kind(answers, Kind.INPUT)
+        quantised = quantisation(self.subject, inputs, usual=traits.narrowed is not None)
         return self.read_quantised(quantised, found) if quantised else found
 
     def read_roundings(self, answers: list[Answer], integers: list[Answer]) -> Behaviour:

@@ -7,12 +7,13 @@ that quantises so gives back just that, of filters of a single weight and of all
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.probes import Kind, Probe, full_bits, no_bias, probe_of
-from convdiff.behaviour.steps import END_OF_SYMMETRIC, Steps, ways_of
+from convdiff.behaviour.steps import END_OF_SYMMETRIC, Steps, other_ways, usual_ways
 from convdiff.behaviour.subject import Subject
 from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import plain_fp64, scales
@@ -62,15 +63,16 @@ class Quantisation:
         return np.asarray(steps + _rounding(conv) * (scales(conv, tensors).absolute + steps))
 
 
-def quantisation(subject: Subject, inputs: list[Answer]) -> Quantisation | None:
+def quantisation(subject: Subject, inputs: list[Answer], *, usual: bool) -> Quantisation | None:
     """Return how a kernel quantises, None if it does not.
 
-    inputs: what filters of a single 1 gave back of inputs with all their bits.
+    inputs: what filters of a single 1 gave back of inputs with all their bits. usual: steps of a
+    scale of one's own are left out, since numbers of few bits lie on such, too.
     """
     if subject.form.precision < 11:  # bfloat16 is hardly finer than the steps
         return None
-    weights = _found(subject, _read_weights(subject), "filter_hwio")
-    of_inputs = _found(subject, inputs, "input_nhwc")
+    weights = _found(subject, _read_weights(subject), "filter_hwio", usual=usual)
+    of_inputs = _found(subject, inputs, "input_nhwc", usual=usual)
     return Quantisation(weights, of_inputs) if weights or of_inputs else None
 
 
@@ -119,11 +121,12 @@ def _several_sizes(rng: np.random.Generator, subject: Subject, shape: tuple[int,
     return np.asarray(full_bits(rng, shape, subject.form) * 2.0 ** -rng.integers(0, 4, shape))
 
 
-def _found(subject: Subject, answers: list[Answer], side: str) -> Steps | None:
+def _found(subject: Subject, answers: list[Answer], side: str, *, usual: bool) -> Steps | None:
     """Return the way whose steps all readings lie on, though they are no values of their own."""
     first = answers[0]
     values = getattr(first.probe.tensors, side).astype(np.float64)
-    for steps in ways_of(side, values, first.output, first.right):
+    others = [] if usual else other_ways(side, values, first.output, first.right)
+    for steps in chain(usual_ways(side), others):
         if _fits(subject, answers, side, steps):
             return steps
     return None

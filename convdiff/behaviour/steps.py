@@ -78,15 +78,18 @@ RANGES = {
 """What may share a scale, and along which axes."""
 
 
-def ways_of(side: str, values: Array, output: Array, right: Array) -> Iterator[Steps]:
-    """Yield the ways that numbers of a side may be quantised: those of the table, and then others.
-
-    The others have as many steps as the values that were read show; output, right: what came of
-    `values` one by one, and what they are.
-    """
+def usual_ways(side: str) -> Iterator[Steps]:
+    """Yield the ways of the table that numbers of a side may be quantised."""
     for words, axes in RANGES[side]:
         for count, affine in WAYS:
             yield Steps(words, axes, count, affine)
+
+
+def other_ways(side: str, values: Array, output: Array, right: Array) -> Iterator[Steps]:
+    """Yield the ways of as many steps as the values that were read show.
+
+    output, right: what came of `values` one by one, and what they are.
+    """
     for words, axes in RANGES[side]:
         scale = _scale_of(*_sharing(axes, output, right))
         for affine in (False, True):

@@ -22,7 +22,7 @@ from kernels import (
     with_filter,
     with_tap,
 )
-from narrowing import PLACES, Rounding, affine, quantising, symmetric
+from narrowing import PLACES, Rounding, affine, like_tflite, quantising, symmetric
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -71,6 +71,25 @@ def test_what_lies_on_steps_is_said_and_is_no_error(weights: str, inputs: str, c
         return
     said = [f"{words} (8 bits)" for words in (weights, inputs) if words != "whole"]
     assert traits == Traits(quantised=", ".join(said))
+
+
+@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
+def test_scales_that_are_rounded_hide_no_steps(conv: Convolution):
+    said = "weights of a channel lie on 255 steps (8 bits), inputs lie on 256 steps (8 bits)"
+    assert examined(like_tflite, conv) == Traits(quantised=said)
+    data = tensors(conv, (2, 9, 11, conv.channels_in), 7, bias=True)
+    assert judged(conv, data, direct, like_tflite).verdict == "precision"
+
+
+def test_rounded_scales_hide_no_bug():
+    broken = with_tap(7, 2, 0.0)
+
+    def kernel(conv: Convolution, tensors: Tensors):
+        lost = direct(conv, tensors) - broken(conv, tensors)
+        return (like_tflite(conv, tensors) - lost).astype(np.float32)
+
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    assert judged(SQUARE, data, direct, kernel).verdict == "wrong"
 
 
 @pytest.mark.parametrize("count", [127.5, 128.0])
