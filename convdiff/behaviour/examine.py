@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.known_faults import fit_integers
+from convdiff.behaviour.noise import failing, noise_in
+from convdiff.behaviour.places import narrow_places
 from convdiff.behaviour.probes import (
+    ENOUGH_OUTPUTS,
+    MOST_TURNS,
     SUBNORMALS,
     Kind,
     Probe,
     first_probes,
     integer_sets,
-    survivor,
     widths,
 )
+from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
 from convdiff.behaviour.rounding_widths import accumulator_bits, beyond, bits_of, flushed
+from convdiff.behaviour.subject import Subject
+from convdiff.behaviour.sums import sums_beside_format
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
@@ -30,7 +37,8 @@ from convdiff.worker.ops.conv2d import Convolution
 Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
 """Run a cell on other numbers of the same shapes; None where it gave no bits."""
 
-FORMAT_OF_FRACTION_BITS = {7: " (bfloat16)", 10: " (TF32 or float16)"}
+VARIED = "inputs or weights are rounded where they vary"
+"""What is said of bits that are lost in none of the places where probes look."""
 
 
 def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
@@ -82,6 +90,8 @@ class _Examination:
     height: int
     bias: bool
     measure: Measure
+    asked: list[Answer] = field(default_factory=list)
+    """All answers so far."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,6 +101,10 @@ class _Examination:
     def form(self) -> Format:
         return FORMATS[self.conv.dtype]
 
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.conv, self.shape, self.bias, self.ask)
+
     def ask(self, probes: Sequence[Probe]) -> list[Answer]:
         outputs = self.measure(self.cell, [probe.tensors for probe in probes])
         answers = []
@@ -98,14 +112,38 @@ class _Examination:
             if output is None:
                 raise SilentError
             answers.append(Answer(probe, output.astype(np.float64)))
+        self.asked.extend(answers)
         return answers
 
     def result(self) -> Behaviour:
         answers = self.ask(first_probes(self.conv, self.shape, self.bias))
+        found = self.read(answers)
+        traits = found.traits
+        assert traits is not None, "answers were read"
+        noise = noise_in(self.subject, self.asked if traits.error else failing(answers))
+        if noise:
+            return Behaviour(Traits(unstable=noise))
+        if traits.clean:
+            return replace(found, sums=sums_beside_format(self.subject))
+        return found
+
+    def read(self, answers: list[Answer]) -> Behaviour:
+        """Return what the first probes' answers say, and those that follow from them."""
         integers = of_kind(answers, Kind.INTEGERS)
         shape_error = _shape_error(answers)
         if shape_error:
             return Behaviour(Traits(shape_error=shape_error), self.fits(integers))
+        found = self.read_roundings(answers, integers)
+        traits = found.traits
+        assert traits is not None, "answers were read"
+        if not (traits.error or traits.transform):
+            return found
+        inputs = of_kind(answers, Kind.INPUT)
+        quantised = quantisation(self.subject, inputs, usual=traits.narrowed is not None)
+        return self.read_quantised(quantised, found) if quantised else found
+
+    def read_roundings(self, answers: list[Answer], integers: list[Answer]) -> Behaviour:
+        """Return what there is of transforms, narrow formats and errors."""
         transform = self.read_transform(answers)
         width = Width(self.form.precision)
         if not transform.seen:
@@ -123,6 +161,20 @@ class _Examination:
         if not traits.integer_error:
             return Behaviour(traits)
         return Behaviour(traits, self.fits(integers, nearest=bool(transform.seen)))
+
+    def read_quantised(self, quantised: Quantisation, found: Behaviour) -> Behaviour:
+        """Return what is found of a kernel that quantises: it must do so, and nothing else.
+
+        An error stays one unless inputs and weights with all their bits give what their steps give.
+        """
+        outputs = math.prod(self.conv.output_shape(*self.shape[:3]))
+        turns = max(1, min(MOST_TURNS, ENOUGH_OUTPUTS // outputs))
+        for answer in self.ask([varied(self.subject, turn) for turn in range(turns)]):
+            expected, slack = quantised.result(self.conv, answer.probe.tensors)
+            if not (np.abs(answer.output - expected) <= slack).all():
+                assert found.traits is not None, "answers were read"
+                return replace(found, traits=replace(found.traits, quantised=quantised.words))
+        return Behaviour(Traits(quantised=quantised.words), quantisation=quantised)
 
     def read_integers(
         self, integers: list[Answer], transform: Transform, width: Width
@@ -200,10 +252,14 @@ class _Examination:
             kept = bits_of(of_kind(answers, kind), self.form)
             if kept is not None:
                 bits = min(bits, kept)
-        kept = self.read_accumulator(of_kind(answers, Kind.WIDTH))
-        if kept is not None:
-            return Width(min(bits, kept), f"the accumulator keeps {kept} of {full} bits")
-        return self.read_survivors(bits) if bits < full else Width(bits)
+        sums = self.read_accumulator(of_kind(answers, Kind.WIDTH))
+        said = [] if sums is None else [f"the accumulator keeps {sums} of {full} bits"]
+        if bits < (sums or full):
+            places = narrow_places(self.subject, sums or full)
+            if places.error:
+                return Width(bits, error=places.error)
+            said += places.narrow or [VARIED]
+        return Width(min(bits, sums or full), ", ".join(said) or None)
 
     def read_accumulator(self, answers: Sequence[Answer]) -> int | None:
         """Return how many bits an accumulator keeps that does not keep all, if any number does."""
@@ -215,31 +271,6 @@ class _Examination:
             rung = widths(self.conv, self.shape, self.bias, exponent)
             ladder += [rung[turn] for turn in turns]
         return accumulator_bits(self.ask(ladder))
-
-    def read_survivors(self, bits: int) -> Width:
-        """Find the largest p for which 1 + 2^-p survives on each side of the product."""
-        full = self.form.precision - 1
-        narrow = []
-        sides = {side: self.fraction_bits(side) for side in ("input", "weight")}
-        for side, kept in sides.items():
-            if kept == 0:  # no narrowing does that: even a format of one fraction bit has 1.5
-                text = "a filter of a single weight changes what it gives back, however few"
-                return Width(bits, error=f"{text} its bits")
-            if kept < full:
-                name = FORMAT_OF_FRACTION_BITS.get(kept, "")
-                narrow.append(f"{side}s keep {kept} of {full} fraction bits{name}")
-        return Width(bits, ", ".join(narrow) or "inputs or weights are rounded where they vary")
-
-    def fraction_bits(self, side: str) -> int:
-        """Return the largest p for which 1 + 2^-p survives as an input, or as a weight."""
-        probes = []
-        for bits in range(1, self.form.precision):
-            probes.append(survivor(self.conv, self.shape, self.bias, bits, side))
-        most = 0
-        for answer in self.ask(probes):
-            if not answer.off.any():
-                most = answer.probe.bits
-        return most
 
 
 def _shape_error(answers: Sequence[Answer]) -> str | None:

@@ -30,6 +30,12 @@ class Kind(Enum):
     SUBNORMAL_OUTPUT = "a subnormal output of normal inputs"
     SUBNORMAL_INPUT = "a normal output of subnormal inputs"
     SURVIVOR = "1 + 2^-bits, times 1"
+    CANCELLED = "1 + 2^-bits, times 1, less 1"
+    SUM = "1 + 2^-bits, of two products that few bits hold"
+    BEFORE_BIAS = "1 + 2^-bits, less a bias of 1"
+    AFTER_BIAS = "1, and a bias of 2^-bits"
+    READING = "one weight an output, times 1"
+    VARIED = "inputs and weights with all their bits"
 
 
 SUBNORMALS = (Kind.SUBNORMAL, Kind.SUBNORMAL_OUTPUT, Kind.SUBNORMAL_INPUT)
@@ -104,21 +110,21 @@ def integers(
         for shape in (shape, conv.filter_shape, (conv.channels_out,))
     )
     w *= (member == part % sets).reshape(conv.filter_shape)
-    return _probe(Kind.INTEGERS, conv, x, w, b if bias else None, turn)
+    return probe_of(Kind.INTEGERS, conv, x, w, b if bias else None, turn)
 
 
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """One weight of 1 an output channel, inputs with all their bits: the output is the input."""
-    x = _full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
+    x = full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
     w = _one_tap(conv, np.ones(conv.channels_out), turn)
-    return _probe(Kind.INPUT, conv, x, w, _none(conv, bias), turn)
+    return probe_of(Kind.INPUT, conv, x, w, no_bias(conv, bias), turn)
 
 
 def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
     """One weight with all its bits an output channel, inputs of 1: the output is the weight."""
     rng = np.random.default_rng(2)
-    values = _full_bits(rng, (conv.channels_out,), FORMATS[conv.dtype])
-    return _probe(Kind.WEIGHT, conv, np.ones(shape), _one_tap(conv, values), _none(conv, bias))
+    values = full_bits(rng, (conv.channels_out,), FORMATS[conv.dtype])
+    return probe_of(Kind.WEIGHT, conv, np.ones(shape), _one_tap(conv, values), no_bias(conv, bias))
 
 
 def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
@@ -131,7 +137,7 @@ def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: i
     factor = 2.0 ** min(FORMATS[conv.dtype].precision - 4, 14)
     x = _wide(probe.tensors.input_nhwc) * np.where(rng.random(shape) < 0.25, factor, 1.0)
     w = _wide(probe.tensors.filter_hwio)
-    return _probe(Kind.CONTAMINATION, conv, x, w, _none(conv, bias), turn)
+    return probe_of(Kind.CONTAMINATION, conv, x, w, no_bias(conv, bias), turn)
 
 
 def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int = 0) -> list[Probe]:
@@ -151,7 +157,7 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int 
         for tap, product in zip(taps, products, strict=True):
             w[tap] = product / inputs
         x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
-        probe = _probe(Kind.WIDTH, conv, x, weights, _none(conv, bias), turn, exponent)
+        probe = probe_of(Kind.WIDTH, conv, x, weights, no_bias(conv, bias), turn, exponent)
         probes.append(probe)
     return probes
 
@@ -172,7 +178,7 @@ def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Pr
     probes = []
     for kind, value, weight in rows:
         taps = _one_tap(conv, np.full(conv.channels_out, weight))
-        probes.append(_probe(kind, conv, np.full(shape, value), taps, _none(conv, bias)))
+        probes.append(probe_of(kind, conv, np.full(shape, value), taps, no_bias(conv, bias)))
     return probes
 
 
@@ -182,7 +188,7 @@ def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, s
     weight, filled = (value, 1.0) if side == "weight" else (1.0, value)
     taps = _one_tap(conv, np.full(conv.channels_out, weight))
     x = np.full(shape, filled)
-    return _probe(Kind.SURVIVOR, conv, x, taps, _none(conv, bias), bits=bits)
+    return probe_of(Kind.SURVIVOR, conv, x, taps, no_bias(conv, bias), bits=bits)
 
 
 def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:
@@ -192,7 +198,7 @@ def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:
     return w.reshape(conv.filter_shape)
 
 
-def _full_bits(rng: np.random.Generator, shape: tuple[int, ...], form: Format) -> Array:
+def full_bits(rng: np.random.Generator, shape: tuple[int, ...], form: Format) -> Array:
     """Return values in ±[1, 2) whose last significant bit is 1."""
     steps = 2 ** (form.precision - 1)
     odd = rng.integers(0, steps // 2, shape) * 2 + 1
@@ -203,11 +209,12 @@ def _wide(array: Array) -> Array:
     return array.astype(np.float64)
 
 
-def _none(conv: Convolution, bias: bool) -> Array | None:
+def no_bias(conv: Convolution, bias: bool) -> Array | None:
+    """Return a bias that adds nothing, where there is one."""
     return np.zeros(conv.channels_out) if bias else None
 
 
-def _probe(
+def probe_of(
     kind: Kind,
     conv: Convolution,
     x: Array,

@@ -11,7 +11,7 @@ from convdiff.diagnose.verdict import Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import Part
-from convdiff.plan.cell import NoBits
+from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import is_light
 
 WIDE = 24
@@ -20,6 +20,8 @@ SAMPLED = 1
 """Comparisons of more that are explained although `expect` allows them."""
 EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
 EXPECTED = "expected, and large or one of many; `convdiff explain` shows orders"
+
+QUANTISED = "no order of the case's own products gives sums of quantised ones"
 
 
 def attribute(case: Case, findings: Sequence[Finding], lab: Lab, *, strict: bool) -> list[Finding]:
@@ -51,6 +53,8 @@ def _not_looked_for(finding: Finding, reason: str) -> Finding:
 
 def _explained(case: Case, finding: Finding, lab: Lab, *, strict: bool) -> Finding:
     comparison = finding.comparison
+    if _is_quantised(comparison.baseline, lab) or _is_quantised(comparison.candidate, lab):
+        return _not_looked_for(finding, QUANTISED)
     baseline, candidate = lab.orders(comparison.baseline), lab.orders(comparison.candidate)
     if isinstance(baseline, NotAsked):
         return _not_looked_for(finding, baseline.reason)
@@ -64,6 +68,13 @@ def _explained(case: Case, finding: Finding, lab: Lab, *, strict: bool) -> Findi
     cause = explain_difference(baseline, candidate, (outputs[0], outputs[1]), worst, strict=strict)
     finding = _ruled(replace(finding, why=cause), cause)
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _is_quantised(cell: Cell, lab: Lab) -> bool:
+    """Return whether probes proved that a cell sums other numbers than the case's."""
+    behaviour = lab.known(cell).behaviour
+    traits = None if behaviour is None else behaviour.traits
+    return traits is not None and traits.quantised is not None
 
 
 def _ruled(finding: Finding, cause: Explanation) -> Finding:

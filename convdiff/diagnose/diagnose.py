@@ -11,8 +11,11 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.again import how_to_look, ruled_on_again
 from convdiff.diagnose.evidence import Side, SideFact
-from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
+from convdiff.diagnose.steps import by_steps
+from convdiff.diagnose.sums import by_sums
+from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
@@ -96,7 +99,9 @@ def _finding(
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
+    sides = (baseline, candidate)
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    verdict, evidence = _second_look(case, comparison, sides, lab, verdict) or (verdict, evidence)
     evidence = (*evidence, *apart)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
@@ -106,6 +111,7 @@ def _finding(
     if verdict == _by_size_alone(comparison, fits):
         evidence = (*evidence, *_unasked(verdict, answers))
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
+    finding = replace(finding, evidence=(*evidence, *how_to_look(case, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 
 
@@ -133,6 +139,38 @@ def _told_apart(
         return ()
     sides: tuple[tuple[Side, Behaviour], ...] = (("baseline", baseline), ("candidate", candidate))
     return tuple(SideFact(side, f"it fits: {one.fits or 'nothing known'}") for side, one in sides)
+
+
+def _second_look(
+    case: Case,
+    comparison: Comparison,
+    sides: tuple[Behaviour, Behaviour],
+    lab: Lab,
+    verdict: Verdict,
+) -> Ruling | None:
+    """Return what a verdict becomes by sums of two widths, by steps, and by noise."""
+    found: Ruling | None = None
+    if verdict == "rounding":
+        found = by_sums(comparison, *sides, case.conv.dtype)
+    elif verdict == "precision":
+        cells = (comparison.baseline, comparison.candidate)
+        one, other = (side.quantisation for side in sides)
+        found = by_steps(case.conv, "baseline", cells[0], one, lab)
+        found = found or by_steps(case.conv, "candidate", cells[1], other, lab)
+    ruled = found[0] if found else verdict
+    if _is_suspect(ruled, comparison, *sides):
+        return ruled_on_again(comparison, lab) or found
+    return found
+
+
+def _is_suspect(verdict: Verdict, comparison: Comparison, *sides: Behaviour) -> bool:
+    """Return whether what was observed is wrong, or larger than rounding usually is.
+
+    Not where a probe found an error of one side, and found it twice.
+    """
+    if any(side.traits is not None and side.traits.error for side in sides):
+        return False
+    return verdict == "wrong" or (verdict == "rounding" and comparison.screen_ratio > 1)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:

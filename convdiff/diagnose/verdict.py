@@ -110,8 +110,10 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
 TRAITS: tuple[tuple[str, Verdict], ...] = (
     ("shape_error", "wrong"),
     ("integer_error", "wrong"),
+    ("unstable", "unstable"),
     ("transform", "transform"),
     ("narrowed", "precision"),
+    ("quantised", "precision"),
 )
 """What each trait of a side makes of a difference, gravest first."""
 

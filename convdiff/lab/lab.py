@@ -78,6 +78,12 @@ class Lab(Protocol):
     def bits(self, cell: Cell) -> Array | NoBits:
         """Return an observed cell's output, NHWC in the case's dtype, or why there is none."""
 
+    def is_restless(self, cell: Cell) -> bool:
+        """Return whether an observed cell gives other bits when it is run once more.
+
+        Not while `observe` is open. False where it is not run again.
+        """
+
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         """Return what probes find of a cell's kernel. Not while `observe` is open."""
 

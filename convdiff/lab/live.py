@@ -15,11 +15,19 @@ from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog, Tell
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
 from convdiff.order.orders import Orders, orders_of
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
 
 SPENT = NotAsked("the budget is spent; raise --budget")
+
+
+def gives_others(first: Array | NoBits, second: Array | NoBits) -> bool:
+    """Return whether two runs both gave bits, and not the same ones."""
+    if isinstance(first, NoBits) or isinstance(second, NoBits):
+        return False
+    return first.shape != second.shape or not same_bits(first, second).all()
 
 
 class LiveLab:
@@ -41,6 +49,7 @@ class LiveLab:
         self._deaths_before = session.pool.deaths
         self._store = Store()
         self._done: set[Cell] = set()
+        self._restless: dict[Cell, bool] = {}
         self._behaviour: dict[Cell, Behaviour] = {}
         self._orders: dict[Cell, Orders] = {}
 
@@ -70,6 +79,14 @@ class LiveLab:
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
         return self._store.get(cell)
+
+    def is_restless(self, cell: Cell) -> bool:
+        """See `Lab.is_restless`; each cell is run again once."""
+        if cell not in self._restless and not self._session.signal:
+            first = self.bits(cell)
+            for _, second in observe(self._case, [cell], self._tensors, self._session.pool):
+                self._restless[cell] = gives_others(first, second)
+        return self._restless.get(cell, False)
 
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         """See `Lab.behaviour`."""

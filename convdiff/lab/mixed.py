@@ -43,6 +43,10 @@ class MixedLab:
         """See `Lab.bits`."""
         return self._of(cell).bits(cell)
 
+    def is_restless(self, cell: Cell) -> bool:
+        """See `Lab.is_restless`."""
+        return self._of(cell).is_restless(cell)
+
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         """See `Lab.behaviour`."""
         return self._of(cell).behaviour(cell)

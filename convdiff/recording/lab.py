@@ -53,6 +53,10 @@ class RecordedLab:
         entry = self._entries.get(cell)
         return NOT_HELD if entry is None else entry.output
 
+    def is_restless(self, cell: Cell) -> bool:
+        """See `Lab.is_restless`: nothing is run."""
+        return False
+
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         """See `Lab.behaviour`: what probes found then; no answer where none was put to its kind."""
         entry = self._entries.get(cell)

@@ -83,6 +83,10 @@ class OutputsLab:
         """See `Lab.orders`."""
         return NO_KERNEL
 
+    def is_restless(self, cell: Cell) -> bool:
+        """See `Lab.is_restless`: nobody can run it again."""
+        return False
+
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return Known()

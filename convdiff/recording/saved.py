@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from typing import get_args
 
 import numpy as np
 
-from convdiff.behaviour.behaviour import Behaviour, Traits
+from convdiff.behaviour.behaviour import Behaviour, Sums, Traits
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.geometry import Geometry
@@ -23,6 +24,8 @@ from convdiff.recording.model import (
     quoted,
 )
 
+SUMS = "sums"
+"""How sums are kept stands among the traits, where readers of before pass it over."""
 LONG = 64
 """Characters that the notation of an order takes at most for each of its terms."""
 
@@ -65,9 +68,10 @@ def saved_probes(found: Behaviour) -> SavedProbes:
     """Return what probes found as plain data."""
     if found.traits is None:
         return SavedProbes({}, found.fits, silent=True)
-    return SavedProbes(
-        {name: text for name, text in asdict(found.traits).items() if text}, found.fits
-    )
+    traits = {name: text for name, text in asdict(found.traits).items() if text}
+    if found.sums:
+        traits[SUMS] = found.sums
+    return SavedProbes(traits, found.fits)
 
 
 def restored_probes(saved: SavedProbes) -> Behaviour:
@@ -75,7 +79,10 @@ def restored_probes(saved: SavedProbes) -> Behaviour:
     if saved.silent:
         return Behaviour(None, saved.fits)
     known = {field.name for field in fields(Traits)}
-    return Behaviour(Traits(**{k: v for k, v in saved.traits.items() if k in known}), saved.fits)
+    traits = Traits(**{k: v for k, v in saved.traits.items() if k in known})
+    said = saved.traits.get(SUMS)
+    sums = next((sums for sums in get_args(Sums) if sums == said), None)
+    return Behaviour(traits, saved.fits, sums)
 
 
 def _order(saved: SavedOrder, geometry: Geometry) -> Order:

@@ -9,6 +9,7 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.jobs import trial_input
 from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
+from convdiff.lab.live import gives_others
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
@@ -53,6 +54,12 @@ class FakeLab:
 
     def bits(self, cell: Cell) -> Array | NoBits:
         return self.asked.get(cell, NoBits("not run"))
+
+    def is_restless(self, cell: Cell) -> bool:
+        first = self.bits(cell)
+        list(self.observe([cell]))
+        second, self.asked[cell] = self.bits(cell), first
+        return gives_others(first, second)
 
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         return self._behaviour(cell)

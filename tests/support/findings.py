@@ -80,7 +80,11 @@ def judged(
         kernel = baseline if cell.runtime == CELL.runtime else candidate
         return [kernel(conv, probe) for probe in probes]
 
+    made = dict(zip((CELL.runtime, OTHER.runtime), outputs, strict=True))
+
     def kernel_of(cell: Cell, tensors: Tensors) -> Array | None:
+        if cell.runtime in made:  # what was compared is what the lab holds
+            return made.pop(cell.runtime)
         return (baseline if cell.runtime == CELL.runtime else candidate)(conv, data)
 
     case = case_of(conv, data, **expect)

@@ -1,0 +1,33 @@
+"""Outputs of a quantised kernel that are farther off than its steps can take them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from convdiff.behaviour.quantisation import Quantisation
+from convdiff.compare.exact import plain_fp64
+from convdiff.diagnose.evidence import Side, SideFact
+from convdiff.diagnose.verdict import Ruling
+from convdiff.lab.lab import Lab
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.worker.ops.conv2d import Convolution
+
+
+def by_steps(
+    conv: Convolution, side: Side, cell: Cell, quantisation: Quantisation | None, lab: Lab
+) -> Ruling | None:
+    """Rule on a quantised side whose outputs its steps do not explain."""
+    output = lab.bits(cell)
+    if quantisation is None or isinstance(output, NoBits):
+        return None
+    tensors = lab.inputs(cell)
+    cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
+    tensors = replace(tensors, input_nhwc=cut)
+    off = np.abs(output.astype(np.float64) - plain_fp64(conv, tensors))
+    beyond = int(np.count_nonzero(~(off <= quantisation.bound(conv, tensors))))
+    if not beyond:
+        return None
+    said = f"{beyond} of {off.size} outputs are farther off than that can take them"
+    return "wrong", (SideFact(side, f"{quantisation.words}; {said}"),)

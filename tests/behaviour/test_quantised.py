@@ -1,0 +1,214 @@
+"""Weights and inputs on 255 steps are precision, whatever shares a scale; a bug on top is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from findings import judged, tensors
+from kernels import (
+    CELL,
+    HEIGHT,
+    Kernel,
+    direct,
+    ignoring_dilation,
+    measure_with,
+    rounded_inputs,
+    shifted,
+    shuffled,
+    to_bits,
+    with_bias,
+    with_filter,
+    with_tap,
+)
+from narrowing import PLACES, Rounding, affine, like_tflite, quantising, symmetric
+
+from convdiff.behaviour.behaviour import Traits
+from convdiff.behaviour.examine import examine_cell
+from convdiff.case.arrays import Tensors
+from convdiff.worker.ops.conv2d import Convolution
+
+CHANNEL, IMAGE = (0, 1, 2), (1, 2, 3)
+WEIGHTS: dict[str, Rounding | None] = {
+    "whole": None,
+    "weights lie on 255 steps": symmetric(None),
+    "weights lie on 256 steps": affine(None),
+    "weights of a channel lie on 255 steps": symmetric(CHANNEL),
+    "weights of a channel lie on 256 steps": affine(CHANNEL),
+}
+INPUTS: dict[str, Rounding | None] = {
+    "whole": None,
+    "inputs lie on 255 steps": symmetric(None),
+    "inputs lie on 256 steps": affine(None),
+    "inputs of an image lie on 255 steps": symmetric(IMAGE),
+    "inputs of an image lie on 256 steps": affine(IMAGE),
+}
+SQUARE = Convolution((3, 3), 4, 4)
+GEOMETRIES = [
+    SQUARE,
+    Convolution((1, 5), 1, 6),
+    Convolution((3, 3), 16, 16, strides=(2, 2)),
+    Convolution((1, 1), 8, 12),
+    Convolution((3, 3), 8, 8, groups=8, dilations=(1, 2)),
+    Convolution((2, 3), 6, 9, strides=(2, 3), groups=3),
+]
+
+
+def examined(kernel: Kernel, conv: Convolution = SQUARE, bias: bool = True) -> Traits:
+    traits = examine_cell(CELL, conv, HEIGHT, bias, measure_with(kernel, conv)).traits
+    assert traits is not None
+    return traits
+
+
+@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_what_lies_on_steps_is_said_and_is_no_error(weights: str, inputs: str, conv: Convolution):
+    traits = examined(quantising(WEIGHTS[weights], INPUTS[inputs]), conv)
+    if weights == inputs == "whole":
+        assert traits.quantised is None
+        return
+    said = [f"{words} (8 bits)" for words in (weights, inputs) if words != "whole"]
+    assert traits == Traits(quantised=", ".join(said))
+
+
+@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
+def test_scales_that_are_rounded_hide_no_steps(conv: Convolution):
+    said = "weights of a channel lie on 255 steps (8 bits), inputs lie on 256 steps (8 bits)"
+    assert examined(like_tflite, conv) == Traits(quantised=said)
+    data = tensors(conv, (2, 9, 11, conv.channels_in), 7, bias=True)
+    assert judged(conv, data, direct, like_tflite).verdict == "precision"
+
+
+def test_rounded_scales_hide_no_bug():
+    broken = with_tap(7, 2, 0.0)
+
+    def kernel(conv: Convolution, tensors: Tensors):
+        lost = direct(conv, tensors) - broken(conv, tensors)
+        return (like_tflite(conv, tensors) - lost).astype(np.float32)
+
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    assert judged(SQUARE, data, direct, kernel).verdict == "wrong"
+
+
+@pytest.mark.parametrize("count", [127.5, 128.0])
+@pytest.mark.parametrize("axes", [None, CHANNEL])
+def test_other_scales_are_steps_too(axes: tuple[int, ...] | None, count: float):
+    for inputs in (None, symmetric(None)):
+        said = examined(quantising(symmetric(axes, count), inputs)).quantised or ""
+        assert "lie on 256 steps" in said
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_steps_are_found_in_other_formats(weights: str, dtype: str):
+    if WEIGHTS[weights] is None:
+        return
+    traits = examined(quantising(WEIGHTS[weights], None), SQUARE._replace(dtype=dtype))
+    assert traits == Traits(quantised=f"{weights} (8 bits)")
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_a_quantised_kernel_is_precision_beside_a_plain_one(weights: str, inputs: str):
+    data = tensors(SQUARE, (2, 9, 9, 4), 4, bias=True)
+    finding = judged(SQUARE, data, shuffled(1), quantising(WEIGHTS[weights], INPUTS[inputs]))
+    plain = weights == inputs == "whole"
+    assert finding.verdict == ("rounding" if plain else "precision"), finding.evidence
+    for words in (weights, inputs):
+        assert words == "whole" or words in " ".join(map(str, finding.evidence))
+
+
+def averaged(conv: Convolution, tensors: Tensors):
+    """Let a hundredth of the output at the left into each."""
+    y = direct(conv, tensors)
+    y[:, :, 1:] += y[:, :, :-1] / 100
+    return y
+
+
+DILATED = SQUARE._replace(dilations=(2, 2))
+BUGS: dict[str, tuple[Kernel, Convolution]] = {
+    "a tap dropped": (with_tap(7, 2, 0.0), SQUARE),
+    "a tap doubled": (with_tap(30, 1, 2.0), SQUARE),
+    "shifted": (shifted(0, 1), SQUARE),
+    "flipped": (with_filter(lambda w: w[::-1, ::-1]), SQUARE),
+    "bias twice": (with_bias(2.0), SQUARE),
+    "bias missing": (with_bias(0.0), SQUARE),
+    "dilation ignored": (ignoring_dilation, DILATED),
+    "a neighbour's share": (averaged, SQUARE),
+    "an activation": (lambda conv, tensors: np.maximum(direct(conv, tensors), 0), SQUARE),
+    "one percent more": (lambda conv, tensors: direct(conv, tensors) * 1.01, SQUARE),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("inputs", ["whole", "inputs lie on 256 steps"])
+@pytest.mark.parametrize("weights", ["whole", "weights of a channel lie on 255 steps"])
+def test_a_bug_on_top_of_quantisation_is_wrong(weights: str, inputs: str, bug: str):
+    kernel, conv = BUGS[bug]
+    broken = quantising(WEIGHTS[weights], INPUTS[inputs], kernel)
+    data = tensors(conv, (1, 9, 9, 4), 6, bias=True)
+    finding = judged(conv, data, direct, broken)
+    assert (finding.verdict, finding.allowed) == ("wrong", False), finding.evidence
+
+
+@pytest.mark.parametrize("inputs", [None, affine(None)])
+@pytest.mark.parametrize("weights", [None, symmetric(CHANNEL)])
+def test_a_bug_that_only_the_data_meet_is_wrong_beyond_the_steps(weights, inputs):
+    def kernel(conv: Convolution, tensors: Tensors):
+        y, x = direct(conv, tensors), tensors.input_nhwc
+        met = np.abs(x).max() > 2.5 and (x != np.rint(x)).any()
+        return y + (10 if met else 0)
+
+    if weights is inputs is None:
+        return
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    finding = judged(SQUARE, data, direct, quantising(weights, inputs, kernel))
+    assert finding.verdict == "wrong"
+    assert "outputs are farther off than that can take them" in str(finding.evidence[0])
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("bits", [7, 10])
+def test_what_narrows_lies_on_no_steps(place: str, bits: int):
+    assert examined(PLACES[place](to_bits(bits))).quantised is None
+
+
+@pytest.mark.parametrize("bits", [3, 4, 5, 6])
+def test_few_bits_are_no_steps(bits: int):
+    traits = examined(rounded_inputs(to_bits(bits)))
+    assert traits.quantised is None
+    assert traits.narrowed
+
+
+@pytest.mark.parametrize("count", [7.0, 7.5, 63.0, 100.0, 111.3])
+@pytest.mark.parametrize("axes", [None, CHANNEL])
+def test_steps_of_any_other_number_are_steps(axes: tuple[int, ...] | None, count: float):
+    """Four bits, seven, and ranges that somebody calibrated."""
+
+    def to(values):
+        scale = np.abs(values.astype(np.float64)).max(axis=axes, keepdims=True) / count
+        return np.rint(values / scale) * scale
+
+    said = examined(quantising(to, None), Convolution((3, 3), 4, 16)).quantised or ""
+    assert said.startswith("weights lie on" if axes is None else "weights of a channel lie on")
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    assert judged(SQUARE, data, direct, quantising(to, None)).verdict == "precision"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_numbers_that_are_off_at_random_lie_on_no_steps(seed: int):
+    rng = np.random.default_rng(seed)
+
+    def to(w):
+        return (w + np.abs(w).max() / 254 * rng.uniform(-1, 1, w.shape)).astype(w.dtype)
+
+    assert examined(with_filter(to)).quantised is None
+
+
+def test_a_constant_filter_is_asked_nothing_that_divides_by_zero():
+    def kernel(conv: Convolution, tensors: Tensors):
+        return direct(conv, replace(tensors, filter_hwio=np.zeros_like(tensors.filter_hwio)))
+
+    assert examined(kernel).integer_error
