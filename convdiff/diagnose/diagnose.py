@@ -89,6 +89,7 @@ def _finding(
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    fits = fits if verdict == "wrong" else None
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding" and silent:
         evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
