@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convdiff.behaviour.computation import Computation
-from convdiff.behaviour.mistakes import Mistake, mistakes
+from convdiff.behaviour.mistakes import Mistake, mistakes, moved
 from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import plain_fp64
 from convdiff.numerics.array import Array
@@ -27,17 +28,31 @@ class Guess:
     """What it gives, NHWC in fp64; NaN where it says nothing, None where it gives nothing."""
 
 
-def of_table(conv: Convolution, tensors: Tensors) -> Iterator[Guess]:
+class Started:
+    """The right computation of the data that was last asked for, with its sums."""
+
+    def __init__(self, conv: Convolution) -> None:
+        self._conv = conv
+        self._last: tuple[Tensors, Computation] | None = None
+
+    def of(self, tensors: Tensors) -> Computation:
+        """Return the right computation of this data."""
+        if self._last is None or self._last[0] is not tensors:
+            self._last = tensors, Computation.of(self._conv, tensors)
+        return self._last[1]
+
+
+def of_table(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
     """Yield the rows of the table of mistakes."""
     for row in mistakes(conv, tensors.input_nhwc.shape, bias=tensors.bias is not None):
-        yield of_rows(conv, [row])
+        yield of_rows(started, [row])
 
 
-def of_rows(conv: Convolution, rows: Sequence[Mistake]) -> Guess:
+def of_rows(started: Started, rows: Sequence[Mistake]) -> Guess:
     """Return the guess that these mistakes are made at once, the first of them first."""
 
     def result(tensors: Tensors) -> Array | None:
-        computation = Computation.of(conv, tensors)
+        computation = started.of(tensors)
         for row in rows:
             computation = row.change(computation)
         return computation.result()
@@ -45,27 +60,41 @@ def of_rows(conv: Convolution, rows: Sequence[Mistake]) -> Guess:
     return Guess(", and ".join(row.name for row in rows), result)
 
 
-def of_shifts(conv: Convolution, tensors: Tensors) -> Iterator[Guess]:
-    """Yield shifts of the output, (down, right): what comes in from the edge may be anything."""
+def of_shifts(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
+    """Yield shifts of the output, (down, right)."""
     height, length = tensors.input_nhwc.shape[1:3]
     _, rows, columns, _ = conv.output_shape(1, height, length)
     steps = range(-FARTHEST, FARTHEST + 1)
-    for down in steps:
-        for right in steps:
-            if (down, right) != (0, 0) and abs(down) < rows and abs(right) < columns:
-                name = f"the output is shifted by ({down}, {right})"
-                yield Guess(name, lambda t, d=down, r=right: _shifted(plain_fp64(conv, t), d, r))  # type: ignore[misc]
+    for by in itertools.product(steps, steps):
+        if by == (0, 0) or abs(by[0]) >= rows or abs(by[1]) >= columns:
+            continue
+        for shift in SHIFTS:
+            name = f"the output is shifted by {by}"
+            yield Guess(name, lambda t, by=by, shift=shift: shift(started.of(t).result(), *by))  # type: ignore[misc]
 
 
-def _shifted(y: Array, down: int, right: int) -> Array:
+def _clamped(y: Array, down: int, right: int) -> Array:
+    """Shift NHWC; what comes in repeats the edge."""
     rows, columns = y.shape[1:3]
-    result = np.full_like(y, np.nan)
-    result[
-        :,
-        max(0, down) : rows + min(0, down),
-        max(0, right) : columns + min(0, right),
-    ] = y[:, max(0, -down) : rows - max(0, down), max(0, -right) : columns - max(0, right)]
-    return result
+    from_rows = np.clip(np.arange(rows) - down, 0, rows - 1)
+    return y[:, from_rows][:, :, np.clip(np.arange(columns) - right, 0, columns - 1)]
+
+
+def _around(y: Array, down: int, right: int) -> Array:
+    """Shift NHWC; what comes in is what went out."""
+    return np.roll(y, (down, right), (1, 2))
+
+
+def _open(y: Array, down: int, right: int) -> Array | None:
+    """Shift NHWC; what comes in may be anything, but it is less than stays."""
+    stays = moved(np.ones_like(y), down, right) > 0
+    if np.count_nonzero(stays) * 2 <= y.size:
+        return None
+    return np.where(stays, moved(y, down, right), np.nan)
+
+
+SHIFTS: tuple[Callable[[Array, int, int], Array | None], ...] = (_clamped, _around, moved, _open)
+"""What may come in from the edge: where little stays, only what is known comes in."""
 
 
 def of_tap(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convdiff.behaviour.guesses import Guess, of_shifts, of_table
+from convdiff.behaviour.guesses import Guess, Started, of_shifts, of_table
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.case.arrays import Tensors
 from convdiff.compare.bounds import screen
@@ -60,9 +60,10 @@ def _are_alike(found: dict[str, Array]) -> bool:
 def _guesses(
     conv: Convolution, tensors: Tensors, right: Array, observed: Array, limit: Array
 ) -> Iterator[Guess]:
-    yield from of_table(conv, tensors)
+    started = Started(conv)
+    yield from of_table(conv, tensors, started)
     if observed.shape == right.shape:
-        yield from of_shifts(conv, tensors)
+        yield from of_shifts(conv, tensors, started)
         yield from lost_taps(conv, [(tensors, right, observed, limit)])
 
 

@@ -66,8 +66,10 @@ def _of_steps(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
         down, right = steps
         if down != right:
             of = f"{what}s"
-            yield _steps(f"the height's {what} is used for both axes", **{of: (down, down)})
-            yield _steps(f"the width's {what} is used for both axes", **{of: (right, right)})
+            if down > 1:
+                yield _steps(f"the height's {what} is used for both axes", **{of: (down, down)})
+            if right > 1:
+                yield _steps(f"the width's {what} is used for both axes", **{of: (right, right)})
             yield _steps(f"the {of} of height and width are swapped", **{of: (right, down)})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.constants import constant
-from convdiff.behaviour.guesses import Guess, of_shifts, of_table
+from convdiff.behaviour.guesses import Guess, Started, of_shifts, of_table
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.behaviour.pairs import pairs
 from convdiff.numerics.array import Array
@@ -33,19 +33,24 @@ def name_of(conv: Convolution, answers: Sequence[Answer]) -> str | None:
     wrong = [answer for answer in answers if not np.array_equal(answer.output, answer.right)]
     if not wrong or not all(_is_readable(answer) for answer in answers):
         return None
-    clearest = max(wrong, key=_count)
-    for guesses in (_single(conv, clearest, wrong), pairs(conv, clearest)):
+    clearest, started = max(wrong, key=_count), Started(conv)
+    for guesses in (
+        _single(conv, clearest, wrong, started),
+        pairs(conv, clearest, started),
+    ):
         names = dict.fromkeys(fitting(conv, guesses, answers, clearest))
         if names:
             return " or ".join(names) if len(names) <= ALIKE else None
     return None
 
 
-def _single(conv: Convolution, clearest: Answer, wrong: Sequence[Answer]) -> Iterator[Guess]:
+def _single(
+    conv: Convolution, clearest: Answer, wrong: Sequence[Answer], started: Started
+) -> Iterator[Guess]:
     tensors = clearest.probe.tensors
-    yield from of_table(conv, tensors)
+    yield from of_table(conv, tensors, started)
     if clearest.output.shape == clearest.right.shape:
-        yield from of_shifts(conv, tensors)
+        yield from of_shifts(conv, tensors, started)
         seen = [(a.probe.tensors, a.right, a.output, np.zeros_like(a.right)) for a in wrong]
         yield from lost_taps(conv, seen)
         yield from constant(conv, wrong)

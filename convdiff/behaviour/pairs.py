@@ -8,7 +8,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.computation import Computation
-from convdiff.behaviour.guesses import Guess, of_rows
+from convdiff.behaviour.guesses import Guess, Started, of_rows
 from convdiff.behaviour.mistakes import Mistake, mistakes
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
@@ -23,11 +23,11 @@ Late = ("bias", "output")
 """Parts that are changed after the products are summed: such changes cost little."""
 
 
-def pairs(conv: Convolution, answer: Answer) -> Iterator[Guess]:
+def pairs(conv: Convolution, answer: Answer, started: Started) -> Iterator[Guess]:
     """Yield the pairs of mistakes that give an answer, exactly; each is made in its order."""
     tensors = answer.probe.tensors
     rows = list(mistakes(conv, tensors.input_nhwc.shape, bias=tensors.bias is not None))
-    start = Computation.of(conv, tensors)
+    start = started.of(tensors)
     late = [row for row in rows if row.part in Late]
     if len(rows) * len(late) * answer.output.size <= WORK:
         for first in rows:
@@ -35,8 +35,9 @@ def pairs(conv: Convolution, answer: Answer) -> Iterator[Guess]:
             for second in filter(first.may_precede, late):
                 result = second.change(begun).result()
                 if result is not None and _is_given(result, answer):
-                    yield of_rows(conv, [first, second])
-    yield from _of_products(conv, answer, [row for row in rows if row.part not in Late])
+                    yield of_rows(started, [first, second])
+    early = [row for row in rows if row.part not in Late]
+    yield from _of_products(answer, early, started)
 
 
 def _is_given(result: Array, answer: Answer) -> bool:
@@ -50,13 +51,13 @@ def _is_given(result: Array, answer: Answer) -> bool:
     return True
 
 
-def _of_products(conv: Convolution, answer: Answer, rows: Sequence[Mistake]) -> Iterator[Guess]:
+def _of_products(answer: Answer, rows: Sequence[Mistake], started: Started) -> Iterator[Guess]:
     """Yield pairs of which both change what is multiplied: tried at some positions first."""
     tensors = answer.probe.tensors
     size = tensors.input_nhwc.size + tensors.filter_hwio.size
     if len(rows) ** 2 // 2 * size > WORK:
         return
-    start = Computation.of(conv, tensors)
+    start = started.of(tensors)
     places = _places(answer)
     for number, first in enumerate(rows):
         begun = first.change(start)
@@ -64,7 +65,7 @@ def _of_products(conv: Convolution, answer: Answer, rows: Sequence[Mistake]) -> 
             both = second.change(begun)
             sums = both.core.sums_at(places)
             if sums is not None and _is_given_at(both, sums, answer, places):
-                yield of_rows(conv, [first, second])
+                yield of_rows(started, [first, second])
 
 
 def _places(answer: Answer) -> tuple[Array, ...]:
