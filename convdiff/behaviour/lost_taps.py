@@ -12,10 +12,10 @@ from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
-TABLE = 1 << 22
+TABLE = 1 << 20
 """Products that are looked through at once."""
-MOST_CHANNELS = 64
-"""Wrong output channels that are looked through."""
+MOST_CHANNELS, MOST_DATA = 64, 4
+"""Wrong output channels that are looked through, on so many data."""
 LIKELIEST = 8
 """Taps that are guessed at most: those that fit the most channels."""
 
@@ -27,15 +27,20 @@ def lost_taps(conv: Convolution, seen: list[Seen]) -> Iterator[Guess]:
     """Yield the taps whose loss, or double count, explains some wrong channels of each kind."""
     channels: dict[tuple[int, float], set[int]] = {}
     hits: Counter[tuple[int, float]] = Counter()
-    for tensors, right, observed, limit in seen:
-        wrong = np.flatnonzero((np.abs(right - observed) > limit).any(axis=(0, 1, 2)))
-        for channel in wrong[:MOST_CHANNELS].tolist():
+    for tensors, right, observed, limit in seen[:MOST_DATA]:
+        wrong = np.flatnonzero((np.abs(right - observed) > limit).any(axis=(0, 1, 2))).tolist()
+        some: dict[tuple[int, float], list[int]] = {}
+        for channel in wrong[:MOST_CHANNELS]:
             for key in _of_channel(conv, tensors, (observed - right, limit), channel):
-                channels.setdefault(key, set()).add(channel)
-                hits[key] += 1
+                some.setdefault(key, []).append(channel)
+        for key, found in some.items():
+            hits[key] += len(found)
+            # What explains all that were looked at is guessed to explain the others.
+            every = len(found) == len(wrong[:MOST_CHANNELS])
+            channels.setdefault(key, set()).update(wrong if every else found)
     for key, _ in hits.most_common(LIKELIEST):
-        found = sorted(channels[key])
-        yield of_tap(conv, *key, found, all_channels=len(found) == conv.channels_out)
+        these = sorted(channels[key])
+        yield of_tap(conv, *key, these, all_channels=len(these) == conv.channels_out)
 
 
 def _of_channel(

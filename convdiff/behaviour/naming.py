@@ -21,6 +21,8 @@ GUESSES = 5000.0
 """Guesses that are made at the most, beside two for each tap."""
 STEP = 0.25
 """Half of the distance between numbers that integers may be off by, or their halves."""
+MANY = 1e5
+"""What it takes chance to hit a number of many bits, as if it were an integer as large."""
 ALIKE = 3
 """Names that are said where they are one thing at this size; more say nothing."""
 
@@ -89,10 +91,12 @@ def explains(guess: Guess, answer: Answer) -> Array | None:
         round_to(expected, answer.probe.answer.dtype).astype(np.float64)[says], output[says]
     ):
         return None
-    if output.shape != right.shape:
-        return np.abs(output[says])
-    wrong = says & (output != right)
-    return np.asarray(np.abs(expected - right)[wrong])
+    wrong, moved = says, np.abs(expected)
+    if output.shape == right.shape:
+        wrong, moved = says & (output != right), np.abs(expected - right)
+    # A number that is no half of an integer has so many bits that none is right by chance.
+    bits = np.where(np.rint(2 * expected) == 2 * expected, moved, np.maximum(moved, MANY))
+    return np.asarray(bits[wrong])
 
 
 def is_no_chance(conv: Convolution, sizes: Array) -> bool:

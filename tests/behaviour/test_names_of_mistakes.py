@@ -14,7 +14,6 @@ from labelled_faults import Asked, named
 from labelled_sums import PLAIN, Order, convolved
 from labels_judged import kernel_of
 
-
 from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.mistakes import mistakes
 from convdiff.case.arrays import Tensors

@@ -133,13 +133,11 @@ def windows(conv: Any, x: Array) -> Array:
 def products(conv: Any, x: Array, w: Array) -> list[Array]:
     """Return every tap's products, exact in fp64, each (N, OH, OW, C_out)."""
     view, groups = windows(conv, x), conv.groups
-    inputs, outputs = x.shape[3] // groups, w.shape[3] // groups
-    terms = []
-    for i, j, c in np.ndindex(*w.shape[:3]):
-        of_groups = [view[..., i, j, group * inputs + c] for group in range(groups)]
-        field = np.repeat(np.stack(of_groups, axis=-1), outputs, axis=-1)
-        terms.append(field * w[i, j, c])
-    return terms
+    kh, kw, inputs, outputs = w.shape
+    at = view.shape[:3]
+    field = view.reshape(*at, kh, kw, groups, inputs).transpose(3, 4, 6, 0, 1, 2, 5)
+    weights = w.reshape(kh, kw, inputs, 1, 1, 1, groups, outputs // groups)
+    return list((field[..., None] * weights).reshape(kh * kw * inputs, *at, outputs))
 
 
 def convolved(
