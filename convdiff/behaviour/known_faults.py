@@ -19,7 +19,7 @@ CLEAR, CHANCE = 8.0, 1e-3
 """What a mistake changes is so many times what rounding allows, and so unlikely by chance."""
 GUESSES = 200.0
 """Guesses that are made at the most, beside two for each tap."""
-ALIKE = 3
+ALIKE = 4
 """Names that are said where they are one thing at this size."""
 
 

@@ -27,7 +27,7 @@ def outputs(conv: Convolution, *, bias: bool) -> Outputs:
     yield "an activation is fused in: relu", lambda y, b: np.maximum(y, 0)
     yield "an activation is fused in: relu6", lambda y, b: np.clip(y, 0, 6)
     yield "the absolute value is taken", lambda y, b: np.abs(y)
-    for name, factor, divisor in _factors(conv):
+    for name, factor, divisor in factors(conv):
         for change in _scalings(conv, factor, divisor):
             yield f"the output is multiplied by {name}", change
         if bias:
@@ -44,7 +44,7 @@ def _read_as_nchw(y: Array, b: Array) -> Array:
     return np.asarray(y.reshape(batch, channels, height, length).transpose(0, 2, 3, 1))
 
 
-def _factors(conv: Convolution) -> Iterator[tuple[str, float, float]]:
+def factors(conv: Convolution) -> Iterator[tuple[str, float, float]]:
     """Yield the constants of a forgotten or doubled normalisation: names, factor and divisor."""
     yield "1/255", 1.0, 255.0
     yield "255", 255.0, 1.0

@@ -20,6 +20,8 @@ from convdiff.worker.ops.conv2d import Convolution
 Part = Literal["steps", "input", "filter", "bias", "output"]
 MOST_CHANNELS = 32
 """Up to so many input channels, each is tried as the one that is left out."""
+MOST_LEFT = 15
+"""Channels at the end that a loop of wide steps may leave out."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ def _of_input(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
         for channel in range(channels):
             kept = np.arange(channels) != channel
             yield _input(f"input channel {channel} is left out", lambda x, kept=kept: x * kept)  # type: ignore[misc]
+    for last in range(2, min(MOST_LEFT, channels - 1) + 1):
+        kept = np.arange(channels) < channels - last
+        name = f"the last {last} input channels are left out"
+        yield _input(name, lambda x, kept=kept: x * kept)  # type: ignore[misc]
 
 
 def _input(name: str, change: Callable[[Array], Array]) -> Mistake:

@@ -11,6 +11,7 @@ from convdiff.behaviour.constants import constant
 from convdiff.behaviour.guesses import Guess, Started, of_shifts, of_table
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.behaviour.pairs import pairs
+from convdiff.behaviour.scalings import scalings
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
 from convdiff.worker.ops.conv2d import Convolution
@@ -23,7 +24,7 @@ STEP = 0.25
 """Half of the distance between numbers that integers may be off by, or their halves."""
 MANY = 1e5
 """What it takes chance to hit a number of many bits, as if it were an integer as large."""
-ALIKE = 3
+ALIKE = 4
 """Names that are said where they are one thing at this size; more say nothing."""
 
 
@@ -36,13 +37,14 @@ def name_of(conv: Convolution, answers: Sequence[Answer]) -> str | None:
     if not wrong or not all(_is_readable(answer) for answer in answers):
         return None
     clearest, started = max(wrong, key=_count), Started(conv)
-    for guesses in (
-        _single(conv, clearest, wrong, started),
-        pairs(conv, clearest, started),
+    for names in (
+        fitting(conv, _single(conv, clearest, wrong, started), answers, clearest),
+        scalings(conv, answers),
+        fitting(conv, pairs(conv, clearest, started), answers, clearest),
     ):
-        names = dict.fromkeys(fitting(conv, guesses, answers, clearest))
-        if names:
-            return " or ".join(names) if len(names) <= ALIKE else None
+        found = dict.fromkeys(names)
+        if found:
+            return " or ".join(found) if len(found) <= ALIKE else None
     return None
 
 

@@ -123,6 +123,29 @@ def test_a_constant_has_its_number(value: float) -> None:
     assert found.fits == f"the constant {value:g} is added to all outputs"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("part", ["input_nhwc", "filter_hwio"])
+def test_scaled_inputs_or_weights_are_named_though_they_round(part: str, dtype: str) -> None:
+    conv = Convolution((3, 3), 3, 4, dtype=dtype)
+
+    def kernel(c: Convolution, data: Tensors) -> Array:
+        values = getattr(data, part)
+        return direct(c, replace(data, **{part: values / values.dtype.type(255)}))
+
+    shape = (1, 6, 7, 3)
+    products = "the products, but not the bias, are multiplied by 1/255"
+    assert examined(kernel, conv, shape).fits == products
+    assert examined(kernel, conv, shape, bias=False).fits == "the output is multiplied by 1/255"
+
+
+@pytest.mark.parametrize("divisor", [254.0, 256.0, 10.0])
+def test_another_scale_of_inputs_has_no_name(divisor: float) -> None:
+    def kernel(c: Convolution, data: Tensors) -> Array:
+        return direct(c, replace(data, input_nhwc=data.input_nhwc / np.float32(divisor)))
+
+    assert examined(kernel, Convolution((3, 3), 3, 4), (1, 6, 7, 3), bias=False).fits is None
+
+
 def test_two_mistakes_at_once_have_both_names() -> None:
     conv = Convolution((3, 3), 3, 4)
 

@@ -127,7 +127,7 @@ PARTS = (
     "shift",
     "constant",
 )
-APART = ("tap", "shift", "constant", "products")
+APART = ("tap", "shift", "constant", "products", "scaled")
 """Of these, two at once have no name."""
 
 
@@ -153,7 +153,7 @@ def kind_of(name: str) -> str:
     if "multiplied" in name and "number" in name:
         name = re.sub(r"by (1/)?\d+", r"by \1n", name)
     else:
-        name = re.sub(r"(channel) \d+", r"\1", name)
+        name = re.sub(r"(channel|last) \d+", r"\1", name)
         name = re.sub(r"(shifted|moved) by \(.*?\)", r"\1", name)
     return re.sub(r"(constant|added:) -?[\d.]+( is)?", r"\1\2", name)
 
@@ -217,7 +217,7 @@ def integers(asked: Asked, rng: Rng) -> Asked:
 def by_name(asked: Asked, name: str) -> Fault | None:
     """Return the fault that convdiff calls so, as it is made here."""
     for fault in named(asked, np.random.default_rng(0)):
-        if fault.name == name and fault.part not in ("tap", "constant", "shift"):
+        if fault.name == name and fault.part not in ("tap", "constant", "shift", "scaled"):
             return fault
     return _tap(name) or _constant(asked, name)
 

@@ -183,6 +183,11 @@ def _inputs(asked: Asked) -> Faults:
     for channel in range(c if 1 < c <= 32 else 0):
         mask = np.where(np.arange(c) == channel, 0.0, 1.0)
         yield of_input(f"input channel {channel} is left out", lambda x, mask=mask: x * mask)
+    for last in range(2, min(c, 16)):
+        name = f"the last {last} input channels are left out"
+        yield of_input(
+            name, lambda x, last=last: np.concatenate([x[..., :-last], x[..., -last:] * 0], -1)
+        )
 
 
 def _layouts(asked: Asked) -> Faults:
@@ -220,6 +225,14 @@ def _factors(asked: Asked) -> Faults:
         times = float(np.float32(factor))
         yield of_output(
             f"the output is multiplied by {name}", lambda y, times=times: y * times, "values"
+        )
+        scaled = f"the output is multiplied by {name}"
+        if asked.b is not None:
+            scaled = f"the products, but not the bias, are multiplied by {name}"
+        yield Fault(
+            scaled,
+            "scaled",
+            lambda a, times=times: a._replace(w=(a.w * times).astype(np.float32).astype(float)),
         )
         if asked.b is not None:
             yield Fault(
