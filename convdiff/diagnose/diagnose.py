@@ -86,7 +86,8 @@ def _finding(
     baseline, candidate = _known(answers[0]), _known(answers[1])
     fits = candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
-        fits = _fit_data(case, comparison, lab)
+        sides = {comparison.candidate: candidate, comparison.baseline: baseline}
+        fits = _fit_data(case, [cell for cell in sides if not _has_told(sides[cell])], lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
     fits = fits if verdict == "wrong" else None
@@ -108,9 +109,14 @@ def _is_silent(answer: Behaviour | NotAsked | None) -> bool:
     return isinstance(answer, Behaviour) and answer.traits is None
 
 
-def _fit_data(case: Case, comparison: Comparison, lab: Lab) -> str | None:
+def _has_told(behaviour: Behaviour) -> bool:
+    """Return whether integers told all that the case's own data could tell, and exactly."""
+    return behaviour.traits is not None and behaviour.traits.integer_error is not None
+
+
+def _fit_data(case: Case, cells: Sequence[Cell], lab: Lab) -> str | None:
     """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
-    for cell in (comparison.candidate, comparison.baseline):
+    for cell in cells:
         output = lab.bits(cell)
         if isinstance(output, NoBits):
             continue

@@ -214,3 +214,17 @@ def test_only_what_is_wrong_fits_a_mistake(monkeypatch: pytest.MonkeyPatch) -> N
     finding = judged(conv, data, direct, rounded_inputs(to_bits(7)))
     assert finding.verdict == "precision"
     assert finding.fits is None
+
+
+def test_data_that_hide_a_fault_give_it_no_name_that_integers_refute() -> None:
+    """The outputs are exchanged and cut at ±20: on this data, none is cut."""
+    conv = Convolution((2, 2), 1, 1)
+    data = tensors(conv, (2, 2, 3, 1), 1, bias=False)
+
+    def kernel(c: Convolution, other: Tensors) -> Array:
+        return np.clip(direct(c, other)[:, :, ::-1], -20, 20)
+
+    assert fit_data(conv, data, kernel(conv, data)) is not None
+    finding = judged(conv, data, direct, kernel)
+    assert finding.verdict == "wrong"
+    assert finding.fits is None

@@ -56,8 +56,12 @@ ROWS = {
 
 def main(count: int) -> None:
     """Judge so many kernels in all processes there are and print the table."""
+    counts: Counter[Told] = Counter()
     with multiprocessing.Pool() as pool:
-        counts = Counter(pool.imap_unordered(told, range(count), chunksize=20))
+        for done, one in enumerate(pool.imap_unordered(told, range(count), chunksize=20), 1):
+            counts[one] += 1
+            if done % 1000 == 0:
+                print(f"{done:,} of {count:,}", file=sys.stderr, flush=True)
     print_arithmetic({key[1:]: n for key, n in counts.items() if key[0] == "arithmetic"})
     print()
     print_faults(counts)
