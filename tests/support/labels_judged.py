@@ -9,7 +9,7 @@ import numpy as np
 from findings import judged
 from kernels import Kernel
 from labelled import Labelled, drawn
-from labelled_faults import Asked
+from labelled_faults import Asked, named
 
 from convdiff.case.arrays import Tensors
 from convdiff.diagnose.verdict import Finding
@@ -58,13 +58,27 @@ def _of_arithmetic(made: Labelled, finding: Finding) -> str:
 def _of_fault(made: Labelled, finding: Finding) -> str:
     if finding.verdict != "wrong":
         return finding.verdict
-    said = [tuple(names.split(", and ")) for names in (finding.fits or "").split(" or ")]
     if finding.fits is None:
-        return "unnamed"
-    if made.kind in ("named", "two named") and any(set(s) == set(made.label) for s in said):
+        return "same numbers" if _is_ambiguous(made) else "unnamed"
+    said = [tuple(names.split(", and ")) for names in finding.fits.split(" or ")]
+    if made.kind in NAMED and any(set(names) == set(made.label) for names in said):
         return "named"
     same = all(made.gives_the_same(names) for names in said)
     return "same numbers" if same else "named wrongly"
+
+
+NAMED = ("named", "two named")
+"""Kinds that have a name."""
+FEWEST = 4
+"""So many faults that are one thing at a size have no name."""
+
+
+def _is_ambiguous(made: Labelled) -> bool:
+    """Return whether too many faults of the table give the same numbers at this size."""
+    if made.kind != "named":
+        return False
+    others = [fault.name for fault in named(made.asked, np.random.default_rng(0))]
+    return sum(made.gives_the_same([name]) for name in others) >= FEWEST
 
 
 def where(finding: Finding) -> str:
