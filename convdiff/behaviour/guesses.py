@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convdiff.behaviour.computation import Computation
+from convdiff.behaviour.glance import Glance
 from convdiff.behaviour.mistakes import Mistake, mistakes, moved
 from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import plain_fp64
@@ -42,10 +43,13 @@ class Started:
         return self._last[1]
 
 
-def of_table(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
-    """Yield the rows of the table of mistakes."""
+def of_table(
+    conv: Convolution, tensors: Tensors, started: Started, glance: Glance | None = None
+) -> Iterator[Guess]:
+    """Yield the rows of the table of mistakes that survive a glance at what they give, if any."""
     for row in mistakes(conv, tensors.input_nhwc.shape, bias=tensors.bias is not None):
-        yield of_rows(started, [row])
+        if row.is_late or glance is None or glance.may_be(row.change(started.of(tensors))):
+            yield of_rows(started, [row])
 
 
 def of_rows(started: Started, rows: Sequence[Mistake]) -> Guess:

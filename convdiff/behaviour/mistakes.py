@@ -33,6 +33,11 @@ class Mistake:
     """What of the computation it changes."""
     change: Callable[[Computation], Computation]
 
+    @property
+    def is_late(self) -> bool:
+        """Return whether it is made after the products are summed, and so costs little to try."""
+        return self.part in ("bias", "output")
+
     def may_precede(self, other: Mistake) -> bool:
         """Return whether it can be made before another one: a bias is added before the output."""
         return self is not other and (self.part, other.part) != ("output", "bias")

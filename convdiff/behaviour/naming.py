@@ -8,6 +8,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.constants import constant
+from convdiff.behaviour.glance import Glance
 from convdiff.behaviour.guesses import Guess, Started, of_shifts, of_table
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.behaviour.pairs import pairs
@@ -52,7 +53,7 @@ def _single(
     conv: Convolution, clearest: Answer, wrong: Sequence[Answer], started: Started
 ) -> Iterator[Guess]:
     tensors = clearest.probe.tensors
-    yield from of_table(conv, tensors, started)
+    yield from of_table(conv, tensors, started, Glance(clearest))
     if clearest.output.shape == clearest.right.shape:
         yield from of_shifts(conv, tensors, started)
         seen = [(a.probe.tensors, a.right, a.output, np.zeros_like(a.right)) for a in wrong]
