@@ -160,10 +160,11 @@ def kind_of(name: str) -> str:
 
 
 def _shows(made: Labelled) -> bool:
-    """Return whether each fault changes something on integers, and all of them this data."""
+    """Return whether each fault, and all at once, change something on integers, and this data."""
     if _same(made.right(made.asked), made.given(made.asked)):
         return False
-    return all(_changes(made, [fault]) for fault in made.faults)
+    together = [made.faults, *([fault] for fault in made.faults)]
+    return all(_changes(made, faults) for faults in together)
 
 
 def _changes(made: Labelled, faults: Sequence[Fault]) -> bool:
