@@ -10,7 +10,8 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
-from convdiff.behaviour.known_faults import fit_integers
+from convdiff.behaviour.more_integers import more_integers
+from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.noise import failing, noise_in
 from convdiff.behaviour.places import narrow_places
 from convdiff.behaviour.probes import (
@@ -27,6 +28,7 @@ from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
 from convdiff.behaviour.rounding_widths import accumulator_bits, beyond, bits_of, flushed
 from convdiff.behaviour.subject import Subject
 from convdiff.behaviour.sums import sums_beside_format
+from convdiff.behaviour.where import where_wrong
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
@@ -132,7 +134,7 @@ class _Examination:
         integers = of_kind(answers, Kind.INTEGERS)
         shape_error = _shape_error(answers)
         if shape_error:
-            return Behaviour(Traits(shape_error=shape_error), self.fits(integers))
+            return self.named(Traits(shape_error=shape_error), integers)
         found = self.read_roundings(answers, integers)
         traits = found.traits
         assert traits is not None, "answers were read"
@@ -160,7 +162,7 @@ class _Examination:
             traits = replace(traits, transform=_noise_of_sums(integers))
         if not traits.integer_error:
             return Behaviour(traits)
-        return Behaviour(traits, self.fits(integers, nearest=bool(transform.seen)))
+        return self.named(traits, integers)
 
     def read_quantised(self, quantised: Quantisation, found: Behaviour) -> Behaviour:
         """Return what is found of a kernel that quantises: it must do so, and nothing else.
@@ -205,14 +207,30 @@ class _Examination:
             bits -= 5
         return self.ask(integer_sets(self.conv, self.shape, self.bias, max(3, bits - 1)))
 
-    def fits(self, integers: Sequence[Answer], *, nearest: bool = False) -> str | None:
-        """Name the mistake that all wrong integers look like; what fits but once is chance."""
-        names = set()
-        for answer in integers:
-            output = np.rint(answer.output) if nearest else answer.output
-            if not np.array_equal(output, answer.right):
-                names.add(fit_integers(self.conv, answer.probe, output))
-        return names.pop() if len(names) == 1 else None
+    def with_more(self, integers: list[Answer]) -> list[Answer]:
+        """Return answers to more integers too: what fits one by chance does not fit others."""
+        try:
+            return [*integers, *self.ask(more_integers(self.conv, integers[0]))]
+        except SilentError:
+            return integers
+
+    def named(self, traits: Traits, integers: list[Answer]) -> Behaviour:
+        """Return the name of what is wrong; where it has none, say where it is wrong."""
+        answers = self.with_more(integers)
+        read = answers
+        if traits.transform:
+            read = [replace(answer, output=np.rint(answer.output)) for answer in answers]
+        fits = name_of(self.conv, read)
+        where = "" if fits or traits.shape_error else self.where(answers)
+        if where:
+            traits = replace(traits, integer_error=f"{traits.integer_error}, {where}")
+        return Behaviour(traits, fits)
+
+    def where(self, integers: Sequence[Answer]) -> str:
+        """Say where integers are wrong, in words; empty where they are not."""
+        full = self.form.precision
+        wrong = [beyond(self.conv, answer, full, capped=True) for answer in integers]
+        return where_wrong(np.logical_or.reduce(wrong))
 
     def read_transform(self, answers: Sequence[Answer]) -> Transform:
         """Return what looks like a transform, or what is no rounding and so an error."""

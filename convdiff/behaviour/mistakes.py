@@ -1,151 +1,173 @@
-"""The known mistakes of a convolution, each with what it gives: the simplest first."""
+"""The known mistakes of a convolution: a table of changes to what is computed, the simplest first.
+
+A mistake that is another one at some size (a filter of one row that is flipped along its width) has
+no row there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
-from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import plain_fp64
-from convdiff.compare.other_ops import other_results
+from convdiff.behaviour.computation import Computation
+from convdiff.behaviour.mistaken_outputs import outputs
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
-Mistakes = Iterator[tuple[str, Array]]
-"""Names, each with the wrong result in fp64, NHWC."""
+Part = Literal["steps", "input", "filter", "bias", "output"]
 MOST_CHANNELS = 32
 """Up to so many input channels, each is tried as the one that is left out."""
+MOST_LEFT = 15
+"""Channels at the end that a loop of wide steps may leave out."""
 
 
-def mistakes(conv: Convolution, tensors: Tensors) -> Mistakes:
-    """Yield named wrong convolutions of the same data, each with its result."""
-    yield from _of_steps(conv, tensors)
-    yield from _of_bias(conv, tensors)
-    for name, weights in _filters(tensors.filter_hwio).items():
-        yield name, plain_fp64(conv, replace(tensors, filter_hwio=np.ascontiguousarray(weights)))
-    for name, x in _inputs(conv, tensors.input_nhwc):
-        yield name, plain_fp64(conv, replace(tensors, input_nhwc=np.ascontiguousarray(x)))
-    yield from _of_output(plain_fp64(conv, tensors))
-    yield from other_results(conv, tensors)
+@dataclass(frozen=True)
+class Mistake:
+    """A row of the table."""
+
+    name: str
+    part: Part
+    """What of the computation it changes."""
+    change: Callable[[Computation], Computation]
+
+    @property
+    def is_late(self) -> bool:
+        """Return whether it is made after the products are summed, and so costs little to try."""
+        return self.part in ("bias", "output")
+
+    def may_precede(self, other: Mistake) -> bool:
+        """Return whether it can be made before another one: a bias is added before the output."""
+        return self is not other and (self.part, other.part) != ("output", "bias")
 
 
-def factors(conv: Convolution) -> Iterator[tuple[str, float]]:
-    """Yield the constants that outputs are scaled by, of a forgotten or doubled normalisation."""
-    yield "1/255", 1 / 255
-    yield "255", 255.0
-    yield "-1", -1.0
-    counts = {"input channels": conv.channels_in, "taps": conv.taps}
-    for what, number in counts.items():
-        if number > 1:
-            yield f"1/{number}, the number of {what}", 1 / number
-            yield f"{number}, the number of {what}", float(number)
+Mistakes = Iterator[Mistake]
 
 
-def _of_steps(conv: Convolution, tensors: Tensors) -> Mistakes:
+def mistakes(conv: Convolution, shape: tuple[int, ...], *, bias: bool) -> Mistakes:
+    """Yield the mistakes that can be made with this convolution; `shape` is its input's, NHWC."""
+    yield from _of_steps(conv, shape)
+    if bias:
+        yield from _of_bias()
+    yield from _of_filter(conv)
+    yield from _of_input(conv, shape)
+    for name, change in outputs(conv, bias=bias):
+        yield Mistake(name, "output", lambda one, change=change: one.with_output(change))  # type: ignore[misc]
+
+
+def _of_steps(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
     """Yield what comes of strides and dilations that are ignored or mixed up."""
     if conv.dilations != (1, 1):
-        plain = plain_fp64(conv._replace(dilations=(1, 1)), tensors)
-        yield "the dilation is ignored", plain
-        height, length = tensors.input_nhwc.shape[1:3]
-        _, rows, columns, _ = conv.output_shape(1, height, length)
-        yield "the dilation is ignored, the output cut", plain[:, :rows, :columns]
+        _, rows, columns, _ = conv.output_shape(*shape[:3])
+        yield _steps("the dilation is ignored", dilations=(1, 1))
+        ignored = _steps("the dilation is ignored, the output cut", dilations=(1, 1))
+        yield replace(
+            ignored,
+            change=lambda one: ignored.change(one).with_output(lambda y, b: y[:, :rows, :columns]),
+        )
     if conv.strides != (1, 1):
-        yield "the strides are ignored", plain_fp64(conv._replace(strides=(1, 1)), tensors)
+        yield _steps("the strides are ignored", strides=(1, 1))
     for what, steps in (("stride", conv.strides), ("dilation", conv.dilations)):
         down, right = steps
-        if down == right:
-            continue
-        both = {
-            f"the height's {what} is used for both axes": (down, down),
-            f"the width's {what} is used for both axes": (right, right),
-            f"the {what}s of height and width are swapped": (right, down),
-        }
-        for name, mixed in both.items():
-            change: dict[str, Any] = {f"{what}s": mixed}
-            changed = conv._replace(**change)
-            if min(changed.output_shape(1, *tensors.input_nhwc.shape[1:3])) > 0:
-                yield name, plain_fp64(changed, tensors)
+        if down != right:
+            of = f"{what}s"
+            if down > 1:
+                yield _steps(f"the height's {what} is used for both axes", **{of: (down, down)})
+            if right > 1:
+                yield _steps(f"the width's {what} is used for both axes", **{of: (right, right)})
+            yield _steps(f"the {of} of height and width are swapped", **{of: (right, down)})
 
 
-def _of_bias(conv: Convolution, tensors: Tensors) -> Mistakes:
-    b = tensors.bias
-    if b is None:
-        return
-    yield "the bias is missing", plain_fp64(conv, replace(tensors, bias=None))
-    yield "the bias is added twice", plain_fp64(conv, replace(tensors, bias=b + b))
-    half = np.asarray(b / np.asarray(2, b.dtype), b.dtype)
-    yield "half of the bias is added", plain_fp64(conv, replace(tensors, bias=half))
-    yield "the bias is subtracted", plain_fp64(conv, replace(tensors, bias=-b))
+def _steps(name: str, **steps: Any) -> Mistake:
+    return Mistake(name, "steps", lambda one: one.with_steps(one.core.conv._replace(**steps)))
 
 
-def _filters(w: Array) -> Mapping[str, Array]:
-    """Return the filters, HWIO, that are taken for w."""
-    changed = {
-        "the filter is flipped (true convolution, not cross-correlation)": w[::-1, ::-1],
-        "the filter is flipped along the height": w[::-1],
-        "the filter is flipped along the width": w[:, ::-1],
-        "the filter's input channels are reversed": w[:, :, ::-1],
-        "the filter's output channels are reversed": w[..., ::-1],
-        "the filter's memory is read as OIHW": w.reshape(
-            w.shape[3], w.shape[2], w.shape[0], w.shape[1]
-        ).transpose(2, 3, 1, 0),
+def _of_bias() -> Mistakes:
+    factors = {
+        "the bias is missing": 0.0,
+        "the bias is added twice": 2.0,
+        "half of the bias is added": 0.5,
+        "the bias is subtracted": -1.0,
     }
-    if w.shape[0] == w.shape[1]:
-        swapped = w.transpose(1, 0, 2, 3)
-        changed["height and width of the filter are swapped"] = swapped
-        changed["the filter is transposed and flipped"] = swapped[::-1, ::-1]
-    if w.shape[2] == w.shape[3]:
-        changed["input and output channels of the filter are swapped"] = w.transpose(0, 1, 3, 2)
-    return changed
+    for name, factor in factors.items():
+        yield Mistake(name, "bias", lambda one, f=factor: replace(one, bias=one.bias * f))  # type: ignore[misc]
 
 
-def _inputs(conv: Convolution, x: Array) -> Mistakes:
-    """Yield the inputs, NHWC, that are taken for x."""
-    batch, height, length, channels = x.shape
-    mixed = x.reshape(batch, channels, height, length).transpose(0, 2, 3, 1)
-    yield "the input's memory is read as NCHW", mixed
+def _of_filter(conv: Convolution) -> Mistakes:
+    """Yield the filters, HWIO, that are taken for the right one."""
+    (kh, kw), (inputs, outs) = conv.kernel, conv.filter_shape[2:]
+    yield _filter(
+        "the filter is flipped (true convolution, not cross-correlation)", lambda w: w[::-1, ::-1]
+    )
+    if min(kh, kw) > 1:
+        yield _filter("the filter is flipped along the height", lambda w: w[::-1])
+        yield _filter("the filter is flipped along the width", lambda w: w[:, ::-1])
+    if conv.groups == 1:
+        name = "the filter's input channels are reversed, which is to reverse the input's"
+        yield _filter(name, lambda w: w[:, :, ::-1])
+    else:
+        yield _filter("the filter's input channels are reversed", lambda w: w[:, :, ::-1])
+    yield _filter("the filter's output channels are reversed", lambda w: w[..., ::-1])
+    yield _filter("the filter's memory is read as OIHW", as_oihw)
+    if kh == kw:
+        yield _filter(
+            "height and width of the filter are swapped", lambda w: w.transpose(1, 0, 2, 3)
+        )
+        yield _filter(
+            "the filter is transposed and flipped",
+            lambda w: w.transpose(1, 0, 2, 3)[::-1, ::-1],
+        )
+    if inputs == outs:
+        name = "input and output channels of the filter are swapped"
+        yield _filter(name, lambda w: w.transpose(0, 1, 3, 2))
+
+
+def _filter(name: str, change: Callable[[Array], Array]) -> Mistake:
+    return Mistake(name, "filter", lambda one: one.with_filter(change(one.core.w)))
+
+
+def as_oihw(w: Array) -> Array:
+    """Read HWIO memory as OIHW; return it as HWIO."""
+    read = w.reshape(w.shape[3], w.shape[2], w.shape[0], w.shape[1])
+    return np.asarray(read.transpose(2, 3, 1, 0))
+
+
+def _of_input(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
+    """Yield the inputs, NHWC, that are taken for the right one."""
+    batch, height, length, channels = shape
+    yield _input(
+        "the input's memory is read as NCHW",
+        lambda x: x.reshape(batch, channels, height, length).transpose(0, 2, 3, 1),
+    )
     if conv.strides != (1, 1):
-        for down, right in ((1, 1), (0, 1), (1, 0)):
-            yield f"the input is moved by ({down}, {right})", _moved(x, down, right)
-            yield f"the input is moved by ({-down}, {-right})", _moved(x, -down, -right)
+        for down, right in ((1, 1), (0, 1), (1, 0), (-1, -1), (0, -1), (-1, 0)):
+            name = f"the input is moved by ({down}, {right})"
+            yield _input(name, lambda x, d=down, r=right: moved(x, d, r))  # type: ignore[misc]
     if conv.groups > 1:
         own = channels // conv.groups
-        yield "all groups read the first one's channels", np.tile(x[..., :own], conv.groups)
-    elif channels > 1:
-        yield "the input's channels are reversed", x[..., ::-1]
+        name = "all groups read the first one's channels"
+        yield _input(name, lambda x: np.tile(x[..., :own], conv.groups))
+        yield _input("the input's channels are reversed", lambda x: x[..., ::-1])
     if 1 < channels <= MOST_CHANNELS:
         for channel in range(channels):
-            without = x.copy()
-            without[..., channel] = 0
-            yield f"input channel {channel} is left out", without
+            kept = np.arange(channels) != channel
+            yield _input(f"input channel {channel} is left out", lambda x, kept=kept: x * kept)  # type: ignore[misc]
+    for last in range(2, min(MOST_LEFT, channels - 1) + 1):
+        kept = np.arange(channels) < channels - last
+        name = f"the last {last} input channels are left out"
+        yield _input(name, lambda x, kept=kept: x * kept)  # type: ignore[misc]
 
 
-def _moved(x: Array, down: int, right: int) -> Array:
+def _input(name: str, change: Callable[[Array], Array]) -> Mistake:
+    return Mistake(name, "input", lambda one: one.with_input(change(one.core.x)))
+
+
+def moved(x: Array, down: int, right: int) -> Array:
     """Return x, NHWC, padded with zeros at one end and cut at the other."""
-    moved = np.zeros_like(x)
     height, length = x.shape[1:3]
-    if height > abs(down) and length > abs(right):
-        rows, columns = (
-            slice(max(0, down), height + min(0, down)),
-            slice(max(0, right), length + min(0, right)),
-        )
-        from_rows = slice(max(0, -down), height - max(0, down))
-        from_columns = slice(max(0, -right), length - max(0, right))
-        moved[:, rows, columns] = x[:, from_rows, from_columns]
-    return moved
-
-
-def _of_output(right: Array) -> Mistakes:
-    """Yield what is done to the right result, NHWC."""
-    batch, height, length, channels = right.shape
-    yield "height and width of the output are swapped", right.transpose(0, 2, 1, 3)
-    yield "the output's memory is NCHW", right.transpose(0, 3, 1, 2).reshape(right.shape)
-    rows = right.reshape(batch, channels, height, length)
-    yield "the output's memory is read as NCHW", rows.transpose(0, 2, 3, 1)
-    yield "the output's channels are reversed", right[..., ::-1]
-    yield "an activation is fused in: relu", np.maximum(right, 0)
-    yield "an activation is fused in: relu6", np.clip(right, 0, 6)
-    yield "the absolute value is taken", np.abs(right)
+    rows, columns = abs(down), abs(right)
+    padded = np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+    top, left = rows - down, columns - right
+    return np.asarray(padded[:, top : top + height, left : left + length])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ Extents = tuple[int, int]
 Pads = tuple[Extents, Extents]
 """((top, bottom), (left, right)); a negative one cuts."""
 Shape = tuple[int, ...]
+Result = Callable[[Tensors], Array]
 
 
 def shape_owners(conv: Convolution, shape_nhwc: Shape, observed: Shape) -> list[str]:
@@ -44,19 +46,24 @@ def shape_owners(conv: Convolution, shape_nhwc: Shape, observed: Shape) -> list[
     return [owner for owner, shape in owners.items() if shape == tuple(observed)]
 
 
-def other_results(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Array]]:
-    """Yield named convolutions of the same data that are not VALID, each with its fp64 result."""
-    x = tensors.input_nhwc
-    extents = (x.shape[1], x.shape[2])
+def other_ops(conv: Convolution, shape_nhwc: Shape) -> Iterator[tuple[str, Result]]:
+    """Yield named convolutions that are not VALID, for inputs of this shape, each with its result.
+
+    A result is a function from tensors to the output, NHWC in fp64.
+    """
+    extents = (shape_nhwc[1], shape_nhwc[2])
     done: set[Pads] = {((0, 0), (0, 0))}
     for owner, pads in PADDINGS.items():
         around = pads(conv, extents)
         if around not in done:
             done.add(around)
-            padded = replace(tensors, input_nhwc=_pad(x, around))
-            yield f"the padding is {owner}{_written(around)}", plain_fp64(conv, padded)
+            yield f"the padding is {owner}{_written(around)}", partial(_padded, conv, around)
     if conv.groups == 1:
-        yield from _transposed(conv, tensors)
+        yield from _transposed(conv, extents)
+
+
+def _padded(conv: Convolution, pads: Pads, tensors: Tensors) -> Array:
+    return plain_fp64(conv, replace(tensors, input_nhwc=_pad(tensors.input_nhwc, pads)))
 
 
 def _same(conv: Convolution, extents: Extents) -> tuple[Extents, Extents]:
@@ -132,8 +139,20 @@ TRANSPOSED: Mapping[str, Callable[[Extents, Convolution], Extents]] = {
 }
 
 
-def _transposed(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Array]]:
-    """Yield transposed convolutions, HWIO as (kh, kw, from, to), with the filter both ways.
+def _transposed(conv: Convolution, extents: Extents) -> Iterator[tuple[str, Result]]:
+    """Yield transposed convolutions, HWIO as (kh, kw, from, to), with the filter both ways."""
+    whole, same = _whole(extents, conv), _times_stride(extents, conv)
+    for flipped in (False, True):
+        suffix = ", its filter flipped in both axes" if flipped else ""
+        name = f"a transposed convolution{suffix}"
+        yield name, partial(_scattered, conv, ((0, 0), (0, 0)), flipped)
+        if same != whole:
+            name = f"a transposed SAME convolution{suffix}"
+            yield name, partial(_scattered, conv, _centred(same, whole), flipped)
+
+
+def _scattered(conv: Convolution, cut: Pads, flipped: bool, tensors: Tensors) -> Array:
+    """Return a transposed convolution of which the ends are cut, or filled with zeros.
 
     Each input adds its multiple of the filter to the output (Dumoulin and Visin, "A guide to
     convolution arithmetic for deep learning", 2016): a plain convolution of the input with zeros
@@ -141,27 +160,12 @@ def _transposed(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, Arra
     """
     x, w = tensors.input_nhwc, tensors.filter_hwio
     (sh, sw), (rows, columns) = conv.strides, conv.reach
-    extents = (x.shape[1], x.shape[2])
-    apart = np.zeros(
-        (x.shape[0], (extents[0] - 1) * sh + 1, (extents[1] - 1) * sw + 1, x.shape[3]), x.dtype
-    )
+    height, length = ((n - 1) * s + 1 for n, s in zip(x.shape[1:3], (sh, sw), strict=True))
+    apart = np.zeros((x.shape[0], height, length, x.shape[3]), x.dtype)
     apart[:, ::sh, ::sw] = x
-    plain = conv._replace(strides=(1, 1))
-    for flipped, weights in (("", w[::-1, ::-1]), (", its filter flipped in both axes", w)):
-        filled = Tensors(
-            np.ascontiguousarray(weights),
-            tensors.bias,
-            _pad(apart, ((rows - 1, rows - 1), (columns - 1, columns - 1))),
-        )
-        whole = plain_fp64(plain, filled)
-        yield f"a transposed convolution{flipped}", whole
-        wanted = _times_stride(extents, conv)
-        if wanted != whole.shape[1:3]:
-            cut = _pad(filled.input_nhwc, _centred(wanted, whole.shape[1:3]))
-            yield (
-                f"a transposed SAME convolution{flipped}",
-                plain_fp64(plain, replace(filled, input_nhwc=cut)),
-            )
+    apart = _pad(_pad(apart, ((rows - 1, rows - 1), (columns - 1, columns - 1))), cut)
+    weights = np.ascontiguousarray(w if flipped else w[::-1, ::-1])
+    return plain_fp64(conv._replace(strides=(1, 1)), Tensors(weights, tensors.bias, apart))
 
 
 def _centred(wanted: Sequence[int], whole: Sequence[int]) -> Pads:

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from convdiff.behaviour.behaviour import Behaviour
-from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.again import how_to_look, ruled_on_again
-from convdiff.diagnose.evidence import Side, SideFact
-from convdiff.diagnose.steps import by_steps
-from convdiff.diagnose.sums import by_sums
-from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
-from convdiff.diagnose.verdicts import Verdict
+from convdiff.diagnose.judged import Asked, judged
+from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
-from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cell import Cell
 from convdiff.plan.cost import HEAVY, products
 
 SAMPLED_SHAPES = 3
 """Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""
-UNKNOWN = Behaviour(None, None)
-LEFT_OPEN: Mapping[Verdict, str] = {
-    "rounding": "",
-    "wrong": " (sums in fewer bits may look like this, too)",
-}
-"""What a verdict by size alone leaves open."""
-
 Behaviours = Mapping[Cell, Behaviour | NotAsked]
 """What probes found in the cells that were to be probed."""
 
@@ -46,7 +31,12 @@ def diagnose(
 ) -> list[Finding]:
     """Return a finding for each comparison, in order."""
     unstable = unstable_cells(comparisons)
-    return [_finding(case, comparison, probed, unstable, lab) for comparison in comparisons]
+    findings = []
+    for comparison in comparisons:
+        answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
+        noisy = not unstable.isdisjoint(_sides([comparison]))
+        findings.append(judged(Asked(case, comparison, answers, lab), noisy=noisy))
+    return findings
 
 
 def unstable_cells(comparisons: Iterable[Comparison]) -> set[Cell]:
@@ -86,111 +76,3 @@ def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:
 
 def _differs(comparison: Comparison) -> bool:
     return comparison.difference is not None and comparison.difference.differing > 0
-
-
-def _finding(
-    case: Case, comparison: Comparison, probed: Behaviours, unstable: set[Cell], lab: Lab
-) -> Finding:
-    """Judge one comparison."""
-    answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
-    baseline, candidate = _known(answers[0]), _known(answers[1])
-    apart = _told_apart(comparison, baseline, candidate)
-    fits = None if apart else candidate.fits or baseline.fits
-    if fits is None and comparison.screen_ratio > 1:
-        fits = _fit_data(case, comparison, lab)
-    noisy = not unstable.isdisjoint(_sides([comparison]))
-    sides = (baseline, candidate)
-    verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
-    verdict, evidence = _second_look(case, comparison, sides, lab, verdict) or (verdict, evidence)
-    evidence = (*evidence, *apart)
-    silent = _is_silent(answers[0]) or _is_silent(answers[1])
-    if verdict == "rounding" and silent:
-        evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
-    if verdict == "rounding" and answers == (None, None):
-        evidence = (*evidence, "not probed itself: one of many cells")
-    if verdict == _by_size_alone(comparison, fits):
-        evidence = (*evidence, *_unasked(verdict, answers))
-    finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
-    finding = replace(finding, evidence=(*evidence, *how_to_look(case, finding)))
-    return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
-
-
-def _by_size_alone(comparison: Comparison, fits: str | None) -> Verdict | None:
-    """Return the verdict that the size of a difference leads to where nothing else decides."""
-    difference = comparison.difference
-    if fits or comparison.mismatch or difference is None or difference.appeared:
-        return None
-    return "wrong" if comparison.bound_ratio > 1 else "rounding"
-
-
-def _unasked(verdict: Verdict, answers: Sequence[Behaviour | NotAsked | None]) -> tuple[str, ...]:
-    """Say that neither side could be probed, and what that leaves open."""
-    reasons = [answer.reason for answer in answers if isinstance(answer, NotAsked)]
-    if len(reasons) < len(answers):
-        return ()
-    return (f"not probed: {'; '.join(dict.fromkeys(reasons))}{LEFT_OPEN[verdict]}",)
-
-
-def _told_apart(
-    comparison: Comparison, baseline: Behaviour, candidate: Behaviour
-) -> tuple[SideFact, ...]:
-    """Say what each side computes where both give one shape that is not the convolution's."""
-    if not comparison.mismatch or not comparison.difference or baseline.fits == candidate.fits:
-        return ()
-    sides: tuple[tuple[Side, Behaviour], ...] = (("baseline", baseline), ("candidate", candidate))
-    return tuple(SideFact(side, f"it fits: {one.fits or 'nothing known'}") for side, one in sides)
-
-
-def _second_look(
-    case: Case,
-    comparison: Comparison,
-    sides: tuple[Behaviour, Behaviour],
-    lab: Lab,
-    verdict: Verdict,
-) -> Ruling | None:
-    """Return what a verdict becomes by sums of two widths, by steps, and by noise."""
-    found: Ruling | None = None
-    if verdict == "rounding":
-        found = by_sums(comparison, *sides, case.conv.dtype)
-    elif verdict == "precision":
-        cells = (comparison.baseline, comparison.candidate)
-        one, other = (side.quantisation for side in sides)
-        found = by_steps(case.conv, "baseline", cells[0], one, lab)
-        found = found or by_steps(case.conv, "candidate", cells[1], other, lab)
-    ruled = found[0] if found else verdict
-    if _is_suspect(ruled, comparison, *sides):
-        return ruled_on_again(comparison, lab) or found
-    return found
-
-
-def _is_suspect(verdict: Verdict, comparison: Comparison, *sides: Behaviour) -> bool:
-    """Return whether what was observed is wrong, or larger than rounding usually is.
-
-    Not where a probe found an error of one side, and found it twice.
-    """
-    if any(side.traits is not None and side.traits.error for side in sides):
-        return False
-    return verdict == "wrong" or (verdict == "rounding" and comparison.screen_ratio > 1)
-
-
-def _known(answer: Behaviour | NotAsked | None) -> Behaviour:
-    return answer if isinstance(answer, Behaviour) else UNKNOWN
-
-
-def _is_silent(answer: Behaviour | NotAsked | None) -> bool:
-    """Return whether a runtime was probed and gave no answer."""
-    return isinstance(answer, Behaviour) and answer.traits is None
-
-
-def _fit_data(case: Case, comparison: Comparison, lab: Lab) -> str | None:
-    """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
-    for cell in (comparison.candidate, comparison.baseline):
-        output = lab.bits(cell)
-        if isinstance(output, NoBits):
-            continue
-        tensors = lab.inputs(cell)
-        cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
-        fault = fit_data(case.conv, replace(tensors, input_nhwc=cut), output)
-        if fault:
-            return fault
-    return None

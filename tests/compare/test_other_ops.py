@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from findings import tensors
 
-from convdiff.compare.other_ops import other_results, shape_owners
+from convdiff.compare.other_ops import other_ops, shape_owners
 from convdiff.worker.ops.conv2d import Convolution
 
 FLIPPED = ", its filter flipped in both axes"
@@ -49,6 +49,11 @@ def scattered(conv, data, cut, extents, *, flipped):
     return y + (0 if data.bias is None else data.bias.astype(np.float64))
 
 
+def results_of(conv, data):
+    """Return each other convolution's result by its name."""
+    return {name: result(data) for name, result in other_ops(conv, data.input_nhwc.shape)}
+
+
 def starting(results, name):
     """Return the result whose name begins so, None where there is none."""
     return next((result for found, result in results.items() if found.startswith(name)), None)
@@ -57,7 +62,7 @@ def starting(results, name):
 @pytest.mark.parametrize(("conv", "shape"), SHAPES, ids=str)
 def test_same_padding_gives_what_a_loop_gives(conv, shape):
     data = tensors(conv, shape, 1, bias=True)
-    results = dict(other_results(conv, data))
+    results = results_of(conv, data)
     extents = [-(-n // s) for n, s in zip(shape[1:3], conv.strides, strict=True)]
     totals = [
         max(0, (out - 1) * s + r - n)
@@ -80,7 +85,7 @@ def test_same_padding_gives_what_a_loop_gives(conv, shape):
 def test_full_padding_gives_what_a_loop_gives(conv, shape):
     data = tensors(conv, shape, 2, bias=False)
     rows, columns = conv.reach
-    results = dict(other_results(conv, data))
+    results = results_of(conv, data)
     result = starting(results, "the padding is full")
     if result is None:  # no other zeros than SAME's
         result = starting(results, "the padding is SAME")
@@ -92,7 +97,7 @@ def test_full_padding_gives_what_a_loop_gives(conv, shape):
 @pytest.mark.parametrize(("conv", "shape"), SHAPES, ids=str)
 def test_transposed_convolutions_give_what_a_loop_gives(conv, shape):
     data = tensors(conv, shape, 3, bias=True)
-    results = dict(other_results(conv, data))
+    results = results_of(conv, data)
     if conv.groups > 1:
         assert not any("transposed" in name for name in results)
         return
@@ -113,8 +118,7 @@ def test_transposed_convolutions_give_what_a_loop_gives(conv, shape):
 
 def test_a_padding_without_zeros_is_no_other_convolution():
     conv = Convolution((1, 1), 2, 3)
-    data = tensors(conv, (1, 4, 4, 2), 4, bias=False)
-    names = [name for name, _ in other_results(conv, data) if "padding" in name]
+    names = [name for name, _ in other_ops(conv, (1, 4, 4, 2)) if "padding" in name]
     assert not names
 
 

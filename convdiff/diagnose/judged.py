@@ -1,0 +1,169 @@
+"""One comparison judged: by what was measured, by what probes found, and by a second look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convdiff.behaviour.behaviour import Behaviour
+from convdiff.behaviour.known_faults import fit_data
+from convdiff.case.model import Case
+from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.again import how_to_look, ruled_on_again
+from convdiff.diagnose.evidence import Evidence, Side, SideFact
+from convdiff.diagnose.steps import by_steps
+from convdiff.diagnose.sums import by_sums
+from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.lab.lab import Lab, NotAsked
+from convdiff.plan.cell import Cell, NoBits
+
+UNKNOWN = Behaviour(None, None)
+LEFT_OPEN: Mapping[Verdict, str] = {
+    "rounding": "",
+    "wrong": " (sums in fewer bits may look like this, too)",
+}
+"""What a verdict by size alone leaves open."""
+
+Answer = Behaviour | NotAsked | None
+"""What probes found of one side; None where it was not to be probed."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A comparison, and who can say more of it."""
+
+    case: Case
+    comparison: Comparison
+    answers: tuple[Answer, Answer]
+    """Of baseline and candidate."""
+    lab: Lab
+
+    @property
+    def known(self) -> tuple[Behaviour, Behaviour]:
+        """What probes found of both sides, nothing where they were not asked."""
+        baseline, candidate = (
+            answer if isinstance(answer, Behaviour) else UNKNOWN for answer in self.answers
+        )
+        return baseline, candidate
+
+    @property
+    def sides(self) -> tuple[tuple[Side, Cell, Behaviour], ...]:
+        """Both sides, each with its cell and what probes found of it."""
+        baseline, candidate = self.known
+        cells = self.comparison.baseline, self.comparison.candidate
+        return ("baseline", cells[0], baseline), ("candidate", cells[1], candidate)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a runtime was probed and gave no answer."""
+        return any(
+            isinstance(answer, Behaviour) and answer.traits is None for answer in self.answers
+        )
+
+
+def judged(asked: Asked, *, noisy: bool) -> Finding:
+    """Return the finding; noisy: repeats of a side differ."""
+    case, comparison = asked.case, asked.comparison
+    baseline, candidate = asked.known
+    fits = _fits(asked)
+    ruling = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    verdict, evidence = _second_look(asked, ruling[0]) or ruling
+    looks_like = fits if verdict == "wrong" else None
+    finding = Finding(comparison, verdict, False, evidence, looks_like, silent=asked.is_silent)
+    finding = replace(finding, evidence=(*_doubts(asked, finding), *_remarks(asked, finding)))
+    return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _fits(asked: Asked) -> str | None:
+    """Return what a wrong result looks like, on integers or else on the case's own data."""
+    baseline, candidate = asked.known
+    if _told_apart(asked):
+        return None
+    if candidate.fits or baseline.fits or asked.comparison.screen_ratio <= 1:
+        return candidate.fits or baseline.fits
+    for _, cell, behaviour in reversed(asked.sides):
+        fault = None if _has_told(behaviour) else _fit_data(asked, cell)
+        if fault:
+            return fault
+    return None
+
+
+def _has_told(behaviour: Behaviour) -> bool:
+    """Return whether integers told all that the case's own data could tell, and exactly."""
+    return behaviour.traits is not None and behaviour.traits.integer_error is not None
+
+
+def _fit_data(asked: Asked, cell: Cell) -> str | None:
+    """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
+    output = asked.lab.bits(cell)
+    if isinstance(output, NoBits):
+        return None
+    tensors = asked.lab.inputs(cell)
+    cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
+    return fit_data(asked.case.conv, replace(tensors, input_nhwc=cut), output)
+
+
+def _told_apart(asked: Asked) -> bool:
+    """Return whether both sides give one shape, which is not the convolution's, unlike ways."""
+    comparison, (baseline, candidate) = asked.comparison, asked.known
+    alike = comparison.mismatch and comparison.difference is not None
+    return alike and baseline.fits != candidate.fits
+
+
+def _second_look(asked: Asked, verdict: Verdict) -> Ruling | None:
+    """Return what a verdict becomes by sums of two widths, by steps, and by noise."""
+    found: Ruling | None = None
+    if verdict == "rounding":
+        found = by_sums(asked.comparison, *asked.known, asked.case.conv.dtype)
+    elif verdict == "precision":
+        for side, cell, behaviour in asked.sides:
+            steps = behaviour.quantisation
+            found = found or by_steps(asked.case.conv, side, cell, steps, asked.lab)
+    if _is_suspect(asked, found[0] if found else verdict):
+        return ruled_on_again(asked.comparison, asked.lab) or found
+    return found
+
+
+def _is_suspect(asked: Asked, verdict: Verdict) -> bool:
+    """Return whether what was observed is wrong, or larger than rounding usually is.
+
+    Not where a probe found an error of one side, and found it twice.
+    """
+    if any(side.traits is not None and side.traits.error for side in asked.known):
+        return False
+    return verdict == "wrong" or (verdict == "rounding" and asked.comparison.screen_ratio > 1)
+
+
+def _doubts(asked: Asked, finding: Finding) -> tuple[Evidence, ...]:
+    """Return the evidence with what the probes did not say of a rounding."""
+    if finding.verdict != "rounding":
+        return finding.evidence
+    if asked.is_silent:
+        return ("the probes got no answer: not taken for rounding unproved", *finding.evidence)
+    if asked.answers == (None, None):
+        return (*finding.evidence, "not probed itself: one of many cells")
+    return finding.evidence
+
+
+def _remarks(asked: Asked, finding: Finding) -> Iterator[Evidence]:
+    """Yield what each side computes, why none was probed, and how noise is looked for."""
+    if _told_apart(asked):
+        for side, _, behaviour in asked.sides:
+            yield SideFact(side, f"it fits: {behaviour.fits or 'nothing known'}")
+    reasons = [answer.reason for answer in asked.answers if isinstance(answer, NotAsked)]
+    if len(reasons) == len(asked.answers) and finding.verdict == _by_size(finding):
+        listed = "; ".join(dict.fromkeys(reasons))
+        yield f"not probed: {listed}{LEFT_OPEN[finding.verdict]}"
+    yield from how_to_look(asked.case, finding)
+
+
+def _by_size(finding: Finding) -> Verdict | None:
+    """Return the verdict that the size of a difference leads to where nothing else decides."""
+    comparison = finding.comparison
+    difference = comparison.difference
+    if finding.fits or comparison.mismatch or difference is None or difference.appeared:
+        return None
+    return "wrong" if comparison.bound_ratio > 1 else "rounding"
