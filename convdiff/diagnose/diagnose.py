@@ -11,6 +11,7 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.evidence import Evidence
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
@@ -22,6 +23,8 @@ UNKNOWN = Behaviour(None, None)
 
 Behaviours = Mapping[Cell, Behaviour | NotAsked]
 """What probes found in the cells that were to be probed."""
+Answers = tuple[Behaviour | NotAsked | None, Behaviour | NotAsked | None]
+"""What probes found of both sides."""
 
 
 def behaviours(case: Case, comparisons: Sequence[Comparison], lab: Lab) -> Behaviours:
@@ -56,7 +59,7 @@ def unusual(comparison: Comparison) -> bool:
 
 def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
-    questions = [c for c in comparisons if c.axis != "repeat" and (c.mismatch or _differs(c))]
+    questions = list(filter(_is_question, comparisons))
     wanted = dict.fromkeys(_sides(filter(unusual, questions)))
     sampled: dict[tuple[str, str], int] = {}
     for cell in _sides(sorted(questions, key=lambda c: -c.screen_ratio)):
@@ -68,9 +71,21 @@ def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     return list(wanted)
 
 
+def _is_question(comparison: Comparison) -> bool:
+    """Return whether probes are to say what a comparison found.
+
+    Sums are off the exact result everywhere: that alone is not worth a probe.
+    """
+    if comparison.axis in ("repeat", "exact"):
+        return comparison.axis == "exact" and unusual(comparison)
+    return comparison.mismatch or _differs(comparison)
+
+
 def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:
+    """Yield the cells that were run: nobody can ask the exact result."""
     for comparison in comparisons:
-        yield comparison.baseline
+        if not comparison.baseline.is_exact:
+            yield comparison.baseline
         yield comparison.candidate
 
 
@@ -82,7 +97,7 @@ def _finding(
     case: Case, comparison: Comparison, probed: Behaviours, unstable: set[Cell], lab: Lab
 ) -> Finding:
     """Judge one comparison."""
-    answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
+    answers = _answers(comparison, probed)
     baseline, candidate = _known(answers[0]), _known(answers[1])
     fits = candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
@@ -90,12 +105,45 @@ def _finding(
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
-    if verdict == "rounding" and silent:
-        evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
-    if verdict == "rounding" and answers == (None, None):
-        evidence = (*evidence, "not probed itself: one of many cells")
+    if verdict == "rounding":
+        evidence = _doubts(comparison, answers, evidence, silent=silent)
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
+    if comparison.baseline.is_exact:
+        finding = _against_exact(finding)
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _answers(comparison: Comparison, probed: Behaviours) -> Answers:
+    """Return what probes found of both sides.
+
+    What was asked because of another comparison says nothing of one that looks like rounding
+    against the exact result.
+    """
+    if comparison.baseline.is_exact and not unusual(comparison):
+        return None, None
+    return probed.get(comparison.baseline), probed.get(comparison.candidate)
+
+
+def _doubts(
+    comparison: Comparison, answers: Answers, evidence: tuple[Evidence, ...], *, silent: bool
+) -> tuple[Evidence, ...]:
+    """Return the evidence of a rounding with what the probes did not say of it."""
+    if silent:
+        return ("the probes got no answer: not taken for rounding unproved", *evidence)
+    if answers == (None, None) and not comparison.baseline.is_exact:
+        return (*evidence, "not probed itself: one of many cells")
+    return evidence
+
+
+def _against_exact(finding: Finding) -> Finding:
+    """Return a finding with what is said of an output that was held against the exact one."""
+    comparison, verdict = finding.comparison, finding.verdict
+    evidence, difference = finding.evidence, comparison.difference
+    if comparison.sampled_of is not None and difference is not None:
+        evidence = (f"at {difference.elements:,} of {comparison.sampled_of:,} outputs", *evidence)
+    flushes = verdict == "precision" and comparison.is_flushed
+    fits = finding.fits if verdict == "wrong" else None
+    return replace(finding, evidence=evidence, fits=fits, flushes=flushes)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:
@@ -109,7 +157,7 @@ def _is_silent(answer: Behaviour | NotAsked | None) -> bool:
 
 def _fit_data(case: Case, comparison: Comparison, lab: Lab) -> str | None:
     """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
-    for cell in (comparison.candidate, comparison.baseline):
+    for cell in reversed(list(_sides([comparison]))):
         output = lab.bits(cell)
         if isinstance(output, NoBits):
             continue

@@ -59,6 +59,9 @@ def context(comparison: Comparison, case: CaseResult) -> str:
     parts.append(_shared_runtime(comparison, case))
     if axis != "reference" and cell.is_reference:
         parts.append(cell.op)
+    if comparison.sampled_of is not None and comparison.difference is not None:
+        looked_at = comparison.difference.elements
+        parts.append(f"at {looked_at:,} of {comparison.sampled_of:,} outputs")
     return " ".join(filter(None, parts))
 
 
