@@ -85,10 +85,11 @@ def _part(conv: Convolution, tensors: Tensors, index: Array) -> tuple[Array, Arr
         terms.append(bias)
         products = np.concatenate([products, bias], axis=1)
     sums = np.array([_sum(row) for row in np.concatenate(terms, axis=1).tolist()])
-    values = round_to(sums, dtype)
-    for row in np.flatnonzero(_in_doubt(sums, products, dtype)):
-        n, y, x, channel = (int(i) for i in index[row])
-        values[row] = exact_at(conv, tensors, (n, y, x, channel))
+    if dtype == np.float64:
+        doubtful = _beyond_fp64(a, b) & (np.isfinite(a) & np.isfinite(b)).all(axis=1)
+        values = _anew(conv, tensors, index, sums, doubtful)
+    else:
+        values = _narrowed(sums, products, dtype)
     return values, np.abs(products).sum(axis=1), np.square(products).sum(axis=1)
 
 
@@ -111,16 +112,30 @@ def _sum(terms: list[float]) -> float:
         return math.nan
 
 
-def _in_doubt(sums: Array, products: Array, dtype: np.dtype[Any]) -> Array:
-    """Mask the sums, rounded to fp64, whose rounding to `dtype` may not be the right one.
+def _narrowed(sums: Array, terms: Array, dtype: np.dtype[Any]) -> Array:
+    """Round exact sums, (k,), of which the fp64 rounding is known, to a narrower format.
 
-    Rounding twice is right where both neighbours of the fp64 sum round to the same value. Of fp64
-    itself, only tiny products (see `product_error`) or an overflow leave a doubt.
+    Rounding twice is wrong only where the fp64 number is a tie, or next to it: there the sign of
+    what it left of the sum says to which side the sum lies. Products of narrower formats are exact.
     """
-    sizes = np.abs(products)
-    if dtype == np.float64:
-        tiny = ((sizes > 0) & (sizes < 2.0**-960)).any(axis=1)
-        return np.asarray((tiny | ~np.isfinite(sums)) & np.isfinite(sizes).all(axis=1))
     below = round_to(np.nextafter(sums, -np.inf), dtype)
     above = round_to(np.nextafter(sums, np.inf), dtype)
-    return np.asarray((below != above) & np.isfinite(sums))
+    for row in np.flatnonzero((below != above) & np.isfinite(sums)):
+        rest = _sum([*terms[row].tolist(), -float(sums[row])])
+        sums[row] = np.nextafter(sums[row], np.copysign(np.inf, rest)) if rest else sums[row]
+    return round_to(sums, dtype)
+
+
+def _beyond_fp64(a: Array, b: Array) -> Array:
+    """Mask the rows of which a product is too small or too large to be exact in two fp64 parts."""
+    sizes = np.abs(a * b)
+    lost = (sizes == 0) & (a != 0) & (b != 0)
+    return np.asarray((lost | ((sizes > 0) & (sizes < 2.0**-960)) | (sizes > 2.0**960)).any(axis=1))
+
+
+def _anew(conv: Convolution, tensors: Tensors, index: Array, sums: Array, doubtful: Array) -> Array:
+    """Return the sums with those under the mask by rational arithmetic."""
+    for row in np.flatnonzero(doubtful):
+        n, y, x, channel = (int(i) for i in index[row])
+        sums[row] = exact_at(conv, tensors, (n, y, x, channel))
+    return sums
