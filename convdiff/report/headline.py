@@ -173,4 +173,5 @@ def _size(findings: Sequence[Finding]) -> str:
         return ""
     ulp = max(difference.max_ulp for difference in measured)
     text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"
-    return f", at most {count(ulp)} ulp{text}" if ulp <= FEW_ULPS else text
+    few = 0 < ulp <= FEW_ULPS  # none where all that differs is not finite
+    return f", at most {count(ulp)} ulp{text}" if few else text

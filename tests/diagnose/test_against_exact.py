@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from examined import exact_findings, examined, scaled
@@ -40,11 +41,12 @@ CONV = Convolution((2, 3), 3, 4, dilations=(1, 2))
 DATA = tensors(CONV, (1, 5, 12, 3), 1, bias=True)
 TINY = scaled(DATA, 2.0**-130)
 """Inputs and outputs are subnormal, weights are not."""
-SMALLEST_NORMAL = np.float32(2.0**-126)
 
 
 def flushed(array: Array) -> Array:
-    return np.where(np.abs(array) < SMALLEST_NORMAL, np.float32(0), array)
+    """Take what is subnormal in the array's own format for zero."""
+    smallest = float(ml_dtypes.finfo(array.dtype).smallest_normal)
+    return np.where(np.abs(array.astype(np.float64)) < smallest, 0, array).astype(array.dtype)
 
 
 def flushing_inputs(conv: Convolution, data: Tensors) -> Array:
@@ -104,6 +106,26 @@ def test_flushing_is_precision_where_the_cases_own_data_show_it(kind: str):
     assert said(result).startswith("equal, but both flush subnormals to zero: precision")
     assert any("taken as zero" in str(fact) for fact in finding.evidence)
     assert result.remedies == ()
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float64", 2.0**-1025), ("bfloat16", 2.0**-129)])
+@pytest.mark.parametrize("kind", FLUSHING)
+def test_other_formats_are_flushed_too(dtype: str, factor: float, kind: str):
+    conv = CONV._replace(dtype=dtype)
+    data = scaled(tensors(conv, (1, 5, 12, 3), 1, bias=False), factor)
+    (finding,) = exact_findings(examined(conv, data, FLUSHING[kind])[0])
+    assert (finding.verdict, finding.flushes) == ("precision", True)
+    (finding,) = exact_findings(examined(conv, data, direct)[0])
+    assert finding.allowed
+
+
+def test_float16_has_subnormals_that_nobody_flushes():
+    conv = CONV._replace(dtype="float16")
+    data = scaled(tensors(conv, (1, 5, 12, 3), 1, bias=False), 2.0**-16)
+    (finding,) = exact_findings(examined(conv, data, direct)[0])
+    assert finding.verdict in ("same", "rounding") and finding.allowed
+    (finding,) = exact_findings(examined(conv, data, FLUSHING["all"])[0])
+    assert not finding.allowed
 
 
 @pytest.mark.parametrize("kind", FLUSHING)
