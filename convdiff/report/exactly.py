@@ -28,9 +28,18 @@ def is_usual(finding: Finding) -> bool:
 
 
 def without_usual(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that say more than that sums are rounded; all, where none does."""
+    """Return the findings that say more than that sums are rounded; all, where none does.
+
+    A cell that gave no bits is told of along all other axes.
+    """
     findings = list(findings)
-    return [finding for finding in findings if not is_usual(finding)] or findings
+    telling = [finding for finding in findings if not is_usual(finding)]
+    telling = [one for one in telling if not _is_missing(one)]
+    return telling or findings
+
+
+def _is_missing(finding: Finding) -> bool:
+    return finding.comparison.baseline.is_exact and finding.verdict == "untested"
 
 
 def equal_but_off(case: CaseResult, finding: Finding) -> str:

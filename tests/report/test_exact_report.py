@@ -108,3 +108,8 @@ def test_an_allowed_mistake_is_said():
     findings = tuple(replace(one, allowed=True) for one in case.findings)
     allowed = summarise(Result((), (replace(case, findings=findings),)), ["again"])
     assert allowed.cases[0].headline == "reference: bitwise equal; exact: wrong"
+
+
+def test_a_cell_without_bits_is_told_of_once():
+    of = summary(direct, lambda conv, data: None)
+    assert "exact" not in of.cases[0].headline
