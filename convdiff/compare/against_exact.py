@@ -19,7 +19,7 @@ from convdiff.compare.comparison import (
 from convdiff.compare.difference import Difference, differs, measure
 from convdiff.compare.exact import Scales
 from convdiff.compare.reference import Reference
-from convdiff.compare.some_outputs import Some, sample, some_outputs
+from convdiff.compare.some_outputs import Some, some_outputs
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks
 from convdiff.plan.cell import NoBits
@@ -71,9 +71,7 @@ def _is_large(reference: Reference, outputs: int) -> bool:
 
 def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Comparison:
     """Hold a sample of a large output against the exact one."""
-    some = some_outputs(
-        reference.conv, reference.tensors, sample(output.shape, reference.conv.taps)
-    )
+    some = reference.some.within(output.shape)
     observed = output[tuple(some.index.T)]
     difference = _placed(_measured(some, observed, most), some)
     comparison = Comparison(

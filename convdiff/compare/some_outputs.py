@@ -36,6 +36,12 @@ class Some:
     scales: Scales
     """(k,) each."""
 
+    def within(self, shape: tuple[int, ...]) -> Some:
+        """Return those that an output of this NHWC shape has, which begins where all begin."""
+        kept = (self.index < np.array(shape)).all(axis=1)
+        scales = Scales(self.scales.absolute[kept], self.scales.euclidean[kept])
+        return Some(self.index[kept], self.exact[kept], scales)
+
 
 def some_outputs(conv: Convolution, tensors: Tensors, index: Array) -> Some:
     """Return the exact values and term sizes of the outputs at (k, 4) positions."""

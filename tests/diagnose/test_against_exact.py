@@ -338,3 +338,17 @@ def test_what_differs_from_itself_is_unstable_only_where_it_is_far_off(size: flo
     (finding,) = exact_findings(result)
     wanted = ("rounding", True) if size == 1 else ("unstable", False)
     assert (finding.verdict, finding.allowed) == wanted
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan, np.inf])
+def test_constant_outputs_are_wrong_where_the_right_ones_are_not_constant(value: float):
+    result, _ = examined(CONV, DATA, lambda conv, data: np.full_like(direct(conv, data), value))
+    (finding,) = exact_findings(result)
+    assert (finding.verdict, finding.allowed) == ("wrong", False)
+    assert said(result).startswith("equal, but both are off the exact result")
+
+
+def test_zeros_that_are_right_prove_as_little_as_before():
+    result, lab = examined(CONV, scaled(DATA, 0.0), direct)
+    assert {one.verdict for one in result.findings} == {"mistrusted"}
+    assert (result.outcome, lab.probed) == ("untested", [])
