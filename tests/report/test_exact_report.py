@@ -96,7 +96,9 @@ def test_a_sample_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(against_exact, "WHOLE", 100)
     monkeypatch.setattr("convdiff.compare.some_outputs.MOST", 70)
     of = summary(direct)
-    assert "at 70 of 128 outputs" in printed(of)
+    assert "/70 of 128" in printed(of)
+    assert "at 70 of 128 outputs" in printed(of, print_sweep)
+    assert "at 70 of 128 outputs" in printed(of, show_all=True)
     (case,) = json.report(of.result)["cases"]
     (row,) = [one for one in case["comparisons"] if one["axis"] == "exact"]
     assert (row["sampled_of"], row["elements"]) == (128, 70)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.report import sentences
 from convdiff.report.console import style
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
@@ -97,4 +98,6 @@ def _summed_up(console: Console, case: CaseSummary, axis: Axis, rows: Sequence[R
         line.append(f"; at most {count(reference.max_ulp)} ulp")
     if reference.lengths < lengths:
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
+    sample = sentences.sampled(rows[0].finding.comparison)
+    line.append(f" ({sample})" if sample else "")
     console.print(line.append("\n"))
