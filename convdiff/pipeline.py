@@ -11,7 +11,8 @@ import numpy as np
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.case.rounded import rounding_notes
-from convdiff.compare.comparison import compare
+from convdiff.compare.against_exact import against_exact
+from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.attribute import attribute
@@ -105,14 +106,7 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
     case, reference = plan.case, Reference(plan.case.conv, tensors)
     measured = {
-        number: compare(
-            pair,
-            lab.bits(pair.baseline),
-            lab.bits(pair.candidate),
-            reference,
-            strict=ask.strict,
-            most=ask.most_elements,
-        )
+        number: _compared(pair, lab, reference, ask)
         for number, pair in arriving(plan.pairs, lab.observe(plan.cells))
     }
     comparisons = [measured[number] for number in sorted(measured)]
@@ -123,17 +117,26 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     return _result(plan, lab, findings, safe, ask)
 
 
+def _compared(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:
+    """Measure a pair whose sides are there, or of which it is known why not."""
+    candidate, most = lab.bits(pair.candidate), ask.most_elements
+    if pair.baseline.is_exact:
+        return against_exact(pair, candidate, reference, most=most)
+    baseline = lab.bits(pair.baseline)
+    return compare(pair, baseline, candidate, reference, strict=ask.strict, most=most)
+
+
 def arriving(pairs: Sequence[Pair], cells: Iterable[Cell]) -> Iterator[tuple[int, Pair]]:
     """Yield each pair with its number as soon as both sides are there, while workers go on.
 
-    Pairs that can't be compared come last, with their reason.
+    An exact result is always there. Pairs that can't be compared come last, with their reason.
     """
     waiting: dict[Cell, list[int]] = {}
     for number, pair in enumerate(pairs):
         if not pair.reason:
             waiting.setdefault(pair.baseline, []).append(number)
             waiting.setdefault(pair.candidate, []).append(number)
-    there: set[Cell] = set()
+    there = {pair.baseline for pair in pairs if pair.baseline.is_exact}
     for cell in cells:
         there.add(cell)
         for number in waiting.get(cell, ()):

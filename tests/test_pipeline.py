@@ -68,8 +68,8 @@ def test_a_whole_run_is_no_interrupted_one(whole):
     assert (result.interrupted, case.interrupted) == (False, False)
     assert case.done == case.cells
     assert result.exit_code == 0
-    assert {f.comparison.axis for f in case.findings} == {"length", "reference"}
-    assert len(case.findings) == 15 + 16
+    assert {f.comparison.axis for f in case.findings} == {"length", "reference", "exact"}
+    assert len(case.findings) == 15 + 16 + 1
 
 
 def test_progress_counts_up_to_the_cells(whole):

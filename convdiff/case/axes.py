@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Axis = Literal["length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference"]
+Axis = Literal[
+    "length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference", "exact"
+]
 
 
 class Coordinates(Protocol):
@@ -98,6 +100,12 @@ AXES: Mapping[Axis, AxisFacts] = {
     "reference": AxisFacts(
         "multiply + reduce_sum",
         "{op} differs from multiply + reduce_sum",
+        "rounding",
+        side=lambda cell: cell.op,
+    ),
+    "exact": AxisFacts(
+        "the exact result",
+        "{op} is off the exact result",
         "rounding",
         side=lambda cell: cell.op,
     ),

@@ -39,6 +39,29 @@ def underflow(terms: int, form: Format, largest: float) -> float:
     return 4 * (terms + 1) * form.flushed * (1 + largest)
 
 
+def gradual(terms: int, form: Format) -> float:
+    """Return what a sum of so many terms is off at most for its products and itself being tiny.
+
+    Where nothing is flushed to zero, an underflow costs half the smallest number a rounding, and
+    sums of subnormal numbers are exact.
+    """
+    return (terms + 1) * form.smallest
+
+
+def likely(
+    scales: Scales, terms: int, form: Format, a: Array, b: Array, underflow: float = 0.0
+) -> Array:
+    """Return 8·√n·u·A + u·(|a| + |b|) + underflow: what one sum's roundings give unless biased.
+
+    Roundings of random signs make √n of what the worst case makes of n (Higham and Mary, "A new
+    approach to probabilistic rounding error analysis", 2019), whatever the order. More than 8 is
+    left to those that all go one way.
+    """
+    size = SCREEN * np.sqrt(terms) * scales.absolute
+    size = size + np.abs(a.astype(np.float64)) + np.abs(b.astype(np.float64))
+    return np.asarray(form.unit_roundoff * size + underflow)
+
+
 def screen(
     scales: Scales, terms: int, form: Format, a: Array, b: Array, underflow: float = 0.0
 ) -> Array:

@@ -62,6 +62,12 @@ class Comparison:
     """(k,) correctly rounded values of the worst elements, in the case's dtype."""
     condition: float = 1.0
     """κ = A/|y| of the worst element; large means cancellation."""
+    likely_ratio: float = 0.0
+    """Along `exact`: max |Δ| / `likely`; above 1 the roundings of a sum must have gone one way."""
+    is_flushed: bool = False
+    """Along `exact`: more than any sum can be off, but no more than flushing to zero makes it."""
+    sampled_of: int | None = None
+    """How many outputs there are, where not all of them were compared but a sample."""
 
 
 def compare(
@@ -82,7 +88,7 @@ def compare(
         assert isinstance(missing, NoBits), "one of them is"
         return Comparison(axis, *cells, None, reason=missing.reason)
     misfits = [
-        _misfit(reference, cell, output.shape)
+        misfit(reference, cell, output.shape)
         for cell, output in zip(cells, (baseline, candidate), strict=True)
     ]
     if any(misfits):
@@ -101,7 +107,7 @@ def _measured(
     """Hold the differences of aligned outputs against what sums of the same products can give."""
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
     if difference.worst is None:
-        return Comparison(axis, *cells, difference, constant=_constant(a))
+        return Comparison(axis, *cells, difference, constant=constant_of(a))
     exact = reference.exact_at(difference.worst.index)
     bound, usual, overflow = _ratios(a, b, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
@@ -115,14 +121,14 @@ def _measured(
         overflow_possible=overflow,
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
-        condition=_condition(float(top.absolute[0]), float(exact[0])),
+        condition=condition_of(float(top.absolute[0]), float(exact[0])),
     )
 
 
-def _misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
+def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
     """Say what shape a cell gave that is not the convolution's, and whose it is; "" if it is."""
     conv, (_, height, _, channels) = reference.conv, reference.tensors.input_nhwc.shape
-    wanted = conv.output_shape(cell.batch, height, cell.length)
+    wanted = expected_shape(reference, cell)
     if observed == wanted:
         return ""
     owners = shape_owners(conv, (cell.batch, height, cell.length, channels), observed)
@@ -130,7 +136,13 @@ def _misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
     return f"{cell.op} at length {cell.length} gave shape {observed}, expected {wanted}{whose}"
 
 
-def _constant(output: Array) -> str | None:
+def expected_shape(reference: Reference, cell: Cell) -> tuple[int, ...]:
+    """Return the NHWC shape that a cell's output is to have."""
+    height = reference.tensors.input_nhwc.shape[1]
+    return reference.conv.output_shape(cell.batch, height, cell.length)
+
+
+def constant_of(output: Array) -> str | None:
     """Return what makes an output say nothing: it is all zero, all NaN or all infinite."""
     if not output.any():
         return "all zero"
@@ -158,13 +170,14 @@ def _ratios(a: Array, b: Array, reference: Reference) -> tuple[float, float, boo
         size = size[here]
         lost = ~np.isfinite(size)
         size[lost] = 0.0
-        bound = max(bound, _ratio(size, worst_case(part, terms, form, flush)))
-        usual = max(usual, _ratio(size, screen(part, terms, form, x[here], y[here], flush)))
+        bound = max(bound, ratio_of(size, worst_case(part, terms, form, flush)))
+        usual = max(usual, ratio_of(size, screen(part, terms, form, x[here], y[here], flush)))
         overflow &= bool((part.absolute[lost] >= form.largest / 2).all())
     return bound, usual, overflow
 
 
-def _ratio(size: Array, bound: Array) -> float:
+def ratio_of(size: Array, bound: Array) -> float:
+    """Return the largest size/bound; 0 where there is nothing, or nothing differs."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(size == 0, 0.0, size / bound)
     return float(ratio.max(initial=0.0))
@@ -175,7 +188,8 @@ def _box(index: Array) -> Block:
     return tuple(slice(int(i), int(i) + 1) for i in index)
 
 
-def _condition(absolute: float, value: float) -> float:
+def condition_of(absolute: float, value: float) -> float:
+    """Return κ = A/|y| of one output."""
     return absolute / abs(value) if value else float("inf")
 
 

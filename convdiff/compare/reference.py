@@ -10,6 +10,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
+from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
@@ -71,6 +72,11 @@ class Reference:
         if float(np.prod(self.shape)) * self.conv.taps > FULL_LIMIT:
             return None
         return exact(self.conv, self.tensors)
+
+    @cached_property
+    def some(self) -> Some:
+        """A sample of the outputs with their exact values, for where all would take too long."""
+        return some_outputs(self.conv, self.tensors, sample(self.shape, self.conv.taps))
 
     def exact_at(self, index: Array) -> Array:
         """Return the correctly rounded outputs at (k, 4) positions."""

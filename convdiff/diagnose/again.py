@@ -16,7 +16,7 @@ COMES_AND_GOES = "should it come and go, `repeat: 20` in the case finds it"
 def ruled_on_again(comparison: Comparison, lab: Lab) -> Ruling | None:
     """Rule on sides that give other bits when they are run again on the case's own data."""
     evidence: list[Evidence] = []
-    if lab.is_restless(comparison.baseline):
+    if not comparison.baseline.is_exact and lab.is_restless(comparison.baseline):
         evidence.append(SideFact("baseline", AGAIN))
     if lab.is_restless(comparison.candidate):
         evidence.append(SideFact("candidate", AGAIN))

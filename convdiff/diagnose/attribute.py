@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import Explanation, explain_difference
+from convdiff.diagnose.own_sums import of_own_sums
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
@@ -32,7 +33,9 @@ def attribute(case: Case, findings: Sequence[Finding], lab: Lab, *, strict: bool
         explained[number] = _explained(case, findings[number], lab, strict=strict)
     attributed = []
     for number, finding in enumerate(findings):
-        if number in explained:
+        if finding.comparison.baseline.is_exact:
+            attributed.append(of_own_sums(case, finding, lab))
+        elif number in explained:
             attributed.append(explained[number])
         elif finding.verdict in EXPLAINABLE:
             attributed.append(_not_looked_for(finding, EXPECTED))
@@ -92,7 +95,7 @@ def _ruled(finding: Finding, cause: Explanation) -> Finding:
 
 def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
     """Return which findings are explained: all drift, and what is allowed as far as it is light."""
-    candidates = [n for n, finding in enumerate(findings) if finding.verdict in EXPLAINABLE]
+    candidates = [n for n, finding in enumerate(findings) if _has_cause(finding)]
     drift = [n for n in candidates if not findings[n].allowed]
     light = [n for n in candidates if _is_light(case, findings[n])]
     allowed = [n for n in light if findings[n].allowed]
@@ -100,6 +103,11 @@ def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
         allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
         allowed = allowed[:SAMPLED]
     return drift + allowed
+
+
+def _has_cause(finding: Finding) -> bool:
+    """Return whether two orders may explain a finding."""
+    return finding.verdict in EXPLAINABLE and not finding.comparison.baseline.is_exact
 
 
 def _is_light(case: Case, finding: Finding) -> bool:

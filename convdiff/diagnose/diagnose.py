@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.judged import Asked, judged
+from convdiff.diagnose.judged import Answer, Asked, judged
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell
@@ -33,7 +33,7 @@ def diagnose(
     unstable = unstable_cells(comparisons)
     findings = []
     for comparison in comparisons:
-        answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
+        answers = _answers(comparison, probed)
         noisy = not unstable.isdisjoint(_sides([comparison]))
         findings.append(judged(Asked(case, comparison, answers, lab), noisy=noisy))
     return findings
@@ -56,7 +56,7 @@ def unusual(comparison: Comparison) -> bool:
 
 def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
-    questions = [c for c in comparisons if c.axis != "repeat" and (c.mismatch or _differs(c))]
+    questions = list(filter(_is_question, comparisons))
     wanted = dict.fromkeys(_sides(filter(unusual, questions)))
     sampled: dict[tuple[str, str], int] = {}
     for cell in _sides(sorted(questions, key=lambda c: -c.screen_ratio)):
@@ -68,11 +68,34 @@ def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     return list(wanted)
 
 
+def _is_question(comparison: Comparison) -> bool:
+    """Return whether probes are to say what a comparison found.
+
+    Sums are off the exact result everywhere: that alone is not worth a probe.
+    """
+    if comparison.axis in ("repeat", "exact"):
+        return comparison.axis == "exact" and unusual(comparison)
+    return comparison.mismatch or _differs(comparison)
+
+
 def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:
+    """Yield the cells that were run: nobody can ask the exact result."""
     for comparison in comparisons:
-        yield comparison.baseline
+        if not comparison.baseline.is_exact:
+            yield comparison.baseline
         yield comparison.candidate
 
 
 def _differs(comparison: Comparison) -> bool:
     return comparison.difference is not None and comparison.difference.differing > 0
+
+
+def _answers(comparison: Comparison, probed: Behaviours) -> tuple[Answer, Answer]:
+    """Return what probes found of both sides.
+
+    What was asked because of another comparison says nothing of one that looks like rounding
+    against the exact result.
+    """
+    if comparison.baseline.is_exact and not unusual(comparison):
+        return None, None
+    return probed.get(comparison.baseline), probed.get(comparison.candidate)

@@ -51,10 +51,11 @@ class Asked:
 
     @property
     def sides(self) -> tuple[tuple[Side, Cell, Behaviour], ...]:
-        """Both sides, each with its cell and what probes found of it."""
+        """The sides that were run, each with its cell and what probes found of it."""
         baseline, candidate = self.known
         cells = self.comparison.baseline, self.comparison.candidate
-        return ("baseline", cells[0], baseline), ("candidate", cells[1], candidate)
+        there: tuple[Side, Cell, Behaviour] = ("candidate", cells[1], candidate)
+        return (there,) if cells[0].is_exact else (("baseline", cells[0], baseline), there)
 
     @property
     def is_silent(self) -> bool:
@@ -71,8 +72,11 @@ def judged(asked: Asked, *, noisy: bool) -> Finding:
     fits = _fits(asked)
     ruling = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
     verdict, evidence = _second_look(asked, ruling[0]) or ruling
+    if comparison.baseline.is_exact:
+        evidence = (*_of_sample(comparison), *evidence)
     looks_like = fits if verdict == "wrong" else None
     finding = Finding(comparison, verdict, False, evidence, looks_like, silent=asked.is_silent)
+    finding = replace(finding, flushes=verdict == "precision" and comparison.is_flushed)
     finding = replace(finding, evidence=(*_doubts(asked, finding), *_remarks(asked, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 
@@ -137,13 +141,19 @@ def _is_suspect(asked: Asked, verdict: Verdict) -> bool:
     return verdict == "wrong" or (verdict == "rounding" and asked.comparison.screen_ratio > 1)
 
 
+def _of_sample(comparison: Comparison) -> Iterator[Evidence]:
+    """Say how many outputs were looked at, where not all of them were."""
+    if comparison.sampled_of is not None and comparison.difference is not None:
+        yield f"at {comparison.difference.elements:,} of {comparison.sampled_of:,} outputs"
+
+
 def _doubts(asked: Asked, finding: Finding) -> tuple[Evidence, ...]:
     """Return the evidence with what the probes did not say of a rounding."""
     if finding.verdict != "rounding":
         return finding.evidence
     if asked.is_silent:
         return ("the probes got no answer: not taken for rounding unproved", *finding.evidence)
-    if asked.answers == (None, None):
+    if asked.answers == (None, None) and len(asked.sides) == 2:
         return (*finding.evidence, "not probed itself: one of many cells")
     return finding.evidence
 
@@ -154,7 +164,7 @@ def _remarks(asked: Asked, finding: Finding) -> Iterator[Evidence]:
         for side, _, behaviour in asked.sides:
             yield SideFact(side, f"it fits: {behaviour.fits or 'nothing known'}")
     reasons = [answer.reason for answer in asked.answers if isinstance(answer, NotAsked)]
-    if len(reasons) == len(asked.answers) and finding.verdict == _by_size(finding):
+    if len(reasons) == len(asked.sides) and finding.verdict == _by_size(finding):
         listed = "; ".join(dict.fromkeys(reasons))
         yield f"not probed: {listed}{LEFT_OPEN[finding.verdict]}"
     yield from how_to_look(asked.case, finding)

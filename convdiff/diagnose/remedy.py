@@ -46,7 +46,7 @@ def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
     texts: dict[str, None] = {}
     for finding in findings:
         interpreter = finding.comparison.candidate.runtime.interpreter
-        if finding.allowed or interpreter.framework != "tensorflow":
+        if finding.allowed or finding.flushes or interpreter.framework != "tensorflow":
             continue
         for remedy in REMEDIES:
             fits = remedy.verdict == finding.verdict and finding.comparison.axis in remedy.axes

@@ -35,6 +35,10 @@ class Finding:
     """A side that was probed gave no answer."""
     unasked: str = ""
     """Why no cause was looked for, where one could have been."""
+    replayed: bool = False
+    """Its own order was proved, where it is held against the exact result."""
+    flushes: bool = False
+    """What is off the exact result is what flushing subnormal numbers to zero takes."""
     lock: Literal["", "kept", "changed", "unproved"] = ""
     """Whether a locked summation order is the baseline's; empty where none is locked."""
 
@@ -66,6 +70,7 @@ def judge(
         _by_presence(comparison, looks)
         or _by_bits(comparison, unstable=unstable)
         or _by_probes(probed, looks)
+        or _by_flushing(comparison, probed, looks)
         or _by_size(comparison, looks)
         or ("rounding", _rounding_evidence(comparison, probed))
     )
@@ -99,7 +104,8 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
         return "mistrusted", (f"equal, but the outputs are {comparison.constant}",)
     if difference.differing == 0:
         return "same", ()
-    if unstable or comparison.axis == "repeat":
+    noisy = unstable and (comparison.axis != "exact" or comparison.screen_ratio > 1)
+    if noisy or comparison.axis == "repeat":
         return "unstable", ("the same cell gives other bits when repeated",)
     if difference.appeared and not comparison.overflow_possible:
         text = f"{difference.appeared} element(s) are NaN or infinite on one side, with no overflow"
@@ -127,6 +133,15 @@ def _by_probes(probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
     return None
 
 
+def _by_flushing(comparison: Comparison, probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
+    """Rule on what is off by more than a rounding, and by no more than flushing to zero takes."""
+    facts = _facts(probed, "flushes")
+    if not comparison.is_flushed or (looks and not facts):
+        return None
+    times = f"|Δ| is {comparison.bound_ratio:.3g} × 2γₙA, more than any rounding"
+    return "precision", (*facts, f"{times}, and no more than flushing subnormals to zero takes")
+
+
 def _facts(probed: Probes, trait: str) -> list[SideFact]:
     """Return what the probes say of one trait, of the sides that have it."""
     said = [(side, getattr(traits, trait)) for side, traits in probed]
@@ -147,6 +162,11 @@ def _rounding_evidence(comparison: Comparison, probed: Probes) -> tuple[Evidence
     evidence: list[Evidence] = []
     if comparison.screen_ratio <= 1:
         evidence.append(f"{comparison.screen_ratio:.2g} of what rounding usually stays within")
+    elif comparison.baseline.is_exact and comparison.likely_ratio <= 1:
+        evidence.append(
+            f"{comparison.screen_ratio:.3g} × what rounding usually stays within, "
+            f"{comparison.likely_ratio:.2g} of what one sum's may give, 8·√n·u·A"
+        )
     else:
         evidence.append(
             f"{comparison.screen_ratio:.3g} × what rounding usually stays within, "
@@ -198,8 +218,10 @@ def accepts(finding: Finding, allowance: Allowance) -> bool:
     comparison, why = finding.comparison, finding.why
     if not permits(allowance, finding.verdict, largest_ulp(comparison)):
         return False
-    doubtful = finding.verdict == "rounding" and (comparison.screen_ratio > 1 or finding.silent)
-    proved = why is not None and why.status == "proved"
+    # An exact side rounds nothing: all that is off comes of one sum, whose own bound is known.
+    ratio = comparison.likely_ratio if comparison.baseline.is_exact else comparison.screen_ratio
+    doubtful = finding.verdict == "rounding" and (ratio > 1 or finding.silent)
+    proved = finding.replayed or (why is not None and why.status == "proved")
     return proved or not doubtful or allowance.kind == "anything"
 
 
@@ -235,9 +257,10 @@ def outcome_of(
 
 
 def _is_telling(finding: Finding) -> bool:
-    """Return whether a convolution was compared, and to some effect."""
+    """Return whether two convolutions, or one and an opinion, were compared, to some effect."""
     proves_nothing = VERDICTS[finding.verdict].proves_nothing
-    return not is_opinion(finding.comparison) and not proves_nothing
+    alone = finding.comparison.baseline.is_exact
+    return not is_opinion(finding.comparison) and not proves_nothing and not alone
 
 
 def _is_hollow(findings: Sequence[Finding]) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
 
+EXACT = "exact"
+"""The op of the correctly rounded result: the parent computes it, and no runtime is asked."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -14,7 +17,7 @@ class Cell:
 
     runtime: Runtime
     op: str
-    """The case's own, one of `convdiff.worker.ops.OPS`, or REFERENCE."""
+    """The case's own, one of `convdiff.worker.ops.OPS`, REFERENCE or EXACT."""
     length: int
     batch: int
     repeat: int = 0
@@ -26,6 +29,11 @@ class Cell:
     def is_reference(self) -> bool:
         """Whether it multiplies and sums instead of running the case's own op."""
         return self.op == REFERENCE
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the correctly rounded result, which is there without being run."""
+        return self.op == EXACT
 
     @property
     def is_first_run(self) -> bool:

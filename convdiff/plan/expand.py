@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.model import Case
-from convdiff.plan.cell import Cell
+from convdiff.plan.cell import EXACT, Cell
 from convdiff.plan.plan import Pair, Plan
 from convdiff.plan.trials import first_round, trial_cell
 from convdiff.runtime.model import Runtime
@@ -77,6 +77,9 @@ def _pairs(
         yield Pair("batch", replace(cell, batch=case.batches[-1]), cell)
     if cell.length in referenced:
         yield Pair("reference", replace(cell, op=REFERENCE), cell)
+    # The longest of the largest batch stands for all of a runtime: they are compared with it.
+    if (cell.length, cell.batch) == (case.lengths[-1], case.batches[-1]):
+        yield Pair("exact", replace(cell, op=EXACT), cell)
 
 
 def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:

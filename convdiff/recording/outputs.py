@@ -23,7 +23,7 @@ from convdiff.compare.other_ops import shape_owners
 from convdiff.errors import CaseError, Place
 from convdiff.lab.lab import Known, NotAsked, RunLog
 from convdiff.numerics.array import Array
-from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cell import EXACT, Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
 from convdiff.runtime.model import ELSEWHERE, Interpreter, Runtime
 from convdiff.worker.ops import OPS
@@ -93,10 +93,14 @@ class OutputsLab:
 
 
 def plan_of(case: Case, a: Output, b: Output) -> Plan:
-    """Return what is compared: B with A, each the case's longest length and largest batch."""
+    """Return what is compared: B with A, and each with the exact result.
+
+    Both are the case's at its longest length and largest batch.
+    """
     one, other = (_cell(case, output.name) for output in (a, b))
-    pair = Pair("baseline", one, other)
-    return Plan(case, (one.runtime, other.runtime), (one, other), (pair,))
+    exact = [Pair("exact", replace(cell, op=EXACT), cell) for cell in (one, other)]
+    pairs = (Pair("baseline", one, other), *exact)
+    return Plan(case, (one.runtime, other.runtime), (one, other), pairs)
 
 
 def read_output(case: Case, output: Output) -> Array:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdict import Finding
 from convdiff.report import sentences
+from convdiff.report.exactly import is_usual
 from convdiff.report.headline import size
 from convdiff.report.marks import Span, verdict_span
 from convdiff.result import CaseResult
@@ -154,6 +155,24 @@ def beside_grid(row: Row) -> bool:
     """Return whether a row tells what a square of all pairs of runtimes does not."""
     finding = row.finding
     return not AXES[finding.comparison.axis].between_runtimes or not finding.allowed
+
+
+def one_usual(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows, but of those that only say that a sum is rounded the largest stands for all.
+
+    It says for how many.
+    """
+    usual = [row for row in rows if is_usual(row.finding)]
+    if len(usual) < 2:
+        return tuple(rows)
+    largest = max(usual, key=lambda row: size(row.finding))
+    one = replace(largest, where=f"{largest.where} … {len(usual)} in all".strip())
+    return (*unusual(rows), one)
+
+
+def unusual(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the rows but those that only say that a sum is rounded."""
+    return tuple(row for row in rows if not is_usual(row.finding))
 
 
 def has_detail(row: Row) -> bool:

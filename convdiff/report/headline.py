@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity
+from convdiff.report.exactly import equal_but_off, is_usual, without_usual
 from convdiff.report.numbers import count
-from convdiff.report.sentences import short, sides
+from convdiff.report.sentences import number, short, sides
 from convdiff.result import CaseResult
 
 FEW_ULPS = 256
@@ -21,11 +22,15 @@ def worst_finding(findings: Sequence[Finding]) -> Finding | None:
 
 
 def _tells(finding: Finding) -> bool:
+    if is_usual(finding):
+        return False
     return VERDICTS[finding.verdict].differs or finding.lock == "changed"
 
 
-def _weight(finding: Finding) -> tuple[bool, int, float]:
-    return not finding.allowed, gravity(finding.verdict), size(finding)
+def _weight(finding: Finding) -> tuple[bool, int, bool, float]:
+    """Two sides that differ tell more than one that is off."""
+    between = not finding.comparison.baseline.is_exact
+    return not finding.allowed, gravity(finding.verdict), between, size(finding)
 
 
 def size(finding: Finding) -> float:
@@ -46,8 +51,9 @@ def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
     refused = [finding for finding in findings if is_refused(finding)]
     if refused:
         return _refusal(case, refused, len(along(findings, "baseline")))
-    axes = dict.fromkeys(finding.comparison.axis for finding in findings)
-    return "; ".join(_axis(case, axis, along(findings, axis)) for axis in axes)
+    telling = without_usual(findings)
+    axes = dict.fromkeys(finding.comparison.axis for finding in telling)
+    return "; ".join(_axis(case, axis, along(telling, axis)) for axis in axes)
 
 
 def along(findings: Sequence[Finding], axis: Axis) -> list[Finding]:
@@ -69,17 +75,36 @@ def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str
     if worst.verdict == "same":
         baseline = sides(worst.comparison, case)[0]
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
-    parts = [f"{_what_drifts(case, worst, drifted)}: {worst.verdict}"]
-    if worst.verdict == "rounding":
-        parts.append(_cause(drifted))
-    if worst.fits:
-        parts.append(worst.fits)
-    if any(finding.lock == "changed" for finding in drifted):
-        parts.append("and the locked summation order changed")
+    text = equal_but_off(case, worst) if worst.comparison.baseline.is_exact else ""
+    text = text or ", ".join(_parts(case, worst, drifted))
     axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
-    also = [AXES[other].noun for other in axes if other != axis]
-    text = ", ".join(parts) + _size(drifted)
-    return text + (f"; also drift with {' and '.join(also)}" if also else "")
+    also = [AXES[other].noun for other in axes if other not in (axis, "exact")]
+    text += _size(drifted) + (f"; also drift with {' and '.join(also)}" if also else "")
+    return text + _off_too(case, worst, along(all_drifted, "exact"))
+
+
+def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iterator[str]:
+    """Yield what drifts, with which verdict, and why."""
+    yield f"{_what_drifts(case, worst, drifted)}: {worst.verdict}"
+    if worst.verdict == "rounding" and not worst.comparison.baseline.is_exact:
+        yield _cause(drifted)
+    if worst.flushes:
+        yield "subnormals are flushed to zero"
+    if worst.fits:
+        yield worst.fits
+    if any(finding.lock == "changed" for finding in drifted):
+        yield "and the locked summation order changed"
+
+
+def _off_too(case: CaseResult, worst: Finding, off: Sequence[Finding]) -> str:
+    """Name the sides that are off the exact result, where the worst is another drift."""
+    if not off or worst.comparison.axis == "exact":
+        return ""
+    several = len(case.runtimes) > 1
+    cells = [finding.comparison.candidate for finding in off]
+    names = [number(cell, case) if several else cell.op for cell in cells]
+    verb = "is" if len(names) == 1 else "are"
+    return f"; {' and '.join(names)} {verb} off the exact result"
 
 
 def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
@@ -148,4 +173,5 @@ def _size(findings: Sequence[Finding]) -> str:
         return ""
     ulp = max(difference.max_ulp for difference in measured)
     text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"
-    return f", at most {count(ulp)} ulp{text}" if ulp <= FEW_ULPS else text
+    few = 0 < ulp <= FEW_ULPS  # none where all that differs is not finite
+    return f", at most {count(ulp)} ulp{text}" if few else text

@@ -96,6 +96,7 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "evidence": [str(fact) for fact in finding.evidence],
         "fits": finding.fits,
         "elements": difference.elements if difference else 0,
+        "sampled_of": comparison.sampled_of,
         "differing": difference.differing if difference else 0,
         "max_abs": None if worst is None else _finite(worst),
         "max_ulp": difference.max_ulp if difference else None,
@@ -119,7 +120,8 @@ def _comparison(finding: Finding) -> dict[str, Any]:
 def _explanation(finding: Finding) -> dict[str, Any]:
     why = finding.why
     if why is None:
-        status = "unexplained" if VERDICTS[finding.verdict].has_cause else "not_needed"
+        wanted = VERDICTS[finding.verdict].has_cause and not finding.comparison.baseline.is_exact
+        status = "unexplained" if wanted else "not_needed"
         none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
         return {**none, "reason": finding.unasked} if finding.unasked else none
     parted = why.parted

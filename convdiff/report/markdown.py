@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
-from convdiff.report.groups import Row, first, stories
+from convdiff.report.groups import Row, first, one_usual, stories, unusual
 from convdiff.report.markdown_text import block, table, text
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.sentences import few
@@ -95,6 +95,8 @@ def _section(case: CaseSummary) -> str:
 def _comparisons(case: CaseSummary) -> Iterator[str]:
     """Yield the table of what differs, drifts or was not compared."""
     telling = [row for row in case.rows if row.finding.verdict != "same" or _drifts(row)]
+    same = len(case.rows) - len(telling)
+    telling = list(one_usual(telling))
     telling.sort(key=_drifts, reverse=True)
     rows = first(telling, ROWS)
     if rows.shown:
@@ -103,7 +105,6 @@ def _comparisons(case: CaseSummary) -> Iterator[str]:
         )
     if rows.left:
         yield f"… and {rows.left:,} more that differ or were not compared\n"
-    same = len(case.rows) - len(telling)
     if same:
         yield f"{same:,} of {len(case.rows):,} comparisons found the same bits.\n"
 
@@ -129,8 +130,9 @@ def _elements(case: CaseSummary) -> Iterator[str]:
 
 def _details(case: CaseSummary) -> Iterator[str]:
     """Yield why they differ, drift first; the same story is told once."""
+    rows = unusual(case.rows)
     telling = [
-        row for row in case.rows if row.finding.verdict not in ("same", "untested") or _drifts(row)
+        row for row in rows if row.finding.verdict not in ("same", "untested") or _drifts(row)
     ]
     groups = stories(telling)
     for group in groups[:DETAILS]:

@@ -136,9 +136,16 @@ def measured(comparison: Comparison) -> str:
     difference = comparison.difference
     if difference is None:
         return "—"
-    if not difference.differing:
-        return f"0/{count(difference.elements)}"
-    return f"{count(difference.differing)}/{count(difference.elements)}"
+    of_all = "" if comparison.sampled_of is None else f" of {comparison.sampled_of:,}"
+    return f"{count(difference.differing)}/{count(difference.elements)}{of_all}"
+
+
+def sampled(comparison: Comparison) -> str:
+    """Say how many outputs were looked at, where not all were."""
+    difference = comparison.difference
+    if difference is None or comparison.sampled_of is None:
+        return ""
+    return f"at {difference.elements:,} of {comparison.sampled_of:,} outputs"
 
 
 def largest(comparison: Comparison) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -146,6 +147,15 @@ def test_defaults_of_expect_are_the_programs():
     assert {axis: rule["default"] for axis, rule in properties.items()} == {
         axis: str(DEFAULT_EXPECT[axis]) for axis in AXES
     }
+
+
+def test_what_older_versions_can_not_read_is_written_only_where_it_is_set():
+    from convdiff.case.expect import EXPECTATION, EXPECTED
+    from convdiff.case.model import Allowance
+
+    assert "exact" not in EXPECTATION.write(EXPECTED)
+    axes = {**EXPECTED.axes, "exact": Allowance("anything")}
+    assert EXPECTATION.write(replace(EXPECTED, axes=axes))["exact"] == "anything"
 
 
 def test_a_locked_order_is_no_axis(tmp_path):

@@ -376,3 +376,14 @@ def test_a_tap_that_is_changed_is_never_precision_or_rounding(tmp_path_factory, 
     assert only(compare_outputs(case, right, other, Asked())).verdict == "wrong"
     rounded = saved(folder, case, "rounded", exact(case.conv, tensors))
     assert only(compare_outputs(case, right, rounded, Asked())).verdict in ("same", "rounding")
+
+
+@pytest.mark.parametrize("side", [side for side in SIDES if side != "one slightly off"])
+def test_two_that_are_equal_and_off_the_exact_result_are_no_green(tmp_path, side):
+    case = load_case(case_file(tmp_path, NHWC))
+    one = saved(tmp_path, case, "one", SIDES[side](case, make_tensors(case)))
+    result = compare_outputs(case, one, replace(one, name="again"), Asked())
+    right = VERDICTS[side] in ("same", "rounding")
+    assert (result.exit_code == 0) == right
+    verdicts = {f.verdict for f in result.cases[0].findings if f.comparison.axis == "exact"}
+    assert verdicts <= ({"same", "rounding"} if right else {VERDICTS[side]})

@@ -155,7 +155,7 @@ def test_a_killed_worker_is_an_observation_and_the_sweep_goes_on(killed):
     assert report["cases"][0]["cells"]["done"] == report["cases"][0]["cells"]["asked"]
     compared = [c for c in comparisons if c["verdict"] != "untested"]
     assert len(compared) >= len(comparisons) - 16
-    assert {c["axis"] for c in compared} == {"length", "reference"}
+    assert {c["axis"] for c in compared} == {"length", "reference", "exact"}
 
 
 def test_the_cell_that_was_lost_is_named_with_the_reason(killed):

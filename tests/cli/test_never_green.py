@@ -167,7 +167,7 @@ def test_cells_that_failed_when_they_were_recorded_are_not_green_in_compare(fold
 
 
 def test_a_baseline_of_nothing_but_nan_is_not_green(folder: Path):
-    case_file(folder, CASE + "expect: {length: anything, reference: anything}\n")
+    case_file(folder, CASE + "expect: {length: anything, reference: anything, exact: anything}\n")
     kernel(folder, "nothing_but_nan", "--baseline", "nan.json", "--update-baseline")
     assert kernel(folder, "nothing_but_nan", "--baseline", "nan.json").code == 125
 

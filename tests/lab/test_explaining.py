@@ -89,7 +89,7 @@ def in_pairs(folder: Path, *options: str) -> dict[str, Any]:
 
 def test_no_explain_leaves_rounding_unexplained(tmp_path: Path) -> None:
     report = in_pairs(tmp_path, "--no-explain")
-    (comparison,) = report["cases"][0]["comparisons"]
+    comparison, _ = report["cases"][0]["comparisons"]
     assert comparison["verdict"] == "rounding"
     assert comparison["explanation"]["status"] == "unexplained"
     assert comparison["explanation"]["orders"] == []

@@ -75,7 +75,7 @@ def test_a_comparison_is_along_its_axis_and_no_other(plan: Plan):
     for pair in plan.pairs:
         baseline, candidate = coordinates(pair.baseline), coordinates(pair.candidate)
         differing = [name for name in baseline if baseline[name] != candidate[name]]
-        assert differing == [pair.axis]
+        assert differing == ["reference" if pair.axis == "exact" else pair.axis]
 
 
 @given(plans())
@@ -83,7 +83,7 @@ def test_a_baseline_is_run_before_its_candidates_except_multiply_and_sum(plan: P
     order = {cell: number for number, cell in enumerate(plan.cells)}
     assert len(order) == len(plan.cells), "no cell is run twice"
     for pair in plan.pairs:
-        if pair.axis != "reference":
+        if pair.axis not in ("reference", "exact"):
             assert order[pair.baseline] < order[pair.candidate]
 
 
@@ -97,6 +97,7 @@ def test_everything_is_compared_with_the_longest_the_largest_and_the_first(plan:
             "batch": cell.batch == case.batches[-1],
             "repeat": cell.repeat == 0,
             "reference": cell.op == "manual",
+            "exact": cell.is_exact,
             "device": cell.runtime.device == first.device,
             "threads": cell.runtime.interpreter.threads == first.interpreter.threads,
             "runtime": (cell.runtime.interpreter.python, cell.runtime.interpreter.settings)
@@ -107,8 +108,18 @@ def test_everything_is_compared_with_the_longest_the_largest_and_the_first(plan:
 
 @given(plans())
 def test_nothing_that_is_run_goes_uncompared(plan: Plan):
-    compared = {cell for p in plan.pairs for cell in (p.baseline, p.candidate)}
+    pairs = [pair for pair in plan.pairs if pair.axis != "exact"]
+    compared = {cell for p in pairs for cell in (p.baseline, p.candidate)}
     assert {cell for cell in plan.cells if not cell.trial} == compared
+
+
+@given(plans())
+def test_each_runtime_is_held_against_the_exact_result_once(plan: Plan):
+    exact = [pair.candidate for pair in plan.pairs if pair.axis == "exact"]
+    assert [cell.runtime for cell in exact] == list(plan.runtimes)
+    for cell in exact:
+        assert (cell.length, cell.batch) == (plan.case.lengths[-1], plan.case.batches[-1])
+        assert cell.is_first_run and not cell.is_reference and cell in plan.cells
 
 
 @given(plans())
@@ -119,7 +130,7 @@ def test_each_axis_is_compared_where_there_is_something_to_compare(plan: Plan):
         for axis in ("length", "batch", "threads", "repeat", "device", "runtime", "reference")
         if len({coordinates(cell)[axis] for cell in plan.cells if not cell.trial}) > 1
     }
-    assert axes == several
+    assert axes == {*several, "exact"}
 
 
 @given(plans())

@@ -30,6 +30,7 @@ AXIS = {
         "device",
         "runtime",
         "reference",
+        "exact",
     ]
 }
 
@@ -268,6 +269,7 @@ def test_what_is_no_number_is_text(tmp_path: Path):
     ran = convdiff("run", case, "--framework", "numpy", "--json", "-")
     report = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
     valid(report)
-    (comparison,) = report["cases"][0]["comparisons"]
+    comparison, exact = report["cases"][0]["comparisons"]
+    assert (comparison["axis"], exact["axis"]) == ("reference", "exact")
     assert comparison["elements"] == 396
     assert not math.isnan(comparison["bound_ratio"])

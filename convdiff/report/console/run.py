@@ -20,7 +20,17 @@ from convdiff.report.console.parts import (
 )
 from convdiff.report.console.style import ruling
 from convdiff.report.detail import detail_of
-from convdiff.report.groups import beside_grid, first, folded, gravest, has_detail, others, stories
+from convdiff.report.groups import (
+    beside_grid,
+    first,
+    folded,
+    gravest,
+    has_detail,
+    one_usual,
+    others,
+    stories,
+    unusual,
+)
 from convdiff.report.numbers import decimal
 from convdiff.report.summary import CaseSummary, Summary
 
@@ -67,7 +77,7 @@ def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None
     for name in ("differ", "Δ", "ulp"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    rows = case.rows
+    rows = case.rows if show_all else one_usual(case.rows)
     if case.result.agreement is not None and not show_all:
         rows = tuple(filter(beside_grid, rows))
     groups = gravest(folded(case.result, rows), None if show_all else ROWS)
@@ -91,7 +101,8 @@ def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None
 
 def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     """Print what differs element by element, what drifted first; the same story is told once."""
-    groups = stories(filter(has_detail, case.rows))
+    rows = case.rows if show_all else unusual(case.rows)
+    groups = stories(filter(has_detail, rows))
     if show_all:
         groups = [(row,) for group in groups for row in group]
     told = first(groups, None if show_all else DETAILS)

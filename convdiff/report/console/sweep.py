@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.report import sentences
 from convdiff.report.console import style
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
@@ -22,6 +23,7 @@ from convdiff.report.console.parts import (
     print_what_to_do,
 )
 from convdiff.report.detail import detail_of
+from convdiff.report.exactly import is_usual
 from convdiff.report.groups import Row, first
 from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
@@ -58,8 +60,8 @@ def _axes(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     if case.result.agreement is not None:
         print_grid(console, case.result.agreement)
     for axis, rows in axes.items():
-        if axis == "reference":
-            _reference(console, case, rows)
+        if axis == "reference" or all(is_usual(row.finding) for row in rows):
+            _summed_up(console, case, axis, rows)
         elif show_all or not (squared and AXES[axis].between_runtimes):
             _table(console, case, rows, show_all=show_all)
 
@@ -85,10 +87,10 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
     console.print()
 
 
-def _reference(console: Console, case: CaseSummary, rows: Sequence[Row]) -> None:
-    """Sum the comparisons with multiply + reduce_sum up in a line."""
+def _summed_up(console: Console, case: CaseSummary, axis: Axis, rows: Sequence[Row]) -> None:
+    """Sum up in a line what is compared with multiply + reduce_sum, or with the exact result."""
     reference, lengths = reference_line(rows), len(case.result.case.lengths)
-    line = Text.assemble(("reference", "bold"), ", against multiply + reduce_sum: ")
+    line = Text.assemble((axis, "bold"), f", against {AXES[axis].noun}: ")
     for number, (verdict, how_many) in enumerate(reference.verdicts.items()):
         line.append(", " if number else "").append(f"{how_many:,} ")
         line.append(style.coloured([verdict_span(verdict)]))
@@ -96,4 +98,6 @@ def _reference(console: Console, case: CaseSummary, rows: Sequence[Row]) -> None
         line.append(f"; at most {count(reference.max_ulp)} ulp")
     if reference.lengths < lengths:
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
+    sample = sentences.sampled(rows[0].finding.comparison)
+    line.append(f" ({sample})" if sample else "")
     console.print(line.append("\n"))

@@ -1,0 +1,155 @@
+"""An output held against the exact result: all of it, or a sample of a large one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convdiff.compare.bounds import gradual, likely, screen, worst_case
+from convdiff.compare.comparison import (
+    Comparison,
+    condition_of,
+    constant_of,
+    expected_shape,
+    misfit,
+    ratio_of,
+)
+from convdiff.compare.difference import Difference, differs, measure
+from convdiff.compare.exact import Scales
+from convdiff.compare.reference import Reference
+from convdiff.compare.some_outputs import Some, some_outputs
+from convdiff.numerics.array import Array
+from convdiff.numerics.blocks import blocks
+from convdiff.plan.cell import NoBits
+from convdiff.plan.plan import Pair
+
+WHOLE, PRODUCTS = 1 << 18, 2e7
+"""Outputs, and products, up to which all outputs are looked at: a tenth of a second's work."""
+WIDE = 8.0
+"""How many times as long it takes in fp64."""
+
+
+@dataclass(frozen=True)
+class _Differing:
+    """Outputs that are not the exact ones: their term sizes, right and observed values, (k,)."""
+
+    scales: Scales
+    exact: Array
+    observed: Array
+
+
+def against_exact(
+    pair: Pair, output: Array | NoBits, reference: Reference, *, most: int
+) -> Comparison:
+    """Hold the candidate's output, NHWC, against the correctly rounded one; keep the `most` worst.
+
+    −0 is +0: nobody says which zero is right.
+    """
+    cells = (pair.baseline, pair.candidate)
+    if isinstance(output, NoBits):
+        return Comparison(pair.axis, *cells, None, reason=output.reason)
+    wanted = expected_shape(reference, pair.candidate)
+    if output.shape != wanted:
+        text = misfit(reference, pair.candidate, output.shape)
+        return Comparison(pair.axis, *cells, None, text, mismatch=True)
+    if _is_large(reference, math.prod(wanted)) or reference.exact is None:
+        return _of_sample(pair, output, reference, most)
+    exact = reference.exact[tuple(slice(0, extent) for extent in wanted)]
+    difference = measure(exact, output, strict=False, most=most)
+    comparison = Comparison(pair.axis, *cells, difference, constant=constant_of(output))
+    return _held(comparison, _differing(exact, output, reference), reference)
+
+
+def _is_large(reference: Reference, outputs: int) -> bool:
+    """Return whether to hold so many outputs against the exact ones would take long."""
+    wide = reference.tensors.input_nhwc.dtype.itemsize == 8
+    products = outputs * reference.conv.taps * (WIDE if wide else 1.0)
+    return outputs > WHOLE or products > PRODUCTS
+
+
+def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Comparison:
+    """Hold a sample of a large output against the exact one."""
+    some = reference.some.within(output.shape)
+    observed = output[tuple(some.index.T)]
+    difference = _placed(_measured(some, observed, most), some)
+    comparison = Comparison(
+        pair.axis,
+        pair.baseline,
+        pair.candidate,
+        difference,
+        constant=constant_of(output),
+        sampled_of=output.size,
+    )
+    differ = differs(some.exact, observed, strict=False)
+    scales = Scales(some.scales.absolute[differ], some.scales.euclidean[differ])
+    parts = [_Differing(scales, some.exact[differ], observed[differ])]
+    return _held(comparison, iter(parts), reference)
+
+
+def _measured(some: Some, observed: Array, most: int) -> Difference:
+    """Measure a sample as a row of outputs."""
+    row = (1, 1, len(observed), 1)
+    return measure(some.exact.reshape(row), observed.reshape(row), strict=False, most=most)
+
+
+def _placed(difference: Difference, some: Some) -> Difference:
+    """Return the measure of a row of outputs with each where it is in the whole output."""
+    if difference.worst is None:
+        return difference
+    index = some.index[difference.worst.index[:, 2]]
+    n, h, w, c = (int(i) for i in index[0])
+    worst = replace(difference.worst, index=index)
+    return replace(difference, max_index=(n, h, w, c), worst=worst, by_column=None)
+
+
+def _differing(exact: Array, output: Array, reference: Reference) -> Iterator[_Differing]:
+    """Yield what differs of two whole outputs, a block at a time."""
+    for block in blocks(exact.shape):
+        here = differs(exact[block], output[block], strict=False)
+        if here.any():
+            scales = reference.scales_in(block, here)
+            yield _Differing(scales, exact[block][here], output[block][here])
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _held(comparison: Comparison, parts: Iterator[_Differing], reference: Reference) -> Comparison:
+    """Hold what differs against what sums of the same products can be off.
+
+    Without flushing to zero at first: that is no rounding.
+    """
+    terms, form = reference.terms, reference.format
+    lost_bits, flushing = gradual(terms, form), reference.underflow
+    bound = usual = chance = flushed = 0.0
+    overflow = True
+    for part in parts:
+        x, y = part.exact.astype(np.float64), part.observed.astype(np.float64)
+        size = np.abs(y - x)
+        lost = ~np.isfinite(size)
+        size[lost] = 0.0
+        overflow &= bool((part.scales.absolute[lost] >= form.largest / 2).all())
+        bound = max(bound, ratio_of(size, worst_case(part.scales, terms, form, lost_bits)))
+        usual = max(usual, ratio_of(size, screen(part.scales, terms, form, x, y, lost_bits)))
+        chance = max(chance, ratio_of(size, likely(part.scales, terms, form, x, y, lost_bits)))
+        flushed = max(flushed, ratio_of(size, worst_case(part.scales, terms, form, flushing)))
+    return replace(
+        _with_worst(comparison, reference),
+        bound_ratio=bound,
+        screen_ratio=usual,
+        likely_ratio=chance,
+        is_flushed=bound > 1 >= flushed,
+        overflow_possible=overflow,
+    )
+
+
+def _with_worst(comparison: Comparison, reference: Reference) -> Comparison:
+    """Return the comparison with the exact values of its worst elements, and the condition."""
+    difference = comparison.difference
+    if difference is None or difference.worst is None:
+        return comparison
+    top = some_outputs(reference.conv, reference.tensors, difference.worst.index[:1])
+    exact = difference.worst.baseline
+    condition = condition_of(float(top.scales.absolute[0]), float(exact[0]))
+    return replace(comparison, constant=None, exact=exact, condition=condition)
