@@ -12,6 +12,7 @@ from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.case.rounded import rounding_notes
 from convdiff.compare.comparison import compare
+from convdiff.compare.nonfinite_notes import nonfinite_notes
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.attribute import attribute
@@ -104,6 +105,7 @@ def _run_case(
 def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
     case, reference = plan.case, Reference(plan.case.conv, tensors)
+    plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(reference)))
     measured = {
         number: compare(
             pair,

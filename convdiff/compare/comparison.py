@@ -8,14 +8,19 @@ import numpy as np
 
 from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned
+from convdiff.compare.astray import Astray, astray
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
+from convdiff.compare.ieee import FINITE
 from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
+
+NOTHING = (Astray(), Astray())
+"""Where NaN and infinity are what they must be on both sides."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,13 @@ class Comparison:
     """(k,) correctly rounded values of the worst elements, in the case's dtype."""
     condition: float = 1.0
     """κ = A/|y| of the worst element; large means cancellation."""
+    astray: tuple[Astray, Astray] = NOTHING
+    """What baseline and candidate make wrong of NaN and infinity in the data."""
+
+    @property
+    def strayed(self) -> bool:
+        """Whether NaN or infinity in the data became something else on a side, or on both."""
+        return any(self.astray)
 
 
 def compare(
@@ -94,10 +106,12 @@ def _measured(
 ) -> Comparison:
     """Hold the differences of aligned outputs against what sums of the same products can give."""
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
+    off, measured = _astray(a, b, reference)
     if difference.worst is None:
-        return Comparison(axis, *cells, difference, constant=_constant(a))
+        constant = _constant(a) if reference.is_finite or not a.any() else None
+        return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
-    bound, usual, overflow = _ratios(a, b, reference)
+    bound, usual, overflow = _ratios(a, b, measured, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,
@@ -110,7 +124,20 @@ def _measured(
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
         condition=_condition(float(top.absolute[0]), float(exact[0])),
+        astray=off,
     )
+
+
+def _astray(a: Array, b: Array, reference: Reference) -> tuple[tuple[Astray, Astray], Array]:
+    """Return what is astray on both sides, and the mask of what is measured beside it.
+
+    That are the outputs that no NaN or infinity of the data reaches, by right or by mistake.
+    """
+    if reference.kinds is None:
+        return NOTHING, np.ones((1, 1, 1, 1), bool)
+    (of_a, mask_a), (of_b, mask_b) = astray(a, reference), astray(b, reference)
+    here = tuple(slice(0, extent) for extent in a.shape)
+    return (of_a, of_b), (reference.kinds[here] == FINITE) & ~mask_a & ~mask_b
 
 
 def _expected_shape(reference: Reference, cell: Cell) -> tuple[int, ...]:
@@ -128,18 +155,20 @@ def _constant(output: Array) -> str | None:
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _ratios(a: Array, b: Array, reference: Reference) -> tuple[float, float, bool]:
+def _ratios(a: Array, b: Array, measured: Array, reference: Reference) -> tuple[float, float, bool]:
     """Return max |Δ| / 2γₙA, max |Δ| / screen, and whether all that is lost may have overflowed.
 
-    Only what differs is held against its scales, a block at a time.
+    Only what differs, and is under the mask `measured`, is held against its scales, a block at a
+    time.
     """
+    measured = np.broadcast_to(measured, a.shape)
     terms, form, flush = reference.terms, reference.format, reference.underflow
     bound = usual = 0.0
     overflow = True
     for block in blocks(a.shape):
         x, y = a[block], b[block]
         size = np.abs(y.astype(np.float64) - x.astype(np.float64))
-        here = size != 0  # so it is where neither is finite
+        here = (size != 0) & measured[block]  # so it is where neither is finite
         if not here.any():
             continue
         part = reference.scales_in(block, here)
@@ -164,6 +193,8 @@ def _box(index: Array) -> Block:
 
 
 def _condition(absolute: float, value: float) -> float:
+    if not np.isfinite(value):
+        return 1.0
     return absolute / abs(value) if value else float("inf")
 
 
@@ -189,6 +220,7 @@ def _nearness(
 
 
 def _error(values: Array, truth: Array) -> Array:
-    """Return |values − truth|: 0 for an infinity that is right, infinite for a NaN."""
+    """Return |values − truth|: 0 for an infinity or a NaN that is right, infinite for others."""
     size = np.abs(values - truth)
-    return np.where(values == truth, 0.0, np.where(np.isnan(size), np.inf, size))
+    right = (values == truth) | (np.isnan(values) & np.isnan(truth))
+    return np.where(right, 0.0, np.where(np.isnan(size), np.inf, size))

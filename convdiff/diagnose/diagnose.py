@@ -10,6 +10,7 @@ import numpy as np
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import is_finite
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
 from convdiff.lab.lab import Lab, NotAsked
@@ -46,7 +47,7 @@ def unstable_cells(comparisons: Iterable[Comparison]) -> set[Cell]:
 
 def unusual(comparison: Comparison) -> bool:
     """Return whether a comparison is more than an everyday rounding difference."""
-    if comparison.mismatch:
+    if comparison.mismatch or comparison.strayed:
         return True
     difference = comparison.difference
     if difference is None or not difference.differing:
@@ -56,7 +57,7 @@ def unusual(comparison: Comparison) -> bool:
 
 def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
     """Return both sides of all that is unusual, and a sample of the rest for each (runtime, op)."""
-    questions = [c for c in comparisons if c.axis != "repeat" and (c.mismatch or _differs(c))]
+    questions = [c for c in comparisons if c.axis != "repeat" and _is_question(c)]
     wanted = dict.fromkeys(_sides(filter(unusual, questions)))
     sampled: dict[tuple[str, str], int] = {}
     for cell in _sides(sorted(questions, key=lambda c: -c.screen_ratio)):
@@ -72,6 +73,10 @@ def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:
     for comparison in comparisons:
         yield comparison.baseline
         yield comparison.candidate
+
+
+def _is_question(comparison: Comparison) -> bool:
+    return comparison.mismatch or comparison.strayed or _differs(comparison)
 
 
 def _differs(comparison: Comparison) -> bool:
@@ -108,12 +113,17 @@ def _is_silent(answer: Behaviour | NotAsked | None) -> bool:
 
 
 def _fit_data(case: Case, comparison: Comparison, lab: Lab) -> str | None:
-    """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
+    """Try the known mistakes on the case's own data, for faults that the probes do not trigger.
+
+    With NaN or infinity in them there is nothing to fit.
+    """
     for cell in (comparison.candidate, comparison.baseline):
         output = lab.bits(cell)
         if isinstance(output, NoBits):
             continue
         tensors = lab.inputs(cell)
+        if not is_finite(tensors):
+            continue
         cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
         fault = fit_data(case.conv, replace(tensors, input_nhwc=cut), output)
         if fault:
