@@ -3,7 +3,7 @@
 A kernel is told of strides and may get them wrong, or read what lies between. There is NaN there.
 """
 
-from typing import Any, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -49,11 +49,11 @@ def _permuted(array: Any, axes: str) -> Laid:
     return Laid(buffer.transpose(), buffer)
 
 
-LAYOUTS = {
+LAYOUTS: Dict[str, Callable[[Any, str], Laid]] = {
     "sliced": _sliced,
     "channel_slice": _channel_slice,
     "permuted": _permuted,
-}  # type: Dict[str, Callable[[Any, str], Laid]]
+}
 
 MODES = tuple("%s_%s" % (which, name) for which in ("input", "weights") for name in LAYOUTS)
 """Of any framework that takes strides: input_sliced, weights_permuted, …"""
