@@ -11,6 +11,7 @@ from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdicts import Verdict
 
 SIDES: tuple[Side, ...] = ("baseline", "candidate")
+UNPROBED = "not probed: a transform algorithm spreads NaN so, too"
 
 
 def rule(
@@ -33,6 +34,8 @@ def rule(
             facts.append(SideFact(side, f"{seen.transform}, which spreads NaN"))
         else:
             verdict = "wrong"
+            if seen is None and not one.lost:
+                facts.append(SideFact(side, UNPROBED))
     if facts:
         return verdict, tuple(facts)
     return _flushed(comparison)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from findings import judged, tensors
+from findings import compared, judged, tensors
 from kernels import Kernel, add_up, direct, fourier, shuffled, winograd, with_filter
 from nonfinite import beyond_the_window, on_cleaned, on_output, skipping_zero_weights, with_values
 
 from convdiff.case.arrays import Tensors
-from convdiff.diagnose.verdict import Finding
+from convdiff.case.nonfinite import cleaned
+from convdiff.diagnose.verdict import Finding, judge
 from convdiff.worker.ops.conv2d import Convolution
 
 CONV = Convolution((3, 3), 4, 5)
@@ -105,6 +106,18 @@ def test_a_transform_spreads_a_nan_and_that_is_what_transforms_do(name: str, ker
     assert "a transform algorithm such as Winograd or FFT, which spreads NaN" in text(finding)
 
 
+def test_what_spreads_and_is_not_probed_is_wrong_and_that_is_said():
+    data = SPECIAL["NaN in the input"]
+    comparison = compared(CONV, data, direct(CONV, data), fourier(CONV, data))
+    verdict, evidence = judge(comparison, None, None, False, None)
+    said = "; ".join(map(str, evidence))
+    assert verdict == "wrong"
+    assert "candidate: not probed: a transform algorithm spreads NaN so, too" in said
+    comparison = compared(CONV, data, direct(CONV, data), direct(CONV, cleaned(data)))
+    verdict, evidence = judge(comparison, None, None, False, None)
+    assert verdict == "wrong" and "not probed" not in "; ".join(map(str, evidence)), "lost"
+
+
 def test_a_transform_that_loses_a_nan_or_has_another_bug_is_wrong():
     data = SPECIAL["NaN in the input"]
     with np.errstate(invalid="ignore"):
@@ -166,8 +179,8 @@ def test_sums_that_may_overflow_may_be_infinite_beside_a_nan():
         finding = judged(CONV, data, direct, backwards)
         assert finding.verdict in ("same", "rounding"), text(finding)
         assert not finding.comparison.strayed
-        cleaned = judged(CONV, data, direct, on_cleaned(lambda x: np.where(np.isnan(x), 0, x)))
-    assert cleaned.verdict == "wrong"
+        zeroed = judged(CONV, data, direct, on_cleaned(lambda x: np.where(np.isnan(x), 0, x)))
+    assert zeroed.verdict == "wrong"
 
 
 def test_a_weight_that_is_flushed_to_zero_makes_nan_of_infinity_and_that_is_no_mistake():
