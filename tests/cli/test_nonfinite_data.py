@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from program import Ran, case_file, convdiff
 
@@ -161,3 +162,34 @@ def test_a_sweep_names_safe_lengths_on_random_inputs_and_weights_without_nan(fol
     )
     (safe,) = case["safe_lengths"]
     assert safe["lengths"] == [5, 6, 7, 8] and safe["proved"] == [5, 6, 7]
+
+
+def test_outputs_that_someone_else_computed_are_held_against_ieee_arithmetic(folder: Path):
+    """Column 1 of the output must be NaN, and the last two are infinite or NaN."""
+    case_file(
+        folder, "filter: [1.0, 2.0]\ninput: [1.0, .nan, 2.0, 3.0, 4.0, .inf, 0.5]\n", "small.yaml"
+    )
+    nan, inf = np.nan, np.inf
+    outputs = {
+        "right": [nan, nan, 8, 11, inf, inf],
+        "lost": [1, 4, 8, 11, inf, inf],
+        "spread": [nan, nan, nan, 11, inf, inf],
+        "mistaken": [nan, nan, 8, 11, -inf, nan],
+    }
+    for name, values in outputs.items():
+        np.save(folder / f"{name}.npy", np.array(values, np.float32).reshape(1, 1, 6, 1))
+
+    def compared(one: str, other: str) -> tuple[int, str]:
+        ran = convdiff("compare", f"{one}.npy", f"{other}.npy", "--case", "small.yaml", cwd=folder)
+        assert "Traceback" not in ran.err
+        return ran.code, " ".join(ran.out.split())
+
+    assert compared("right", "right")[0] == 0
+    for name, words in (
+        ("lost", "NaN or infinity lost: (0,0,0,0), (0,0,1,0)"),
+        ("spread", "NaN or infinity where none belongs: (0,0,2,0)"),
+        ("mistaken", "mistaken for each other: (0,0,4,0), (0,0,5,0)"),
+    ):
+        for pair in (("right", name), (name, "right"), (name, name)):
+            code, said = compared(*pair)
+            assert code == 1 and words in said, said
