@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import is_finite
 from convdiff.case.rounded import rounding_notes
 from convdiff.compare.comparison import compare
 from convdiff.compare.nonfinite_notes import nonfinite_notes
@@ -89,7 +90,7 @@ def _run_case(
     here = [standing.runtime for standing in available if standing.available]
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
     tensors = make_tensors(case)
-    plan = expand(case, here, pairwise=ask.pairwise)
+    plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, tell)) as live:
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Axis = Literal["length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference"]
+Axis = Literal[
+    "length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference", "clean"
+]
 
 
 class Coordinates(Protocol):
@@ -26,6 +28,10 @@ class Coordinates(Protocol):
     @property
     def repeat(self) -> int:
         """0 for the first run."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether its data have zeros for NaN and infinity."""
 
     @property
     def op(self) -> str:
@@ -100,6 +106,12 @@ AXES: Mapping[Axis, AxisFacts] = {
         "{op} differs from multiply + reduce_sum",
         "rounding",
         side=lambda cell: cell.op,
+    ),
+    "clean": AxisFacts(
+        "NaN elsewhere",
+        "outputs that no NaN or infinity reaches change with it",
+        "bitwise",
+        side=lambda cell: "zeros" if cell.is_clean else "NaN",
     ),
 }
 """In the order in which a report tells of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -104,7 +104,22 @@ def compare(
             between = measure(baseline, candidate, strict, most)
         return Comparison(axis, *cells, between, reason, mismatch=True)
     a, b = aligned(baseline, candidate)
+    if axis == "clean":
+        return _beside_nan(pair, a, b, reference, strict=strict, most=most)
     return _measured(pair, a, b, reference, measure(a, b, strict, most))
+
+
+def _beside_nan(
+    pair: Pair, a: Array, b: Array, reference: Reference, *, strict: bool, most: int
+) -> Comparison:
+    """Compare a clean output with one of data with NaN, where none of it reaches an output."""
+    finite = _finite(a, reference)
+    if not finite.any():
+        text = "NaN or infinity in the data reaches every output"
+        return Comparison(pair.axis, pair.baseline, pair.candidate, None, reason=text)
+    beside = np.where(finite, a, b)
+    found = _measured(pair, beside, b, reference, measure(beside, b, strict, most))
+    return replace(found, nearness=None)
 
 
 def _measured(
@@ -112,7 +127,7 @@ def _measured(
 ) -> Comparison:
     """Hold the differences of aligned outputs against what sums of the same products can give."""
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
-    off, measured = _astray(a, b, reference)
+    off, measured = _astray(axis, a, b, reference)
     if difference.worst is None:
         constant = _constant(a) if reference.is_finite or not a.any() else None
         return Comparison(axis, *cells, difference, constant=constant, astray=off)
@@ -134,16 +149,30 @@ def _measured(
     )
 
 
-def _astray(a: Array, b: Array, reference: Reference) -> tuple[tuple[Astray, Astray], Array]:
+def _astray(
+    axis: Axis, a: Array, b: Array, reference: Reference
+) -> tuple[tuple[Astray, Astray], Array]:
     """Return what is astray on both sides, and the mask of what is measured beside it.
 
-    That are the outputs that no NaN or infinity of the data reaches, by right or by mistake.
+    That are the outputs that no NaN or infinity of the data reaches, by right or by mistake. A
+    baseline of clean data has none of them.
     """
     if reference.kinds is None:
         return NOTHING, np.ones((1, 1, 1, 1), bool)
-    (of_a, mask_a), (of_b, mask_b) = astray(a, reference), astray(b, reference)
-    here = tuple(slice(0, extent) for extent in a.shape)
-    return (of_a, of_b), (reference.kinds[here] == FINITE) & ~mask_a & ~mask_b
+    of_b, mask = astray(b, reference)
+    of_a = Astray()
+    if axis != "clean":
+        of_a, mask_a = astray(a, reference)
+        mask |= mask_a
+    return (of_a, of_b), _finite(a, reference) & ~mask
+
+
+def _finite(output: Array, reference: Reference) -> Array:
+    """Return the mask of the outputs that no NaN or infinity of the data reaches."""
+    if reference.kinds is None:
+        return np.ones(output.shape, bool)
+    here = tuple(slice(0, extent) for extent in output.shape)
+    return np.asarray(reference.kinds[here] == FINITE)
 
 
 def _misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:

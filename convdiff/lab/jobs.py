@@ -12,7 +12,7 @@ from convdiff.case.model import Case
 from convdiff.case.nonfinite import cleaned
 from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
-from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cell import CLEAN, Cell, NoBits
 
 
 def observe(
@@ -29,7 +29,8 @@ def observe(
         weights = {"w": "finite w", "b": "finite b"}
         arrays |= {"finite w": finite.filter_hwio, "finite b": finite.bias}
     for trial in trials:
-        arrays[f"x{trial}"] = trial_input(tensors.input_nhwc, trial)
+        clean = trial == CLEAN
+        arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
     by_interpreter: dict[Any, list[Cell]] = {}
     for cell in cells:
         by_interpreter.setdefault(cell.runtime.interpreter, []).append(cell)

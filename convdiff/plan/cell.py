@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
 
+CLEAN = -1
+"""The trial that has zeros for NaN and infinity."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -20,12 +23,18 @@ class Cell:
     repeat: int = 0
     """0 is the first run, 1 the same again, …"""
     trial: int = 0
-    """0 is the case's own input; 1, 2, … are random inputs of the same shape."""
+    """0 is the case's own input; 1, 2, … are random inputs of the same shape; CLEAN is the case's
+    own data with zeros for NaN and infinity."""
 
     @property
     def is_reference(self) -> bool:
         """Whether it multiplies and sums instead of running the case's own op."""
         return self.op == REFERENCE
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it is on the case's own data with zeros for NaN and infinity."""
+        return self.trial == CLEAN
 
     @property
     def is_first_run(self) -> bool:

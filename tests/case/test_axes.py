@@ -28,7 +28,13 @@ def test_a_sentence_needs_no_more_than_its_axis_knows(axis: Axis):
 
 def test_sides_are_named_by_what_tells_them_apart():
     names = {axis: facts.side(CELL) for axis, facts in AXES.items() if facts.side}
-    assert names == {"length": "T=7", "batch": "batch 2", "repeat": "run 4", "reference": "manual"}
+    assert names == {
+        "length": "T=7",
+        "batch": "batch 2",
+        "repeat": "run 4",
+        "reference": "manual",
+        "clean": "NaN",
+    }
 
 
 def test_runtimes_tell_the_sides_apart_only_where_nothing_else_does():

@@ -40,6 +40,14 @@ def cleaning(x, w, b):
 cleaning_too = cleaning
 
 
+def moved(x, w, b):
+    return backwards(x, w, b) if np.isnan(x).any() else right(x, w, b)
+
+
+def scaled(x, w, b):
+    return right(x, w, b) * np.float32(2 if np.isnan(x).any() else 1)
+
+
 def skipping(x, w, b):
     return taps(x, w, b, product=lambda x, w: np.where(w == 0, x.dtype.type(0), x * w))
 
@@ -193,3 +201,31 @@ def test_outputs_that_someone_else_computed_are_held_against_ieee_arithmetic(fol
         for pair in (("right", name), (name, "right"), (name, name)):
             code, said = compared(*pair)
             assert code == 1 and words in said, said
+
+
+def test_outputs_that_no_nan_reaches_are_those_of_the_clean_data(folder: Path):
+    ran, case = asked(folder, "right")
+    assert along(case, "clean")["verdict"] == "same" and ran.code == 0
+    ran, case = asked(folder, "moved")
+    found = along(case, "clean")
+    assert ran.code == 1 and found["verdict"] == "rounding" and not found["allowed"]
+    assert "outputs that no NaN or infinity reaches change with it" in " ".join(ran.out.split())
+    ran, case = asked(folder, "scaled")
+    assert along(case, "clean")["verdict"] == "wrong"
+    ran, case = asked(folder, "fourier")
+    assert along(case, "clean")["verdict"] == "transform" and ran.code == 1
+
+
+def test_clean_data_are_asked_for_where_they_say_something_and_may_be_allowed(folder: Path):
+    case_file(folder, "filter: [1.5, 2.0]\ninput: [1.0, 2.0, 3.0, 4.0]\nlengths: [3, 4]\n")
+    _, case = asked(folder, "right")
+    assert "clean" not in {one["axis"] for one in case["comparisons"]}, "there is no NaN"
+    case_file(folder, f"{CASE}expect: {{clean: rounding}}\n")
+    ran, case = asked(folder, "moved", more=("--save", "kept.json"))
+    assert along(case, "clean")["allowed"] and ran.code == 0
+    shown = convdiff("show", "kept.json", cwd=folder)
+    assert "clean rounding" in shown.out
+    case_file(folder, "filter: [1.5, .nan]\ninput: [1.0, 2.0, 3.0]\n")
+    ran, case = asked(folder, "right")
+    assert ran.code == 0
+    assert along(case, "clean")["reason"] == "NaN or infinity in the data reaches every output"
