@@ -30,7 +30,7 @@ def rule(
             continue
         facts += [SideFact(side, words) for words in _words(one)]
         seen = traits.get(side)
-        if seen is not None and _only_spreads(seen) and not one.lost:
+        if seen is not None and seen.transform and not one.lost:
             facts.append(SideFact(side, f"{seen.transform}, which spreads NaN"))
         else:
             verdict = "wrong"
@@ -54,11 +54,6 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 SideFact(side, f"infinity times a subnormal number is inf·0, NaN: {where}")
             )
     return ("precision", tuple(facts)) if facts else None
-
-
-def _only_spreads(traits: Traits) -> bool:
-    """Return whether a kernel transforms its data, and is sound but for that."""
-    return bool(traits.transform) and not (traits.integer_error or traits.shape_error)
 
 
 def _words(one: Astray) -> list[str]:

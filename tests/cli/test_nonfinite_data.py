@@ -44,6 +44,10 @@ def moved(x, w, b):
     return backwards(x, w, b) if np.isnan(x).any() else right(x, w, b)
 
 
+def by_length(x, w, b):
+    return backwards(x, w, b) if x.shape[2] % 2 else right(x, w, b)
+
+
 def scaled(x, w, b):
     return right(x, w, b) * np.float32(2 if np.isnan(x).any() else 1)
 
@@ -161,7 +165,7 @@ def test_orders_of_an_element_that_is_nan_are_explained(folder: Path):
 def test_a_sweep_names_safe_lengths_on_random_inputs_and_weights_without_nan(folder: Path):
     case_file(
         folder,
-        "filter: [1.5, .nan, 0.25]\ninput: {normal: 1.0, seed: 1}\nlengths: 5..8\n",
+        "filter: [1.5, .nan, 0.25, 3.7]\ninput: {normal: 1.0, seed: 1}\nlengths: 5..8\n",
     )
     ran, case = asked(folder, "right")
     assert ran.code == 0, ran.out
@@ -170,6 +174,9 @@ def test_a_sweep_names_safe_lengths_on_random_inputs_and_weights_without_nan(fol
     )
     (safe,) = case["safe_lengths"]
     assert safe["lengths"] == [5, 6, 7, 8] and safe["proved"] == [5, 6, 7]
+    _, case = asked(folder, "by_length")
+    (safe,) = case["safe_lengths"]
+    assert safe["lengths"] == [6, 8] and safe["unsafe"] == [5, 7], "though all are NaN"
 
 
 def test_outputs_that_someone_else_computed_are_held_against_ieee_arithmetic(folder: Path):

@@ -183,6 +183,16 @@ def test_sums_that_may_overflow_may_be_infinite_beside_a_nan():
     assert zeroed.verdict == "wrong"
 
 
+def test_an_overflow_on_one_side_is_none_the_less_rounding_beside_a_nan():
+    conv = Convolution((1, 3), 1, 1, dtype="float16")
+    x = np.array([60000, 60000, -60000, 1, 2, np.nan, 3, 5], np.float16).reshape(1, 1, 8, 1)
+    data = Tensors(np.ones((1, 3, 1, 1), np.float16), None, x)
+    finding = judged(conv, data, direct, backwards)
+    assert finding.comparison.difference is not None
+    assert finding.comparison.difference.appeared == 1 and finding.comparison.overflow_possible
+    assert finding.verdict == "rounding", text(finding)
+
+
 def test_a_weight_that_is_flushed_to_zero_makes_nan_of_infinity_and_that_is_no_mistake():
     data = with_values(DATA, "filter_hwio")
     data.filter_hwio[1, 1, 2] = 1e-40
