@@ -111,7 +111,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "NaN elsewhere",
         "outputs that no NaN or infinity reaches change with it",
         "bitwise",
-        side=lambda cell: "zeros" if cell.is_clean else "NaN",
+        side=lambda cell: "zeros" if cell.is_clean else "given",
     ),
 }
 """In the order in which a report tells of them."""

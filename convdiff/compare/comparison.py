@@ -160,11 +160,10 @@ def _astray(
     if reference.kinds is None:
         return NOTHING, np.ones((1, 1, 1, 1), bool)
     of_b, mask = astray(b, reference)
-    of_a = Astray()
-    if axis != "clean":
-        of_a, mask_a = astray(a, reference)
-        mask |= mask_a
-    return (of_a, of_b), _finite(a, reference) & ~mask
+    if axis == "clean":  # what becomes of the others is told along the other axes
+        return (Astray(), Astray(unwanted=of_b.unwanted)), _finite(a, reference) & ~mask
+    of_a, mask_a = astray(a, reference)
+    return (of_a, of_b), _finite(a, reference) & ~mask & ~mask_a
 
 
 def _finite(output: Array, reference: Reference) -> Array:

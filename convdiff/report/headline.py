@@ -92,7 +92,7 @@ def _special_values(case: CaseResult, worst: Finding) -> str:
 def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
     """Say what changes the bits, as the worst finding's axis says it."""
     comparison, facts = worst.comparison, AXES[worst.comparison.axis]
-    if comparison.strayed:
+    if comparison.strayed and comparison.axis != "clean":
         return _special_values(case, worst)
     baseline, candidate = sides(comparison, case)
     named = {"baseline": baseline, "candidate": candidate, "op": comparison.candidate.op}
@@ -153,7 +153,8 @@ def _by_chance(case: CaseResult, axis: Axis) -> str:
 def _size(findings: Sequence[Finding]) -> str:
     """Say how large the differences are; ulps say little where sums cancel to near zero."""
     measured = [f.comparison.difference for f in findings if f.comparison.difference]
-    if not measured or any(one.max_abs == float("inf") for one in measured):
+    largest = max((one.max_abs for one in measured), default=0.0)
+    if largest in (0.0, float("inf")) and not any(one.max_ulp for one in measured):
         return ""
     ulp = max(difference.max_ulp for difference in measured)
     text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"

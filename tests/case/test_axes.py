@@ -33,7 +33,7 @@ def test_sides_are_named_by_what_tells_them_apart():
         "batch": "batch 2",
         "repeat": "run 4",
         "reference": "manual",
-        "clean": "NaN",
+        "clean": "given",
     }
 
 

@@ -217,6 +217,8 @@ def test_outputs_that_no_nan_reaches_are_those_of_the_clean_data(folder: Path):
     found = along(case, "clean")
     assert ran.code == 1 and found["verdict"] == "rounding" and not found["allowed"]
     assert "outputs that no NaN or infinity reaches change with it" in " ".join(ran.out.split())
+    ran, case = asked(folder, "cleaning")
+    assert along(case, "clean")["verdict"] == "same", "what it loses is told along other axes"
     ran, case = asked(folder, "scaled")
     assert along(case, "clean")["verdict"] == "wrong"
     ran, case = asked(folder, "fourier")
