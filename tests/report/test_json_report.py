@@ -30,6 +30,7 @@ AXIS = {
         "device",
         "runtime",
         "reference",
+        "clean",
     ]
 }
 
