@@ -67,9 +67,10 @@ def _zip(seen: Seen) -> bool:
 
 
 def _onnx(seen: Seen) -> bool:
-    """Return whether it is a protobuf that begins with a version, or binary and called so."""
+    """Return whether it is binary and called so, or a protobuf with a version and ONNX's words."""
     begins = re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", seen.head)
-    return bool(begins) or (seen.binary and seen.path.suffix == ".onnx")
+    speaks = re.search(rb"onnx|torch|Conv", seen.head) is not None
+    return (begins is not None and speaks) or (seen.binary and seen.path.suffix == ".onnx")
 
 
 def _pickle(seen: Seen) -> bool:

@@ -138,7 +138,8 @@ def _refuse_shape(case: Case, shape: tuple[int, ...], place: Place) -> None:
             raise CaseError(
                 place,
                 f"an output of shape {written(shape)}; the case's is {needs}: "
-                f"this looks like {layout.input.names[len(shape)]}",
+                f"this looks like {layout.input.names[len(shape)]}"
+                f" (`layout: {other}`, where the case's arrays lie so, too)",
             )
     inputs = (batch, case.height, length, case.conv.channels_in)
     known = four is not None and shape_owners(case.conv, inputs, order.turned(four))

@@ -166,6 +166,7 @@ def test_text_is_a_case_under_any_name(tmp_path, name):
         b"PK\x03\x04" + bytes(99),
         b"\x89PNG\r\n\x1a\n",
         b"{",
+        b"\x08\x04\x12\x10a Core ML model\x00",
         b"\x08",
     ],
     ids=str,
