@@ -10,9 +10,11 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import is_finite
 from convdiff.case.rounded import rounding_notes
 from convdiff.compare.against_exact import against_exact
 from convdiff.compare.comparison import Comparison, compare
+from convdiff.compare.nonfinite_notes import nonfinite_notes
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.attribute import attribute
@@ -89,7 +91,7 @@ def _run_case(
     here = [standing.runtime for standing in available if standing.available]
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
     tensors = make_tensors(case)
-    plan = expand(case, here, pairwise=ask.pairwise)
+    plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, tell)) as live:
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
@@ -105,6 +107,7 @@ def _run_case(
 def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
     case, reference = plan.case, Reference(plan.case.conv, tensors)
+    plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(reference)))
     measured = {
         number: _compared(pair, lab, reference, ask)
         for number, pair in arriving(plan.pairs, lab.observe(plan.cells))

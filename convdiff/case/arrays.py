@@ -16,6 +16,9 @@ from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
 from convdiff.numerics.array import Array
 
+GIVEN = ("values", "file")
+"""Kinds whose values someone wrote down: NaN and infinity among them are meant."""
+
 
 @dataclass(frozen=True)
 class Tensors:
@@ -66,16 +69,21 @@ def make_input(spec: ArraySpec, dtype: str) -> Array:
 def make_array(spec: ArraySpec, dtype: str) -> Array:
     """Make one array: float64 arithmetic, one rounding to `dtype` at the end.
 
+    NaN and infinity that a case gives are kept. Raises CaseError where arithmetic makes one.
+
     Random kinds draw from `numpy.random.default_rng([seed, stream])`, in C order of the shape.
     """
     target = numpy_dtype(dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
-        values = _values(spec) * np.float64(spec.scale) if spec.scale != 1.0 else _values(spec)
-    if not np.isfinite(values).all():
-        raise CaseError(spec.place, "NaN or infinity in the data; a convolution of it says nothing")
-    with np.errstate(over="ignore"):
+        given = _values(spec)
+        values = given * np.float64(spec.scale) if spec.scale != 1.0 else given
+    kept = np.isfinite(given) if spec.kind in GIVEN else np.True_
+    if (kept & ~np.isfinite(values)).any():
+        text = f"NaN or infinity in the data: {spec.kind!r} and 'scale' lead beyond float64"
+        raise CaseError(spec.place, text)
+    with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN is no error
         result = np.ascontiguousarray(values.reshape(spec.shape)).astype(target)
-    if not np.isfinite(result.astype(np.float64)).all():
+    if not np.isfinite(result.astype(np.float64))[np.isfinite(values.reshape(spec.shape))].all():
         raise CaseError(spec.place, f"a value is beyond the range of {dtype}")
     return result
 

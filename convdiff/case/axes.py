@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Axis = Literal[
-    "length", "batch", "threads", "repeat", "baseline", "device", "runtime", "reference", "exact"
+    "length",
+    "batch",
+    "threads",
+    "repeat",
+    "baseline",
+    "device",
+    "runtime",
+    "reference",
+    "exact",
+    "clean",
 ]
 
 
@@ -28,6 +37,10 @@ class Coordinates(Protocol):
     @property
     def repeat(self) -> int:
         """0 for the first run."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether its data have zeros for NaN and infinity."""
 
     @property
     def op(self) -> str:
@@ -108,6 +121,12 @@ AXES: Mapping[Axis, AxisFacts] = {
         "{op} is off the exact result",
         "rounding",
         side=lambda cell: cell.op,
+    ),
+    "clean": AxisFacts(
+        "NaN elsewhere",
+        "outputs that no NaN or infinity reaches change with it",
+        "bitwise",
+        side=lambda cell: "zeros" if cell.is_clean else "given",
     ),
 }
 """In the order in which a report tells of them."""

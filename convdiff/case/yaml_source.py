@@ -27,6 +27,9 @@ Path_ = tuple[str | int, ...]
 """A way into the document, such as ("filter", 0)."""
 
 _TAG = "tag:yaml.org,2002:"
+_SPECIAL = (".nan", ".inf")
+_ARRAYS = ("filter", "bias", "input")
+"""Keys of arrays, in which NaN and infinity are values like others."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ def parse_source(text: str, file: str) -> Source:
     except RecursionError:
         raise CaseError(Place(file), "not a case: nested too deeply") from None
     return Source(file, value, builder.places)
+
+
+def _is_element(path: Path_) -> bool:
+    """Return whether a value is an element of an array that is written out."""
+    return len(path) > 1 and path[0] in _ARRAYS and all(isinstance(key, int) for key in path[1:])
 
 
 def _read_text(path: Path) -> str:
@@ -147,7 +155,7 @@ class _Builder:
         if len(path) <= 3:
             self.places.setdefault(path, self.at(node))
         if isinstance(node, ScalarNode):
-            return self.scalar(node)
+            return self.scalar(node, path)
         if str(node.tag) not in (_TAG + "seq", _TAG + "map"):
             raise CaseError(self.at(node), f"the tag {node.tag} means nothing in a case file")
         if isinstance(node, SequenceNode):
@@ -173,10 +181,12 @@ class _Builder:
             result[key] = self.build(value_node, way)
         return result
 
-    def scalar(self, node: ScalarNode) -> Any:
+    def scalar(self, node: ScalarNode, path: Path_ = ()) -> Any:
         tag, text = str(node.tag), node.value
         if tag in (_TAG + "str", _TAG + "timestamp"):  # YAML 1.2's core schema knows no dates
             return text
+        if text.lower().lstrip("+-") in _SPECIAL and _is_element(path):
+            return float(text.replace(".", ""))
         try:
             return self.number(tag, text)
         except (ValueError, OverflowError):

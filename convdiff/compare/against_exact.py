@@ -19,6 +19,7 @@ from convdiff.compare.comparison import (
 )
 from convdiff.compare.difference import Difference, differs, measure
 from convdiff.compare.exact import Scales
+from convdiff.compare.ieee import FINITE
 from convdiff.compare.reference import Reference
 from convdiff.compare.some_outputs import Some, some_outputs
 from convdiff.numerics.array import Array
@@ -55,9 +56,14 @@ def against_exact(
     if output.shape != wanted:
         text = misfit(reference, pair.candidate, output.shape)
         return Comparison(pair.axis, *cells, None, text, mismatch=True)
+    if reference.kinds is not None and not (reference.kinds == FINITE).any():
+        return Comparison(pair.axis, *cells, None, "NaN or infinity reaches every output")
     if _is_large(reference, math.prod(wanted)) or reference.exact is None:
         return _of_sample(pair, output, reference, most)
-    exact = reference.exact[tuple(slice(0, extent) for extent in wanted)]
+    here = tuple(slice(0, extent) for extent in wanted)
+    exact = reference.exact[here]
+    if reference.kinds is not None:  # what NaN and infinity reach is told along other axes
+        output = np.where(reference.kinds[here] == FINITE, output, exact)
     difference = measure(exact, output, strict=False, most=most)
     comparison = Comparison(pair.axis, *cells, difference, constant=constant_of(output))
     return _held(comparison, _differing(exact, output, reference), reference)
@@ -149,7 +155,7 @@ def _with_worst(comparison: Comparison, reference: Reference) -> Comparison:
     difference = comparison.difference
     if difference is None or difference.worst is None:
         return comparison
-    top = some_outputs(reference.conv, reference.tensors, difference.worst.index[:1])
+    top = some_outputs(reference.conv, reference.finite, difference.worst.index[:1])
     exact = difference.worst.baseline
     condition = condition_of(float(top.scales.absolute[0]), float(exact[0]))
     return replace(comparison, constant=None, exact=exact, condition=condition)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned
+from convdiff.compare.astray import Astray, astray
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
+from convdiff.compare.ieee import FINITE
 from convdiff.compare.other_ops import shape_owners
 from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
@@ -17,6 +19,9 @@ from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
+
+NOTHING = (Astray(), Astray())
+"""Where NaN and infinity are what they must be on both sides."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,13 @@ class Comparison:
     """Along `exact`: more than any sum can be off, but no more than flushing to zero makes it."""
     sampled_of: int | None = None
     """How many outputs there are, where not all of them were compared but a sample."""
+    astray: tuple[Astray, Astray] = NOTHING
+    """What baseline and candidate make wrong of NaN and infinity in the data."""
+
+    @property
+    def strayed(self) -> bool:
+        """Whether NaN or infinity in the data became something else on a side, or on both."""
+        return any(self.astray)
 
 
 def compare(
@@ -98,7 +110,22 @@ def compare(
             between = measure(baseline, candidate, strict, most)
         return Comparison(axis, *cells, between, reason, mismatch=True)
     a, b = aligned(baseline, candidate)
+    if axis == "clean":
+        return _beside_nan(pair, a, b, reference, strict=strict, most=most)
     return _measured(pair, a, b, reference, measure(a, b, strict, most))
+
+
+def _beside_nan(
+    pair: Pair, a: Array, b: Array, reference: Reference, *, strict: bool, most: int
+) -> Comparison:
+    """Compare a clean output with one of data with NaN, where none of it reaches an output."""
+    finite = _finite(a, reference)
+    if not finite.any():
+        text = "NaN or infinity in the data reaches every output"
+        return Comparison(pair.axis, pair.baseline, pair.candidate, None, reason=text)
+    beside = np.where(finite, a, b)
+    found = _measured(pair, beside, b, reference, measure(beside, b, strict, most))
+    return replace(found, nearness=None)
 
 
 def _measured(
@@ -106,10 +133,12 @@ def _measured(
 ) -> Comparison:
     """Hold the differences of aligned outputs against what sums of the same products can give."""
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
+    off, measured = _astray(axis, a, b, reference)
     if difference.worst is None:
-        return Comparison(axis, *cells, difference, constant=constant_of(a))
+        constant = constant_of(a) if reference.is_finite or not a.any() else None
+        return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
-    bound, usual, overflow = _ratios(a, b, reference)
+    bound, usual, overflow = _ratios(a, b, measured, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,
@@ -122,7 +151,33 @@ def _measured(
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
         condition=condition_of(float(top.absolute[0]), float(exact[0])),
+        astray=off,
     )
+
+
+def _astray(
+    axis: Axis, a: Array, b: Array, reference: Reference
+) -> tuple[tuple[Astray, Astray], Array]:
+    """Return what is astray on both sides, and the mask of what is measured beside it.
+
+    That are the outputs that no NaN or infinity of the data reaches, by right or by mistake. A
+    baseline of clean data has none of them.
+    """
+    if reference.kinds is None:
+        return NOTHING, np.ones((1, 1, 1, 1), bool)
+    of_b, mask = astray(b, reference)
+    if axis == "clean":  # what becomes of the others is told along the other axes
+        return (Astray(), Astray(unwanted=of_b.unwanted)), _finite(a, reference) & ~mask
+    of_a, mask_a = astray(a, reference)
+    return (of_a, of_b), _finite(a, reference) & ~mask & ~mask_a
+
+
+def _finite(output: Array, reference: Reference) -> Array:
+    """Return the mask of the outputs that no NaN or infinity of the data reaches."""
+    if reference.kinds is None:
+        return np.ones(output.shape, bool)
+    here = tuple(slice(0, extent) for extent in output.shape)
+    return np.asarray(reference.kinds[here] == FINITE)
 
 
 def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
@@ -152,18 +207,20 @@ def constant_of(output: Array) -> str | None:
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _ratios(a: Array, b: Array, reference: Reference) -> tuple[float, float, bool]:
+def _ratios(a: Array, b: Array, measured: Array, reference: Reference) -> tuple[float, float, bool]:
     """Return max |Δ| / 2γₙA, max |Δ| / screen, and whether all that is lost may have overflowed.
 
-    Only what differs is held against its scales, a block at a time.
+    Only what differs, and is under the mask `measured`, is held against its scales, a block at a
+    time.
     """
+    measured = np.broadcast_to(measured, a.shape)
     terms, form, flush = reference.terms, reference.format, reference.underflow
     bound = usual = 0.0
     overflow = True
     for block in blocks(a.shape):
         x, y = a[block], b[block]
         size = np.abs(y.astype(np.float64) - x.astype(np.float64))
-        here = size != 0  # so it is where neither is finite
+        here = (size != 0) & measured[block]  # so it is where neither is finite
         if not here.any():
             continue
         part = reference.scales_in(block, here)
@@ -190,6 +247,8 @@ def _box(index: Array) -> Block:
 
 def condition_of(absolute: float, value: float) -> float:
     """Return κ = A/|y| of one output."""
+    if not np.isfinite(value):
+        return 1.0
     return absolute / abs(value) if value else float("inf")
 
 
@@ -215,6 +274,7 @@ def _nearness(
 
 
 def _error(values: Array, truth: Array) -> Array:
-    """Return |values − truth|: 0 for an infinity that is right, infinite for a NaN."""
+    """Return |values − truth|: 0 for an infinity or a NaN that is right, infinite for others."""
     size = np.abs(values - truth)
-    return np.where(values == truth, 0.0, np.where(np.isnan(size), np.inf, size))
+    right = (values == truth) | (np.isnan(values) & np.isnan(truth))
+    return np.where(right, 0.0, np.where(np.isnan(size), np.inf, size))

@@ -36,10 +36,10 @@ class Scales:
 
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
     """Return A and L2 of every output by fp64 matrix products; good to about 1e-13."""
-    absolute = _products(
+    absolute = convolved(
         conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio))
     )
-    squares = _products(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)
+    squares = convolved(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)
     if tensors.bias is not None:
         bias = _wide(tensors.bias)
         absolute, squares = absolute + np.abs(bias), squares + bias**2
@@ -48,7 +48,7 @@ def scales(conv: Convolution, tensors: Tensors) -> Scales:
 
 def plain_fp64(conv: Convolution, tensors: Tensors) -> Array:
     """Return the convolution in fp64, NHWC: exact for small integers, for the probes."""
-    result = _products(conv, _wide(tensors.input_nhwc), _wide(tensors.filter_hwio))
+    result = convolved(conv, _wide(tensors.input_nhwc), _wide(tensors.filter_hwio))
     return result if tensors.bias is None else result + _wide(tensors.bias)
 
 
@@ -170,7 +170,7 @@ def _product(a: Array, b: Array, dtype: np.dtype[Any]) -> Iterator[Array]:
         yield product_error(a, b, product)
 
 
-def _products(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:
+def convolved(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:
     """Convolve in fp64, image by image, a block of positions at a time."""
     view = _view(conv, input_nhwc)
     width, per_group = conv.channels_in // conv.groups, conv.channels_out // conv.groups

@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.nonfinite import cleaned
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import Scales, exact, exact_at, scales
+from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds
 from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
@@ -25,10 +27,16 @@ WHOLE = 1_000_000
 
 
 class Reference:
-    """Exact values and term sizes at the longest length; shorter ones are prefixes of it."""
+    """Exact values and term sizes at the longest length; shorter ones are prefixes of it.
+
+    Where the data hold NaN or infinity, exact values are what IEEE arithmetic makes of them, and
+    sizes are those of the finite terms.
+    """
 
     def __init__(self, conv: Convolution, tensors: Tensors) -> None:
         self.conv, self.tensors = conv, tensors
+        self.finite = cleaned(tensors)
+        """The data with zeros for NaN and infinity."""
         batch, height, length, _ = tensors.input_nhwc.shape
         self.shape = conv.output_shape(batch, height, length)
 
@@ -42,10 +50,33 @@ class Reference:
         """The case's floating-point format."""
         return format_of(self.tensors.input_nhwc)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the data hold neither NaN nor infinity."""
+        return self.finite is self.tensors
+
+    @cached_property
+    def kinds(self) -> Array | None:
+        """What NaN and infinity make of each output, as `ieee.kinds` has it; None without any."""
+        return None if self.is_finite else kinds(self.conv, self.tensors)
+
+    @cached_property
+    def _flushed_kinds(self) -> Array | None:
+        """The same where subnormal numbers are taken for zero, which is no mistake."""
+        if self.is_finite:
+            return None
+        return kinds(self.conv, flushed(self.tensors, self.format.flushed))
+
+    def kinds_in(self, block: Block) -> tuple[Array, Array]:
+        """Return the kinds that a block's outputs may be of, the strict ones first."""
+        if self.kinds is None or self._flushed_kinds is None:
+            return (np.full(_extent(block), FINITE, np.int8),) * 2
+        return self.kinds[block], self._flushed_kinds[block]
+
     @cached_property
     def underflow(self) -> float:
         """What flushing to zero can make of any output, at most."""
-        arrays = (self.tensors.input_nhwc, self.tensors.filter_hwio)
+        arrays = (self.finite.input_nhwc, self.finite.filter_hwio)
         largest = sum(max(float(array.max()), -float(array.min())) for array in arrays)
         return underflow(self.terms, self.format, largest)
 
@@ -54,11 +85,11 @@ class Reference:
         """A and L2 of every output, or None where there are too many to keep."""
         if math.prod(self.shape) > WHOLE:
             return None
-        return scales(self.conv, self.tensors)
+        return scales(self.conv, self.finite)
 
     @cached_property
     def _term_scales(self) -> TermScales:
-        return TermScales(self.conv, self.tensors)
+        return TermScales(self.conv, self.finite)
 
     def scales_in(self, block: Block, mask: Array) -> Scales:
         """Return A and L2 of the outputs under a mask of one block, in 1-d arrays."""
@@ -71,17 +102,31 @@ class Reference:
         """Every output correctly rounded, or None where that would take too long."""
         if float(np.prod(self.shape)) * self.conv.taps > FULL_LIMIT:
             return None
-        return exact(self.conv, self.tensors)
+        values = exact(self.conv, self.finite)
+        if self.kinds is None:
+            return values
+        return np.where(self.kinds == FINITE, values, VALUES[self.kinds].astype(values.dtype))
 
     @cached_property
     def some(self) -> Some:
         """A sample of the outputs with their exact values, for where all would take too long."""
-        return some_outputs(self.conv, self.tensors, sample(self.shape, self.conv.taps))
+        index = sample(self.shape, self.conv.taps)
+        if self.kinds is not None:  # what NaN and infinity reach is told along other axes
+            index = index[self.kinds[tuple(index.T)] == FINITE]
+        return some_outputs(self.conv, self.finite, index)
 
     def exact_at(self, index: Array) -> Array:
         """Return the correctly rounded outputs at (k, 4) positions."""
         if self.exact is not None:
             return np.asarray(self.exact[tuple(index.T)])
-        places = [(int(n), int(h), int(w), int(c)) for n, h, w, c in index]
-        found = [exact_at(self.conv, self.tensors, place) for place in places]
-        return np.array(found, self.tensors.input_nhwc.dtype)
+        return np.array([self._exact(place) for place in index], self.tensors.input_nhwc.dtype)
+
+    def _exact(self, index: Array) -> Array:
+        n, h, w, c = (int(i) for i in index)
+        if self.kinds is not None and self.kinds[n, h, w, c] != FINITE:
+            return np.asarray(VALUES[self.kinds[n, h, w, c]])
+        return exact_at(self.conv, self.finite, (n, h, w, c))
+
+
+def _extent(block: Block) -> tuple[int, ...]:
+    return tuple(cut.stop - cut.start for cut in block)

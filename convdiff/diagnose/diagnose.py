@@ -46,7 +46,7 @@ def unstable_cells(comparisons: Iterable[Comparison]) -> set[Cell]:
 
 def unusual(comparison: Comparison) -> bool:
     """Return whether a comparison is more than an everyday rounding difference."""
-    if comparison.mismatch:
+    if comparison.mismatch or comparison.strayed:
         return True
     difference = comparison.difference
     if difference is None or not difference.differing:
@@ -75,7 +75,7 @@ def _is_question(comparison: Comparison) -> bool:
     """
     if comparison.axis in ("repeat", "exact"):
         return comparison.axis == "exact" and unusual(comparison)
-    return comparison.mismatch or _differs(comparison)
+    return comparison.mismatch or comparison.strayed or _differs(comparison)
 
 
 def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:

@@ -10,6 +10,7 @@ import numpy as np
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import is_finite
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.again import how_to_look, ruled_on_again
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
@@ -101,11 +102,13 @@ def _has_told(behaviour: Behaviour) -> bool:
 
 
 def _fit_data(asked: Asked, cell: Cell) -> str | None:
-    """Try the known mistakes on the case's own data, for faults that the probes do not trigger."""
-    output = asked.lab.bits(cell)
-    if isinstance(output, NoBits):
+    """Try the known mistakes on the case's own data, for faults that the probes do not trigger.
+
+    With NaN or infinity in them there is nothing to fit.
+    """
+    output, tensors = asked.lab.bits(cell), asked.lab.inputs(cell)
+    if isinstance(output, NoBits) or not is_finite(tensors):
         return None
-    tensors = asked.lab.inputs(cell)
     cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
     return fit_data(asked.case.conv, replace(tensors, input_nhwc=cut), output)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from convdiff.behaviour.behaviour import Traits
 from convdiff.case.model import NOTED, Allowance, Case
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose import nonfinite
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
@@ -68,6 +69,7 @@ def judge(
     looks = (f"it fits: {fits}",) if fits else ()
     return (
         _by_presence(comparison, looks)
+        or _by_special_values(comparison, probed, looks)
         or _by_bits(comparison, unstable=unstable)
         or _by_probes(probed, looks)
         or _by_flushing(comparison, probed, looks)
@@ -83,6 +85,20 @@ def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | Non
     if comparison.difference is None:
         return "untested", (comparison.reason or "not run",)
     return None
+
+
+def _by_special_values(
+    comparison: Comparison, probed: Probes, looks: tuple[str, ...]
+) -> Ruling | None:
+    """Rule on NaN and infinity in the data: what a transform spreads is no excuse for the rest."""
+    ruling = nonfinite.rule(comparison, probed)
+    if ruling is None:
+        return None
+    verdict, evidence = ruling
+    beside = _by_probes(probed, ()) or _by_size(comparison, looks)
+    if verdict != "wrong" and beside is not None and beside[0] == "wrong":
+        return "wrong", (*evidence, *beside[1])
+    return verdict, (*evidence, *(looks if verdict == "wrong" else ()))
 
 
 def _between(comparison: Comparison) -> tuple[str, ...]:

@@ -9,24 +9,34 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import cleaned
 from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
-from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cell import CLEAN, Cell, NoBits
 
 
 def observe(
     case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
 ) -> Iterator[tuple[Cell, Array | NoBits]]:
-    """Run cells and yield what each gives as it comes, runtimes side by side."""
+    """Run cells and yield what each gives as it comes, runtimes side by side.
+
+    Random inputs meet the weights without NaN and infinity, lest nothing be known of a channel.
+    """
+    trials, finite = sorted({cell.trial for cell in cells} - {0}), cleaned(tensors)
     arrays = {"w": tensors.filter_hwio, "b": tensors.bias, "x0": tensors.input_nhwc}
-    for trial in sorted({cell.trial for cell in cells} - {0}):
-        arrays[f"x{trial}"] = trial_input(tensors.input_nhwc, trial)
+    weights = {"w": "w", "b": "b"}  # of random inputs
+    if trials and finite is not tensors:
+        weights = {"w": "finite w", "b": "finite b"}
+        arrays |= {"finite w": finite.filter_hwio, "finite b": finite.bias}
+    for trial in trials:
+        clean = trial == CLEAN
+        arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
     by_interpreter: dict[Any, list[Cell]] = {}
     for cell in cells:
         by_interpreter.setdefault(cell.runtime.interpreter, []).append(cell)
     members = list(by_interpreter.values())
     jobs = [
-        _job(case, interpreter, arrays, [_request(cell, f"x{cell.trial}") for cell in group])
+        _job(case, interpreter, arrays, [_of_case(cell, weights) for cell in group])
         for interpreter, group in by_interpreter.items()
     ]
     for job, number, outcome in pool.observe(jobs):
@@ -73,6 +83,12 @@ def _job(
         {**request, "b": request["b"] if request["b"] in held else None} for request in requests
     ]
     return Job(interpreter, case.conv._asdict(), held, cells)
+
+
+def _of_case(cell: Cell, weights: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request for a cell on the case's own data, or on a random input and weights."""
+    own = _request(cell, f"x{cell.trial}")
+    return {**own, **weights} if cell.trial else own
 
 
 def _request(cell: Cell, x: str) -> dict[str, Any]:

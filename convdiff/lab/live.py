@@ -20,6 +20,7 @@ from convdiff.order.orders import Orders, orders_of
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
 
+OTHER_DATA = NotAsked("only the case's own data are explained")
 SPENT = NotAsked("the budget is spent; raise --budget")
 
 
@@ -105,7 +106,7 @@ class LiveLab:
         """See `Lab.orders`."""
         if cell in self._orders:
             return self._orders[cell]
-        refusal = self._refusal()
+        refusal = OTHER_DATA if cell.trial else self._refusal()
         output = self.bits(cell)
         if isinstance(output, NoBits):
             return NotAsked(output.reason)
@@ -141,5 +142,7 @@ class LiveLab:
         return measure(self._case, cell, data, self._session.pool)
 
     def _named(self, cell: Cell) -> str:
-        what = f"random input {cell.trial}" if cell.trial else cell.op
+        what = cell.op
+        if cell.trial:
+            what = "without NaN" if cell.is_clean else f"random input {cell.trial}"
         return f"{self._case.name}: {what}, length {cell.length}"

@@ -9,6 +9,8 @@ from convdiff.worker.ops import REFERENCE
 
 EXACT = "exact"
 """The op of the correctly rounded result: the parent computes it, and no runtime is asked."""
+CLEAN = -1
+"""The trial that has zeros for NaN and infinity."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Cell:
     repeat: int = 0
     """0 is the first run, 1 the same again, …"""
     trial: int = 0
-    """0 is the case's own input; 1, 2, … are random inputs of the same shape."""
+    """0 is the case's own input; 1, 2, … are random inputs of the same shape; CLEAN is the case's
+    own data with zeros for NaN and infinity."""
 
     @property
     def is_reference(self) -> bool:
@@ -34,6 +37,11 @@ class Cell:
     def is_exact(self) -> bool:
         """Whether it is the correctly rounded result, which is there without being run."""
         return self.op == EXACT
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it is on the case's own data with zeros for NaN and infinity."""
+        return self.trial == CLEAN
 
     @property
     def is_first_run(self) -> bool:

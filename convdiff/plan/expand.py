@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.model import Case
-from convdiff.plan.cell import EXACT, Cell
+from convdiff.plan.cell import CLEAN, EXACT, Cell
 from convdiff.plan.plan import Pair, Plan
 from convdiff.plan.trials import first_round, trial_cell
 from convdiff.runtime.model import Runtime
@@ -17,10 +17,13 @@ REFERENCE_LENGTHS = 256
 """Lengths that also get the manual reference: all of them up to here, beyond that evenly spread."""
 
 
-def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -> Plan:
+def expand(
+    case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False, clean: bool = False
+) -> Plan:
     """Return the cells of a case on these runtimes, and their comparisons.
 
-    pairwise: each runtime is compared with every other, not just with the first.
+    pairwise: each runtime is compared with every other, not just with the first. clean: each
+    convolution is compared with itself on data with zeros for NaN and infinity.
 
     The longest length and the largest batch come first, since all others are compared with them.
     All cells of one length follow each other: a framework that caches its kernels by shape then
@@ -38,6 +41,10 @@ def expand(case: Case, runtimes: Sequence[Runtime], *, pairwise: bool = False) -
     for cell in cells:
         if not cell.trial:
             pairs += _pairs(case, cell, partners(runtimes, cell.runtime), referenced)
+    if clean:
+        against_zeros = list(_clean_pairs(cells))
+        cells += [pair.baseline for pair in against_zeros]
+        pairs += against_zeros
     order = list(AXES)
     pairs.sort(key=lambda pair: (order.index(pair.axis), pair.candidate.length))
     return Plan(case, tuple(runtimes), tuple(cells), tuple(pairs), trials)
@@ -80,6 +87,13 @@ def _pairs(
     # The longest of the largest batch stands for all of a runtime: they are compared with it.
     if (cell.length, cell.batch) == (case.lengths[-1], case.batches[-1]):
         yield Pair("exact", replace(cell, op=EXACT), cell)
+
+
+def _clean_pairs(cells: Sequence[Cell]) -> Iterator[Pair]:
+    """Yield the comparison of each convolution's first run with itself on clean data."""
+    for cell in cells:
+        if cell.is_first_run and not cell.is_reference:
+            yield Pair("clean", replace(cell, trial=CLEAN), cell)
 
 
 def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:

@@ -18,6 +18,7 @@ from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.layout import LAYOUTS, named, written
 from convdiff.case.model import Case
+from convdiff.case.nonfinite import is_finite
 from convdiff.case.npy import array_shape, read_values
 from convdiff.compare.other_ops import shape_owners
 from convdiff.errors import CaseError, Place
@@ -68,7 +69,12 @@ class OutputsLab:
         return self._outputs[cell]
 
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
-        """See `Lab.behaviour`: what the numbers themselves prove, where they do."""
+        """See `Lab.behaviour`: what the numbers themselves prove, where they do.
+
+        NaN and infinity in the data hide too much of them.
+        """
+        if not is_finite(self._tensors):
+            return NO_KERNEL
         output = self._outputs[cell]
         x = np.ascontiguousarray(self._tensors.input_nhwc[: cell.batch, :, : cell.length])
         seen = replace(self._tensors, input_nhwc=x)

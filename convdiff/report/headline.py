@@ -107,9 +107,18 @@ def _off_too(case: CaseResult, worst: Finding, off: Sequence[Finding]) -> str:
     return f"; {' and '.join(names)} {verb} off the exact result"
 
 
+def _special_values(case: CaseResult, worst: Finding) -> str:
+    """Say which sides make something else of NaN and infinity in the data; bits may be equal."""
+    names = sides(worst.comparison, case)
+    astray = [name for name, one in zip(names, worst.comparison.astray, strict=True) if one]
+    return f"NaN or infinity in the data is not what it must be on {' and '.join(astray)}"
+
+
 def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
     """Say what changes the bits, as the worst finding's axis says it."""
     comparison, facts = worst.comparison, AXES[worst.comparison.axis]
+    if comparison.strayed and comparison.axis != "clean":
+        return _special_values(case, worst)
     baseline, candidate = sides(comparison, case)
     named = {"baseline": baseline, "candidate": candidate, "op": comparison.candidate.op}
     if facts.value is not None:
@@ -169,7 +178,8 @@ def _by_chance(case: CaseResult, axis: Axis) -> str:
 def _size(findings: Sequence[Finding]) -> str:
     """Say how large the differences are; ulps say little where sums cancel to near zero."""
     measured = [f.comparison.difference for f in findings if f.comparison.difference]
-    if not measured:
+    largest = max((one.max_abs for one in measured), default=0.0)
+    if largest in (0.0, float("inf")) and not any(one.max_ulp for one in measured):
         return ""
     ulp = max(difference.max_ulp for difference in measured)
     text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from convdiff.case.arrays import digest
-from convdiff.case.model import DEFAULT_EXPECT, NOTED
+from convdiff.case.expect import written
+from convdiff.case.model import NOTED
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
 from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders, SavedProbes
@@ -44,9 +45,7 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[str]:
         yield f"  bias      {conv.channels_out}, sha256 {digest(tensors.bias)[:SHORT]}"
     x = tensors.input_nhwc
     yield f"  input     {_x(x.shape)} NHWC, sha256 {digest(x)[:SHORT]}"
-    said = [f"{axis} {allowance}" for axis, allowance in case.expect.items() if axis != "exact"]
-    if case.expect["exact"] != DEFAULT_EXPECT["exact"]:
-        said.append(f"exact {case.expect['exact']}")
+    said = [f"{axis} {allowance}" for axis, allowance in written(case.expect)]
     said += ["order locked"] if case.lock_order else []
     if case.baseline_reference != NOTED:
         said.append(f"baseline_reference {case.baseline_reference}")

@@ -7,7 +7,7 @@ import numpy as np
 
 def nchw(array_nhwc: Any) -> Any:
     """Return (N, H, W, C) data as contiguous (N, C, H, W)."""
-    return np.ascontiguousarray(array_nhwc.transpose(0, 3, 1, 2))
+    return _canonical(array_nhwc.transpose(0, 3, 1, 2))
 
 
 def nhwc(array_nchw: Any) -> Any:
@@ -17,4 +17,13 @@ def nhwc(array_nchw: Any) -> Any:
 
 def oihw(filter_hwio: Any) -> Any:
     """Return an HWIO filter as contiguous OIHW."""
-    return np.ascontiguousarray(filter_hwio.transpose(3, 2, 0, 1))
+    return _canonical(filter_hwio.transpose(3, 2, 0, 1))
+
+
+def _canonical(array: Any) -> Any:
+    """Return a contiguous copy with the strides of its shape.
+
+    To NumPy an array of one channel is contiguous whatever the channel's stride, and
+    ascontiguousarray keeps it; PyTorch tells memory formats by it.
+    """
+    return np.array(array, order="C", copy=True)

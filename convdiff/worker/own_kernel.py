@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from . import cpu
+from . import cpu, memory
 from .framework import Device, Framework
 from .ops.conv2d import Convolution
 
@@ -51,14 +51,19 @@ class Kernel(object):
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
         version = str(getattr(self.module, "__version__", "(own kernel)"))
-        return cpu.fingerprint(self.target, version, {}, None, mode="kernel")
+        return cpu.fingerprint(
+            self.target, version, {}, None, mode="kernel", modes=list(memory.MODES)
+        )
 
     def conv2d(
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        # Copies: what a function does to its arguments is not to reach the reference.
-        arrays = [_copied(array, conv.dtype) for array in (input_nhwc, filter_hwio, bias)]
+        arrays = [
+            _laid("input", input_nhwc, conv.dtype, device),
+            _laid("weights", filter_hwio, conv.dtype, device),
+            _copied(bias, conv.dtype),
+        ]
         y = np.ascontiguousarray(self.function(*arrays, **self._extras(conv)))
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
@@ -91,7 +96,18 @@ def _taken(function: Any) -> List[str]:
     return [name for name in EXTRAS if name in [one.name for one in parameters]]
 
 
+def _laid(which: str, array: Any, dtype: str, device: Device) -> Any:
+    """Return a copy of input or weights as the device's modes lay it out."""
+    wanted = [mode for mode in memory.MODES if mode.startswith(which)]
+    mode = memory.one_of(device.modes, wanted)
+    if not mode:
+        return _copied(array, dtype)
+    axes = "NHWC" if which == "input" else "HWIO"
+    return _typed(memory.laid(array, axes, mode).view, dtype)
+
+
 def _copied(array: Any, dtype: str) -> Any:
+    # A copy: what a function does to its arguments is not to reach the reference.
     return None if array is None else _typed(np.array(array, order="C", copy=True), dtype)
 
 

@@ -16,6 +16,7 @@ from convdiff.case.arrays import digest, make_array, make_input, make_tensors, r
 from convdiff.case.device import Device
 from convdiff.case.model import ArraySpec
 from convdiff.case.override import vary
+from convdiff.case.rounded import rounding_notes
 from convdiff.errors import CaseError, ConvdiffError
 
 RANDOM = [("normal", (1.0,)), ("uniform", (-2.0, 3.0)), ("integers", (-8.0, 8.0))]
@@ -204,3 +205,31 @@ def test_vary_refuses_what_the_case_cannot_give(load, lengths, batches, words):
     case = load("filter: [1, 2, 3]\ninput: [1, 2, 3, 4, 5]\n")
     with pytest.raises(ConvdiffError, match=words):
         vary(case, lengths, batches)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_nan_and_infinity_that_are_written_down_are_data(load, dtype):
+    text = "filter: [[1, .nan], [.inf, -.INF]]\ninput: [[.NaN, 1.0, +.inf], [1, 2, 3]]\n"
+    text += "bias: [-.inf]\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        case = load(f"{text}dtype: {dtype}\n")
+        tensors = make_tensors(case)
+        assert not list(rounding_notes(case, tensors))
+    expected = [1, np.nan, np.inf, -np.inf]
+    assert np.array_equal(tensors.filter_hwio.reshape(-1).astype(float), expected, equal_nan=True)
+    first = tensors.input_nhwc[0, 0, :, 0].astype(float)
+    assert np.array_equal(first, [np.nan, 1, np.inf], equal_nan=True)
+    assert tensors.bias is not None and np.isneginf(tensors.bias.astype(float)).all()
+
+
+def test_a_finite_value_that_a_scale_makes_infinite_is_refused_beside_an_infinity(load, tmp_path):
+    path = "filter: {file: w.npy, scale: 1.0e+300}\ninput: {ones: true}\nlengths: 9\n"
+    for values, refused in (([1e300, np.inf], True), ([1.0, np.inf], False)):
+        np.save(tmp_path / "w.npy", np.array(values))
+        case = load(path + "dtype: float64\n")
+        if refused:
+            with pytest.raises(CaseError, match="lead beyond float64"):
+                make_tensors(case)
+        else:
+            assert np.isinf(make_tensors(case).filter_hwio).any()

@@ -170,10 +170,17 @@ def test_a_header_that_promises_too_much_is_refused_before_allocating(tmp_path):
         refuse_too_big(load_case(tmp_path / "case.yaml"))
 
 
-def test_nan_and_infinity_in_a_file_are_refused(tmp_path):
+def test_nan_and_infinity_in_a_file_are_data(tmp_path):
+    (tmp_path / "case.yaml").write_text("filter: {file: w.npy}\ninput: {ones: true}\nlengths: 5\n")
     for value in (np.nan, np.inf, -np.inf):
         np.save(tmp_path / "w.npy", np.array([1, value]))
-        assert "NaN or infinity" in refusal(tmp_path, "w.npy")
+        found = make_tensors(load_case(tmp_path / "case.yaml")).filter_hwio.reshape(-1)
+        assert np.array_equal(found, [1, value], equal_nan=True)
+
+
+def test_a_value_that_only_float64_holds_is_refused_beside_a_nan(tmp_path):
+    np.save(tmp_path / "w.npy", np.array([np.nan, np.inf, 1e39]))
+    assert "a value is beyond the range of float32" in refusal(tmp_path, "w.npy")
 
 
 def test_a_file_brings_its_own_shape(tmp_path):

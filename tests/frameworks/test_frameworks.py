@@ -24,6 +24,8 @@ SPECS = (
     "torch:cpu",
     "torch:cpu+channels_last",
     "torch:cpu+mkldnn_off",
+    "torch:cpu+weights_channels_last",
+    "torch:cpu+input_sliced+weights_permuted",
     "torch:cpu+compiled",
     "torch:cpu+compiled+channels_last+mkldnn_off",
     "jax:cpu",

@@ -383,3 +383,25 @@ def test_the_right_kernel_of_the_reports_is_rounding(tmp_path: Path):
         assert found["explanation"]["status"] == "proved"
         sides = found["explanation"]["replayed"]
         assert all(replayed == count for replayed, count in sides.values())
+
+
+NONFINITE = {
+    "a NaN in the input": "filter: {normal: 1.0, shape: [1, 3, 4, 8]}\ninput: {file: x.npy}\n",
+    "a NaN in a weight": "filter: {file: w.npy}\ninput: {normal: 1.0, seed: 4}\nlengths: 12\n",
+}
+
+
+@pytest.mark.parametrize("text", NONFINITE.values(), ids=NONFINITE)
+def test_a_nan_is_in_every_output_whose_window_holds_it_and_in_no_other(lab: Lab, text: str):
+    """pytorch#12484, tf#63391"""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((1, 1, 12, 4)).astype(np.float32)
+    w = rng.standard_normal((1, 3, 4, 8)).astype(np.float32)
+    x[0, 0, 5, 2] = w[0, 1, 2, 3] = np.nan
+    np.save(lab.folder / "x.npy", x)
+    np.save(lab.folder / "w.npy", w)
+    case = lab.ask(text, "tensorflow", "torch", "numpy")
+    assert case.outcome == "ok"
+    same_or_proved(of_axis(case, "runtime"))
+    assert not any(finding.comparison.strayed for finding in case.findings)
+    assert "must be so, no others" in case.notes[0]

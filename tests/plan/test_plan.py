@@ -12,7 +12,7 @@ from convdiff.case.device import Device
 from convdiff.case.load import built_in_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
-from convdiff.plan.cell import Cell
+from convdiff.plan.cell import CLEAN, Cell
 from convdiff.plan.expand import REFERENCE_LENGTHS, Plan, expand
 from convdiff.plan.trials import MOST_TRIALS, TRIAL_CELLS, most_trials, trial_cell
 from convdiff.runtime.model import Interpreter, Runtime
@@ -168,3 +168,16 @@ def test_large_inputs_get_fewer_random_ones():
 def test_no_runtime_is_no_cell():
     plan = expand(case_of((7, 8)), [])
     assert (plan.cells, plan.pairs) == ((), ())
+
+
+def test_with_nan_in_the_data_each_convolution_is_held_against_itself_without():
+    case = replace(case_of((7, 8)), repeat=2)
+    runtimes = runtimes_of(["cpu"], [None], ["a"], ["one"])
+    plain, plan = expand(case, runtimes), expand(case, runtimes, clean=True)
+    more = [pair for pair in plan.pairs if pair not in plain.pairs]
+    assert {pair.axis for pair in more} == {"clean"} and len(more) == 2 * len(case.batches)
+    for pair in more:
+        assert pair.baseline == replace(pair.candidate, trial=CLEAN)
+        assert pair.baseline.is_clean and not pair.candidate.is_clean
+        assert pair.candidate.is_first_run and not pair.candidate.is_reference
+    assert set(plan.cells) - set(plain.cells) == {pair.baseline for pair in more}

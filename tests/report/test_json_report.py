@@ -31,6 +31,7 @@ AXIS = {
         "runtime",
         "reference",
         "exact",
+        "clean",
     ]
 }
 

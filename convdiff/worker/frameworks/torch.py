@@ -1,15 +1,17 @@
-"""PyTorch: conv2d eager or compiled, in either memory format, with oneDNN (mkldnn) on or off."""
+"""PyTorch: conv2d eager or compiled, however its arrays lie, with oneDNN (mkldnn) on or off."""
 
 from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
-from .. import cpu, layout
+from .. import cpu, layout, memory
 from ..framework import Device, Framework
 from ..ops.conv2d import Convolution
 
 RECOMPILE_LIMIT = 100000
-MODES = ("compiled", "channels_last", "mkldnn_off")
+FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
+"""Both arrays in that memory format, or one of them and the other contiguous."""
+MODES = ("compiled", "mkldnn_off") + FORMATS + memory.MODES
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -62,12 +64,9 @@ class Torch(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        x = self._tensor(layout.nchw(input_nhwc), conv.dtype, device)
-        w = self._tensor(layout.oihw(filter_hwio), conv.dtype, device)
+        x = self._laid("input", layout.nchw(input_nhwc), conv.dtype, device)
+        w = self._laid("weights", layout.oihw(filter_hwio), conv.dtype, device)
         b = None if bias is None else self._tensor(bias, conv.dtype, device)
-        if "channels_last" in device.modes:
-            x = x.to(memory_format=self.torch.channels_last)
-            w = w.to(memory_format=self.torch.channels_last)
         self._use_mkldnn("mkldnn_off" not in device.modes)
         compute = self._compiled() if "compiled" in device.modes else self.eager
         with self.torch.no_grad():
@@ -98,6 +97,17 @@ class Torch(object):
             self.torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
             self.compiled = self.torch.compile(self.eager, dynamic=False)
         return self.compiled
+
+    def _laid(self, which: str, array: Any, dtype: str, device: Device) -> Any:
+        """Return input or weights, NCHW or OIHW, as they are to lie in the device's memory."""
+        wanted = [mode for mode in MODES if mode.startswith(which)]
+        mode = memory.one_of(device.modes, ["channels_last"] + wanted)
+        if mode in memory.MODES:
+            lying = memory.laid(array, "NCHW" if which == "input" else "OIHW", mode)
+            buffer = self._tensor(lying.buffer, dtype, device)
+            return buffer.as_strided(array.shape, lying.strides, lying.offset)
+        tensor = self._tensor(array, dtype, device)
+        return tensor.to(memory_format=self.torch.channels_last) if mode else tensor
 
     def _tensor(self, array: Any, dtype: str, device: Device) -> Any:
         torch, where = self.torch, device.name.replace("gpu", "cuda")

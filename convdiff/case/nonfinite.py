@@ -1,0 +1,32 @@
+"""NaN and infinity in a case's data: whether there are any, and the data without them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.numerics.array import Array
+
+
+def is_finite(tensors: Tensors) -> bool:
+    """Return whether a case's arrays hold neither NaN nor infinity."""
+    given = (tensors.filter_hwio, tensors.bias, tensors.input_nhwc)
+    return all(array is None or bool(np.isfinite(array).all()) for array in given)
+
+
+def cleaned(tensors: Tensors) -> Tensors:
+    """Return the arrays with zeros for NaN and infinity; the same object where there are none."""
+    if is_finite(tensors):
+        return tensors
+    return replace(
+        tensors,
+        filter_hwio=_zeroed(tensors.filter_hwio),
+        bias=None if tensors.bias is None else _zeroed(tensors.bias),
+        input_nhwc=_zeroed(tensors.input_nhwc),
+    )
+
+
+def _zeroed(array: Array) -> Array:
+    return np.where(np.isfinite(array), array, array.dtype.type(0))

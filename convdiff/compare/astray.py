@@ -1,0 +1,94 @@
+"""Outputs that are not what IEEE arithmetic makes of NaN and infinity in the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convdiff.compare.ieee import FINITE, NAN, kinds_of
+from convdiff.compare.reference import Reference
+from convdiff.numerics.array import Array
+from convdiff.numerics.blocks import Block, blocks, corner
+
+SHOWN = 3
+"""Positions that are kept of many."""
+
+Index = tuple[int, ...]
+"""NHWC"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many outputs, and the first of them in C order."""
+
+    count: int = 0
+    first: tuple[Index, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return self.count > 0
+
+    def with_more(self, mask: Array, start: Index) -> Places:
+        """Return these and the outputs under the mask of a block that begins at `start`."""
+        count = int(np.count_nonzero(mask))
+        if not count:
+            return self
+        wanted = max(0, SHOWN - self.count)
+        index = np.stack(np.unravel_index(np.flatnonzero(mask)[:wanted], mask.shape), 1) + start
+        return Places(self.count + count, (*self.first, *map(tuple, index.tolist())))
+
+
+@dataclass(frozen=True)
+class Astray:
+    """What one side makes of NaN and infinity in the data that IEEE arithmetic does not."""
+
+    lost: Places = Places()
+    """Finite, where a NaN or an infinity belongs."""
+    unwanted: Places = Places()
+    """NaN or infinite, where neither the data nor an overflow makes it so."""
+    changed: Places = Places()
+    """NaN where an infinity belongs, an infinity where NaN does, or the other infinity."""
+    flushed: Places = Places()
+    """What is right where subnormal numbers are taken for zero: NaN for an infinity times one."""
+
+    def __bool__(self) -> bool:
+        """Return whether anything is astray; flushing is no mistake."""
+        return bool(self.lost or self.unwanted or self.changed)
+
+
+def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
+    """Return what is astray in an output, and the mask of the outputs that are so by mistake.
+
+    output: NHWC, a prefix of the reference's outputs along batch and length.
+    """
+    found, mask = Astray(), np.zeros(output.shape, bool)
+    for block in blocks(output.shape):
+        lost, unwanted, changed, flushed = _masks(output[block], block, reference)
+        start = corner(block)
+        found = Astray(
+            found.lost.with_more(lost, start),
+            found.unwanted.with_more(unwanted, start),
+            found.changed.with_more(changed, start),
+            found.flushed.with_more(flushed, start),
+        )
+        mask[block] = lost | unwanted | changed
+    return found, mask
+
+
+def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ...]:
+    """Return where a block's NaN or infinity is lost, unwanted, changed and flushed."""
+    there, (wanted, if_flushed) = kinds_of(values), reference.kinds_in(block)
+    off = there != wanted
+    if off.any():  # a sum that may overflow may become an infinity, and NaN of two
+        large = np.zeros(off.shape, bool)
+        large[off] = reference.scales_in(block, off).absolute >= reference.format.largest / 2
+        off &= ~(large & (there != FINITE) & (wanted != NAN))
+    flushed = off & (there == if_flushed)
+    off &= ~flushed
+    return (
+        off & (there == FINITE),
+        off & (wanted == FINITE),
+        off & (there != FINITE) & (wanted != FINITE),
+        flushed,
+    )

@@ -1,0 +1,73 @@
+"""What a verdict makes of NaN and infinity in the data that became something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convdiff.behaviour.behaviour import Traits
+from convdiff.compare.astray import Astray, Places
+from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.evidence import Evidence, Side, SideFact
+from convdiff.diagnose.verdicts import Verdict
+
+SIDES: tuple[Side, ...] = ("baseline", "candidate")
+UNPROBED = "not probed: a transform algorithm spreads NaN so, too"
+
+
+def rule(
+    comparison: Comparison, probed: Sequence[tuple[Side, Traits]]
+) -> tuple[Verdict, tuple[Evidence, ...]] | None:
+    """Return the verdict on what is astray on either side, or None where nothing is.
+
+    A transform (Winograd, FFT) spreads a NaN over its tile, and makes NaN of an infinity; that it
+    loses one, or that a direct sum does any of it, is a bug.
+    """
+    verdict: Verdict = "transform"
+    facts: list[Evidence] = []
+    traits = dict(probed)
+    for side, one in zip(SIDES, comparison.astray, strict=True):
+        if not one:
+            continue
+        facts += [SideFact(side, words) for words in _words(one)]
+        seen = traits.get(side)
+        if seen is not None and seen.transform and not one.lost:
+            facts.append(SideFact(side, f"{seen.transform}, which spreads NaN"))
+        else:
+            verdict = "wrong"
+            if seen is None and not one.lost:
+                facts.append(SideFact(side, UNPROBED))
+    if facts:
+        return verdict, tuple(facts)
+    return _flushed(comparison)
+
+
+def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | None:
+    """Rule on sides that differ where one takes subnormal numbers for zero, and so inf·0 is NaN."""
+    difference = comparison.difference
+    if difference is None or not difference.differing:
+        return None
+    facts: list[Evidence] = []
+    for side, one in zip(SIDES, comparison.astray, strict=True):
+        if one.flushed:
+            where = _listed(one.flushed)
+            facts.append(
+                SideFact(side, f"infinity times a subnormal number is inf·0, NaN: {where}")
+            )
+    return ("precision", tuple(facts)) if facts else None
+
+
+def _words(one: Astray) -> list[str]:
+    """Say what is astray, and where."""
+    kinds = (
+        ("NaN or infinity lost", one.lost),
+        ("NaN or infinity where none belongs", one.unwanted),
+        ("NaN and infinity, or two infinities, mistaken for each other", one.changed),
+    )
+    return [f"{what}: {_listed(places)}" for what, places in kinds if places]
+
+
+def _listed(places: Places) -> str:
+    """Name the first positions, and say how many more there are."""
+    shown = ", ".join(f"({','.join(map(str, index))})" for index in places.first)
+    more = places.count - len(places.first)
+    return shown + (f" and {more:,} more" if more else "")
