@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from convdiff.behaviour.behaviour import Traits
 from convdiff.compare.astray import Astray, Places
 from convdiff.compare.comparison import Comparison
+from convdiff.compare.difference import Difference
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdicts import Verdict
 
@@ -54,6 +57,14 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 SideFact(side, f"infinity times a subnormal number is inf·0, NaN: {where}")
             )
     return ("precision", tuple(facts)) if facts else None
+
+
+def not_finite(difference: Difference) -> str:
+    """Say what legal values that are not finite differ by; NaN of other bits only if strict."""
+    worst = difference.worst
+    if worst is not None and np.isnan(worst.baseline).all() and np.isnan(worst.candidate).all():
+        return "one NaN has other bits than the other"
+    return "some sums overflow on the way"
 
 
 def _words(one: Astray) -> list[str]:

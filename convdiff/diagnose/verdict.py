@@ -194,7 +194,7 @@ def _rounding_evidence(comparison: Comparison, probed: Probes) -> tuple[Evidence
         side = probed[0][0]
         evidence.append(SideFact(side, "integer probe exact, inputs and weights kept whole"))
     if comparison.difference and comparison.difference.appeared:
-        evidence.append("some sums overflow on the way")
+        evidence.append(nonfinite.not_finite(comparison.difference))
     if comparison.difference and comparison.difference.max_abs < TINY:
         evidence += _facts(probed, "flushes")
     return tuple(evidence)

@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from findings import compared, judged, tensors
-from kernels import Kernel, add_up, direct, fourier, shuffled, winograd, with_filter
+from findings import OTHER, compared, judged, tensors
+from kernels import CELL, Kernel, add_up, direct, fourier, shuffled, winograd, with_filter
 from nonfinite import beyond_the_window, on_cleaned, on_output, skipping_zero_weights, with_values
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.nonfinite import cleaned
+from convdiff.compare.comparison import compare
+from convdiff.compare.reference import Reference
 from convdiff.diagnose.verdict import Finding, judge
+from convdiff.plan.plan import Pair
 from convdiff.worker.ops.conv2d import Convolution
 
 CONV = Convolution((3, 3), 4, 5)
@@ -170,6 +173,14 @@ def test_the_sign_of_a_nan_is_compared_by_strict_alone():
     data = SPECIAL["NaN in the input"]
     finding = judged(CONV, data, direct, on_output(lambda y: np.where(np.isnan(y), -y, y)))
     assert finding.verdict == "same"
+    a = direct(CONV, data)
+    b = np.where(np.isnan(a), -a, a)
+    comparison = compare(
+        Pair("device", CELL, OTHER), a, b, Reference(CONV, data), strict=True, most=9
+    )
+    assert comparison.difference is not None and comparison.difference.differing == 45
+    verdict, evidence = judge(comparison, None, None, False, None)
+    assert verdict == "rounding" and "one NaN has other bits than the other" in evidence
 
 
 def test_sums_that_may_overflow_may_be_infinite_beside_a_nan():
