@@ -10,7 +10,7 @@ from convdiff.diagnose.cause import Explanation, explain_difference
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
-from convdiff.order.counterfactual import Part
+from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import NoBits
 from convdiff.plan.cost import is_light
 
@@ -74,7 +74,7 @@ def _ruled(finding: Finding, cause: Explanation) -> Finding:
             evidence = (refusal.reason, *finding.evidence)
             finding = replace(finding, verdict=verdicts[refusal.kind], evidence=evidence)
             break
-    if cause.status == "proved" and any(Part.PRECISION in one.parts for one in cause.causes):
+    if cause.status == "proved" and any(NARROWING.intersection(one.parts) for one in cause.causes):
         finding = replace(finding, verdict="precision")
     return finding
 

@@ -24,6 +24,11 @@ SIGNS = {
     "bias position": "the bias joins the sum at another place",
     "precision": "inputs or weights are narrowed on one side",
     "accumulator": "the sums are kept in another precision",
+    "narrow sums": "one side sums in fewer bits than the numbers have",
+    "narrowed between blocks": "one side narrows its sums where blocks of them are added",
+    "narrowed before the bias": "one side rounds the sum to fewer bits before it adds the bias",
+    "narrowed output": "one side rounds its results to fewer bits",
+    "flush to zero": "one side takes subnormal numbers for zero",
     "zero sign": "one side starts from +0",
 }
 

@@ -1,0 +1,84 @@
+"""Which sums of an order are narrowed on the way: before the bias, or where blocks are added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.tree.tree import Tree
+
+
+@lru_cache(maxsize=16)
+def narrowed_nodes(tree: Tree, arithmetic: Arithmetic) -> Mapping[int, str]:
+    """Return the nodes whose sums are narrowed once they are made, each with its format."""
+    narrowed: dict[int, str] = {}
+    if arithmetic.total or arithmetic.block:
+        totals = set(_totals(tree, arithmetic))
+        narrowed |= dict.fromkeys(totals, arithmetic.total)
+        blocks = (node for node in _inner(tree) if tree.parents[node] in totals - {node})
+        narrowed |= dict.fromkeys(set(blocks) - totals, arithmetic.block)
+    if arithmetic.before_bias and bias_is_last(tree):
+        narrowed[min(tree.children[-1], key=lambda node: node == tree.taps)] = (
+            arithmetic.before_bias
+        )
+    return {node: name for node, name in narrowed.items() if name}
+
+
+def bias_is_last(tree: Tree) -> bool:
+    """Return whether the bias is added to the sum of all products."""
+    return tree.has_bias and bool(tree.children) and tree.taps in tree.children[-1]
+
+
+@lru_cache(maxsize=16)
+def levels(tree: Tree) -> tuple[int, ...]:
+    """Return the level of each leaf and node: how deeply sums of sums are nested in it.
+
+    0 for a leaf and 1 for a chain of them. Where two sums of one level meet, the sum of them is of
+    the next one, so that a total to which blocks of level 1 are added is of level 2 throughout.
+    """
+    level = [0] * tree.leaves
+    for parts in tree.children:
+        *_, second, first = sorted(level[c] for c in parts)
+        level.append(first + 1 if first == second else max(first, 1))
+    return tuple(level)
+
+
+def _inner(tree: Tree) -> range:
+    return range(tree.leaves, len(tree.sizes))
+
+
+def _totals(tree: Tree, arithmetic: Arithmetic) -> Iterator[int]:
+    """Yield the sums that are kept as totals are; that of products and the bias is no total."""
+    if arithmetic.level:
+        yield from _above(tree, arithmetic.level)
+    taps = _taps(tree)
+    for node in _inner(tree) if arithmetic.every else ():
+        whole = taps[node] % arithmetic.every == 0 or taps[node] == tree.taps
+        if whole and not _adds_bias(tree, node):
+            yield node
+
+
+def _above(tree: Tree, lowest: int) -> Iterator[int]:
+    """Yield the sums above a level, and the first block, which the total starts from."""
+    level = levels(tree)
+    for node in _inner(tree):
+        if level[node] > lowest and not _adds_bias(tree, node):
+            yield node
+    first = 0
+    while level[tree.parents[first]] <= lowest:
+        first = tree.parents[first]
+    if first >= tree.leaves:
+        yield first
+
+
+def _adds_bias(tree: Tree, node: int) -> bool:
+    return node == tree.root and bias_is_last(tree)
+
+
+def _taps(tree: Tree) -> list[int]:
+    """Return how many products lie under each leaf and node."""
+    taps = [1] * tree.taps + [0] * tree.has_bias
+    for parts in tree.children:
+        taps.append(sum(taps[c] for c in parts))
+    return taps
