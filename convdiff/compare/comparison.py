@@ -198,8 +198,8 @@ def _nearness(
                 sizes[k] = np.maximum(sizes[k], error.max())
                 in_ulps[k] = np.maximum(in_ulps[k], (error / unit).max())
                 nearer[k] += np.count_nonzero(error < other)
-    often = map(int, nearer)
-    return Nearness(*map(float, in_ulps), *map(float, sizes), *often, elements=int(truth.size))
+    (ulps_a, ulps_b), (size_a, size_b) = in_ulps.tolist(), sizes.tolist()
+    return Nearness(ulps_a, ulps_b, size_a, size_b, int(nearer[0]), int(nearer[1]), int(truth.size))
 
 
 def _error(values: Array, truth: Array) -> Array:

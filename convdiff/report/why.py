@@ -14,8 +14,9 @@ ORDERS = 3
 """Orders of one side that are written out."""
 TERMS = 6
 """Terms of a sum that are written out."""
-LONG = 400
+LONG = 100
 """Characters of a notation; the JSON report has all of it."""
+WHOLE = "; --json has the whole"
 
 SIGNS = {
     "order": "another order of the same products",
@@ -82,11 +83,13 @@ def _cause(why: Explanation) -> Iterator[str | Span]:
 
 def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     _, total = why.replayed[order.side]
-    notation = order.notation if len(order.notation) <= LONG else order.notation[:LONG] + " …"
+    cut = len(order.notation) > LONG
+    notation = f"{order.notation[:LONG].rstrip()} …" if cut else order.notation
+    words = (order.brief or order.words) + (WHOLE if cut or order.brief else "")
     return (
         f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
         Span(notation, "strong"),
-        Span(f"\n{order.words}", "faint"),
+        Span(f"\n{words}", "faint"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.tree.levels import levels
 from convdiff.order.tree.tree import Tree
 
 
@@ -28,20 +29,6 @@ def narrowed_nodes(tree: Tree, arithmetic: Arithmetic) -> Mapping[int, str]:
 def bias_is_last(tree: Tree) -> bool:
     """Return whether the bias is added to the sum of all products."""
     return tree.has_bias and bool(tree.children) and tree.taps in tree.children[-1]
-
-
-@lru_cache(maxsize=16)
-def levels(tree: Tree) -> tuple[int, ...]:
-    """Return the level of each leaf and node: how deeply sums of sums are nested in it.
-
-    0 for a leaf and 1 for a chain of them. Where two sums of one level meet, the sum of them is of
-    the next one, so that a total to which blocks of level 1 are added is of level 2 throughout.
-    """
-    level = [0] * tree.leaves
-    for parts in tree.children:
-        *_, second, first = sorted(level[c] for c in parts)
-        level.append(first + 1 if first == second else max(first, 1))
-    return tuple(level)
 
 
 def _inner(tree: Tree) -> range:

@@ -11,8 +11,9 @@ from typing import Any
 
 from convdiff.numerics.rounding import WIDER
 from convdiff.order.replay.arithmetic import Arithmetic
-from convdiff.order.replay.narrowed import bias_is_last, levels
+from convdiff.order.replay.narrowed import bias_is_last
 from convdiff.order.reveal.fma_probes import fusings
+from convdiff.order.tree.levels import levels
 from convdiff.order.tree.tree import Tree
 
 #: Formats that a kernel may narrow its operands and its sums to. TF32 and float16 have the same
