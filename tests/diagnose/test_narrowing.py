@@ -256,3 +256,17 @@ def tiny(data: Tensors, dtype: str, kind: str) -> Tensors:
     half = exponent // 2
     x, w = np.ldexp(data.input_nhwc, half), np.ldexp(data.filter_hwio, half)
     return replace(data, input_nhwc=x, filter_hwio=w)
+
+
+def test_a_kernel_that_large_numbers_break_is_not_explained_by_small_ones():
+    """Probes at a narrow scale are for kernels that are narrow, and prove nothing of others."""
+
+    def broken(conv: Convolution, data: Tensors) -> Array:
+        y = direct(conv, data)
+        large = max(np.abs(data.filter_hwio).max(), np.abs(data.input_nhwc).max()) > 1e20
+        return np.full_like(y, np.inf) if large else y
+
+    data = tensors(SQUARE, SHAPES[SQUARE], 3, bias=False)
+    finding = explained(SQUARE, data, kernel(term=to(np.float16)), broken)
+    assert finding.why is not None
+    assert finding.why.replayed["candidate"][0] == 0

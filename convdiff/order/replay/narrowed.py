@@ -15,20 +15,22 @@ def narrowed_nodes(tree: Tree, arithmetic: Arithmetic) -> Mapping[int, str]:
     """Return the nodes whose sums are narrowed once they are made, each with its format."""
     narrowed: dict[int, str] = {}
     if arithmetic.total or arithmetic.block:
-        totals = set(_totals(tree, arithmetic))
-        narrowed |= dict.fromkeys(totals, arithmetic.total)
-        blocks = (node for node in _inner(tree) if tree.parents[node] in totals - {node})
-        narrowed |= dict.fromkeys(set(blocks) - totals, arithmetic.block)
+        totals, level = set(_totals(tree, arithmetic)), levels(tree)
+        above = {node for node in totals if level[node] > arithmetic.level}
+        for node in _inner(tree):
+            if node not in above and tree.parents[node] in above:
+                narrowed[node] = arithmetic.block
+        if arithmetic.total:
+            narrowed |= dict.fromkeys(totals, arithmetic.total)
     if arithmetic.before_bias and bias_is_last(tree):
-        narrowed[min(tree.children[-1], key=lambda node: node == tree.taps)] = (
-            arithmetic.before_bias
-        )
+        (products,) = set(tree.children[-1]) - {tree.taps}
+        narrowed[products] = arithmetic.before_bias
     return {node: name for node, name in narrowed.items() if name}
 
 
 def bias_is_last(tree: Tree) -> bool:
     """Return whether the bias is added to the sum of all products."""
-    return tree.has_bias and bool(tree.children) and tree.taps in tree.children[-1]
+    return tree.has_bias and tree.taps in tree.children[-1] and len(tree.children[-1]) == 2
 
 
 def _inner(tree: Tree) -> range:

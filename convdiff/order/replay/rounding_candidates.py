@@ -48,7 +48,8 @@ def arithmetics(
     """
     narrower = (_NARROW_SCALE if narrow else _NARROWER).get(dtype, ())
     for plain in _operands(tree, dtype, zero_start, (dtype, *narrower)):
-        yield plain, tree
+        if not narrow or plain.inputs != dtype:  # what narrows nothing overflows nowhere, either
+            yield plain, tree
     for fused in fusings(tree):
         for narrowed in _one_operand(dtype, narrower):
             yield Arithmetic(dtype, zero_start=zero_start, **narrowed), fused
