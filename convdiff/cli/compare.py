@@ -64,7 +64,7 @@ def command(
     name_a, name_b = _names(a, b)
     elements = sys.maxsize if reports.show_all else 10
     replays = REPLAYED if explain is None else REPLAYS[explain]
-    asked = Asked(expect, strict, elements, replays)
+    asked = Asked(expect, strict, elements, replays, replays if explain else None)
     result = compare_recordings(read_recording(a, name_a), read_recording(b, name_b), asked)
     again = shlex.join(["convdiff", "compare", str(a), str(b)])
     reports.write(result, [again] * len(result.cases))

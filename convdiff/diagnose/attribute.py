@@ -12,19 +12,30 @@ from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import NoBits
-from convdiff.plan.cost import is_light
+from convdiff.plan.cost import LIGHT, products
 
 WIDE = 24
 """Up to so many comparisons, all are explained."""
 SAMPLED = 1
 """Comparisons of more that are explained although `expect` allows them."""
 EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
-EXPECTED = "expected, and large or one of many; `convdiff explain` shows orders"
+EXPECTED = "expected, and large or one of many; --explain asks for all"
 
 
-def attribute(case: Case, findings: Sequence[Finding], lab: Lab, *, strict: bool) -> list[Finding]:
-    """Return the findings, those that differ as rounding with why; drift is explained first."""
-    chosen = _chosen(case, findings)
+def attribute(
+    case: Case,
+    findings: Sequence[Finding],
+    lab: Lab,
+    *,
+    strict: bool,
+    up_to: float | None = None,
+) -> list[Finding]:
+    """Return the findings, those that differ as rounding with why; drift is explained first.
+
+    up_to: products of a cell up to which what `expect` allows is explained, too, however many there
+    are; None explains what takes next to no time.
+    """
+    chosen = _chosen(case, findings, up_to)
     explained: dict[int, Finding] = {}
     for number in sorted(chosen, key=lambda n: _urgency(findings[n])):
         explained[number] = _explained(case, findings[number], lab, strict=strict)
@@ -79,18 +90,20 @@ def _ruled(finding: Finding, cause: Explanation) -> Finding:
     return finding
 
 
-def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
-    """Return which findings are explained: all drift, and what is allowed as far as it is light."""
+def _chosen(case: Case, findings: Sequence[Finding], up_to: float | None) -> list[int]:
+    """Return which findings are explained: all drift, and what is allowed as far as is asked."""
     candidates = [n for n, finding in enumerate(findings) if finding.verdict in EXPLAINABLE]
     drift = [n for n in candidates if not findings[n].allowed]
-    light = [n for n in candidates if _is_light(case, findings[n])]
-    allowed = [n for n in light if findings[n].allowed]
-    if len(candidates) > WIDE:
+    most = LIGHT if up_to is None else up_to
+    small = [n for n in candidates if _size(case, findings[n]) <= most]
+    allowed = [n for n in small if findings[n].allowed]
+    if up_to is None and len(candidates) > WIDE:
         allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
         allowed = allowed[:SAMPLED]
     return drift + allowed
 
 
-def _is_light(case: Case, finding: Finding) -> bool:
+def _size(case: Case, finding: Finding) -> int:
+    """Return the products of the larger of both cells."""
     comparison = finding.comparison
-    return is_light(case, comparison.baseline) and is_light(case, comparison.candidate)
+    return max(products(case, cell) for cell in (comparison.baseline, comparison.candidate))

@@ -52,7 +52,12 @@ class KernelLab(FakeLab):
 
 
 def explained(
-    conv: Convolution, data: Tensors, baseline: Kernel, candidate: Kernel, **expect: Allowance
+    conv: Convolution,
+    data: Tensors,
+    baseline: Kernel,
+    candidate: Kernel,
+    up_to: float | None = None,
+    **expect: Allowance,
 ) -> Finding:
     """Run two kernels on a case, and return what is found, with its cause."""
     lab = KernelLab(conv, data, baseline, candidate)
@@ -60,5 +65,5 @@ def explained(
     case = case_of(conv, data, **expect)
     list(lab.observe((comparison.baseline, comparison.candidate)))
     findings = diagnose(case, [comparison], behaviours(case, [comparison], lab), lab)
-    (finding,) = attribute(case, findings, lab, strict=False)
+    (finding,) = attribute(case, findings, lab, strict=False, up_to=up_to)
     return finding

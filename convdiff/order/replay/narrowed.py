@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 
 from convdiff.order.replay.arithmetic import Arithmetic
@@ -13,19 +13,23 @@ from convdiff.order.tree.tree import Tree
 @lru_cache(maxsize=16)
 def narrowed_nodes(tree: Tree, arithmetic: Arithmetic) -> Mapping[int, str]:
     """Return the nodes whose sums are narrowed once they are made, each with its format."""
-    narrowed: dict[int, str] = {}
-    if arithmetic.total or arithmetic.block:
-        totals, level = set(_totals(tree, arithmetic)), levels(tree)
-        above = {node for node in totals if level[node] > arithmetic.level}
-        for node in _inner(tree):
-            if node not in above and tree.parents[node] in above:
-                narrowed[node] = arithmetic.block
-        if arithmetic.total:
-            narrowed |= dict.fromkeys(totals, arithmetic.total)
+    totals = set(_totals(tree, arithmetic))
+    narrowed = dict.fromkeys(_blocks(tree, arithmetic, totals), arithmetic.block)
+    if arithmetic.total:
+        narrowed |= dict.fromkeys(totals, arithmetic.total)
     if arithmetic.before_bias and bias_is_last(tree):
         (products,) = set(tree.children[-1]) - {tree.taps}
         narrowed[products] = arithmetic.before_bias
     return {node: name for node, name in narrowed.items() if name}
+
+
+def _blocks(tree: Tree, arithmetic: Arithmetic, totals: Set[int]) -> Iterator[int]:
+    """Yield the sums of blocks, which totals add."""
+    level = levels(tree)
+    above = {node for node in totals if level[node] > arithmetic.level}
+    for node in _inner(tree) if arithmetic.block else ():
+        if node not in above and tree.parents[node] in above:
+            yield node
 
 
 def bias_is_last(tree: Tree) -> bool:
