@@ -49,7 +49,7 @@ def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
         if finding.unasked:
             yield line("  cause", finding.unasked)
         return
-    yield line("  cause", *_cause(why))
+    yield cause_line(why)
     called: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     for side, name in called.items():
         orders = [order for order in why.orders if order.side == side]
@@ -60,7 +60,17 @@ def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
             yield line(f"  {name}", text)
     if why.parted is not None:
-        yield line("  splits", _parted(why.parted, names))
+        yield splits_line(why.parted, names)
+
+
+def cause_line(why: Explanation) -> Line:
+    """Return what was proved to be the cause, and of how many elements."""
+    return line("  cause", *_cause(why))
+
+
+def splits_line(parted: Parted, names: tuple[str, str]) -> Line:
+    """Return where the sums of one element part."""
+    return line("  splits", _parted(parted, names))
 
 
 def _cause(why: Explanation) -> Iterator[str | Span]:

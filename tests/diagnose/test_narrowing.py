@@ -220,6 +220,7 @@ def flush(values: Array) -> Array:
 
 FLUSHING = {
     "inputs": lambda: kernel(x=flush, w=flush),
+    "ends": lambda: kernel(x=flush, w=flush, output=flush),
     "sums": lambda: kernel(term=flush, output=flush),
     "output": lambda: kernel(output=flush),
     "all": lambda: kernel(x=flush, w=flush, term=flush, output=flush),

@@ -18,7 +18,7 @@ _NAMES = ("float64", "float32", "tf32", "float16", "bfloat16")
 Format = Annotated[str, Words(*_NAMES)]
 Narrowed = Annotated[str, Words("", *_NAMES)]
 Switch = Annotated[bool, Flag()]
-Flush = Annotated[str, Words("", "all", "inputs", "sums", "output")]
+Flush = Annotated[str, Words("", "all", "ends", "inputs", "sums", "output")]
 
 ADDED = ("weights", "before_bias", "output", "total", "block", "level", "every", "flush")
 """Fields that recordings of before do not have, and that are written only where they are set."""
@@ -32,6 +32,7 @@ _NARROWED = {
 _FLUSHED = {
     "": "",
     "all": ", subnormal inputs, sums and outputs taken as zero",
+    "ends": ", subnormal inputs and outputs taken as zero",
     "inputs": ", subnormal inputs and weights taken as zero",
     "sums": ", subnormal sums and outputs taken as zero",
     "output": ", subnormal outputs taken as zero",
@@ -118,7 +119,7 @@ class Arithmetic:
 
     def _read(self, values: Array, name: str) -> Array:
         kept = values.astype(storage(self.dtype), copy=False)
-        if self.flush in ("all", "inputs"):
+        if self.flush in ("all", "ends", "inputs"):
             kept = flushed(kept, self.dtype)
         if name != self.dtype:
             kept = rounded(kept, name)
@@ -126,7 +127,7 @@ class Arithmetic:
 
     def stored(self, bias: Array) -> Array:
         """Return the bias, which is not narrowed, in the accumulator's storage."""
-        if self.flush in ("all", "inputs"):
+        if self.flush in ("all", "ends", "inputs"):
             bias = flushed(bias, self.dtype)
         return bias.astype(storage(self.accumulator), copy=False)
 
@@ -162,7 +163,7 @@ class Arithmetic:
         if self.output:
             total = rounded(total, self.output)
         total = rounded(total, self.dtype)
-        return flushed(total, self.dtype) if self.flush in ("all", "sums", "output") else total
+        return total if self.flush in ("", "inputs") else flushed(total, self.dtype)
 
     def _kept(self, values: Array) -> Array:
         """Return products or sums of the accumulator's format, less those that are flushed."""

@@ -28,7 +28,7 @@ _GUARDS = (0, 1, 2, 3)
 _STORED_AFTER = (4, 8, 16, 32, 64, 128, 256, 512)
 
 #: What may be flushed, the likeliest first: nothing, and what a CPU flushes where it is told to.
-_FLUSHES = ("", "all", "inputs", "sums", "output")
+_FLUSHES = ("", "all", "ends", "inputs", "sums", "output")
 
 Candidate = tuple[Arithmetic, Tree]
 """A rounding, and the tree with its fused products as they may be under it."""
