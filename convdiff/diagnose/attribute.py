@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import Explanation, explain_difference
-from convdiff.diagnose.verdict import Finding, accepts, allowance_of
+from convdiff.diagnose.evidence import SideFact
+from convdiff.diagnose.verdict import TINY, Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import NARROWING
@@ -85,22 +86,40 @@ def _ruled(finding: Finding, cause: Explanation) -> Finding:
             evidence = (refusal.reason, *finding.evidence)
             finding = replace(finding, verdict=verdicts[refusal.kind], evidence=evidence)
             break
-    if cause.status == "proved" and any(NARROWING.intersection(one.parts) for one in cause.causes):
-        finding = replace(finding, verdict="precision")
+    narrows = any(NARROWING.intersection(one.parts) for one in cause.causes)
+    if finding.verdict == "rounding" and narrows:
+        return replace(finding, verdict="precision", evidence=tuple(_narrowed(cause)))
     return finding
 
 
+def _narrowed(cause: Explanation) -> Iterator[SideFact]:
+    """Yield what each side narrows, once: what probes saw of it, that of rounding, is disproved."""
+    facts = dict.fromkeys((order.side, order.narrowed) for order in cause.orders)
+    for side, fact in facts:
+        if fact:
+            yield SideFact(side, fact)
+
+
 def _chosen(case: Case, findings: Sequence[Finding], up_to: float | None) -> list[int]:
-    """Return which findings are explained: all drift, and what is allowed as far as is asked."""
+    """Return which findings are explained: all drift, and what is allowed as far as is asked.
+
+    So is all that may be no rounding if its cause is known.
+    """
     candidates = [n for n, finding in enumerate(findings) if finding.verdict in EXPLAINABLE]
-    drift = [n for n in candidates if not findings[n].allowed]
+    urgent = [n for n in candidates if not findings[n].allowed or _is_tiny(findings[n])]
     most = LIGHT if up_to is None else up_to
-    small = [n for n in candidates if _size(case, findings[n]) <= most]
-    allowed = [n for n in small if findings[n].allowed]
+    others = sorted(set(candidates) - set(urgent))
+    allowed = [n for n in others if _size(case, findings[n]) <= most]
     if up_to is None and len(candidates) > WIDE:
         allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
         allowed = allowed[:SAMPLED]
-    return drift + allowed
+    return urgent + allowed
+
+
+def _is_tiny(finding: Finding) -> bool:
+    """Return whether a side may have flushed numbers to zero, which is no rounding if it did."""
+    difference = finding.comparison.difference
+    return difference is not None and 0 < difference.max_abs < TINY
 
 
 def _size(case: Case, finding: Finding) -> int:

@@ -36,6 +36,8 @@ class SideOrder:
     """Products that enter their addition unrounded."""
     brief: str = ""
     """The words summed up, where they are many."""
+    narrowed: str = ""
+    """What is kept in another precision than the case's own, or taken for zero."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def _orders(side: Side, orders: Orders) -> list[SideOrder]:
         )
         fused = len(tree.fused_taps())
         brief = "" if brief == words else brief
-        written.append(SideOrder(side, proved.count, notation(tree), words, fused, brief))
+        narrowed = arithmetic.words.removeprefix(", ")
+        written.append(SideOrder(side, proved.count, notation(tree), words, fused, brief, narrowed))
     return written
 
 

@@ -28,6 +28,7 @@ FIRST_CAUSES = (
     Cause([Part.BIAS_POSITION]),
     Cause([Part.PRECISION]),
     Cause([Part.ACCUMULATOR]),
+    Cause([Part.STORED]),
     Cause([Part.NARROW_SUMS]),
     Cause([Part.BLOCKS]),
     Cause([Part.BEFORE_BIAS]),

@@ -20,6 +20,7 @@ class Part(str, Enum):
     BIAS_POSITION = "bias position"
     PRECISION = "precision"
     ACCUMULATOR = "accumulator"
+    STORED = "rounded between blocks"
     NARROW_SUMS = "narrow sums"
     BLOCKS = "narrowed between blocks"
     BEFORE_BIAS = "narrowed before the bias"
@@ -44,6 +45,7 @@ _FIELDS: Mapping[Part, tuple[str, ...]] = {
     Part.PRECISION: ("inputs", "weights"),
     Part.ACCUMULATOR: ("accumulator", "early", "guard"),
     Part.NARROW_SUMS: ("accumulator", "early", "guard"),
+    Part.STORED: ("total", "block", "level", "every"),
     Part.BLOCKS: ("total", "block", "level", "every"),
     Part.BEFORE_BIAS: ("before_bias",),
     Part.OUTPUT: ("output",),
@@ -85,6 +87,9 @@ def differences(a: Order, b: Order) -> tuple[Part, ...]:
     differing = {part: _of(one, part) != _of(other, part) for part in _FIELDS}
     differing[Part.NARROW_SUMS] &= narrow
     differing[Part.ACCUMULATOR] &= not narrow
+    narrow = any(side.narrows_blocks for side in (one, other))
+    differing[Part.BLOCKS] &= narrow
+    differing[Part.STORED] &= not narrow
     differing |= {
         Part.ORDER: reshaped and not moved,
         Part.FMA: not exact_products and _fused(a.tree, b.tree),

@@ -25,6 +25,7 @@ SIGNS = {
     "bias position": "the bias joins the sum at another place",
     "precision": "inputs or weights are narrowed on one side",
     "accumulator": "the sums are kept in another precision",
+    "rounded between blocks": "one side rounds its sums where blocks of them are added",
     "narrow sums": "one side sums in fewer bits than the numbers have",
     "narrowed between blocks": "one side narrows its sums where blocks of them are added",
     "narrowed before the bias": "one side rounds the sum to fewer bits before it adds the bias",

@@ -204,6 +204,35 @@ def test_a_running_sum_that_is_stored_narrow_after_each_block(
     proved(finding, "narrowed between blocks")
 
 
+def half(size: int, *, stored: bool) -> Kernel:
+    """Return a sum in float32 of narrower numbers, rounded to their format between blocks."""
+
+    def convolution(conv: Convolution, data: Tensors) -> Array:
+        dtype = numpy_dtype(conv.dtype)
+        terms = products(conv, data, np.float32)
+        total = np.zeros_like(terms[..., 0, :])
+        for start in range(0, conv.taps, size):
+            part = terms[..., start, :]
+            for tap in range(start + 1, min(start + size, conv.taps)):
+                part = part + terms[..., tap, :]
+            total = total + part if start else part
+            total = to(dtype)(total) if stored else total
+        return total.astype(dtype)
+
+    return convolution
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("size", [4, 12])
+def test_sums_rounded_to_the_format_of_the_case_between_blocks_are_rounding(size: int, dtype: str):
+    conv = replace_dtype(SQUARE, dtype)
+    data = tensors(conv, SHAPES[SQUARE], 3, bias=False)
+    finding = explained(conv, data, half(size, stored=False), half(size, stored=True))
+    assert finding.why is not None
+    assert set(finding.why.causes) == {"rounded between blocks"}
+    assert (finding.why.status, finding.verdict) == ("proved", "rounding")
+
+
 def test_a_sum_narrowed_where_no_kernel_does_it_stays_unexplained():
     data = tensors(SQUARE, SHAPES[SQUARE], 3, bias=False)
     odd = kernel(stored=to(np.float16), every=7)

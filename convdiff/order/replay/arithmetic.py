@@ -107,7 +107,15 @@ class Arithmetic:
     @property
     def accumulates_narrowly(self) -> bool:
         """Whether sums are kept in fewer bits than `dtype` has."""
-        return PRECISION[self.accumulator] < PRECISION[self.dtype]
+        return self._is_narrow(self.accumulator)
+
+    @property
+    def narrows_blocks(self) -> bool:
+        """Whether sums of blocks are kept in fewer bits than `dtype` has."""
+        return any(self._is_narrow(name) for name in (self.total, self.block) if name)
+
+    def _is_narrow(self, name: str) -> bool:
+        return PRECISION[name] < PRECISION[self.dtype]
 
     def narrow(self, values: Array) -> Array:
         """Return inputs as the kernel multiplies them, in the accumulator's storage."""
