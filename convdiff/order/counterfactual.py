@@ -42,7 +42,7 @@ NARROWING = frozenset(
 """What no sum in the case's own format does: numbers are lost that it holds."""
 
 _FIELDS: Mapping[Part, tuple[str, ...]] = {
-    Part.PRECISION: ("inputs", "weights"),
+    Part.PRECISION: ("inputs", "weights", "bias"),
     Part.ACCUMULATOR: ("accumulator", "early", "guard"),
     Part.NARROW_SUMS: ("accumulator", "early", "guard"),
     Part.STORED: ("total", "block", "level", "every"),

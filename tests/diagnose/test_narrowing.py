@@ -58,6 +58,7 @@ def kernel(
     *,
     x: Rounding = kept,
     w: Rounding = kept,
+    b: Rounding = kept,
     term: Rounding = kept,
     stored: Rounding = kept,
     every: int = 0,
@@ -76,7 +77,7 @@ def kernel(
                 if every and tap % every == every - 1:
                     total = stored(total)
             total = before_bias(stored(total))
-            return output(total if data.bias is None else total + data.bias)
+            return output(total if data.bias is None else total + b(data.bias))
 
     return convolution
 
@@ -125,6 +126,18 @@ def test_weights_that_alone_are_narrowed(conv: Convolution, name: str):
     proved(finding, "precision")
     assert f", weights kept as {name}" in words(finding)
     assert "inputs" not in words(finding)
+
+
+@CONVOLUTIONS
+@NARROW
+def test_weights_and_bias_that_are_stored_narrow(conv: Convolution, name: str):
+    data = tensors(conv, SHAPES[conv], 3, bias=True)
+    finding = explained(conv, data, direct, kernel(w=FORMATS[name], b=FORMATS[name]))
+    proved(finding, "precision")
+    assert f", weights kept as {name}, the bias kept as {name}" in words(finding)
+    everything = kernel(x=FORMATS[name], w=FORMATS[name], b=FORMATS[name], output=FORMATS[name])
+    finding = explained(conv, data, direct, everything)
+    proved(finding, "narrowed output", "precision", "precision+narrowed output")
 
 
 @CONVOLUTIONS
@@ -288,7 +301,8 @@ def tiny(data: Tensors, dtype: str, kind: str) -> Tensors:
     return replace(data, input_nhwc=x, filter_hwio=w)
 
 
-def test_a_kernel_that_large_numbers_break_is_not_explained_by_small_ones():
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_kernel_that_large_numbers_break_is_not_explained_by_small_ones(bias: bool):
     """Probes at a narrow scale are for kernels that are narrow, and prove nothing of others."""
 
     def broken(conv: Convolution, data: Tensors) -> Array:
@@ -296,7 +310,7 @@ def test_a_kernel_that_large_numbers_break_is_not_explained_by_small_ones():
         large = max(np.abs(data.filter_hwio).max(), np.abs(data.input_nhwc).max()) > 1e20
         return np.full_like(y, np.inf) if large else y
 
-    data = tensors(SQUARE, SHAPES[SQUARE], 3, bias=False)
+    data = tensors(SQUARE, SHAPES[SQUARE], 3, bias=bias)
     finding = explained(SQUARE, data, kernel(term=to(np.float16)), broken)
     assert finding.why is not None
     assert finding.why.replayed["candidate"][0] == 0

@@ -20,10 +20,11 @@ Narrowed = Annotated[str, Words("", *_NAMES)]
 Switch = Annotated[bool, Flag()]
 Flush = Annotated[str, Words("", "all", "ends", "inputs", "sums", "output")]
 
-ADDED = ("weights", "before_bias", "output", "total", "block", "level", "every", "flush")
+ADDED = ("weights", "bias", "before_bias", "output", "total", "block", "level", "every", "flush")
 """Fields that recordings of before do not have, and that are written only where they are set."""
 
 _NARROWED = {
+    "the bias kept as {}": "bias",
     "a block's sum kept as {}": "block",
     "the sums of blocks kept as {}": "total",
     "the sum rounded to {} before the bias": "before_bias",
@@ -51,6 +52,7 @@ class Arithmetic:
     guard: extra low bits that a multi-operand addition keeps when it aligns its operands before
     it truncates them (tensor cores; Fasi et al., PeerJ Computer Science 7:e330, 2021).
     weights: the format that weights alone are narrowed to; empty where it is that of `inputs`.
+    bias: the format that the bias is narrowed to; empty where it is not.
     before_bias: the format that the sum has before the bias is added to it at the root.
     output: the format that the result is narrowed to before it is stored in `dtype`.
     total, block: the formats of the sums that blocks are added to, and of a block's sum before
@@ -67,6 +69,7 @@ class Arithmetic:
     zero_start: Switch = False
     guard: Annotated[int, Whole(0, 64)] = 0
     weights: Narrowed = ""
+    bias: Narrowed = ""
     before_bias: Narrowed = ""
     output: Narrowed = ""
     total: Narrowed = ""
@@ -134,10 +137,8 @@ class Arithmetic:
         return kept.astype(storage(self.accumulator), copy=False)
 
     def stored(self, bias: Array) -> Array:
-        """Return the bias, which is not narrowed, in the accumulator's storage."""
-        if self.flush in ("all", "ends", "inputs"):
-            bias = flushed(bias, self.dtype)
-        return bias.astype(storage(self.accumulator), copy=False)
+        """Return the bias as the kernel adds it, in the accumulator's storage."""
+        return self._read(bias, self.bias or self.dtype)
 
     def product(self, x: Array, w: Array) -> Array:
         """Return the product of narrowed x and w as a value of the accumulator."""

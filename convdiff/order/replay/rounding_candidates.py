@@ -51,7 +51,7 @@ def arithmetics(
         if not narrow or plain.inputs != dtype:  # what narrows nothing overflows nowhere, either
             yield plain, tree
     for fused in fusings(tree):
-        for narrowed in _one_operand(dtype, narrower):
+        for narrowed in _some_operands(tree, dtype, narrower):
             yield Arithmetic(dtype, zero_start=zero_start, **narrowed), fused
     for fused in fusings(tree) if narrow else [tree]:
         for narrowed in _sums(tree, dtype, narrower):
@@ -86,11 +86,14 @@ def _accumulators(tree: Tree, dtype: str) -> Iterator[tuple[str, bool]]:
 Fields = dict[str, Any]
 
 
-def _one_operand(dtype: str, narrower: Sequence[str]) -> Iterator[Fields]:
-    """Yield what narrows weights alone, as stored models do, or inputs alone."""
+def _some_operands(tree: Tree, dtype: str, narrower: Sequence[str]) -> Iterator[Fields]:
+    """Yield what narrows weights, as stored models do, or inputs; and the bias, or not."""
     for accumulator in (dtype, WIDER.get(dtype, dtype)):
         for narrow in narrower:
-            yield {"weights": narrow, "accumulator": accumulator}
+            for bias in ("", narrow)[: 1 + tree.has_bias]:
+                yield {"weights": narrow, "bias": bias, "accumulator": accumulator}
+            if tree.has_bias:
+                yield {"inputs": narrow, "bias": narrow, "accumulator": accumulator}
         for narrow in _NARROW_SCALE.get(dtype, ()):  # masks are weights: inputs do not overflow
             yield {"inputs": narrow, "weights": dtype, "accumulator": accumulator}
 
@@ -98,14 +101,23 @@ def _one_operand(dtype: str, narrower: Sequence[str]) -> Iterator[Fields]:
 def _sums(tree: Tree, dtype: str, narrower: Sequence[str]) -> Iterator[Fields]:
     """Yield what narrows sums: all, the last one, the one before the bias, those of blocks."""
     for name in _NARROW_SCALE.get(dtype, ()):
-        for sums in _last_sums(tree, name):
-            yield from ({"inputs": operands, **sums} for operands in (name, dtype))
+        for operands in _operands_of_sums(tree, dtype, name):
+            yield from ({**operands, **sums} for sums in _last_sums(tree, name))
     for name in narrower:
-        for sums in ({"accumulator": name}, *_blocks(tree, name, dtype)):
-            yield from ({"inputs": operands, **sums} for operands in (name, dtype))
+        for operands in _operands_of_sums(tree, dtype, name):
+            yield {**operands, "accumulator": name}
+            yield from ({**operands, **sums} for sums in _blocks(tree, name, dtype))
     if dtype in ("float16", "bfloat16"):
         for sums in _blocks(tree, dtype, "float32"):
             yield {"accumulator": "float32", **sums}
+
+
+def _operands_of_sums(tree: Tree, dtype: str, narrow: str) -> Iterator[Fields]:
+    """Yield the operands of sums that are narrow: as narrow, with the bias or not, or whole."""
+    yield {"inputs": narrow}
+    if tree.has_bias:
+        yield {"inputs": narrow, "bias": narrow}
+    yield {"inputs": dtype}
 
 
 def _last_sums(tree: Tree, narrow: str) -> Iterator[Fields]:
