@@ -27,6 +27,8 @@ class Asked:
     most_elements: int = 10
     replays: float = REPLAYED
     """Products of a cell up to which its orders are replayed."""
+    explain_up_to: float | None = None
+    """See `convdiff.pipeline.Ask`."""
 
 
 def compare_recordings(a: Recording, b: Recording, asked: Asked) -> Result:
@@ -67,7 +69,11 @@ def _expecting(case: Case, asked: Asked) -> Case:
 def _compared(a: RecordedCase, b: RecordedCase, asked: Asked) -> CaseResult:
     plan = between(a, b)
     plan = replace(plan, case=_expecting(plan.case, asked))
-    ask = Ask(strict=asked.strict, most_elements=asked.most_elements)
+    ask = Ask(
+        strict=asked.strict,
+        most_elements=asked.most_elements,
+        explain_up_to=asked.explain_up_to,
+    )
     return examine(plan, RecordedLab([a, b], asked.replays), b.tensors, ask)
 
 

@@ -56,6 +56,9 @@ class Ask:
     """Worst elements of a comparison that are kept."""
     budget: int = BUDGET
     """Probe calls that explanations of one case may take; 0 explains nothing."""
+    explain_up_to: float | None = None
+    """Products of a cell up to which differences that are allowed are explained, too; None: as far
+    as that takes next to no time."""
     baseline: Baseline | None = None
     """What is recorded, to be compared with."""
     record: bool = False
@@ -114,7 +117,7 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     }
     comparisons = [measured[number] for number in sorted(measured)]
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
-    findings = attribute(case, findings, lab, strict=ask.strict)
+    findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
     findings = hold_orders(case, findings, lab)
     safe = prove(plan, find_safe_lengths(plan, findings, lab, strict=ask.strict), lab)
     return _result(plan, lab, findings, safe, ask)

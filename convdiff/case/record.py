@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -85,11 +85,19 @@ class Record(Form[T]):
         }
 
 
-def record(kind: type[T], noun: str = "", *, whole: bool = False, **given: Any) -> Record[T]:
+def record(
+    kind: type[T],
+    noun: str = "",
+    *,
+    whole: bool = False,
+    added: Collection[str] = (),
+    **given: Any,
+) -> Record[T]:
     """Return the form of a dataclass; fields without a form are no keys.
 
     noun: what it is called where a key is missing. whole: nothing may be left out, also where the
-    class has a default for those who make one. given: fields that are no keys.
+    class has a default for those who make one; but what was `added` since may. given: fields that
+    are no keys.
     """
     hints = typing.get_type_hints(kind, include_extras=True)
     keys = {}
@@ -104,7 +112,7 @@ def record(kind: type[T], noun: str = "", *, whole: bool = False, **given: Any) 
             default = field.default_factory()
         keys[field.name] = Key(
             forms[0],
-            default is not dataclasses.MISSING and not whole,
+            default is not dataclasses.MISSING and (not whole or field.name in added),
             default,
             {"description": about[0]} if about else {},
         )

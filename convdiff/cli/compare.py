@@ -77,7 +77,7 @@ def command(
 
     elements = sys.maxsize if reports.show_all else 10
     replays = REPLAYED if explain is None else REPLAYS[explain]
-    asked = Asked(expect, strict, elements, replays)
+    asked = Asked(expect, strict, elements, replays, replays if explain else None)
     again = ["convdiff", "compare", str(a), str(b)]
     if case is None:
         result = _recordings(a, b, asked)

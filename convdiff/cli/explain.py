@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,11 +19,20 @@ from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
 from convdiff.worker.ops import OPS, REFERENCE
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from convdiff.case.model import Case
+    from convdiff.explain_one import ElementReport
+    from convdiff.lab.lab import Tell
+    from convdiff.lab.session import Session
+
 EPILOG = """\b
 Example:
   convdiff explain
   convdiff explain cases/variable_padding.yaml --length 7 --index 0,0,2,0
   convdiff explain case.yaml --op manual --vary TF_ENABLE_ONEDNN_OPTS=0
+  convdiff explain case.yaml --framework torch,jax
 """
 
 
@@ -63,18 +75,18 @@ class Asked:
     timeout: float
     color: str
 
-    def interpreter(self) -> Interpreter:
-        """Return the one that is to be started. Raises ConvdiffError where several are named."""
-        several = any(len(values) > 1 for _, values in self.vary)
+    def interpreters(self) -> list[Interpreter]:
+        """Return the one that is to be started, or two. Raises ConvdiffError for more."""
         specs = (*(self.framework or ()), *self.kernel) or DEFAULT_FRAMEWORK
-        if several or len(specs) > 1:
-            raise ConvdiffError(
-                "explain looks at one runtime: give --vary and --framework one value"
-            )
         pythons = [self.python] if self.python else []
         threads = [self.threads] if self.threads else []
-        (interpreter,) = interpreters(specs, pythons, threads, self.vary)
-        return interpreter
+        found = interpreters(specs, pythons, threads, self.vary)
+        if len(found) > 2:
+            raise ConvdiffError(
+                f"explain looks at one runtime, or at two and why they differ; {len(found)} are "
+                "named"
+            )
+        return found
 
 
 @click.command("explain", params=[*OPTIONS], epilog=EPILOG)
@@ -85,7 +97,8 @@ def command(case: Path | None, asked: Asked) -> int:
 
     The order is read from probes of the same shapes, then replayed in NumPy on the case's own
     numbers and on random ones: it counts only for elements whose bits the replay gives. Exits 125
-    where the runtime is missing or no element could be explained.
+    where a runtime is missing or no element could be explained. With two runtimes, as in
+    --framework torch,jax, the cause of their difference is told, too.
     """
     from convdiff.case.load import built_in_case, load_case
     from convdiff.case.override import vary
@@ -94,19 +107,33 @@ def command(case: Path | None, asked: Asked) -> int:
 
     loaded = load_case(case) if case else built_in_case()
     chosen = vary(loaded, (asked.length or loaded.lengths[-1],), devices=(asked.device,))
-    with Session([asked.interpreter()], asked.timeout) as session:
+    with Session(asked.interpreters(), asked.timeout) as session:
         session.start()
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.cli.stdout import write_out
-        from convdiff.explain_one import explain_one
-        from convdiff.report.console.explain import print_explanation
         from convdiff.report.console.screen import rendered
 
         refuse_too_big(chosen)
         with progress() as tell, stopped_by_signals(session):
-            report = explain_one(chosen, session, asked.op, asked.index, asked.budget, tell)
-    write_out(rendered(lambda console: print_explanation(console, report), asked.color))
+            show, sides = _explained(chosen, session, asked, tell)
+    write_out(rendered(show, asked.color))
     if session.signal:
         return 128 + session.signal
-    return 0 if report.explanation is not None and report.explanation.orders else UNTESTED
+    explained = [one.explanation is not None and one.explanation.orders for one in sides]
+    return 0 if all(explained) else UNTESTED
+
+
+def _explained(
+    case: Case, session: Session, asked: Asked, tell: Tell
+) -> tuple[Callable[[Console], None], Sequence[ElementReport]]:
+    """Return what prints the orders of one runtime, or of two and why they differ, and these."""
+    from convdiff.explain_one import explain_one, explain_pair
+    from convdiff.report.console.explain import print_explanation
+    from convdiff.report.console.explain_pair import print_pair
+
+    if len(session.interpreters) > 1:
+        pair = explain_pair(case, session, asked.op, asked.index, asked.budget, tell)
+        return partial(print_pair, found=pair), pair.sides
+    one = explain_one(case, session, asked.op, asked.index, asked.budget, tell)
+    return partial(print_explanation, found=one), [one]

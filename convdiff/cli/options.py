@@ -75,7 +75,8 @@ class Options:
     require: tuple[Device, ...] = ()
     strict: bool = False
     timeout: float = 300.0
-    explain: bool = True
+    explain: bool | None = None
+    explain_up_to: float | None = None
     budget: int = 20_000
     save: Path | None = None
     baseline: Path | None = None
@@ -93,6 +94,13 @@ class Options:
         """Return the frameworks and own kernels to run, TensorFlow where nothing is named."""
         named = (*(self.framework or ()), *self.kernel)
         return named or (() if self.runtime else DEFAULT_FRAMEWORK)
+
+    @property
+    def explained_up_to(self) -> float | None:
+        """Return the products up to which all is explained; None where nobody asks for it."""
+        if self.explain_up_to is None and self.explain:
+            return float("inf")
+        return self.explain_up_to
 
     def interpreters(self) -> list[Interpreter]:
         """Return what is to be started. Raises ConvdiffError for what can't be."""
@@ -180,9 +188,15 @@ MATRIX_OPTIONS = (
     SHOW_ALL,
     click.Option(
         ["--explain/--no-explain"],
-        default=True,
-        show_default=True,
-        help="Reveal and replay the summation orders of what differs as rounding.",
+        default=None,
+        help="Reveal and replay the summation orders of all that differs as rounding, or of"
+        " nothing.  [default: of drift, and of what is small]",
+    ),
+    click.Option(
+        ["--explain-up-to"],
+        type=click.FloatRange(min=1),
+        metavar="PRODUCTS",
+        help="Explain what is expected, too, of outputs of so many products in all, as in 1e8.",
     ),
     BUDGET,
     TIMEOUT,

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 
 
 def refuse_options(options: Options, cases: Sequence[Case]) -> None:
-    """Raise ConvdiffError before any work for what could not be recorded afterwards."""
-    if options.changes_baseline and options.baseline is None:
-        raise ConvdiffError("--update-baseline and --add-to-baseline need --baseline FILE|FOLDER")
-    if options.update_baseline and options.add_to_baseline:
-        raise ConvdiffError("give --update-baseline or --add-to-baseline, not both")
+    """Raise ConvdiffError before any work for options that can't go together, or be recorded."""
+    _refuse_pairs(options)
     if options.save is None and options.baseline is None:
         return
     _refuse_overwriting(options)
@@ -34,6 +31,16 @@ def refuse_options(options: Options, cases: Sequence[Case]) -> None:
         )
     if options.save is not None:
         _refuse_file(options.save, cases)
+
+
+def _refuse_pairs(options: Options) -> None:
+    """Raise ConvdiffError for options that need each other, or rule each other out."""
+    if options.explain is False and options.explain_up_to is not None:
+        raise ConvdiffError("give --explain-up-to or --no-explain, not both")
+    if options.changes_baseline and options.baseline is None:
+        raise ConvdiffError("--update-baseline and --add-to-baseline need --baseline FILE|FOLDER")
+    if options.update_baseline and options.add_to_baseline:
+        raise ConvdiffError("give --update-baseline or --add-to-baseline, not both")
 
 
 def _refuse_file(path: Path, cases: Sequence[Case]) -> None:

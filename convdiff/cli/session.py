@@ -90,7 +90,8 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
     return Ask(
         strict=options.strict,
         most_elements=sys.maxsize if options.show_all else 10,
-        budget=options.budget if options.explain else 0,
+        budget=0 if options.explain is False else options.budget,
+        explain_up_to=options.explained_up_to,
         baseline=None if options.update_baseline else baseline,
         record=options.records,
         adding=options.add_to_baseline,

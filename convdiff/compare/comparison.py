@@ -32,6 +32,11 @@ class Nearness:
     candidate: float
     baseline_abs: float
     candidate_abs: float
+    baseline_nearer: int = 0
+    candidate_nearer: int = 0
+    """Elements at which each is nearer than the other."""
+    elements: int = 0
+    """Those that were held against exact."""
 
     @property
     def nearer(self) -> str:
@@ -39,6 +44,13 @@ class Nearness:
         if self.baseline_abs == self.candidate_abs:
             return "neither"
         return "baseline" if self.baseline_abs < self.candidate_abs else "candidate"
+
+    @property
+    def oftener(self) -> str:
+        """Return which side is nearer at more elements: baseline, candidate or neither."""
+        if self.baseline_nearer == self.candidate_nearer:
+            return "neither"
+        return "baseline" if self.baseline_nearer > self.candidate_nearer else "candidate"
 
 
 @dataclass(frozen=True)
@@ -261,16 +273,18 @@ def _nearness(
         truth, a, b = exact_worst, difference.worst.baseline, difference.worst.candidate
     else:
         truth = reference.exact[tuple(slice(0, extent) for extent in a.shape)]
-    sizes, in_ulps = np.zeros((2, 2))  # of baseline and candidate, the largest so far
+    sizes, in_ulps, nearer = np.zeros((3, 2))  # of both: the largest so far, and how often nearer
     for block in blocks(a.shape):
         wide = truth[block].astype(np.float64)
         unit = spacing(wide, reference.format)
         with np.errstate(invalid="ignore", over="ignore"):
-            for k, side in enumerate((a, b)):
-                error = _error(side[block].astype(np.float64), wide)
+            errors = [_error(side[block].astype(np.float64), wide) for side in (a, b)]
+            for k, (error, other) in enumerate(zip(errors, errors[::-1], strict=True)):
                 sizes[k] = np.maximum(sizes[k], error.max())
                 in_ulps[k] = np.maximum(in_ulps[k], (error / unit).max())
-    return Nearness(*map(float, in_ulps), *map(float, sizes))
+                nearer[k] += np.count_nonzero(error < other)
+    (ulps_a, ulps_b), (size_a, size_b) = in_ulps.tolist(), sizes.tolist()
+    return Nearness(ulps_a, ulps_b, size_a, size_b, int(nearer[0]), int(nearer[1]), int(truth.size))
 
 
 def _error(values: Array, truth: Array) -> Array:

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import Explanation, explain_difference
+from convdiff.diagnose.evidence import SideFact
 from convdiff.diagnose.own_sums import of_own_sums
-from convdiff.diagnose.verdict import Finding, accepts, allowance_of
+from convdiff.diagnose.verdict import TINY, Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
-from convdiff.order.counterfactual import Part
+from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.plan.cost import is_light
+from convdiff.plan.cost import LIGHT, products
 
 WIDE = 24
 """Up to so many comparisons, all are explained."""
 SAMPLED = 1
 """Comparisons of more that are explained although `expect` allows them."""
 EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
-EXPECTED = "expected, and large or one of many; `convdiff explain` shows orders"
+EXPECTED = "expected, and large or one of many; --explain asks for all"
 
 QUANTISED = "no order of the case's own products gives sums of quantised ones"
 
 
-def attribute(case: Case, findings: Sequence[Finding], lab: Lab, *, strict: bool) -> list[Finding]:
-    """Return the findings, those that differ as rounding with why; drift is explained first."""
-    chosen = _chosen(case, findings)
+def attribute(
+    case: Case,
+    findings: Sequence[Finding],
+    lab: Lab,
+    *,
+    strict: bool,
+    up_to: float | None = None,
+) -> list[Finding]:
+    """Return the findings, those that differ as rounding with why; drift is explained first.
+
+    up_to: products of a cell up to which what `expect` allows is explained, too, however many there
+    are; None explains what takes next to no time.
+    """
+    chosen = _chosen(case, findings, up_to)
     explained: dict[int, Finding] = {}
     for number in sorted(chosen, key=lambda n: _urgency(findings[n])):
         explained[number] = _explained(case, findings[number], lab, strict=strict)
@@ -88,21 +100,34 @@ def _ruled(finding: Finding, cause: Explanation) -> Finding:
             evidence = (refusal.reason, *finding.evidence)
             finding = replace(finding, verdict=verdicts[refusal.kind], evidence=evidence)
             break
-    if cause.status == "proved" and any(Part.PRECISION in one.parts for one in cause.causes):
-        finding = replace(finding, verdict="precision")
+    narrows = any(NARROWING.intersection(one.parts) for one in cause.causes)
+    if finding.verdict == "rounding" and narrows:
+        return replace(finding, verdict="precision", evidence=tuple(_narrowed(cause)))
     return finding
 
 
-def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
-    """Return which findings are explained: all drift, and what is allowed as far as it is light."""
+def _narrowed(cause: Explanation) -> Iterator[SideFact]:
+    """Yield what each side narrows, once: what probes saw of it, that of rounding, is disproved."""
+    facts = dict.fromkeys((order.side, order.narrowed) for order in cause.orders)
+    for side, fact in facts:
+        if fact:
+            yield SideFact(side, fact)
+
+
+def _chosen(case: Case, findings: Sequence[Finding], up_to: float | None) -> list[int]:
+    """Return which findings are explained: all drift, and what is allowed as far as is asked.
+
+    So is all that may be no rounding if its cause is known.
+    """
     candidates = [n for n, finding in enumerate(findings) if _has_cause(finding)]
-    drift = [n for n in candidates if not findings[n].allowed]
-    light = [n for n in candidates if _is_light(case, findings[n])]
-    allowed = [n for n in light if findings[n].allowed]
-    if len(candidates) > WIDE:
+    urgent = [n for n in candidates if not findings[n].allowed or _is_tiny(findings[n])]
+    most = LIGHT if up_to is None else up_to
+    others = sorted(set(candidates) - set(urgent))
+    allowed = [n for n in others if _size(case, findings[n]) <= most]
+    if up_to is None and len(candidates) > WIDE:
         allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
         allowed = allowed[:SAMPLED]
-    return drift + allowed
+    return urgent + allowed
 
 
 def _has_cause(finding: Finding) -> bool:
@@ -110,6 +135,13 @@ def _has_cause(finding: Finding) -> bool:
     return finding.verdict in EXPLAINABLE and not finding.comparison.baseline.is_exact
 
 
-def _is_light(case: Case, finding: Finding) -> bool:
+def _is_tiny(finding: Finding) -> bool:
+    """Return whether a side may have flushed numbers to zero, which is no rounding if it did."""
+    difference = finding.comparison.difference
+    return difference is not None and 0 < difference.max_abs < TINY
+
+
+def _size(case: Case, finding: Finding) -> int:
+    """Return the products of the larger of both cells."""
     comparison = finding.comparison
-    return is_light(case, comparison.baseline) and is_light(case, comparison.candidate)
+    return max(products(case, cell) for cell in (comparison.baseline, comparison.candidate))

@@ -19,6 +19,7 @@ from convdiff.order.orders import Orders
 from convdiff.order.reveal.refusal import Refusal
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
+from convdiff.order.tree.sum_up import summed_up
 
 Status = Literal["proved", "partial", "unexplained"]
 
@@ -33,6 +34,10 @@ class SideOrder:
     words: str
     fused: int
     """Products that enter their addition unrounded."""
+    brief: str = ""
+    """The words summed up, where they are many."""
+    narrowed: str = ""
+    """What is kept in another precision than the case's own, or taken for zero."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,14 @@ def _orders(side: Side, orders: Orders) -> list[SideOrder]:
     written = []
     for proved in orders.orders:
         tree, arithmetic = proved.order.tree, proved.order.arithmetic
-        words = describe(tree, orders.geometry.filter_hwio) + arithmetic.words
+        words, brief = (
+            say(tree, orders.geometry.filter_hwio) + arithmetic.words
+            for say in (describe, summed_up)
+        )
         fused = len(tree.fused_taps())
-        written.append(SideOrder(side, proved.count, notation(tree), words, fused))
+        brief = "" if brief == words else brief
+        narrowed = arithmetic.words.removeprefix(", ")
+        written.append(SideOrder(side, proved.count, notation(tree), words, fused, brief, narrowed))
     return written
 
 

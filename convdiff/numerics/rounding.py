@@ -13,6 +13,14 @@ from convdiff.numerics.array import Array
 WIDER = {"float32": "float64", "float16": "float32", "bfloat16": "float32"}
 
 
+#: Significant bits, the hidden one included.
+PRECISION = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
+
+#: The smallest normal number, below which a format's values may be taken for zero. Nobody does so
+#: to float16: every wider format holds its subnormal numbers as normal ones.
+_NORMAL = {"float64": 2.0**-1022, "float32": 2.0**-126, "tf32": 2.0**-126, "bfloat16": 2.0**-126}
+
+
 def storage(name: str) -> type[np.floating]:
     """Return the NumPy type that holds values of a format."""
     return np.float64 if name == "float64" else np.float32
@@ -30,6 +38,12 @@ def rounded(values: Array, name: str) -> Array:
         if name == "float16":
             return values.astype(np.float16).astype(np.float32)
         return _cut(to_odd_float32(values), 16 if name == "bfloat16" else 13)
+
+
+def flushed(values: Array, name: str) -> Array:
+    """Return the values of a format with its subnormal numbers as zeros of their sign."""
+    kept: Array = np.where(np.abs(values) < _NORMAL.get(name, 0.0), np.copysign(0, values), values)
+    return kept.astype(values.dtype, copy=False)
 
 
 def to_odd_float32(values: Array) -> Array:

@@ -3,7 +3,7 @@
 Side A's order and side B's differ in their tree, in which products are fused, in where the bias
 joins, or in their rounding. What made the bits differ is found by changing one thing at a time in
 A's order and replaying it: a change is the cause if it alone gives B's bits. Where none does, it
-takes all that differs, provided that this gives B's bits.
+takes all that narrows numbers, or else all that differs, provided that this gives B's bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
-from convdiff.order.counterfactual import Cause, Part, changed, differences
+from convdiff.order.counterfactual import NARROWING, Cause, Part, changed, differences
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order, replay
 
@@ -28,6 +28,12 @@ FIRST_CAUSES = (
     Cause([Part.BIAS_POSITION]),
     Cause([Part.PRECISION]),
     Cause([Part.ACCUMULATOR]),
+    Cause([Part.STORED]),
+    Cause([Part.NARROW_SUMS]),
+    Cause([Part.BLOCKS]),
+    Cause([Part.BEFORE_BIAS]),
+    Cause([Part.OUTPUT]),
+    Cause([Part.FLUSH]),
     Cause([Part.ZERO_SIGN]),
 )
 
@@ -95,6 +101,10 @@ def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: 
         alone = np.stack([gives([part]) for part in parts])
     # Where no part does it alone it takes several; where more than one does, either would do.
     needed = np.where(alone.any(axis=0), alone, together)
+    narrowing = [part in NARROWING for part in parts]
+    if 1 < sum(narrowing) < len(parts):  # else it would be said of order, too, and prove less
+        by_them = ~alone.any(axis=0) & gives(NARROWING.intersection(parts))
+        needed = np.where(by_them, np.array(narrowing)[:, None], needed)
     for sets in np.unique(needed, axis=1).T:
         cause = Cause(part for part, does in zip(parts, sets, strict=True) if does)
         causes[(needed == sets[:, None]).all(axis=0)] = cause

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 
@@ -20,7 +20,39 @@ class Part(str, Enum):
     BIAS_POSITION = "bias position"
     PRECISION = "precision"
     ACCUMULATOR = "accumulator"
+    STORED = "rounded between blocks"
+    NARROW_SUMS = "narrow sums"
+    BLOCKS = "narrowed between blocks"
+    BEFORE_BIAS = "narrowed before the bias"
+    OUTPUT = "narrowed output"
+    FLUSH = "flush to zero"
     ZERO_SIGN = "zero sign"
+
+
+NARROWING = frozenset(
+    (
+        Part.PRECISION,
+        Part.NARROW_SUMS,
+        Part.BLOCKS,
+        Part.BEFORE_BIAS,
+        Part.OUTPUT,
+        Part.FLUSH,
+    )
+)
+"""What no sum in the case's own format does: numbers are lost that it holds."""
+
+_FIELDS: Mapping[Part, tuple[str, ...]] = {
+    Part.PRECISION: ("inputs", "weights", "bias"),
+    Part.ACCUMULATOR: ("accumulator", "early", "guard"),
+    Part.NARROW_SUMS: ("accumulator", "early", "guard"),
+    Part.STORED: ("total", "block", "level", "every"),
+    Part.BLOCKS: ("total", "block", "level", "every"),
+    Part.BEFORE_BIAS: ("before_bias",),
+    Part.OUTPUT: ("output",),
+    Part.FLUSH: ("flush",),
+    Part.ZERO_SIGN: ("zero_start",),
+}
+"""The fields of an arithmetic that a part of it is made of."""
 
 
 class Cause(str):
@@ -51,29 +83,32 @@ def differences(a: Order, b: Order) -> tuple[Part, ...]:
     reshaped = a.tree.unfused() != b.tree.unfused()
     moved = reshaped and a.tree.has_bias and _products(a.tree) == _products(b.tree)
     exact_products = one.wide or other.wide
-    differing = {
+    narrow = any(side.accumulates_narrowly for side in (one, other))
+    differing = {part: _of(one, part) != _of(other, part) for part in _FIELDS}
+    differing[Part.NARROW_SUMS] &= narrow
+    differing[Part.ACCUMULATOR] &= not narrow
+    narrow = any(side.narrows_blocks for side in (one, other))
+    differing[Part.BLOCKS] &= narrow
+    differing[Part.STORED] &= not narrow
+    differing |= {
         Part.ORDER: reshaped and not moved,
         Part.FMA: not exact_products and _fused(a.tree, b.tree),
         Part.BIAS_POSITION: moved,
-        Part.PRECISION: one.inputs != other.inputs,
-        Part.ACCUMULATOR: _accumulation(one) != _accumulation(other),
-        Part.ZERO_SIGN: one.zero_start != other.zero_start,
     }
     return tuple(part for part in Part if differing[part])
+
+
+def _of(arithmetic: Arithmetic, part: Part) -> tuple[object, ...]:
+    return tuple(getattr(arithmetic, name) for name in _FIELDS[part])
 
 
 def changed(a: Order, b: Order, parts: Iterable[Part]) -> Order:
     """Return order A with some of its parts taken from B."""
     taken = set(parts)
-    arithmetic, other = a.arithmetic, b.arithmetic
-    if Part.PRECISION in taken:
-        arithmetic = replace(arithmetic, inputs=other.inputs)
-    if Part.ACCUMULATOR in taken:
-        arithmetic = replace(
-            arithmetic, accumulator=other.accumulator, early=other.early, guard=other.guard
-        )
-    if Part.ZERO_SIGN in taken:
-        arithmetic = replace(arithmetic, zero_start=other.zero_start)
+    arithmetic = a.arithmetic
+    for part in taken.intersection(_FIELDS):
+        theirs = {name: getattr(b.arithmetic, name) for name in _FIELDS[part]}
+        arithmetic = replace(arithmetic, **theirs)
     tree = _changed_tree(a, b, taken)
     return Order(tree.unfused() if arithmetic.wide else tree, arithmetic)
 
@@ -85,10 +120,6 @@ def _changed_tree(a: Order, b: Order, taken: set[Part]) -> Tree:
     additions = b.tree if taken & {Part.ORDER, Part.BIAS_POSITION} else a.tree
     fusing = b.tree if Part.FMA in taken or a.arithmetic.wide else a.tree
     return additions.with_fused(fusing.fused_taps())
-
-
-def _accumulation(arithmetic: Arithmetic) -> tuple[str, bool, int]:
-    return arithmetic.accumulator, arithmetic.early, arithmetic.guard
 
 
 def _fused(a: Tree, b: Tree) -> bool:

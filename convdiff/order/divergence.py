@@ -8,6 +8,7 @@ import numpy as np
 
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import partial_sums
+from convdiff.order.tree.levels import leaves_under
 from convdiff.order.tree.tree import Tree
 
 
@@ -43,20 +44,8 @@ def divergence(a: Orders, b: Orders, element_a: int, element_b: int) -> Divergen
     for _, node_a, node_b in sorted(common):
         one, other = sums_a[node_a], sums_b[node_b]
         if one != other and not (np.isnan(one) and np.isnan(other)):
-            return Divergence(leaves_under(tree_a, node_a), node_a, node_b, one, other)
+            return Divergence(tuple(leaves_under(tree_a, node_a)), node_a, node_b, one, other)
     return None
-
-
-def leaves_under(tree: Tree, node: int) -> tuple[int, ...]:
-    """Return the leaves under a node, in ascending order."""
-    leaves, stack = [], [node]
-    while stack:
-        at = stack.pop()
-        if at < tree.leaves:
-            leaves.append(at)
-        else:
-            stack.extend(tree.children[at - tree.leaves])
-    return tuple(sorted(leaves))
 
 
 def _sums(side: Orders, element: int) -> tuple[Tree, dict[int, float]]:

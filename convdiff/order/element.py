@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.replay import Order, replay
-from convdiff.order.replay.rounding_candidates import arithmetics
+from convdiff.order.replay.rounding_candidates import arithmetics, flushes
 from convdiff.order.replay.verification import ObservedCall
 from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.classify_refusal import classify
@@ -54,9 +54,13 @@ def order_of(
     plus_zero: whether the element's sum of -0 terms is +0. Raises RefusedError (budget).
     """
     failure: Refusal | None = None
-    for lanes in _trusted(kernel, position, channel):
+    tried: set[Tree] = set()
+    for narrow, lanes in _trusted(kernel, position, channel):
+        if narrow and failure is not None and failure.kind == "not-replayed":
+            break  # what a narrow scale is for was read
         try:
-            return _proven(kernel, Site.at(kernel, position, channel, lanes), calls, plus_zero)
+            site = Site.at(kernel, position, channel, lanes, narrow=narrow)
+            return _proven(kernel, site, calls, plus_zero, tried)
         except RefusedError as refused:
             if refused.refusal.kind == "budget":
                 raise
@@ -64,21 +68,27 @@ def order_of(
                 failure = classify(kernel, refused.refusal)
             if failure.kind in ("transform", "unstable"):
                 return failure
-            failure = refused.refusal
+            failure = failure if narrow else refused.refusal
     assert failure is not None
     return failure
 
 
-def _trusted(kernel: Kernel, position: int, channel: int) -> Iterator[Array | None]:
-    """Yield ever fewer channels to carry the probes of an element."""
-    yield None
+def _trusted(kernel: Kernel, position: int, channel: int) -> Iterator[tuple[bool, Array | None]]:
+    """Yield ever fewer channels to carry the probes of an element; at last at a narrow scale.
+
+    Only float32 has such a scale: narrower types have it of their own.
+    """
+    yield False, None
     cout = kernel.geometry.cout
-    if cout == 1:
-        return
-    agreeing = _agreeing(kernel, position, channel)
-    if 1 < len(agreeing) < cout:
-        yield agreeing
-    yield np.array([channel])
+    if cout > 1:
+        agreeing = _agreeing(kernel, position, channel)
+        if 1 < len(agreeing) < cout:
+            yield False, agreeing
+        yield False, np.array([channel])
+    if kernel.geometry.dtype == "float32":
+        yield True, None
+        if cout > 1:
+            yield True, np.array([channel])
 
 
 def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
@@ -96,23 +106,49 @@ def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
 
 
 def _proven(
-    kernel: BudgetedKernel, site: Site, calls: Sequence[ObservedCall], plus_zero: bool
+    kernel: BudgetedKernel,
+    site: Site,
+    calls: Sequence[ObservedCall],
+    plus_zero: bool,
+    tried: set[Tree],
 ) -> RevealedOrder:
-    """Reveal and replay one element; Raises RefusedError where its bits are not reproduced."""
+    """Reveal and replay one element; Raises RefusedError where its bits are not reproduced.
+
+    tried: trees that do not reproduce them; one is added where it doesn't, either.
+    """
     check_units(kernel, site)
     tree = reveal_tree(kernel, site)
     _cross_check(kernel, site, tree)
     tree = mark_fused(kernel, site, tree)
     geometry = kernel.geometry
-    for arithmetic in arithmetics(tree, geometry.dtype, plus_zero):
-        # Products are exact in a wider accumulator: fused or not is one and the same there.
-        order = Order(tree.unfused() if arithmetic.wide else tree, arithmetic)
-        if all(_gives(order, geometry, call, site) for call in calls):
-            return RevealedOrder(order, site.agreeing, confirm(kernel, site, tree))
+    found = None if tree in tried else _replaying(geometry, tree, calls, site, plus_zero)
+    tried.add(tree)
+    if found is not None:
+        return RevealedOrder(found, site.agreeing, confirm(kernel, site, tree))
     raise RefusedError(
         "not-replayed",
         "the order read from the probes does not give the element's bits in any known arithmetic",
     )
+
+
+def _replaying(
+    geometry: Geometry, tree: Tree, calls: Sequence[ObservedCall], site: Site, plus_zero: bool
+) -> Order | None:
+    """Return the first order of a tree, likeliest first, that gives the bits of all calls.
+
+    Random numbers are nowhere subnormal: what is flushed is tried on the case's own alone.
+    """
+    case, *random = calls
+    for arithmetic, fused in arithmetics(tree, geometry.dtype, plus_zero, narrow=site.narrow):
+        # Products are exact in a wider accumulator: fused or not is one and the same there.
+        order = Order(fused.unfused() if arithmetic.wide else fused, arithmetic)
+        if not all(_gives(order, geometry, call, site) for call in random):
+            continue
+        for flush in flushes(geometry.dtype):
+            flushing = replace(order, arithmetic=replace(arithmetic, flush=flush))
+            if _gives(flushing, geometry, case, site):
+                return flushing
+    return None
 
 
 def _gives(order: Order, geometry: Geometry, call: ObservedCall, site: Site) -> bool:

@@ -12,7 +12,7 @@ from convdiff.case.model import Case
 from convdiff.case.record import record
 from convdiff.errors import ConvdiffError
 from convdiff.numerics.array import Array
-from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.arithmetic import ADDED, Arithmetic
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
 
@@ -35,7 +35,7 @@ class SavedOrder:
     """A summation order in the notation, with how its additions were rounded."""
 
     notation: Annotated[str, Text(10_000_000)]
-    arithmetic: Annotated[Arithmetic, record(Arithmetic, whole=True)]
+    arithmetic: Annotated[Arithmetic, record(Arithmetic, whole=True, added=ADDED)]
     confirmed: Annotated[bool, Flag()]
 
 

@@ -110,6 +110,9 @@ def _comparison(finding: Finding) -> dict[str, Any]:
                 "baseline": _finite(nearness.baseline),
                 "candidate": _finite(nearness.candidate),
                 "nearer": nearness.nearer,
+                "baseline_nearer": nearness.baseline_nearer,
+                "candidate_nearer": nearness.candidate_nearer,
+                "elements": nearness.elements,
             }
         ),
         "elements_shown": _elements(finding),

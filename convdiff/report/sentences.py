@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from convdiff.case.axes import AXES
 from convdiff.case.ranges import write_range
-from convdiff.compare.comparison import Comparison
+from convdiff.compare.comparison import Comparison, Nearness
 from convdiff.diagnose.evidence import Evidence
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
@@ -91,16 +91,35 @@ def reason(finding: Finding) -> str:
 
 
 def nearer(comparison: Comparison, case: CaseResult) -> str:
-    """Say which side is closer to the correctly rounded result."""
+    """Say which side is closer to the correctly rounded result: at its worst, and how often."""
     nearness = comparison.nearness
     if nearness is None:
         return ""
-    baseline, candidate = sides(comparison, case)
+    names = dict(zip(("baseline", "candidate"), sides(comparison, case), strict=True))
+    baseline, candidate = names.values()
     errors = f"{baseline}: {nearness.baseline_abs:.3g}, {candidate}: {nearness.candidate_abs:.3g}"
-    if nearness.nearer == "neither":
-        return f"both; their largest errors are equal ({errors})"
-    name = baseline if nearness.nearer == "baseline" else candidate
-    return f"{name} is closer to the exact result (largest error: {errors})"
+    often = _how_often(nearness, names)
+    if nearness.nearer != "neither":
+        name = names[nearness.nearer]
+        return f"{name} is closer to the exact result (largest error: {errors}); {often}"
+    if nearness.oftener != "neither":
+        return f"{often}; their largest errors are equal ({errors})"
+    return f"both; their largest errors are equal ({errors}), and {often}"
+
+
+def _how_often(nearness: Nearness, names: Mapping[str, str]) -> str:
+    """Say at how many elements each side is nearer than the other."""
+    of = f"of {plural(nearness.elements, 'element')}"
+    if nearness.oftener == "neither":
+        return f"each is nearer at {nearness.baseline_nearer:,} {of}"
+    most, fewest = nearness.candidate_nearer, nearness.baseline_nearer
+    other = "baseline"
+    if nearness.oftener == "baseline":
+        most, fewest, other = fewest, most, "candidate"
+    return (
+        f"{names[nearness.oftener]} is nearer more often, at {most:,} {of}, "
+        f"{names[other]} at {fewest:,}"
+    )
 
 
 def safe(lengths: SafeLengths) -> str:

@@ -14,8 +14,9 @@ ORDERS = 3
 """Orders of one side that are written out."""
 TERMS = 6
 """Terms of a sum that are written out."""
-LONG = 400
+LONG = 100
 """Characters of a notation; the JSON report has all of it."""
+WHOLE = "; --json has the whole"
 
 SIGNS = {
     "order": "another order of the same products",
@@ -24,6 +25,12 @@ SIGNS = {
     "bias position": "the bias joins the sum at another place",
     "precision": "inputs or weights are narrowed on one side",
     "accumulator": "the sums are kept in another precision",
+    "rounded between blocks": "one side rounds its sums where blocks of them are added",
+    "narrow sums": "one side sums in fewer bits than the numbers have",
+    "narrowed between blocks": "one side narrows its sums where blocks of them are added",
+    "narrowed before the bias": "one side rounds the sum to fewer bits before it adds the bias",
+    "narrowed output": "one side rounds its results to fewer bits",
+    "flush to zero": "one side takes subnormal numbers for zero",
     "zero sign": "one side starts from +0",
 }
 
@@ -43,7 +50,7 @@ def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
         if finding.unasked:
             yield line("  cause", finding.unasked)
         return
-    yield line("  cause", *_cause(why))
+    yield cause_line(why)
     called: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     for side, name in called.items():
         orders = [order for order in why.orders if order.side == side]
@@ -54,7 +61,17 @@ def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
             yield line(f"  {name}", text)
     if why.parted is not None:
-        yield line("  splits", _parted(why.parted, names))
+        yield splits_line(why.parted, names)
+
+
+def cause_line(why: Explanation) -> Line:
+    """Return what was proved to be the cause, and of how many elements."""
+    return line("  cause", *_cause(why))
+
+
+def splits_line(parted: Parted, names: tuple[str, str]) -> Line:
+    """Return where the sums of one element part."""
+    return line("  splits", _parted(parted, names))
 
 
 def _cause(why: Explanation) -> Iterator[str | Span]:
@@ -77,11 +94,13 @@ def _cause(why: Explanation) -> Iterator[str | Span]:
 
 def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     _, total = why.replayed[order.side]
-    notation = order.notation if len(order.notation) <= LONG else order.notation[:LONG] + " …"
+    cut = len(order.notation) > LONG
+    notation = f"{order.notation[:LONG].rstrip()} …" if cut else order.notation
+    words = (order.brief or order.words) + (WHOLE if cut or order.brief else "")
     return (
         f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
         Span(notation, "strong"),
-        Span(f"\n{order.words}", "faint"),
+        Span(f"\n{words}", "faint"),
     )
 
 

@@ -11,6 +11,8 @@ integers whose meaning depends on the kind:
     zero    -               x = 1; every weight and bias is -0
     random  seed            seeded numbers of both signs over a few binades (row of channel 0)
 
+A kind may name another scale than the dtype's own, as in mask:narrow, for kernels of a wide dtype
+that keep sums or operands in a narrow format.
 A row whose i is negative has no entry of its own. bfloat16 numbers are float32 arrays that hold
 bfloat16 values, because NumPy has no such type; the caller narrows them, which is exact.
 Needs NumPy 1.16 or newer, Python 3.6 or newer, and nothing else.
@@ -26,10 +28,11 @@ SCALES = {
     "float32": (1.0, 2.0**100, 2.0**-12),
     "float16": (2.0**-24, 2.0**15, 2.0**-6),
     "bfloat16": (1.0, 2.0**100, 2.0**-4),
+    "narrow": (2.0**-24, 2.0**15, 2.0**-6),
 }
 
 #: How many units an output of this dtype can count without error, halved for safety.
-COUNTABLE = {"float64": 2**52, "float32": 2**23, "float16": 1024, "bfloat16": 128}
+COUNTABLE = {"float64": 2**52, "float32": 2**23, "float16": 1024, "bfloat16": 128, "narrow": 128}
 
 #: Mantissa bits of the random numbers: all that the dtype has.
 _BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
@@ -51,8 +54,9 @@ def probe_input(kind, taps, input_nhwc, dtype):
     if kind == "random":
         return _random(int(taps[0, 0]) * 3, input_nhwc, dtype)
     value = 1.0
-    if kind == "fused":
-        value = 1.0 + SCALES[dtype][2]
+    name, scale = _named(kind, dtype)
+    if name == "fused":
+        value = 1.0 + scale[2]
     return np.full(input_nhwc, value, stored(dtype))
 
 
@@ -68,9 +72,16 @@ def probe_weights(kind, taps, filter_hwio, has_bias, dtype):
         seed = int(taps[0, 0]) * 3
         weights = _random(seed + 1, filter_hwio, dtype)
         return weights, _random(seed + 2, (cout,), dtype) if has_bias else None
-    leaves = _FILL[kind](np.asarray(taps), n, dtype)
+    name, scale = _named(kind, dtype)
+    leaves = _FILL[name](np.asarray(taps), n, dtype, scale)
     weights = np.ascontiguousarray(leaves[:n]).reshape(filter_hwio)
     return weights, leaves[n].copy() if has_bias else None
+
+
+def _named(kind, dtype):  # type: (str, str) -> tuple[str, tuple[float, float, float]]
+    """Return a kind without its scale, and the scale."""
+    name, _, scale = kind.partition(":")
+    return name, SCALES[scale or dtype]
 
 
 def _blank(taps, n, dtype, value=0.0):
@@ -86,9 +97,9 @@ def _put(leaves, rows, value):
     leaves[rows[channels], channels] = np.broadcast_to(value, rows.shape)[channels]
 
 
-def _mask(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
-    unit, mask, _ = SCALES[dtype]
+def _mask(taps, n, dtype, scale):
+    # type: (np.ndarray, int, str, tuple[float, float, float]) -> np.ndarray
+    unit, mask, _ = scale
     low, high = taps[:, 2], taps[:, 3]
     if low.max() <= 0 and high.min() > n:
         leaves = _blank(taps, n, dtype, unit)
@@ -100,9 +111,9 @@ def _mask(taps, n, dtype):
     return leaves
 
 
-def _fused(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
-    step = SCALES[dtype][2]
+def _fused(taps, n, dtype, scale):
+    # type: (np.ndarray, int, str, tuple[float, float, float]) -> np.ndarray
+    step = scale[2]
     leaves = _blank(taps, n, dtype)
     _put(leaves, taps[:, 0], 1.0 + step)
     # The bias is a value, not a factor: there the opposite is the rounded product itself.
@@ -110,8 +121,8 @@ def _fused(taps, n, dtype):
     return leaves
 
 
-def _zero(taps, n, dtype):
-    # type: (np.ndarray, int, str) -> np.ndarray
+def _zero(taps, n, dtype, scale):
+    # type: (np.ndarray, int, str, tuple[float, float, float]) -> np.ndarray
     return _blank(taps, n, dtype, -0.0)
 
 

@@ -81,6 +81,20 @@ def test_nearness_says_which_side_is_closer_to_the_truth():
     assert compared(reference, [3 + ulp, 5], [3 - ulp, 5]).nearness.nearer == "neither"
 
 
+@pytest.mark.parametrize("count", [3, 40, 5000])
+def test_nearness_says_which_side_is_nearer_more_often_whatever_the_largest_error(count: int):
+    reference = reference_of([1.0] * (count + 1), [1, 1])
+    ulp = 2.0**-22
+    a, b = np.full((2, count), 2.0)
+    a[0], b[1:] = 2 + 2 * ulp, 2 + ulp
+    b[-1] = 2 - 2 * ulp
+    found = compared(reference, a.tolist(), b.tolist()).nearness
+    assert (found.nearer, found.oftener) == ("neither", "baseline")
+    assert (found.baseline_nearer, found.candidate_nearer, found.elements) == (count - 1, 1, count)
+    found = compared(reference, b.tolist(), a.tolist()).nearness
+    assert (found.nearer, found.oftener) == ("neither", "candidate")
+
+
 def test_nearness_to_an_infinite_truth_is_zero_for_infinity_and_infinite_for_a_number():
     reference = reference_of([60000, 60000, 1], [1, 1], "float16")  # 120000 is beyond fp16
     found = compared(reference, [np.inf, 60000], [65504, 60000])

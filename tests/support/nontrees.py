@@ -147,15 +147,15 @@ def stale_element(geometry: Geometry) -> Convolution:
     return convolution
 
 
-def narrowed_sum(geometry: Geometry) -> Convolution:
-    """Return a float32 sum in order whose every fourth partial sum is kept in float16."""
+def narrowed_sum(geometry: Geometry, every: int = 4) -> Convolution:
+    """Return a float32 sum in order whose every fourth (or so) partial sum is kept in float16."""
 
     def convolution(x: Array, w: Array, b: Array | None) -> Array:
         windows, weights = _windows(geometry, x), w.reshape(geometry.taps, -1)
         total = np.zeros((geometry.positions, geometry.cout), np.float32)
         for tap in range(geometry.taps):
             total += windows[tap][:, None] * weights[tap]
-            if tap % 4 == 3:
+            if tap % every == every - 1:
                 with np.errstate(over="ignore"):
                     total = total.astype(np.float16).astype(np.float32)
         return (total if b is None else total + b).reshape(geometry.output_nhwc)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.numerics.rounding import rounded
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.narrowed import narrowed_nodes
 from convdiff.order.replay.schedule import (
     ADD_LEAF,
     FUSE_LEAF,
@@ -67,7 +69,7 @@ def replay(
         raise ValueError(f"an order of {order.tree.leaves} leaves for {geometry.leaves}")
     rows = np.arange(geometry.positions) if positions is None else np.asarray(positions)
     lanes = np.arange(geometry.cout) if channels is None else np.asarray(channels)
-    weights = order.arithmetic.narrow(
+    weights = order.arithmetic.narrow_weights(
         data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, lanes]
     )
     bias = None if data.bias is None else order.arithmetic.stored(data.bias[lanes])
@@ -108,7 +110,7 @@ def partial_sums(
     column = data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, channel : channel + 1]
     bias = None if data.bias is None else arithmetic.stored(data.bias[channel : channel + 1])
     group = np.array([channel // (geometry.cout // geometry.groups)])
-    terms = _Terms(windows, arithmetic.narrow(column), bias, group)
+    terms = _Terms(windows, arithmetic.narrow_weights(column), bias, group)
     with np.errstate(all="ignore"):
         _evaluate(order, compile_order(order.tree), terms, watch)
     return sums
@@ -155,6 +157,8 @@ def _evaluate(
     }
     for operation, operand, node in program.steps:
         operations[operation](operand, node)
+        if node in sums.narrowed:
+            sums.stack[-1] = rounded(sums.stack[-1], sums.narrowed[node])
         if watch is not None and operation != PUSH:
             watch(node, sums.stack[-1])
     return order.arithmetic.finish(sums.stack[-1])
@@ -168,25 +172,27 @@ class _PartialSums:
 
     def __init__(self, order: Order, terms: _Terms) -> None:
         self.stack: list[Array] = []
+        self.narrowed = narrowed_nodes(order.tree, order.arithmetic)
         self._arithmetic, self._tree, self._terms = order.arithmetic, order.tree, terms
         # A multi-operand addition takes its products unrounded.
         several = (parts for parts in order.tree.children if len(parts) > 2)
         self._exact = set(itertools.chain.from_iterable(several))
 
     def push(self, leaf: int, _: int) -> None:
-        self.stack.append(self._term(leaf))
+        self.stack.append(self._arithmetic.started(self._term(leaf)))
 
     def add_leaf(self, leaf: int, node: int) -> None:
         if self._arithmetic.early and node == self._tree.root and leaf >= self._tree.taps:
             self.stack[-1] = self._arithmetic.finish(self.stack[-1])
-        self.stack[-1] = self._arithmetic.add(self.stack[-1], self._term(leaf))
+        name = self.narrowed.get(node, "")
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], self._term(leaf), name)
 
     def fuse_leaf(self, leaf: int, _: int) -> None:
         self.stack[-1] = self._arithmetic.fused(*self._terms.factors(leaf), self.stack[-1])
 
-    def join(self, _: int, __: int) -> None:
-        top = self.stack.pop()
-        self.stack[-1] = self._arithmetic.add(self.stack[-1], top)
+    def join(self, _: int, node: int) -> None:
+        top, name = self.stack.pop(), self.narrowed.get(node, "")
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], top, name)
 
     def many(self, count: int, _: int) -> None:
         operands = self.stack[-count:]

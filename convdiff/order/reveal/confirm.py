@@ -39,7 +39,9 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     if len(site.lanes) == 1:
         return True
     geometry = kernel.geometry
-    kinds = {"mask": _masks(geometry, tree), "fused": _fused(geometry, tree)}
+    kinds = {site.kind("mask"): _masks(geometry, tree, site.scale(kernel))}
+    if not site.narrow:  # there a fused product may not show, and proves nothing
+        kinds["fused"] = _fused(geometry, tree)
     calls = sum(len(rows) for rows, _ in kinds.values())
     products = calls * geometry.positions * geometry.cout * geometry.taps
     few = calls <= _FEW_CALLS and products <= _PRODUCTS_IN_FEW_CALLS
@@ -54,7 +56,7 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
         raise RefusedError(
             "non-ultrametric", "the element answers otherwise than the other channels did for it"
         )
-    return whole
+    return whole and not site.narrow
 
 
 def _all_rows(rows: int, cout: int) -> Array:
@@ -71,7 +73,7 @@ def _sampled_rows(rows: int, cout: int, most: int) -> Array:
     return index
 
 
-def _masks(geometry: Geometry, tree: Tree) -> tuple[Array, Array]:
+def _masks(geometry: Geometry, tree: Tree, scale: str) -> tuple[Array, Array]:
     """Return mask rows and the answers that the tree gives to them.
 
     Each counts all terms: one that counts only some would also hold in other trees.
@@ -84,7 +86,7 @@ def _masks(geometry: Geometry, tree: Tree) -> tuple[Array, Array]:
         met = list(combinations([first[c] for c in parts], 2))
         pairs += met
         nodes += [k] * len(met)
-    size = min(probes.COUNTABLE[geometry.dtype], tree.leaves + 1)
+    size = min(probes.COUNTABLE[scale], tree.leaves + 1)
     last = tree.leaves if size > tree.leaves else tree.leaves - 1
     within = np.tile([0, last], (len(pairs), 1))
     rows, owner = bins(np.array(pairs, np.int64).reshape(-1, 2), within, size)
@@ -94,7 +96,7 @@ def _masks(geometry: Geometry, tree: Tree) -> tuple[Array, Array]:
         low, high = row[2], min(row[3], tree.leaves)
         below = under[nodes[pair]]
         left[at] = high - low - np.count_nonzero((below >= low) & (below < high))
-    return rows, left * probes.SCALES[geometry.dtype][0]
+    return rows, left * probes.SCALES[scale][0]
 
 
 def _under(tree: Tree) -> list[Array]:

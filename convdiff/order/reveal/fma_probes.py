@@ -35,10 +35,24 @@ def mark_fused(kernel: Kernel, site: Site, tree: Tree) -> Tree:
     return Tree(tree.taps, tree.leaves, tree.children, tuple(marks))
 
 
+def fusings(tree: Tree) -> list[Tree]:
+    """Return a tree with its products fused as they were read, all of them, and none.
+
+    Where operands or totals are narrow, a probe may show no fused product, though there are some.
+    """
+    nodes, pairs = joins(tree)
+    marks = [-1] * len(tree.children)
+    for k, (tap, other) in zip(nodes, pairs, strict=True):
+        both = other in tree.children[k] and other < tree.taps
+        marks[k] = max(tap, other) if both else tap
+    every = Tree(tree.taps, tree.leaves, tree.children, tuple(marks))
+    return list(dict.fromkeys([tree, every, tree.unfused()]))
+
+
 def _read(
     kernel: Kernel, site: Site, tree: Tree, nodes: list[int], pairs: list[tuple[int, int]]
 ) -> list[int]:
-    """Return the fused tap of each node, or -1."""
+    """Return the fused tap of each node, or -1; at a narrow scale also where it can't be read."""
     marks = []
     rows = np.zeros((len(pairs), 4), np.int64)
     rows[:, :2] = pairs
@@ -49,7 +63,7 @@ def _read(
             marks.append(i)
         elif left == -hair and j in tree.children[k] and j < tree.taps:
             marks.append(j)
-        elif left == 0:
+        elif left == 0 or site.narrow:
             marks.append(-1)
         else:
             raise RefusedError(

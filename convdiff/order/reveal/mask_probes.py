@@ -29,23 +29,41 @@ class Site:
     position: flat index into N x OH x OW. lanes: output channels trusted to share the element's
     order, each of which carries its own probe; where it is the element's channel alone, all
     channels carry that one's probe. agreeing: (positions, cout) mask of the elements whose answers
-    have been the site's so far.
+    have been the site's so far. narrow: whether probes have the scale for kernels that keep sums or
+    operands in a narrower format than the dtype.
     """
 
     position: int
     channel: int
     lanes: Array
     agreeing: Array
+    narrow: bool = False
 
     @classmethod
-    def at(cls, kernel: Kernel, position: int, channel: int, lanes: Array | None = None) -> Site:
+    def at(
+        cls,
+        kernel: Kernel,
+        position: int,
+        channel: int,
+        lanes: Array | None = None,
+        *,
+        narrow: bool = False,
+    ) -> Site:
         """Return the site of an element; lanes None trusts all channels."""
         geometry = kernel.geometry
         trusted = np.arange(geometry.cout) if lanes is None else lanes
         agreeing = np.ones((geometry.positions, geometry.cout), bool)
         if len(trusted) > 1:
             agreeing[:, np.setdiff1d(np.arange(geometry.cout), trusted)] = False
-        return cls(position, channel, trusted, agreeing)
+        return cls(position, channel, trusted, agreeing, narrow)
+
+    def kind(self, name: str) -> str:
+        """Return a kind of probe, at the site's scale."""
+        return f"{name}:narrow" if self.narrow else name
+
+    def scale(self, kernel: Kernel) -> str:
+        """Return the name of the site's scale, in the tables of `convdiff.worker.probes`."""
+        return "narrow" if self.narrow else kernel.geometry.dtype
 
 
 def ask(kernel: Kernel, site: Site, kind: str, rows: Array) -> Array:
@@ -98,7 +116,7 @@ def masked(kernel: Kernel, site: Site, pairs: Array, within: Array | None = None
     Raises RefusedError (overflow, non-integer) on a reading that is no such number.
     """
     leaves = kernel.geometry.leaves
-    bin_size = min(probes.COUNTABLE[kernel.geometry.dtype], leaves + 1)
+    bin_size = min(probes.COUNTABLE[site.scale(kernel)], leaves + 1)
     if within is None:
         within = np.tile([0, leaves - 1], (len(pairs), 1))
     if bin_size > leaves:  # one bin: nothing is gained by leaving some units out
@@ -107,8 +125,8 @@ def masked(kernel: Kernel, site: Site, pairs: Array, within: Array | None = None
     units = np.minimum(rows[:, 3], leaves) - rows[:, 2]
     for k in (0, 1):
         units = units - ((rows[:, k] >= rows[:, 2]) & (rows[:, k] < rows[:, 3]))
-    answer = ask(kernel, site, "mask", rows)
-    counts = checked_counts(answer, units, probes.SCALES[kernel.geometry.dtype][0], rows)
+    answer = ask(kernel, site, site.kind("mask"), rows)
+    counts = checked_counts(answer, units, probes.SCALES[site.scale(kernel)][0], rows)
     lost = np.bincount(owner, weights=units - counts, minlength=len(pairs))
     return 2 + lost.astype(np.int64)
 
@@ -118,12 +136,12 @@ def check_units(kernel: Kernel, site: Site) -> None:
 
     Raises RefusedError (non-integer) where that is so. Other formats have units of 1, and no call.
     """
-    dtype = kernel.geometry.dtype
-    unit = probes.SCALES[dtype][0]
+    dtype, scale = kernel.geometry.dtype, site.scale(kernel)
+    unit = probes.SCALES[scale][0]
     if unit == 1.0:
         return
-    count = min(probes.COUNTABLE[dtype], kernel.geometry.leaves)
-    (total,) = ask(kernel, site, "mask", np.array([[-1, -1, 0, count]]))
+    count = min(probes.COUNTABLE[scale], kernel.geometry.leaves)
+    (total,) = ask(kernel, site, site.kind("mask"), np.array([[-1, -1, 0, count]]))
     if total == count * unit:
         return
     why = f"{count - total / unit:g} of them are missing"

@@ -32,7 +32,7 @@ def describe(tree: Tree, filter_hwio: tuple[int, int, int, int]) -> str:
     if tree.leaves == 1:
         return "one product"
     item = nest_of(tree)
-    return _Words(filter_hwio).item(item) + _bias_position(item)
+    return _Words(filter_hwio).item(item) + bias_position(item)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Words:
         return f"{len(steps)} {noun}s of {text}" if several else text
 
 
-def _bias_position(item: Item) -> str:
+def bias_position(item: Item) -> str:
     """Return where the bias joins: a clause with its comma, or nothing."""
     if not holds_bias(item):
         return ""
@@ -107,7 +107,7 @@ def _bias_position(item: Item) -> str:
     steps = [part for part, _ in unrolled(item.items)]
     at = next(k for k, step in enumerate(steps) if holds_bias(step))
     if not is_bias(steps[at]):
-        return f"{_bias_position(steps[at])} of part {at + 1}"
+        return f"{bias_position(steps[at])} of part {at + 1}"
     if at == 0:
         return ", bias first"
     if at == len(steps) - 1:

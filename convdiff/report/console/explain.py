@@ -12,8 +12,8 @@ from rich.tree import Tree as Drawing
 from convdiff.explain_one import ElementReport
 from convdiff.order.geometry import Geometry
 from convdiff.order.orders import Orders
-from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
+from convdiff.order.tree.sum_up import summed_up
 from convdiff.order.tree.tree import Tree
 from convdiff.report.console.style import print_pairs
 from convdiff.report.runtime_line import fingerprint
@@ -60,7 +60,7 @@ def _print_orders(console: Console, explanation: Orders) -> None:
         text = Text.assemble(
             f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
             (notation(one.order.tree), "bold"),
-            f"\n{describe(one.order.tree, explanation.geometry.filter_hwio)}"
+            f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}"
             f"{one.order.arithmetic.words}",
         )
         rows.append((Text(letter, style="bold cyan"), text))

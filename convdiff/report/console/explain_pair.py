@@ -1,0 +1,48 @@
+"""`convdiff explain` of two runtimes on the console: the orders of both, and why they differ."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from convdiff.explain_one import PairReport
+from convdiff.report.console.explain import print_explanation
+from convdiff.report.console.style import print_lines
+from convdiff.report.marks import Line, line
+from convdiff.report.why import cause_line, splits_line
+
+
+def print_pair(console: Console, found: PairReport) -> None:
+    """Print the orders of both sides, one after the other, and the cause of their difference."""
+    for side in found.sides:
+        print_explanation(console, side)
+        console.print()
+    first, second = (side.standing.runtime.id for side in found.sides)
+    names = ("#1", "#2") if first == second else (first, second)
+    console.print(
+        Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(found)}")
+    )
+    print_lines(console, _lines(found, names))
+
+
+def _measured(found: PairReport) -> str:
+    """Say how many elements differ, and by how much."""
+    difference = found.difference
+    if difference is None:
+        return "a side gave no output of the same shape"
+    if difference.worst is None:
+        return f"all {difference.elements:,} elements are equal"
+    return (
+        f"{difference.differing:,} of {difference.elements:,} elements differ, "
+        f"|Δ| ≤ {difference.max_abs:.8e}"
+    )
+
+
+def _lines(found: PairReport, names: tuple[str, str]) -> list[Line]:
+    if found.why is None:
+        reasons = [side.reason for side in found.sides if side.reason]
+        return [line("  cause", f"not looked for: {reasons[0]}")] if reasons else []
+    lines = [cause_line(found.why)]
+    if found.why.parted is not None:
+        lines.append(splits_line(found.why.parted, names))
+    return lines
