@@ -11,9 +11,12 @@ import pytest
 from findings import judged, tensors
 from kernels import CELL, Kernel, direct, measure_with, rounded_inputs, to_bits
 
+from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.known_faults import fit_data
+from convdiff.behaviour.naming import name_of
+from convdiff.behaviour.probes import integer_sets, integers
 from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -228,3 +231,28 @@ def test_data_that_hide_a_fault_give_it_no_name_that_integers_refute() -> None:
     finding = judged(conv, data, direct, kernel)
     assert finding.verdict == "wrong"
     assert finding.fits is None
+
+
+def test_what_fits_the_first_probe_by_chance_does_not_fit_more_of_them() -> None:
+    """Half of the bias that the first probe has is a constant on all others."""
+    conv, shape = Convolution((3, 3), 2, 1), (1, 8, 9, 2)
+    (probe,) = integer_sets(conv, shape, True)
+    assert probe.tensors.bias is not None
+    half = probe.tensors.bias / 2
+    assert examined(after(lambda y: y - half), conv, shape).fits == (
+        f"the constant {-float(half[0]):g} is added to all outputs"
+    )
+
+
+def test_one_output_on_one_probe_is_no_evidence() -> None:
+    conv, shape = Convolution((1, 2), 1, 1), (1, 1, 3, 1)
+    for turn in range(40):
+        probe = integers(conv, shape, False, turn)
+        right = probe.answer.astype(np.float64)
+        if np.count_nonzero(right < 0) == 1:
+            assert name_of(conv, [Answer(probe, np.maximum(right, 0))]) is None
+            many = [integers(conv, shape, False, number) for number in range(40)]
+            fused = [Answer(p, np.maximum(p.answer.astype(np.float64), 0)) for p in many]
+            assert name_of(conv, fused) == "an activation is fused in: relu"
+            return
+    raise AssertionError("no such probe")
