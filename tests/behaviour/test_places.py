@@ -13,6 +13,7 @@ from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.conv2d import Convolution
 
+pytestmark = pytest.mark.slow
 ROUNDINGS = {
     "fp16": (to_float16, 10),
     "bf16": (to_bits(7), 7),
