@@ -11,8 +11,8 @@ import numpy as np
 from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.known_faults import fit_integers
+from convdiff.behaviour.narrow_places import narrow_places
 from convdiff.behaviour.noise import failing, noise_in
-from convdiff.behaviour.places import narrow_places
 from convdiff.behaviour.probes import (
     ENOUGH_OUTPUTS,
     MOST_TURNS,
