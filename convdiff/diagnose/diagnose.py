@@ -12,6 +12,7 @@ from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.again import how_to_look, ruled_on_again
+from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.steps import by_steps
 from convdiff.diagnose.sums import by_sums
 from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
@@ -23,7 +24,14 @@ from convdiff.plan.cost import HEAVY, products
 SAMPLED_SHAPES = 3
 """Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""
 UNKNOWN = Behaviour(None, None)
+LEFT_OPEN: Mapping[Verdict, str] = {
+    "rounding": "",
+    "wrong": " (sums in fewer bits may look like this, too)",
+}
+"""What a verdict by size alone leaves open."""
 
+Answers = tuple[Behaviour | NotAsked | None, Behaviour | NotAsked | None]
+"""What was found of a comparison's sides; None where a side was not to be probed."""
 Behaviours = Mapping[Cell, Behaviour | NotAsked]
 """What probes found in the cells that were to be probed."""
 
@@ -88,21 +96,34 @@ def _finding(
     """Judge one comparison."""
     answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
     baseline, candidate = _known(answers[0]), _known(answers[1])
-    fits = candidate.fits or baseline.fits
+    apart = _told_apart(comparison, baseline, candidate)
+    fits = None if apart else candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     sides = (baseline, candidate)
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
     verdict, evidence = _second_look(case, comparison, sides, lab, verdict) or (verdict, evidence)
-    silent = _is_silent(answers[0]) or _is_silent(answers[1])
-    if verdict == "rounding" and silent:
-        evidence = ("the probes got no answer: not taken for rounding unproved", *evidence)
-    if verdict == "rounding" and answers == (None, None):
-        evidence = (*evidence, "not probed itself: one of many cells")
+    evidence = _with_doubts(verdict, (*evidence, *apart), answers)
+    if verdict == _by_size_alone(comparison, fits):
+        evidence = (*evidence, *_unasked(verdict, answers))
+    silent = any(map(_is_silent, answers))
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
     finding = replace(finding, evidence=(*evidence, *how_to_look(case, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
+
+
+def _with_doubts(
+    verdict: Verdict, evidence: tuple[Evidence, ...], answers: Answers
+) -> tuple[Evidence, ...]:
+    """Return the evidence of a rounding with what no probe was asked of it, or answered."""
+    if verdict != "rounding":
+        return evidence
+    if any(map(_is_silent, answers)):
+        return ("the probes got no answer: not taken for rounding unproved", *evidence)
+    if answers == (None, None):
+        return (*evidence, "not probed itself: one of many cells")
+    return evidence
 
 
 def _second_look(
@@ -135,6 +156,32 @@ def _is_suspect(verdict: Verdict, comparison: Comparison, *sides: Behaviour) -> 
     if any(side.traits is not None and side.traits.error for side in sides):
         return False
     return verdict == "wrong" or (verdict == "rounding" and comparison.screen_ratio > 1)
+
+
+def _by_size_alone(comparison: Comparison, fits: str | None) -> Verdict | None:
+    """Return the verdict that the size of a difference leads to where nothing else decides."""
+    difference = comparison.difference
+    if fits or comparison.mismatch or difference is None or difference.appeared:
+        return None
+    return "wrong" if comparison.bound_ratio > 1 else "rounding"
+
+
+def _unasked(verdict: Verdict, answers: Answers) -> tuple[str, ...]:
+    """Say that neither side could be probed, and what that leaves open."""
+    reasons = [answer.reason for answer in answers if isinstance(answer, NotAsked)]
+    if len(reasons) < len(answers):
+        return ()
+    return (f"not probed: {'; '.join(dict.fromkeys(reasons))}{LEFT_OPEN[verdict]}",)
+
+
+def _told_apart(
+    comparison: Comparison, baseline: Behaviour, candidate: Behaviour
+) -> tuple[SideFact, ...]:
+    """Say what each side computes where both give one shape that is not the convolution's."""
+    if not comparison.mismatch or not comparison.difference or baseline.fits == candidate.fits:
+        return ()
+    sides: tuple[tuple[Side, Behaviour], ...] = (("baseline", baseline), ("candidate", candidate))
+    return tuple(SideFact(side, f"it fits: {one.fits or 'nothing known'}") for side, one in sides)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:
