@@ -12,8 +12,8 @@ from convdiff.behaviour.answer import Answer, noise_of, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.more_integers import more_integers
 from convdiff.behaviour.naming import name_of
+from convdiff.behaviour.narrow_places import narrow_places
 from convdiff.behaviour.noise import failing, noise_in
-from convdiff.behaviour.places import narrow_places
 from convdiff.behaviour.probes import (
     ENOUGH_OUTPUTS,
     MOST_TURNS,

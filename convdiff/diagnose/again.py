@@ -25,7 +25,8 @@ def ruled_on_again(comparison: Comparison, lab: Lab) -> Ruling | None:
 
 def how_to_look(case: Case, finding: Finding) -> tuple[str, ...]:
     """Say how noise is looked for, where one run of each cell was not enough to."""
-    if case.repeat > 1 or finding.comparison.mismatch:
+    comparison = finding.comparison
+    if case.repeat > 1 or comparison.mismatch or comparison.candidate.recorded:
         return ()
     if finding.verdict == "unstable":
         return (HOW_OFTEN,)

@@ -68,6 +68,10 @@ class OutputsLab:
         """See `Lab.bits`."""
         return self._outputs[cell]
 
+    def is_restless(self, cell: Cell) -> bool:
+        """See `Lab.is_restless`: nothing is run."""
+        return False
+
     def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
         """See `Lab.behaviour`: what the numbers themselves prove, where they do.
 
@@ -88,10 +92,6 @@ class OutputsLab:
     def orders(self, cell: Cell) -> NotAsked:
         """See `Lab.orders`."""
         return NO_KERNEL
-
-    def is_restless(self, cell: Cell) -> bool:
-        """See `Lab.is_restless`: nobody can run it again."""
-        return False
 
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""

@@ -29,6 +29,7 @@ from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.conv2d import Convolution
 
+pytestmark = pytest.mark.slow
 CHANNEL, IMAGE = (0, 1, 2), (1, 2, 3)
 WEIGHTS: dict[str, Rounding | None] = {
     "whole": None,

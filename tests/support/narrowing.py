@@ -42,6 +42,25 @@ def summing(to: Rounding, order: Callable[[int], Any] = range) -> Kernel:
     return kernel
 
 
+def in_blocks(to: Rounding, size: int) -> Kernel:
+    """Return a kernel that sums so many taps in fp32, and rounds the total after each block."""
+
+    def kernel(conv: Convolution, tensors: Tensors) -> Array:
+        dtype = numpy_dtype(conv.dtype)
+        terms = products(conv, tensors, np.float32)
+        total = np.zeros((*terms.shape[:3], conv.channels_out), np.float32)
+        for start in range(0, conv.taps, size):
+            for tap in range(start, min(start + size, conv.taps)):
+                total = total + terms[..., tap, :]
+            with np.errstate(invalid="ignore"):
+                total = to(total)
+        if tensors.bias is not None:
+            total = total + tensors.bias.astype(np.float32)
+        return total.astype(dtype)
+
+    return kernel
+
+
 def rounded_before_bias(to: Rounding) -> Kernel:
     """Return a kernel that stores its sums in fewer bits, and then adds the bias."""
 

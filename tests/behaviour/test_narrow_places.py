@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from findings import judged, tensors
 from kernels import CELL, HEIGHT, Kernel, add_up, measure_with, shuffled, to_bits, to_float16
-from narrowing import PLACES, summing_and_storing
+from narrowing import PLACES, in_blocks, summing_and_storing
 
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.conv2d import Convolution
 
+pytestmark = pytest.mark.slow
 ROUNDINGS = {
     "fp16": (to_float16, 10),
     "bf16": (to_bits(7), 7),
@@ -108,6 +109,25 @@ def test_what_narrows_is_precision_and_never_rounding(place: str, rounding: str)
         finding = judged(conv, data, *sides)
         assert finding.verdict == "precision", finding.evidence
         assert not finding.allowed
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 100])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_sums_that_are_narrowed_between_blocks_are_narrow(rounding: str, size: int):
+    to, bits = ROUNDINGS[rounding]
+    conv = Convolution((3, 3), 64, 4)
+    narrowed = examined(in_blocks(to, size), conv).narrowed or ""
+    assert narrowed.startswith(f"the accumulator keeps {bits + 1} of 24 bits")
+    data = tensors(conv, (1, 9, 9, 64), 5, bias=True)
+    assert judged(conv, data, shuffled(1), in_blocks(to, size)).verdict == "precision"
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 100])
+def test_float16_that_is_narrowed_between_blocks_is_precision_beside_float32(size: int):
+    conv = Convolution((3, 3), 64, 4, dtype="float16")
+    data = tensors(conv, (1, 9, 9, 64), 5, bias=True)
+    finding = judged(conv, data, in_order(1, np.float32), in_blocks(to_float16, size))
+    assert finding.verdict == "precision"
 
 
 def test_float64_that_is_kept_in_float32_is_said():
