@@ -46,23 +46,28 @@ def order_of(
     channel: int,
     calls: Sequence[ObservedCall],
     plus_zero: bool,
+    *,
+    first: bool = True,
 ) -> RevealedOrder | Refusal:
     """Return the order of an element, proven by its replay on all calls, or a refusal.
 
     All channels carry probes at first. Where that does not end in a proof, the channels may differ
     in their order: those that answer equal probes equally are trusted next, then its own.
-    plus_zero: whether the element's sum of -0 terms is +0. Raises RefusedError (budget).
+    plus_zero: whether the element's sum of -0 terms is +0. first: no element before has none; else
+    only the dtype's own scale is tried, as another one did not help. Raises RefusedError (budget).
     """
     failure: Refusal | None = None
+    last = ""
     tried: set[Tree] = set()
     for narrow, lanes in _trusted(kernel, position, channel):
-        if narrow and failure is not None and failure.kind == "not-replayed":
-            break  # what a narrow scale is for was read
+        if narrow and (not first or last == "not-replayed"):
+            break  # what a narrow scale is for was read, or will not be
         try:
             site = Site.at(kernel, position, channel, lanes, narrow=narrow)
             return _proven(kernel, site, calls, plus_zero, tried)
         except RefusedError as refused:
-            if refused.refusal.kind == "budget":
+            last = refused.refusal.kind
+            if last == "budget":
                 raise
             if failure is None:
                 failure = classify(kernel, refused.refusal)

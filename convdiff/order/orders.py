@@ -132,7 +132,7 @@ def _all_orders(
         position, channel = (int(k) for k in np.argwhere(left)[0])
         zero = bool(plus_zero[position, channel])
         try:
-            revealed = order_of(kernel, position, channel, calls, zero)
+            revealed = order_of(kernel, position, channel, calls, zero, first=not refusals)
         except RefusedError as refused:
             refusals.append(refused.refusal)
             break
