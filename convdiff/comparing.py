@@ -1,15 +1,18 @@
-"""Two recordings, compared without running anything: the same trip, on a lab of recordings."""
+"""Two recordings, or two outputs of a case, compared without running anything: the same trip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from convdiff.case.model import Allowance
+from convdiff.case.arrays import make_tensors, refuse_too_big
+from convdiff.case.model import Allowance, Case
+from convdiff.case.rounded import rounding_notes
 from convdiff.pipeline import Ask, examine
 from convdiff.plan.cost import REPLAYED
 from convdiff.recording.between import between
 from convdiff.recording.lab import RecordedLab
 from convdiff.recording.model import RecordedCase, Recording
+from convdiff.recording.outputs import Output, OutputsLab, plan_of, read_output
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
@@ -41,11 +44,29 @@ def compare_recordings(a: Recording, b: Recording, asked: Asked) -> Result:
     return Result(tuple(standings.values()), tuple(results))
 
 
+def compare_outputs(case: Case, a: Output, b: Output, asked: Asked) -> Result:
+    """Compare B with A, two outputs of a case from files. Raises CaseError for what is none."""
+    refuse_too_big(case)
+    tensors = make_tensors(case)
+    plan = plan_of(_expecting(case, asked), a, b)
+    outputs = (read_output(case, a), read_output(case, b))
+    lab = OutputsLab(case.conv, tensors, dict(zip(plan.cells, outputs, strict=True)))
+    plan = replace(plan, notes=tuple(rounding_notes(case, tensors)))
+    ask = Ask(strict=asked.strict, most_elements=asked.most_elements)
+    result = examine(plan, lab, tensors, ask)
+    return Result(tuple(Standing(runtime, True) for runtime in plan.runtimes), (result,))
+
+
+def _expecting(case: Case, asked: Asked) -> Case:
+    """Return a case with what is asked of its baseline, where something is."""
+    if asked.expect is None:
+        return case
+    return replace(case, expect={**case.expect, "baseline": asked.expect})
+
+
 def _compared(a: RecordedCase, b: RecordedCase, asked: Asked) -> CaseResult:
     plan = between(a, b)
-    if asked.expect is not None:
-        expect = {**plan.case.expect, "baseline": asked.expect}
-        plan = replace(plan, case=replace(plan.case, expect=expect))
+    plan = replace(plan, case=_expecting(plan.case, asked))
     ask = Ask(strict=asked.strict, most_elements=asked.most_elements)
     return examine(plan, RecordedLab([a, b], asked.replays), b.tensors, ask)
 

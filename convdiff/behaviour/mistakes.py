@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import plain_fp64
+from convdiff.compare.other_ops import other_results
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -28,6 +29,7 @@ def mistakes(conv: Convolution, tensors: Tensors) -> Mistakes:
     for name, x in _inputs(conv, tensors.input_nhwc):
         yield name, plain_fp64(conv, replace(tensors, input_nhwc=np.ascontiguousarray(x)))
     yield from _of_output(plain_fp64(conv, tensors))
+    yield from other_results(conv, tensors)
 
 
 def factors(conv: Convolution) -> Iterator[tuple[str, float]]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from convdiff.case.keys import KINDS, Array, ArrayKeys
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
+from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError
 
@@ -126,6 +127,8 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
         for index, child in enumerate(node):
             walk(child, (*path, index), depth + 1)
 
+    if len(shape) == AXES_3D:
+        _fail(source, key, f"{key[0]!r} is nested 5 deep: {three_d(key[0], source.value)}")
     if len(shape) > 4:
         _fail(source, key, f"{key[0]!r} is nested {len(shape)} deep; at most 4")
     walk(value, key, 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convdiff.case.layout import LAYOUTS, written
 from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
 from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
@@ -84,13 +85,13 @@ def _values(spec: ArraySpec) -> Array:  # noqa: PLR0911 - one a kind
     given = spec.values
     match spec.kind:
         case "values":
-            return np.asarray(given, np.float64)
+            return _turned(np.asarray(given, np.float64), spec)
         case "file":
             assert spec.file is not None
             values = read_values(spec.file, spec.member, spec.place)
             if values.size != math.prod(spec.shape):
                 raise CaseError(spec.place, f"{spec.file.name} changed while it was read")
-            return values.astype(np.float64)
+            return _turned(values.astype(np.float64), spec)
         case "normal":
             return rng.normal(0.0, given[0], spec.shape)
         case "uniform":
@@ -109,6 +110,16 @@ def _values(spec: ArraySpec) -> Array:  # noqa: PLR0911 - one a kind
         case "ramp":
             return _ramp(spec.shape, spec.along, given[0])
     raise CaseError(spec.place, f"unknown kind {spec.kind!r}")
+
+
+def _turned(values: Array, spec: ArraySpec) -> Array:
+    """Return given values with their axes where the spec's shape has them."""
+    if not spec.axes:
+        return values
+    given = [0] * len(spec.axes)
+    for axis, extent in zip(spec.axes, spec.shape, strict=True):
+        given[axis] = extent
+    return np.transpose(values.reshape(given), spec.axes)
 
 
 def _ramp(shape: tuple[int, ...], axis: int, step: float) -> Array:
@@ -136,10 +147,12 @@ def refuse_too_big(case: Case) -> None:
     needed = (weights + inputs) * (8 + 3 * item) + output * (3 * item + 32)
     available = _available_bytes()
     if needed > available:
-        shape = "×".join(map(str, case.input.shape))
+        layout = LAYOUTS[case.layout]
+        given = written(layout.input.spoken(case.input.shape))
         raise CaseError(
             Place(case.file),
-            f"too big: input {shape}, filter {'×'.join(map(str, case.filter.shape))} and output of "
+            f"too big: input {given}, filter {written(layout.filter.spoken(case.filter.shape))}"
+            f" and output of "
             f"{output:,} values need about {_size(needed)}; {_size(available)} is available",
         )
 

@@ -25,6 +25,7 @@ from convdiff.case.forms import (
     Whole,
     Words,
 )
+from convdiff.case.layout import DEFAULT, LAYOUTS
 from convdiff.case.model import Dtype
 from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.record import record
@@ -111,6 +112,11 @@ class CaseKeys:
     filter: Annotated[Array, ARRAY, "HWIO; a flat list is (1, k, 1, 1), a 2-D one (kh, kw, 1, 1)"]
     bias: Annotated[Array | None, ARRAY, "one value an output channel"] = None
     input: Annotated[Array, ARRAY, "NHWC at the longest length; a flat list is one row"]
+    layout: Annotated[
+        str,
+        Words(*LAYOUTS),
+        "nhwc: HWIO and NHWC; nchw, as PyTorch: OIHW and NCHW, in 1-D (out, in, k) and NCL",
+    ] = DEFAULT
     lengths: Annotated[tuple[int, ...] | None, SEVERAL, "input widths: 7, 7..20, [7, 8, 9]"] = None
     device: Annotated[Device | None, DEVICE] = None
     devices: Annotated[tuple[Device, ...] | None, ListOf(DEVICE, 1)] = None

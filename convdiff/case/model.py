@@ -35,6 +35,9 @@ class ArraySpec:
     scale: float = 1.0
     along: int = 0
     """The axis of a ramp: the length, so 2 of NHWC, 1 of HWIO, 0 of a bias."""
+    axes: tuple[int, ...] = ()
+    """Where each axis of `shape` stands among those of the given values; empty where they are as
+    they stand. What is generated is made in `shape`."""
     place: Place = field(default_factory=lambda: Place("<case>"), compare=False)
 
 
@@ -75,6 +78,8 @@ class Case:
     devices: tuple[Device, ...] = (Device("cpu"),)
     repeat: int = 1
     source: str | None = None
+    layout: str = "nhwc"
+    """How its file writes arrays, of `LAYOUTS`; messages speak so. All here is HWIO and NHWC."""
     built_in: bool = False
     """It comes with the program: there is no file to name."""
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))

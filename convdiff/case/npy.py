@@ -18,9 +18,14 @@ ALLOWED_KINDS = "fiu"
 
 def array_shape(path: Path, member: str | None, place: Place) -> tuple[int, ...]:
     """Return the shape in the file's header. Raises CaseError at `place`."""
+    return array_header(path, member, place)[0]
+
+
+def array_header(path: Path, member: str | None, place: Place) -> tuple[tuple[int, ...], str]:
+    """Return shape and dtype in the file's header. Raises CaseError at `place`."""
     with _opened(path, member, place) as stream:
-        shape, _ = _header(stream, path, place)
-    return shape
+        shape, dtype = _header(stream, path, place)
+    return shape, str(dtype.name)
 
 
 def read_values(path: Path, member: str | None, place: Place) -> np.ndarray[Any, Any]:

@@ -1,10 +1,11 @@
-"""`convdiff compare`: two recordings, without running anything."""
+"""`convdiff compare`: two recordings, or two outputs of a case, without running anything."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,18 +13,30 @@ from convdiff.case.model import Allowance
 from convdiff.cli.options import STRICT, packed
 from convdiff.cli.reports import REPORT_OPTIONS, SHOW_ALL, Reports, reports_of
 from convdiff.cli.types import ALLOWANCE
+from convdiff.errors import ConvdiffError
+
+if TYPE_CHECKING:
+    from convdiff.comparing import Asked
+    from convdiff.result import Result
 
 EPILOG = """\b
 Example:
   convdiff compare there.json here.json
   convdiff compare there.json here.json --expect ulps:2
   convdiff compare gpu.safetensors cpu.safetensors --expect rounding
+  convdiff compare theirs.npy mine.npy --case case.yaml
 """
 
 
 OPTIONS = (
     click.Option(
         ["--expect"], type=ALLOWANCE, help="What may differ; default: what B's cases expect."
+    ),
+    click.Option(
+        ["--case"],
+        type=click.Path(path_type=Path),
+        metavar="CASE",
+        help="The case that A and B are outputs of, as .npy or .npz#member; the longest length.",
     ),
     STRICT,
     SHOW_ALL,
@@ -47,6 +60,7 @@ def command(
     a: Path,
     b: Path,
     expect: Allowance | None,
+    case: Path | None,
     strict: bool,
     explain: bool | None,
     reports: Reports,
@@ -54,21 +68,53 @@ def command(
     """Compare recording B with recording A, and say why they differ as far as files can tell.
 
     Cells are aligned by case, operation, length and batch; one without a counterpart is compared
-    with the longest. Imports no framework and runs nothing.
+    with the longest. With --case, A and B are two outputs of that case, whoever computed them.
+    Imports no framework and runs nothing.
     """
     reports.refuse()
-    from convdiff.comparing import Asked, compare_recordings
+    from convdiff.comparing import Asked
     from convdiff.plan.cost import REPLAYED
-    from convdiff.recording.files import read_recording
 
-    name_a, name_b = _names(a, b)
     elements = sys.maxsize if reports.show_all else 10
     replays = REPLAYED if explain is None else REPLAYS[explain]
     asked = Asked(expect, strict, elements, replays)
-    result = compare_recordings(read_recording(a, name_a), read_recording(b, name_b), asked)
-    again = shlex.join(["convdiff", "compare", str(a), str(b)])
-    reports.write(result, [again] * len(result.cases))
+    again = ["convdiff", "compare", str(a), str(b)]
+    if case is None:
+        result = _recordings(a, b, asked)
+    elif explain:
+        raise ConvdiffError("--explain: outputs from files have no orders to replay")
+    else:
+        again += ["--case", str(case)]
+        result = _outputs(a, b, case, asked)
+    reports.write(result, [shlex.join(again)] * len(result.cases))
     return result.exit_code
+
+
+def _recordings(a: Path, b: Path, asked: Asked) -> Result:
+    """Compare two recordings."""
+    from convdiff.comparing import compare_recordings
+    from convdiff.recording.files import read_recording
+
+    name_a, name_b = _names(a, b)
+    return compare_recordings(read_recording(a, name_a), read_recording(b, name_b), asked)
+
+
+def _outputs(a: Path, b: Path, case: Path, asked: Asked) -> Result:
+    """Compare two outputs of a case."""
+    from convdiff.case.load import load_case
+    from convdiff.comparing import compare_outputs
+    from convdiff.recording.outputs import Output
+
+    sides = [Output(name, *_member(path)) for name, path in zip(_names(a, b), (a, b), strict=True)]
+    return compare_outputs(load_case(case), sides[0], sides[1], asked)
+
+
+def _member(path: Path) -> tuple[Path, str | None]:
+    """Split name.npz#member, which is no file of that name. Raises ConvdiffError for no array."""
+    name, _, member = (str(path), "", "") if path.exists() else str(path).partition("#")
+    if Path(name).suffix not in (".npy", ".npz"):
+        raise ConvdiffError(f"{path}: --case compares two outputs, *.npy or *.npz#member")
+    return Path(name), member or None
 
 
 def _names(a: Path, b: Path) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convdiff.case.in_hand import refuse_in_hand
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
@@ -39,6 +40,7 @@ def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
 
 def _load(path: Path) -> Case:
     """Load a case; a large file takes a while, and so says what would not."""
+    refuse_in_hand(path)
     if path.is_file() and SLOW_BYTES < path.stat().st_size <= MAX_BYTES:
         size = path.stat().st_size / 2**20
         click.echo(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once", err=True)

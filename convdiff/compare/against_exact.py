@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from convdiff.compare.comparison import (
     Comparison,
     condition_of,
     constant_of,
-    expected_shape,
+    misfit,
     ratio_of,
 )
 from convdiff.compare.difference import Difference, differs, measure
@@ -50,13 +49,12 @@ def against_exact(
     cells = (pair.baseline, pair.candidate)
     if isinstance(output, NoBits):
         return Comparison(pair.axis, *cells, None, reason=output.reason)
-    wanted = expected_shape(reference, pair.candidate)
-    if output.shape != wanted:
-        text = f"{pair.candidate.op} gave shape {output.shape}, expected {wanted}"
-        return Comparison(pair.axis, *cells, None, text, mismatch=True)
-    if _is_large(reference, math.prod(wanted)) or reference.exact is None:
+    unfit = misfit(reference, pair.candidate, output.shape)
+    if unfit:
+        return Comparison(pair.axis, *cells, None, unfit, mismatch=True)
+    if _is_large(reference, output.size) or reference.exact is None:
         return _of_sample(pair, output, reference, most)
-    exact = reference.exact[tuple(slice(0, extent) for extent in wanted)]
+    exact = reference.exact[tuple(slice(0, extent) for extent in output.shape)]
     difference = measure(exact, output, strict=False, most=most)
     comparison = Comparison(pair.axis, *cells, difference, constant=constant_of(output))
     return _held(comparison, _differing(exact, output, reference), reference)

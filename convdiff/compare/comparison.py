@@ -10,6 +10,7 @@ from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
+from convdiff.compare.other_ops import shape_owners
 from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
@@ -43,11 +44,11 @@ class Comparison:
     baseline: Cell
     candidate: Cell
     difference: Difference | None
-    """None where a side is missing or the shapes do not match."""
+    """None where a side is missing, or the two shapes do not match each other."""
     reason: str | None = None
     """Why there is no difference to speak of."""
     mismatch: bool = False
-    """Both sides are there, with shapes that do not match."""
+    """Both sides are there, and not both have the convolution's shape."""
     constant: str | None = None
     """What makes equality prove little: all zero, all NaN, saturated."""
     bound_ratio: float = 0.0
@@ -86,11 +87,16 @@ def compare(
         missing = baseline if isinstance(baseline, NoBits) else candidate
         assert isinstance(missing, NoBits), "one of them is"
         return Comparison(axis, *cells, None, reason=missing.reason)
-    for cell, output in zip(cells, (baseline, candidate), strict=True):
-        wanted = expected_shape(reference, cell)
-        if output.shape != wanted:
-            text = f"{cell.op} at length {cell.length} gave shape {output.shape}"
-            return Comparison(axis, *cells, None, f"{text}, expected {wanted}", mismatch=True)
+    misfits = [
+        misfit(reference, cell, output.shape)
+        for cell, output in zip(cells, (baseline, candidate), strict=True)
+    ]
+    if any(misfits):
+        reason = "; ".join(dict.fromkeys(filter(None, misfits)))
+        between = None
+        if baseline.shape == candidate.shape and baseline.ndim == 4:
+            between = measure(baseline, candidate, strict, most)
+        return Comparison(axis, *cells, between, reason, mismatch=True)
     a, b = aligned(baseline, candidate)
     return _measured(pair, a, b, reference, measure(a, b, strict, most))
 
@@ -119,10 +125,15 @@ def _measured(
     )
 
 
-def expected_shape(reference: Reference, cell: Cell) -> tuple[int, ...]:
-    """Return the NHWC shape that a cell's output is to have."""
-    height = reference.tensors.input_nhwc.shape[1]
-    return reference.conv.output_shape(cell.batch, height, cell.length)
+def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
+    """Say what shape a cell gave that is not the convolution's, and whose it is; "" if it is."""
+    conv, (_, height, _, channels) = reference.conv, reference.tensors.input_nhwc.shape
+    wanted = conv.output_shape(cell.batch, height, cell.length)
+    if observed == wanted:
+        return ""
+    owners = shape_owners(conv, (cell.batch, height, cell.length, channels), observed)
+    whose = "".join(f"; {observed} is {owner}'s shape" for owner in owners[:1])
+    return f"{cell.op} at length {cell.length} gave shape {observed}, expected {wanted}{whose}"
 
 
 def constant_of(output: Array) -> str | None:

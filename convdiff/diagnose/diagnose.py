@@ -11,8 +11,9 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
 from convdiff.compare.comparison import Comparison
-from convdiff.diagnose.evidence import Evidence
+from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdict import Finding, accepts, allowance_of, judge
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import HEAVY, products
@@ -20,6 +21,11 @@ from convdiff.plan.cost import HEAVY, products
 SAMPLED_SHAPES = 3
 """Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""
 UNKNOWN = Behaviour(None, None)
+LEFT_OPEN: Mapping[Verdict, str] = {
+    "rounding": "",
+    "wrong": " (sums in fewer bits may look like this, too)",
+}
+"""What a verdict by size alone leaves open."""
 
 Behaviours = Mapping[Cell, Behaviour | NotAsked]
 """What probes found in the cells that were to be probed."""
@@ -99,14 +105,18 @@ def _finding(
     """Judge one comparison."""
     answers = _answers(comparison, probed)
     baseline, candidate = _known(answers[0]), _known(answers[1])
-    fits = candidate.fits or baseline.fits
+    apart = _told_apart(comparison, baseline, candidate)
+    fits = None if apart else candidate.fits or baseline.fits
     if fits is None and comparison.screen_ratio > 1:
         fits = _fit_data(case, comparison, lab)
     noisy = not unstable.isdisjoint(_sides([comparison]))
     verdict, evidence = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    evidence = (*evidence, *apart)
     silent = _is_silent(answers[0]) or _is_silent(answers[1])
     if verdict == "rounding":
         evidence = _doubts(comparison, answers, evidence, silent=silent)
+    if verdict == _by_size_alone(comparison, fits):
+        evidence = (*evidence, *_unasked(verdict, answers))
     finding = Finding(comparison, verdict, False, evidence, fits, silent=silent)
     if comparison.baseline.is_exact:
         finding = _against_exact(finding)
@@ -144,6 +154,32 @@ def _against_exact(finding: Finding) -> Finding:
     flushes = verdict == "precision" and comparison.is_flushed
     fits = finding.fits if verdict == "wrong" else None
     return replace(finding, evidence=evidence, fits=fits, flushes=flushes)
+
+
+def _by_size_alone(comparison: Comparison, fits: str | None) -> Verdict | None:
+    """Return the verdict that the size of a difference leads to where nothing else decides."""
+    difference = comparison.difference
+    if fits or comparison.mismatch or difference is None or difference.appeared:
+        return None
+    return "wrong" if comparison.bound_ratio > 1 else "rounding"
+
+
+def _unasked(verdict: Verdict, answers: Sequence[Behaviour | NotAsked | None]) -> tuple[str, ...]:
+    """Say that neither side could be probed, and what that leaves open."""
+    reasons = [answer.reason for answer in answers if isinstance(answer, NotAsked)]
+    if len(reasons) < len(answers):
+        return ()
+    return (f"not probed: {'; '.join(dict.fromkeys(reasons))}{LEFT_OPEN[verdict]}",)
+
+
+def _told_apart(
+    comparison: Comparison, baseline: Behaviour, candidate: Behaviour
+) -> tuple[SideFact, ...]:
+    """Say what each side computes where both give one shape that is not the convolution's."""
+    if not comparison.mismatch or not comparison.difference or baseline.fits == candidate.fits:
+        return ()
+    sides: tuple[tuple[Side, Behaviour], ...] = (("baseline", baseline), ("candidate", candidate))
+    return tuple(SideFact(side, f"it fits: {one.fits or 'nothing known'}") for side, one in sides)
 
 
 def _known(answer: Behaviour | NotAsked | None) -> Behaviour:

@@ -79,10 +79,21 @@ def judge(
 def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
     """Rule on sides that are missing, or of shapes that do not match."""
     if comparison.mismatch:
-        return "wrong", (comparison.reason or "the shapes differ", *looks)
+        return "wrong", (comparison.reason or "the shapes differ", *_between(comparison), *looks)
     if comparison.difference is None:
         return "untested", (comparison.reason or "not run",)
     return None
+
+
+def _between(comparison: Comparison) -> tuple[str, ...]:
+    """Say how two outputs of one shape, which is not the convolution's, differ from each other."""
+    difference = comparison.difference
+    if difference is None:
+        return ()
+    if not difference.differing:
+        return ("the two are bitwise equal to each other",)
+    share = f"{difference.differing:,} of {difference.elements:,}"
+    return (f"they differ from each other in {share}, |Δ| ≤ {difference.max_abs:.3g}",)
 
 
 def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:

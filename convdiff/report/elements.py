@@ -36,9 +36,10 @@ class Element:
 def elements_of(comparison: Comparison, most: int | None) -> tuple[Element, ...]:
     """Return at most so many of the worst elements that were kept, the worst first."""
     difference, exact = comparison.difference, comparison.exact
-    if difference is None or difference.worst is None or exact is None:
+    if difference is None or difference.worst is None:
         return ()
     worst = difference.worst
+    right = ["—"] * len(worst) if exact is None else [decimal(one) for one in exact]
     return tuple(
         Element(
             ",".join(str(int(i)) for i in worst.index[row]),
@@ -46,7 +47,7 @@ def elements_of(comparison: Comparison, most: int | None) -> tuple[Element, ...]
             decimal(worst.candidate[row]),
             delta(float(worst.delta[row])),
             count(int(worst.ulp[row])),
-            decimal(exact[row]),
+            right[row],
             severity(int(worst.ulp[row])),
         )
         for row in range(len(worst))[:most]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from convdiff.case.device import Device
-from convdiff.runtime.model import Standing
+from convdiff.runtime.model import ELSEWHERE, Standing
 
 
 def fingerprint(standing: Standing) -> str:
@@ -14,6 +14,8 @@ def fingerprint(standing: Standing) -> str:
     seen = standing.fingerprint
     if not standing.available:
         return f"untested: {standing.reason}"
+    if standing.runtime.interpreter.framework == ELSEWHERE:
+        return "computed elsewhere: nothing is known of it but its bits"
     isa = next((name for name in seen.get("cpu_isa", ()) if not name.startswith("fma")), "")
     cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [

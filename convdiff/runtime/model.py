@@ -10,6 +10,9 @@ from typing import Any
 
 from convdiff.case.device import Device
 
+ELSEWHERE = "elsewhere"
+"""The framework of an output that someone else computed: nobody knows which."""
+
 
 class Unnamed(Enum):
     """Devices that an interpreter is asked for, and that something else names."""
@@ -41,6 +44,8 @@ class Interpreter:
 
     def describe(self, device: Device, origin: str = "") -> str:
         """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
+        if self.framework == ELSEWHERE:
+            return origin
         marks = [f"python={self.label}"] if self.label else []
         marks += [f"{name}={value}" for name, value in self.settings]
         marks += [f"threads={self.threads}"] if self.threads else []

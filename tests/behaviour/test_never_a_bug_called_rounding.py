@@ -69,8 +69,11 @@ def test_a_lost_or_doubled_tap_gets_its_name(drawn, place: int, times: float):
     finding = judged(conv, data, direct, with_tap(tap, channel, times))
     where = tuple(int(i) for i in np.unravel_index(tap, conv.filter_shape[:3]))
     assert finding.fits is not None
+    names = [f"tap {where} "]
+    if conv.kernel == (1, 1) and conv.channels_out == 1:  # there a tap is all of an input channel
+        names.append(f"input channel {where[2]} is left out")
     # A filter of one tap that is doubled is a filter twice as large, and nothing else fits either.
-    assert f"tap {where} " in finding.fits or conv.taps <= 2
+    assert any(name in finding.fits for name in names) or conv.taps <= 2
 
 
 @TRIALS

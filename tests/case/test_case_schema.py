@@ -34,6 +34,8 @@ ACCEPTED = [
     {"height": 3, "batch": [1, 8], "channels": 2, "groups": 1, "repeat": 3},
     {"strides": 2, "dilations": [1, 2], "padding": "VALID"},
     {"dtype": "bfloat16"},
+    {"layout": "nchw"},
+    {"layout": "nhwc"},
     {"expect": {"length": "bitwise", "batch": {"ulps": 4}, "reference": "anything"}},
     {"expect": {}},
 ]
@@ -71,6 +73,8 @@ REFUSED = [
     {"groups": 0},
     {"dtype": "int8"},
     {"padding": "SAME"},
+    {"layout": "NCHW"},
+    {"layout": None},
     {"repeat": 0},
     {"repeat": 10**6},
     {"name": ""},

@@ -1,0 +1,162 @@
+"""Outputs that someone else computed, from .npy and .npz files: a plan and a lab of two of them.
+
+There are bits and nothing else: no kernel to probe, no order to replay, no machine to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convdiff.behaviour.behaviour import Behaviour, Traits
+from convdiff.behaviour.fit_widths import fit_widths
+from convdiff.behaviour.known_faults import fit_data
+from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.layout import LAYOUTS, named, written
+from convdiff.case.model import Case
+from convdiff.case.npy import array_shape, read_values
+from convdiff.compare.other_ops import shape_owners
+from convdiff.errors import CaseError, Place
+from convdiff.lab.lab import Known, NotAsked, RunLog
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Pair, Plan
+from convdiff.runtime.model import ELSEWHERE, Interpreter, Runtime
+from convdiff.worker.ops import OPS
+from convdiff.worker.ops.conv2d import Convolution
+
+NO_KERNEL = NotAsked("two files have no kernel to ask")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file: what it is called, and where its array is."""
+
+    name: str
+    path: Path
+    member: str | None = None
+    """The array's name inside an .npz file."""
+
+
+class OutputsLab:
+    """Implements `Lab` for outputs that are there, of one case."""
+
+    def __init__(self, conv: Convolution, tensors: Tensors, outputs: Mapping[Cell, Array]) -> None:
+        """Take outputs, NHWC in the case's dtype."""
+        self.log = RunLog()
+        self._conv, self._tensors, self._outputs = conv, tensors, outputs
+
+    @property
+    def fingerprints(self) -> Mapping[Runtime, Mapping[str, Any]]:
+        """Nothing is known of who computed them."""
+        return {cell.runtime: {} for cell in self._outputs}
+
+    def inputs(self, cell: Cell) -> Tensors:
+        """See `Lab.inputs`."""
+        return self._tensors
+
+    def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
+        """See `Lab.observe`; all are there at once."""
+        yield from cells
+
+    def bits(self, cell: Cell) -> Array | NoBits:
+        """See `Lab.bits`."""
+        return self._outputs[cell]
+
+    def behaviour(self, cell: Cell) -> Behaviour | NotAsked:
+        """See `Lab.behaviour`: what the numbers themselves prove, where they do."""
+        output = self._outputs[cell]
+        x = np.ascontiguousarray(self._tensors.input_nhwc[: cell.batch, :, : cell.length])
+        seen = replace(self._tensors, input_nhwc=x)
+        if output.shape == self._conv.output_shape(*x.shape[:3]):
+            narrowed = fit_widths(self._conv, seen, output)
+            if narrowed:
+                return Behaviour(Traits(narrowed=narrowed))
+        mistake = fit_data(self._conv, seen, output)
+        return Behaviour(None, mistake) if mistake else NO_KERNEL
+
+    def orders(self, cell: Cell) -> NotAsked:
+        """See `Lab.orders`."""
+        return NO_KERNEL
+
+    def known(self, cell: Cell) -> Known:
+        """See `Lab.known`."""
+        return Known()
+
+
+def plan_of(case: Case, a: Output, b: Output) -> Plan:
+    """Return what is compared: B with A, each the case's longest length and largest batch."""
+    one, other = (_cell(case, output.name) for output in (a, b))
+    pair = Pair("baseline", one, other)
+    return Plan(case, (one.runtime, other.runtime), (one, other), (pair,))
+
+
+def read_output(case: Case, output: Output) -> Array:
+    """Return a file's output in NHWC and in the case's dtype. Raises CaseError for one of another.
+
+    An output of another convolution's shape is for the comparison to judge, where it is known
+    whose.
+    """
+    place, reading = Place(output.name), Place("output")  # what reads a file names it itself
+    _refuse_shape(case, array_shape(output.path, output.member, reading), place)
+    values = read_values(output.path, output.member, reading)
+    order = LAYOUTS[case.layout].input
+    four = order.four(values.shape)
+    assert four is not None, "its shape was checked"
+    held = _held(case, values, place)
+    return np.ascontiguousarray(np.transpose(held.reshape(four), order.axes))
+
+
+def _cell(case: Case, name: str) -> Cell:
+    """Return whose an output is: nobody knows, so the device is the one that the case asks for."""
+    runtime = Runtime(Interpreter(ELSEWHERE, ""), case.devices[0], name)
+    return Cell(runtime, next(iter(OPS)), case.lengths[-1], case.batches[-1])
+
+
+def _refuse_shape(case: Case, shape: tuple[int, ...], place: Place) -> None:
+    """Raise CaseError for an output that no convolution of the case's input has."""
+    order = LAYOUTS[case.layout].input
+    batch, length = case.batches[-1], case.lengths[-1]
+    wanted = case.conv.output_shape(batch, case.height, length)
+    four = order.four(shape)
+    if four is not None and order.turned(four) == wanted:
+        return
+    needs = named(order.spoken(wanted), order)
+    for other, layout in LAYOUTS.items():
+        lies = layout.input.four(shape)
+        if other != case.layout and lies is not None and layout.input.turned(lies) == wanted:
+            raise CaseError(
+                place,
+                f"an output of shape {written(shape)}; the case's is {needs}: "
+                f"this looks like {layout.input.names[len(shape)]}"
+                f" (`layout: {other}`, where the case's arrays lie so, too)",
+            )
+    inputs = (batch, case.height, length, case.conv.channels_in)
+    known = four is not None and shape_owners(case.conv, inputs, order.turned(four))
+    if not known:
+        at = f"at batch {batch} and length {length}"
+        raise CaseError(place, f"an output of shape {written(shape)}; the case's is {needs} ({at})")
+
+
+def _held(case: Case, values: Array, place: Place) -> Array:
+    """Return values in the case's dtype. Raises CaseError where it is not theirs.
+
+    A wider dtype may carry them; a narrower one is what they were rounded to.
+    """
+    dtype = numpy_dtype(case.conv.dtype)
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):
+        held = values.astype(dtype)
+        kept = np.array_equal(held.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
+    if values.dtype.itemsize <= dtype.itemsize or not kept:
+        raise CaseError(
+            place,
+            f"the output is {values.dtype.name}, but the case computes in {dtype.name}; "
+            f"its key is `dtype: {case.conv.dtype}`",
+        )
+    return held
