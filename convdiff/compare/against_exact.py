@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convdiff.compare.astray import Astray, astray
 from convdiff.compare.bounds import gradual, likely, screen, worst_case
 from convdiff.compare.comparison import (
     Comparison,
     condition_of,
     constant_of,
-    expected_shape,
     misfit,
     ratio_of,
 )
@@ -52,21 +51,33 @@ def against_exact(
     cells = (pair.baseline, pair.candidate)
     if isinstance(output, NoBits):
         return Comparison(pair.axis, *cells, None, reason=output.reason)
-    wanted = expected_shape(reference, pair.candidate)
-    if output.shape != wanted:
-        text = misfit(reference, pair.candidate, output.shape)
-        return Comparison(pair.axis, *cells, None, text, mismatch=True)
-    if reference.kinds is not None and not (reference.kinds == FINITE).any():
-        return Comparison(pair.axis, *cells, None, "NaN or infinity reaches every output")
-    if _is_large(reference, math.prod(wanted)) or reference.exact is None:
+    unfit = misfit(reference, pair.candidate, output.shape)
+    if unfit:
+        return Comparison(pair.axis, *cells, None, unfit, mismatch=True)
+    if _is_large(reference, output.size) or reference.exact is None:
         return _of_sample(pair, output, reference, most)
-    here = tuple(slice(0, extent) for extent in wanted)
-    exact = reference.exact[here]
-    if reference.kinds is not None:  # what NaN and infinity reach is told along other axes
-        output = np.where(reference.kinds[here] == FINITE, output, exact)
+    exact = reference.exact[tuple(slice(0, extent) for extent in output.shape)]
     difference = measure(exact, output, strict=False, most=most)
-    comparison = Comparison(pair.axis, *cells, difference, constant=constant_of(output))
-    return _held(comparison, _differing(exact, output, reference), reference)
+    comparison = Comparison(pair.axis, *cells, difference, constant=_constant(output, reference))
+    comparison, beside = _with_astray(comparison, output, reference)
+    return _held(comparison, _differing(exact, output, beside, reference), reference)
+
+
+def _constant(output: Array, reference: Reference) -> str | None:
+    """Return what makes an output say nothing; where the data say so it may be all NaN."""
+    return constant_of(output) if reference.is_finite or not output.any() else None
+
+
+def _with_astray(
+    comparison: Comparison, output: Array, reference: Reference
+) -> tuple[Comparison, Array]:
+    """Return the comparison with what is astray, and the mask of the outputs beside it."""
+    if reference.kinds is None:
+        return comparison, np.ones(output.shape, bool)
+    found, mask = astray(output, reference)
+    here = tuple(slice(0, extent) for extent in output.shape)
+    beside = (reference.kinds[here] == FINITE) & ~mask
+    return replace(comparison, astray=(Astray(), found)), beside
 
 
 def _is_large(reference: Reference, outputs: int) -> bool:
@@ -86,10 +97,11 @@ def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Co
         pair.baseline,
         pair.candidate,
         difference,
-        constant=constant_of(output),
+        constant=_constant(output, reference),
         sampled_of=output.size,
     )
-    differ = differs(some.exact, observed, strict=False)
+    comparison, beside = _with_astray(comparison, output, reference)
+    differ = differs(some.exact, observed, strict=False) & beside[tuple(some.index.T)]
     scales = Scales(some.scales.absolute[differ], some.scales.euclidean[differ])
     parts = [_Differing(scales, some.exact[differ], observed[differ])]
     return _held(comparison, iter(parts), reference)
@@ -111,10 +123,12 @@ def _placed(difference: Difference, some: Some) -> Difference:
     return replace(difference, max_index=(n, h, w, c), worst=worst, by_column=None)
 
 
-def _differing(exact: Array, output: Array, reference: Reference) -> Iterator[_Differing]:
-    """Yield what differs of two whole outputs, a block at a time."""
+def _differing(
+    exact: Array, output: Array, beside: Array, reference: Reference
+) -> Iterator[_Differing]:
+    """Yield what differs of two whole outputs under a mask, a block at a time."""
     for block in blocks(exact.shape):
-        here = differs(exact[block], output[block], strict=False)
+        here = differs(exact[block], output[block], strict=False) & beside[block]
         if here.any():
             scales = reference.scales_in(block, here)
             yield _Differing(scales, exact[block][here], output[block][here])

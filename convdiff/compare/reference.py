@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -110,10 +111,8 @@ class Reference:
     @cached_property
     def some(self) -> Some:
         """A sample of the outputs with their exact values, for where all would take too long."""
-        index = sample(self.shape, self.conv.taps)
-        if self.kinds is not None:  # what NaN and infinity reach is told along other axes
-            index = index[self.kinds[tuple(index.T)] == FINITE]
-        return some_outputs(self.conv, self.finite, index)
+        some = some_outputs(self.conv, self.finite, sample(self.shape, self.conv.taps))
+        return some if self.is_finite else replace(some, exact=self.exact_at(some.index))
 
     def exact_at(self, index: Array) -> Array:
         """Return the correctly rounded outputs at (k, 4) positions."""
