@@ -211,7 +211,7 @@ def test_narrowed_inputs_look_like_no_mistake(conv: Convolution, bits: int) -> N
 
 
 def test_only_what_is_wrong_fits_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convdiff.diagnose.diagnose.fit_data", lambda *_: "the bias is missing")
+    monkeypatch.setattr("convdiff.diagnose.judged.fit_data", lambda *_: "the bias is missing")
     conv = Convolution((3, 3), 3, 4)
     data = tensors(conv, (1, 6, 7, 3), 1, bias=True)
     finding = judged(conv, data, direct, rounded_inputs(to_bits(7)))

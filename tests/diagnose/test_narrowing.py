@@ -237,13 +237,14 @@ def half(size: int, *, stored: bool) -> Kernel:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("size", [4, 12])
-def test_sums_rounded_to_the_format_of_the_case_between_blocks_are_rounding(size: int, dtype: str):
+def test_sums_rounded_to_a_16_bit_format_between_blocks_are_precision(size: int, dtype: str):
+    """The other side keeps its sums in a wider format: no mere order."""
     conv = replace_dtype(SQUARE, dtype)
     data = tensors(conv, SHAPES[SQUARE], 3, bias=False)
     finding = explained(conv, data, half(size, stored=False), half(size, stored=True))
     assert finding.why is not None
     assert set(finding.why.causes) == {"rounded between blocks"}
-    assert (finding.why.status, finding.verdict) == ("proved", "rounding")
+    assert (finding.why.status, finding.verdict) == ("proved", "precision")
 
 
 def test_a_sum_narrowed_where_no_kernel_does_it_stays_unexplained():

@@ -11,7 +11,7 @@ from ..ops.conv2d import Convolution
 RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
 """Both arrays in that memory format, or one of them and the other contiguous."""
-MODES = ("compiled", "mkldnn_off") + FORMATS + memory.MODES
+MODES = ("compiled", "channels_last", "mkldnn_off") + FORMATS[1:] + memory.MODES
 
 
 def open(threads: Optional[int]) -> Framework:
