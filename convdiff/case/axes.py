@@ -58,6 +58,8 @@ class AxisFacts:
     {values} the candidates' values and {value} the baseline's, where `value` knows them."""
     expect: Literal["bitwise", "rounding"]
     """What may differ, unless a case says otherwise."""
+    brief: str = "{candidate} gives other bits than {baseline}"
+    """`drift` in fewer words; {verb} goes with {values}, which are one or several."""
     side: Callable[[Coordinates], str] | None = None
     """Names a cell by its value; None where sides are told apart by their runtimes."""
     value: Callable[[Coordinates], int] | None = None
@@ -71,6 +73,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "the input length",
         "the bits change with the input length, {values} against {value}",
         "bitwise",
+        brief="{values} {verb} other bits than length {value}",
         side=lambda cell: f"T={cell.length}",
         value=lambda cell: cell.length,
     ),
@@ -78,6 +81,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "the batch size",
         "the bits change with the batch size, {values} against {value}",
         "bitwise",
+        brief="{values} {verb} other bits than batch {value}",
         side=lambda cell: f"batch {cell.batch}",
         value=lambda cell: cell.batch,
     ),
@@ -97,6 +101,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "the baseline's bits",
         "the bits are not those of {baseline}",
         "bitwise",
+        brief="other bits than {baseline}",
     ),
     "device": AxisFacts(
         "the device",
@@ -114,6 +119,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "multiply + reduce_sum",
         "{op} differs from multiply + reduce_sum",
         "rounding",
+        brief="{op} gives other bits than multiply + reduce_sum",
         side=lambda cell: cell.op,
     ),
     "exact": AxisFacts(

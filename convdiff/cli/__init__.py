@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
+    "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
     "doctor": "Say what can be tested here: frameworks, devices, ISA, settings.",
     "schema": "Print the JSON Schema of a case file.",
 }

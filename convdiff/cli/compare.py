@@ -11,7 +11,7 @@ import click
 
 from convdiff.case.model import Allowance
 from convdiff.cli.options import STRICT, packed
-from convdiff.cli.reports import REPORT_OPTIONS, SHOW_ALL, Reports, reports_of
+from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import ALLOWANCE
 from convdiff.errors import ConvdiffError
 
@@ -39,7 +39,7 @@ OPTIONS = (
         help="The case that A and B are outputs of, as .npy or .npz#member; the longest length.",
     ),
     STRICT,
-    SHOW_ALL,
+    *DETAIL_OPTIONS,
     click.Option(
         ["--explain/--no-explain"],
         default=None,
@@ -55,7 +55,7 @@ REPLAYS = {True: float("inf"), False: 0.0}
 @click.command("compare", params=[*OPTIONS], epilog=EPILOG)
 @click.argument("a", type=click.Path(path_type=Path), metavar="A")
 @click.argument("b", type=click.Path(path_type=Path), metavar="B")
-@packed("reports", (SHOW_ALL, *REPORT_OPTIONS), reports_of)
+@packed("reports", (*DETAIL_OPTIONS, *REPORT_OPTIONS), reports_of)
 def command(
     a: Path,
     b: Path,

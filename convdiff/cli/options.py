@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from convdiff.case.device import Device
-from convdiff.cli.reports import REPORT_OPTIONS, SHOW_ALL, Reports, reports_of
+from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
@@ -185,7 +185,7 @@ MATRIX_OPTIONS = (
         help="Run on these too, and exit 125 if they are absent.",
     ),
     STRICT,
-    SHOW_ALL,
+    *DETAIL_OPTIONS,
     click.Option(
         ["--explain/--no-explain"],
         default=None,

@@ -15,6 +15,8 @@ from convdiff.errors import ConvdiffError
 from convdiff.report.formats import FORMATS, Format
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from convdiff.report.summary import Summary
     from convdiff.result import Result
 
@@ -30,9 +32,15 @@ def _option(row: Format) -> click.Option:
     return click.Option([row.option], type=path, metavar=metavar, help=row.help)
 
 
-SHOW_ALL = click.Option(
-    ["--all", "show_all"], is_flag=True, help="Show every comparison and element."
+VERBOSE = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    help="Show every comparison, in detail; -vv: every element, too.",
 )
+QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="Show a line a case.")
+SHOW_ALL = click.Option(["--all", "show_all"], is_flag=True, hidden=True)
+DETAIL_OPTIONS = (VERBOSE, QUIET, SHOW_ALL)
+"""How much is shown; --all is an older name of -vv."""
 COLOUR = click.Option(
     ["--color"],
     type=click.Choice(["auto", "never", "always"]),
@@ -53,7 +61,13 @@ class Reports:
     asked: Mapping[str, Path | bool | None] = field(default_factory=dict)
     """By the format's name: its file, or whether it is wanted where it goes to the log."""
     color: str = "auto"
-    show_all: bool = False
+    verbose: int = 0
+    quiet: bool = False
+
+    @property
+    def show_all(self) -> bool:
+        """Whether every comparison and element is shown."""
+        return self.verbose > 1
 
     @property
     def files(self) -> dict[str, Path]:
@@ -111,19 +125,26 @@ class Reports:
         return unwritten
 
     def _text(self, summary: Summary, *, sweep: bool) -> str:
-        from convdiff.report.console import print_run, print_sweep
+        from convdiff.report.console import print_brief, print_brief_sweep, print_run, print_sweep
         from convdiff.report.console.screen import rendered
 
-        print_report = print_sweep if sweep else print_run
-        return rendered(
-            lambda console: print_report(console, summary, show_all=self.show_all), self.color
-        )
+        def print_report(console: Console) -> None:
+            if self.verbose:
+                whole = print_sweep if sweep else print_run
+                whole(console, summary, show_all=self.show_all)
+            elif sweep and not self.quiet:
+                print_brief_sweep(console, summary)
+            else:
+                print_brief(console, summary, quiet=self.quiet)
+
+        return rendered(print_report, self.color)
 
 
 def reports_of(values: Mapping[str, Any]) -> Reports:
     """Return the reports that the options' values ask for."""
     asked = {row.name: values[row.name] for row in FORMATS}
-    return Reports(asked, values["color"], values["show_all"])
+    verbose = 2 if values["show_all"] else values["verbose"]
+    return Reports(asked, values["color"], verbose, values["quiet"])
 
 
 def _log(text: str, *, beside: bool) -> None:

@@ -133,6 +133,16 @@ def safe(lengths: SafeLengths) -> str:
     return _agreeing(lengths) + _proved(lengths) + untested
 
 
+def pad_to(lengths: SafeLengths) -> str:
+    """Say to which lengths to pad, and how far that is proved."""
+    if len(lengths.lengths) == 1 or lengths.unstable:
+        return f"length {lengths.longest}: no other is safe"
+    which = lengths.rule or short(lengths.lengths[:-1])
+    every = len(lengths.proved) == len(lengths.lengths) - 1
+    how = "proved for every input" if every else f"on {lengths.inputs + 1} inputs tried"
+    return f"length {which}: the bits of length {lengths.longest}, {how}"
+
+
 def _agreeing(lengths: SafeLengths) -> str:
     tried = f"on this input and on {lengths.inputs} or more random ones"
     if not lengths.unsafe:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -10,16 +12,23 @@ from convdiff.diagnose.agreement import Agreement, Pair
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.console.style import MARKS
 from convdiff.report.numbers import count
+from convdiff.runtime.model import Runtime
 
 
-def print_grid(console: Console, found: Agreement) -> None:
-    """Print the square and the groups that agree."""
+def print_grid(
+    console: Console, found: Agreement, orders: Mapping[Runtime, str] | None = None
+) -> None:
+    """Print the square and the groups that agree; beside it the runtimes' orders, where given."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("")
     for number in range(len(found.runtimes)):
         table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
+    if orders:
+        table.add_column("order", no_wrap=True, overflow="ellipsis")
     for number, row in enumerate(found.pairs):
-        table.add_row(f"#{number + 1} {found.runtimes[number].id}", *map(_cell, row))
+        runtime = found.runtimes[number]
+        beside = [Text(orders.get(runtime, ""), style="dim")] if orders else []
+        table.add_row(f"#{number + 1} {runtime.id}", *map(_cell, row), *beside)
     console.print(table)
     console.print(
         Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.report.brief import brief_of
 from convdiff.report import sentences
 from convdiff.report.console import style
+from convdiff.report.console.brief import print_answer, print_ending, print_why
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
     print_again,
@@ -49,6 +52,18 @@ def print_sweep(console: Console, summary: Summary, *, show_all: bool) -> None:
         print_what_to_do(console, case, all_safe=True)
         print_again(console, case)
     print_summary(console, summary)
+
+
+def print_brief_sweep(console: Console, summary: Summary) -> None:
+    """Print each case in short: the answer, a table an axis, why, what to do."""
+    print_missing(console, summary)
+    for case in summary.cases:
+        brief = replace(brief_of(case, alone=True), elements=None)
+        print_answer(console, case, brief)
+        console.print(Text(f"  {brief.runtimes}", style="dim"), no_wrap=True, overflow="ellipsis")
+        _axes(console, case, show_all=False)
+        print_why(console, brief, cut=False)
+    print_ending(console, summary)
 
 
 def _axes(console: Console, case: CaseSummary, *, show_all: bool) -> None:

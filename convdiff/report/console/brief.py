@@ -1,0 +1,85 @@
+"""The short report on the console: a line for a case that is ok, a screen for one that drifts."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from convdiff.report.brief import Brief, brief_of
+from convdiff.report.console.grid import print_grid as print_agreement
+from convdiff.report.console.parts import print_missing
+from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
+from convdiff.report.marks import Line
+from convdiff.report.runtime_orders import runtime_orders
+from convdiff.report.summary import CaseSummary, Summary
+
+LABEL = 9
+"""Columns of a label."""
+
+
+def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
+    """Print each case in short, or (quiet) in a line; then how all ended, with the exit code."""
+    print_missing(console, summary)
+    alone = len(summary.cases) == 1
+    said = ""
+    for case in summary.cases:
+        brief = brief_of(case, alone=alone)
+        print_answer(console, case, brief)
+        if quiet:
+            continue
+        if brief.runtimes != said and (alone or case.drifting is not None):
+            said = brief.runtimes
+            _print_cut(console, Text(f"  {brief.runtimes}", style="dim"))
+        if case.result.agreement is not None:
+            orders = runtime_orders(case.result.findings)
+            print_agreement(console, case.result.agreement, orders)
+        print_why(console, brief, cut=not alone)
+    print_ending(console, summary)
+
+
+def print_answer(console: Console, case: CaseSummary, brief: Brief) -> None:
+    """Print the verdict and what it is about."""
+    for note in case.result.notes:
+        console.print(Text.assemble(("note  ", MARKS["warning"]), note))
+    style = OUTCOMES[case.result.outcome]
+    answer = Text.assemble((brief.word, style), " ", (brief.name, "bold"), f": {brief.sentence}")
+    if case.result.outcome == "ok":
+        _print_cut(console, answer)
+    else:
+        console.print(answer)
+    if case.result.interrupted:
+        console.print(Text(f"  {case.progress}", style="yellow"))
+
+
+def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
+    """Print the elements, why they differ, and what to do; cut: a line each, however narrow."""
+    if brief.elements is not None:
+        print_grid(console, brief.elements)
+    for one in brief.lines:
+        _print_line(console, one, cut=cut)
+    if brief.again:
+        again = Text(f"  {'again':{LABEL - 2}}{brief.again}", style=MARKS["faint"])
+        console.print(again, soft_wrap=True)
+
+
+def _print_line(console: Console, one: Line, *, cut: bool) -> None:
+    label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
+    text = coloured(one.spans)
+    if cut or one.label.text.strip() in ("order", "ok"):
+        _print_cut(console, label.append_text(text))
+        return
+    lines = text.wrap(console, max(20, console.width - LABEL))
+    for number, part in enumerate(lines):
+        console.print(Text.assemble(label if number == 0 else " " * LABEL, part), soft_wrap=True)
+
+
+def _print_cut(console: Console, text: Text) -> None:
+    console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def print_ending(console: Console, summary: Summary) -> None:
+    """Print how the cases ended, and the exit code."""
+    outcomes = [case.result.outcome for case in summary.cases]
+    counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
+    many = f"{len(outcomes):,} case{'' if len(outcomes) == 1 else 's'}"
+    console.print(Text(f"{many}: {counted} (exit {summary.result.exit_code})", style="bold"))

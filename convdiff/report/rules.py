@@ -1,0 +1,172 @@
+"""What each verdict, cause and refusal means, an example, what to do, and where to read on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One name that a report may give."""
+
+    kind: Literal["verdict", "cause", "refusal"]
+    means: str
+    example: str
+    do: str
+    page: str = "docs/explain.md"
+
+
+_LENGTHS, _FRAMEWORKS, _MACHINES = "docs/lengths.md", "docs/frameworks.md", "docs/machines.md"
+
+RULES: Mapping[str, Rule] = {
+    "same": Rule(
+        "verdict",
+        "Every bit is equal (−0 equals +0, and every NaN every other, unless --strict).",
+        "length 8 = length 9",
+        "Nothing.",
+        _LENGTHS,
+    ),
+    "rounding": Rule(
+        "verdict",
+        "Both sides sum the same products and round otherwise: another order, or fused"
+        " multiply-adds. Neither is a bug, and neither is nearer in general.",
+        "((0+1)+2)+3 on one side, (0+1)+(2+3) on the other: 1 or 2 ulp apart.",
+        "Accept it (`expect: {axis: {ulps: N}}`), or make both sides sum alike: a safe length, the"
+        " same version, settings and thread count.",
+        _LENGTHS,
+    ),
+    "precision": Rule(
+        "verdict",
+        "One side keeps fewer bits than the case's dtype has, in inputs, weights, sums or outputs"
+        " (TF32, bfloat16, float16), or takes subnormal numbers for zero.",
+        "A GPU multiplies float32 in TF32: errors of 1e-3 where 1e-7 is usual.",
+        "Ask for full precision: NVIDIA_TF32_OVERRIDE=0, torch.backends.cudnn.allow_tf32 = False,"
+        " INFERENCE_PRECISION_HINT=f32 in OpenVINO.",
+        "docs/devices.md",
+    ),
+    "transform": Rule(
+        "verdict",
+        "The kernel transforms its operands (Winograd, FFT): values outside an output's window"
+        " reach it, at the size of rounding. There is no order of products to speak of.",
+        "A 3×3 convolution by Winograd F(4×4): a large input next to the window changes bits.",
+        "Choose a direct algorithm, or accept it (`expect: {axis: anything}`).",
+    ),
+    "wrong": Rule(
+        "verdict",
+        "No order and no rounding of the right products gives this: it is off on small integers,"
+        " where every sum is exact, or by more than 2γₙA.",
+        "The dilation is ignored; one tap is dropped; NaN where no overflow is possible.",
+        "Report it as a bug; a known mistake that gives exactly these integers is named.",
+        _FRAMEWORKS,
+    ),
+    "unstable": Rule(
+        "verdict",
+        "The same call gives other bits when it is repeated.",
+        "Atomic additions on a GPU; a race; memory that nobody wrote.",
+        "Ask for deterministic kernels, or one thread; look with `repeat: 20` in the case.",
+        "docs/devices.md",
+    ),
+    "mistrusted": Rule(
+        "verdict",
+        "Both sides are equal and constant (all zero, NaN or infinite): that proves nothing.",
+        "Inputs of zero, or a relu that kills all of them.",
+        "Give the case inputs with digits.",
+        _FRAMEWORKS,
+    ),
+    "untested": Rule(
+        "verdict",
+        "A side is missing, so nothing was compared. It is never green: exit code 125.",
+        "A GPU that is not there; a framework that refuses the convolution.",
+        "Read the reason beside it; `convdiff doctor` says what can be tested here.",
+        "docs/ci.md",
+    ),
+    "order": Rule(
+        "cause",
+        "The same products are added in another order. Proved: both orders were revealed, replayed"
+        " in NumPy, and gave each side's bits; changing the order alone makes the difference.",
+        "Pairs of neighbours on one side, left to right on the other.",
+        "Make both sides choose the same kernel: shapes, threads, version, instruction set.",
+    ),
+    "fma": Rule(
+        "cause",
+        "Multiply and add are fused on one side, so that its products are not rounded.",
+        "A CPU with FMA against one without.",
+        "The same instruction set on both sides: ONEDNN_MAX_CPU_ISA, MKL_CBWR,"
+        " ATEN_CPU_CAPABILITY.",
+        _MACHINES,
+    ),
+    "bias-position": Rule(
+        "cause",
+        "The bias joins the sum at another place.",
+        "The accumulator starts from the bias, or the bias is added at the end.",
+        "Run without the bias and add it yourself, where it matters.",
+    ),
+    "accumulator": Rule(
+        "cause",
+        "Sums are kept in another precision.",
+        "float16 summed in float32 on one side and in float16 on the other.",
+        "Ask for the wider accumulator.",
+        "docs/devices.md",
+    ),
+    "zero-sign": Rule(
+        "cause",
+        "One side starts its sum from +0, so that −0 never comes out.",
+        "All products are −0: +0 on one side, −0 on the other.",
+        "It shows under --strict alone.",
+    ),
+    "overflow": Rule(
+        "refusal",
+        "A probe's reading was not finite or far out of range, so that no order was read.",
+        "float16 sums beyond 65504.",
+        "A smaller filter, or float32.",
+    ),
+    "non-integer": Rule(
+        "refusal",
+        "A probe's reading was no whole number of terms: this is no sum of products alone.",
+        "An activation fused in; quantised weights.",
+        "`convdiff run` says whether the kernel is right on integers.",
+    ),
+    "non-ultrametric": Rule(
+        "refusal",
+        "The readings fit no tree: the terms do not meet in one sum each.",
+        "Two overlapping sums, as in some transforms.",
+        "Nothing can be proved of it; the bounds still hold.",
+    ),
+    "exact": Rule(
+        "refusal",
+        "The sum loses nothing, in whatever order: the accumulator is wide enough for all terms.",
+        "float16 products in a float64 accumulator.",
+        "Nothing: there is no order that matters.",
+    ),
+    "not-replayed": Rule(
+        "refusal",
+        "An order was read, but its replay gives other bits, so that it is not the whole truth.",
+        "Partial sums in a format that no candidate of arithmetic has.",
+        "`--json` has what was read; please report the kernel.",
+    ),
+    "failed": Rule(
+        "refusal",
+        "The runtime gave no answer to a probe.",
+        "It refuses the values, or its worker died.",
+        "Read the reason; `--timeout` where it is slow.",
+        "docs/ci.md",
+    ),
+    "budget": Rule(
+        "refusal",
+        "The budget of probe calls was spent before the order was known.",
+        "2,304 taps with one output channel.",
+        "Raise `--budget`.",
+    ),
+}
+"""The verdicts, the causes that can be proved, and why no order is given."""
+
+
+def rule_lines(name: str) -> Iterator[tuple[str, str]]:
+    """Yield what is said of a name, as labels and texts. Raises KeyError for none."""
+    rule = RULES[name]
+    yield name, f"a {rule.kind}: {rule.means}"
+    yield "example", rule.example
+    yield "to do", rule.do
+    yield "read on", rule.page
