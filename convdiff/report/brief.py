@@ -11,7 +11,7 @@ from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.verdict import is_opinion
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
-from convdiff.report.elements import elements_of
+from convdiff.report.elements import WIDEST, elements_of
 from convdiff.report.groups import Row
 from convdiff.report.headline import FEW_ULPS
 from convdiff.report.marks import Grid, Line, Span, line
@@ -84,22 +84,24 @@ def _by_standing(rows: Sequence[Row]) -> Iterator[str]:
     axes: dict[Axis, list[Row]] = {}
     for row in rows:
         axes.setdefault(row.finding.comparison.axis, []).append(row)
-    equal = [axis for axis, members in axes.items() if not any(map(_differs, members))]
+    differing = {axis: [row for row in members if _differs(row)] for axis, members in axes.items()}
+    equal = [axis for axis, members in differing.items() if all(map(_is_own, members))]
     if equal:
-        yield f"{', '.join(equal)} bitwise equal"
-    for axis, members in axes.items():
+        own = [row for axis in equal for row in differing[axis]]
+        beside = f" (multiply + reduce_sum: rounding, {_largest(own)})" if own else ""
+        yield f"{', '.join(equal)} bitwise equal{beside}"
+    for axis, members in differing.items():
         if axis not in equal:
-            yield f"{axis} {_rounding([row for row in members if _differs(row)])}"
+            yield f"{axis} rounding, {_largest(members)}"
 
 
 def _differs(row: Row) -> bool:
     return VERDICTS[row.finding.verdict].differs
 
 
-def _rounding(rows: Sequence[Row]) -> str:
-    """Say how large rounding is, and whether only convdiff's own sum rounds."""
-    own = all(is_opinion(row.finding.comparison) for row in rows)
-    return f"rounding, {_largest(rows)}{' (multiply + reduce_sum only)' if own else ''}"
+def _is_own(row: Row) -> bool:
+    """Return whether a row compares convdiff's own sums, and no convolution."""
+    return is_opinion(row.finding.comparison)
 
 
 def _largest(rows: Sequence[Row]) -> str:
@@ -182,17 +184,20 @@ def _elements(row: Row, most: int) -> Grid | None:
         return None
     varying, label = _varying([one.index.split(",") for one in elements])
     tone = VERDICTS[row.finding.verdict].tone
-    rows = tuple(
-        (
-            Span(place),
-            Span(one.exact, "faint"),
-            Span(one.baseline),
-            Span(one.candidate, tone),
-            Span(one.ulp, tone),
-        )
-        for place, one in zip(varying, elements, strict=True)
-    )
-    return Grid((label, "exact", *(_full(name) for name in row.names), "ulp"), rows)
+    columns: list[tuple[str, list[Span]]] = [
+        (label, [Span(place) for place in varying]),
+        ("exact", [Span(one.exact, "faint") for one in elements]),
+        (_full(row.baseline), [Span(one.baseline) for one in elements]),
+        (_full(row.candidate), [Span(one.candidate, tone) for one in elements]),
+        ("ulp", [Span(one.ulp, tone) for one in elements]),
+    ]
+    if (
+        sum(max(len(name), *(len(one.text) for one in spans)) + 2 for name, spans in columns)
+        > WIDEST
+    ):
+        del columns[1]  # rather than a digit of the others
+    names, values = zip(*columns, strict=True)
+    return Grid(names, tuple(zip(*values, strict=True)))
 
 
 def _varying(indices: Sequence[Sequence[str]]) -> tuple[list[str], str]:
@@ -214,6 +219,9 @@ def _full(name: str) -> str:
 def _lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
     yield from case.failures
+    for runtime in case.runtimes:
+        if not runtime.available and case.result.outcome != "ok":
+            yield line(f"  {runtime.id} ", runtime.reason)
     for one in case.advice.safe:
         if one.some_unsafe:
             yield line("  safe", one.text)
@@ -288,12 +296,18 @@ def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
     axis = worst.finding.comparison.axis
     fine = [row for row in case.rows if row.finding.allowed]
     facts = AXES[axis]
-    along = [row for row in fine if row.finding.comparison.axis == axis and not _differs(row)]
+    along = [row for row in fine if _is_along(row, worst) and not _differs(row)]
     if facts.value is not None and along:
         comparison = along[0].finding.comparison
         values = sorted({facts.value(row.finding.comparison.candidate) for row in along})
         yield f"{axis} {sentences.short(values)} = {axis} {facts.value(comparison.baseline)}"
     yield from _by_standing([row for row in fine if row.finding.comparison.axis != axis])
+
+
+def _is_along(row: Row, worst: Row) -> bool:
+    """Return whether a row compares along the worst one's axis in the same runtime."""
+    one, other = row.finding.comparison, worst.finding.comparison
+    return one.axis == other.axis and one.candidate.runtime == other.candidate.runtime
 
 
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:

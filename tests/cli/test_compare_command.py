@@ -103,9 +103,11 @@ def test_where_only_the_manual_sums_differ_nothing_drifts(
         one["candidate"]["op"]: (one["verdict"], one["allowed"]) for one in comparisons(report)
     }
     assert rulings == {"conv2d": ("same", True), "manual": ("rounding", True)}
-    text = convdiff("compare", tmp_path / "a.json", tmp_path / "b.json").out
-    words = " ".join(text.split())
+    files = tmp_path / "a.json", tmp_path / "b.json"
+    words = " ".join(convdiff("compare", *files, "-v").out.split())
     assert "OK one: baseline: bitwise equal; only multiply + reduce_sum differs (rounding" in words
+    brief = convdiff("compare", *files).out
+    assert brief.startswith("OK one: baseline bitwise equal (multiply + reduce_sum: rounding, ≤")
 
 
 def test_where_the_convolution_differs_too_it_is_drift(tensors: Tensors, compare: Compare):
@@ -699,13 +701,17 @@ def test_the_text_names_both_files_and_how_to_repeat_it(tensors: Tensors, tmp_pa
     paths = [tmp_path / "there.json", tmp_path / "here.safetensors"]
     for path, order in zip(paths, (CHAIN, FUSED), strict=True):
         write_recording(path, recording(recorded(order, tensors)))
-    ran = convdiff("compare", *paths)
+    ran = convdiff("compare", *paths, "-v")
     assert (ran.code, ran.err) == (1, "")
     assert "DRIFT  one: the bits are not those of there.json: rounding, proved" in ran.out
     assert f"again: convdiff compare {paths[0]} {paths[1]}" in ran.out
+    brief = convdiff("compare", *paths).out.splitlines()
+    assert brief[0].startswith("DRIFT[rounding] one: other bits than there.json (")
+    assert brief[-2] == f"  again  convdiff compare {paths[0]} {paths[1]}"
+    assert brief[-1] == "1 case: 1 drift (exit 1)"
     ran = convdiff("compare", *paths, "--expect", "rounding")
     assert ran.code == 0
-    assert ran.out.startswith("OK  one: baseline: rounding")
+    assert ran.out.startswith("OK one: baseline rounding")
 
 
 # No wrong green, whatever is changed

@@ -65,5 +65,5 @@ def test_the_options_of_the_two_commands_are_the_same():
         return {p.name for p in command.params if isinstance(p, click.Option) and p.name}
 
     named = {field.name for field in fields(Options)} - {"reports"}
-    reports = {row.name for row in FORMATS} | {"color", "show_all"}
+    reports = {row.name for row in FORMATS} | {"color", "verbose", "quiet", "show_all"}
     assert options(run) == options(sweep) == named | reports

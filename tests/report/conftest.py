@@ -44,8 +44,15 @@ def drifting_case(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def drift(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> Ran:
-    """Run it as text, piped, with a JSON report beside it."""
-    return convdiff("run", drifting_case, *vary, "--json", folder / "report.json", cwd=folder)
+    """Run it as long text, piped, with a JSON report beside it."""
+    arguments = ("run", drifting_case, *vary, "-v", "--json", folder / "report.json")
+    return convdiff(*arguments, cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def brief(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> Ran:
+    """Run it as it is run by default."""
+    return convdiff("run", drifting_case, *vary, cwd=folder)
 
 
 @pytest.fixture(scope="session")

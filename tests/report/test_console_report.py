@@ -60,7 +60,7 @@ def test_80_columns_are_enough(drift: Ran, coloured: Ran):
 def test_ten_worst_and_how_many_more(drift: Ran, report: dict[str, Any]):
     tables = blocks(drift.out)
     assert tables
-    counts = [int(n) for n in re.findall(r"… and (\d+) more elements differ; --all", drift.out)]
+    counts = [int(n) for n in re.findall(r"… and (\d+) more elements differ; -vv", drift.out)]
     differing = [c["differing"] for c in report["cases"][0]["comparisons"] if c["differing"] > 10]
     assert len(counts) == len(tables)
     for (_, rows), left in zip(tables, counts, strict=True):
@@ -153,7 +153,7 @@ def test_wide_numbers_lose_no_digits(tmp_path: Path):
         "filter: {normal: 1, shape: [3, 3, 8, 4], seed: 1}\ninput: {normal: 1000, seed: 2}\n"
         "height: 6\nlengths: 200\ndtype: float64\ndevices: [cpu]\n",
     )
-    ran = convdiff("run", case, "--framework", "numpy")
+    ran = convdiff("run", case, "--framework", "numpy", "-v")
     assert ran.code == 0
     table = ran.out.partition("n,h,w,c")[2].partition("… and")[0]
     assert "…" not in table

@@ -65,7 +65,11 @@ def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
 def _print_line(console: Console, one: Line, *, cut: bool) -> None:
     label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
     text = coloured(one.spans)
-    if cut or one.label.text.strip() in ("order", "ok"):
+    name = one.label.text.strip()
+    if name == "accept":  # to be copied, and its place clicked on
+        console.print(label.append_text(text), soft_wrap=True)
+        return
+    if cut or name in ("order", "ok"):
         _print_cut(console, label.append_text(text))
         return
     lines = text.wrap(console, max(20, console.width - LABEL))

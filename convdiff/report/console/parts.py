@@ -56,7 +56,7 @@ def print_detail(console: Console, detail: Detail) -> None:
     if detail.elements:
         print_grid(console, element_grid(detail.elements, detail.row.names))
     if detail.left:
-        console.print(f"  … and {detail.left:,} more elements differ; --all shows them")
+        console.print(f"  … and {detail.left:,} more elements differ; -vv shows them")
     print_lines(console, detail.lines)
     console.print()
 

@@ -95,7 +95,7 @@ def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None
         console.print(table)
     if groups.left:
         left = sentences.plural(groups.left, "more comparison")
-        console.print(f"… and {left}; --all shows them")
+        console.print(f"… and {left}; -vv shows them")
     console.print()
 
 
@@ -114,4 +114,4 @@ def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     if left:
         differ = "differs" if left == 1 else "differ"
         more = sentences.plural(left, "more comparison")
-        console.print(f"… and {more} {differ}; --all shows their elements\n")
+        console.print(f"… and {more} {differ}; -vv shows their elements\n")

@@ -98,7 +98,7 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
         positions = -(-widest // STRIP)
         console.print(Text(f"a character stands for up to {positions} output positions", "dim"))
     if some.left:
-        console.print(f"… and {some.left:,} more rows; --all shows them")
+        console.print(f"… and {some.left:,} more rows; -vv shows them")
     console.print()
 
 
