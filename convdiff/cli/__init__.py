@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from convdiff import __version__
-from convdiff.cli.stdout import silence_stdout
+from convdiff.cli.streams import silence, write_err, write_out
 from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffError
 
 COMMANDS = {
@@ -112,7 +112,7 @@ def exit_code() -> int:
     """Run the program; whatever ends it becomes a line on stderr and an exit code."""
     try:
         code = convdiff.main(standalone_mode=False)
-        sys.stdout.flush()
+        write_out("")  # what is buffered goes now, where a reader that has gone is no error
     except TerminatedError:
         code = _told("terminated", TERMINATED)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -125,10 +125,10 @@ def exit_code() -> int:
     except ConvdiffError as error:
         code = _told(str(error), error.exit_code)
     except BrokenPipeError:
-        silence_stdout()
+        silence(sys.stdout)
         code = SAME
     except OSError as error:  # a full disk, no more descriptors: nothing was tested
-        silence_stdout()
+        silence(sys.stdout)
         code = _told(str(error), UNTESTED)
     except Exception:  # a bug of ours is not drift, which is what Python's own exit code 1 means
         traceback.print_exc()
@@ -138,7 +138,7 @@ def exit_code() -> int:
 
 def _told(message: str, code: int) -> int:
     """Print an error in one line and return its exit code."""
-    click.echo(f"convdiff: {message}", err=True)
+    write_err(f"convdiff: {message}")
     return code
 
 

@@ -111,7 +111,7 @@ def command(case: Path | None, asked: Asked) -> int:
         session.start()
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
-        from convdiff.cli.stdout import write_out
+        from convdiff.cli.streams import write_out
         from convdiff.report.console.screen import rendered
 
         refuse_too_big(chosen)

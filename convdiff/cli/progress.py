@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from convdiff.cli.streams import write_err
+
 DELAY = 1.0
 PLAIN_EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
@@ -28,7 +30,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         if now - last >= PLAIN_EVERY:
             last = now
             far = f" ({done:,} of {total:,})" if total else ""
-            print(f"convdiff: {what}{far}", file=sys.stderr, flush=True)
+            write_err(f"convdiff: {what}{far}")
 
     yield tell
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convdiff.cli.files import refuse_unwritable, write_atomically
-from convdiff.cli.stdout import write_out
+from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import ConvdiffError
 from convdiff.report.formats import FORMATS, Format
 
@@ -150,6 +150,6 @@ def reports_of(values: Mapping[str, Any]) -> Reports:
 def _log(text: str, *, beside: bool) -> None:
     """Write what a log's reader takes; to stderr where stdout is another program's."""
     if beside:
-        click.echo(text, nl=False, err=True)
+        write_err(text.removesuffix("\n"))
     else:
         write_out(text)

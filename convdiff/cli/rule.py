@@ -7,7 +7,7 @@ import textwrap
 
 import click
 
-from convdiff.cli.stdout import write_out
+from convdiff.cli.streams import write_out
 from convdiff.errors import ConvdiffError
 from convdiff.report.rules import RULES, rule_lines
 

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from convdiff.case.in_hand import refuse_in_hand
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Case
@@ -19,6 +17,7 @@ from convdiff.case.yaml_source import MAX_BYTES
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
+from convdiff.cli.streams import write_err
 from convdiff.errors import ConvdiffError
 from convdiff.lab.session import Session
 
@@ -43,7 +42,7 @@ def _load(path: Path) -> Case:
     refuse_in_hand(path)
     if path.is_file() and SLOW_BYTES < path.stat().st_size <= MAX_BYTES:
         size = path.stat().st_size / 2**20
-        click.echo(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once", err=True)
+        write_err(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once")
     return load_case(path)
 
 
@@ -79,7 +78,7 @@ def run_session(
         result = replace(result, unrecorded=str(error))
     options.reports.write(result, again, sweep=command == "sweep")
     for line in (*kept, *_afterwords(result, options)):
-        click.echo(f"convdiff: {line}", err=True)
+        write_err(f"convdiff: {line}")
     return result.exit_code
 
 

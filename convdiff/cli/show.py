@@ -24,7 +24,7 @@ def command(recording: Path, show_all: bool) -> int:
 
     Imports no framework and runs nothing.
     """
-    from convdiff.cli.stdout import write_out
+    from convdiff.cli.streams import write_out
     from convdiff.recording.files import read_recording
     from convdiff.report.show import lines
 
