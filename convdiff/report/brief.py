@@ -81,18 +81,27 @@ def _standing(case: CaseSummary) -> str:
 
 
 def _by_standing(rows: Sequence[Row]) -> Iterator[str]:
+    equal: list[Axis] = []
+    own: list[Row] = []
+    rounding = []
+    for axis, members in _axes(rows).items():
+        differing = [row for row in members if _differs(row)]
+        if all(map(_is_own, differing)):
+            equal.append(axis)
+            own += differing
+        else:
+            rounding.append(f"{axis} rounding, {_largest(differing)}")
+    if equal:
+        beside = f" (multiply + reduce_sum: rounding, {_largest(own)})" if own else ""
+        yield f"{', '.join(equal)} bitwise equal{beside}"
+    yield from rounding
+
+
+def _axes(rows: Sequence[Row]) -> Mapping[Axis, Sequence[Row]]:
     axes: dict[Axis, list[Row]] = {}
     for row in rows:
         axes.setdefault(row.finding.comparison.axis, []).append(row)
-    differing = {axis: [row for row in members if _differs(row)] for axis, members in axes.items()}
-    equal = [axis for axis, members in differing.items() if all(map(_is_own, members))]
-    if equal:
-        own = [row for axis in equal for row in differing[axis]]
-        beside = f" (multiply + reduce_sum: rounding, {_largest(own)})" if own else ""
-        yield f"{', '.join(equal)} bitwise equal{beside}"
-    for axis, members in differing.items():
-        if axis not in equal:
-            yield f"{axis} rounding, {_largest(members)}"
+    return axes
 
 
 def _differs(row: Row) -> bool:
