@@ -1,0 +1,126 @@
+"""The short report's lines: why, the orders, who is right, what agrees, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from convdiff.case.axes import AXES
+from convdiff.diagnose.cause import Explanation
+from convdiff.diagnose.evidence import Side
+from convdiff.report import sentences
+from convdiff.report.brief_answer import by_standing, differs, full
+from convdiff.report.groups import Row
+from convdiff.report.marks import Line, Span, line
+from convdiff.report.summary import CaseSummary
+from convdiff.report.why import sign
+
+ORDERS = 3
+"""Orders that are written out."""
+
+
+def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
+    """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
+    yield from case.failures
+    for runtime in case.runtimes:
+        if not runtime.available and case.result.outcome != "ok":
+            yield line(f"  {runtime.id} ", runtime.reason)
+    for one in case.advice.safe:
+        if one.some_unsafe:
+            yield line("  safe", one.text)
+
+
+def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
+    """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
+    finding = row.finding
+    yield line("  why", *_why(row))
+    if finding.why is not None:
+        yield from _orders(finding.why, row.names)
+    yield from _right(row)
+    agreeing = "; ".join(_agreeing(case, row))
+    if agreeing:
+        yield line("  ok", agreeing)
+    yield from case.failures
+    yield from _to_do(case, alone=alone)
+    yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
+
+
+def _why(row: Row) -> Iterator[str | Span]:
+    """Say the cause, and how far it is proved; else what the verdict rests on."""
+    why = row.finding.why
+    if why is None or not why.causes:
+        yield sentences.evidence(row.finding, row.names)
+        yield "; cause unexplained" if why is not None else ""
+        return
+    replayed = [why.replayed[side] for side in ("baseline", "candidate") if side in why.replayed]
+    done, total = (sum(column) for column in zip(*replayed, strict=True))
+    share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
+    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
+    yield f", NumPy replays {share}: {'; '.join(sign(cause) for cause in why.causes)}"
+
+
+def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:
+    """Yield each order once, with its notation and who has it."""
+    called: Mapping[Side, str] = {"baseline": full(names[0]), "candidate": full(names[1])}
+    holders: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
+    for order in why.orders:
+        total = why.replayed[order.side][1]
+        whole = "all" if order.elements == total else f"{order.elements:,}"
+        share = f"{called[order.side]}: {whole} of {total:,}"
+        first.setdefault(order.notation, called[order.side])
+        holders.setdefault(order.notation, []).append(share)
+    for notation, shares in list(holders.items())[:ORDERS]:
+        yield line("  order", f"{', '.join(shares)}  ", Span(notation, "strong"))
+    if len(holders) > ORDERS:
+        yield line("  order", f"… and {len(holders) - ORDERS} more")
+
+
+def _right(row: Row) -> Iterator[Line]:
+    """Say who is closer to the exact result, and that rounding is no bug."""
+    nearness = row.finding.comparison.nearness
+    if nearness is None:
+        return
+    no_bug = " No bug." if row.finding.verdict == "rounding" else ""
+    errors = {
+        full(row.names[0]): nearness.baseline_abs,
+        full(row.names[1]): nearness.candidate_abs,
+    }
+    if nearness.nearer == "neither":
+        yield line("  right", f"both: at most {nearness.baseline_abs:.3g} from exact.{no_bug}")
+        return
+    near, far = sorted(errors, key=lambda name: errors[name])
+    text = f"{near} is nearer: at most {errors[near]:.3g} from exact, not {errors[far]:.3g}."
+    yield line("  right", text + no_bug)
+
+
+def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
+    """Say what does not drift: along the drifting axis by value, along others in a phrase."""
+    axis = worst.finding.comparison.axis
+    fine = [row for row in case.rows if row.finding.allowed]
+    facts = AXES[axis]
+    along = [row for row in fine if _is_along(row, worst) and not differs(row)]
+    if facts.value is not None and along:
+        comparison = along[0].finding.comparison
+        values = sorted({facts.value(row.finding.comparison.candidate) for row in along})
+        yield f"{axis} {sentences.short(values)} = {axis} {facts.value(comparison.baseline)}"
+    yield from by_standing([row for row in fine if row.finding.comparison.axis != axis])
+
+
+def _is_along(row: Row, worst: Row) -> bool:
+    """Return whether a row compares along the worst one's axis in the same runtime."""
+    one, other = row.finding.comparison, worst.finding.comparison
+    return one.axis == other.axis and one.candidate.runtime == other.candidate.runtime
+
+
+def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
+    """Yield which lengths are safe, what usually helps, and what to write to accept it."""
+    advice, result = case.advice, case.result.case
+    fixes = [f"pad to {sentences.pad_to(one)}" for one in case.result.safe_lengths if one.unsafe]
+    fixes += [f"usually {remedy}; not tried here" for remedy in advice.remedies]
+    for fix in fixes[: None if alone else 1]:
+        yield line("  fix", fix)
+    if advice.expect:
+        inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
+        place = result.places.get(next(iter(advice.expect)))
+        where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
+        yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
