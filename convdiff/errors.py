@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED, TERMINATED = 0, 1, 2, 125, 130, 143
@@ -19,6 +21,13 @@ class ConvdiffError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(map(_printable, message)))
+
+
+def meant(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """Return "; did you mean X?" where one of the known words is much like this one, else ""."""
+    alias = (aliases or {}).get(word.lower())
+    near = [alias] if alias else difflib.get_close_matches(word.lower(), list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 @dataclass(frozen=True)

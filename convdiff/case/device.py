@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from convdiff.case.forms import As, Pattern
+from convdiff.errors import meant
 
 Kind = Literal["cpu", "gpu"]
+
+ALIASES = {name: "gpu" for name in ("cuda", "rocm", "hip", "mps", "xpu", "nvidia")}
+"""What other programs call their GPU."""
 
 PATTERN = r"^(cpu|gpu(:\d+)?)(\+[a-z0-9_]+)*$"
 
@@ -26,7 +30,9 @@ class Device:
     def parse(cls, text: str) -> Device:
         """Read what `str` writes. Raises ValueError for anything else."""
         if not re.fullmatch(PATTERN, text):
-            raise ValueError(f"unknown device {text!r}; there is cpu, gpu and gpu:N, with +modes")
+            there = "there is cpu, gpu and gpu:N, with +modes"
+            hint = meant(re.split("[:+]", text)[0], ("cpu", "gpu"), ALIASES)
+            raise ValueError(f"unknown device {text!r}; {there}{hint}")
         hardware, *modes = text.split("+")
         kind, _, index = hardware.partition(":")
         return cls(cast(Kind, kind), int(index) if index else None, tuple(modes))

@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
 
 from convdiff import __version__
 from convdiff.cli.streams import silence, write_err, write_out
-from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffError
+from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffError, meant
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
@@ -26,6 +27,9 @@ COMMANDS = {
     "doctor": "Say what can be tested here: frameworks, devices, ISA, settings.",
     "schema": "Print the JSON Schema of a case file.",
 }
+
+CONFIGURED = ("run", "sweep", "explain")
+"""Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b
 Exit codes, the same for every command:
@@ -51,6 +55,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         if cmd_name not in COMMANDS:
+            if not ctx.resilient_parsing:
+                ctx.fail(f"no such command {cmd_name!r}{meant(cmd_name, COMMANDS)}")
             return None
         module = importlib.import_module(f"convdiff.cli.{cmd_name}")
         command: click.Command = module.command
@@ -75,12 +81,17 @@ class Commands(click.Group):
     cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(__version__, prog_name="convdiff")
-def convdiff() -> None:
+@click.pass_context
+def convdiff(ctx: click.Context) -> None:
     """Say why the same convolution gives different bits.
 
     Runs a convolution on CPU and GPU, at other lengths, batches, threads, settings and versions,
     compares every bit, and says: rounding or bug, which side is right, and how to make it equal.
     """
+    if ctx.invoked_subcommand in CONFIGURED:
+        from convdiff.runtime.defaults import find_defaults
+
+        ctx.default_map = {ctx.invoked_subcommand: find_defaults(Path.cwd())}
 
 
 class TerminatedError(KeyboardInterrupt):

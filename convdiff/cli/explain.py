@@ -45,7 +45,9 @@ OPTIONS = (
     click.Option(
         ["--device"], type=DEVICE, default="cpu", show_default=True, help="cpu, gpu or gpu:N."
     ),
-    click.Option(["--framework"], type=FRAMEWORKS, help="[default: tensorflow]"),
+    click.Option(
+        ["--framework"], type=FRAMEWORKS, envvar="CONVDIFF_FRAMEWORK", help="[default: tensorflow]"
+    ),
     click.Option(["--kernel"], type=KERNEL, multiple=True, help="Your own convolution."),
     click.Option(["--threads"], type=click.IntRange(min=1), help="Intra-op threads."),
     click.Option(

@@ -102,6 +102,12 @@ class Options:
             return float("inf")
         return self.explain_up_to
 
+    @property
+    def unnamed_framework(self) -> str:
+        """Return the framework that is run because nothing is named, "" where something is."""
+        named = self.framework or self.kernel or self.runtime
+        return "" if named else DEFAULT_FRAMEWORK[0]
+
     def interpreters(self) -> list[Interpreter]:
         """Return what is to be started. Raises ConvdiffError for what can't be."""
         named, threads = self._named(), self.threads or ()
@@ -150,6 +156,7 @@ MATRIX_OPTIONS = (
     click.Option(
         ["--framework"],
         type=FRAMEWORKS,
+        envvar="CONVDIFF_FRAMEWORK",
         help="Frameworks to run, as in torch,jax or tensorflow:cpu+xla.  [default: tensorflow]",
     ),
     click.Option(

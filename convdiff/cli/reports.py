@@ -82,14 +82,16 @@ class Reports:
         named = {f"--{option}": path for option, path in others.items() if path is not None}
         refuse_unwritable({**self.files, **named})
 
-    def write(self, result: Result, again: Sequence[str], *, sweep: bool = False) -> None:
+    def write(
+        self, result: Result, again: Sequence[str], *, sweep: bool = False, unnamed: str = ""
+    ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
-        again: the command that repeats each case.
+        again: the command that repeats each case. unnamed: the framework that nobody named.
         """
         from convdiff.report.summary import summarise
 
-        summary = summarise(result, again)
+        summary = summarise(result, again, unnamed)
         unwritten = self._write_files(summary)
         on_stdout = [row for row in FORMATS if self._is_on_stdout(row)]
         for row in on_stdout:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 
 import click
 
 from convdiff.cli.streams import write_out
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.report.rules import RULES, rule_lines
 
 WIDTH, LABEL = 80, 9
@@ -33,9 +32,8 @@ def command(name: str | None) -> int:
         return 0
     wanted = name.lower().split("/")[0].replace(" ", "-").replace("_", "-")
     if wanted not in RULES:
-        near = difflib.get_close_matches(wanted, RULES, 1)
-        hint = f"did you mean {near[0]}?" if near else "`convdiff rule` lists all names"
-        raise ConvdiffError(f"no rule is called {name!r}; {hint}")
+        hint = meant(wanted, RULES) or "; `convdiff rule` lists all names"
+        raise ConvdiffError(f"no rule is called {name!r}{hint}")
     write_out("".join(_wrapped(label, text) for label, text in rule_lines(wanted)))
     return 0
 

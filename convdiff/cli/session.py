@@ -76,7 +76,8 @@ def run_session(
         kept += keep_observations(result, options, baseline)
     except ConvdiffError as error:
         result = replace(result, unrecorded=str(error))
-    options.reports.write(result, again, sweep=command == "sweep")
+    sweep, unnamed = command == "sweep", options.unnamed_framework
+    options.reports.write(result, again, sweep=sweep, unnamed=unnamed)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code

@@ -13,6 +13,7 @@ from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
+from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
 from convdiff.runtime.matrix import split_spec
 from convdiff.runtime.model import Unnamed
 
@@ -64,6 +65,9 @@ def _frameworks(text: str) -> tuple[str, ...]:
     specs = _parts(text)
     for spec in specs:
         if ":" in split_spec(spec)[0]:
+            name, _, device = spec.partition(":")
+            if name in FRAMEWORKS_THERE:
+                Device.parse(device)  # raises, and says what a device is
             raise ValueError(f"{spec!r}: unknown device; --kernel runs module:function")
     return tuple(specs)
 

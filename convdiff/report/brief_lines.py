@@ -22,7 +22,7 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
     yield from case.failures
     for runtime in case.runtimes:
-        if not runtime.available and case.result.outcome != "ok":
+        if not runtime.available and case.result.outcome != "ok" and not case.failures:
             yield line(f"  {runtime.id} ", runtime.reason)
     for one in case.advice.safe:
         if one.some_unsafe:

@@ -108,16 +108,22 @@ class Summary:
     cases: tuple[CaseSummary, ...]
     missing: tuple[str, ...]
     """Which required runtimes are not there, and why."""
+    unnamed: str = ""
+    """The framework that was taken because nobody named one."""
 
 
-def summarise(result: Result, again: Sequence[str]) -> Summary:
-    """Return the summary of a result. again: the command that repeats each case."""
+def summarise(result: Result, again: Sequence[str], unnamed: str = "") -> Summary:
+    """Return the summary of a result.
+
+    again: the command that repeats each case. unnamed: the framework that nobody named.
+    """
     cases = zip(result.cases, again, strict=True)
     missing = [f"{one.runtime.id} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
         tuple(_case(result, case, command) for case, command in cases),
         tuple(missing),
+        unnamed,
     )
 
 

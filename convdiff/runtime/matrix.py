@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convdiff.case.device import Device
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.model import Interpreter, Unnamed
 from convdiff.runtime.pyproject import NamedRuntime
 
@@ -21,6 +21,18 @@ FRAMEWORKS = tuple(
     )
 )
 """A framework is a file in worker/frameworks/."""
+
+ALIASES = {
+    "tf": "tensorflow",
+    "keras": "tensorflow",
+    "pytorch": "torch",
+    "onnx": "onnxruntime",
+    "ort": "onnxruntime",
+    "flax": "jax",
+    "np": "numpy",
+    "ov": "openvino",
+}
+"""What people also call a framework, or what runs in it."""
 
 ENTRY_POINTS = "convdiff.frameworks"
 """The group of entry points in which packages name their frameworks."""
@@ -94,7 +106,8 @@ def _by_framework(specs: Sequence[str]) -> dict[str, tuple[Device | Unnamed, ...
         if ":" not in framework and framework not in FRAMEWORKS:
             there = (*FRAMEWORKS, *packaged_frameworks())
             if framework not in there:
-                raise ConvdiffError(f"unknown framework {framework!r}; there is {', '.join(there)}")
+                text = f"unknown framework {framework!r}; there is {', '.join(there)}"
+                raise ConvdiffError(text + meant(framework, there, ALIASES))
         asked.setdefault(framework, []).append(device)
     return {name: tuple(devices) for name, devices in asked.items()}
 

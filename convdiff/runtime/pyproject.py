@@ -21,6 +21,10 @@ else:
     import tomli as tomllib
 
 
+RUNTIMES = "runtimes"
+"""The key of `[tool.convdiff]` that holds them."""
+
+
 class Environment(Form[tuple[tuple[str, str], ...]]):
     """Variables, with text or whole numbers."""
 
@@ -78,21 +82,30 @@ def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
 
     Raises ConvdiffError for a table that is not as it must be.
     """
+    file, table = nearest_table(folder, RUNTIMES)
+    return {name: _read(file, name, one) for name, one in table.items()}
+
+
+def nearest_table(folder: Path, *below: str) -> tuple[Path, Mapping[str, Any]]:
+    """Return the nearest `[tool.convdiff]` that holds anything, or a table below it, and its file.
+
+    Searched from a folder upwards; ({}, and the folder's own file) where there is none.
+    """
     for parent in (folder, *folder.parents):
         file = parent / "pyproject.toml"
-        tables = _tables(file) if file.is_file() else {}
-        if tables:
-            return {name: _read(file, name, table) for name, table in tables.items()}
-    return {}
+        table = _table(file, ("tool", "convdiff", *below)) if file.is_file() else {}
+        if table:
+            return file, table
+    return folder / "pyproject.toml", {}
 
 
-def _tables(file: Path) -> Mapping[str, Any]:
-    """Return the tables of a file's runtimes by name; none where it has none."""
+def _table(file: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return a table of a file; empty where it has none."""
     try:
         table: Any = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConvdiffError(f"{file}: {error}") from None
-    for key in ("tool", "convdiff", "runtimes"):
+    for key in keys:
         table = table.get(key, {})
         if not isinstance(table, dict):
             raise ConvdiffError(f"{file}: {key}: expected a table")

@@ -24,7 +24,7 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     said = ""
     for case in summary.cases:
         brief = brief_of(case, alone=alone)
-        print_answer(console, case, brief)
+        print_answer(console, case, brief, summary.unnamed)
         if quiet:
             continue
         if brief.runtimes != said and (alone or case.drifting is not None):
@@ -37,12 +37,13 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     print_ending(console, summary)
 
 
-def print_answer(console: Console, case: CaseSummary, brief: Brief) -> None:
-    """Print the verdict and what it is about."""
+def print_answer(console: Console, case: CaseSummary, brief: Brief, unnamed: str) -> None:
+    """Print the verdict and what it is about; of which framework, where nobody named one."""
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
     style = OUTCOMES[case.result.outcome]
-    answer = Text.assemble((brief.word, style), " ", (brief.name, "bold"), f": {brief.sentence}")
+    name = f"{brief.name} ({unnamed}, as none is named)" if unnamed else brief.name
+    answer = Text.assemble((brief.word, style), " ", (name, "bold"), f": {brief.sentence}")
     if case.result.outcome == "ok":
         _print_cut(console, answer)
     else:

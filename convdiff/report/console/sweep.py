@@ -59,7 +59,7 @@ def print_brief_sweep(console: Console, summary: Summary) -> None:
     print_missing(console, summary)
     for case in summary.cases:
         brief = replace(brief_of(case, alone=True), elements=None)
-        print_answer(console, case, brief)
+        print_answer(console, case, brief, summary.unnamed)
         console.print(Text(f"  {brief.runtimes}", style="dim"), no_wrap=True, overflow="ellipsis")
         _axes(console, case, show_all=False)
         print_why(console, brief, cut=False)
