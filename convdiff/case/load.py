@@ -34,6 +34,11 @@ def built_in_case() -> Case:
     return replace(case, built_in=True)
 
 
+def stdin_case(text: str) -> Case:
+    """Return the case that was written to stdin; its files lie in the working folder."""
+    return _build(parse_source(text, "(stdin)"), Path.cwd(), "stdin")
+
+
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:
     """Return the case files named: a folder stands for every .yaml file right in it."""
     found: list[Path] = []

@@ -20,6 +20,7 @@ from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffErr
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
+    "init": "Write a new case file, commented, or of your own arrays.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convdiff.case.in_hand import refuse_in_hand
-from convdiff.case.load import built_in_case, find_cases, load_case
+from convdiff.case.load import built_in_case, find_cases, load_case, stdin_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
 from convdiff.case.yaml_source import MAX_BYTES
@@ -38,7 +38,9 @@ def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
 
 
 def _load(path: Path) -> Case:
-    """Load a case; a large file takes a while, and so says what would not."""
+    """Load a case, of stdin where it is `-`; a large file takes a while, and so says what would not."""
+    if str(path) == "-":
+        return stdin_case(sys.stdin.read())
     refuse_in_hand(path)
     if path.is_file() and SLOW_BYTES < path.stat().st_size <= MAX_BYTES:
         size = path.stat().st_size / 2**20

@@ -22,9 +22,9 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     print_missing(console, summary)
     alone = len(summary.cases) == 1
     said = ""
-    for case in summary.cases:
+    for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
-        print_answer(console, case, brief, summary.unnamed)
+        print_answer(console, case, brief, summary.unnamed if number == 0 else "")
         if quiet:
             continue
         if brief.runtimes != said and (alone or case.drifting is not None):

@@ -57,9 +57,9 @@ def print_sweep(console: Console, summary: Summary, *, show_all: bool) -> None:
 def print_brief_sweep(console: Console, summary: Summary) -> None:
     """Print each case in short: the answer, a table an axis, why, what to do."""
     print_missing(console, summary)
-    for case in summary.cases:
+    for number, case in enumerate(summary.cases):
         brief = replace(brief_of(case, alone=True), elements=None)
-        print_answer(console, case, brief, summary.unnamed)
+        print_answer(console, case, brief, summary.unnamed if number == 0 else "")
         console.print(Text(f"  {brief.runtimes}", style="dim"), no_wrap=True, overflow="ellipsis")
         _axes(console, case, show_all=False)
         print_why(console, brief, cut=False)

@@ -1,0 +1,126 @@
+"""A new case file, commented: of drawn numbers, or of the arrays that somebody has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from convdiff.case.npy import array_shape, read_values
+from convdiff.errors import ConvdiffError, Place
+
+PLAIN = """\
+# One convolution, VALID. `convdiff run {file}` runs it; `convdiff schema` has every key.
+name: {name}
+
+# HWIO: height and width of the filter, channels in, channels out. Or values, [[...]], or
+# {{file: filter.npy}}.
+filter: {{normal: 0.1, shape: [3, 3, 8, 16], seed: 1}}
+# One value an output channel; leave it out where there is none.
+bias: {{normal: 0.1, shape: [16], seed: 2}}
+# NHWC. Drawn numbers take their shape from the filter, `height` and the longest of `lengths`.
+input: {{normal: 1, seed: 3}}
+height: 12
+# Input widths: every output is compared with that of the longest.
+lengths: [12, 16, 20]
+
+# strides: 2            # one number, or [height, width]
+# dilations: 1
+# groups: 1
+# dtype: float32        # float64, float16, bfloat16
+# batch: [1, 4]         # batch sizes that are compared with the largest
+# device: cpu           # or devices: [cpu, gpu]
+# repeat: 3             # run so often: does it give the same bits each time?
+
+# What may differ: bitwise (nothing), {{ulps: N}}, rounding, anything.
+expect:
+  length: bitwise
+  runtime: rounding
+"""
+
+ARRAYS = """\
+# One convolution, VALID, of arrays in files. `convdiff run {file}` runs it.
+name: {name}
+{layout}filter: {{file: {filter}}}
+{bias}input: {{file: {input}}}
+# strides: 1            # one number, or [height, width]
+# dilations: 1
+# groups: 1
+"""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    case: Path
+    padded: Path | None = None
+    """The padded copy of the input."""
+
+
+def write_plain(path: Path) -> Written:
+    """Write a commented case of drawn numbers. Raises ConvdiffError where there is a file."""
+    _write(path, PLAIN.format(file=path.name, name=json.dumps(path.stem, ensure_ascii=False)))
+    return Written(path)
+
+
+def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int) -> Written:
+    """Write a case of filter, bias (where three are given) and input, named as .npy files.
+
+    layout: nhwc (HWIO and NHWC) or nchw (OIHW and NCHW). padding: zeros around the input's height
+    and width, in a copy beside the case. Raises ConvdiffError for files that can't be read, or that
+    lie outside of the case's folder, where no case may read.
+    """
+    if not 2 <= len(arrays) <= 3:
+        raise ConvdiffError("name two or three .npy files: the filter, the bias if any, the input")
+    input_ = arrays[-1]
+    for file in arrays:
+        array_shape(file, None, Place(str(file)))
+    names = [_named(file, path) for file in arrays]
+    padded = _padded(path, input_, layout, padding) if padding else None
+    lines = {
+        "file": path.name,
+        "name": json.dumps(path.stem, ensure_ascii=False),
+        "layout": f"layout: {layout}\n" if layout == "nchw" else "",
+        "filter": names[0],
+        "bias": "".join(f"bias: {{file: {name}}}\n" for name in names[1:-1]),
+        "input": _named(padded, path) if padded else names[-1],
+    }
+    _write(path, ARRAYS.format(**lines))
+    return Written(path, padded)
+
+
+def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
+    """Write the input with zeros around its height and width, or its length; return the file."""
+    import numpy as np
+
+    values = read_values(input_, None, Place(str(input_)))
+    spatial = range(2, values.ndim) if layout == "nchw" else range(1, values.ndim - 1)
+    zeros = [(padding, padding) if axis in spatial else (0, 0) for axis in range(values.ndim)]
+    file = path.with_name(f"{input_.stem}_padded_{padding}.npy")
+    if file.exists():
+        raise ConvdiffError(f"{file}: there is a file of this name")
+    np.save(file, np.pad(values, zeros))
+    return file
+
+
+def _named(file: Path, case: Path) -> str:
+    """Write a file's path as the case beside it names it."""
+    try:
+        name = file.resolve().relative_to(case.resolve().parent)
+    except ValueError:
+        folder = "a case reads no file outside of its folder: write it beside its arrays"
+        raise ConvdiffError(
+            f"{file}: {folder}, convdiff init {file.parent / case.name} ..."
+        ) from None
+    return json.dumps(str(name), ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConvdiffError(f"{path}: there is a file of this name") from None
+    except OSError as error:
+        raise ConvdiffError(f"{path}: {error.strerror}") from None

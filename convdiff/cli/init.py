@@ -1,0 +1,70 @@
+"""`convdiff init`: a new case file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from convdiff.cli.streams import write_out
+from convdiff.errors import ConvdiffError
+
+EPILOG = """\b
+Example:
+  convdiff init
+  convdiff init mine.yaml --torch weight.npy bias.npy x.npy --padding 1
+  convdiff init --numpy filter.npy input.npy
+"""
+
+
+@click.command("init", epilog=EPILOG)
+@click.argument("words", nargs=-1, type=click.Path(path_type=Path), metavar="[CASE] [ARRAY.npy]...")
+@click.option(
+    "--torch",
+    "layout",
+    flag_value="nchw",
+    help="ARRAYs lie as PyTorch's: OIHW and NCHW, or (out, in, k) and NCL.",
+)
+@click.option(
+    "--numpy", "layout", flag_value="nhwc", help="ARRAYs lie as TensorFlow's: HWIO and NHWC."
+)
+@click.option(
+    "--padding",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="ZEROS",
+    help="Write a copy of the input with so many zeros around it: cases are VALID.",
+)
+def command(words: tuple[Path, ...], layout: str | None, padding: int) -> int:
+    """Write a commented case, CASE (case.yaml): of drawn numbers, or of your own arrays.
+
+    ARRAYs are the filter, the bias where there is one, and the input, as .npy files.
+    """
+    from convdiff.case.load import load_case
+    from convdiff.case.template import write_arrays, write_plain
+
+    arrays = tuple(word for word in words if word.suffix == ".npy")
+    names = [word for word in words if word not in arrays] or [Path("case.yaml")]
+    _refuse(names, arrays, layout, padding)
+    if layout is None:
+        made = write_plain(names[0])
+    else:
+        made = write_arrays(names[0], arrays, layout, padding)
+    if made.padded is not None:
+        write_out(f"{made.padded}: the input with {padding} zeros around it\n")
+    load_case(made.case)
+    write_out(f"{made.case}: written; next: convdiff run {made.case}\n")
+    return 0
+
+
+def _refuse(
+    names: Sequence[Path], arrays: Sequence[Path], layout: str | None, padding: int
+) -> None:
+    """Raise ConvdiffError for words that do not go together."""
+    if len(names) > 1:
+        raise ConvdiffError(f"init writes one case; {names[1]} is no .npy array")
+    if arrays and layout is None:
+        raise ConvdiffError("say how the arrays lie: --torch (OIHW, NCHW) or --numpy (HWIO, NHWC)")
+    if not arrays and (layout or padding):
+        raise ConvdiffError("name the .npy files: the filter, the bias if any, the input")

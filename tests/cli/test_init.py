@@ -1,0 +1,87 @@
+"""`convdiff init`: what it writes runs, and what does not go together is said in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import convdiff
+
+from convdiff.case.arrays import make_tensors
+from convdiff.case.load import load_case
+
+
+def save(folder: Path, **shapes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    for name, shape in shapes.items():
+        np.save(folder / f"{name}.npy", rng.standard_normal(shape).astype(np.float32))
+
+
+def test_a_plain_case_is_commented_and_loads(tmp_path: Path):
+    ran = convdiff("init", cwd=tmp_path)
+    assert (ran.code, ran.out) == (0, "case.yaml: written; next: convdiff run case.yaml\n")
+    text = (tmp_path / "case.yaml").read_text("utf-8")
+    assert text.count("#") > 8
+    assert load_case(tmp_path / "case.yaml").conv.taps == 72
+    again = convdiff("init", cwd=tmp_path)
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    assert (tmp_path / "case.yaml").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_pytorchs_arrays_are_read_as_they_lie(bias: bool, padding: int, tmp_path: Path):
+    save(tmp_path, w=(5, 3, 3, 2), b=(5,), x=(2, 3, 6, 7))
+    files = ["w.npy", *(["b.npy"] if bias else []), "x.npy"]
+    ran = convdiff("init", "mine.yaml", "--torch", *files, "--padding", padding, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    made = make_tensors(load_case(tmp_path / "mine.yaml"))
+    w, x = np.load(tmp_path / "w.npy"), np.load(tmp_path / "x.npy")
+    assert np.array_equal(made.filter_hwio, w.transpose(2, 3, 1, 0))
+    assert (made.bias is not None) == bias
+    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    assert np.array_equal(made.input_nhwc, np.pad(x.transpose(0, 2, 3, 1), around))
+    assert ("x_padded_2.npy" in ran.out) == bool(padding)
+
+
+def test_a_filter_of_three_axes_is_one_dimensional(tmp_path: Path):
+    save(tmp_path, w=(4, 3, 5), x=(1, 3, 20))
+    ran = convdiff("init", "one.yaml", "--torch", "w.npy", "x.npy", "--padding", 2, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    case = load_case(tmp_path / "one.yaml")
+    assert case.conv.filter_shape == (1, 5, 3, 4)
+    assert (case.height, case.lengths) == (1, (24,))
+
+
+def test_tensorflows_arrays_are_read_as_they_lie(tmp_path: Path):
+    save(tmp_path, w=(3, 2, 3, 5), x=(1, 6, 7, 3))
+    assert convdiff("init", "--numpy", "w.npy", "x.npy", cwd=tmp_path).code == 0
+    assert load_case(tmp_path / "case.yaml").conv.filter_shape == (3, 2, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("w.npy", "x.npy"), "say how the arrays lie"),
+        (("--torch",), "name the .npy files"),
+        (("--padding", "2"), "name the .npy files"),
+        (("--torch", "w.npy"), "two or three .npy files"),
+        (("a.yaml", "b.yaml"), "writes one case"),
+        (("--torch", "w.npy", "nosuch.npy"), "does not exist"),
+        (("--torch", "w.npy", "../x.npy"), "does not exist"),
+    ],
+)
+def test_what_does_not_go_together_is_a_line(words: tuple[str, ...], said: str, tmp_path: Path):
+    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
+    ran = convdiff("init", *words, cwd=tmp_path)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert said in ran.err
+
+
+def test_arrays_of_another_folder_are_refused(tmp_path: Path):
+    (tmp_path / "inner").mkdir()
+    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
+    ran = convdiff("init", "--torch", "../w.npy", "../x.npy", cwd=tmp_path / "inner")
+    assert ran.code == 2
+    assert "outside of its folder" in ran.err and not list((tmp_path / "inner").iterdir())
