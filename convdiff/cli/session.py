@@ -38,7 +38,7 @@ def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
 
 
 def _load(path: Path) -> Case:
-    """Load a case, of stdin where it is `-`; a large file takes a while, and so says what would not."""
+    """Load a case, of stdin where it is `-`; a large file says what would load at once."""
     if str(path) == "-":
         return stdin_case(sys.stdin.read())
     refuse_in_hand(path)
