@@ -73,11 +73,11 @@ def _runtime(name: str, text: str) -> str:
 
 def _elements(row: Row, most: int) -> Grid | None:
     """Return the worst elements, by the indices that tell them apart."""
-    elements = elements_of(row.finding.comparison, most)
+    tone = VERDICTS[row.finding.verdict].tone
+    elements = elements_of(row.finding.comparison, most, tone)
     if not elements:
         return None
     varying, label = _varying([one.index.split(",") for one in elements])
-    tone = VERDICTS[row.finding.verdict].tone
     columns: list[tuple[str, list[Span]]] = [
         (label, [Span(place) for place in varying]),
         ("exact", [Span(one.exact, "faint") for one in elements]),

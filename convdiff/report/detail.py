@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.elements import Element, elements_of
 from convdiff.report.groups import Row
@@ -35,7 +36,7 @@ class Detail:
 def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
     """Return the detail of a comparison, with at most so many of the elements that were kept."""
     comparison = row.finding.comparison
-    elements = elements_of(comparison, most)
+    elements = elements_of(comparison, most, VERDICTS[row.finding.verdict].tone)
     differing = comparison.difference.differing if elements and comparison.difference else 0
     return Detail(row, elements, differing - len(elements), tuple(_lines(case, row)))
 

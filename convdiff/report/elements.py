@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convdiff.compare.comparison import Comparison
-from convdiff.report.marks import Grid, Mark, Span, severity
+from convdiff.report.marks import Grid, Mark, Span
 from convdiff.report.numbers import count, decimal, delta
 
 WIDEST = 80
@@ -25,7 +25,7 @@ class Element:
     ulp: str
     exact: str
     mark: Mark
-    """How large the difference is."""
+    """The verdict's: how grave it is, and not how many ulps, of which near zero there are many."""
 
     @property
     def cells(self) -> tuple[str, str, str, str, str, str]:
@@ -33,8 +33,11 @@ class Element:
         return self.index, self.baseline, self.candidate, self.delta, self.ulp, self.exact
 
 
-def elements_of(comparison: Comparison, most: int | None) -> tuple[Element, ...]:
-    """Return at most so many of the worst elements that were kept, the worst first."""
+def elements_of(comparison: Comparison, most: int | None, mark: Mark) -> tuple[Element, ...]:
+    """Return at most so many of the worst elements that were kept, the worst first.
+
+    mark: the verdict's.
+    """
     difference, exact = comparison.difference, comparison.exact
     if difference is None or difference.worst is None:
         return ()
@@ -48,7 +51,7 @@ def elements_of(comparison: Comparison, most: int | None) -> tuple[Element, ...]
             delta(float(worst.delta[row])),
             count(int(worst.ulp[row])),
             right[row],
-            severity(int(worst.ulp[row])),
+            mark,
         )
         for row in range(len(worst))[:most]
     )

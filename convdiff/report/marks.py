@@ -7,7 +7,7 @@ from typing import Literal
 
 from convdiff.diagnose.verdicts import VERDICTS, Tone, Verdict
 
-Mark = Tone | Literal["", "strong", "warning", "large"]
+Mark = Tone | Literal["", "strong", "warning"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,6 @@ def line(label: str | Span, *parts: str | Span) -> Line:
 def verdict_span(verdict: Verdict) -> Span:
     """Return a verdict, marked by how grave it is."""
     return Span(verdict, VERDICTS[verdict].tone)
-
-
-def severity(ulp: int) -> Mark:
-    """Return the mark of a difference of so many ulps."""
-    if ulp == 0:
-        return "faint"
-    if ulp <= 4:
-        return "calm"
-    return "odd" if ulp <= 256 else "large"
 
 
 def _span(part: str | Span) -> Span:

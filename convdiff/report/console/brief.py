@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of
 from convdiff.report.console.grid import print_grid as print_agreement
 from convdiff.report.console.parts import print_missing
@@ -83,7 +84,13 @@ def _print_cut(console: Console, text: Text) -> None:
 
 
 def print_ending(console: Console, summary: Summary) -> None:
-    """Print how the cases ended, and the exit code."""
+    """Print what the colours mean, where there are any, how the cases ended, and the exit code."""
+    if console.color_system and any(case.drifting is not None for case in summary.cases):
+        differing = [name for name, facts in VERDICTS.items() if facts.differs]
+        legend = Text("colours: ", style="dim")
+        for name in reversed(differing):
+            legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
+        console.print(legend)
     outcomes = [case.result.outcome for case in summary.cases]
     counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
     many = f"{len(outcomes):,} case{'' if len(outcomes) == 1 else 's'}"

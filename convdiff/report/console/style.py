@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convdiff.report.marks import Grid, Line, Mark, Span, severity
+from convdiff.report.marks import Grid, Line, Mark, Span
 from convdiff.result import Outcome
 
 MARKS: Mapping[Mark, str] = {
@@ -21,7 +21,6 @@ MARKS: Mapping[Mark, str] = {
     "faint": "dim",
     "strong": "bold",
     "warning": "yellow",
-    "large": "red",
 }
 OUTCOMES: Mapping[Outcome, str] = {
     "ok": "bold green",
@@ -75,8 +74,10 @@ def print_grid(console: Console, grid: Grid) -> None:
     console.print(table)
 
 
-def heat(columns: Sequence[int], width: int) -> Text:
+def heat(columns: Sequence[int], width: int, mark: Mark) -> Text:
     """Draw ulps along the length, a character a position, several in one where space is short.
+
+    mark: the verdict's, which is what the colour means.
 
     A dot is equal bits; the bar's height is the logarithm of the ulps.
     """
@@ -84,7 +85,7 @@ def heat(columns: Sequence[int], width: int) -> Text:
     strip = Text()
     for start in range(0, len(columns), step):
         worst = max(columns[start : start + step])
-        strip.append(_bar(worst), style=MARKS[severity(worst)])
+        strip.append(_bar(worst), style=MARKS[mark if worst else "faint"])
     return strip
 
 

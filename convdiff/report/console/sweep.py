@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import brief_of
 from convdiff.report import sentences
 from convdiff.report.console import style
@@ -90,7 +91,7 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
     some = first(sweep_rows(case.result, rows), None if show_all else ROWS)
     for one in some.shown:
         ruling = style.ruling(one.row.ruling)
-        strip = style.heat(one.columns, STRIP)
+        strip = style.heat(one.columns, STRIP, VERDICTS[one.row.finding.verdict].tone)
         table.add_row(Text(one.label), ruling, one.measured, one.ulp, strip)
     console.print(table)
     widest = max(len(ulps_along(row)) for row in rows)
