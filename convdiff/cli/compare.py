@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convdiff.case.model import Allowance
+from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import STRICT, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import ALLOWANCE
@@ -52,7 +53,7 @@ REPLAYS = {True: float("inf"), False: 0.0}
 """Products of a cell up to which its orders are replayed, where that is asked for or refused."""
 
 
-@click.command("compare", params=[*OPTIONS], epilog=EPILOG)
+@click.command("compare", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
 @click.argument("a", type=click.Path(path_type=Path), metavar="A")
 @click.argument("b", type=click.Path(path_type=Path), metavar="B")
 @packed("reports", (*DETAIL_OPTIONS, *REPORT_OPTIONS), reports_of)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, matrix_options
 
 EPILOG = """\b
@@ -17,7 +18,7 @@ Example:
 """
 
 
-@click.command("run", params=[*MATRIX_OPTIONS], epilog=EPILOG)
+@click.command("run", cls=Grouped, params=[*MATRIX_OPTIONS], epilog=EPILOG)
 @click.argument("cases", nargs=-1, type=click.Path(path_type=Path), metavar="[CASE]...")
 @matrix_options
 def command(cases: tuple[Path, ...], options: Options) -> int:

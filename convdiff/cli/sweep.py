@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, matrix_options
 
 EPILOG = """\b
@@ -19,7 +20,7 @@ SPAN = 60
 """Lengths swept when neither the command line nor the case names several."""
 
 
-@click.command("sweep", params=[*MATRIX_OPTIONS], epilog=EPILOG)
+@click.command("sweep", cls=Grouped, params=[*MATRIX_OPTIONS], epilog=EPILOG)
 @click.argument("case", required=False, type=click.Path(path_type=Path))
 @matrix_options
 def command(case: Path | None, options: Options) -> int:
