@@ -41,7 +41,13 @@ OPTIONS = (
         ["--length"], type=click.IntRange(min=1), help="Input width; default: the longest."
     ),
     click.Option(["--index"], type=INDEX, help="The element to draw; default: the first."),
-    click.Option(["--op"], type=click.Choice([*OPS, REFERENCE]), default=OPS[0], show_default=True),
+    click.Option(
+        ["--op"],
+        type=click.Choice([*OPS, REFERENCE]),
+        default=OPS[0],
+        show_default=True,
+        help="The convolution, or multiply + reduce_sum.",
+    ),
     click.Option(
         ["--device"], type=DEVICE, default="cpu", show_default=True, help="cpu, gpu or gpu:N."
     ),
