@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import click
 
 from convdiff.cli.options import TIMEOUT
+from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
+
+if TYPE_CHECKING:
+    from convdiff.lab.checkup import Checkup
+    from convdiff.runtime.model import Interpreter
 
 EPILOG = """\b
 Example:
@@ -15,11 +24,15 @@ Example:
 PYTHON = click.Option(
     ["--python"], multiple=True, metavar="PATH", help="Another environment's interpreter."
 )
+VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, help="Show all that is known of each.")
+JSON = click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, with all of it.")
+SHOWN = ("version", "devices", "oneDNN", "threads", "absent")
+"""What is shown of a framework in its line."""
 
 
-@click.command("doctor", params=[PYTHON, TIMEOUT], epilog=EPILOG)
-def command(python: tuple[str, ...], timeout: float) -> int:
-    """Say what can be tested here: frameworks, devices, ISA, settings in force.
+@click.command("doctor", params=[PYTHON, VERBOSE, JSON, TIMEOUT], epilog=EPILOG)
+def command(python: tuple[str, ...], verbose: bool, as_json: bool, timeout: float) -> int:
+    """Say what can be tested here, a line a framework: version, devices, oneDNN, threads.
 
     Exits 125 where no framework can be run.
     """
@@ -27,17 +40,54 @@ def command(python: tuple[str, ...], timeout: float) -> int:
     from convdiff.lab.pool import Pool
     from convdiff.runtime.matrix import FRAMEWORKS, interpreters
 
-    usable = 0
+    found = {}
     with Pool(timeout) as pool:
         asked = interpreters(FRAMEWORKS, python, (), [])
         for interpreter in asked:
             pool.start(interpreter)
         for interpreter in asked:
-            found = check(pool, interpreter)
-            usable += found.usable
-            click.secho(f"{interpreter.framework}  ({interpreter.python})", bold=True)
-            for name, value in found.rows:
-                click.echo(f"  {name:<10} {value}")
-    if not usable:
-        click.echo("nothing can be tested here; install one: pip install 'convdiff[tensorflow]'")
+            found[interpreter] = check(pool, interpreter)
+    usable = any(checkup.usable for checkup in found.values())
+    if as_json:
+        write_out(_json(found))
+    else:
+        for interpreter, checkup in found.items():
+            write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
+        if not usable:
+            write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
     return SAME if usable else UNTESTED
+
+
+def _line(interpreter: Interpreter, checkup: Checkup) -> str:
+    """Return a framework's line; a version without where and how it was built."""
+    rows = dict(checkup.rows)
+    parts = []
+    for name in SHOWN:
+        if name in rows:
+            named = name in ("oneDNN", "threads")
+            value = rows[name].partition(" (")[0] if checkup.usable else rows[name]
+            parts.append(f"{name} {value}" if named else value)
+    colour = "green" if checkup.usable else "yellow"
+    name = click.style(f"{interpreter.framework:12}", fg=colour)
+    label = f"{interpreter.label}  " if interpreter.label else ""
+    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {label}{', '.join(parts)}\n"
+
+
+def _whole(interpreter: Interpreter, checkup: Checkup) -> str:
+    rows = "".join(f"  {name:<10} {value}\n" for name, value in checkup.rows)
+    return f"{interpreter.framework}  ({interpreter.python})\n{rows}"
+
+
+def _json(found: Mapping[Interpreter, Checkup]) -> str:
+    import json
+
+    frameworks = [
+        {
+            "framework": interpreter.framework,
+            "python": interpreter.python,
+            "usable": checkup.usable,
+            **{name.lower(): value for name, value in checkup.rows if name != "python"},
+        }
+        for interpreter, checkup in found.items()
+    ]
+    return json.dumps({"schema_version": 1, "frameworks": frameworks}, indent=2) + "\n"

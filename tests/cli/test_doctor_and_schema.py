@@ -21,12 +21,12 @@ def here() -> Iterator[Ran]:
     with pytest.MonkeyPatch.context() as patch:
         for name in CAPS:
             patch.delenv(name, raising=False)
-        yield convdiff("doctor")
+        yield convdiff("doctor", "-v")
 
 
 @pytest.fixture(scope="module")
 def with_onednn() -> Ran:
-    return convdiff("doctor", env={"TF_ENABLE_ONEDNN_OPTS": "1"})
+    return convdiff("doctor", "-v", env={"TF_ENABLE_ONEDNN_OPTS": "1"})
 
 
 def rows_of(framework: str, ran: Ran) -> str:
@@ -66,7 +66,7 @@ def test_doctor_names_the_settings_in_force(with_onednn: Ran):
 
 @pytest.mark.framework
 def test_doctor_says_where_onednn_is_off():
-    ran = convdiff("doctor", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
+    ran = convdiff("doctor", "-v", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
     assert ran.code == 0
     own = rows_of("tensorflow", ran)
     assert "TF_ENABLE_ONEDNN_OPTS=0" in own
@@ -79,6 +79,18 @@ def test_doctor_has_nothing_to_test_without_a_framework(bare_python: Path):
     assert "No module named" in ran.out
     assert "pip install" in ran.out
     assert ran.err == ""
+
+
+@pytest.mark.framework
+def test_doctor_has_a_line_a_framework_and_all_of_it_as_json():
+    ran, report = convdiff("doctor"), json.loads(convdiff("doctor", "--json").out)
+    names = [one["framework"] for one in report["frameworks"]]
+    assert [line.split()[0] for line in ran.out.splitlines()] == names
+    for line, one in zip(ran.out.splitlines(), report["frameworks"], strict=True):
+        assert one["usable"] == ("threads" in line)
+        if one["usable"]:
+            assert one["version"].split(" (")[0] in line
+            assert {"devices", "processor", "threads", "onednn"} <= set(one)
 
 
 @pytest.fixture(scope="module")
