@@ -169,7 +169,7 @@ def _result(
         findings=tuple(findings),
         safe_lengths=tuple(safe),
         suggested_expect=suggest(case.expect, findings),
-        remedies=tuple(remedies(findings, safe=any(len(one.lengths) > 1 for one in safe))),
+        remedies=tuple(remedies(findings)),
         failures=failures,
         outputs=_small_outputs(plan, lab),
         cells=len(plan.live),

@@ -17,7 +17,6 @@ class Remedy:
     text: str
     verdict: Verdict
     axes: tuple[Axis, ...] = tuple(AXES)
-    needs_safe_length: bool = False
 
 
 REMEDIES = (
@@ -29,7 +28,6 @@ REMEDIES = (
         "rounding",
         ("length", "threads"),
     ),
-    Remedy("inputs padded to a safe length", "rounding", ("length",), needs_safe_length=True),
     Remedy(
         "the same TF_ENABLE_ONEDNN_OPTS and version on both sides",
         "rounding",
@@ -38,11 +36,8 @@ REMEDIES = (
 )
 
 
-def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
-    """Return the remedies that fit what drifted, without repetition.
-
-    safe: whether there is a length to pad to.
-    """
+def remedies(findings: Sequence[Finding]) -> list[str]:
+    """Return the remedies that fit what drifted, without repetition."""
     texts: dict[str, None] = {}
     for finding in findings:
         interpreter = finding.comparison.candidate.runtime.interpreter
@@ -50,6 +45,6 @@ def remedies(findings: Sequence[Finding], *, safe: bool) -> list[str]:
             continue
         for remedy in REMEDIES:
             fits = remedy.verdict == finding.verdict and finding.comparison.axis in remedy.axes
-            if fits and (safe or not remedy.needs_safe_length):
+            if fits:
                 texts[remedy.text] = None
     return list(texts)

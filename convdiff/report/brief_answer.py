@@ -8,7 +8,7 @@ from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import is_opinion
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
-from convdiff.report.groups import Row
+from convdiff.report.groups import Row, unusual
 from convdiff.report.headline import FEW_ULPS
 from convdiff.report.numbers import count
 from convdiff.report.summary import CaseSummary
@@ -36,7 +36,7 @@ def by_standing(rows: Sequence[Row]) -> Iterator[str]:
     equal: list[Axis] = []
     own: list[Row] = []
     rounding = []
-    for axis, members in _axes(rows).items():
+    for axis, members in _axes(unusual(rows) or rows).items():
         differing = [row for row in members if differs(row)]
         if all(map(_is_own, differing)):
             equal.append(axis)

@@ -76,21 +76,18 @@ def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:
 
 
 def _right(row: Row) -> Iterator[Line]:
-    """Say who is closer to the exact result, and that rounding is no bug."""
+    """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
     nearness = row.finding.comparison.nearness
     if nearness is None:
         return
-    no_bug = " No bug." if row.finding.verdict == "rounding" else ""
-    errors = {
-        full(row.names[0]): nearness.baseline_abs,
-        full(row.names[1]): nearness.candidate_abs,
-    }
-    if nearness.nearer == "neither":
-        yield line("  right", f"both: at most {nearness.baseline_abs:.3g} from exact.{no_bug}")
-        return
-    near, far = sorted(errors, key=lambda name: errors[name])
-    text = f"{near} is nearer: at most {errors[near]:.3g} from exact, not {errors[far]:.3g}."
-    yield line("  right", text + no_bug)
+    verdict = "no bug; nearer" if row.finding.verdict == "rounding" else "nearer"
+    baseline, candidate = (full(name) for name in row.names)
+    yield line(
+        "  right",
+        f"{verdict}: {baseline} at {nearness.baseline_nearer:,} of {nearness.elements:,}"
+        f" (≤ {nearness.baseline_abs:.3g} off), {candidate} at {nearness.candidate_nearer:,}"
+        f" (≤ {nearness.candidate_abs:.3g})",
+    )
 
 
 def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report.brief import brief_of
 from convdiff.report import sentences
+from convdiff.report.brief import brief_of
 from convdiff.report.console import style
 from convdiff.report.console.brief import print_answer, print_ending, print_why
 from convdiff.report.console.grid import print_grid
