@@ -60,7 +60,7 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
 
 def _runtimes(case: CaseSummary) -> str:
     there = [_runtime(one.name, one.text) for one in case.runtimes if one.available]
-    absent = [f"{one.id} untested" for one in case.runtimes if not one.available]
+    absent = [f"{one.id} untested: {one.reason}" for one in case.runtimes if not one.available]
     return " · ".join(there) + (f"  ({', '.join(absent)})" if absent else "")
 
 
@@ -68,7 +68,7 @@ def _runtime(name: str, text: str) -> str:
     """Say what runs, in one phrase: a runtime, its version and its threads."""
     version, *rest = text.split(", ")
     threads = [part for part in rest if part.endswith(("thread", "threads"))]
-    return ", ".join([f"{name} {version.split(' ')[-1]}", *threads])
+    return ", ".join([f"{name} {version.partition(' ')[2]}", *threads])
 
 
 def _elements(row: Row, most: int) -> Grid | None:
