@@ -51,7 +51,7 @@ def outputs(text: str, name: str) -> dict[int, list[str]]:
 @pytest.fixture(scope="module")
 def on_tf1(tf1_python: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, dict[str, Any]]:
     path = tmp_path_factory.mktemp("origin") / "report.json"
-    ran = convdiff("run", CASE, "--python", tf1_python, "--json", path)
+    ran = convdiff("run", CASE, "-v", "--python", tf1_python, "--json", path)
     return ran, json.loads(path.read_text())
 
 
@@ -141,7 +141,7 @@ def test_the_safe_lengths_of_tf1_are_the_multiples_of_four(tf1_python: str, tmp_
 def test_todays_tensorflow_is_the_same_at_all_lengths_or_its_rounding_is_proved(tmp_path: Path):
     """That it is the same is asserted of two machines, in test_recorded_tickets.py."""
     path = tmp_path / "report.json"
-    ran = convdiff("run", CASE, "--json", path)
+    ran = convdiff("run", CASE, "-v", "--json", path)
     report = json.loads(path.read_text())
     compared = of_axis(report, "length")
     assert [(c["candidate"]["length"], c["elements"]) for c in compared] == [(7, 3), (8, 4)]

@@ -133,6 +133,7 @@ AXES: Mapping[Axis, AxisFacts] = {
         "outputs that no NaN or infinity reaches change with it",
         "bitwise",
         side=lambda cell: "zeros" if cell.is_clean else "given",
+        brief="outputs that no NaN or infinity reaches change with it",
     ),
 }
 """In the order in which a report tells of them."""

@@ -42,5 +42,7 @@ def _wrapped(label: str, text: str) -> str:
     """Return text beside its label, at most 80 columns wide; a longer label has a line above."""
     head = f"{label:{LABEL}} " if len(label) <= LABEL else f"{label}\n{'':{LABEL}} "
     indent = " " * (LABEL + 1)
-    body = textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    body = textwrap.fill(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
     return f"{head}{body[len(indent) :]}\n"

@@ -81,18 +81,22 @@ def _largest(rows: Sequence[Row]) -> str:
 def drift(case: CaseSummary, worst: Row) -> str:
     """Say what gives other bits than what, and how many; what it looks like; what else drifts."""
     comparison = worst.finding.comparison
+    told_whole = worst.finding.verdict == "same" or comparison.strayed
+    if told_whole or comparison.baseline.is_exact:
+        return case.headline
     drifting = [row for row in case.rows if not row.finding.allowed]
     alike = [row for row in drifting if row.finding.comparison.axis == comparison.axis]
-    if worst.finding.verdict == "same":
-        return case.headline
-    said = _sides(case, worst, alike)
-    if worst.finding.fits:
-        said += f": {worst.finding.fits}"
+    fits = f": {worst.finding.fits}" if worst.finding.fits else ""
     measured = worst.measured.replace("/", " of ")
     size = "" if comparison.difference is None else f" ({measured}, {_largest(alike)})"
+    return _sides(case, worst, alike) + fits + size + _also(drifting, comparison.axis)
+
+
+def _also(drifting: Sequence[Row], told: Axis) -> str:
+    """Name the other axes that drift."""
     axes = dict.fromkeys(row.finding.comparison.axis for row in drifting)
-    also = [AXES[axis].noun for axis in axes if axis != comparison.axis]
-    return said + size + (f"; also with {' and '.join(also)}" if also else "")
+    also = [AXES[axis].noun for axis in axes if axis != told]
+    return f"; also with {' and '.join(also)}" if also else ""
 
 
 def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:

@@ -50,6 +50,7 @@ def _why(row: Row) -> Iterator[str | Span]:
     if why is None or not why.causes:
         yield sentences.evidence(row.finding, row.names)
         yield "; cause unexplained" if why is not None else ""
+        yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
         return
     replayed = [why.replayed[side] for side in ("baseline", "candidate") if side in why.replayed]
     done, total = (sum(column) for column in zip(*replayed, strict=True))

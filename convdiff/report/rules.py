@@ -116,6 +116,44 @@ RULES: Mapping[str, Rule] = {
         "All products are −0: +0 on one side, −0 on the other.",
         "It shows under --strict alone.",
     ),
+    "flush-to-zero": Rule(
+        "cause",
+        "One side takes subnormal numbers (in float32 below 1.2e-38) for zero, in inputs, sums or"
+        " outputs.",
+        "TensorFlow gives 0 for 1e-40 · 1, NumPy 1e-40.",
+        "Scale the data, or accept it (`expect: {axis: anything}`).",
+    ),
+    "narrowed-before-the-bias": Rule(
+        "cause",
+        "The sum of the products is rounded to fewer bits before the bias is added.",
+        "OpenVINO in bfloat16.",
+        "Ask for full precision: INFERENCE_PRECISION_HINT=f32, or `openvino:cpu+f32`.",
+        _FRAMEWORKS,
+    ),
+    "narrowed-output": Rule(
+        "cause",
+        "The result is rounded to fewer bits than the case's dtype has.",
+        "A float32 convolution whose output went through bfloat16.",
+        "Ask for full precision.",
+    ),
+    "narrow-sums": Rule(
+        "cause",
+        "All partial sums are kept in fewer bits than the case's dtype has.",
+        "A float16 accumulator under float32 data.",
+        "Ask for the wider accumulator.",
+    ),
+    "narrowed-between-blocks": Rule(
+        "cause",
+        "Partial sums of blocks are rounded to fewer bits where they are added to the total.",
+        "A kernel that stores its running sum in bfloat16 every 16 products.",
+        "Ask for full precision.",
+    ),
+    "rounded-between-blocks": Rule(
+        "cause",
+        "Sums are kept wider within a block, and rounded to the case's own format between blocks.",
+        "float16 data summed in float32, stored in float16 every few channels.",
+        "Choose a kernel that keeps the whole sum, where it matters.",
+    ),
     "overflow": Rule(
         "refusal",
         "A probe's reading was not finite or far out of range, so that no order was read.",

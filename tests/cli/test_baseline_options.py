@@ -77,7 +77,7 @@ def test_a_folder_has_a_file_a_case_and_the_same_bits_are_green(made: Path):
 
 
 def test_other_bits_are_drift_and_the_cause_is_proved(made: Path):
-    done = run(made, "cases/held.yaml", "--baseline", "baseline", env=OTHER_ORDER)
+    done = run(made, "cases/held.yaml", "--baseline", "baseline", "-v", env=OTHER_ORDER)
     assert done.code == 1
     text = " ".join(done.out.split())
     assert "the bits are not those of held.json: rounding, proved: order" in text

@@ -289,7 +289,9 @@ CASE = ("--case", "case.yaml")
 
 
 def test_the_report_is_that_of_two_recordings(folder):
-    ran = convdiff("compare", "exact.npy", "flipped.npy", *CASE, "--json", "r.json", cwd=folder)
+    ran = convdiff(
+        "compare", "exact.npy", "flipped.npy", *CASE, "-v", "--json", "r.json", cwd=folder
+    )
     assert (ran.code, ran.err) == (1, "")
     assert "DRIFT  case: the bits are not those of exact.npy: wrong" in ran.out
     assert "#2 flipped.npy" in ran.out
@@ -303,7 +305,7 @@ def test_the_report_is_that_of_two_recordings(folder):
 
 
 def test_rounding_is_drift_unless_it_is_expected(folder):
-    pair = ("exact.npy", "in_order.npy", *CASE)
+    pair = ("exact.npy", "in_order.npy", *CASE, "-v")
     ran = convdiff("compare", *pair, cwd=folder)
     assert (ran.code, "expect: {baseline: rounding}" in " ".join(ran.out.split())) == (1, True)
     words = " ".join(ran.out.split())
@@ -319,9 +321,9 @@ def test_members_of_an_archive_are_outputs_too(folder):
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(folder):
-    ran = convdiff("compare", "exact.npy", "there/exact.npy", *CASE, cwd=folder)
+    ran = convdiff("compare", "exact.npy", "there/exact.npy", *CASE, "-v", cwd=folder)
     assert (ran.code, "#2 there/exact.npy" in ran.out) == (0, True)
-    ran = convdiff("compare", "exact.npy", "exact.npy", *CASE, cwd=folder)
+    ran = convdiff("compare", "exact.npy", "exact.npy", *CASE, "-v", cwd=folder)
     assert (ran.code, "#2 exact.npy again" in ran.out) == (0, True)
 
 

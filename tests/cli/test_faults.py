@@ -273,7 +273,7 @@ def test_closed_streams_change_no_verdict(bare_python: Path):
     assert all("is required" in line for line in ran.err.splitlines())
     ran = shell("CONVDIFF 2>&-", "--python", bare_python)
     assert (ran.code, ran.err) == (125, "")
-    assert "again: convdiff run" in ran.out
+    assert "  again  convdiff run" in ran.out
 
 
 def test_a_full_disk_is_one_line_and_no_drift(bare_python: Path):

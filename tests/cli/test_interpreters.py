@@ -28,7 +28,7 @@ def test_an_interpreter_without_a_framework_could_not_be_tested(bare_python: Pat
 
 
 def test_one_interpreter_without_a_framework_does_not_hide_the_other(bare_python: Path):
-    ran = convdiff("run", "--lengths", "7,8", "--python", "this", "--python", bare_python)
+    ran = convdiff("run", "--lengths", "7,8", "--python", "this", "--python", bare_python, "-v")
     assert ran.code == 125
     assert "No module named" in ran.out
     assert "y(8) = " in ran.out
@@ -36,7 +36,7 @@ def test_one_interpreter_without_a_framework_does_not_hide_the_other(bare_python
 
 @pytest.fixture(scope="module")
 def asked_for_a_gpu() -> Ran:
-    ran = convdiff("run", "--device", "cpu,gpu", "--lengths", "7,8")
+    ran = convdiff("run", "--device", "cpu,gpu", "--lengths", "7,8", "-v")
     if "tensorflow:gpu:" in ran.out:
         pytest.skip("there is a GPU here, so that nothing can be said of its absence")
     return ran
@@ -52,7 +52,7 @@ def test_a_missing_gpu_is_untested_and_does_not_fail_the_run(asked_for_a_gpu: Ra
 
 def test_a_missing_gpu_that_is_required_is_125(asked_for_a_gpu: Ran):
     """Whether or not the case asks for one."""
-    ran = convdiff("run", "--device", "cpu", "--require", "gpu", "--lengths", "7,8")
+    ran = convdiff("run", "--device", "cpu", "--require", "gpu", "--lengths", "7,8", "-v")
     assert ran.code == 125
     assert "y(8) = " in ran.out
     assert "tensorflow:gpu is required: " in ran.out

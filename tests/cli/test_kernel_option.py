@@ -243,7 +243,7 @@ def test_a_kernel_can_be_swept_over_lengths(project: Path):
     (safe,) = report["cases"][0]["safe_lengths"]
     assert safe["unsafe"] == [7, 9, 11]
     assert safe["lengths"] == [6, 8, 10, 12]
-    assert ran.out.splitlines()[-1].endswith("--kernel mine:by_length")
+    assert ran.out.splitlines()[-2].endswith("--kernel mine:by_length")
 
 
 def test_a_case_file_cannot_name_a_kernel(project: Path):

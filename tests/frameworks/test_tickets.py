@@ -255,7 +255,7 @@ def test_tensorflow_19992_the_dilation_ignored_is_wrong_beside_those_that_are_ri
 ):
     text = text_of("depthwise_dilated")
     path = case_file(tmp_path, text)
-    ran = convdiff("run", path, "--python", tf16_python)
+    ran = convdiff("run", path, "--python", tf16_python, "-v")
     assert ran.code == 1
     assert "wrong, the dilation is ignored" in " ".join(ran.out.split())
     text = text.replace("{reference: bitwise}", "{reference: bitwise, runtime: bitwise}")

@@ -74,4 +74,4 @@ def together(drifting_case: Path, folder: Path, vary: tuple[str, ...]) -> tuple[
     reports.mkdir()
     files = {"--json": "all.json", "--junit": "all.xml", "--markdown": "all.md"}
     asked = [word for option, name in files.items() for word in (option, reports / name)]
-    return convdiff("run", drifting_case, *vary, "--github", *asked, cwd=folder), reports
+    return convdiff("run", drifting_case, *vary, "-v", "--github", *asked, cwd=folder), reports

@@ -47,7 +47,7 @@ def test_each_case_is_a_test_beside_others(several: tuple[Project, Ran]):
 def test_drift_shows_what_the_program_prints(several: tuple[Project, Ran]):
     project, ran = several
     shown = section(ran, "fused")
-    printed = convdiff("run", "cases/drift.yaml", cwd=project.folder)
+    printed = convdiff("run", "cases/drift.yaml", "-v", cwd=project.folder)
     assert printed.code == 1
     assert shown == printed.out.splitlines()
     assert shown[-1] == "again: convdiff run cases/drift.yaml --lengths 7"
@@ -60,7 +60,7 @@ def test_where_nothing_is_compared_the_reason_comes_first(several: tuple[Project
     shown = section(ran, "on a gpu")
     assert shown[0].startswith("could not test: tensorflow:gpu:99: tensorflow 2.")
     assert "sees no gpu:99" in shown[0]
-    printed = convdiff("run", "cases/gpu.yml", cwd=project.folder)
+    printed = convdiff("run", "cases/gpu.yml", "-v", cwd=project.folder)
     assert printed.code == 125
     assert shown[2:] == printed.out.splitlines()
     assert section(ran, "zero")[0] == "could not test: equal, but the outputs are all zero"
