@@ -28,7 +28,7 @@ def test_a_framework_of_the_pyproject_is_run_and_not_called_unnamed(folder: Path
     configured(folder, 'framework = ["numpy"]')
     ran = convdiff("run", "case.yaml", cwd=folder)
     assert ran.code == 0
-    assert "numpy:cpu" in ran.out and "none is named" not in ran.out
+    assert "numpy:cpu" in ran.out and "by default" not in ran.out
 
 
 def test_the_environment_goes_before_the_pyproject_and_the_command_line_before_both(folder: Path):

@@ -43,7 +43,7 @@ def print_answer(console: Console, case: CaseSummary, brief: Brief, unnamed: str
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
     style = OUTCOMES[case.result.outcome]
-    name = f"{brief.name} ({unnamed}, as none is named)" if unnamed else brief.name
+    name = f"{brief.name}, {unnamed} by default" if unnamed else brief.name
     answer = Text.assemble((brief.word, style), " ", (name, "bold"), f": {brief.sentence}")
     if case.result.outcome == "ok":
         _print_cut(console, answer)
