@@ -15,11 +15,10 @@ from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.cost import LIGHT, products
+from convdiff.runtime.model import Runtime
 
 WIDE = 24
-"""Up to so many comparisons, all are explained."""
-SAMPLED = 1
-"""Comparisons of more that are explained although `expect` allows them."""
+"""Up to so many comparisons, all are explained; of more, and allowed ones, one a runtime."""
 EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
 EXPECTED = "expected, and large or one of many; --explain asks for all"
 
@@ -126,8 +125,20 @@ def _chosen(case: Case, findings: Sequence[Finding], up_to: float | None) -> lis
     allowed = [n for n in others if _size(case, findings[n]) <= most]
     if up_to is None and len(candidates) > WIDE:
         allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
-        allowed = allowed[:SAMPLED]
+        allowed = list(_one_a_runtime(findings, allowed))
     return urgent + allowed
+
+
+def _one_a_runtime(findings: Sequence[Finding], numbers: Sequence[int]) -> Iterator[int]:
+    """Yield the first of these findings that tell the order of a runtime's convolution."""
+    told: set[Runtime] = set()
+    for number in numbers:
+        comparison = findings[number].comparison
+        cells = (comparison.baseline, comparison.candidate)
+        runtimes = {cell.runtime for cell in cells if not cell.is_reference}
+        if not runtimes <= told:
+            told |= runtimes
+            yield number
 
 
 def _has_cause(finding: Finding) -> bool:

@@ -12,7 +12,7 @@ from convdiff.report.brief_answer import by_standing, differs, full
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line
 from convdiff.report.summary import CaseSummary
-from convdiff.report.why import sign
+from convdiff.report.why import signs
 
 ORDERS = 3
 """Orders that are written out."""
@@ -56,7 +56,7 @@ def _why(row: Row) -> Iterator[str | Span]:
     done, total = (sum(column) for column in zip(*replayed, strict=True))
     share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
     yield Span("proved" if why.status == "proved" else "partly proved", "strong")
-    yield f", NumPy replays {share}: {'; '.join(sign(cause) for cause in why.causes)}"
+    yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
 
 
 def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:

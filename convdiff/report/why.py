@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from convdiff.diagnose.cause import Explanation, Parted, SideOrder
 from convdiff.diagnose.evidence import Side
@@ -38,6 +39,15 @@ SIGNS = {
 def sign(cause: Cause) -> str:
     """Say what a cause is; one that has no sentence of its own is the sum of its parts."""
     return SIGNS.get(cause) or "; ".join(SIGNS[part.value] for part in cause.parts)
+
+
+def signs(causes: Iterable[Cause]) -> list[str]:
+    """Say what several causes are, each sentence once."""
+    said = (
+        [SIGNS[cause]] if cause in SIGNS else [SIGNS[part.value] for part in cause.parts]
+        for cause in causes
+    )
+    return list(dict.fromkeys(chain.from_iterable(said)))
 
 
 def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
