@@ -105,6 +105,10 @@ def observed(onednn: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("onednn", ["1", "0"])
 def test_every_element_is_replayed_bit_for_bit(onednn: str, shape: str) -> None:
     found = observed(onednn)[shape]
+    if "refused" in found:
+        assert "ONEDNN_MAX_CPU_ISA" in os.environ, "only a cap takes kernels away"
+        assert SHAPES[shape]["dtype"] in ("float16", "bfloat16")
+        pytest.skip(f"capped, TensorFlow has no kernel for it: {found['refused'][:200]}")
     replayed, elements = found["replayed"]
     assert (found["status"], replayed) == ("proved", elements), found["refusals"]
 
