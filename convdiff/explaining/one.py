@@ -10,7 +10,7 @@ from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.compare.align import aligned
-from convdiff.compare.difference import measure
+from convdiff.compare.difference import Difference, measure
 from convdiff.diagnose.cause import explain_difference
 from convdiff.errors import ConvdiffError
 from convdiff.explaining.choose import asked_for, farthest, first_to_differ
@@ -124,18 +124,13 @@ def _pair(
     asked: Element | None,
 ) -> PairReport:
     """Compare two outputs, explain why they differ, and choose an element that shows it."""
-    found = PairReport(sides[0], sides[1])
     first, second = outputs
-    if isinstance(first, NoBits) or isinstance(second, NoBits):
-        return found
-    try:
-        difference = measure(*aligned(first, second), strict=False, most=1)
-    except ValueError:  # a side of another shape
-        return found
-    found = replace(found, difference=difference)
+    found = PairReport(sides[0], sides[1], _difference(first, second))
     orders = sides[0].explanation, sides[1].explanation
     if orders[0] is None or orders[1] is None:
-        return found
+        alone = [_one(*one, tensors, asked) for one in zip(sides, outputs, strict=True)]
+        return replace(found, baseline=alone[0], candidate=alone[1])
+    assert not isinstance(first, NoBits) and not isinstance(second, NoBits)
     both, bits = (orders[0], orders[1]), (first, second)
     differing = first_to_differ(bits, both)
     smaller = 0 if first.size <= second.size else 1
@@ -149,3 +144,13 @@ def _pair(
     if first[worst] == second[worst]:
         worst = differing.index
     return replace(found, why=explain_difference(*both, bits, worst, strict=False))
+
+
+def _difference(first: Array | NoBits, second: Array | NoBits) -> Difference | None:
+    """Measure what two outputs share; None where one is missing or of another shape."""
+    if isinstance(first, NoBits) or isinstance(second, NoBits):
+        return None
+    try:
+        return measure(*aligned(first, second), strict=False, most=1)
+    except ValueError:
+        return None

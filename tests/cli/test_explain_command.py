@@ -278,3 +278,10 @@ def test_what_is_not_there_has_no_tree(tmp_path: Path):
     (output,) = json.loads(ran.out)["outputs"]
     assert output["status"] == "untested"
     assert output["element"] is None
+
+
+def test_a_side_that_is_there_is_drawn_where_the_other_is_not(tmp_path: Path):
+    ran = explain(tmp_path, "chain", "--kernel", "nobody:home")
+    assert ran.code == 125
+    assert "own:chain:cpu, order a" in ran.out
+    assert "UNTESTED" in ran.out

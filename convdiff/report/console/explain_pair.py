@@ -24,9 +24,10 @@ def print_pair(console: Console, found: PairReport, depth: int | None) -> None:
         Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(found)}")
     )
     print_lines(console, _lines(found, names))
-    if first.element is not None:
+    drawn = [(side, name) for side, name in zip(found.sides, names, strict=True) if side.element]
+    if drawn:
         console.print()
-        print_trees(console, found.sides, names, depth)
+        print_trees(console, [side for side, _ in drawn], [name for _, name in drawn], depth)
 
 
 def _measured(found: PairReport) -> str:

@@ -13,6 +13,7 @@ from convdiff.report.console.letters import letters
 from convdiff.report.numbers import short
 from convdiff.report.tree_rows import MARK, Drawing, Row, drawing_of
 
+TITLES = ("(kh,kw,cin)", "term", "sum so far")
 GAP = 2
 """Columns between two drawings."""
 PARTS = "bold yellow"
@@ -23,14 +24,16 @@ def print_trees(
     console: Console, sides: Sequence[ElementReport], names: Sequence[str], depth: int | None
 ) -> None:
     """Draw the element of one output, or of two: beside each other where there is room."""
-    drawings = []
-    _say_element(console, sides)
+    drawings, left = [], []
     for side, name in zip(sides, names, strict=True):
         drawing = drawing_of(side, depth)
         if drawing is not None:
             drawings.append((side, drawing, name))
         elif side.element is not None:
-            console.print(f"{name or 'it'} has no proven order there")
+            left.append(f"{name} has no proven order there" if name else "it has no proven order")
+    _say_element(console, sides[0], drawn=bool(drawings))
+    for line in left:
+        console.print(line)
     if not drawings:
         return
     tables = [_table(side, drawing, name) for side, drawing, name in drawings]
@@ -45,15 +48,14 @@ def print_trees(
     _legend(console, [drawing for _, drawing, _ in drawings])
 
 
-def _say_element(console: Console, sides: Sequence[ElementReport]) -> None:
-    """Say which element is drawn, and why it is this one."""
-    element = sides[0].element
+def _say_element(console: Console, side: ElementReport, *, drawn: bool) -> None:
+    """Say which element is looked at, why it is this one, and what is drawn of it."""
+    element = side.element
     if element is not None:
         place = ",".join(map(str, element.index))
         why = f", {element.why}" if element.why else ""
-        console.print(
-            Text.assemble((f"element {place}", "bold"), f"{why}: its products and partial sums")
-        )
+        what = ": its products and partial sums" if drawn else ""
+        console.print(Text.assemble((f"element {place}", "bold"), f"{why}{what}"))
 
 
 def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
@@ -65,7 +67,7 @@ def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_row("", Text("term", style="dim"), Text("sum so far", style="dim"))
+    table.add_row(*(Text(title, style="dim") for title in TITLES))
     for row in drawing.rows:
         table.add_row(*_cells(row, orders.geometry.dtype))
     title = f"{name}, order " if name else "order "
