@@ -41,7 +41,7 @@ def farthest(conv: Convolution, tensors: Tensors, output: Array, orders: Orders)
     error[np.isnan(error)] = 0.0
     worst = int(error.argmax())
     if not error[worst]:
-        return Element(_index(places[0]), "the first, where all are exact")
+        return Element(_index(places[0]), "the first, as none is off the exact result")
     sampled = f" of {len(places):,}" if len(places) < output.size else ""
     return Element(
         _index(places[worst]), f"the farthest from exact{sampled}, by {error[worst]:.3g}"
