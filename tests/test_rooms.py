@@ -27,7 +27,7 @@ ROOMS = (
     "result",
     "pipeline",
     "comparing",
-    "explain_one",
+    "explaining",
     "report",
     "testing",
     "api",

@@ -21,10 +21,21 @@ GROUPS = {
         "require",
         "timeout",
     ),
-    "Compare": ("pairwise", "strict", "expect", "case"),
+    "Compare": ("against", "pairwise", "strict", "expect", "case"),
     "Explain": ("explain", "explain_up_to", "budget"),
     "Record": ("save", "baseline", "update_baseline", "add_to_baseline"),
-    "Report": ("verbose", "quiet", "json", "junit", "markdown", "github", "color"),
+    "Report": (
+        "verbose",
+        "quiet",
+        "whole",
+        "depth",
+        "json",
+        "dot",
+        "junit",
+        "markdown",
+        "github",
+        "color",
+    ),
 }
 """The groups, in the order in which they are needed, each with the names of its options."""
 

@@ -42,3 +42,15 @@ def shortest(value: Any) -> float | str:
         return wide
     single = np.float32(wide) if value.dtype.name == "bfloat16" else value
     return float(str(single))
+
+
+def short(value: float, dtype: str) -> str:
+    """Write a sum of a kernel in the fewest digits that tell it from its neighbours.
+
+    A sum that float32 can't hold, of a kernel of a narrower format than float64, is cut at nine.
+    """
+    if dtype == "float64":
+        return f"{value:.17g}" if float(f"{value:.16g}") != value else f"{value:.16g}"
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return f"{value:.9g}" if single != value else f"{float(str(single)):.9g}"

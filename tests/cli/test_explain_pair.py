@@ -84,7 +84,7 @@ def test_the_cause_of_a_pair_is_proved(tmp_path: Path, other: str, scale: str, c
 
 def test_an_element_that_is_asked_for_is_the_one_that_is_followed(tmp_path: Path) -> None:
     ran = pair(tmp_path, "sequential", "half_weights", "--index", "0,0,7,2")
-    assert "element 0,0,7,2, order a, with its partial sums" in ran.out
+    assert "element 0,0,7,2: its products and partial sums" in ran.out
     assert "splits  element 0,0,7,2, the sum of" in ran.out
 
 

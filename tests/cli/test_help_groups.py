@@ -22,7 +22,7 @@ def test_every_option_is_described(name: str):
             assert option.help, f"{name} {option.opts}"
 
 
-@pytest.mark.parametrize("name", ["run", "sweep", "compare"])
+@pytest.mark.parametrize("name", ["run", "sweep", "compare", "explain"])
 def test_every_option_stands_in_a_group(name: str):
     command = command_of(name)
     assert isinstance(command, Grouped)

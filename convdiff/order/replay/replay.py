@@ -105,15 +105,41 @@ def partial_sums(
     def watch(node: int, value: Array) -> None:
         sums[node] = float(value[0, 0])
 
+    with np.errstate(all="ignore"):
+        terms = _terms_at(order, geometry, data, position, channel)
+        _evaluate(order, compile_order(order.tree), terms, watch)
+    return sums
+
+
+def leaf_values(
+    order: Order, geometry: Geometry, data: Data, position: int, channel: int
+) -> dict[int, float]:
+    """Return the value of every leaf of the order for one output element.
+
+    A product that enters its addition unrounded is given in float64.
+    """
+    fused = order.tree.fused_taps()
+    values: dict[int, float] = {}
+    with np.errstate(all="ignore"):
+        terms = _terms_at(order, geometry, data, position, channel)
+        sums = _PartialSums(order, terms)
+        for leaf in range(order.tree.leaves):
+            exact = leaf in fused
+            value = (
+                np.multiply(*terms.factors(leaf), dtype=np.float64) if exact else sums.term(leaf)
+            )
+            values[leaf] = float(np.asarray(value).reshape(-1)[0])
+    return values
+
+
+def _terms_at(order: Order, geometry: Geometry, data: Data, position: int, channel: int) -> _Terms:
+    """Return the terms of one output element."""
     arithmetic = order.arithmetic
     windows = arithmetic.narrow(geometry.windows(data.input_nhwc, np.array([position])))
     column = data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, channel : channel + 1]
     bias = None if data.bias is None else arithmetic.stored(data.bias[channel : channel + 1])
     group = np.array([channel // (geometry.cout // geometry.groups)])
-    terms = _Terms(windows, arithmetic.narrow_weights(column), bias, group)
-    with np.errstate(all="ignore"):
-        _evaluate(order, compile_order(order.tree), terms, watch)
-    return sums
+    return _Terms(windows, arithmetic.narrow_weights(column), bias, group)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,13 +205,13 @@ class _PartialSums:
         self._exact = set(itertools.chain.from_iterable(several))
 
     def push(self, leaf: int, _: int) -> None:
-        self.stack.append(self._arithmetic.started(self._term(leaf)))
+        self.stack.append(self._arithmetic.started(self.term(leaf)))
 
     def add_leaf(self, leaf: int, node: int) -> None:
         if self._arithmetic.early and node == self._tree.root and leaf >= self._tree.taps:
             self.stack[-1] = self._arithmetic.finish(self.stack[-1])
         name = self.narrowed.get(node, "")
-        self.stack[-1] = self._arithmetic.add(self.stack[-1], self._term(leaf), name)
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], self.term(leaf), name)
 
     def fuse_leaf(self, leaf: int, _: int) -> None:
         self.stack[-1] = self._arithmetic.fused(*self._terms.factors(leaf), self.stack[-1])
@@ -199,7 +225,8 @@ class _PartialSums:
         del self.stack[-count:]
         self.stack.append(self._arithmetic.many(operands))
 
-    def _term(self, leaf: int) -> Array:
+    def term(self, leaf: int) -> Array:
+        """Return a product, or the bias, as it is added."""
         if leaf >= self._tree.taps:
             return self._terms.added()
         x, w = self._terms.factors(leaf)

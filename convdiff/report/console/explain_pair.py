@@ -1,28 +1,33 @@
-"""`convdiff explain` of two runtimes on the console: the orders of both, and why they differ."""
+"""`convdiff explain` of two outputs on the console: the orders of both, and why they differ."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.text import Text
 
-from convdiff.explain_one import PairReport
-from convdiff.report.console.explain import print_explanation
+from convdiff.explaining.model import PairReport
+from convdiff.report.console.explain import print_orders
 from convdiff.report.console.style import print_lines
+from convdiff.report.console.tree import print_trees
 from convdiff.report.marks import Line, line
 from convdiff.report.why import cause_line, splits_line
 
 
-def print_pair(console: Console, found: PairReport) -> None:
-    """Print the orders of both sides, one after the other, and the cause of their difference."""
-    for side in found.sides:
-        print_explanation(console, side)
-        console.print()
-    first, second = (side.standing.runtime.id for side in found.sides)
-    names = ("#1", "#2") if first == second else (first, second)
+def print_pair(console: Console, found: PairReport, depth: int | None) -> None:
+    """Print the orders of both sides, the cause of their difference, and an element of both."""
+    first, second = found.sides
+    same = first.standing == second.standing
+    print_orders(console, first)
+    print_orders(console, second, runtime=not same)
+    names = found.names
     console.print(
         Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(found)}")
     )
     print_lines(console, _lines(found, names))
+    drawn = [(side, name) for side, name in zip(found.sides, names, strict=True) if side.element]
+    if drawn:
+        console.print()
+        print_trees(console, [side for side, _ in drawn], [name for _, name in drawn], depth)
 
 
 def _measured(found: PairReport) -> str:

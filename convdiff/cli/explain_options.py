@@ -1,0 +1,167 @@
+"""The options of `convdiff explain`, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convdiff.case.device import Device
+from convdiff.cli.files import refuse_unwritable
+from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
+from convdiff.cli.reports import COLOUR, STDOUT
+from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION
+from convdiff.errors import ConvdiffError
+from convdiff.runtime.matrix import interpreters
+from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops import OPS, REFERENCE
+
+if TYPE_CHECKING:
+    from convdiff.case.model import Case
+    from convdiff.explaining.one import Wanted
+
+WIDTH = click.IntRange(min=1)
+WHAT = (
+    click.Option(["--length"], type=WIDTH, help="Input width; default: the longest."),
+    click.Option(["--lengths"], type=WIDTH, hidden=True),
+    click.Option(
+        ["--against"],
+        type=WIDTH,
+        metavar="LENGTH",
+        help="Another width: why its outputs have other bits, and both trees.",
+    ),
+    click.Option(
+        ["--index"],
+        type=INDEX,
+        help="The element to draw; default: the first that differs, of one output the farthest"
+        " from exact.",
+    ),
+    click.Option(
+        ["--op"],
+        type=click.Choice([*OPS, REFERENCE]),
+        default=OPS[0],
+        show_default=True,
+        help="The convolution, or multiply + reduce_sum.",
+    ),
+    click.Option(["--batch"], type=RANGE, help="Batch size, or two; default: the largest."),
+)
+WHERE = (
+    click.Option(["--threads"], type=RANGE, help="Intra-op threads, or two counts: 1,4."),
+    click.Option(["--device"], type=DEVICES, help="Device, or two; default: the case's first."),
+    click.Option(
+        ["--framework"],
+        type=FRAMEWORKS,
+        envvar="CONVDIFF_FRAMEWORK",
+        help="Framework, or two, as in torch,jax.  [default: tensorflow]",
+    ),
+    click.Option(["--kernel"], type=KERNEL, multiple=True, help="Your own convolution, or two."),
+    click.Option(
+        ["--vary"],
+        type=VARIATION,
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Environment variable; NAME=A,B are two runtimes.",
+    ),
+    click.Option(
+        ["--python"],
+        multiple=True,
+        metavar="PATH",
+        help="Interpreter of another environment; two of them are two runtimes.",
+    ),
+)
+HOW = (
+    click.Option(["--all", "whole"], is_flag=True, help="Draw all terms, however many."),
+    click.Option(
+        ["--depth"],
+        type=WIDTH,
+        metavar="N",
+        help="Draw N levels of sums, from the result down; default: what fits a screen.",
+    ),
+    click.Option(
+        ["--json"],
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        metavar="FILE|-",
+        help="Write the orders and the element's sums as JSON.",
+    ),
+    click.Option(
+        ["--dot"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write the element's tree for Graphviz.",
+    ),
+)
+OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, COLOUR)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose order is asked for, and how it is shown."""
+
+    length: int | None
+    against: int | None
+    index: tuple[int, ...] | None
+    op: str
+    batch: tuple[int, ...] | None
+    threads: tuple[int, ...] | None
+    device: tuple[Device, ...] | None
+    framework: tuple[str, ...] | None
+    kernel: tuple[str, ...]
+    vary: tuple[tuple[str, tuple[str, ...]], ...]
+    python: tuple[str, ...]
+    whole: bool
+    depth: int | None
+    json: Path | None
+    dot: Path | None
+    budget: int
+    timeout: float
+    color: str
+
+    @property
+    def json_on_stdout(self) -> bool:
+        """Whether JSON replaces the text."""
+        return self.json == STDOUT
+
+    def refuse(self) -> None:
+        """Raise ConvdiffError before any work for what can't go together or be written."""
+        if self.whole and self.depth is not None:
+            raise ConvdiffError("--all draws every level: it goes without --depth")
+        named = {"--json": None if self.json_on_stdout else self.json, "--dot": self.dot}
+        refuse_unwritable({option: path for option, path in named.items() if path is not None})
+
+    def interpreters(self) -> list[Interpreter]:
+        """Return what is to be started."""
+        specs = (*(self.framework or ()), *self.kernel) or DEFAULT_FRAMEWORK
+        return interpreters(specs, self.python, self.threads or (), self.vary)
+
+    def case(self, loaded: Case) -> Case:
+        """Return the case with what is asked for; its numbers are those of a `run` of it.
+
+        Raises ConvdiffError for lengths and batches that it does not have.
+        """
+        from convdiff.case.override import vary
+
+        lengths = {*loaded.lengths, *(one for one in (self.length, self.against) if one)}
+        batches = {*loaded.batches, *(self.batch or ())}
+        devices = self.device or loaded.devices[:1]
+        return vary(loaded, tuple(sorted(lengths)), tuple(sorted(batches)), devices)
+
+    def wanted(self, loaded: Case) -> Wanted:
+        """Return which outputs are asked for, what they are held against first."""
+        from convdiff.explaining.one import Wanted
+
+        length = self.length or loaded.lengths[-1]
+        lengths = (length,) if self.against is None else (self.against, length)
+        if len(set(lengths)) < len(lengths):
+            raise ConvdiffError(f"--against {length}: that is the length itself; name another")
+        batches = tuple(sorted(self.batch or loaded.batches[-1:], reverse=True))
+        return Wanted(self.op, lengths, batches, self.index)
+
+
+def asked_of(values: Mapping[str, Any]) -> Asked:
+    """Return what the values of OPTIONS, by name, ask for; --lengths is --length."""
+    alias = values["lengths"]
+    own = {name: value for name, value in values.items() if name != "lengths"}
+    return Asked(**{**own, "length": own["length"] or alias})

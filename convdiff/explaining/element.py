@@ -1,0 +1,49 @@
+"""The numbers that an element's order adds, and where they part from the other side's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convdiff.case.arrays import Tensors
+from convdiff.explaining.choose import flat
+from convdiff.explaining.model import Element, ElementReport, PairReport
+from convdiff.lab.kernel import data_of
+from convdiff.order.divergence import divergence
+from convdiff.order.replay.replay import leaf_values, partial_sums
+
+
+def with_element(side: ElementReport, element: Element, tensors: Tensors) -> ElementReport:
+    """Report of one of an output's elements, too: its order, products and partial sums."""
+    orders = side.explanation
+    assert orders is not None
+    position, channel = flat(element.index, orders)
+    which = int(orders.which()[position, channel])
+    if which >= 0:
+        order, data = orders.orders[which].order, data_of(side.cell, tensors)
+        place = (order, orders.geometry, data, position, channel)
+        values = {**leaf_values(*place), **partial_sums(*place)}
+        element = replace(element, order=which, values=values)
+    return replace(side, element=element)
+
+
+def with_parting(sides: Sequence[ElementReport], found: PairReport) -> PairReport:
+    """Report of both sides, and of the nodes at which the element's sums part, if they do."""
+    baseline, candidate = sides
+    nodes = _parting(baseline, candidate) if baseline.tree and candidate.tree else None
+    if nodes is not None and baseline.element and candidate.element:
+        baseline = replace(baseline, element=replace(baseline.element, parts=nodes[0]))
+        candidate = replace(candidate, element=replace(candidate.element, parts=nodes[1]))
+    return replace(found, baseline=baseline, candidate=candidate)
+
+
+def _parting(baseline: ElementReport, candidate: ElementReport) -> tuple[int, int] | None:
+    """Return the nodes of both orders whose sum of the same terms is the first to differ."""
+    orders, places = [], []
+    for side in (baseline, candidate):
+        assert side.explanation is not None and side.element is not None
+        position, channel = flat(side.element.index, side.explanation)
+        orders.append(side.explanation)
+        places.append(position * side.explanation.geometry.cout + channel)
+    first = divergence(orders[0], orders[1], places[0], places[1])
+    return None if first is None else (first.node_a, first.node_b)

@@ -1,0 +1,156 @@
+"""The orders of one output, or of two and why they differ: observe, reveal, replay, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from convdiff.case.arrays import Tensors, make_tensors
+from convdiff.case.device import Device
+from convdiff.case.model import Case
+from convdiff.compare.align import aligned
+from convdiff.compare.difference import Difference, measure
+from convdiff.diagnose.cause import explain_difference
+from convdiff.errors import ConvdiffError
+from convdiff.explaining.choose import asked_for, farthest, first_to_differ
+from convdiff.explaining.element import with_element, with_parting
+from convdiff.explaining.model import Element, ElementReport, PairReport
+from convdiff.lab.lab import NotAsked, Tell
+from convdiff.lab.live import LiveLab
+from convdiff.lab.session import Session
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.runtime.model import Interpreter, Standing
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which outputs are asked for: one, or two that differ in one thing, the baseline first."""
+
+    op: str
+    lengths: tuple[int, ...]
+    batches: tuple[int, ...]
+    index: tuple[int, ...] | None
+    """NHWC; None is the element that says most."""
+
+    def refuse_many(self, runtimes: int) -> None:
+        """Raise ConvdiffError where more than two outputs are asked for."""
+        if runtimes > 2:
+            raise ConvdiffError(
+                f"explain looks at one runtime, or at two and why they differ; {runtimes} are named"
+            )
+        outputs = runtimes * len(self.lengths) * len(self.batches)
+        if outputs > 2:
+            raise ConvdiffError(
+                "explain looks at one output, or at two that differ in one thing: --against, "
+                f"--batch or the runtime; {outputs} are asked for"
+            )
+
+
+def explain(
+    case: Case, session: Session, wanted: Wanted, budget: int, tell: Tell
+) -> ElementReport | PairReport:
+    """Explain one output of a case, or two and why they differ.
+
+    Raises ConvdiffError for an index outside of the output, and for more than two outputs.
+    """
+    standings = _one_each(case, session.availability(case))
+    wanted.refuse_many(len(standings))
+    cells = _cells(standings, wanted)
+    shapes = [case.conv.output_shape(c.batch, case.height, c.length) for _, c in cells]
+    asked = None if wanted.index is None else asked_for(wanted.index, shapes)
+    tensors = make_tensors(case)
+    fingerprints = {standing.runtime: standing.fingerprint for standing in standings}
+    with closing(LiveLab(case, tensors, session, fingerprints, budget, tell)) as lab:
+        for _ in lab.observe([cell for standing, cell in cells if standing.available]):
+            pass
+        sides = [_side(case, lab, *cell) for cell in cells]
+        outputs = [lab.bits(side.cell) for side in sides]
+    if len(sides) == 2:
+        return _pair(sides, outputs, tensors, asked)
+    return _one(sides[0], outputs[0], tensors, asked)
+
+
+def _one_each(case: Case, standings: Sequence[Standing]) -> list[Standing]:
+    """Return one runtime for each that is asked for: `gpu` is every GPU, and the first will do."""
+    kept: dict[tuple[Interpreter, Device], Standing] = {}
+    for standing in standings:
+        interpreter, device = standing.runtime.interpreter, standing.runtime.device
+        if device.of_any_index in interpreter.devices_of(case.devices):
+            device = device.of_any_index
+        kept.setdefault((interpreter, device), standing)
+    return list(kept.values())
+
+
+def _cells(standings: Sequence[Standing], wanted: Wanted) -> list[tuple[Standing, Cell]]:
+    cells = []
+    for standing in standings:
+        for length in wanted.lengths:
+            for batch in wanted.batches:
+                cells.append((standing, Cell(standing.runtime, wanted.op, length, batch)))
+    return cells
+
+
+def _side(case: Case, lab: LiveLab, standing: Standing, cell: Cell) -> ElementReport:
+    """Report of an output's orders, and of no element yet."""
+    report = ElementReport(case, standing, cell)
+    if not standing.available:
+        return replace(report, reason=standing.reason)
+    output, wanted = lab.bits(cell), case.conv.output_shape(cell.batch, case.height, cell.length)
+    if isinstance(output, NoBits):
+        return replace(report, reason=output.reason)
+    if output.shape != wanted:
+        return replace(report, reason=f"it gave shape {output.shape}, expected {wanted}")
+    orders = lab.orders(cell)
+    if isinstance(orders, NotAsked):
+        return replace(report, reason=orders.reason)
+    return replace(report, explanation=orders)
+
+
+def _one(
+    side: ElementReport, output: Array | NoBits, tensors: Tensors, asked: Element | None
+) -> ElementReport:
+    if side.explanation is None or isinstance(output, NoBits):
+        return side
+    chosen = asked or farthest(side.case.conv, tensors, output, side.explanation)
+    return with_element(side, chosen, tensors)
+
+
+def _pair(
+    sides: Sequence[ElementReport],
+    outputs: Sequence[Array | NoBits],
+    tensors: Tensors,
+    asked: Element | None,
+) -> PairReport:
+    """Compare two outputs, explain why they differ, and choose an element that shows it."""
+    first, second = outputs
+    found = PairReport(sides[0], sides[1], _difference(first, second))
+    orders = sides[0].explanation, sides[1].explanation
+    if orders[0] is None or orders[1] is None:
+        alone = [_one(*one, tensors, asked) for one in zip(sides, outputs, strict=True)]
+        return replace(found, baseline=alone[0], candidate=alone[1])
+    assert not isinstance(first, NoBits) and not isinstance(second, NoBits)
+    both, bits = (orders[0], orders[1]), (first, second)
+    differing = first_to_differ(bits, both)
+    smaller = 0 if first.size <= second.size else 1
+    chosen = asked or differing
+    if chosen is None:
+        chosen = farthest(sides[0].case.conv, tensors, bits[smaller], both[smaller])
+    found = with_parting([with_element(side, chosen, tensors) for side in sides], found)
+    if differing is None:
+        return found
+    worst = chosen.index
+    if first[worst] == second[worst]:
+        worst = differing.index
+    return replace(found, why=explain_difference(*both, bits, worst, strict=False))
+
+
+def _difference(first: Array | NoBits, second: Array | NoBits) -> Difference | None:
+    """Measure what two outputs share; None where one is missing or of another shape."""
+    if isinstance(first, NoBits) or isinstance(second, NoBits):
+        return None
+    try:
+        return measure(*aligned(first, second), strict=False, most=1)
+    except ValueError:
+        return None

@@ -1,0 +1,145 @@
+"""What `convdiff explain` found, as JSON: schema_version 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from convdiff.explaining.model import ElementReport, PairReport
+from convdiff.numerics.array import Array
+from convdiff.order.orders import Orders, ProvedOrder
+from convdiff.order.tree.describe import describe
+from convdiff.order.tree.notation import notation
+
+SCHEMA_VERSION = 1
+
+
+def render(found: ElementReport | PairReport, version: str) -> str:
+    """Return the report as JSON text; its keys are a contract.
+
+    version: of the tool.
+    """
+    sides = found.sides if isinstance(found, PairReport) else (found,)
+    case = sides[0].case
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": version,
+        "case": {"name": case.name, "file": case.file},
+        "outputs": [_output(side) for side in sides],
+        "comparison": _comparison(found) if isinstance(found, PairReport) else None,
+    }
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def _output(side: ElementReport) -> dict[str, Any]:
+    """Return one output's orders and its element; the baseline stands first."""
+    orders = side.explanation
+    told: dict[str, Any] = {
+        "runtime": side.standing.runtime.id,
+        "version": side.standing.fingerprint.get("version"),
+        "op": side.cell.op,
+        "length": side.cell.length,
+        "batch": side.cell.batch,
+        "status": "untested" if orders is None else orders.status,
+        "reason": side.reason,
+        "replayed": None,
+        "confirmed": None,
+        "calls": None,
+        "orders": [],
+        "refusals": [],
+        "element": _element(side),
+    }
+    if orders is None:
+        return told
+    return {
+        **told,
+        "replayed": list(orders.replayed),
+        "confirmed": orders.confirmed,
+        "calls": orders.calls,
+        "orders": [_order(one, orders) for one in orders.orders],
+        "refusals": [{"kind": r.kind, "reason": r.reason} for r in orders.refusals],
+    }
+
+
+def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
+    tree, arithmetic = one.order.tree, one.order.arithmetic
+    return {
+        "notation": notation(tree),
+        "words": describe(tree, orders.geometry.filter_hwio) + arithmetic.words,
+        "fused": len(tree.fused_taps()),
+        "confirmed": one.confirmed,
+        "elements": one.count,
+        "runs": [list(run) for run in _runs(one.elements)],
+    }
+
+
+def _runs(elements: Array) -> Iterator[tuple[int, int]]:
+    """Yield where elements lie in the NHWC output: the first of a row of them, and how many."""
+    edges = np.diff(elements.reshape(-1).astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield start, end - start
+
+
+def _element(side: ElementReport) -> dict[str, Any] | None:
+    element, tree = side.element, side.tree
+    if element is None:
+        return None
+    told: dict[str, Any] = {"index": list(element.index), "why": element.why or "asked for"}
+    if tree is None or side.explanation is None:
+        return {**told, "order": None, "terms": [], "sums": [], "parts": None}
+    name = side.explanation.geometry.name
+    return {
+        **told,
+        "order": element.order,
+        "terms": [
+            {
+                "node": leaf,
+                "name": name(leaf),
+                "value": _number(element.values[leaf]),
+            }
+            for leaf in range(tree.leaves)
+        ],
+        "sums": [
+            {
+                "node": node,
+                "adds": list(parts),
+                "fused": fused if fused >= 0 else None,
+                "value": _number(element.values[node]),
+            }
+            for node, (parts, fused) in enumerate(
+                zip(tree.children, tree.fused, strict=True), tree.leaves
+            )
+        ],
+        "parts": element.parts if element.parts >= 0 else None,
+    }
+
+
+def _comparison(found: PairReport) -> dict[str, Any]:
+    difference, why = found.difference, found.why
+    parted = why.parted if why else None
+    return {
+        "elements": difference.elements if difference else None,
+        "differing": difference.differing if difference else None,
+        "max_abs": _number(difference.max_abs) if difference else None,
+        "max_ulp": difference.max_ulp if difference else None,
+        "status": why.status if why else None,
+        "causes": dict(why.causes) if why else {},
+        "parted": (
+            None
+            if parted is None
+            else {
+                "index": list(parted.index),
+                "terms": list(parted.terms),
+                "baseline": _number(parted.baseline),
+                "candidate": _number(parted.candidate),
+            }
+        ),
+    }
+
+
+def _number(value: float) -> float | str:
+    return value if abs(value) < float("inf") else str(value)
