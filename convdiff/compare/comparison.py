@@ -81,6 +81,9 @@ class Comparison:
     """κ = A/|y| of the worst element; large means cancellation."""
     likely_ratio: float = 0.0
     """Along `exact`: max |Δ| / `likely`; above 1 the roundings of a sum must have gone one way."""
+    wide_ratio: float = 0.0
+    """Along `exact`, in formats of 16 bits: max |Δ| / what float32 sums, rounded once, may be off;
+    above 1 narrow sums, or a small bug, made it."""
     is_flushed: bool = False
     """Along `exact`: more than any sum can be off, but no more than flushing to zero makes it."""
     sampled_of: int | None = None
