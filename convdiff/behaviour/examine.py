@@ -22,6 +22,7 @@ from convdiff.behaviour.probes import (
     Probe,
     first_probes,
     integer_sets,
+    ranges,
     widths,
 )
 from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
@@ -32,7 +33,7 @@ from convdiff.behaviour.where import where_wrong
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import FORMATS, Format
+from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW, Format
 from convdiff.plan.cell import Cell
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -156,6 +157,7 @@ class _Examination:
             integer_error=integer_error or transform.error or width.error,
             transform=transform.seen,
             narrowed=width.narrowed,
+            overflows=self.read_range() if width.narrowed else None,
             flushes=flushed(of_kind(answers, *SUBNORMALS), weight),
         )
         if traits.clean:
@@ -278,6 +280,15 @@ class _Examination:
                 return Width(bits, error=places.error)
             said += places.narrow or [VARIED]
         return Width(min(bits, sums or full), ", ".join(said) or None)
+
+    def read_range(self) -> str | None:
+        """Return whether what is narrow is float16, which holds no large numbers, in words."""
+        if self.form.largest < HALF_OVERFLOW:
+            return None
+        probes = ranges(self.conv, self.shape, self.bias)
+        if all(np.isfinite(answer.output).all() for answer in self.ask(probes)):
+            return None
+        return "numbers of 2^16 become infinite, as in float16"
 
     def read_accumulator(self, answers: Sequence[Answer]) -> int | None:
         """Return how many bits an accumulator keeps that does not keep all, if any number does."""

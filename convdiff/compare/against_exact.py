@@ -143,13 +143,13 @@ def _held(comparison: Comparison, parts: Iterator[_Differing], reference: Refere
     terms, form = reference.terms, reference.format
     lost_bits, flushing = gradual(terms, form), reference.underflow
     bound = usual = chance = wide = flushed = 0.0
-    overflow = True
+    least = np.inf
     for part in parts:
         x, y = part.exact.astype(np.float64), part.observed.astype(np.float64)
         size = np.abs(y - x)
         lost = ~np.isfinite(size)
         size[lost] = 0.0
-        overflow &= bool((part.scales.absolute[lost] >= form.largest / 2).all())
+        least = min(least, float(part.scales.absolute[lost].min(initial=np.inf)))
         bound = max(bound, ratio_of(size, worst_case(part.scales, terms, form, lost_bits)))
         usual = max(usual, ratio_of(size, screen(part.scales, terms, form, x, y, lost_bits)))
         chance = max(chance, ratio_of(size, likely(part.scales, terms, form, x, y, lost_bits)))
@@ -162,7 +162,7 @@ def _held(comparison: Comparison, parts: Iterator[_Differing], reference: Refere
         likely_ratio=chance,
         wide_ratio=wide,
         is_flushed=bound > 1 >= flushed,
-        overflow_possible=overflow,
+        overflows=reference.overflows(least),
     )
 
 
