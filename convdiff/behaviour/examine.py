@@ -245,6 +245,9 @@ class _Examination:
                 continue
             text = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
             if leak.max() > noise_of(answer.probe.tensors.input_nhwc, self.form):
+                if _is_of_large(leak, answer, inputs[answer.probe.turn], self.form):
+                    text = "large inputs give other products than small ones"
+                    return Transform(error=f"{text} (by {share:.1e}), which is no rounding")
                 return Transform(error=f"{text}, by more than a transform algorithm's rounding can")
             seen = f"{text}: a transform algorithm such as Winograd or FFT"
         error = self.read_single_weights(answers, mixing=seen is not None)
@@ -319,6 +322,12 @@ def _leak(answer: Answer, plain: Answer) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         change = np.abs(answer.output - plain.output * (answer.right / plain.right))
     return np.asarray(np.where(np.isfinite(change), change, np.inf))
+
+
+def _is_of_large(leak: Array, answer: Answer, plain: Answer, form: Format) -> bool:
+    """Return whether only products of inputs that are large themselves change."""
+    small = answer.right == plain.right
+    return bool((leak[small] <= 8 * form.unit_roundoff * np.abs(answer.right[small])).all())
 
 
 def _noise_of_sums(integers: Sequence[Answer]) -> str | None:
