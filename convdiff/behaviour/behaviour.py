@@ -26,6 +26,8 @@ class Traits:
     """Inputs or weights lie on a few evenly spaced steps, and all else is as it must be."""
     flushes: str | None = None
     """Subnormal inputs, outputs or both are taken as zero. It is no error: `clean` ignores it."""
+    overflows: str | None = None
+    """What keeps fewer bits has float16's range, too. It goes with `narrowed`."""
     unstable: str | None = None
     """A probe that failed was answered otherwise when it was asked again."""
 

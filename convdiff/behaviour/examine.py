@@ -22,6 +22,7 @@ from convdiff.behaviour.probes import (
     Probe,
     first_probes,
     integer_sets,
+    ranges,
     widths,
 )
 from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
@@ -32,7 +33,7 @@ from convdiff.behaviour.where import where_wrong
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import FORMATS, Format
+from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW, Format
 from convdiff.plan.cell import Cell
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -156,6 +157,7 @@ class _Examination:
             integer_error=integer_error or transform.error or width.error,
             transform=transform.seen,
             narrowed=width.narrowed,
+            overflows=self.read_range() if width.narrowed else None,
             flushes=flushed(of_kind(answers, *SUBNORMALS), weight),
         )
         if traits.clean:
@@ -243,6 +245,9 @@ class _Examination:
                 continue
             text = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
             if leak.max() > noise_of(answer.probe.tensors.input_nhwc, self.form):
+                if _is_of_large(leak, answer, inputs[answer.probe.turn], self.form):
+                    text = "large inputs give other products than small ones"
+                    return Transform(error=f"{text} (by {share:.1e}), which is no rounding")
                 return Transform(error=f"{text}, by more than a transform algorithm's rounding can")
             seen = f"{text}: a transform algorithm such as Winograd or FFT"
         error = self.read_single_weights(answers, mixing=seen is not None)
@@ -279,6 +284,15 @@ class _Examination:
             said += places.narrow or [VARIED]
         return Width(min(bits, sums or full), ", ".join(said) or None)
 
+    def read_range(self) -> str | None:
+        """Return whether what is narrow is float16, which holds no large numbers, in words."""
+        if self.form.largest < HALF_OVERFLOW:
+            return None
+        probes = ranges(self.conv, self.shape, self.bias)
+        if all(np.isfinite(answer.output).all() for answer in self.ask(probes)):
+            return None
+        return "numbers of 2^16 become infinite, as in float16"
+
     def read_accumulator(self, answers: Sequence[Answer]) -> int | None:
         """Return how many bits an accumulator keeps that does not keep all, if any number does."""
         turns = [answer.probe.turn for answer in answers if (answer.output != 1).any()]
@@ -308,6 +322,12 @@ def _leak(answer: Answer, plain: Answer) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         change = np.abs(answer.output - plain.output * (answer.right / plain.right))
     return np.asarray(np.where(np.isfinite(change), change, np.inf))
+
+
+def _is_of_large(leak: Array, answer: Answer, plain: Answer, form: Format) -> bool:
+    """Return whether only products of inputs that are large themselves change."""
+    small = answer.right == plain.right
+    return bool((leak[small] <= 8 * form.unit_roundoff * np.abs(answer.right[small])).all())
 
 
 def _noise_of_sums(integers: Sequence[Answer]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.exact import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import FORMATS, Format
+from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW, Format
 from convdiff.worker.ops.conv2d import Convolution
 
 ENOUGH_OUTPUTS, MOST_TURNS = 32, 8
@@ -35,6 +35,7 @@ class Kind(Enum):
     BEFORE_BIAS = "1 + 2^-bits, less a bias of 1"
     AFTER_BIAS = "1, and a bias of 2^-bits"
     READING = "one weight an output, times 1"
+    RANGE = "2^16, times 1"
     VARIED = "inputs and weights with all their bits"
 
 
@@ -189,6 +190,16 @@ def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, s
     taps = _one_tap(conv, np.full(conv.channels_out, weight))
     x = np.full(shape, filled)
     return probe_of(Kind.SURVIVOR, conv, x, taps, no_bias(conv, bias), bits=bits)
+
+
+def ranges(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
+    """2^16·1 and 1·2^16, one tap a channel: float16 holds neither."""
+    probes = []
+    for value, weight in ((HALF_OVERFLOW, 1.0), (1.0, HALF_OVERFLOW)):
+        taps = _one_tap(conv, np.full(conv.channels_out, weight))
+        x = np.full(shape, value)
+        probes.append(probe_of(Kind.RANGE, conv, x, taps, no_bias(conv, bias)))
+    return probes
 
 
 def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:

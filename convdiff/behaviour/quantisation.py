@@ -23,8 +23,8 @@ from convdiff.worker.ops.conv2d import Convolution
 
 FEWEST_READINGS = 16
 """Numbers that must be seen on their steps, half of them moved: one may lie there by chance."""
-MOST_READINGS = 8
-"""Probes that read weights, at the most."""
+FIRST_READINGS, MOST_READINGS = 8, 48
+"""Probes that read weights: the first ones, and the most of a kernel that moves any."""
 SCALING = 16.0
 """u of fp32 by which what is on a step may be off: scales are products and quotients of fp32."""
 
@@ -87,11 +87,14 @@ def varied(subject: Subject, turn: int) -> Probe:
 def _read_weights(subject: Subject) -> list[Answer]:
     """Ask for weights one by one: one input of each group and image is 1, all others are 0."""
     answers: list[Answer] = []
-    read = 0
+    read = moved = 0
     for turn in range(MOST_READINGS):
-        answers += subject.ask([reading(subject, turn)])
-        read += int(np.count_nonzero(answers[-1].right))
-        if read >= 2 * FEWEST_READINGS:
+        (answer,) = subject.ask([reading(subject, turn)])
+        answers.append(answer)
+        read += int(np.count_nonzero(answer.right))
+        moved += int(np.count_nonzero(answer.off))
+        enough = read >= 2 * FEWEST_READINGS and (not moved or moved >= FEWEST_READINGS)
+        if enough or (turn + 1 >= FIRST_READINGS and not moved):
             break
     return answers
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convdiff.compare.astray import Astray, astray
-from convdiff.compare.bounds import gradual, likely, screen, worst_case
+from convdiff.compare.bounds import gradual, likely, of_wide_sums, screen, worst_case
 from convdiff.compare.comparison import (
     Comparison,
     condition_of,
@@ -142,25 +142,27 @@ def _held(comparison: Comparison, parts: Iterator[_Differing], reference: Refere
     """
     terms, form = reference.terms, reference.format
     lost_bits, flushing = gradual(terms, form), reference.underflow
-    bound = usual = chance = flushed = 0.0
-    overflow = True
+    bound = usual = chance = wide = flushed = 0.0
+    least = np.inf
     for part in parts:
         x, y = part.exact.astype(np.float64), part.observed.astype(np.float64)
         size = np.abs(y - x)
         lost = ~np.isfinite(size)
         size[lost] = 0.0
-        overflow &= bool((part.scales.absolute[lost] >= form.largest / 2).all())
+        least = min(least, float(part.scales.absolute[lost].min(initial=np.inf)))
         bound = max(bound, ratio_of(size, worst_case(part.scales, terms, form, lost_bits)))
         usual = max(usual, ratio_of(size, screen(part.scales, terms, form, x, y, lost_bits)))
         chance = max(chance, ratio_of(size, likely(part.scales, terms, form, x, y, lost_bits)))
+        wide = max(wide, ratio_of(size, of_wide_sums(part.scales, terms, form, x, y)))
         flushed = max(flushed, ratio_of(size, worst_case(part.scales, terms, form, flushing)))
     return replace(
         _with_worst(comparison, reference),
         bound_ratio=bound,
         screen_ratio=usual,
         likely_ratio=chance,
+        wide_ratio=wide,
         is_flushed=bound > 1 >= flushed,
-        overflow_possible=overflow,
+        overflows=reference.overflows(least),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from convdiff.compare.exact import Scales
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import Format
+from convdiff.numerics.floats import FORMATS, Format
 
 SCREEN = 8.0
 """c of the screen; what is measured of direct convolutions stays below it."""
@@ -72,3 +72,15 @@ def screen(
     size = np.sqrt(terms) * scales.euclidean
     size = size + np.abs(a.astype(np.float64)) + np.abs(b.astype(np.float64))
     return np.asarray(SCREEN * form.unit_roundoff * size + underflow)
+
+
+def of_wide_sums(scales: Scales, terms: int, form: Format, a: Array, b: Array) -> Array:
+    """Return what sums kept in float32, rounded to `form` once, usually stay within of exact.
+
+    Infinite for formats that are no narrower: their sums are all that is known.
+    """
+    wide = FORMATS["float32"]
+    if form.precision >= wide.precision:
+        return np.full(scales.absolute.shape, np.inf)
+    stored = 2 * form.unit_roundoff * np.maximum(np.abs(a), np.abs(b)) + form.smallest
+    return np.asarray(screen(scales, terms, wide, a, b) + stored)

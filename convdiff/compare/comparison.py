@@ -13,7 +13,7 @@ from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
 from convdiff.compare.ieee import FINITE
 from convdiff.compare.other_ops import shape_owners
-from convdiff.compare.reference import Reference
+from convdiff.compare.reference import NO_OVERFLOW, Overflows, Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
@@ -72,8 +72,8 @@ class Comparison:
     """max |Δ| / 2γₙA; above 1 no two sums of the same products can differ so."""
     screen_ratio: float = 0.0
     """max |Δ| / screen; below 1 the difference has the usual size of rounding."""
-    overflow_possible: bool = False
-    """Every element that is finite on one side only may have overflowed on the way."""
+    overflows: Overflows = NO_OVERFLOW
+    """Whether every element that is finite on one side only may have overflowed on the way."""
     nearness: Nearness | None = None
     exact: Array | None = None
     """(k,) correctly rounded values of the worst elements, in the case's dtype."""
@@ -81,6 +81,9 @@ class Comparison:
     """κ = A/|y| of the worst element; large means cancellation."""
     likely_ratio: float = 0.0
     """Along `exact`: max |Δ| / `likely`; above 1 the roundings of a sum must have gone one way."""
+    wide_ratio: float = 0.0
+    """Along `exact`, in formats of 16 bits: max |Δ| / what float32 sums, rounded once, may be off;
+    above 1 narrow sums, or a small bug, made it."""
     is_flushed: bool = False
     """Along `exact`: more than any sum can be off, but no more than flushing to zero makes it."""
     sampled_of: int | None = None
@@ -150,7 +153,7 @@ def _measured(
         constant = constant_of(a) if reference.is_finite or not a.any() else None
         return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
-    bound, usual, overflow = _ratios(a, b, measured, reference)
+    bound, usual, least = _ratios(a, b, measured, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,
@@ -159,7 +162,7 @@ def _measured(
         constant=None,
         bound_ratio=bound,
         screen_ratio=usual,
-        overflow_possible=overflow,
+        overflows=reference.overflows(least),
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
         condition=condition_of(float(top.absolute[0]), float(exact[0])),
@@ -219,8 +222,10 @@ def constant_of(output: Array) -> str | None:
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _ratios(a: Array, b: Array, measured: Array, reference: Reference) -> tuple[float, float, bool]:
-    """Return max |Δ| / 2γₙA, max |Δ| / screen, and whether all that is lost may have overflowed.
+def _ratios(
+    a: Array, b: Array, measured: Array, reference: Reference
+) -> tuple[float, float, float]:
+    """Return max |Δ| / 2γₙA, max |Δ| / screen, and the smallest A of what is lost on one side.
 
     Only what differs, and is under the mask `measured`, is held against its scales, a block at a
     time.
@@ -228,7 +233,7 @@ def _ratios(a: Array, b: Array, measured: Array, reference: Reference) -> tuple[
     measured = np.broadcast_to(measured, a.shape)
     terms, form, flush = reference.terms, reference.format, reference.underflow
     bound = usual = 0.0
-    overflow = True
+    least = np.inf
     for block in blocks(a.shape):
         x, y = a[block], b[block]
         size = np.abs(y.astype(np.float64) - x.astype(np.float64))
@@ -241,8 +246,8 @@ def _ratios(a: Array, b: Array, measured: Array, reference: Reference) -> tuple[
         size[lost] = 0.0
         bound = max(bound, ratio_of(size, worst_case(part, terms, form, flush)))
         usual = max(usual, ratio_of(size, screen(part, terms, form, x[here], y[here], flush)))
-        overflow &= bool((part.absolute[lost] >= form.largest / 2).all())
-    return bound, usual, overflow
+        least = min(least, float(part.absolute[lost].min(initial=np.inf)))
+    return bound, usual, least
 
 
 def ratio_of(size: Array, bound: Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
-from convdiff.numerics.floats import Format, format_of
+from convdiff.numerics.floats import HALF_OVERFLOW, Format, format_of
 from convdiff.worker.ops.conv2d import Convolution
 
 FULL_LIMIT = 4e7
@@ -25,6 +25,24 @@ FULL_LIMIT = 4e7
 
 WHOLE = 1_000_000
 """Outputs; up to here the scales of all are kept, beyond they are made where asked for."""
+
+MIXED = 128.0
+"""How many times as large as all products at their largest a transform's numbers may be."""
+
+
+@dataclass(frozen=True)
+class Overflows:
+    """Whether each output that is finite on one side only may have overflowed on the way."""
+
+    direct: bool = False
+    """In any direct sum."""
+    half: bool = False
+    """Where something is kept in float16."""
+    mixed: bool = False
+    """In a transform, which adds inputs before it multiplies."""
+
+
+NO_OVERFLOW = Overflows()
 
 
 class Reference:
@@ -75,11 +93,30 @@ class Reference:
         return self.kinds[block], self._flushed_kinds[block]
 
     @cached_property
+    def largest(self) -> tuple[float, float]:
+        """The largest size of an input, and of a weight, that is finite."""
+        x, w = (
+            max(float(array.max()), -float(array.min()))
+            for array in (self.finite.input_nhwc, self.finite.filter_hwio)
+        )
+        return x, w
+
+    @cached_property
     def underflow(self) -> float:
         """What flushing to zero can make of any output, at most."""
-        arrays = (self.finite.input_nhwc, self.finite.filter_hwio)
-        largest = sum(max(float(array.max()), -float(array.min())) for array in arrays)
-        return underflow(self.terms, self.format, largest)
+        return underflow(self.terms, self.format, sum(self.largest))
+
+    def overflows(self, least: float) -> Overflows:
+        """Return what may have overflowed on the way to outputs that were lost.
+
+        least: the smallest A of theirs, infinite where none was.
+        """
+        x, w = self.largest
+        return Overflows(
+            least >= self.format.largest / 2,
+            max(least, x, w) >= HALF_OVERFLOW / 2,
+            x * w * self.terms * MIXED >= self.format.largest,
+        )
 
     @cached_property
     def scales(self) -> Scales | None:

@@ -71,10 +71,11 @@ def cells_to_probe(case: Case, comparisons: Sequence[Comparison]) -> list[Cell]:
 def _is_question(comparison: Comparison) -> bool:
     """Return whether probes are to say what a comparison found.
 
-    Sums are off the exact result everywhere: that alone is not worth a probe.
+    Sums are off the exact result everywhere: that alone is not worth a probe, but where a format of
+    16 bits leaves more room than sums of float32 need.
     """
     if comparison.axis in ("repeat", "exact"):
-        return comparison.axis == "exact" and unusual(comparison)
+        return comparison.axis == "exact" and (unusual(comparison) or comparison.wide_ratio > 1)
     return comparison.mismatch or comparison.strayed or _differs(comparison)
 
 
@@ -94,8 +95,15 @@ def _answers(comparison: Comparison, probed: Behaviours) -> tuple[Answer, Answer
     """Return what probes found of both sides.
 
     What was asked because of another comparison says nothing of one that looks like rounding
-    against the exact result.
+    against the exact result, but for errors that hide in what 16 bits leave room for.
     """
-    if comparison.baseline.is_exact and not unusual(comparison):
-        return None, None
-    return probed.get(comparison.baseline), probed.get(comparison.candidate)
+    answers = probed.get(comparison.baseline), probed.get(comparison.candidate)
+    if not comparison.baseline.is_exact or unusual(comparison):
+        return answers
+    hidden = comparison.wide_ratio > 1 and _is_error(answers[1])
+    return None, answers[1] if hidden else None
+
+
+def _is_error(answer: Answer) -> bool:
+    """Return whether probes found what no rounding can do."""
+    return isinstance(answer, Behaviour) and answer.traits is not None and bool(answer.traits.error)

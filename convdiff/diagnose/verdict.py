@@ -70,7 +70,7 @@ def judge(
     return (
         _by_presence(comparison, looks)
         or _by_special_values(comparison, probed, looks)
-        or _by_bits(comparison, unstable=unstable)
+        or _by_bits(comparison, probed, unstable=unstable)
         or _by_probes(probed, looks)
         or _by_flushing(comparison, probed, looks)
         or _by_size(comparison, looks)
@@ -112,7 +112,7 @@ def _between(comparison: Comparison) -> tuple[str, ...]:
     return (f"they differ from each other in {share}, |Δ| ≤ {difference.max_abs:.3g}",)
 
 
-def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
+def _by_bits(comparison: Comparison, probed: Probes, *, unstable: bool) -> Ruling | None:
     """Rule on equal bits, on repeats, and on values that are finite on one side only."""
     difference = comparison.difference
     assert difference is not None
@@ -123,9 +123,23 @@ def _by_bits(comparison: Comparison, *, unstable: bool) -> Ruling | None:
     noisy = unstable and (comparison.axis != "exact" or comparison.screen_ratio > 1)
     if noisy or comparison.axis == "repeat":
         return "unstable", ("the same cell gives other bits when repeated",)
-    if difference.appeared and not comparison.overflow_possible:
-        text = f"{difference.appeared} element(s) are NaN or infinite on one side, with no overflow"
-        return "wrong", (text,)
+    if difference.appeared and not comparison.overflows.direct:
+        text = f"{difference.appeared} element(s) are NaN or infinite on one side"
+        ruling = _by_overflow(comparison, probed, text)
+        return ruling or ("wrong", (f"{text}, with no overflow",))
+    return None
+
+
+def _by_overflow(comparison: Comparison, probed: Probes, text: str) -> Ruling | None:
+    """Rule on values that overflow in float16, or in a transform, and in no direct sum."""
+    if any(traits.error for _, traits in probed):
+        return None
+    facts = _facts(probed, "overflows")
+    if facts and comparison.overflows.half:
+        return "precision", (*_facts(probed, "narrowed"), *facts, text)
+    facts = _facts(probed, "transform")
+    if facts and comparison.overflows.mixed:
+        return "transform", (*facts, f"{text}: numbers that are mixed overflow sooner")
     return None
 
 

@@ -56,6 +56,9 @@ FORMATS = {
     "float64": _format(np.float64, "smallest_normal"),
 }
 
+HALF_OVERFLOW = 2.0**16
+"""float16 holds no number of this size."""
+
 
 def format_of(array: Array) -> Format:
     """Return the format of an array's dtype."""

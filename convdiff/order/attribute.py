@@ -3,7 +3,9 @@
 Side A's order and side B's differ in their tree, in which products are fused, in where the bias
 joins, or in their rounding. What made the bits differ is found by changing one thing at a time in
 A's order and replaying it: a change is the cause if it alone gives B's bits. Where none does, it
-takes all that narrows numbers, or else all that differs, provided that this gives B's bits.
+takes all that narrows numbers, or else all that differs, provided that this gives B's bits. Where a
+sum starts, at its first product or at +0, is the sign of a zero and nothing else: it is left out
+where the others give B's bits without it.
 """
 
 from __future__ import annotations
@@ -99,8 +101,11 @@ def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: 
     alone = together[None]
     if len(parts) > 1:
         alone = np.stack([gives([part]) for part in parts])
+    several = np.tile(together, (len(parts), 1))
+    if len(parts) > 2 and Part.ZERO_SIGN in parts:
+        several[parts.index(Part.ZERO_SIGN)] &= ~gives(set(parts) - {Part.ZERO_SIGN})
     # Where no part does it alone it takes several; where more than one does, either would do.
-    needed = np.where(alone.any(axis=0), alone, together)
+    needed = np.where(alone.any(axis=0), alone, several)
     narrowing = [part in NARROWING for part in parts]
     if 1 < sum(narrowing) < len(parts):  # else it would be said of order, too, and prove less
         by_them = ~alone.any(axis=0) & gives(NARROWING.intersection(parts))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import is_opinion
-from convdiff.diagnose.verdicts import VERDICTS
+from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.report import sentences
 from convdiff.report.groups import Row, unusual
 from convdiff.report.headline import FEW_ULPS
@@ -29,24 +29,24 @@ def standing(case: CaseSummary) -> str:
 
 
 def by_standing(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield which axes are bitwise equal, then how much each other one rounds.
+    """Yield which axes are bitwise equal, then how each other one differs, and by how much.
 
     An axis along which only convdiff's own multiply + reduce_sum rounds is equal, and says so.
     """
     equal: list[Axis] = []
     own: list[Row] = []
-    rounding = []
+    others = []
     for axis, members in _axes(unusual(rows) or rows).items():
         differing = [row for row in members if differs(row)]
         if all(map(_is_own, differing)):
             equal.append(axis)
             own += differing
         else:
-            rounding.append(f"{axis} rounding, {_largest(differing)}")
+            others.append(f"{axis} {_gravest(differing)}, {_largest(differing)}")
     if equal:
-        beside = f" (multiply + reduce_sum: rounding, {_largest(own)})" if own else ""
+        beside = f" (multiply + reduce_sum: {_gravest(own)}, {_largest(own)})" if own else ""
         yield f"{', '.join(equal)} bitwise equal{beside}"
-    yield from rounding
+    yield from others
 
 
 def _axes(rows: Sequence[Row]) -> Mapping[Axis, Sequence[Row]]:
@@ -66,12 +66,20 @@ def _is_own(row: Row) -> bool:
     return is_opinion(row.finding.comparison)
 
 
+def _gravest(rows: Sequence[Row]) -> str:
+    """Say the gravest verdict of some rows: what `expect` puts up with need not be rounding."""
+    verdict = max((row.finding.verdict for row in rows), key=gravity)
+    return verdict if verdict == "rounding" else f"{verdict}, as `expect` allows"
+
+
 def _largest(rows: Sequence[Row]) -> str:
     """Return the largest difference of some rows: ulps, or |Δ| where sums cancel."""
     measured = [row.finding.comparison.difference for row in rows]
     there = [difference for difference in measured if difference is not None]
     if not there:
         return "not measured"
+    if any(difference.appeared for difference in there):
+        return "NaN or infinity on one side"
     ulp = max(difference.max_ulp for difference in there)
     if ulp <= FEW_ULPS:
         return f"≤ {count(ulp)} ulp"
@@ -88,7 +96,8 @@ def drift(case: CaseSummary, worst: Row) -> str:
     alike = [row for row in drifting if row.finding.comparison.axis == comparison.axis]
     fits = f": {worst.finding.fits}" if worst.finding.fits else ""
     measured = worst.measured.replace("/", " of ")
-    size = "" if comparison.difference is None else f" ({measured}, {_largest(alike)})"
+    told = comparison.difference is not None and comparison.difference.differing
+    size = f" ({measured}, {_largest(alike)})" if told else ""
     return _sides(case, worst, alike) + fits + size + _also(drifting, comparison.axis)
 
 

@@ -7,6 +7,7 @@ import pytest
 from kernels import (
     CELL,
     HEIGHT,
+    Array,
     Kernel,
     bfloat16_accumulator,
     direct,
@@ -29,6 +30,7 @@ from kernels import (
 
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
+from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.conv2d import Convolution
 
 pytestmark = pytest.mark.slow
@@ -235,3 +237,15 @@ def test_a_shape_that_is_not_asked_for_is_said():
 def test_a_runtime_that_gives_no_answer_has_no_traits():
     found = examine_cell(CELL, SQUARE, HEIGHT, True, lambda cell, data: [None] * len(data))
     assert found == Behaviour(None)
+
+
+def clipping(conv: Convolution, tensors: Tensors) -> Array:
+    """Take what is large for less than it is."""
+    y = direct(conv, tensors)
+    return np.where(np.abs(y) > 1000, y * np.float32(1.001), y).astype(y.dtype)
+
+
+def test_large_products_that_are_wrong_are_not_laid_to_their_neighbours():
+    found = examine_cell(CELL, SQUARE, HEIGHT, False, measure_with(clipping, SQUARE))
+    assert found.traits is not None and found.traits.error is not None
+    assert "large inputs give other products than small ones" in found.traits.error

@@ -213,3 +213,31 @@ def test_a_constant_filter_is_asked_nothing_that_divides_by_zero():
         return direct(conv, replace(tensors, filter_hwio=np.zeros_like(tensors.filter_hwio)))
 
     assert examined(kernel).integer_error
+
+
+FEW_READINGS = [
+    (Convolution((1, 2), 1, 1), (1, 1, 2, 1)),
+    (Convolution((1, 1), 3, 1, (4, 2)), (1, 16, 17, 3)),
+    (Convolution((2, 1), 1, 2, (4, 1)), (1, 29, 1, 1)),
+    (Convolution((1, 5), 1, 1, (4, 1), (2, 3)), (1, 14, 13, 1)),
+]
+
+
+@pytest.mark.parametrize("to", [symmetric(None), symmetric(CHANNEL), affine(CHANNEL)])
+@pytest.mark.parametrize(("conv", "shape"), FEW_READINGS)
+def test_steps_are_seen_where_each_probe_reads_one_weight(
+    conv: Convolution, shape: tuple[int, ...], to: Rounding
+):
+    kernel = with_filter(lambda w: to(w).astype(np.float32))
+    finding = judged(conv, tensors(conv, shape, 3, bias=True), direct, kernel)
+    assert finding.verdict == "precision"
+    assert any("steps (8 bits)" in str(fact) for fact in finding.evidence)
+
+
+@pytest.mark.parametrize("fault", [with_tap(0, 0, 2.0), with_bias(2)])
+def test_a_bug_is_no_quantisation_where_each_probe_reads_one_weight(fault: Kernel):
+    conv, shape = FEW_READINGS[1]
+    quantised = with_filter(lambda w: symmetric(CHANNEL)(w).astype(np.float32), fault)
+    for kernel in (fault, quantised):
+        finding = judged(conv, tensors(conv, shape, 3, bias=True), direct, kernel)
+        assert finding.verdict == "wrong"

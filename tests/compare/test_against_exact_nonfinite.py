@@ -35,7 +35,7 @@ def test_nan_and_infinity_count_as_right_and_the_rest_is_measured(
         assert found.difference is not None and found.difference.appeared == 0
         assert (found.sampled_of is not None) == large
         assert not found.strayed and found.constant is None
-        assert found.bound_ratio <= 1 and found.overflow_possible
+        assert found.bound_ratio <= 1 and found.overflows.direct
         assert np.isfinite(found.condition)
 
 

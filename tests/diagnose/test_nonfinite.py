@@ -200,7 +200,7 @@ def test_an_overflow_on_one_side_is_none_the_less_rounding_beside_a_nan():
     data = Tensors(np.ones((1, 3, 1, 1), np.float16), None, x)
     finding = judged(conv, data, direct, backwards)
     assert finding.comparison.difference is not None
-    assert finding.comparison.difference.appeared == 1 and finding.comparison.overflow_possible
+    assert finding.comparison.difference.appeared == 1 and finding.comparison.overflows.direct
     assert finding.verdict == "rounding", text(finding)
 
 

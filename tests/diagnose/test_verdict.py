@@ -17,6 +17,7 @@ from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
+from convdiff.compare.reference import Overflows
 from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
 from convdiff.diagnose.verdicts import permits
@@ -106,7 +107,7 @@ def test_what_fits_is_told():
 
 
 def test_infinity_that_a_legal_order_can_give_is_not_wrong():
-    assert verdict(comparison(APPEARED, overflow_possible=True)) == "rounding"
+    assert verdict(comparison(APPEARED, overflows=Overflows(direct=True))) == "rounding"
 
 
 GRAVITY = ("shape_error", "integer_error", "transform", "narrowed")

@@ -115,6 +115,15 @@ def test_a_sum_that_starts_from_zero_differs_in_the_sign_of_zero_and_in_nothing_
     assert set(attribute(a, b, elements, elements).causes) == {"zero sign"}
 
 
+def test_where_a_sum_starts_is_no_cause_of_other_numbers() -> None:
+    begun = tree_kernel(parse("[<0..3> <4..7> 8*]"), WIDE)
+    kernels = [tree_kernel(parse("[0..8]"), WIDE), lambda x, w, b: begun(x, w, b) + np.float32(0)]
+    a, b = (orders_of(CallableKernel(fn, WIDE), random_data(WIDE, 3)) for fn in kernels)
+    starts = {one.orders[0].order.arithmetic.zero_start for one in (a, b)}
+    assert starts == {False, True}
+    assert set(causes(a, b).counts) == {"order", "fma", "order+fma"}
+
+
 def test_bias_and_fused_products_are_told_apart() -> None:
     a, b = side("[0..4 b 5..8*]", WIDE_BIAS), side("[0..8 b]", WIDE_BIAS)
     assert set(causes(a, b).counts) == {"fma", "bias position", "fma+bias position"}

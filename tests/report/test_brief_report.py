@@ -113,3 +113,40 @@ def test_what_the_short_report_leaves_out_is_in_the_long_one(
     assert whole.code == brief.code
     assert len(whole.out) > len(brief.out)
     assert json.dumps(whole.out).count("splits") > 0
+
+
+FLIPPED = """
+import numpy as np
+def conv2d(x, w, b=None):
+    wide = x.shape[2] - w.shape[1] + 1
+    parts = [x[:, :, k:k + wide, :] * w[0, w.shape[1] - 1 - k, 0, 0] for k in range(w.shape[1])]
+    return sum(parts).astype(x.dtype)
+"""
+WHOLE = """
+filter: [1.0, 2.0, 4.0]
+input: {{normal: 1, shape: [1, 1, 9, 1], seed: 1}}
+expect: {expect}
+"""
+
+
+def test_what_is_wrong_and_allowed_is_not_said_to_round(tmp_path: Path):
+    (tmp_path / "flipping.py").write_text(FLIPPED, "utf-8")
+    case = tmp_path / "case.yaml"
+    case.write_text(WHOLE.format(expect="{reference: anything}"), "utf-8")
+    ran = convdiff("run", case, "--kernel", "flipping:conv2d", cwd=tmp_path)
+    said = " ".join(ran.out.split())
+    assert ran.code == 1
+    assert "reference wrong, as `expect` allows, |Δ| ≤" in said
+    assert "reference rounding" not in said
+
+
+def test_outputs_that_are_nan_on_one_side_have_no_size(tmp_path: Path):
+    case = tmp_path / "case.yaml"
+    case.write_text(WHOLE.format(expect="{}"), "utf-8")
+    text = FLIPPED.replace("astype(x.dtype)", "astype(x.dtype) * np.float32('nan')")
+    (tmp_path / "losing.py").write_text(text, "utf-8")
+    ran = convdiff("run", case, "--kernel", "losing:conv2d", cwd=tmp_path)
+    said = " ".join(ran.out.split())
+    assert ran.code == 1
+    assert "NaN or infinity on one side" in said
+    assert "0 ulp" not in said
