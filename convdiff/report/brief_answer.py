@@ -28,9 +28,9 @@ def standing(case: CaseSummary) -> str:
     """Say how each axis stands: what is equal first, then what rounds; else the whole headline."""
     there = [row for row in case.rows if row.finding.verdict != "untested"]
     unsafe = any(one.some_unsafe for one in case.advice.safe)
-    if unsafe or not there or not all(map(_is_plain, there)):
-        return case.headline
     missing = len(case.rows) - len(there)
+    if unsafe or not case.rows or not all(map(_is_plain, there)):
+        return case.headline
     if case.result.outcome == "untested" and missing:
         return _partly(case, missing, there)
     if case.result.outcome != "ok" or missing:
@@ -43,6 +43,8 @@ def _partly(case: CaseSummary, missing: int, there: Sequence[Row]) -> str:
     if any(is_refused(row.finding) for row in case.rows):
         return case.headline
     of = sentences.plural(len(case.rows), "comparison")
+    if not there:
+        return f"none of {of} could be made"
     rest = "; ".join(by_standing(there))
     return f"{missing:,} of {of} could not be made; the others: {rest}"
 

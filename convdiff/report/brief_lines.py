@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.cause import Explanation
@@ -87,14 +87,12 @@ def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
         return
     sizes = (found.baseline_abs, found.candidate_abs)
     off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
-    alike = off[0] == off[1]
     said = ["no bug"] if row.finding.verdict == "rounding" else []
-    said += [f"both {off[0]}"] if alike else []
-    far = ["", ""] if alike else [f" ({one})" for one in off]
     said.append(
-        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,}{far[0]}, "
-        f"{names[1]} at {found.candidate_nearer:,}{far[1]}"
+        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
+        f" {names[1]} at {found.candidate_nearer:,}"
     )
+    said.append(f"both {off[0]}" if off[0] == off[1] else ", ".join(off))
     yield line("  right", "; ".join(said))
 
 
@@ -107,10 +105,21 @@ def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
     if facts.value is not None and along:
         comparison = along[0].finding.comparison
         values = sorted({facts.value(row.finding.comparison.candidate) for row in along})
-        yield f"{axis} {sentences.short(values)} = {axis} {facts.value(comparison.baseline)}"
+        yield from _equal(case, axis, values, f"{axis} {facts.value(comparison.baseline)}")
     if facts.value is not None:
         yield from _unaffected(case, axis)
     yield from by_standing([row for row in fine if row.finding.comparison.axis != axis])
+
+
+def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -> Iterator[str]:
+    """Say which values give the same bits, and which do so by chance, on the case's input alone."""
+    unsafe = {value for one in case.result.safe_lengths for value in one.unsafe}
+    chance = [value for value in values if axis == "length" and value in unsafe]
+    always = [value for value in values if value not in chance]
+    if always:
+        yield f"{axis} {sentences.short(always)} = {against}"
+    if chance:
+        yield f"{axis} {sentences.short(chance)} = {against} on this input alone"
 
 
 def _unaffected(case: CaseSummary, axis: Axis) -> Iterator[str]:

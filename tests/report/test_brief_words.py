@@ -25,6 +25,7 @@ from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
 from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import Place
 from convdiff.report.console.brief import print_brief
@@ -140,11 +141,13 @@ def nearness(baseline: float, candidate: float) -> Finding:
 def test_an_error_that_both_have_is_said_once():
     text = words(result_of(case_of([nearness(7.63e-06, 7.63e-06)])))
     assert text.count("7.63e-06") == 1
-    assert "both ≤ 7.63e-06 off; nearer: length 9 at 1 of 3, length 7 at 0" in text
+    assert "no bug; nearer: length 9 at 1 of 3, length 7 at 0; both ≤ 7.63e-06 off" in text
 
 
 def test_a_side_without_error_is_exact():
-    assert "at 1 of 3 (exact), length 7" in words(result_of(case_of([nearness(0.0, 7.63e-06)])))
+    assert "length 7 at 0; exact, ≤ 7.63e-06 off" in words(
+        result_of(case_of([nearness(0.0, 7.63e-06)]))
+    )
 
 
 @pytest.mark.parametrize("width", range(60, 121, 7))
@@ -222,3 +225,32 @@ def test_only_labels_and_notations_are_bold():
     legend = next(one for one in lines if "colours" in one)
     assert legend.count("\x1b[2m") == 1  # what is dim shows another colour than the numbers have
     assert "\x1b[2;" not in legend
+
+
+def test_a_line_that_is_cut_ends_after_a_clause():
+    rows = [nearness(7.63e-06, 1.53e-05) for _ in range(2)]
+    result = result_of(*(case_of([one], name=f"case {n}") for n, one in enumerate(rows)))
+    right = [one for one in printed(result, 72).splitlines() if one.startswith("  right")]
+    assert [one.endswith("length 7 at 0; …") for one in right] == [True, True]
+
+
+def test_untested_of_nothing_says_so():
+    text = words(result_of(case_of([untested()], failures=(failed(),))))
+    assert "none of 1 comparison could be made" in text
+    assert "length: untested" not in text
+
+
+def test_a_length_that_is_unsafe_is_equal_on_this_input_alone():
+    safe = SafeLengths(RUNTIMES[0].id, 9, (9,), (7, 8), (), (), 16)
+    text = words(result_of(case_of([drifted(), same()], safe_lengths=(safe,))))
+    assert "ok length 8 = length 9 on this input alone" in text
+    assert "no other is safe" in text
+
+
+def test_a_sweep_does_not_sum_up_what_the_answer_says():
+    out = io.StringIO()
+    reference = same("reference")
+    rows = [drifted(), replace(reference, verdict="rounding"), drifted(5)]
+    print_brief_sweep(Console(file=out, width=80), summary_of(result_of(case_of(rows))))
+    assert "length, against" in out.getvalue()
+    assert out.getvalue().count("reference") == 1

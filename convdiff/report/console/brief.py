@@ -103,6 +103,10 @@ def wrapped(console: Console, text: Text, width: int) -> list[Text]:
 
 
 def _print_cut(console: Console, text: Text) -> None:
+    """Print a text in one line; what is too long is cut after a clause, where one fits."""
+    if text.cell_len > console.width:
+        at = text.plain.rfind("; ", 0, console.width - 2)
+        text = Text.assemble(text[:at], "; …") if at > console.width // 2 else text
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
 

@@ -16,6 +16,7 @@ from convdiff.diagnose.verdict import is_opinion
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief import brief_of
+from convdiff.report.brief_names import runtime_parts
 from convdiff.report.console import parts, style
 from convdiff.report.console.brief import (
     print_answer,
@@ -66,10 +67,11 @@ def print_brief_sweep(console: Console, summary: Summary) -> None:
     """Print each case in short: the answer, a table an axis, why, what to do."""
     print_missing(console, summary)
     for number, case in enumerate(summary.cases):
-        brief = replace(brief_of(case, alone=True), elements=None)
+        runtimes = tuple(runtime_parts(case, reasons=False))
+        brief = replace(brief_of(case, alone=True), elements=None, runtimes=runtimes)
         print_answer(console, case, brief, summary.unnamed if number == 0 else "")
         print_runtimes(console, brief, cut=False)
-        _axes(console, case, show=_in_short)
+        _axes(console, _without_sums(case), show=_in_short)
         print_why(console, brief, cut=False)
     print_ending(console, summary)
 
@@ -86,10 +88,25 @@ def _axes(console: Console, case: CaseSummary, *, show: Show) -> None:
     if case.result.agreement is not None:
         print_grid(console, case.result.agreement)
     for axis, rows in axes.items():
-        if axis == "reference" or all(is_usual(row.finding) for row in rows):
+        if _is_summed_up(axis, rows):
             _summed_up(console, case, axis, rows)
         else:
             show(console, case, rows, squared=squared and AXES[axis].between_runtimes)
+    if case.rows and _is_summed_up(*list(axes.items())[-1]):
+        console.print()
+
+
+def _is_summed_up(axis: Axis, rows: Sequence[Row]) -> bool:
+    """Return whether an axis has a line, and no table."""
+    return axis == "reference" or all(is_usual(row.finding) for row in rows)
+
+
+def _without_sums(case: CaseSummary) -> CaseSummary:
+    """Leave out what is as expected and would be summed up: the answer says it in a phrase."""
+    drifting = {row.finding.comparison.axis for row in case.rows if not row.finding.allowed}
+    summed = {"reference", "exact"} - drifting
+    rows = [row for row in case.rows if row.finding.comparison.axis not in summed]
+    return replace(case, rows=tuple(rows))
 
 
 class Show(Protocol):
@@ -165,4 +182,4 @@ def _summed_up(
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
     sample = sentences.sampled(rows[0].finding.comparison)
     line.append(f" ({sample})" if sample else "")
-    console.print(line.append("\n"))
+    console.print(line)
