@@ -15,7 +15,7 @@ from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span
 from convdiff.report.summary import OUTCOMES, CaseSummary
 
-ALONE, AMONG = 5, 3
+ALONE, AMONG = 5, 2
 """Elements of a case that is the only one, and of one among others."""
 
 

@@ -15,8 +15,8 @@ from convdiff.report.marks import Line, Span, line
 from convdiff.report.summary import CaseSummary
 from convdiff.report.why import signs
 
-ORDERS = 3
-"""Orders that are written out."""
+ORDERS, FEWER = 3, 2
+"""Orders that are written out of a case that is the only one, and of one among others."""
 
 
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
@@ -38,14 +38,15 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     names = side_names(case, row)
     yield line("  why", *_why(row, names))
     if finding.why is not None:
-        yield from _orders(finding.why, names)
+        yield from _orders(finding.why, names, alone=alone)
     yield from _right(row, names)
     agreeing = "; ".join(_agreeing(case, row))
     if agreeing:
         yield line("  ok", agreeing)
     yield from case.failures
     yield from _to_do(case, alone=alone)
-    yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
+    if alone:
+        yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
 
 
 def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
@@ -63,7 +64,7 @@ def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
     yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
 
 
-def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:
+def _orders(why: Explanation, names: tuple[str, str], *, alone: bool) -> Iterator[Line]:
     """Yield each order once, with its notation and who has it."""
     sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     holders: dict[str, list[str]] = {}
@@ -72,12 +73,13 @@ def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:
         whole = "all" if order.elements == total else f"{order.elements:,}"
         share = f"{sides[order.side]}: {whole} of {total:,}"
         holders.setdefault(order.notation, []).append(share)
-    for notation, shares in list(holders.items())[:ORDERS]:
+    most = ORDERS if alone else FEWER
+    for notation, shares in list(holders.items())[:most]:
         both = len(holders) == 1 and len(shares) > 1
         who = "both, every output" if both else ", ".join(shares)
         yield line("  order", f"{who}  ", Span(notation, "strong"))
-    if len(holders) > ORDERS:
-        yield line("  order", f"… and {len(holders) - ORDERS} more")
+    if alone and len(holders) > most:
+        yield line("  order", f"… and {len(holders) - most} more")
 
 
 def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
@@ -92,7 +94,7 @@ def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
         f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
         f" {names[1]} at {found.candidate_nearer:,}"
     )
-    said.append(f"both {off[0]}" if off[0] == off[1] else ", ".join(off))
+    said.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
     yield line("  right", "; ".join(said))
 
 

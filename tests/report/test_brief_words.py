@@ -145,7 +145,7 @@ def test_an_error_that_both_have_is_said_once():
 
 
 def test_a_side_without_error_is_exact():
-    assert "length 7 at 0; exact, ≤ 7.63e-06 off" in words(
+    assert "length 7 at 0; exact and ≤ 7.63e-06 off" in words(
         result_of(case_of([nearness(0.0, 7.63e-06)]))
     )
 

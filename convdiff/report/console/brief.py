@@ -41,7 +41,17 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
             orders = runtime_orders(case.result.findings)
             print_agreement(console, case.result.agreement, orders)
         print_why(console, brief, cut=not alone)
+    if not alone and not quiet:
+        _print_more(console, summary)
     print_ending(console, summary)
+
+
+def _print_more(console: Console, summary: Summary) -> None:
+    """Print once for several cases how to see more of those that drift."""
+    verdicts = [case.drifting.finding.verdict for case in summary.cases if case.drifting]
+    if verdicts:
+        rules = " · ".join(f"convdiff rule {verdict}" for verdict in dict.fromkeys(verdicts))
+        _print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
 
 
 def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:
@@ -85,7 +95,10 @@ def _print_line(console: Console, one: Line, *, cut: bool) -> None:
     if name == "accept":  # to be copied, and its place clicked on
         console.print(Text.assemble(label, text), soft_wrap=True)
         return
-    if cut or name == "order":
+    if name == "order":  # its notation is no sentence
+        console.print(Text.assemble(label, text), no_wrap=True, overflow="ellipsis", crop=True)
+        return
+    if cut:
         _print_cut(console, Text.assemble(label, text))
         return
     lines = wrapped(console, text, max(20, console.width - LABEL))
@@ -105,8 +118,8 @@ def wrapped(console: Console, text: Text, width: int) -> list[Text]:
 def _print_cut(console: Console, text: Text) -> None:
     """Print a text in one line; what is too long is cut after a clause, where one fits."""
     if text.cell_len > console.width:
-        at = text.plain.rfind("; ", 0, console.width - 2)
-        text = Text.assemble(text[:at], "; …") if at > console.width // 2 else text
+        at = max(text.plain.rfind(mark, 0, console.width - 2) for mark in ("; ", ", "))
+        text = Text.assemble(text[: at + 1], " …") if at > console.width // 2 else text
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
 
