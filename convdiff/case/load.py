@@ -90,7 +90,7 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
         expect=keys.expect.axes,
         lock_order=keys.expect.lock_order,
         baseline_reference=keys.expect.baseline_reference,
-        places={axis: _place(source, axis) for axis in (*AXES, "order")},
+        places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
 
 
@@ -103,6 +103,13 @@ def _place(source: Source, axis: str) -> Place:
         return source.place(("expect", axis))
     key = _VALUES.get(axis, axis)
     return source.place((key,)) if key in source.value else Place(source.file, 1, 1)
+
+
+def _to_be_accepted(source: Source) -> dict[str, Place]:
+    """Return where an axis's expectation is written, or to be written: expect.AXIS."""
+    if "expect" not in source.value:
+        return {f"expect.{axis}": _place(source, axis) for axis in AXES}
+    return {f"expect.{axis}": source.place(("expect", axis)) for axis in AXES}
 
 
 def _devices(source: Source, keys: CaseKeys) -> tuple[Device, ...]:

@@ -88,4 +88,5 @@ class Case:
     baseline_reference: Allowance = NOTED
     """What may differ between multiply + reduce_sum and what a baseline holds of it."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
-    """Where each axis is spoken of in the file: its expectation, else its values, else line 1."""
+    """Where each axis is spoken of in the file: its expectation, else its values, else line 1.
+    As expect.AXIS, where its expectation stands or is to be written."""

@@ -52,7 +52,8 @@ def command(words: tuple[Path, ...], layout: str | None, padding: int) -> int:
     else:
         made = write_arrays(names[0], arrays, layout, padding)
     if made.padded is not None:
-        write_out(f"{made.padded}: the input with {padding} zeros around it\n")
+        zeros = "a zero" if padding == 1 else f"{padding} zeros"
+        write_out(f"{made.padded}: the input with {zeros} around it\n")
     load_case(made.case)
     write_out(f"{made.case}: written; next: convdiff run {made.case}\n")
     return 0

@@ -77,6 +77,9 @@ class Comparison:
     nearness: Nearness | None = None
     exact: Array | None = None
     """(k,) correctly rounded values of the worst elements, in the case's dtype."""
+    terms_ulp: float = 0.0
+    """The largest |Δ| in ulps at the size of A, the products it is a sum of; 0 where not measured.
+    Near zero an output's own ulps are small, and many."""
     condition: float = 1.0
     """κ = A/|y| of the worst element; large means cancellation."""
     likely_ratio: float = 0.0
@@ -165,6 +168,7 @@ def _measured(
         overflows=reference.overflows(least),
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
+        terms_ulp=float(difference.max_abs / spacing(top.absolute[:1], reference.format)[0]),
         condition=condition_of(float(top.absolute[0]), float(exact[0])),
         astray=off,
     )

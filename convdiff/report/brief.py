@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report.brief_answer import drift, full, standing
+from convdiff.report.brief_answer import differs, drift, standing
 from convdiff.report.brief_lines import drift_lines, lines_without_drift
-from convdiff.report.elements import WIDEST, elements_of
+from convdiff.report.brief_names import runtime_parts, side_names
+from convdiff.report.elements import WIDEST, Element, elements_of
 from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span
 from convdiff.report.summary import OUTCOMES, CaseSummary
 
-ALONE, AMONG = 5, 3
+ALONE, AMONG = 5, 2
 """Elements of a case that is the only one, and of one among others."""
 
 
@@ -25,7 +27,8 @@ class Brief:
     """OK, DRIFT[rounding], UNTESTED, …"""
     name: str
     sentence: str
-    runtimes: str
+    runtimes: tuple[str, ...]
+    """What runs, a phrase a runtime; last what is absent, or where there is more to read."""
     elements: Grid | None
     lines: tuple[Line, ...]
     again: str
@@ -42,7 +45,7 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
             OUTCOMES[case.result.outcome],
             case.name,
             standing(case),
-            _runtimes(case),
+            tuple(_beside(case, alone=alone)),
             None,
             said,
             again,
@@ -51,39 +54,38 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
         f"{OUTCOMES[case.result.outcome]}[{row.finding.verdict}]",
         case.name,
         drift(case, row),
-        _runtimes(case),
-        _elements(row, ALONE if alone else AMONG),
+        tuple(runtime_parts(case, reasons=alone)),
+        _elements(case, row, ALONE if alone else AMONG),
         tuple(drift_lines(case, row, alone=alone)),
         again,
     )
 
 
-def _runtimes(case: CaseSummary) -> str:
-    there = [_runtime(one.name, one.text) for one in case.runtimes if one.available]
-    absent = [f"{one.id} untested: {one.reason}" for one in case.runtimes if not one.available]
-    return " · ".join(there) + (f"  ({', '.join(absent)})" if absent else "")
+def _beside(case: CaseSummary, *, alone: bool) -> Iterator[str]:
+    """Yield what runs of a case that did not drift; what is absent is said in its lines."""
+    if case.result.outcome == "ok":
+        yield from runtime_parts(case, reasons=alone)
+        if len(case.result.runtimes) > 1 and any(differs(row) for row in case.rows):
+            yield "-v: every comparison, who is nearer, and why"
+        return
+    there = tuple(one for one in case.runtimes if one.available)
+    yield from runtime_parts(replace(case, runtimes=there), reasons=False)
 
 
-def _runtime(name: str, text: str) -> str:
-    """Say what runs, in one phrase: a runtime, its version and its threads."""
-    version, *rest = text.split(", ")
-    threads = [part for part in rest if part.endswith(("thread", "threads"))]
-    return ", ".join([f"{name} {version.partition(' ')[2]}", *threads])
-
-
-def _elements(row: Row, most: int) -> Grid | None:
+def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     """Return the worst elements, by the indices that tell them apart."""
     tone = VERDICTS[row.finding.verdict].tone
     elements = elements_of(row.finding.comparison, most, tone)
     if not elements:
         return None
+    baseline, candidate = side_names(case, row)
     varying, label = _varying([one.index.split(",") for one in elements])
     columns: list[tuple[str, list[Span]]] = [
         (label, [Span(place) for place in varying]),
         ("exact", [Span(one.exact, "faint") for one in elements]),
-        (full(row.baseline), [Span(one.baseline) for one in elements]),
-        (full(row.candidate), [Span(one.candidate, tone) for one in elements]),
-        ("ulp", [Span(one.ulp, tone) for one in elements]),
+        (baseline, [Span(one.baseline) for one in elements]),
+        (candidate, [Span(one.candidate, tone) for one in elements]),
+        ("ulp", [Span(_ulp(one), tone) for one in elements]),
     ]
     if (
         sum(max(len(name), *(len(one.text) for one in spans)) + 2 for name, spans in columns)
@@ -92,6 +94,12 @@ def _elements(row: Row, most: int) -> Grid | None:
         del columns[1]  # rather than a digit of the others
     names, values = zip(*columns, strict=True)
     return Grid(names, tuple(zip(*values, strict=True)))
+
+
+def _ulp(element: Element) -> str:
+    """Return an element's ulps; there are none between a number and what is none."""
+    finite = all(math.isfinite(float(one)) for one in (element.baseline, element.candidate))
+    return element.ulp if finite else "—"
 
 
 def _varying(indices: Sequence[Sequence[str]]) -> tuple[list[str], str]:

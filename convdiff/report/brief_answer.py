@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
-from convdiff.diagnose.verdict import is_opinion
+from convdiff.diagnose.verdict import is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, gravity
+from convdiff.plan.cell import Cell
 from convdiff.report import sentences
+from convdiff.report.brief_names import called, product
 from convdiff.report.groups import Row, unusual
 from convdiff.report.headline import FEW_ULPS
 from convdiff.report.numbers import count
 from convdiff.report.summary import CaseSummary
 
+NEAR = 8
+"""Ulps above which an output is likely to be near zero beside the terms of its sum."""
 ONE_OR_MANY: Mapping[Axis, tuple[tuple[str, str], tuple[str, str]]] = {
     "length": (("length", "gives"), ("lengths", "give")),
     "batch": (("batch", "gives"), ("batches", "give")),
@@ -21,11 +26,31 @@ ONE_OR_MANY: Mapping[Axis, tuple[tuple[str, str], tuple[str, str]]] = {
 
 def standing(case: CaseSummary) -> str:
     """Say how each axis stands: what is equal first, then what rounds; else the whole headline."""
-    findings = [row.finding for row in case.rows]
-    plain = all(f.verdict in ("same", "rounding") and f.lock != "unproved" for f in findings)
-    if case.result.outcome != "ok" or not plain or any(one.some_unsafe for one in case.advice.safe):
+    there = [row for row in case.rows if row.finding.verdict != "untested"]
+    unsafe = any(one.some_unsafe for one in case.advice.safe)
+    missing = len(case.rows) - len(there)
+    if unsafe or not case.rows or not all(map(_is_plain, there)):
         return case.headline
-    return "; ".join(by_standing(case.rows))
+    if case.result.outcome == "untested" and missing:
+        return _partly(case, missing, there)
+    if case.result.outcome != "ok" or missing:
+        return case.headline
+    return "; ".join(by_standing(there))
+
+
+def _partly(case: CaseSummary, missing: int, there: Sequence[Row]) -> str:
+    """Say how much could not be compared, and how the rest stands."""
+    if any(is_refused(row.finding) for row in case.rows):
+        return case.headline
+    of = sentences.plural(len(case.rows), "comparison")
+    if not there:
+        return f"none of {of} could be made"
+    rest = "; ".join(by_standing(there))
+    return f"{missing:,} of {of} could not be made; the others: {rest}"
+
+
+def _is_plain(row: Row) -> bool:
+    return row.finding.verdict in ("same", "rounding") and row.finding.lock != "unproved"
 
 
 def by_standing(rows: Sequence[Row]) -> Iterator[str]:
@@ -42,7 +67,8 @@ def by_standing(rows: Sequence[Row]) -> Iterator[str]:
             equal.append(axis)
             own += differing
         else:
-            others.append(f"{axis} {_gravest(differing)}, {_largest(differing)}")
+            ops = [row for row in differing if not _is_own(row)]
+            others.append(f"{axis} {_gravest(ops)}, {_largest(ops)}")
     if equal:
         beside = f" (multiply + reduce_sum: {_gravest(own)}, {_largest(own)})" if own else ""
         yield f"{', '.join(equal)} bitwise equal{beside}"
@@ -81,9 +107,17 @@ def _largest(rows: Sequence[Row]) -> str:
     if any(difference.appeared for difference in there):
         return "NaN or infinity on one side"
     ulp = max(difference.max_ulp for difference in there)
+    beside = _at_terms(rows) if ulp > NEAR else ""
     if ulp <= FEW_ULPS:
-        return f"≤ {count(ulp)} ulp"
-    return f"|Δ| ≤ {max(difference.max_abs for difference in there):.3g}"
+        return f"≤ {count(ulp)} ulp{beside}"
+    return f"|Δ| ≤ {max(difference.max_abs for difference in there):.3g}{beside}"
+
+
+def _at_terms(rows: Sequence[Row]) -> str:
+    """Return ulps at the size of the terms, where all of it is rounding."""
+    ulps = math.ceil(max(row.finding.comparison.terms_ulp for row in rows))
+    rounding = all(row.finding.verdict in ("same", "rounding") for row in rows)
+    return f", {ulps:,} at the terms' size" if rounding and ulps else ""
 
 
 def drift(case: CaseSummary, worst: Row) -> str:
@@ -122,23 +156,35 @@ def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
         noun, verb = ONE_OR_MANY[comparison.axis][len(values) > 1]
         named |= {"values": f"{noun} {sentences.short(values)}", "verb": verb}
         named |= {"value": str(facts.value(comparison.baseline))}
+    if comparison.axis == "baseline":
+        return _since(case, worst, alike)
     if facts.between_runtimes:
-        named = {side: _called(case, name) for side, name in named.items()}
+        named = {side: called(case, name) for side, name in named.items()}
     return facts.brief.format(**named) + _in_runtime(case, worst)
-
-
-def _called(case: CaseSummary, name: str) -> str:
-    """Return a runtime's number with its id."""
-    ids = {f"#{runtime.number}": f"{runtime.id} (#{runtime.number})" for runtime in case.runtimes}
-    return ids.get(name, name)
 
 
 def _in_runtime(case: CaseSummary, worst: Row) -> str:
     """Say in which runtime bits drift, where there are others and both sides are of one."""
     number = next((word for word in worst.where.split() if word.startswith("#")), "")
-    return f" in {_called(case, number)}" if number else ""
+    return f" in {called(case, number)}" if number else ""
 
 
-def full(name: str) -> str:
-    """Write T=7 as length 7; other names of sides stay."""
-    return f"length {name[2:]}" if name.startswith("T=") else name
+def _since(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
+    """Say which version gives other bits than which recording, and at which lengths."""
+    comparison, now = worst.finding.comparison, _product(case, worst.finding.comparison.candidate)
+    was, origin = _product(case, comparison.baseline), comparison.baseline.runtime.origin
+    other = comparison.candidate.runtime.origin
+    candidate = f"{now} ({other})" if other else now
+    baseline = f"{was} ({origin})" if was and origin != was else origin
+    lengths = sorted({row.finding.comparison.candidate.length for row in alike})
+    told = len(case.result.case.lengths) > 1
+    noun = "length" if len(lengths) == 1 else "lengths"
+    where = f" at {noun} {sentences.short(lengths)}" if told else ""
+    first = f", at {comparison.candidate.length}" if len(lengths) > 1 and told else ""
+    return f"{candidate or 'now'} gives other bits than {baseline}{where}{first}"
+
+
+def _product(case: CaseSummary, cell: Cell) -> str:
+    """Return the framework and version of a cell's runtime, where it is one of the case's."""
+    named = {one.id: product(one) for one in case.runtimes if one.available}
+    return named.get(cell.runtime.id, "")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from convdiff.case.axes import AXES
+from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.evidence import Side
 from convdiff.report import sentences
-from convdiff.report.brief_answer import by_standing, differs, full
+from convdiff.report.brief_answer import by_standing, differs
+from convdiff.report.brief_names import called, side_names
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line
 from convdiff.report.summary import CaseSummary
 from convdiff.report.why import signs
 
-ORDERS = 3
-"""Orders that are written out."""
+ORDERS, FEWER = 3, 2
+"""Orders that are written out of a case that is the only one, and of one among others."""
 
 
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
@@ -23,7 +24,9 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     yield from case.failures
     for runtime in case.runtimes:
         if not runtime.available and case.result.outcome != "ok" and not case.failures:
-            yield line(f"  {runtime.id} ", runtime.reason)
+            yield line("  why", f"{runtime.id}: {runtime.reason}")
+    if case.result.outcome == "untested" and any(not one.available for one in case.runtimes):
+        yield line("  fix", "what can be tested here: convdiff doctor")
     for one in case.advice.safe:
         if one.some_unsafe:
             yield line("  safe", one.text)
@@ -32,23 +35,25 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
     finding = row.finding
-    yield line("  why", *_why(row))
+    names = side_names(case, row)
+    yield line("  why", *_why(row, names))
     if finding.why is not None:
-        yield from _orders(finding.why, row.names)
-    yield from _right(row)
+        yield from _orders(finding.why, names, alone=alone)
+    yield from _right(row, names)
     agreeing = "; ".join(_agreeing(case, row))
     if agreeing:
         yield line("  ok", agreeing)
     yield from case.failures
     yield from _to_do(case, alone=alone)
-    yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
+    if alone:
+        yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
 
 
-def _why(row: Row) -> Iterator[str | Span]:
+def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
     """Say the cause, and how far it is proved; else what the verdict rests on."""
     why = row.finding.why
     if why is None or not why.causes:
-        yield sentences.evidence(row.finding, row.names)
+        yield sentences.evidence(row.finding, names)
         yield "; cause unexplained" if why is not None else ""
         yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
         return
@@ -59,36 +64,38 @@ def _why(row: Row) -> Iterator[str | Span]:
     yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
 
 
-def _orders(why: Explanation, names: tuple[str, str]) -> Iterator[Line]:
+def _orders(why: Explanation, names: tuple[str, str], *, alone: bool) -> Iterator[Line]:
     """Yield each order once, with its notation and who has it."""
-    called: Mapping[Side, str] = {"baseline": full(names[0]), "candidate": full(names[1])}
+    sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     holders: dict[str, list[str]] = {}
-    first: dict[str, str] = {}
     for order in why.orders:
         total = why.replayed[order.side][1]
         whole = "all" if order.elements == total else f"{order.elements:,}"
-        share = f"{called[order.side]}: {whole} of {total:,}"
-        first.setdefault(order.notation, called[order.side])
+        share = f"{sides[order.side]}: {whole} of {total:,}"
         holders.setdefault(order.notation, []).append(share)
-    for notation, shares in list(holders.items())[:ORDERS]:
-        yield line("  order", f"{', '.join(shares)}  ", Span(notation, "strong"))
-    if len(holders) > ORDERS:
-        yield line("  order", f"… and {len(holders) - ORDERS} more")
+    most = ORDERS if alone else FEWER
+    for notation, shares in list(holders.items())[:most]:
+        both = len(holders) == 1 and len(shares) > 1
+        who = "both, every output" if both else ", ".join(shares)
+        yield line("  order", f"{who}  ", Span(notation, "strong"))
+    if alone and len(holders) > most:
+        yield line("  order", f"… and {len(holders) - most} more")
 
 
-def _right(row: Row) -> Iterator[Line]:
+def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
     """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
-    nearness = row.finding.comparison.nearness
-    if nearness is None:
+    found = row.finding.comparison.nearness
+    if found is None:
         return
-    verdict = "no bug; nearer" if row.finding.verdict == "rounding" else "nearer"
-    baseline, candidate = (full(name) for name in row.names)
-    yield line(
-        "  right",
-        f"{verdict}: {baseline} at {nearness.baseline_nearer:,} of {nearness.elements:,}"
-        f" (≤ {nearness.baseline_abs:.3g} off), {candidate} at {nearness.candidate_nearer:,}"
-        f" (≤ {nearness.candidate_abs:.3g})",
+    sizes = (found.baseline_abs, found.candidate_abs)
+    off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
+    said = ["no bug"] if row.finding.verdict == "rounding" else []
+    said.append(
+        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
+        f" {names[1]} at {found.candidate_nearer:,}"
     )
+    said.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
+    yield line("  right", "; ".join(said))
 
 
 def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
@@ -100,8 +107,31 @@ def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
     if facts.value is not None and along:
         comparison = along[0].finding.comparison
         values = sorted({facts.value(row.finding.comparison.candidate) for row in along})
-        yield f"{axis} {sentences.short(values)} = {axis} {facts.value(comparison.baseline)}"
+        yield from _equal(case, axis, values, f"{axis} {facts.value(comparison.baseline)}")
+    if facts.value is not None:
+        yield from _unaffected(case, axis)
     yield from by_standing([row for row in fine if row.finding.comparison.axis != axis])
+
+
+def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -> Iterator[str]:
+    """Say which values give the same bits, and which do so by chance, on the case's input alone."""
+    unsafe = {value for one in case.result.safe_lengths for value in one.unsafe}
+    chance = [value for value in values if axis == "length" and value in unsafe]
+    always = [value for value in values if value not in chance]
+    if always:
+        yield f"{axis} {sentences.short(always)} = {against}"
+    if chance:
+        yield f"{axis} {sentences.short(chance)} = {against} on this input alone"
+
+
+def _unaffected(case: CaseSummary, axis: Axis) -> Iterator[str]:
+    """Name the runtimes where nothing differs along an axis, though in another one it does."""
+    rows = [row for row in case.rows if row.finding.comparison.axis == axis]
+    numbers = [sentences.number(row.finding.comparison.candidate, case.result) for row in rows]
+    differing = {number for number, row in zip(numbers, rows, strict=True) if differs(row)}
+    equal = [number for number in dict.fromkeys(numbers) if number not in differing]
+    if equal and len(case.result.runtimes) > 1:
+        yield f"no {axis} differs in {sentences.few([called(case, one) for one in equal])}"
 
 
 def _is_along(row: Row, worst: Row) -> bool:
@@ -119,6 +149,6 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         yield line("  fix", fix)
     if advice.expect:
         inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
-        place = result.places.get(next(iter(advice.expect)))
+        place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))

@@ -31,7 +31,9 @@ RULES: Mapping[str, Rule] = {
     "rounding": Rule(
         "verdict",
         "Both sides sum the same products and round otherwise: another order, or fused"
-        " multiply-adds. Neither is a bug, and neither is nearer in general.",
+        " multiply-adds. Neither is a bug, and neither is nearer in general. Where a sum cancels to"
+        " near zero its ulps are small, so that the same |Δ| is many of them: beside them stand"
+        " the ulps of the largest |Δ| at the terms' size, that of the products that were added.",
         "((0+1)+2)+3 on one side, (0+1)+(2+3) on the other: 1 or 2 ulp apart.",
         "Accept it (`expect: {axis: {ulps: N}}`), or make both sides sum alike: a safe length, the"
         " same version, settings and thread count.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.text import Text
 
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of
+from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
 from convdiff.report.console.parts import print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
@@ -14,6 +17,9 @@ from convdiff.report.marks import Line
 from convdiff.report.runtime_orders import runtime_orders
 from convdiff.report.summary import CaseSummary, Summary
 
+GLUE = "\ue000"
+"""Stands for a space where no line may end; as wide, and not white."""
+TOGETHER = re.compile(r"≤ \S+( ulp| off)?|T ≡ 0 mod \d+")
 LABEL = 9
 """Columns of a label."""
 
@@ -22,7 +28,7 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     """Print each case in short, or (quiet) in a line; then how all ended, with the exit code."""
     print_missing(console, summary)
     alone = len(summary.cases) == 1
-    said = ""
+    said: tuple[str, ...] = ()
     for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
         print_answer(console, case, brief, summary.unnamed if number == 0 else "")
@@ -30,12 +36,29 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
             continue
         if brief.runtimes != said and (alone or case.drifting is not None):
             said = brief.runtimes
-            _print_cut(console, Text(f"  {brief.runtimes}", style="dim"))
+            print_runtimes(console, brief, cut=not alone)
         if case.result.agreement is not None:
             orders = runtime_orders(case.result.findings)
             print_agreement(console, case.result.agreement, orders)
         print_why(console, brief, cut=not alone)
+    if not alone and not quiet:
+        _print_more(console, summary)
     print_ending(console, summary)
+
+
+def _print_more(console: Console, summary: Summary) -> None:
+    """Print once for several cases how to see more of those that drift."""
+    verdicts = [case.drifting.finding.verdict for case in summary.cases if case.drifting]
+    if verdicts:
+        rules = " · ".join(f"convdiff rule {verdict}" for verdict in dict.fromkeys(verdicts))
+        _print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
+
+
+def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:
+    """Print what runs, and what is absent; cut: in one line."""
+    lines = packed(brief.runtimes, console.width - 2)
+    for one in [" · ".join(lines)] if cut else lines:
+        _print_cut(console, Text(f"  {one}", style="dim"))
 
 
 def print_answer(console: Console, case: CaseSummary, brief: Brief, unnamed: str) -> None:
@@ -48,7 +71,8 @@ def print_answer(console: Console, case: CaseSummary, brief: Brief, unnamed: str
     if case.result.outcome == "ok":
         _print_cut(console, answer)
     else:
-        console.print(answer)
+        for part in wrapped(console, answer, console.width):
+            console.print(part, soft_wrap=True)
     if case.result.interrupted:
         console.print(Text(f"  {case.progress}", style="yellow"))
 
@@ -69,17 +93,33 @@ def _print_line(console: Console, one: Line, *, cut: bool) -> None:
     text = coloured(one.spans)
     name = one.label.text.strip()
     if name == "accept":  # to be copied, and its place clicked on
-        console.print(label.append_text(text), soft_wrap=True)
+        console.print(Text.assemble(label, text), soft_wrap=True)
         return
-    if cut or name in ("order", "ok"):
-        _print_cut(console, label.append_text(text))
+    if name == "order":  # its notation is no sentence
+        console.print(Text.assemble(label, text), no_wrap=True, overflow="ellipsis", crop=True)
         return
-    lines = text.wrap(console, max(20, console.width - LABEL))
+    if cut:
+        _print_cut(console, Text.assemble(label, text))
+        return
+    lines = wrapped(console, text, max(20, console.width - LABEL))
     for number, part in enumerate(lines):
         console.print(Text.assemble(label if number == 0 else " " * LABEL, part), soft_wrap=True)
 
 
+def wrapped(console: Console, text: Text, width: int) -> list[Text]:
+    """Return a text in lines; what belongs to a number stays beside it."""
+    text.plain = TOGETHER.sub(lambda found: found[0].replace(" ", GLUE), text.plain)
+    lines = [*text.wrap(console, width)]
+    for one in lines:
+        one.plain = one.plain.replace(GLUE, " ")
+    return lines
+
+
 def _print_cut(console: Console, text: Text) -> None:
+    """Print a text in one line; what is too long is cut after a clause, where one fits."""
+    if text.cell_len > console.width:
+        at = max(text.plain.rfind(mark, 0, console.width - 2) for mark in ("; ", ", "))
+        text = Text.assemble(text[: at + 1], " …") if at > console.width // 2 else text
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
 
@@ -87,7 +127,7 @@ def print_ending(console: Console, summary: Summary) -> None:
     """Print what the colours mean, where there are any, how the cases ended, and the exit code."""
     if console.color_system and any(case.drifting is not None for case in summary.cases):
         differing = [name for name, facts in VERDICTS.items() if facts.differs]
-        legend = Text("colours: ", style="dim")
+        legend = Text.assemble(("colours: ", "dim"))
         for name in reversed(differing):
             legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
         console.print(legend)

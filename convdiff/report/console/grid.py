@@ -14,13 +14,16 @@ from convdiff.report.console.style import MARKS
 from convdiff.report.numbers import count
 from convdiff.runtime.model import Runtime
 
+NAME = 40
+"""Columns of a runtime's name; a longer one is cut, and stands whole above the square."""
+
 
 def print_grid(
     console: Console, found: Agreement, orders: Mapping[Runtime, str] | None = None
 ) -> None:
     """Print the square and the groups that agree; beside it the runtimes' orders, where given."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=NAME)
     for number in range(len(found.runtimes)):
         table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
     if orders:
@@ -28,7 +31,7 @@ def print_grid(
     for number, row in enumerate(found.pairs):
         runtime = found.runtimes[number]
         beside = [Text(orders.get(runtime, ""), style="dim")] if orders else []
-        table.add_row(f"#{number + 1} {runtime.id}", *map(_cell, row), *beside)
+        table.add_row(Text(f"#{number + 1} {runtime.id}"), *map(_cell, row), *beside)
     console.print(table)
     console.print(
         Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.verdict import is_opinion
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief import brief_of
-from convdiff.report.console import style
-from convdiff.report.console.brief import print_answer, print_ending, print_why
+from convdiff.report.brief_names import runtime_parts
+from convdiff.report.console import parts, style
+from convdiff.report.console.brief import (
+    print_answer,
+    print_ending,
+    print_runtimes,
+    print_why,
+)
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
     print_again,
@@ -22,7 +31,6 @@ from convdiff.report.console.parts import (
     print_failures,
     print_headline,
     print_missing,
-    print_runtimes,
     print_summary,
     print_what_to_do,
 )
@@ -45,8 +53,8 @@ def print_sweep(console: Console, summary: Summary, *, show_all: bool) -> None:
     print_missing(console, summary)
     for case in summary.cases:
         print_headline(console, case)
-        print_runtimes(console, case)
-        _axes(console, case, show_all=show_all)
+        parts.print_runtimes(console, case)
+        _axes(console, case, show=partial(_whole, show_all=show_all))
         if case.drifting is not None:
             print_detail(console, detail_of(case.result, case.drifting))
         print_failures(console, case)
@@ -59,16 +67,20 @@ def print_brief_sweep(console: Console, summary: Summary) -> None:
     """Print each case in short: the answer, a table an axis, why, what to do."""
     print_missing(console, summary)
     for number, case in enumerate(summary.cases):
-        brief = replace(brief_of(case, alone=True), elements=None)
+        runtimes = tuple(runtime_parts(case, reasons=False))
+        brief = replace(brief_of(case, alone=True), elements=None, runtimes=runtimes)
         print_answer(console, case, brief, summary.unnamed if number == 0 else "")
-        console.print(Text(f"  {brief.runtimes}", style="dim"), no_wrap=True, overflow="ellipsis")
-        _axes(console, case, show_all=False)
+        print_runtimes(console, brief, cut=False)
+        _axes(console, _without_sums(case), show=_in_short)
         print_why(console, brief, cut=False)
     print_ending(console, summary)
 
 
-def _axes(console: Console, case: CaseSummary, *, show_all: bool) -> None:
-    """Print the square of all pairs, where there is one, and the axes that it does not show."""
+def _axes(console: Console, case: CaseSummary, *, show: Show) -> None:
+    """Print the square of all pairs, where there is one, and the axes that it does not show.
+
+    show: prints the rows of an axis.
+    """
     axes: dict[Axis, list[Row]] = {}
     for row in case.rows:
         axes.setdefault(row.finding.comparison.axis, []).append(row)
@@ -76,10 +88,58 @@ def _axes(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     if case.result.agreement is not None:
         print_grid(console, case.result.agreement)
     for axis, rows in axes.items():
-        if axis == "reference" or all(is_usual(row.finding) for row in rows):
+        if _is_summed_up(axis, rows):
             _summed_up(console, case, axis, rows)
-        elif show_all or not (squared and AXES[axis].between_runtimes):
-            _table(console, case, rows, show_all=show_all)
+        else:
+            show(console, case, rows, squared=squared and AXES[axis].between_runtimes)
+    if case.rows and _is_summed_up(*list(axes.items())[-1]):
+        console.print()
+
+
+def _is_summed_up(axis: Axis, rows: Sequence[Row]) -> bool:
+    """Return whether an axis has a line, and no table."""
+    return axis == "reference" or all(is_usual(row.finding) for row in rows)
+
+
+def _without_sums(case: CaseSummary) -> CaseSummary:
+    """Leave out what is as expected and would be summed up: the answer says it in a phrase."""
+    drifting = {row.finding.comparison.axis for row in case.rows if not row.finding.allowed}
+    summed = {"reference", "exact"} - drifting
+    rows = [row for row in case.rows if row.finding.comparison.axis not in summed]
+    return replace(case, rows=tuple(rows))
+
+
+class Show(Protocol):
+    """How the rows of an axis are printed."""
+
+    def __call__(
+        self, console: Console, case: CaseSummary, rows: Sequence[Row], *, squared: bool
+    ) -> None:
+        """Print them; squared: they are in the square of all pairs."""
+
+
+def _whole(
+    console: Console, case: CaseSummary, rows: Sequence[Row], *, squared: bool, show_all: bool
+) -> None:
+    if show_all or not squared:
+        _table(console, case, rows, show_all=show_all)
+
+
+def _in_short(console: Console, case: CaseSummary, rows: Sequence[Row], *, squared: bool) -> None:
+    """Print a row a value, and what is expected of convdiff's own sums in a line."""
+    if squared:
+        return
+    own = [row for row in rows if _is_aside(row)]
+    others = [row for row in rows if not _is_aside(row)]
+    _table(console, case, others or rows, show_all=False)
+    if own and others:
+        axis = rows[0].finding.comparison.axis
+        _summed_up(console, case, axis, own, ", of multiply + reduce_sum itself")
+
+
+def _is_aside(row: Row) -> bool:
+    """Return whether a row compares convdiff's own sums, and is expected."""
+    return row.finding.allowed and is_opinion(row.finding.comparison)
 
 
 def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all: bool) -> None:
@@ -103,10 +163,16 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
     console.print()
 
 
-def _summed_up(console: Console, case: CaseSummary, axis: Axis, rows: Sequence[Row]) -> None:
-    """Sum up in a line what is compared with multiply + reduce_sum, or with the exact result."""
+def _summed_up(
+    console: Console, case: CaseSummary, axis: Axis, rows: Sequence[Row], name: str = ""
+) -> None:
+    """Sum up in a line what is compared with multiply + reduce_sum, or with the exact result.
+
+    name: what is said after the axis, where that is not against its noun.
+    """
+    against = f", against {AXES[axis].noun}"
     reference, lengths = reference_line(rows), len(case.result.case.lengths)
-    line = Text.assemble((axis, "bold"), f", against {AXES[axis].noun}: ")
+    line = Text.assemble((axis, "bold"), f"{name or against}: ")
     for number, (verdict, how_many) in enumerate(reference.verdicts.items()):
         line.append(", " if number else "").append(f"{how_many:,} ")
         line.append(style.coloured([verdict_span(verdict)]))
@@ -116,4 +182,4 @@ def _summed_up(console: Console, case: CaseSummary, axis: Axis, rows: Sequence[R
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
     sample = sentences.sampled(rows[0].finding.comparison)
     line.append(f" ({sample})" if sample else "")
-    console.print(line.append("\n"))
+    console.print(line)

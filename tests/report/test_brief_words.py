@@ -1,0 +1,256 @@
+"""The short report's words: what sides are called, what is cut, and what is said twice."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made import (
+    CELL,
+    GONE,
+    RUNTIMES,
+    case_of,
+    drifted,
+    failed,
+    result_of,
+    same,
+    summary_of,
+    untested,
+)
+from rich.console import Console
+
+from convdiff.case.load import built_in_case
+from convdiff.compare.comparison import Nearness
+from convdiff.compare.difference import measure
+from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.errors import Place
+from convdiff.report.console.brief import print_brief
+from convdiff.report.console.grid import print_grid
+from convdiff.report.console.sweep import print_brief_sweep
+from convdiff.result import Result
+
+
+def printed(result: Result, width: int = 80) -> str:
+    """Return the short report of a result."""
+    out = io.StringIO()
+    print_brief(Console(file=out, width=width, highlight=False), summary_of(result), quiet=False)
+    return out.getvalue()
+
+
+def words(result: Result) -> str:
+    return " ".join(printed(result, 200).split())
+
+
+def of_versions(*versions: str) -> Result:
+    """Return a run of two interpreters of these versions, of which the first drifts."""
+    result = result_of(case_of([drifted(), other("length"), other("runtime", "rounding")]))
+    standings = [
+        replace(one, fingerprint={**one.fingerprint, "version": version})
+        for one, version in zip(result.standings, versions, strict=True)
+    ]
+    return replace(result, standings=tuple(standings))
+
+
+def other(axis: str, verdict: str = "same") -> Finding:
+    """Return a finding about the second runtime."""
+    finding = same(axis, verdict=verdict)  # type: ignore[arg-type]
+    sides = {"baseline": replace(CELL, length=9, runtime=RUNTIMES[1])}
+    sides |= {"candidate": replace(CELL, length=8, runtime=RUNTIMES[1])}
+    return replace(finding, comparison=replace(finding.comparison, **sides))
+
+
+def recorded(length: int, **changes: object) -> Finding:
+    """Return a drift from the recording old.json."""
+    was = replace(RUNTIMES[0], origin="old.json")
+    finding = drifted(length)
+    comparison = replace(
+        finding.comparison,
+        axis="baseline",
+        baseline=replace(CELL, length=length, runtime=was),
+        **changes,  # type: ignore[arg-type]
+    )
+    return replace(finding, comparison=comparison)
+
+
+def test_a_drift_of_one_of_two_versions_names_the_version_and_clears_the_other():
+    text = words(of_versions("1.0.0", "2.21.0"))
+    assert "in tensorflow 1.0.0 (#1) (" in text
+    assert "no length differs in tensorflow 2.21.0 (#2)" in text
+
+
+def test_a_drift_from_a_recording_says_which_version_and_at_which_lengths():
+    text = words(result_of(case_of([recorded(7), recorded(8), recorded(9)])))
+    assert "tensorflow 2 gives other bits than old.json at lengths 7..9, at " in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_runtime_is_whole_whatever_the_others(width: int):
+    lines = printed(of_versions("1.0.0", "2.21.0"), width).splitlines()
+    told = [one for one in lines if "tensorflow:cpu" in one]
+    assert sum(one.count("TF_X=1") for one in told) == 1
+    assert any("2.21.0 [TF_X=2], 1 thread" in one for one in told)
+    assert not any("…" in one for one in told)
+
+
+def test_what_is_absent_has_its_reason_and_is_not_cut():
+    result = result_of(case_of([drifted()]))
+    lines = printed(replace(result, standings=(*result.standings, GONE))).splitlines()
+    assert any(one.strip().endswith("untested: there is no GPU") for one in lines)
+
+
+def near_zero(terms_ulp: float) -> Finding:
+    """Return a difference of 64 ulp, at outputs that are small beside their terms."""
+    a = np.full((1, 1, 2, 1), 1e-3, np.float32)
+    b = a + 64 * np.spacing(a)
+    difference = measure(a, b, strict=True, most=2)
+    finding = drifted()
+    return replace(
+        finding, comparison=replace(finding.comparison, difference=difference, terms_ulp=terms_ulp)
+    )
+
+
+def test_ulps_near_zero_stand_beside_ulps_at_the_terms_size():
+    assert "(2 of 2, ≤ 64 ulp, 1 at the terms' size)" in words(result_of(case_of([near_zero(0.7)])))
+
+
+def test_what_is_no_rounding_has_no_ulps_of_terms():
+    wrong = replace(near_zero(9.0), verdict="wrong")
+    assert "terms" not in words(result_of(case_of([wrong])))
+
+
+def test_only_convolutions_are_counted_where_they_and_convdiffs_own_sums_round():
+    own, conv = near_zero(0.0), drifted(allowed=True)
+    sides = {"baseline": RUNTIMES[0], "candidate": RUNTIMES[1]}
+    cells = {side: replace(CELL, runtime=runtime, op="manual") for side, runtime in sides.items()}
+    own = replace(own, allowed=True, comparison=replace(own.comparison, axis="runtime", **cells))
+    cells = {side: replace(cell, op="conv2d") for side, cell in cells.items()}
+    conv = replace(conv, comparison=replace(conv.comparison, axis="runtime", **cells))
+    assert "runtime rounding, ≤ 1 ulp" in words(result_of(case_of([own, conv])))
+
+
+def nearness(baseline: float, candidate: float) -> Finding:
+    finding = drifted()
+    found = Nearness(1.0, 1.0, baseline, candidate, 1, 0, 3)
+    return replace(finding, comparison=replace(finding.comparison, nearness=found))
+
+
+def test_an_error_that_both_have_is_said_once():
+    text = words(result_of(case_of([nearness(7.63e-06, 7.63e-06)])))
+    assert text.count("7.63e-06") == 1
+    assert "no bug; nearer: length 9 at 1 of 3, length 7 at 0; both ≤ 7.63e-06 off" in text
+
+
+def test_a_side_without_error_is_exact():
+    assert "length 7 at 0; exact and ≤ 7.63e-06 off" in words(
+        result_of(case_of([nearness(0.0, 7.63e-06)]))
+    )
+
+
+@pytest.mark.parametrize("width", range(60, 121, 7))
+def test_no_line_ends_between_a_sign_and_its_number(width: int):
+    text = printed(result_of(case_of([nearness(7.63e-06, 1.53e-05)])), width)
+    assert not any(one.rstrip().endswith("≤") for one in text.splitlines())
+    assert "\ue000" not in text
+
+
+def test_an_infinity_has_no_ulps():
+    finding = drifted()
+    a = np.array([1, np.inf], np.float32).reshape(1, 1, 2, 1)
+    b = np.array([2, np.nan], np.float32).reshape(1, 1, 2, 1)
+    comparison = replace(finding.comparison, difference=measure(a, b, strict=True, most=2))
+    lines = printed(result_of(case_of([replace(finding, comparison=comparison)]))).splitlines()
+    assert next(one.split()[-1] for one in lines if " nan" in one) == "—"
+
+
+def test_untested_says_how_much_could_be_compared_and_how_that_stands():
+    text = words(result_of(case_of([same(), untested()], failures=(failed(),))))
+    assert "1 of 2 comparisons could not be made; the others: length bitwise equal" in text
+
+
+def test_what_is_absent_is_said_once_with_what_to_do():
+    result = replace(result_of(case_of([])), standings=(GONE,))
+    text = words(result)
+    assert text.count("there is no GPU") == 1
+    assert "convdiff doctor" in text
+
+
+def test_what_to_accept_stands_where_it_is_to_be_written():
+    case = case_of([drifted()], suggested_expect={"length": built_in_case().expect["reference"]})
+    places = {**case.case.places, "expect.length": Place("made.yaml", 15, 1)}
+    case = replace(case, case=replace(case.case, places=places))
+    assert "at made.yaml:15" in words(result_of(case))
+
+
+def test_a_sweep_sums_convdiffs_own_sums_up_in_a_line():
+    rows = []
+    for length in (5, 6, 7):
+        for op in ("conv2d", "manual"):
+            finding = drifted(length, allowed=True)
+            cell = replace(CELL, length=length, op=op)
+            sides = {"baseline": cell, "candidate": replace(cell, runtime=RUNTIMES[1])}
+            comparison = replace(finding.comparison, axis="runtime", **sides)
+            rows.append(replace(finding, comparison=comparison))
+    out = io.StringIO()
+    print_brief_sweep(Console(file=out, width=80), summary_of(result_of(case_of(rows))))
+    assert "runtime, of multiply + reduce_sum itself: 3 rounding" in out.getvalue()
+    assert "manual" not in out.getvalue()
+
+
+def test_a_runtimes_brackets_are_no_markup_of_the_grid():
+    runtimes = tuple(
+        replace(one, interpreter=replace(one.interpreter, label=label, settings=()))
+        for one, label in zip(RUNTIMES, ("old", "new"), strict=True)
+    )
+    agreement = Agreement(runtimes, ((None, None), (None, None)), ())
+    out = io.StringIO()
+    print_grid(Console(file=out, width=80), agreement)
+    assert "tensorflow:cpu[python=old]" in out.getvalue()
+
+
+def test_only_labels_and_notations_are_bold():
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system="standard")
+    finding = replace(drifted(), fits="shifted")
+    case = case_of([finding], suggested_expect={"length": built_in_case().expect["reference"]})
+    print_brief(console, summary_of(result_of(case)), quiet=False)
+    lines = out.getvalue().splitlines()
+    for name in ("accept", "more"):
+        label, text = next(one for one in lines if f"  {name}" in one).split("\x1b[0m", 1)
+        assert label.startswith("\x1b[1m")
+        assert "\x1b[1" not in text
+    legend = next(one for one in lines if "colours" in one)
+    assert legend.count("\x1b[2m") == 1  # what is dim shows another colour than the numbers have
+    assert "\x1b[2;" not in legend
+
+
+def test_a_line_that_is_cut_ends_after_a_clause():
+    rows = [nearness(7.63e-06, 1.53e-05) for _ in range(2)]
+    result = result_of(*(case_of([one], name=f"case {n}") for n, one in enumerate(rows)))
+    right = [one for one in printed(result, 72).splitlines() if one.startswith("  right")]
+    assert [one.endswith("length 7 at 0; …") for one in right] == [True, True]
+
+
+def test_untested_of_nothing_says_so():
+    text = words(result_of(case_of([untested()], failures=(failed(),))))
+    assert "none of 1 comparison could be made" in text
+    assert "length: untested" not in text
+
+
+def test_a_length_that_is_unsafe_is_equal_on_this_input_alone():
+    safe = SafeLengths(RUNTIMES[0].id, 9, (9,), (7, 8), (), (), 16)
+    text = words(result_of(case_of([drifted(), same()], safe_lengths=(safe,))))
+    assert "ok length 8 = length 9 on this input alone" in text
+    assert "no other is safe" in text
+
+
+def test_a_sweep_does_not_sum_up_what_the_answer_says():
+    out = io.StringIO()
+    reference = same("reference")
+    rows = [drifted(), replace(reference, verdict="rounding"), drifted(5)]
+    print_brief_sweep(Console(file=out, width=80), summary_of(result_of(case_of(rows))))
+    assert "length, against" in out.getvalue()
+    assert out.getvalue().count("reference") == 1
