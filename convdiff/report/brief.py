@@ -87,11 +87,9 @@ def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
         (candidate, [Span(one.candidate, tone) for one in elements]),
         ("ulp", [Span(_ulp(one), tone) for one in elements]),
     ]
-    if (
-        sum(max(len(name), *(len(one.text) for one in spans)) + 2 for name, spans in columns)
-        > WIDEST
-    ):
-        del columns[1]  # rather than a digit of the others
+    wide = sum(max(len(name), *(len(one.text) for one in spans)) + 2 for name, spans in columns)
+    if wide > WIDEST or row.finding.comparison.baseline.is_exact:
+        del columns[1]  # rather than a digit of the others, or to say it twice
     names, values = zip(*columns, strict=True)
     return Grid(names, tuple(zip(*values, strict=True)))
 

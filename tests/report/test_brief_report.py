@@ -144,6 +144,7 @@ def test_what_is_wrong_and_allowed_is_not_said_to_round(tmp_path: Path):
     assert ran.code == 1
     assert "reference wrong, as `expect` allows, |Δ| ≤" in said
     assert "reference rounding" not in said
+    assert "position exact conv2d ulp" in said
 
 
 def test_outputs_that_are_nan_on_one_side_have_no_size(tmp_path: Path):
