@@ -53,8 +53,14 @@ def _totals(tree: Tree, arithmetic: Arithmetic) -> Iterator[int]:
 
 
 def _above(tree: Tree, lowest: int) -> Iterator[int]:
-    """Yield the sums above a level, and the first block, which the total starts from."""
+    """Yield the sums above a level, and the first block, which the total starts from.
+
+    None where the whole sum is of that level: there is no total, as where a counterfactual takes
+    the narrowing of blocks to the single chain of the other side.
+    """
     level = levels(tree)
+    if level[tree.root] <= lowest:
+        return
     for node in _inner(tree):
         if level[node] > lowest and not _adds_bias(tree, node):
             yield node
