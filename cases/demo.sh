@@ -9,7 +9,7 @@ say "1. The question convdiff began with: do the first outputs depend on the inp
 "$convdiff" run cases/variable_padding.yaml
 
 say "Exit code 0. Lengths 7 and 8 give the bits of length 9: this TensorFlow does not drift. Its
-conv2d and multiply + reduce_sum differ by rounding, as expected; the lines 'cause' say why."
+conv2d and multiply + reduce_sum differ by rounding, as expected; with -v the report says why."
 
 say "2. One output element, with oneDNN on and off: a setting that changes the bits."
 code=0
@@ -18,4 +18,6 @@ if [ "$code" -ne 1 ]; then
     say "The sweep was to drift (exit 1), but it ended with $code."
     exit 1
 fi
-say "Exit code 1: the setting changes the bits, the case expects equal ones, a CI job would fail."
+say "Exit code 1: the setting changes the bits, the case expects equal ones, a CI job would fail.
+
+Now your own convolution: $convdiff init, or with arrays of yours, $convdiff init --help"
