@@ -1,0 +1,73 @@
+"""What sums of small integers show: they are exact in any order, and what is off is no rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from convdiff.behaviour.answer import Answer
+from convdiff.behaviour.probes import integer_sets
+from convdiff.behaviour.rounding_widths import beyond
+from convdiff.behaviour.subject import Subject
+from convdiff.behaviour.transform import Transform
+from convdiff.behaviour.where import where_wrong
+from convdiff.behaviour.width import Width
+from convdiff.worker.ops.conv2d import Convolution
+
+
+def integers_that_count(
+    subject: Subject, integers: list[Answer], transform: Transform, width: Width
+) -> tuple[list[Answer], str | None]:
+    """Return the answers that count, and how far they are off where no rounding explains it."""
+    conv, full = subject.conv, subject.form.precision
+    wrong = _any_beyond(conv, integers, width.bits, capped=False)
+    if not wrong:
+        inexact = any(answer.off.any() for answer in integers)
+        if transform.seen or (width.narrowed and inexact):
+            integers = _few(subject, integers, width.bits)
+        wrong = _any_beyond(conv, integers, full, capped=True)
+    return integers, _error(integers) if wrong else None
+
+
+def where(subject: Subject, integers: Sequence[Answer]) -> str:
+    """Say where integers are wrong, in words; empty where they are not."""
+    full = subject.form.precision
+    wrong = [beyond(subject.conv, answer, full, capped=True) for answer in integers]
+    return where_wrong(np.logical_or.reduce(wrong))
+
+
+def noise_of_sums(integers: Sequence[Answer]) -> str | None:
+    """Return what integers show of a transform that the other probes did not: they are inexact."""
+    most = max(float(answer.off.max()) for answer in integers)
+    return f"sums of small integers are off by {most:.1e}: a transform algorithm" if most else None
+
+
+def _any_beyond(conv: Convolution, integers: Sequence[Answer], bits: int, *, capped: bool) -> bool:
+    """Return whether integers are off by more than sums kept in so many bits explain."""
+    return any(beyond(conv, answer, bits, capped=capped).any() for answer in integers)
+
+
+def _few(subject: Subject, integers: list[Answer], bits: int) -> list[Answer]:
+    """Ask for integers of which rounding, narrow or a transform's, can hide no lost tap.
+
+    What few bits can count is exact in any order again. (One bit less: the width probes may have
+    read −2^p + 1, which p bits hold, where 2^p + 1 takes p + 1.) A transform's noise stays below
+    17·u·A.
+    """
+    if bits == subject.form.precision:
+        if not _any_beyond(subject.conv, integers, bits, capped=True):
+            return integers
+        bits -= 5
+    sets = integer_sets(subject.conv, subject.shape, subject.bias, max(3, bits - 1))
+    return subject.ask(sets)
+
+
+def _error(integers: Sequence[Answer]) -> str:
+    """Say how far integers are off."""
+    if not all(np.isfinite(answer.output).all() for answer in integers):
+        return "small integers give NaN or infinity"
+    count = sum(int(np.count_nonzero(answer.off)) for answer in integers)
+    size = sum(answer.off.size for answer in integers)
+    most = max(float(answer.off.max()) for answer in integers)
+    return f"exact on no integers: off by up to {most:g} at {count} of {size} outputs"
