@@ -8,7 +8,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.guesses import Guess
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 

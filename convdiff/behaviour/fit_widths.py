@@ -10,7 +10,7 @@ import numpy as np
 from convdiff.behaviour.rounding_widths import ROUNDINGS
 from convdiff.case.arrays import Tensors
 from convdiff.compare.bounds import screen
-from convdiff.compare.exact import plain_fp64, scales
+from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.conv2d import Convolution

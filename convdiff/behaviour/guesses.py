@@ -12,7 +12,7 @@ from convdiff.behaviour.computation import Computation
 from convdiff.behaviour.glance import Glance
 from convdiff.behaviour.mistakes import Mistake, mistakes, moved
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.compare.other_ops import other_ops
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution

@@ -10,7 +10,7 @@ from convdiff.behaviour.guesses import Guess, Started, of_other_ops, of_shifts, 
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.case.arrays import Tensors
 from convdiff.compare.bounds import screen
-from convdiff.compare.exact import plain_fp64, scales
+from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.conv2d import Convolution

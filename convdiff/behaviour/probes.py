@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW, Format
 from convdiff.worker.ops.conv2d import Convolution

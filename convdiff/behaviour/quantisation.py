@@ -16,7 +16,7 @@ from convdiff.behaviour.probes import Kind, Probe, full_bits, no_bias, probe_of
 from convdiff.behaviour.steps import END_OF_SYMMETRIC, Steps, other_ways, usual_ways
 from convdiff.behaviour.subject import Subject
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import plain_fp64, scales
+from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.worker.ops.conv2d import Convolution

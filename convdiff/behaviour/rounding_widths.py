@@ -9,7 +9,7 @@ import numpy as np
 from convdiff.behaviour.answer import Answer, noise_of
 from convdiff.behaviour.probes import Kind
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import scales
+from convdiff.compare.fp64 import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.worker.ops.conv2d import Convolution

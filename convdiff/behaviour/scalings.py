@@ -9,7 +9,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.mistaken_outputs import factors
-from convdiff.compare.exact import scales
+from convdiff.compare.fp64 import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.conv2d import Convolution

@@ -17,7 +17,7 @@ from convdiff.compare.comparison import (
     ratio_of,
 )
 from convdiff.compare.difference import Difference, differs, measure
-from convdiff.compare.exact import Scales
+from convdiff.compare.fp64 import Scales
 from convdiff.compare.ieee import FINITE
 from convdiff.compare.reference import Reference
 from convdiff.compare.some_outputs import Some, some_outputs

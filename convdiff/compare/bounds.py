@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convdiff.compare.exact import Scales
+from convdiff.compare.fp64 import Scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 

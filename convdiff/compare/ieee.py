@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import convolved
+from convdiff.compare.fp64 import convolved
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 

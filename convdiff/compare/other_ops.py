@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 

@@ -11,8 +11,10 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.case.nonfinite import cleaned
 from convdiff.compare.bounds import underflow
-from convdiff.compare.exact import Scales, exact, exact_at, scales
+from convdiff.compare.exact import exact
+from convdiff.compare.fp64 import Scales, scales
 from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds
+from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import Scales, exact_at
+from convdiff.compare.fp64 import Scales
+from convdiff.compare.rational import exact_at
 from convdiff.numerics.array import Array
 from convdiff.numerics.eft import product_error
 from convdiff.numerics.floats import round_to

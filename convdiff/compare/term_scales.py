@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.exact import Scales
+from convdiff.compare.fp64 import Scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.ops.conv2d import Convolution

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from convdiff.behaviour.quantisation import Quantisation
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.diagnose.evidence import Side, SideFact
 from convdiff.diagnose.verdict import Ruling
 from convdiff.lab.lab import Lab

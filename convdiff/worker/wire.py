@@ -121,9 +121,8 @@ def _read_exactly(descriptor: int, size: int) -> Optional[bytearray]:
     view = memoryview(data)
     filled = 0
     while filled < size:
-        chunk = os.read(descriptor, min(size - filled, 1 << 20))
-        if not chunk:
+        came = os.readv(descriptor, [view[filled:]])
+        if not came:
             return None
-        view[filled : filled + len(chunk)] = chunk
-        filled += len(chunk)
+        filled += came
     return data

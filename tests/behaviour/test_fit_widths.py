@@ -14,7 +14,8 @@ from convdiff.behaviour.fit_widths import FEW, HALVES, NAMES, WIDTHS, Narrowing
 from convdiff.behaviour.guesses import Started, of_table
 from convdiff.behaviour.rounding_widths import ROUNDINGS
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.compare.exact import exact, plain_fp64
+from convdiff.compare.exact import exact
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.worker.ops.conv2d import Convolution
 
 CONV = Convolution((3, 2), 4, 6, (1, 1), (1, 1), 1, "float32")

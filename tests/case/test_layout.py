@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from convdiff.case.arrays import make_tensors, refuse_too_big
 from convdiff.case.load import load_case
 from convdiff.case.override import vary
-from convdiff.compare.exact import plain_fp64
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.errors import CaseError
 
 NCHW = "layout: nchw\n"

@@ -18,7 +18,8 @@ from program import case_file, convdiff
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.load import load_case
 from convdiff.case.model import Allowance, Case
-from convdiff.compare.exact import exact, plain_fp64
+from convdiff.compare.exact import exact
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.compare.other_ops import other_ops
 from convdiff.comparing import Asked, compare_outputs
 from convdiff.diagnose.verdict import Finding

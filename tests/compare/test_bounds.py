@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.bounds import gamma, screen, worst_case
-from convdiff.compare.exact import Scales, scales
+from convdiff.compare.fp64 import Scales, scales
 from convdiff.numerics.floats import FORMATS
 from convdiff.worker.ops.conv2d import Convolution
 

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare import exact as module
-from convdiff.compare.exact import exact, exact_at, plain_fp64, products_at, scales
+from convdiff.compare.exact import exact
+from convdiff.compare.fp64 import plain_fp64, scales
+from convdiff.compare.rational import exact_at, products_at
 from convdiff.compare.reference import Reference
 from convdiff.numerics.floats import FORMATS, round_fraction
 from convdiff.worker.ops.conv2d import Convolution
@@ -200,3 +202,27 @@ def test_a_reference_too_large_to_make_whole_is_made_where_asked(monkeypatch):
     assert reference.exact is None
     assert np.array_equal(reference.exact_at(index), whole)
     assert reference.terms == 11
+
+
+def test_taps_without_weight_cost_nothing_and_change_nothing():
+    rng = np.random.default_rng(3)
+    conv = Convolution((2, 3), 4, 6, groups=2)
+    x = rng.normal(size=(2, 5, 6, 4))
+    dense = rng.normal(size=conv.filter_shape)
+    for kept in (0, 1, 5, conv.taps):
+        w = dense.reshape(conv.taps, 6) * (rng.permutation(conv.taps) < kept)[:, None]
+        w = w.reshape(dense.shape)
+        fields = np.asarray(conv.windows(x)).reshape(2, 4, 4, 2, 3, 2, 2)
+        each = np.einsum("nyxijgc,ijcgo->nyxgo", fields, w.reshape(2, 3, 2, 2, 3))
+        assert np.allclose(plain_fp64(conv, Tensors(w, None, x)), each.reshape(2, 4, 4, 6))
+
+
+def test_a_nan_meets_the_taps_without_weight_too():
+    conv = Convolution((1, 5), 1, 1)
+    w = np.zeros((1, 5, 1, 1))
+    w[0, 0] = 1
+    x = np.ones((1, 1, 9, 1))
+    x[0, 0, 8] = np.nan
+    assert np.isnan(plain_fp64(conv, Tensors(w, None, x))[0, 0, :, 0]).tolist() == [False] * 4 + [
+        True
+    ]

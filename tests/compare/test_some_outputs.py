@@ -9,7 +9,9 @@ import pytest
 from findings import tensors
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.compare.exact import exact, exact_at, scales
+from convdiff.compare.exact import exact
+from convdiff.compare.fp64 import scales
+from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import FEWEST, MOST, TAIL, sample, some_outputs
 from convdiff.numerics.bits import same_bits
 from convdiff.worker.ops.conv2d import Convolution

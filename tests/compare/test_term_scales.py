@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors
 from convdiff.compare import term_scales as module
-from convdiff.compare.exact import scales
+from convdiff.compare.fp64 import scales
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.blocks import blocks
 from convdiff.worker.ops.conv2d import Convolution
