@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convdiff.behaviour.answer import Answer, of_kind
+from convdiff.behaviour.answer import Answer, Part, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.integers import integers_that_count, noise_of_sums, where
 from convdiff.behaviour.more_integers import more_integers
@@ -34,8 +34,8 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.worker.ops.conv2d import Convolution
 
-Measure = Callable[[Cell, Sequence[Tensors]], "list[Array | None]"]
-"""Run a cell on other numbers of the same shapes; None where it gave no bits."""
+Measure = Callable[[Cell, Sequence[Tensors]], "Sequence[Array | Part | None]"]
+"""Run a cell on other numbers of the same shapes, or a part of it; None where it gave no bits."""
 
 
 def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
@@ -74,7 +74,8 @@ class _Interview:
         for probe, output in zip(probes, outputs, strict=True):
             if output is None:
                 raise SilentError
-            answers.append(Answer(probe, output.astype(np.float64)))
+            whole = output.within(probe.answer) if isinstance(output, Part) else output
+            answers.append(Answer(probe, whole.astype(np.float64)))
         self.answers.extend(answers)
         return answers
 

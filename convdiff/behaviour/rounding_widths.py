@@ -124,6 +124,8 @@ def beyond(conv: Convolution, answer: Answer, bits: int, *, capped: bool) -> Arr
     That is γₙ(2^-bits)·A of sums kept in few bits, and a transform's noise of sums kept whole.
     Capped, it is less than the smallest product: a lost tap is never taken for rounding.
     """
+    if not answer.off.any():
+        return np.zeros(answer.off.shape, bool)
     absolute = scales(conv, answer.probe.tensors).absolute
     form = FORMATS[conv.dtype]
     share = NOISE_OF_SUM * form.unit_roundoff

@@ -10,7 +10,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.ops.conv2d import Convolution
 
-TABLE_INPUTS = 1 << 15
+TABLE_INPUTS = 1 << 18
 """Inputs copied at once, so that they stay in the cache …"""
 
 FEWEST_OUTPUTS = 64
@@ -25,37 +25,40 @@ class TermScales:
     """
 
     def __init__(self, conv: Convolution, tensors: Tensors) -> None:
-        self._channels = conv.channels_out
-        contiguous = np.ascontiguousarray(tensors.input_nhwc)
-        view = conv.windows(contiguous)
-        self._input = contiguous.reshape(-1)
-        strides = np.array(view.strides) // view.itemsize
-        self._steps = strides[:3]
-        reach = np.tensordot(strides[3:], np.indices(view.shape[3:]), 1)
-        reach = reach.reshape(-1, conv.groups, conv.channels_in // conv.groups).transpose(1, 0, 2)
-        self._reach = reach.reshape(conv.groups, conv.taps, 1)
-        """Where a field's inputs are, from its first on: (groups, taps, 1)."""
+        self._conv = conv
+        self._fields = np.asarray(conv.windows(tensors.input_nhwc))
         weights = np.abs(tensors.filter_hwio.astype(np.float64))
-        weights = weights.reshape(conv.taps, conv.groups, -1).transpose(1, 2, 0)
-        self._weights = np.ascontiguousarray(weights)
+        self._weights = weights.reshape(conv.taps, conv.groups, -1).transpose(1, 0, 2)
+        """(groups, taps, cout / groups)"""
         self._squares = self._weights**2
         self._bias = 0.0 if tensors.bias is None else np.abs(tensors.bias.astype(np.float64))
 
     def scales(self, block: Block, mask: Array) -> Scales:
         """Return A and L2 of the outputs under a mask of one block, in (k,) arrays.
 
-        As good as those of `convdiff.compare.exact.scales`; only their last bits may differ.
+        As good as those of `convdiff.compare.fp64.scales`; only their last bits may differ.
         """
-        wanted = mask.any(axis=3)
-        n, y, x = np.ogrid[block[:3]]
-        start = (n * self._steps[0] + y * self._steps[1] + x * self._steps[2])[wanted]
-        sums, squares = np.empty((2, len(start), self._channels))
-        step = max(FEWEST_OUTPUTS, TABLE_INPUTS // self._reach.size)
-        for first in range(0, len(start), step):
+        wanted, fields = mask.any(axis=3), self._fields[block[:3]]
+        places = np.argwhere(wanted)
+        sums, squares = np.empty((2, len(places), self._conv.channels_out))
+        step = max(FEWEST_OUTPUTS, TABLE_INPUTS // (self._conv.taps * self._conv.groups))
+        for first in range(0, len(places), step):
             some = slice(first, first + step)
-            table = np.abs(self._input[self._reach + start[some]].astype(np.float64))
-            sums[some] = (self._weights @ table).reshape(self._channels, -1).T
-            squares[some] = (self._squares @ table**2).reshape(self._channels, -1).T
+            table = self._sizes(fields[tuple(places[some].T)])
+            sums[some] = _channels(table @ self._weights)
+            squares[some] = _channels(table**2 @ self._squares)
         chosen = mask[wanted]
         sums, squares = sums + self._bias, np.sqrt(squares + np.square(self._bias))
         return Scales(sums[:, block[3]][chosen], squares[:, block[3]][chosen])
+
+    def _sizes(self, fields: Array) -> Array:
+        """Return |x| of (k, kh, kw, C) fields, in fp64: (groups, k, taps)."""
+        conv = self._conv
+        sizes = np.abs(fields.astype(np.float64))
+        by_group = sizes.reshape(len(fields), -1, conv.groups, conv.channels_in // conv.groups)
+        return np.reshape(by_group.transpose(2, 0, 1, 3), (conv.groups, len(fields), conv.taps))
+
+
+def _channels(by_group: Array) -> Array:
+    """Return (groups, k, cout / groups) sums as (k, cout)."""
+    return np.reshape(by_group.transpose(1, 0, 2), (by_group.shape[1], -1))

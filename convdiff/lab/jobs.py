@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from convdiff.behaviour.answer import Part
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import cleaned
 from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import CLEAN, Cell, NoBits
+from convdiff.worker.manual import some_places
+from convdiff.worker.ops import REFERENCE
 
 
 def observe(
@@ -45,13 +49,39 @@ def observe(
 
 def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list[Array | None]:
     """Run a cell on other numbers of the same shapes; None where the runtime gave none."""
-    arrays: dict[str, Array | None] = {}
+    return _measured(case, cell, data, pool, None)
+
+
+def probe(
+    case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool
+) -> Sequence[Array | Part | None]:
+    """Run a cell on probes' numbers; None where the runtime gave none.
+
+    Of a large reference some calls are made, each with the shape that it has in the whole.
+    """
+    shape = case.conv.output_shape(cell.batch, case.height, cell.length)
+    places = some_places(case.conv, math.prod(shape[:3])) if cell.op == REFERENCE else None
+    outputs = _measured(case, cell, data, pool, places)
+    if places is None:
+        return outputs
+    part = (1, 1, len(places), shape[3])
+    return [
+        Part(places, output[0, 0]) if output is not None and output.shape == part else output
+        for output in outputs
+    ]
+
+
+def _measured(
+    case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool, places: Array | None
+) -> list[Array | None]:
+    arrays: dict[str, Array | None] = {"places": places}
+    asked = {} if places is None else {"places": "places"}
     requests = []
     for number, tensors in enumerate(data):
         keys = {name: f"{name}{number}" for name in "xwb"}
         arrays[keys["x"]], arrays[keys["w"]] = tensors.input_nhwc, tensors.filter_hwio
         arrays[keys["b"]] = tensors.bias
-        requests.append({**_request(cell, ""), **keys})
+        requests.append({**_request(cell, ""), **keys, **asked})
     outputs: list[Array | None] = [None] * len(data)
     job = _job(case, cell.runtime.interpreter, arrays, requests)
     for _, number, outcome in pool.observe([job]):

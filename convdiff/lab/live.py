@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from convdiff.behaviour.answer import Part
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
-from convdiff.lab.jobs import measure, observe
+from convdiff.lab.jobs import observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog, Tell
 from convdiff.lab.session import Session
@@ -96,7 +97,7 @@ class LiveLab:
         if self._session.signal:
             return INTERRUPTED
         self._tell(f"{self._named(cell)}: probing", 0, 0)
-        behaviour = behaviour_of(self._case, cell, self._measure)
+        behaviour = behaviour_of(self._case, cell, self._probe)
         if self._session.signal:
             return INTERRUPTED
         self._behaviour[cell] = behaviour
@@ -138,8 +139,8 @@ class LiveLab:
             return INTERRUPTED
         return SPENT if self._calls_left <= 0 else None
 
-    def _measure(self, cell: Cell, data: Sequence[Tensors]) -> list[Array | None]:
-        return measure(self._case, cell, data, self._session.pool)
+    def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:
+        return probe(self._case, cell, data, self._session.pool)
 
     def _named(self, cell: Cell) -> str:
         what = cell.op

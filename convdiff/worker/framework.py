@@ -69,17 +69,17 @@ class Framework(Protocol):
         """Return the output (…, channels) with the bias (channels,) added, in the same shape."""
 
 
-def computing(
-    framework: Any, op: str, device: str, plain: Dict[str, Any]
-) -> Callable[[Any, Any, Any], Any]:
+def computing(framework: Any, op: str, device: str, plain: Dict[str, Any]) -> Callable[..., Any]:
     """Return what computes an op or the reference of (input, filter, bias or None).
+
+    The reference takes, fourth, the only places that are asked for: see `convdiff_worker.manual`.
 
     plain: the geometry as it travels. An object with a method `run(op, device, plain, *arrays)`
     answers by itself: that is how packages wrote theirs before there was a protocol. Raises
     ValueError for a dtype that the framework can't compute in.
     """
     if hasattr(framework, "run"):
-        return partial(framework.run, op, device, plain)
+        return lambda *arrays: framework.run(op, device, plain, *arrays[:3])
     conv = geometry(plain)
     if conv.dtype in framework.refused:
         raise ValueError(framework.refused[conv.dtype])

@@ -8,22 +8,37 @@ from typing import Any
 
 import numpy as np
 
+from .ops.conv2d import Convolution
+
 MOST_PRODUCTS = 4e9
 """Beyond that the reference is refused rather than waited for."""
 CHUNK = 1 << 24
 """Products in memory at once."""
+SOME = 4
+"""Chunks of a large reference that a probe asks for."""
 
 
 def manual(
-    framework: Any, conv: Any, device: Any, input_nhwc: Any, filter_hwio: Any, bias: Any
+    framework: Any,
+    conv: Convolution,
+    device: Any,
+    input_nhwc: Any,
+    filter_hwio: Any,
+    bias: Any,
+    places: Any = None,
 ) -> Any:
-    """Return the output as multiply + reduce_sum, and + bias unless it is None, make it."""
+    """Return the output as multiply + reduce_sum, and + bias unless it is None, make it.
+
+    Of the flat positions `places` only, (1, 1, places, cout), where they are given.
+    """
     shape = conv.output_shape(*input_nhwc.shape[:3])
+    if places is not None:
+        shape = (1, 1, len(places), shape[3])
     outputs = shape[0] * shape[1] * shape[2] * shape[3]
     products_allowed(float(outputs) * conv.taps, MOST_PRODUCTS)
     parts = []
-    for table, columns in conv.tables(input_nhwc, filter_hwio):
-        step = max(1, CHUNK // columns.size)
+    for table, columns in conv.tables(input_nhwc, filter_hwio, places):
+        step = _step(conv)
         sums = [
             framework.multiply_sum(conv.dtype, device, table[at : at + step, None], columns[None])
             for at in range(0, len(table), step)
@@ -31,6 +46,24 @@ def manual(
         parts.append(np.concatenate(sums))
     output = np.concatenate(parts, axis=1).reshape(shape)
     return output if bias is None else framework.add(conv.dtype, device, output, bias)
+
+
+def _step(conv: Convolution) -> int:
+    """Return how many output positions are summed in one call."""
+    return max(1, CHUNK // (conv.taps * conv.channels_out // conv.groups))
+
+
+def some_places(conv: Convolution, positions: int) -> Any:
+    """Return the flat positions of the first, the last and two more calls, or None of all calls.
+
+    These calls have the shapes that they have in the whole, and so their bits.
+    """
+    step = _step(conv)
+    starts = range(0, positions, step)
+    if len(starts) <= SOME:
+        return None
+    chosen = [starts[k * (len(starts) - 1) // (SOME - 1)] for k in range(SOME)]
+    return np.concatenate([np.arange(at, min(at + step, positions)) for at in chosen])
 
 
 def products_allowed(count: float, limit: float) -> None:

@@ -84,7 +84,10 @@ def _observe(
             computes[op, device] = computing(framework, op, device, header["conv"])
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        result = computes[op, device](input_nhwc, kept[cell["w"]], bias)
+        arrays = [input_nhwc, kept[cell["w"]], bias]
+        if cell.get("places"):
+            arrays.append(kept[cell["places"]])
+        result = computes[op, device](*arrays)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})

@@ -91,16 +91,20 @@ class Convolution(NamedTuple):
             writeable=False,
         )
 
-    def tables(self, input_nhwc: Any, filter_hwio: Any) -> Iterator[Tuple[Any, Any]]:
+    def tables(
+        self, input_nhwc: Any, filter_hwio: Any, places: Any = None
+    ) -> Iterator[Tuple[Any, Any]]:
         """Yield, for each group, the factors of all its products.
 
-        One table has the inputs of an output position in each row, (N · OH · OW, taps); the other
-        the weights of an output channel, (cout / groups, taps). The groups' channels follow each
-        other in the output.
+        One table has the inputs of an output position in each row, (N · OH · OW, taps), or of the
+        flat `places` only; the other the weights of an output channel, (cout / groups, taps). The
+        groups' channels follow each other in the output.
         """
-        from numpy import ascontiguousarray
+        from numpy import ascontiguousarray, unravel_index
 
         view = self.windows(input_nhwc)
+        if places is not None:
+            view = view[unravel_index(places, view.shape[:3])]
         weights = filter_hwio.reshape(self.taps, self.channels_out)
         for group in range(self.groups):
             field = ascontiguousarray(view[..., self.inputs_of(group)])
