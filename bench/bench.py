@@ -6,6 +6,7 @@ is that of the medians. A lone time says little on a shared machine.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import statistics
@@ -55,11 +56,28 @@ def main() -> None:
         f"{'peak memory of the parent, 196 and 1996 lengths':<52} "
         f"{few:>6.0f}MB {many:>6.0f}MB {many / few:>7.2f}  < 120 MB, flat"
     )
+    layer()
     for setting in ("1", "0"):
         print(f"\nTF_ENABLE_ONEDNN_OPTS={setting}", end="", flush=True)
         environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
         script = [sys.executable, str(HERE / "explaining.py")]
         subprocess.run(script, env=environment, stderr=subprocess.DEVNULL, check=True)
+
+
+def layer() -> None:
+    """Print what a layer of real size costs: 3×3, 64→64, on 224×224; 1.8e9 products."""
+    case = {
+        "filter": {"normal": 0.05, "shape": [3, 3, 64, 64], "seed": 1},
+        "input": {"normal": 1, "shape": [1, 224, 224, 64], "seed": 2},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layer.json"
+        path.write_text(json.dumps(case))
+        for names, bound in ((["tensorflow"], "≤ 1.3"), (["tensorflow", "torch"], "≤ 1.5")):
+            options = ["--framework", ",".join(names), "--device", "cpu", "--no-explain"]
+            run = [*CONVDIFF, "run", str(path), *options]
+            script = [sys.executable, str(HERE / "bare_layer.py"), str(path), *names]
+            pair(f"a layer in {len(names)} ÷ bare script", run, script, 3, bound)
 
 
 def matrix() -> None:
