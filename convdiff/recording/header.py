@@ -16,6 +16,7 @@ from convdiff.case.forms import (
     Maybe,
     MisfitError,
     Pattern,
+    Schema,
     Text,
     Whole,
     Words,
@@ -60,6 +61,11 @@ class Fingerprint(Form[Mapping[str, Any]]):
     def write(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """See Form."""
         return dict(value)
+
+    def schema(self) -> Schema:
+        """See Form."""
+        parts = {name: form.schema() for name, form in self.read_of_it.items()}
+        return {"type": "object", "properties": parts}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from convdiff.case.device import Device
-from convdiff.case.forms import As, Form, MisfitError, Text, UnexpectedError, UnknownKeyError
+from convdiff.case.forms import (
+    As,
+    Form,
+    MisfitError,
+    Schema,
+    Text,
+    UnexpectedError,
+    UnknownKeyError,
+)
 from convdiff.case.record import record
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Unnamed
@@ -44,6 +52,10 @@ class Environment(Form[tuple[tuple[str, str], ...]]):
                 raise MisfitError(f"env {words}")
         return pairs
 
+    def schema(self) -> Schema:
+        """See Form."""
+        return {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+
 
 class Requirements(Form[tuple[str, ...]]):
     """Requirements as packages have them: one, or several."""
@@ -58,6 +70,11 @@ class Requirements(Form[tuple[str, ...]]):
         """See Form."""
         requirements: Any = super().read(value)
         return (value,) if isinstance(value, str) else tuple(requirements)
+
+    def schema(self) -> Schema:
+        """See Form; what a requirement may say no schema can."""
+        text = {"type": "string"}
+        return {"anyOf": [text, {"type": "array", "items": text}]}
 
 
 def _device(text: str) -> Device | Unnamed:
