@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,10 +12,12 @@ from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
-from convdiff.errors import CaseError
+from convdiff.errors import CaseError, CaseErrors
 
 Key = tuple[str | int, ...]
 Shape = tuple[int, ...]
+ARRAYS = ("filter", "bias", "input")
+"""The keys of a case that are arrays."""
 
 
 def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | None:
@@ -22,6 +25,15 @@ def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | 
     if isinstance(value, ArrayKeys) and value.file is None:
         return value.shape
     return read_array(source, key, value, folder, None).shape
+
+
+def check_each(
+    source: Source, arrays: Mapping[str, Array], folder: Path, errors: CaseErrors
+) -> None:
+    """Gather what is wrong with each array by itself, where the geometry is not known."""
+    for key, array in arrays.items():
+        with errors.gathering():
+            read_shape(source, (key,), array, folder)
 
 
 def read_array(

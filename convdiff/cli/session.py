@@ -18,7 +18,7 @@ from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import ConvdiffError
+from convdiff.errors import CaseErrors, ConvdiffError
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -33,8 +33,18 @@ SLOW_BYTES = 2**18
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches and devices."""
-    cases = [_load(path) for path in find_cases(paths)] if paths else [built_in_case()]
+    cases = _load_all(find_cases(paths)) if paths else [built_in_case()]
     return [vary(case, options.lengths, options.batch, options.device) for case in cases]
+
+
+def _load_all(paths: Sequence[Path]) -> list[Case]:
+    """Load cases. Raises CaseError with the errors of all."""
+    cases, errors = [], CaseErrors()
+    for path in paths:
+        with errors.gathering():
+            cases.append(_load(path))
+    errors.refuse()
+    return cases
 
 
 def _load(path: Path) -> Case:
