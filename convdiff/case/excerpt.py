@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
-
-from rich.cells import cell_len
 
 from convdiff.errors import CaseError, Place
 
@@ -17,10 +16,13 @@ MOST = 20
 """Errors that are told in full."""
 
 
-def told(error: CaseError) -> Iterator[str]:
-    """Yield the lines that tell all of an error's errors, and their number where it is above 1."""
+def told(error: CaseError, program: str = "") -> Iterator[str]:
+    """Yield the lines that tell all of an error's errors, and their number where it is above 1.
+
+    program: what stands before an error that has no line in a file.
+    """
     for one in error.errors[:MOST]:
-        yield str(one)
+        yield str(one) if one.place.line else f"{program}{one}"
         yield from excerpt(one.place)
     count = len(error.errors)
     if count > 1:
@@ -39,28 +41,35 @@ def excerpt(place: Place) -> tuple[str, ...]:
     before = _printable(place.text[max(0, at - LONGEST) : at])
     after = _printable(place.text[at : at + LONGEST])
     room = LONGEST - len(INDENT)
-    if len(before) + len(after) < len(place.text) or cell_len(before + after) > room:
+    if len(before) + len(after) < len(place.text) or _columns(before + after) > room:
         before = _cut_before(before, at)
-        after = _cut_after(after, place.text[at:], room - cell_len(before))
-    return f"{INDENT}{before}{after}", f"{INDENT}{' ' * cell_len(before)}^"
+        after = _cut_after(after, place.text[at:], room - _columns(before))
+    return f"{INDENT}{before}{after}", f"{INDENT}{' ' * _columns(before)}^"
 
 
 def _cut_before(shown: str, at: int) -> str:
     """Return what is shown left of the caret, at most `BEFORE` columns of it."""
-    if len(shown) == at and cell_len(shown) <= BEFORE:
+    if len(shown) == at and _columns(shown) <= BEFORE:
         return shown
-    while cell_len(shown) > BEFORE:
+    while _columns(shown) > BEFORE:
         shown = shown[1:]
     return CUT + shown
 
 
 def _cut_after(shown: str, text: str, room: int) -> str:
     """Return what is shown of the text from the caret on, at most so many columns of it."""
-    if len(shown) == len(text) and cell_len(shown) <= room:
+    if len(shown) == len(text) and _columns(shown) <= room:
         return shown
-    while cell_len(shown) > room - len(CUT):
+    while _columns(shown) > room - len(CUT):
         shown = shown[:-1]
     return shown + CUT
+
+
+def _columns(text: str) -> int:
+    """Return how many columns printable text takes; rich counts so, and takes long to import."""
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+    marks = sum(unicodedata.category(one) in ("Mn", "Me") for one in text)
+    return len(text) + wide - marks
 
 
 def _printable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -65,25 +64,28 @@ def check(source: Source) -> CaseKeys:
     return keys
 
 
-def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Collection[str]]:
-    """Return what can be read, and the keys of what can't, whose errors are gathered.
+def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
+    """Return what can be read of a file's keys, and the file without the others.
 
-    None where what can't be read may be needed for the rest. Raises CaseError for what is no case.
+    Errors of the others are gathered; None where one of them may be needed for the rest. Raises
+    CaseError for what is no case.
     """
     if not isinstance(source.value, dict):
         found = shown(source.value)
         raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
     refuse_3d(source)
     try:
-        return CASE.read(source.value), ()
+        return CASE.read(source.value), source
     except MisfitError as error:
         misfits = error.all
     for misfit in misfits:
         errors.add(CaseError(_place_of(source, misfit), str(misfit)))
     wrong = {str(misfit.path[0]) for misfit in misfits if misfit.path}
-    if not all(map(_concerns_no_array, misfits)):
-        return None, wrong
-    return CASE.read({key: one for key, one in source.value.items() if key not in wrong}), wrong
+    sound = {key: one for key, one in source.value.items() if key not in wrong}
+    rest = replace(source, value=sound)
+    if not all(map(_concerns_no_array, misfits)) or not {*CASE.required} <= {*sound}:
+        return None, rest
+    return CASE.read(sound), rest
 
 
 _OF_NO_ARRAY = ("name", "source", "device", "devices", "repeat", "expect")
@@ -105,16 +107,14 @@ def _place_of(source: Source, misfit: MisfitError) -> Place:
 
 def _build(source: Source, folder: Path, stem: str) -> Case:
     errors = CaseErrors()
-    keys, wrong = _keys(source, errors)
+    keys, rest = _keys(source, errors)
     if keys is None:
-        given = {key: source.value[key] for key in ARRAYS if key in source.value}
-        readable = {
-            key: CASE.keys[key].form.read(one) for key, one in given.items() if key not in wrong
-        }
-        check_each(source, readable, folder, errors)
+        given = [key for key in ARRAYS if key in rest.value]
+        arrays = {key: CASE.keys[key].form.read(rest.value[key]) for key in given}
+        check_each(rest, arrays, folder, errors)
     else:
         with errors.gathering():
-            case = _case(source, keys, folder, stem)
+            case = _case(rest, keys, folder, stem)
     errors.sort()
     errors.refuse()
     return case

@@ -28,8 +28,8 @@ MAX_NODES = 2_000_000
 Path_ = tuple[str | int, ...]
 """A way into the document, such as ("filter", 0)."""
 
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-"""What ends a line, as YAML 1.1's readers count lines."""
+_BREAK = re.compile("\r\n|[\r\n]")
+"""What ends a line in YAML 1.2."""
 _TAG = "tag:yaml.org,2002:"
 _SPECIAL = (".nan", ".inf")
 _ARRAYS = ("filter", "bias", "input")

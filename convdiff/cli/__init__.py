@@ -160,7 +160,7 @@ def _told_of_cases(error: CaseError) -> int:
     """Print all errors of case files as compilers do and return their exit code."""
     from convdiff.case.excerpt import told
 
-    for line in told(error):
+    for line in told(error, "convdiff: "):
         write_err(line)
     return error.exit_code
 

@@ -202,6 +202,47 @@ def test_an_impossible_case_is_refused_at_its_place(refusal, text, where, words)
     assert words in message
 
 
+TAPS = "filter: {ones: true, shape: [2, 3, 1, 1]}\ninput: {ramp: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (GOOD + "qqq: 1\nrepeat: no\nexpect: {length: x, bach: 1}\n", "4:1 5:9 6:18 6:21"),
+        (GOOD + "device: tpu\nbias: [1, 2]\n", "4:9 5:7"),
+        (GOOD + 'repeat: 0\nbias: [[1], [2, 3]]\nname: "\\a"\n', "4:9 5:13 6:7"),
+        (TAPS + "lengths: 2\nheight: 1\nbias: [1, 2, 3]\n", "3:10 4:9 5:7"),
+        ("filter: {normal: 1}\ninput: {ones: true, ramp: 1}\nbias: [x]\n", "1:9 2:8 3:8"),
+        (GOOD.replace("7..9", "[x, 8, no]"), "3:11 3:17"),
+        (GOOD + "strides: 0\nbias: [[1], []]\n", "4:10 5:13"),
+        (GOOD + "a: .nan\na: !x 2\n", "4:4 5:1 5:4"),
+        # What depends on another is not told: it may be right once that is mended.
+        ("fliter: [1, 2, 3]\ninput: [1, 2]\n", "1:1"),
+        (GOOD.replace("lengths", "lenghts"), "3:1"),
+        (GOOD.replace("7..9", "no") + "bias: [1, 2]\n", "3:10"),
+        (GOOD + "stride: 2\nbias: [1, 2]\n", "4:1"),
+        ("filter: {normal: 1}\ninput: [1, 2]\nbias: [1, 2]\nlengths: 1\n", "1:9"),
+        (GOOD + "a: .nan\nstrides: 0\n", "4:4"),
+        ("filter: [1]\n? [1]\n: 2\nfilter: 3\n", "2:3 4:1"),
+    ],
+)
+def test_errors_that_do_not_depend_on_each_other_are_told_at_once(load, text, places):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    errors = caught.value.errors
+    told = [f"{one.place.line}:{one.place.column}" for one in errors]
+    assert " ".join(dict.fromkeys(told)) == places
+    assert caught.value is errors[0]
+    assert str(caught.value).startswith(f"{caught.value.place}: "), "its text is the first's"
+
+
+def test_a_layout_that_is_the_other_one_is_the_only_error(load):
+    text = "filter: {ones: true, shape: [4, 3, 3, 3]}\ninput: {ones: true, shape: [1, 3, 8, 8]}\n"
+    with pytest.raises(CaseError, match="`layout: nchw`") as caught:
+        load(text + "bias: [1, 2, 3, 4]\n")
+    assert len(caught.value.errors) == 1
+
+
 def test_a_bias_of_the_wrong_size_names_both_sizes(refusal):
     message = refusal(
         "filter: {ones: true, shape: [1, 1, 1, 4]}\n"

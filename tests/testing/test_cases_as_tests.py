@@ -66,9 +66,13 @@ def test_where_nothing_is_compared_the_reason_comes_first(several: tuple[Project
     assert section(ran, "zero")[0] == "could not test: equal, but the outputs are all zero"
 
 
-def test_a_broken_case_is_a_collection_error_in_one_line(several: tuple[Project, Ran]):
+def test_a_broken_case_is_a_collection_error_at_its_place(several: tuple[Project, Ran]):
     shown = section(several[1], "ERROR collecting cases/broken.yaml")
-    assert shown == ["cases/broken.yaml:3:6: not YAML: expected ',' or ']', but got ':'"]
+    assert shown == [
+        "cases/broken.yaml:3:6: not YAML: expected ',' or ']', but got ':'",
+        "  input: 3",
+        "       ^",
+    ]
 
 
 def test_a_run_with_a_broken_case_is_red(project: Project):

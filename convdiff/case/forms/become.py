@@ -23,6 +23,10 @@ class As(Form[T]):
         """See Form."""
         return self.form.takes(value)
 
+    def hint(self, value: Any) -> str:
+        """See Form."""
+        return self.form.hint(value)
+
     def read(self, value: Any) -> T:
         """See Form."""
         plain = self.form.read(value)

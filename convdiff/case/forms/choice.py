@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from convdiff.case.forms.form import Form, Schema
-from convdiff.case.forms.misfit import MisfitError, UnexpectedError, near, shown
+from convdiff.case.forms.misfit import near, shown
 
 T = TypeVar("T")
 
@@ -20,10 +20,9 @@ class Words(Form[str]):
         """See Form."""
         return value in self.words
 
-    def misfit(self, value: Any) -> MisfitError:
+    def hint(self, value: Any) -> str:
         """See Form."""
-        hint = near(str(value), self.words)
-        return UnexpectedError(self.wanted, value, f"; {hint}" if hint else "")
+        return near(str(value), self.words)
 
     def schema(self) -> Schema:
         """See Form."""

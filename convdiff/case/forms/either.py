@@ -27,6 +27,10 @@ class Either(Form[Any]):
                 return form.read(value)
         raise self.misfit(value)
 
+    def hint(self, value: Any) -> str:
+        """See Form."""
+        return next(filter(None, (form.hint(value) for form in self.forms)), "")
+
     def schema(self) -> Schema:
         """See Form."""
         return {"anyOf": [form.schema() for form in self.forms]}

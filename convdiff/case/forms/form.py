@@ -36,7 +36,12 @@ class Form(ABC, Generic[T]):
 
     def misfit(self, value: Any) -> MisfitError:
         """Return the error of a value that is none of this form."""
-        return UnexpectedError(self.wanted, value)
+        hint = self.hint(value)
+        return UnexpectedError(self.wanted, value, f"; {hint}" if hint else "")
+
+    def hint(self, value: Any) -> str:
+        """Return a question that names what a value that is none of this form may stand for."""
+        return ""
 
     def write(self, value: T) -> Any:
         """Return what `read` reads."""

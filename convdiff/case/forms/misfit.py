@@ -104,8 +104,9 @@ class Misfits:
 
 
 def close_words(word: str, known: Sequence[str]) -> list[str]:
-    """Return the known word of which this may be a slip, or nothing."""
-    return difflib.get_close_matches(word, known, n=1, cutoff=CLOSE)
+    """Return the known word of which this may be a slip, whatever the letters' case, or nothing."""
+    spelt = {one.lower(): one for one in known}
+    return [spelt[one] for one in difflib.get_close_matches(word.lower(), spelt, 1, CLOSE)]
 
 
 def near(word: str, known: Sequence[str]) -> str:
