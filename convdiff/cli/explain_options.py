@@ -13,7 +13,7 @@ from convdiff.case.device import Device
 from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
 from convdiff.cli.reports import COLOUR, STDOUT
-from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION
+from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION, Choice
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -41,7 +41,7 @@ WHAT = (
     ),
     click.Option(
         ["--op"],
-        type=click.Choice([*OPS, REFERENCE]),
+        type=Choice([*OPS, REFERENCE]),
         default=OPS[0],
         show_default=True,
         help="The convolution, or multiply + reduce_sum.",

@@ -13,7 +13,7 @@ import click
 from convdiff.case.device import Device
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
 from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
@@ -126,7 +126,8 @@ class Options:
         for name in self.runtime:
             if name not in known:
                 there = ", ".join(known) or "none in any pyproject.toml from here upwards"
-                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
+                hint = meant(name, known)
+                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}{hint}")
         return [known[name] for name in self.runtime]
 
     @property

@@ -122,7 +122,7 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
     if result.unclaimed:
         yield f"{options.baseline} has cases that no file claims: {few(result.unclaimed)}"
     for missing in result.missing_required:
-        yield f"{missing.runtime.id} is required: {missing.reason}"
+        yield f"{missing.name} is required: {missing.reason}"
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:

@@ -20,7 +20,7 @@ from convdiff.case.forms import (
     UnknownKeyError,
 )
 from convdiff.case.record import record
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.model import Unnamed
 
 if sys.version_info >= (3, 11):
@@ -139,7 +139,8 @@ def _read(file: Path, name: str, table: Any) -> NamedRuntime:
         runtime = record(NamedRuntime, name=name).read(table)
     except UnknownKeyError as error:
         known = ", ".join(error.known)
-        raise refusal(f"unknown key {error.name!r}; there is {known}") from None
+        hint = meant(error.name, error.known)
+        raise refusal(f"unknown key {error.name!r}; there is {known}{hint}") from None
     except UnexpectedError as error:
         raise refusal(f"{error.path[0]} must be {error.wanted}") from None
     except MisfitError as error:

@@ -29,7 +29,10 @@ BAD_OPTIONS = {
     "no interpreter": (["run", "--python", "/nowhere/python"], ["/nowhere/python"]),
     "a folder for an interpreter": (["run", "--python", "/tmp"], ["/tmp", "bin/python"]),
     "a program that is no Python": (["run", "--python", "/bin/ls"], ["/bin/ls", "Python 3.6"]),
-    "a program that says nothing": (["run", "--python", "/bin/true"], ["/bin/true"]),
+    "a program that says nothing": (
+        ["run", "--python", "/bin/true"],
+        ["/bin/true", "ended without a word", "../env/bin/python"],
+    ),
     "lengths that are none": (["run", "--lengths", "some"], ["'some'", "7..20"]),
     "length below the filter": (["sweep", "--lengths", "2..9"], ["2", "5"]),
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),

@@ -123,7 +123,7 @@ def test_cases_run_in_the_interpreter_that_is_asked_for(project: Project, bare_p
     ran = project.pytest("--convdiff-python", bare_python)
     assert f"\nconvdiff: cases run in {bare_python}\n" in ran.out
     shown = section(ran, "a")
-    assert shown[0].startswith("could not test: tensorflow:cpu is required: ModuleNotFoundError")
+    assert shown[0].startswith("could not test: tensorflow is required: ModuleNotFoundError")
     assert shown[-1] == f"again: convdiff run a.yaml --lengths 4,6 --python {bare_python}"
 
 
@@ -133,7 +133,7 @@ def test_one_interpreter_of_two_that_can_not_test_is_red(project: Project, bare_
     ran = project.pytest("--convdiff-python", "this", "--convdiff-python", bare_python)
     assert f"\nconvdiff: cases run in this, {bare_python}\n" in ran.out
     shown = section(ran, "a")
-    assert shown[0].startswith("could not test: tensorflow:cpu[python=env] is required: ")
+    assert shown[0].startswith("could not test: tensorflow[python=env] is required: ")
     assert shown[-1].startswith("again: convdiff run a.yaml --lengths ")
 
 
