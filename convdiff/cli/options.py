@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from convdiff.case.device import Device
+from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
 from convdiff.errors import ConvdiffError, meant
@@ -150,7 +151,7 @@ class Options:
 
 
 MATRIX_OPTIONS = (
-    click.Option(["--lengths"], type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
+    lengths(type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
     click.Option(["--batch"], type=RANGE, help="Batch sizes: 1,8."),
     click.Option(["--threads"], type=RANGE, help="Intra-op thread counts: 1,2,4."),
     click.Option(["--device"], type=DEVICES, help="Devices, instead of the case's."),

@@ -39,7 +39,9 @@ VERBOSE = click.Option(
     help="Show every comparison, in detail; -vv: every element, too.",
 )
 QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="Show a line a case.")
-SHOW_ALL = click.Option(["--all", "show_all"], is_flag=True, hidden=True)
+SHOW_ALL = click.Option(
+    ["--all", "show_all"], is_flag=True, hidden=True, help="Show every comparison and element: -vv."
+)
 DETAIL_OPTIONS = (VERBOSE, QUIET, SHOW_ALL)
 """How much is shown; --all is an older name of -vv."""
 COLOUR = click.Option(

@@ -17,8 +17,8 @@ from convdiff.runtime.fingerprints import in_modes
 from convdiff.runtime.matrix import ALIASES, FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
-NO_NUMPY = "No module named 'numpy'"
-"""What Python says where it has none."""
+BESIDE = ("numpy", "ml_dtypes", "onnx")
+"""Packages that are needed, and that not every framework brings."""
 
 
 def stand(
@@ -69,7 +69,8 @@ def remedy(interpreter: Interpreter, failure: NoBits) -> str:
         return meant(framework, FRAMEWORKS, ALIASES)
     if not failure.absent:
         return ""
-    packages = dict.fromkeys(["numpy"] if NO_NUMPY in failure.reason else []) | {framework: None}
+    beside = [one for one in BESIDE if f"No module named '{one}'" in failure.reason]
+    packages = dict.fromkeys([*beside, framework])
     own = interpreter.python == sys.executable
     pip = "pip" if own else f"{shlex.quote(interpreter.python)} -m pip"
     return f"; install it there: {pip} install {' '.join(packages)}"

@@ -47,7 +47,15 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     yield from case.failures
     yield from _to_do(case, alone=alone)
     if alone:
-        yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
+        yield line("  more", " · ".join(_more(row)))
+
+
+def _more(row: Row) -> Iterator[str]:
+    """Yield the commands that say more."""
+    yield "-v for every comparison"
+    yield f"convdiff rule {row.finding.verdict}"
+    if row.finding.comparison.axis == "length":
+        yield f"explain --against {row.finding.comparison.candidate.length}"
 
 
 def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
