@@ -31,7 +31,7 @@ KIND = "convdiff recording"
 COUNT, INDEX = Whole(1, 10**9), Whole(0, 10**9)
 TEXT = Text(100_000)
 NAME = Maybe(Text())
-SHA256 = Pattern("[0-9a-f]{64}", "a SHA-256 in hexadecimal")
+SHA256 = Pattern("^[0-9a-f]{64}$", "a SHA-256 in hexadecimal")
 TWO = ListOf(COUNT, 2, 2)
 
 Pair = Annotated[tuple[int, int], TWO]

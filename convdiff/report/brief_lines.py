@@ -51,11 +51,13 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
 
 
 def _more(row: Row) -> Iterator[str]:
-    """Yield the commands that say more."""
-    yield "-v for every comparison"
+    """Yield what says more: options of the command that is to be repeated, and commands."""
+    comparison = row.finding.comparison
+    yield "-v: every comparison"
     yield f"convdiff rule {row.finding.verdict}"
-    if row.finding.comparison.axis == "length":
-        yield f"explain --against {row.finding.comparison.candidate.length}"
+    if comparison.axis == "length":
+        lengths = sorted({comparison.candidate.length, comparison.baseline.length})
+        yield f"explain --lengths {','.join(map(str, lengths))}"
 
 
 def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:

@@ -13,6 +13,7 @@ from soak import soak
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
+from convdiff.case.excerpt import told
 from convdiff.case.keys import CASE, KINDS
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
@@ -235,8 +236,8 @@ def test_errors_that_do_not_depend_on_each_other_are_told_at_once(load, text, pl
     with pytest.raises(CaseError) as caught:
         load(text)
     errors = caught.value.errors
-    told = [f"{one.place.line}:{one.place.column}" for one in errors]
-    assert " ".join(dict.fromkeys(told)) == places
+    found = [f"{one.place.line}:{one.place.column}" for one in errors]
+    assert " ".join(dict.fromkeys(found)) == places
     assert caught.value is errors[0]
     assert str(caught.value).startswith(f"{caught.value.place}: "), "its text is the first's"
 
@@ -334,8 +335,10 @@ def check(path: Path, text: str) -> None:
         if all(extent <= 64 for shape in small for extent in shape):
             make_tensors(case)
     except CaseError as error:
-        assert len(str(error).splitlines()) == 1
-        assert len(str(error)) < 2000
+        for one in error.errors:
+            assert len(str(one).splitlines()) == 1
+            assert len(str(one)) < 2000
+        assert all(line.isprintable() and len(line) < 2000 for line in told(error))
 
 
 FUZZ = soak(

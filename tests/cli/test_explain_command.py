@@ -234,11 +234,13 @@ def test_json_and_text_come_of_one_call(tmp_path: Path):
     assert report["comparison"] is None
 
 
-def test_lengths_is_length(tmp_path: Path):
-    assert explain(tmp_path, "chain", "--lengths", "60").out == (
+def test_length_is_an_older_name_of_lengths_and_two_of_them_are_against(tmp_path: Path):
+    assert explain(tmp_path, "chain", "--length", "60").out == (
         explain(tmp_path, "chain", "--lengths", "60").out
     )
-    assert "--lengths" not in convdiff("explain", "--help").out
+    both = explain(tmp_path, "by_length", "--lengths", "60,63")
+    assert both.code == 0
+    assert both.out == explain(tmp_path, "by_length", "--lengths", "60", "--against", "63").out
 
 
 def test_two_settings_are_two_outputs(tmp_path: Path):

@@ -26,7 +26,7 @@ class Text(Form[str]):
 
 
 class Pattern(Form[str]):
-    """Text that a regular expression matches from end to end."""
+    """Text that a regular expression, from its ^ to its $, matches."""
 
     kinds = (str,)
 
