@@ -75,8 +75,11 @@ def run_session(
         from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
 
+        errors = CaseErrors()
         for case in cases:
-            refuse_too_big(case)
+            with errors.gathering():
+                refuse_too_big(case)
+        errors.refuse()
         with progress() as tell, stopped_by_signals(session):
             result = run(cases, session, _ask(options, baseline), tell)
     if baseline is not None and whole:

@@ -91,6 +91,18 @@ def test_all_errors_of_all_files_are_told_at_once(tmp_path: Path):
     assert ran.err.splitlines()[1:3] == ["  lengths: 2", "           ^"]
 
 
+def test_cases_that_are_too_big_are_told_together_before_any_is_run(tmp_path: Path):
+    huge = "filter: {ones: true, shape: [1, 1, 99999, 99999]}\ninput: {ones: true}\nlengths: 9\n"
+    for name in ("a.yaml", "b.yaml"):
+        case_file(tmp_path, huge, name)
+    ran = convdiff("run", ".", "--framework", "numpy", cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    first, second, count = errors_told(ran.err)
+    assert first.startswith("convdiff: a.yaml: too big")
+    assert second.startswith("convdiff: b.yaml: too big")
+    assert count == "2 errors"
+
+
 def test_a_case_from_stdin_is_told_likewise(tmp_path: Path):
     command = [*COMMAND, "run", "-"]
     text = GOOD + "oops: 1\n"

@@ -144,10 +144,12 @@ def conv(x, w, b):
 
 def test_an_unknown_mode_is_untested_and_names_those_there_are(tmp_path: Path):
     need("torch")
-    ran, report = asked(tmp_path, "--framework", "numpy:cpu,torch:cpu+nhwc")
+    ran, report = asked(tmp_path, "--framework", "numpy:cpu,torch:cpu+channel_last")
     found = standing(report, "torch")
     assert found["available"] is False
-    assert "has no mode 'nhwc' here; its modes are compiled, channels_last" in found["reason"]
+    reason = "has no mode 'channel_last' here; its modes are compiled, channels_last"
+    assert reason in found["reason"]
+    assert "; did you mean channels_last?" in found["reason"]
     assert results(report, "numpy") == ["same"]
     assert ran.code != 1
 
