@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED, TERMINATED = 0, 1, 2, 125, 130, 143
 """The exit codes: within `expect`, drift, bad usage or input, could not test, and ended by SIGINT
@@ -37,6 +38,8 @@ class Place:
     file: str
     line: int = 0
     column: int = 0
+    text: str = field(default="", compare=False, repr=False)
+    """The whole line, where the file has been read: it may not be there to be read again."""
 
     def __str__(self) -> str:
         """Write the place as editors and compilers do: file:line:column."""
@@ -46,13 +49,57 @@ class Place:
 
 
 class CaseError(ConvdiffError):
-    """A case file that can't be used: where, what was found, what was expected."""
+    """A case file that can't be used: where, what was found, what was expected.
+
+    The text is that of the first error; `errors` are all that do not depend on each other.
+    """
 
     def __init__(self, place: Place, message: str) -> None:
         if len(message) > LONGEST_MESSAGE:
             message = message[:LONGEST_MESSAGE] + "…"
         super().__init__(f"{place}: {message}")
         self.place = place
+        self.others: tuple[CaseError, ...] = ()
+
+    @property
+    def errors(self) -> tuple[CaseError, ...]:
+        """Return this error and the others, in the order in which they are told."""
+        return (self, *self.others)
+
+
+class CaseErrors:
+    """Gathers errors that do not depend on each other."""
+
+    def __init__(self) -> None:
+        self._all: list[CaseError] = []
+
+    def __bool__(self) -> bool:
+        """Return whether there is any."""
+        return bool(self._all)
+
+    def add(self, error: CaseError) -> None:
+        """Gather an error and its others."""
+        self._all += error.errors
+        error.others = ()
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Gather the error, if there is one, instead of raising it."""
+        try:
+            yield
+        except CaseError as error:
+            self.add(error)
+
+    def refuse(self) -> None:
+        """Raise the first, with the others, if there is any."""
+        if self._all:
+            first, *others = self._all
+            first.others = tuple(others)
+            raise first
+
+    def sort(self) -> None:
+        """Bring the errors of one file into the order of its lines."""
+        self._all.sort(key=lambda error: (error.place.line, error.place.column))
 
 
 def _printable(character: str) -> str:

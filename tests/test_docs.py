@@ -139,3 +139,11 @@ def test_a_python_block_compiles(block: Block) -> None:
 def test_a_shell_block_parses(block: Block) -> None:
     done = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_says_that_a_package_index_has_convdiff():
+    """What is installed is a checkout, or a folder of it."""
+    named = re.compile(r"pip install (-\S+ )*['\"]?convdiff\b")
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    for path in [*texts, *ROOT.glob("convdiff/**/*.py"), ROOT / "action.yml"]:
+        assert not named.search(path.read_text("utf-8")), path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,17 +12,29 @@ from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
-from convdiff.errors import CaseError
+from convdiff.errors import CaseError, CaseErrors
 
 Key = tuple[str | int, ...]
 Shape = tuple[int, ...]
+ARRAYS = ("filter", "bias", "input")
+"""The keys of a case that are arrays."""
 
 
 def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | None:
     """Return the shape that the file gives this array, or None where it leaves it open."""
     if isinstance(value, ArrayKeys) and value.file is None:
+        _kind(source, key)
         return value.shape
     return read_array(source, key, value, folder, None).shape
+
+
+def check_each(
+    source: Source, arrays: Mapping[str, Array], folder: Path, errors: CaseErrors
+) -> None:
+    """Gather what is wrong with each array by itself, where the geometry is not known."""
+    for key, array in arrays.items():
+        with errors.gathering():
+            read_shape(source, (key,), array, folder)
 
 
 def read_array(
@@ -31,20 +44,25 @@ def read_array(
     if isinstance(value, list):
         own_shape, numbers = _literal(source, key, value)
         return ArraySpec("values", own_shape, tuple(numbers), place=source.place(key))
-    given = source.value[key[0]]
-    kinds = [kind for kind in KINDS if kind in given]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")
+    kind = _kind(source, key)
     if value.file is not None:
         return _file(source, key, value, value.file, folder)
     own = value.shape or shape
     if own is None:
-        _fail(source, key, f"{key[0]!r} needs a 'shape' with {kinds[0]!r}")
-    parameters = _parameters(source, key, kinds[0], value, own)
+        _fail(source, key, f"{key[0]!r} needs a 'shape' with {kind!r}")
+    parameters = _parameters(source, key, kind, value, own)
     return ArraySpec(
-        kinds[0], own, parameters, seed=value.seed, scale=value.scale, place=source.place(key)
+        kind, own, parameters, seed=value.seed, scale=value.scale, place=source.place(key)
     )
+
+
+def _kind(source: Source, key: Key) -> str:
+    """Return the one key that says how an array is made. Raises CaseError."""
+    kinds = [kind for kind in KINDS if kind in source.value[key[0]]]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none"
+        _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")
+    return kinds[0]
 
 
 def _parameters(

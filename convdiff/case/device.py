@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from convdiff.case.forms import As, Pattern
 from convdiff.errors import meant
@@ -31,8 +31,7 @@ class Device:
         """Read what `str` writes. Raises ValueError for anything else."""
         if not re.fullmatch(PATTERN, text):
             there = "there is cpu, gpu and gpu:N, with +modes"
-            hint = meant(re.split("[:+]", text)[0], ("cpu", "gpu"), ALIASES)
-            raise ValueError(f"unknown device {text!r}; {there}{hint}")
+            raise ValueError(f"unknown device {text!r}; {there}{_slip_of(text)}")
         hardware, *modes = text.split("+")
         kind, _, index = hardware.partition(":")
         return cls(cast(Kind, kind), int(index) if index else None, tuple(modes))
@@ -57,5 +56,18 @@ class Device:
         return visible.kind == self.kind and self.index in (None, visible.index)
 
 
-DEVICE = As(Pattern(PATTERN, "cpu, gpu or gpu:N, with modes as in cpu+xla"), Device.parse)
+def _slip_of(text: str) -> str:
+    """Return "; did you mean gpu?" where a device's name is much like that, or another's word."""
+    return meant(re.split("[:+]", text)[0], ("cpu", "gpu"), ALIASES)
+
+
+class DeviceName(Pattern):
+    """A device's name in a file."""
+
+    def hint(self, value: Any) -> str:
+        """See Form."""
+        return _slip_of(str(value)).removeprefix("; ")
+
+
+DEVICE = As(DeviceName(PATTERN, "cpu, gpu or gpu:N, with modes as in cpu+xla"), Device.parse)
 """As files name it."""

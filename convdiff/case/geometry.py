@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from convdiff.case.array_spec import read_array, read_shape
+from convdiff.case.array_spec import check_each, read_array, read_shape
 from convdiff.case.keys import CaseKeys
 from convdiff.case.layout import LAYOUTS, Layout, Order, Shape, named, written
 from convdiff.case.model import ArraySpec
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
-from convdiff.errors import CaseError, Place
+from convdiff.errors import CaseError, CaseErrors, Place
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -59,7 +59,7 @@ def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
         return _read(_Given(source, keys, folder, LAYOUTS[keys.layout]))
     except GeometryError as error:
         looks = _looks(source, keys, folder)
-        if looks:
+        if looks:  # all that is wrong is the layout
             raise CaseError(error.place, f"{error.message}; {looks}") from None
         raise
 
@@ -81,11 +81,21 @@ def _looks(source: Source, keys: CaseKeys, folder: Path) -> str:
 
 
 def _read(given: _Given) -> Arrays:
-    conv, weights = _convolution(given)
-    bias = _bias(given, conv)
-    shape = _input_shape(given, conv)
-    lengths = _lengths(given, conv, shape)
-    return Arrays(conv, weights, bias, _input(given, conv, shape, lengths), lengths)
+    """Return what the file describes. Raises CaseError with what does not depend on each other."""
+    errors = CaseErrors()
+    with errors.gathering():
+        conv, weights = _convolution(given)
+    if errors:
+        others = {"bias": given.keys.bias, "input": given.keys.input}
+        present = {key: one for key, one in others.items() if one is not None}
+        check_each(given.source, present, given.folder, errors)
+        errors.refuse()
+    with errors.gathering():
+        bias = _bias(given, conv)
+    with errors.gathering():
+        input_, lengths = _input(given, conv)
+    errors.refuse()
+    return Arrays(conv, weights, bias, input_, lengths)
 
 
 def _convolution(given: _Given) -> tuple[Convolution, ArraySpec]:
@@ -191,12 +201,15 @@ def _height(given: _Given, conv: Convolution, shape: Shape | None) -> int:
     return height
 
 
-def _input(
-    given: _Given, conv: Convolution, own: Shape | None, lengths: tuple[int, ...]
-) -> ArraySpec:
-    """Return the input at the longest of the lengths, or longer where the file has more."""
-    keys, order = given.keys, given.layout.input
-    height = _height(given, conv, own)
+def _input(given: _Given, conv: Convolution) -> tuple[ArraySpec, tuple[int, ...]]:
+    """Return the input at the longest of the lengths, or longer where the file has more; these."""
+    keys, order, errors = given.keys, given.layout.input, CaseErrors()
+    own = _input_shape(given, conv)
+    with errors.gathering():
+        lengths = _lengths(given, conv, own)
+    with errors.gathering():
+        height = _height(given, conv, own)
+    errors.refuse()
     needed = (max(keys.batch), height, lengths[-1], conv.channels_in)
     shape = own or needed
     if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
@@ -204,4 +217,4 @@ def _input(
         text = f"input has shape {has} {order.name}, but the case needs {needs}"
         given.fail("input", f"{text} (a larger batch or length is cut)")
     spec = read_array(given.source, ("input",), keys.input, given.folder, order.spoken(shape))
-    return _turned(given, "input", order, spec, along=2)
+    return _turned(given, "input", order, spec, along=2), lengths

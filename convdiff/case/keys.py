@@ -12,12 +12,12 @@ from typing import Annotated, Any, get_args
 from convdiff.case.device import DEVICE, Device
 from convdiff.case.expect import EXPECTATION, EXPECTED, Expectation
 from convdiff.case.forms import (
-    Anything,
     As,
     Either,
     Exactly,
     Form,
     ListOf,
+    MisfitError,
     Number,
     Pattern,
     Schema,
@@ -91,8 +91,10 @@ class Nested(Form[list[Any]]):
     kinds, wanted = (list,), "a list"
 
     def fits(self, value: list[Any]) -> bool:
-        """See Form."""
-        return bool(ListOf(Anything(), 1).read(value))
+        """See Form. Raises MisfitError for an empty list."""
+        if not value:
+            raise MisfitError("expected at least 1 value(s), found 0")
+        return True
 
     def schema(self) -> Schema:
         """See Form."""

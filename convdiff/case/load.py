@@ -1,22 +1,23 @@
-"""From a case file to a Case: schema first, then the geometry, each error at its place."""
+"""From a case file to a Case: keys first, then the geometry, each error at its place."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
 
+from convdiff.case.array_spec import ARRAYS, check_each
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, UnknownKeyError, shown
+from convdiff.case.forms.misfit import close_words
 from convdiff.case.geometry import arrays_of
 from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
 from convdiff.case.model import Case
 from convdiff.case.volume import refuse_3d
 from convdiff.case.yaml_source import Source, parse_source, read_source
-from convdiff.errors import CaseError, Place
+from convdiff.errors import CaseError, CaseErrors, Place
 
 BUILT_IN = "variable-padding"
 
@@ -54,25 +55,81 @@ def find_cases(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def check(source: Source) -> CaseKeys:
-    """Return a file's keys. Raises CaseError at the place of what is not as it must be."""
+    """Return a file's keys. Raises CaseError at the places of what is not as it must be."""
+    errors = CaseErrors()
+    keys, _ = _keys(source, errors)
+    errors.sort()
+    errors.refuse()
+    assert keys is not None, "what can't be read was refused"
+    return keys
+
+
+def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
+    """Return what can be read of a file's keys, and the file without the others.
+
+    Errors of the others are gathered; None where one of them may be needed for the rest. Raises
+    CaseError for what is no case.
+    """
     if not isinstance(source.value, dict):
         found = shown(source.value)
         raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
     refuse_3d(source)
     try:
-        return CASE.read(source.value)
-    except UnknownKeyError as error:
-        raise CaseError(source.place((*error.path, "<key>")), str(error)) from None
+        return CASE.read(source.value), source
     except MisfitError as error:
-        raise CaseError(source.place(error.path), str(error)) from None
+        misfits = error.all
+    for misfit in misfits:
+        errors.add(CaseError(_place_of(source, misfit), str(misfit)))
+    wrong = {str(misfit.path[0]) for misfit in misfits if misfit.path}
+    sound = {key: one for key, one in source.value.items() if key not in wrong}
+    rest = replace(source, value=sound)
+    if not all(map(_concerns_no_array, misfits)) or not {*CASE.required} <= {*sound}:
+        return None, rest
+    return CASE.read(sound), rest
+
+
+_OF_NO_ARRAY = ("name", "source", "device", "devices", "repeat", "expect")
+"""Keys without which arrays and geometry can be checked all the same."""
+
+
+def _concerns_no_array(misfit: MisfitError) -> bool:
+    """Return whether a misfit leaves arrays and geometry as they are, also if it is a slip."""
+    if not misfit.path:  # a key is missing
+        return False
+    slip = close_words(str(misfit.path[0]), list(CASE.keys))
+    return not slip or slip[0] in _OF_NO_ARRAY
+
+
+def _place_of(source: Source, misfit: MisfitError) -> Place:
+    key = ("<key>",) if isinstance(misfit, UnknownKeyError) else ()
+    return source.place((*misfit.path, *key))
 
 
 def _build(source: Source, folder: Path, stem: str) -> Case:
-    keys = check(source)
+    errors = CaseErrors()
+    keys, rest = _keys(source, errors)
+    if keys is None:
+        given = [key for key in ARRAYS if key in rest.value]
+        arrays = {key: CASE.keys[key].form.read(rest.value[key]) for key in given}
+        check_each(rest, arrays, folder, errors)
+    else:
+        with errors.gathering():
+            case = _case(rest, keys, folder, stem)
+    errors.sort()
+    errors.refuse()
+    return case
+
+
+def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
+    errors = CaseErrors()
     for key in ("name", "source"):
         if not (getattr(keys, key) or "").isprintable():
-            _fail(source, (key,), f"{key!r} holds control characters")
-    arrays = arrays_of(source, keys, folder)
+            errors.add(CaseError(source.place((key,)), f"{key!r} holds control characters"))
+    with errors.gathering():
+        devices = _devices(source, keys)
+    with errors.gathering():
+        arrays = arrays_of(source, keys, folder)
+    errors.refuse()
     return Case(
         name=keys.name or stem,
         file=source.file,
@@ -83,7 +140,7 @@ def _build(source: Source, folder: Path, stem: str) -> Case:
         height=arrays.input.shape[1],
         lengths=arrays.lengths,
         batches=keys.batch,
-        devices=_devices(source, keys),
+        devices=devices,
         repeat=keys.repeat,
         source=keys.source,
         layout=keys.layout,
@@ -114,10 +171,7 @@ def _to_be_accepted(source: Source) -> dict[str, Place]:
 
 def _devices(source: Source, keys: CaseKeys) -> tuple[Device, ...]:
     if keys.device and keys.devices:
-        _fail(source, ("device", "<key>"), "give 'device' or 'devices', not both")
+        text = "give 'device' or 'devices', not both"
+        raise CaseError(source.place(("device", "<key>")), text)
     devices = keys.devices or (keys.device or Device("cpu"),)
     return tuple(dict.fromkeys(devices))
-
-
-def _fail(source: Source, path: tuple[Any, ...], message: str) -> NoReturn:
-    raise CaseError(source.place(path), message)

@@ -13,7 +13,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from convdiff.case.forms import Form, MisfitError, MissingKeyError, Schema, UnknownKeyError
+from convdiff.case.forms import (
+    Form,
+    MisfitError,
+    Misfits,
+    MissingKeyError,
+    Schema,
+    UnknownKeyError,
+)
+from convdiff.case.forms.misfit import MOST
 
 T = TypeVar("T")
 
@@ -44,16 +52,19 @@ class Record(Form[T]):
         if not self.takes(value):
             raise self.misfit(value)
         unknown = [name for name in value if name not in self.keys]
-        missing = [name for name in self.required if name not in value]
-        if missing and not unknown:  # else the unknown one may be the missing one, misspelt
-            raise MissingKeyError(self.noun, missing[0])
-        given = {} if missing else self._values(value)
-        if unknown:
-            raise UnknownKeyError(unknown[0], list(self.keys))
+        misfits = Misfits()
+        if not unknown:  # else the unknown one may be the missing one, misspelt
+            for name in self.required:
+                if name not in value:
+                    misfits.add(MissingKeyError(self.noun, name))
+        given = self._values(value, misfits)
+        for name in unknown[:MOST]:
+            misfits.add(UnknownKeyError(name, list(self.keys)))
+        misfits.refuse()
         return self.make(**given)
 
-    def _values(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the values of the known keys that are there."""
+    def _values(self, value: Mapping[str, Any], misfits: Misfits) -> dict[str, Any]:
+        """Read the values of the known keys that are there; gather what is wrong with them."""
         given = {}
         for name, key in self.keys.items():
             if name not in value:
@@ -61,7 +72,7 @@ class Record(Form[T]):
             try:
                 given[name] = key.form.read(value[name])
             except MisfitError as error:
-                raise error.under(name) from None
+                misfits.add(error.under(name))
         return given
 
     def write(self, value: T) -> dict[str, Any]:

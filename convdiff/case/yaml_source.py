@@ -7,17 +7,19 @@ YAML 1.2's core schema alone (null, booleans, integers, floats, strings).
 from __future__ import annotations
 
 import math
+import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from convdiff.errors import CaseError, Place
+from convdiff.errors import CaseError, CaseErrors, Place
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 2_000_000
@@ -26,6 +28,8 @@ MAX_NODES = 2_000_000
 Path_ = tuple[str | int, ...]
 """A way into the document, such as ("filter", 0)."""
 
+_BREAK = re.compile("\r\n|[\r\n]")
+"""What ends a line in YAML 1.2."""
 _TAG = "tag:yaml.org,2002:"
 _SPECIAL = (".nan", ".inf")
 _ARRAYS = ("filter", "bias", "input")
@@ -55,15 +59,17 @@ def read_source(path: Path) -> Source:
 
 def parse_source(text: str, file: str) -> Source:
     """Parse YAML text; `file` is how errors name it."""
+    lines = _BREAK.split(text)
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        place = _marked(file, lines, mark) if mark else Place(file)
         raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
     except ReaderError as error:
-        before = text[: error.position]
-        raise CaseError(_end_of(before, file), f"not YAML: {error.reason}") from None
+        raise CaseError(
+            _place_of(error.position, text, file), f"not YAML: {error.reason}"
+        ) from None
     except RecursionError:
         raise CaseError(Place(file), "not a case: nested too deeply") from None
     except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
@@ -71,12 +77,13 @@ def parse_source(text: str, file: str) -> Source:
         raise CaseError(Place(file), f"not YAML: {line}") from None
     if root is None:
         raise CaseError(Place(file), "the file is empty; a case needs at least filter and input")
-    builder = _Builder(file)
+    builder = _Builder(file, lines)
     try:
         builder.refuse_explosion(root)
         value = builder.build(root, ())
     except RecursionError:
         raise CaseError(Place(file), "not a case: nested too deeply") from None
+    builder.errors.refuse()
     return Source(file, value, builder.places)
 
 
@@ -103,26 +110,38 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        text = error.object.decode("utf-8", "replace")
         before = error.object[: error.start].decode("utf-8", "replace")
-        raise CaseError(_end_of(before, str(path)), "not UTF-8 text") from None
+        raise CaseError(_place_of(len(before), text, str(path)), "not UTF-8 text") from None
     except OSError as error:
         raise CaseError(place, f"cannot be read: {error.strerror}") from None
 
 
-def _end_of(text: str, file: str) -> Place:
-    """Return the place that follows `text`, the beginning of a file."""
-    return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+def _place_of(position: int, text: str, file: str) -> Place:
+    """Return the place of a character of a file's text."""
+    before = _BREAK.split(text[:position])
+    return Place(file, len(before), len(before[-1]) + 1, _BREAK.split(text)[len(before) - 1])
+
+
+def _marked(file: str, lines: Sequence[str], mark: StreamMark) -> Place:
+    """Return the place of a parser's mark."""
+    text = lines[mark.line] if mark.line < len(lines) else ""
+    return Place(file, mark.line + 1, mark.column + 1, text)
 
 
 class _Builder:
-    """Turns composed nodes into plain values and notes where they stood."""
+    """Turns composed nodes into plain values, notes where they stood, and gathers errors."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, lines: Sequence[str]) -> None:
+        self.file, self.lines = file, lines
         self.places: dict[Path_, Place] = {}
+        self.errors = CaseErrors()
 
     def at(self, node: Node) -> Place:
-        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return _marked(self.file, self.lines, node.start_mark)
+
+    def refuse(self, node: Node, message: str) -> None:
+        self.errors.add(CaseError(self.at(node), message))
 
     def refuse_explosion(self, root: Node) -> None:
         """Count values as if aliases were written out, visiting each node once."""
@@ -157,7 +176,8 @@ class _Builder:
         if isinstance(node, ScalarNode):
             return self.scalar(node, path)
         if str(node.tag) not in (_TAG + "seq", _TAG + "map"):
-            raise CaseError(self.at(node), f"the tag {node.tag} means nothing in a case file")
+            self.refuse(node, f"the tag {node.tag} means nothing in a case file")
+            return None
         if isinstance(node, SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
         return self.mapping(node, path)
@@ -168,10 +188,11 @@ class _Builder:
         for key_node, value_node in node.value:
             key = self.scalar(key_node) if isinstance(key_node, ScalarNode) else None
             if not isinstance(key, str):
-                raise CaseError(self.at(key_node), "a key must be a word")
+                self.refuse(key_node, "a key must be a word")
+                continue
             if key in result:
                 line = first_seen[key]
-                raise CaseError(self.at(key_node), f"key {key!r} stands twice (also line {line})")
+                self.refuse(key_node, f"key {key!r} stands twice (also line {line})")
             first_seen[key] = key_node.start_mark.line + 1
             # A value that is left out stands nowhere: its key does.
             empty = value_node.start_mark.index == value_node.end_mark.index
@@ -190,9 +211,10 @@ class _Builder:
         try:
             return self.number(tag, text)
         except (ValueError, OverflowError):
-            raise CaseError(self.at(node), f"{text[:40]} is not a finite number") from None
+            self.refuse(node, f"{text[:40]} is not a finite number")
         except KeyError:
-            raise CaseError(self.at(node), f"the tag {tag} means nothing in a case file") from None
+            self.refuse(node, f"the tag {tag} means nothing in a case file")
+        return None
 
     def number(self, tag: str, text: str) -> Any:
         if tag == _TAG + "null":

@@ -15,7 +15,7 @@ import click
 
 from convdiff import __version__
 from convdiff.cli.streams import silence, write_err, write_out
-from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, ConvdiffError, meant
+from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, CaseError, ConvdiffError, meant
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
@@ -134,6 +134,8 @@ def exit_code() -> int:
         code = error.exit_code
     except click.ClickException as error:
         code = _told(_usage(error), error.exit_code)
+    except CaseError as error:
+        code = _told_of_cases(error)
     except ConvdiffError as error:
         code = _told(str(error), error.exit_code)
     except BrokenPipeError:
@@ -152,6 +154,15 @@ def _told(message: str, code: int) -> int:
     """Print an error in one line and return its exit code."""
     write_err(f"convdiff: {message}")
     return code
+
+
+def _told_of_cases(error: CaseError) -> int:
+    """Print all errors of case files as compilers do and return their exit code."""
+    from convdiff.case.excerpt import told
+
+    for line in told(error, "convdiff: "):
+        write_err(line)
+    return error.exit_code
 
 
 def open_closed_streams() -> None:

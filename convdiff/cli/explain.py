@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Example:
   convdiff explain
-  convdiff explain cases/variable_padding.yaml --length 7 --index 0,0,2,0
-  convdiff explain cases/variable_padding.yaml --length 7 --against 9
+  convdiff explain cases/variable_padding.yaml --lengths 7 --index 0,0,2,0
+  convdiff explain cases/variable_padding.yaml --lengths 7,9
   convdiff explain case.yaml --op manual --vary TF_ENABLE_ONEDNN_OPTS=0
   convdiff explain case.yaml --framework torch,jax --dot trees.dot
 """
@@ -36,8 +36,8 @@ def command(case: Path | None, asked: Asked) -> int:
     The order is read from probes of the same shapes, then replayed in NumPy on the case's own
     numbers and on random ones: it counts only for elements whose bits the replay gives. Exits 125
     where a runtime is missing or no element could be explained. With two outputs, as in
-    --against 9, --batch 1,8 or --framework torch,jax, the cause of their difference is told, too,
-    and one element of both drawn.
+    --lengths 7,9, --batch 1,8 or --framework torch,jax, the cause of their difference is told, too,
+    and one element of both drawn. Without CASE, the built-in case.
     """
     from convdiff.case.load import built_in_case, load_case
     from convdiff.cli.signals import stopped_by_signals

@@ -12,8 +12,9 @@ import click
 from convdiff.case.device import Device
 from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
+from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
-from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION
+from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION, Choice
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 
 WIDTH = click.IntRange(min=1)
 WHAT = (
-    click.Option(["--length"], type=WIDTH, help="Input width; default: the longest."),
-    click.Option(["--lengths"], type=WIDTH, hidden=True),
+    lengths(type=RANGE, help="Input width, or two, as in 7,9; default: the longest."),
     click.Option(
         ["--against"],
         type=WIDTH,
         metavar="LENGTH",
-        help="Another width: why its outputs have other bits, and both trees.",
+        help="Another width, as a second of --lengths: why its outputs have other bits.",
     ),
     click.Option(
         ["--index"],
@@ -41,7 +41,7 @@ WHAT = (
     ),
     click.Option(
         ["--op"],
-        type=click.Choice([*OPS, REFERENCE]),
+        type=Choice([*OPS, REFERENCE]),
         default=OPS[0],
         show_default=True,
         help="The convolution, or multiply + reduce_sum.",
@@ -62,8 +62,7 @@ WHERE = (
         ["--vary"],
         type=VARIATION,
         multiple=True,
-        metavar="NAME=VALUE",
-        help="Environment variable; NAME=A,B are two runtimes.",
+        help="Environment variable and its value; NAME=A,B are two runtimes.",
     ),
     click.Option(
         ["--python"],
@@ -100,7 +99,7 @@ OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, COLOUR)
 class Asked:
     """Whose order is asked for, and how it is shown."""
 
-    length: int | None
+    lengths: tuple[int, ...] | None
     against: int | None
     index: tuple[int, ...] | None
     op: str
@@ -118,6 +117,10 @@ class Asked:
     budget: int
     timeout: float
     color: str
+
+    @property
+    def _against(self) -> tuple[int, ...]:
+        return () if self.against is None else (self.against,)
 
     @property
     def json_on_stdout(self) -> bool:
@@ -143,7 +146,7 @@ class Asked:
         """
         from convdiff.case.override import vary
 
-        lengths = {*loaded.lengths, *(one for one in (self.length, self.against) if one)}
+        lengths = {*loaded.lengths, *(self.lengths or ()), *self._against}
         batches = {*loaded.batches, *(self.batch or ())}
         devices = self.device or loaded.devices[:1]
         return vary(loaded, tuple(sorted(lengths)), tuple(sorted(batches)), devices)
@@ -152,16 +155,14 @@ class Asked:
         """Return which outputs are asked for, what they are held against first."""
         from convdiff.explaining.one import Wanted
 
-        length = self.length or loaded.lengths[-1]
-        lengths = (length,) if self.against is None else (self.against, length)
-        if len(set(lengths)) < len(lengths):
-            raise ConvdiffError(f"--against {length}: that is the length itself; name another")
+        asked = tuple(sorted(self.lengths or loaded.lengths[-1:], reverse=True))
+        if self.against in asked:
+            raise ConvdiffError(f"--against {self.against}: the length itself; name another")
+        lengths = (*self._against, *asked)
         batches = tuple(sorted(self.batch or loaded.batches[-1:], reverse=True))
         return Wanted(self.op, lengths, batches, self.index)
 
 
 def asked_of(values: Mapping[str, Any]) -> Asked:
-    """Return what the values of OPTIONS, by name, ask for; --lengths is --length."""
-    alias = values["lengths"]
-    own = {name: value for name, value in values.items() if name != "lengths"}
-    return Asked(**{**own, "length": own["length"] or alias})
+    """Return what the values of OPTIONS, by name, ask for."""
+    return Asked(**values)

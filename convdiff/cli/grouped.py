@@ -7,7 +7,6 @@ import click
 GROUPS = {
     "What to run": (
         "lengths",
-        "length",
         "index",
         "op",
         "batch",

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from convdiff.case.device import Device
+from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
 from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
@@ -126,7 +127,8 @@ class Options:
         for name in self.runtime:
             if name not in known:
                 there = ", ".join(known) or "none in any pyproject.toml from here upwards"
-                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}")
+                hint = meant(name, known)
+                raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}{hint}")
         return [known[name] for name in self.runtime]
 
     @property
@@ -149,7 +151,7 @@ class Options:
 
 
 MATRIX_OPTIONS = (
-    click.Option(["--lengths"], type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
+    lengths(type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
     click.Option(["--batch"], type=RANGE, help="Batch sizes: 1,8."),
     click.Option(["--threads"], type=RANGE, help="Intra-op thread counts: 1,2,4."),
     click.Option(["--device"], type=DEVICES, help="Devices, instead of the case's."),

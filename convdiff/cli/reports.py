@@ -11,6 +11,7 @@ import click
 
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.streams import write_err, write_out
+from convdiff.cli.types import Choice
 from convdiff.errors import ConvdiffError
 from convdiff.report.formats import FORMATS, Format
 
@@ -38,12 +39,14 @@ VERBOSE = click.Option(
     help="Show every comparison, in detail; -vv: every element, too.",
 )
 QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="Show a line a case.")
-SHOW_ALL = click.Option(["--all", "show_all"], is_flag=True, hidden=True)
+SHOW_ALL = click.Option(
+    ["--all", "show_all"], is_flag=True, hidden=True, help="Show every comparison and element: -vv."
+)
 DETAIL_OPTIONS = (VERBOSE, QUIET, SHOW_ALL)
 """How much is shown; --all is an older name of -vv."""
 COLOUR = click.Option(
     ["--color"],
-    type=click.Choice(["auto", "never", "always"]),
+    type=Choice(["auto", "never", "always"]),
     default="auto",
     show_default=True,
     help="Colours on stdout; NO_COLOR is heeded.",

@@ -18,7 +18,7 @@ from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import ConvdiffError
+from convdiff.errors import CaseErrors, ConvdiffError
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -33,8 +33,18 @@ SLOW_BYTES = 2**18
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches and devices."""
-    cases = [_load(path) for path in find_cases(paths)] if paths else [built_in_case()]
+    cases = _load_all(find_cases(paths)) if paths else [built_in_case()]
     return [vary(case, options.lengths, options.batch, options.device) for case in cases]
+
+
+def _load_all(paths: Sequence[Path]) -> list[Case]:
+    """Load cases. Raises CaseError with the errors of all."""
+    cases, errors = [], CaseErrors()
+    for path in paths:
+        with errors.gathering():
+            cases.append(_load(path))
+    errors.refuse()
+    return cases
 
 
 def _load(path: Path) -> Case:
@@ -65,8 +75,11 @@ def run_session(
         from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
 
+        errors = CaseErrors()
         for case in cases:
-            refuse_too_big(case)
+            with errors.gathering():
+                refuse_too_big(case)
+        errors.refuse()
         with progress() as tell, stopped_by_signals(session):
             result = run(cases, session, _ask(options, baseline), tell)
     if baseline is not None and whole:
@@ -112,7 +125,7 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
     if result.unclaimed:
         yield f"{options.baseline} has cases that no file claims: {few(result.unclaimed)}"
     for missing in result.missing_required:
-        yield f"{missing.runtime.id} is required: {missing.reason}"
+        yield f"{missing.name} is required: {missing.reason}"
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:

@@ -17,10 +17,10 @@ Git shows recordings in its diffs with it:
 
 
 @click.command("show", epilog=EPILOG)
-@click.argument("recording", type=click.Path(path_type=Path), metavar="A")
+@click.argument("recording", type=click.Path(path_type=Path), metavar="RECORDING")
 @click.option("--all", "show_all", is_flag=True, help="Show every value.")
 def command(recording: Path, show_all: bool) -> int:
-    """Render a recording as text: cases, machines, orders, and a line a value.
+    """Render a RECORDING as text: cases, machines, orders, and a line a value.
 
     Imports no framework and runs nothing.
     """

@@ -13,6 +13,7 @@ from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
+from convdiff.errors import meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
 from convdiff.runtime.matrix import split_spec
 from convdiff.runtime.model import Unnamed
@@ -35,6 +36,15 @@ class Parsed(click.ParamType[Any], Generic[T]):
             return self.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Choice(click.Choice[str]):
+    """One of a few words, of which one may be a slip."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say which there are, and which was meant."""
+        there = super().get_invalid_choice_message(value, ctx).rstrip(".")
+        return there + meant(str(value), self.choices)
 
 
 def _range(text: str) -> tuple[int, ...]:
@@ -67,9 +77,18 @@ def _frameworks(text: str) -> tuple[str, ...]:
         if ":" in split_spec(spec)[0]:
             name, _, device = spec.partition(":")
             if name in FRAMEWORKS_THERE:
-                Device.parse(device)  # raises, and says what a device is
+                _refuse_device(name, device)
             raise ValueError(f"{spec!r}: unknown device; --kernel runs module:function")
     return tuple(specs)
+
+
+def _refuse_device(framework: str, device: str) -> None:
+    """Raise ValueError with what a device is, and how it is written after a framework."""
+    try:
+        Device.parse(device)
+    except ValueError as error:
+        text = str(error).replace("did you mean ", f"did you mean {framework}:")
+        raise ValueError(text) from None
 
 
 def _kernel(text: str) -> str:
@@ -97,7 +116,8 @@ def _allowance(text: str) -> Allowance:
     try:
         allowance: Allowance = expect.ALLOWANCE.read(text)
     except MisfitError:
-        raise ValueError(f"{text!r} is not one of {ALLOWANCES}") from None
+        hint = meant(text.partition(":")[0], re.split(r"[|:]", ALLOWANCES))
+        raise ValueError(f"{text!r} is not one of {ALLOWANCES}{hint}") from None
     return allowance
 
 

@@ -43,7 +43,7 @@ class Wanted:
         outputs = runtimes * len(self.lengths) * len(self.batches)
         if outputs > 2:
             raise ConvdiffError(
-                "explain looks at one output, or at two that differ in one thing: --against, "
+                "explain looks at one output, or at two that differ in one thing: --lengths, "
                 f"--batch or the runtime; {outputs} are asked for"
             )
 

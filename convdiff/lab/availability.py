@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from convdiff.case.device import Device
+from convdiff.errors import meant
 from convdiff.lab.pool import Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.fingerprints import in_modes
-from convdiff.runtime.matrix import FRAMEWORKS
+from convdiff.runtime.matrix import ALIASES, FRAMEWORKS
 from convdiff.runtime.model import Interpreter, Runtime, Standing
+
+BESIDE = ("numpy", "ml_dtypes", "onnx")
+"""Packages that are needed, and that not every framework brings."""
 
 
 def stand(
@@ -54,12 +61,28 @@ def _devices(
 
 
 def remedy(interpreter: Interpreter, failure: NoBits) -> str:
-    """Return what to install, as a suffix, where the framework itself is not there."""
-    if not failure.absent or interpreter.framework not in FRAMEWORKS:
+    """Return what to do, as a suffix, where the framework or the kernel itself is not there."""
+    framework = interpreter.framework
+    if ":" in framework:
+        return _kernel_remedy(framework.partition(":")[0], failure)
+    if framework not in FRAMEWORKS:
+        return meant(framework, FRAMEWORKS, ALIASES)
+    if not failure.absent:
         return ""
-    name = interpreter.framework
-    package = name if name == "numpy" else f"'convdiff[{name}]'"
-    return f"; install it there: pip install {package}"
+    beside = [one for one in BESIDE if f"No module named '{one}'" in failure.reason]
+    packages = dict.fromkeys([*beside, framework])
+    own = interpreter.python == sys.executable
+    pip = "pip" if own else f"{shlex.quote(interpreter.python)} -m pip"
+    return f"; install it there: {pip} install {' '.join(packages)}"
+
+
+def _kernel_remedy(module: str, failure: NoBits) -> str:
+    """Return where a kernel's module is looked for, where it is not found."""
+    top = module.partition(".")[0]
+    if not failure.absent or f"'{top}'" not in failure.reason:
+        return ""
+    here = [path.stem for path in Path.cwd().glob("*.py")]
+    return f"; --kernel looks for {top}.py here, and for installed packages{meant(top, here)}"
 
 
 def _visible(wanted: Device, names: Sequence[str]) -> list[Device]:
@@ -87,7 +110,8 @@ def _absence(
     unknown = [mode for mode in wanted.modes if mode not in fingerprint["modes"]]
     if unknown:
         known = ", ".join(fingerprint["modes"]) or "none"
-        return f"{name} has no mode {unknown[0]!r} here; its modes are {known}"
+        hint = meant(unknown[0], fingerprint["modes"])
+        return f"{name} has no mode {unknown[0]!r} here; its modes are {known}{hint}"
     return None
 
 

@@ -286,4 +286,6 @@ class NotPythonError(ConvdiffError):
     """The program given as an interpreter did not answer as Python 3.6 or later would."""
 
     def __init__(self, python: str, reason: str) -> None:
-        super().__init__(f"--python {python}: not a Python 3.6 or later ({reason})")
+        remedy = "name an environment's interpreter, as in ../env/bin/python"
+        reason = reason.replace("worker ended with status 0", "it ended without a word")
+        super().__init__(f"--python {python}: not a Python 3.6 or later ({reason}); {remedy}")

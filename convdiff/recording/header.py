@@ -16,6 +16,7 @@ from convdiff.case.forms import (
     Maybe,
     MisfitError,
     Pattern,
+    Schema,
     Text,
     Whole,
     Words,
@@ -30,7 +31,7 @@ KIND = "convdiff recording"
 COUNT, INDEX = Whole(1, 10**9), Whole(0, 10**9)
 TEXT = Text(100_000)
 NAME = Maybe(Text())
-SHA256 = Pattern("[0-9a-f]{64}", "a SHA-256 in hexadecimal")
+SHA256 = Pattern("^[0-9a-f]{64}$", "a SHA-256 in hexadecimal")
 TWO = ListOf(COUNT, 2, 2)
 
 Pair = Annotated[tuple[int, int], TWO]
@@ -60,6 +61,11 @@ class Fingerprint(Form[Mapping[str, Any]]):
     def write(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """See Form."""
         return dict(value)
+
+    def schema(self) -> Schema:
+        """See Form."""
+        parts = {name: form.schema() for name, form in self.read_of_it.items()}
+        return {"type": "object", "properties": parts}
 
 
 @dataclass(frozen=True)

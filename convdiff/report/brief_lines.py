@@ -22,10 +22,11 @@ ORDERS, FEWER = 3, 2
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
     yield from case.failures
-    for runtime in case.runtimes:
-        if not runtime.available and case.result.outcome != "ok" and not case.failures:
-            yield line("  why", f"{runtime.id}: {runtime.reason}")
-    if case.result.outcome == "untested" and any(not one.available for one in case.runtimes):
+    absent = [one for one in case.runtimes if not one.available]
+    if case.result.outcome != "ok" and not case.failures:
+        for reason in dict.fromkeys(f"{one.missing}: {one.reason}" for one in absent):
+            yield line("  why", reason)
+    if case.result.outcome == "untested" and absent:
         yield line("  fix", "what can be tested here: convdiff doctor")
     for one in case.advice.safe:
         if one.some_unsafe:
@@ -46,7 +47,17 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     yield from case.failures
     yield from _to_do(case, alone=alone)
     if alone:
-        yield line("  more", f"-v for every comparison · convdiff rule {finding.verdict}")
+        yield line("  more", " · ".join(_more(row)))
+
+
+def _more(row: Row) -> Iterator[str]:
+    """Yield what says more: options of the command that is to be repeated, and commands."""
+    comparison = row.finding.comparison
+    yield "-v: every comparison"
+    yield f"convdiff rule {row.finding.verdict}"
+    if comparison.axis == "length":
+        lengths = sorted({comparison.candidate.length, comparison.baseline.length})
+        yield f"explain --lengths {','.join(map(str, lengths))}"
 
 
 def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:

@@ -66,7 +66,7 @@ def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     absent = [one for one in case.runtimes if not one.available]
     if absent:
         why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
-        yield f"{', '.join(one.id for one in absent)} untested{why}"
+        yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"
 
 
 def _runtime(runtime: RuntimeLine) -> str:

@@ -64,7 +64,7 @@ def render(summary: Summary) -> str:
 def _general(result: Result) -> Iterator[TestCase]:
     """Yield a test for each thing that belongs to no case."""
     for missing in result.missing_required:
-        name = f"{missing.runtime.id} is required"
+        name = f"{missing.name} is required"
         yield _test(GENERAL, name, Error, "untested", missing.reason or "it is not there")
     if result.unclaimed:
         message = f"no case claims {few(result.unclaimed)}"

@@ -34,6 +34,8 @@ class RuntimeLine:
     available: bool
     text: str
     reason: str
+    missing: str = ""
+    """What is not there: its id, or no device where the framework itself is not there."""
 
     @property
     def name(self) -> str:
@@ -118,7 +120,7 @@ def summarise(result: Result, again: Sequence[str], unnamed: str = "") -> Summar
     again: the command that repeats each case. unnamed: the framework that nobody named.
     """
     cases = zip(result.cases, again, strict=True)
-    missing = [f"{one.runtime.id} is required: {one.reason}" for one in result.missing_required]
+    missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
         tuple(_case(result, case, command) for case, command in cases),
@@ -152,7 +154,8 @@ def _runtimes(result: Result, case: CaseResult) -> Iterator[RuntimeLine]:
 
 def _runtime(standing: Standing, number: int) -> RuntimeLine:
     text, reason = fingerprint(standing), standing.reason or ""
-    return RuntimeLine(standing.runtime.id, number, standing.available, text, reason)
+    missing = "" if standing.available else standing.name
+    return RuntimeLine(standing.runtime.id, number, standing.available, text, reason, missing)
 
 
 def _numbers(case: CaseResult) -> dict[str, int]:

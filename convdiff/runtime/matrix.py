@@ -137,7 +137,7 @@ def _resolve(python: str, option: str) -> str:
     # Not resolved through symbolic links: a virtual environment's python is one.
     found = str(path.absolute()) if os.sep in python or path.exists() else shutil.which(python)
     if found is None or not Path(found).exists():
-        raise ConvdiffError(f"{option} {python}: no such program")
+        raise ConvdiffError(f"{option} {python}: no such program{meant(python, (THIS,))}")
     if not os.access(found, os.X_OK):
         raise ConvdiffError(f"{option} {python}: not executable")
     return found

@@ -42,8 +42,11 @@ class Interpreter:
             devices |= dict.fromkeys(case if one is Unnamed.THE_CASES else [one])
         return tuple(devices)
 
-    def describe(self, device: Device, origin: str = "") -> str:
-        """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`."""
+    def describe(self, device: Device | None, origin: str = "") -> str:
+        """Return the runtime id, as in `tensorflow:cpu[TF_ENABLE_ONEDNN_OPTS=0,threads=2]`.
+
+        Without a device it is what all of the interpreter's runtimes have in common.
+        """
         if self.framework == ELSEWHERE:
             return origin
         marks = [f"python={self.label}"] if self.label else []
@@ -51,7 +54,8 @@ class Interpreter:
         marks += [f"threads={self.threads}"] if self.threads else []
         marks += [f"recorded={origin}"] if origin else []
         suffix = f"[{','.join(marks)}]" if marks else ""
-        return f"{self.framework}:{device}{suffix}"
+        where = f":{device}" if device else ""
+        return f"{self.framework}{where}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,9 @@ class Standing:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     unmet: bool = False
     """It is there, and another version than required."""
+
+    @property
+    def name(self) -> str:
+        """Return its id, without a device where the framework itself is not there."""
+        interpreter, origin = self.runtime.interpreter, self.runtime.origin
+        return self.runtime.id if self.fingerprint else interpreter.describe(None, origin)

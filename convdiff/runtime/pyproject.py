@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from convdiff.case.device import Device
-from convdiff.case.forms import As, Form, MisfitError, Text, UnexpectedError, UnknownKeyError
+from convdiff.case.forms import (
+    As,
+    Form,
+    MisfitError,
+    Schema,
+    Text,
+    UnexpectedError,
+    UnknownKeyError,
+)
 from convdiff.case.record import record
-from convdiff.errors import ConvdiffError
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.model import Unnamed
 
 if sys.version_info >= (3, 11):
@@ -44,6 +52,10 @@ class Environment(Form[tuple[tuple[str, str], ...]]):
                 raise MisfitError(f"env {words}")
         return pairs
 
+    def schema(self) -> Schema:
+        """See Form."""
+        return {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+
 
 class Requirements(Form[tuple[str, ...]]):
     """Requirements as packages have them: one, or several."""
@@ -58,6 +70,11 @@ class Requirements(Form[tuple[str, ...]]):
         """See Form."""
         requirements: Any = super().read(value)
         return (value,) if isinstance(value, str) else tuple(requirements)
+
+    def schema(self) -> Schema:
+        """See Form; what a requirement may say no schema can."""
+        text = {"type": "string"}
+        return {"anyOf": [text, {"type": "array", "items": text}]}
 
 
 def _device(text: str) -> Device | Unnamed:
@@ -122,7 +139,8 @@ def _read(file: Path, name: str, table: Any) -> NamedRuntime:
         runtime = record(NamedRuntime, name=name).read(table)
     except UnknownKeyError as error:
         known = ", ".join(error.known)
-        raise refusal(f"unknown key {error.name!r}; there is {known}") from None
+        hint = meant(error.name, error.known)
+        raise refusal(f"unknown key {error.name!r}; there is {known}{hint}") from None
     except UnexpectedError as error:
         raise refusal(f"{error.path[0]} must be {error.wanted}") from None
     except MisfitError as error:

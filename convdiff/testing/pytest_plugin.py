@@ -137,14 +137,17 @@ class CaseFile(pytest.File):
         self.cases = cases
 
     def collect(self) -> Iterator[CaseItem]:
-        """Yield the case. Raises CollectError, in one line, for a file that is not sound."""
+        """Yield the case. Raises CollectError, with all errors, for a file that is not sound."""
+        from convdiff.case.excerpt import told
         from convdiff.cli.session import load_all
-        from convdiff.errors import ConvdiffError
+        from convdiff.errors import CaseError, ConvdiffError
 
         path, here = self.path, self.config.invocation_params.dir
         try:
             shown = path.relative_to(here) if path.is_relative_to(here) else path
             (case,) = load_all((shown,), self.cases.options)
+        except CaseError as error:
+            raise self.CollectError("\n".join(told(error))) from None
         except ConvdiffError as error:
             raise self.CollectError(str(error)) from None
         yield CaseItem.from_parent(self, name=case.name, case=case, cases=self.cases)

@@ -1,5 +1,6 @@
 """Someone's own convolution as a framework: module:function, or a package's entry point."""
 
+import difflib
 import importlib
 import inspect
 import os
@@ -20,10 +21,36 @@ def open(target: str, threads: Optional[int]) -> Framework:
     """Import `module:function` and return it as a Framework; modules of this folder are seen."""
     sys.path.insert(0, os.getcwd())
     name, _, attribute = target.partition(":")
-    found = importlib.import_module(name)
+    module = importlib.import_module(name)
+    return Kernel(target, _function(target, module, attribute), module)
+
+
+def _function(target: str, module: Any, attribute: str) -> Any:
+    """Return what a target names. Raises ValueError where it is no function(x, w, b)."""
+    found, name = module, module.__name__
     for part in attribute.split("."):
-        found = getattr(found, part)
-    return Kernel(target, found, importlib.import_module(name))
+        if not hasattr(found, part):
+            near = difflib.get_close_matches(part, dir(found), 1)
+            hint = "; did you mean %s?" % near[0] if near else ""
+            raise ValueError("%s has no attribute '%s'%s" % (name, part, hint))
+        found, name = getattr(found, part), part
+    if not callable(found):
+        raise ValueError("%s is not callable; a kernel is a function(x, w, b)" % target)
+    signature = _signature(found)
+    try:
+        if signature is not None:
+            signature.bind(None, None, None, **dict.fromkeys(_taken(found)))
+    except TypeError as error:
+        raise ValueError("%s can't be called as function(x, w, b): %s" % (target, error)) from None
+    return found
+
+
+def _signature(function: Any) -> Any:
+    """Return a function's signature, or None where it is not known, as of some written in C."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None
 
 
 def entry_point(name: str) -> Any:
@@ -90,7 +117,8 @@ class Kernel(object):
 
 def _taken(function: Any) -> List[str]:
     """Return which of the extras a function has parameters for."""
-    parameters = inspect.signature(function).parameters.values()
+    signature = _signature(function)
+    parameters = [] if signature is None else signature.parameters.values()
     if any(one.kind == one.VAR_KEYWORD for one in parameters):
         return list(EXTRAS)
     return [name for name in EXTRAS if name in [one.name for one in parameters]]

@@ -13,6 +13,7 @@ from soak import soak
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
+from convdiff.case.excerpt import told
 from convdiff.case.keys import CASE, KINDS
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
@@ -140,6 +141,11 @@ def test_an_input_fixes_the_length_where_none_is_given(load):
         ("batch: 0..3", "4:8", "must be 1 or more"),
         ("devices: [tpu]", "4:11", "cpu, gpu or gpu:N, with modes as in cpu+xla, found 'tpu'"),
         ("devices: cpu", "4:10", "expected a list, found 'cpu'"),
+        ("device: cuda", "4:9", "found 'cuda'; did you mean gpu?"),
+        ("devices: [gup:1]", "4:11", "found 'gup:1'; did you mean gpu?"),
+        ("expect: {length: bitwize}", "4:18", "found 'bitwize'; did you mean 'bitwise'?"),
+        ("layout: NCHW", "4:9", "did you mean 'nchw'?"),
+        ("Strides: 2", "4:1", "did you mean 'strides'?"),
         ("device: tpu", "4:9", "expected cpu, gpu or gpu:N, with modes as in cpu+xla, found 'tpu'"),
         ("devices: [cpu]\ndevice: cpu", "5:1", "not both"),
         ("groups: 2", "4:9", "2 groups do not divide the filter's 1 output channels"),
@@ -200,6 +206,47 @@ def test_an_impossible_case_is_refused_at_its_place(refusal, text, where, words)
     message = refusal(text)
     assert message.startswith(f"case.yaml{where}: "), message
     assert words in message
+
+
+TAPS = "filter: {ones: true, shape: [2, 3, 1, 1]}\ninput: {ramp: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (GOOD + "qqq: 1\nrepeat: no\nexpect: {length: x, bach: 1}\n", "4:1 5:9 6:18 6:21"),
+        (GOOD + "device: tpu\nbias: [1, 2]\n", "4:9 5:7"),
+        (GOOD + 'repeat: 0\nbias: [[1], [2, 3]]\nname: "\\a"\n', "4:9 5:13 6:7"),
+        (TAPS + "lengths: 2\nheight: 1\nbias: [1, 2, 3]\n", "3:10 4:9 5:7"),
+        ("filter: {normal: 1}\ninput: {ones: true, ramp: 1}\nbias: [x]\n", "1:9 2:8 3:8"),
+        (GOOD.replace("7..9", "[x, 8, no]"), "3:11 3:17"),
+        (GOOD + "strides: 0\nbias: [[1], []]\n", "4:10 5:13"),
+        (GOOD + "a: .nan\na: !x 2\n", "4:4 5:1 5:4"),
+        # What depends on another is not told: it may be right once that is mended.
+        ("fliter: [1, 2, 3]\ninput: [1, 2]\n", "1:1"),
+        (GOOD.replace("lengths", "lenghts"), "3:1"),
+        (GOOD.replace("7..9", "no") + "bias: [1, 2]\n", "3:10"),
+        (GOOD + "stride: 2\nbias: [1, 2]\n", "4:1"),
+        ("filter: {normal: 1}\ninput: [1, 2]\nbias: [1, 2]\nlengths: 1\n", "1:9"),
+        (GOOD + "a: .nan\nstrides: 0\n", "4:4"),
+        ("filter: [1]\n? [1]\n: 2\nfilter: 3\n", "2:3 4:1"),
+    ],
+)
+def test_errors_that_do_not_depend_on_each_other_are_told_at_once(load, text, places):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    errors = caught.value.errors
+    found = [f"{one.place.line}:{one.place.column}" for one in errors]
+    assert " ".join(dict.fromkeys(found)) == places
+    assert caught.value is errors[0]
+    assert str(caught.value).startswith(f"{caught.value.place}: "), "its text is the first's"
+
+
+def test_a_layout_that_is_the_other_one_is_the_only_error(load):
+    text = "filter: {ones: true, shape: [4, 3, 3, 3]}\ninput: {ones: true, shape: [1, 3, 8, 8]}\n"
+    with pytest.raises(CaseError, match="`layout: nchw`") as caught:
+        load(text + "bias: [1, 2, 3, 4]\n")
+    assert len(caught.value.errors) == 1
 
 
 def test_a_bias_of_the_wrong_size_names_both_sizes(refusal):
@@ -288,8 +335,10 @@ def check(path: Path, text: str) -> None:
         if all(extent <= 64 for shape in small for extent in shape):
             make_tensors(case)
     except CaseError as error:
-        assert len(str(error).splitlines()) == 1
-        assert len(str(error)) < 2000
+        for one in error.errors:
+            assert len(str(one).splitlines()) == 1
+            assert len(str(one)) < 2000
+        assert all(line.isprintable() and len(line) < 2000 for line in told(error))
 
 
 FUZZ = soak(

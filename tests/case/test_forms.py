@@ -26,8 +26,10 @@ from convdiff.case.forms import (
     Whole,
     Words,
 )
+from convdiff.case.forms.misfit import MOST
 from convdiff.case.keys import CASE, KINDS, json_schema
 from convdiff.case.record import record
+from convdiff.recording.header import Fingerprint
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,22 @@ class Box:
 
 BOX = record(Box, "the box")
 HALF = As(Whole(0), lambda number: number / 2, lambda half: int(half * 2))
+
+
+NUMBERS = st.one_of(
+    st.integers(-2, 5), st.sampled_from([10**9, 10**10, 2**53, 2**60]), st.floats(-3, 3)
+)
+PLAIN = st.recursive(
+    st.one_of(NUMBERS, st.booleans(), st.none(), st.sampled_from(["", "x", "cpu", "gpu:1+xla"]))
+    | st.sampled_from(["7..9", "bitwise", "locked", "VALID", "float16", "x" * 201]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.dictionaries(
+            st.sampled_from([*KINDS, "shape", "seed", "length", "order", "ulps"]), inner
+        ),
+    ),
+    max_leaves=6,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,26 +118,54 @@ def test_what_does_not_fit_is_told_with_the_way_to_it(form: Form[Any], plain: An
     assert str(error.value).startswith(words)
 
 
+def test_all_that_does_not_fit_is_told_and_no_more_than_so_many():
+    form = MapOf(BOX)
+    with pytest.raises(MisfitError) as error:
+        form.read({"a": {"size": 0, "inside": [1, "x", "y"]}, "b": 3, "c": {}})
+    assert [str(one).partition(":")[0] for one in error.value.all] == [
+        "'a.size'",
+        "'a.inside.1'",
+        "'a.inside.2'",
+        "'b'",
+        "c has no 'size'",
+    ]
+    with pytest.raises(MisfitError) as error:
+        ListOf(Whole()).read(["x"] * 10**6)
+    assert len(error.value.all) == MOST
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(Whole(0), Number(), Text(3), Flag(), Words("a", "b"), Exactly(1), Pattern("^a+$", "as")),
+        *(ListOf(Flag(), 1, 2), MapOf(Maybe(Whole())), Either(Flag(), Text()), Maybe(BOX), BOX),
+        Fingerprint(),
+    ],
+    ids=lambda form: type(form).__name__,
+)
+@given(data=st.data())
+def test_every_form_takes_what_its_schema_does(form: Form[Any], data: st.DataObject):
+    value = data.draw(PLAIN | st.sampled_from([{"size": 3}, {"a": 1, "b": None}, [True], "aa"]))
+    try:
+        form.read(value)
+    except MisfitError:
+        assert not jsonschema.Draft7Validator(form.schema()).is_valid(value)
+    else:
+        jsonschema.Draft7Validator(form.schema()).validate(value)
+
+
+def test_a_form_without_a_schema_is_none():
+    class Halfway(Form[int]):
+        wanted = "half"
+
+    with pytest.raises(TypeError, match="abstract"):
+        Halfway()
+
+
 def test_every_key_of_a_whole_record_must_be_there():
     whole = record(Box, "the box", whole=True)
     with pytest.raises(MisfitError, match="has no 'label'"):
         whole.read({"size": 3, "inside": []})
-
-
-NUMBERS = st.one_of(
-    st.integers(-2, 5), st.sampled_from([10**9, 10**10, 2**53, 2**60]), st.floats(-3, 3)
-)
-PLAIN = st.recursive(
-    st.one_of(NUMBERS, st.booleans(), st.none(), st.sampled_from(["", "x", "cpu", "gpu:1+xla"]))
-    | st.sampled_from(["7..9", "bitwise", "locked", "VALID", "float16", "x" * 201]),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=5),
-        st.dictionaries(
-            st.sampled_from([*KINDS, "shape", "seed", "length", "order", "ulps"]), inner
-        ),
-    ),
-    max_leaves=6,
-)
 
 
 @given(st.dictionaries(st.sampled_from([*CASE.keys, "fliter"]), PLAIN, max_size=4))

@@ -1,11 +1,12 @@
-"""What a user does wrong costs exit code 2 and one line on stderr, and nothing is run."""
+"""What a user does wrong costs exit code 2 and an error on stderr, and nothing is run."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from program import case_file, convdiff
+from program import COMMAND, case_file, convdiff, environment, errors_told, one_error
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +29,10 @@ BAD_OPTIONS = {
     "no interpreter": (["run", "--python", "/nowhere/python"], ["/nowhere/python"]),
     "a folder for an interpreter": (["run", "--python", "/tmp"], ["/tmp", "bin/python"]),
     "a program that is no Python": (["run", "--python", "/bin/ls"], ["/bin/ls", "Python 3.6"]),
-    "a program that says nothing": (["run", "--python", "/bin/true"], ["/bin/true"]),
+    "a program that says nothing": (
+        ["run", "--python", "/bin/true"],
+        ["/bin/true", "ended without a word", "../env/bin/python"],
+    ),
     "lengths that are none": (["run", "--lengths", "some"], ["'some'", "7..20"]),
     "length below the filter": (["sweep", "--lengths", "2..9"], ["2", "5"]),
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
@@ -51,23 +55,15 @@ BAD_OPTIONS = {
 }
 
 
-def one_line(text: str) -> str:
-    """Return the only line of stderr."""
-    assert "Traceback" not in text
-    (line,) = text.splitlines()
-    assert line.startswith("convdiff: ")
-    assert line.isprintable()
-    return line
-
-
 @pytest.mark.parametrize("kind", BAD_CASES)
-def test_a_bad_case_is_one_line_at_its_place(kind: str, tmp_path: Path):
+def test_a_bad_case_is_an_error_at_its_place(kind: str, tmp_path: Path):
     text, place, named = BAD_CASES[kind]
     path = case_file(tmp_path, text)
     ran = convdiff("run", path)
-    line = one_line(ran.err)
+    line = one_error(ran.err)
     assert (ran.code, ran.out) == (2, "")
-    assert f"{path}{place}" in line
+    assert line.removeprefix("convdiff: ").startswith(f"{path}{place}")
+    assert line.startswith("convdiff: ") == (not ran.err.count("^")), "of what has a line, no word"
     assert named in line
 
 
@@ -75,10 +71,46 @@ def test_a_bad_case_is_one_line_at_its_place(kind: str, tmp_path: Path):
 def test_a_bad_option_is_one_line_that_names_it(kind: str):
     arguments, named = BAD_OPTIONS[kind]
     ran = convdiff(*arguments)
-    line = one_line(ran.err)
+    line = one_error(ran.err)
     assert (ran.code, ran.out) == (2, "")
     for word in named:
         assert word in line
+
+
+def test_all_errors_of_all_files_are_told_at_once(tmp_path: Path):
+    bad = GOOD.replace("7..9", "2") + "bias: [1, 2]\nexpect: {length: no}\n"
+    case_file(tmp_path, bad, "a.yaml")
+    case_file(tmp_path, GOOD, "b.yaml")
+    case_file(tmp_path, "filter: [\n", "c.yaml")
+    ran = convdiff("run", "a.yaml", "b.yaml", "c.yaml", cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    *heads, count = errors_told(ran.err)
+    places = ["a.yaml:3:10", "a.yaml:4:7", "a.yaml:5:18", "c.yaml:2:1"]
+    assert [head.split(": ")[0] for head in heads] == places
+    assert count == "4 errors"
+    assert ran.err.splitlines()[1:3] == ["  lengths: 2", "           ^"]
+
+
+def test_cases_that_are_too_big_are_told_together_before_any_is_run(tmp_path: Path):
+    huge = "filter: {ones: true, shape: [1, 1, 99999, 99999]}\ninput: {ones: true}\nlengths: 9\n"
+    for name in ("a.yaml", "b.yaml"):
+        case_file(tmp_path, huge, name)
+    ran = convdiff("run", ".", "--framework", "numpy", cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    first, second, count = errors_told(ran.err)
+    assert first.startswith("convdiff: a.yaml: too big")
+    assert second.startswith("convdiff: b.yaml: too big")
+    assert count == "2 errors"
+
+
+def test_a_case_from_stdin_is_told_likewise(tmp_path: Path):
+    command = [*COMMAND, "run", "-"]
+    text = GOOD + "oops: 1\n"
+    done = subprocess.run(
+        command, input=text, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert one_error(done.stderr).startswith("(stdin):4:1: unknown key 'oops'")
+    assert done.stderr.splitlines()[1:] == ["  oops: 1", "  ^"]
 
 
 def test_one_bad_case_among_good_ones_runs_none(tmp_path: Path):
@@ -86,7 +118,7 @@ def test_one_bad_case_among_good_ones_runs_none(tmp_path: Path):
     case_file(tmp_path, GOOD + "oops: 1\n", "b.yaml")
     ran = convdiff("run", tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert "b.yaml:4:1" in one_line(ran.err)
+    assert "b.yaml:4:1" in one_error(ran.err)
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_path: Path):
@@ -94,7 +126,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_run(tmp_p
     (tmp_path / "file").write_text("in the way")
     ran = convdiff("run", "--json", target, env={"PATH": "/nowhere"})
     assert (ran.code, ran.out) == (2, "")
-    assert str(target) in one_line(ran.err)
+    assert str(target) in one_error(ran.err)
 
 
 NOTHING = ("--framework", "numpy", "--device", "gpu")
@@ -105,7 +137,7 @@ def test_a_report_that_fails_at_the_end_costs_one_line_and_not_the_text(tmp_path
     """A folder that takes no files is found out when the file is made."""
     ran = convdiff("run", "--json", "/proc/report.json", *NOTHING)
     assert ran.code == 2
-    assert "/proc/report.json" in one_line(ran.err)
+    assert "/proc/report.json" in one_error(ran.err)
     assert "untested" in ran.out
     assert list(tmp_path.iterdir()) == []
 
@@ -114,7 +146,7 @@ def test_a_report_that_fails_at_the_end_costs_no_other(tmp_path: Path):
     files = ("--json", "/proc/report.json", "--junit", tmp_path / "junit.xml")
     ran = convdiff("run", *files, *NOTHING, "--github")
     assert ran.code == 2
-    assert "--json /proc/report.json" in one_line(ran.err)
+    assert "--json /proc/report.json" in one_error(ran.err)
     assert "<testsuites" in (tmp_path / "junit.xml").read_text("utf-8")
     assert "\n::warning " in ran.out
     assert [path.name for path in tmp_path.iterdir()] == ["junit.xml"]

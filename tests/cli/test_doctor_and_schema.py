@@ -93,6 +93,20 @@ def test_doctor_has_a_line_a_framework_and_all_of_it_as_json():
             assert {"devices", "processor", "threads", "onednn"} <= set(one)
 
 
+def test_doctor_writes_its_json_to_a_file_beside_the_text(bare_python: Path, tmp_path: Path):
+    path = tmp_path / "doctor.json"
+    ran = convdiff("doctor", "--python", bare_python, "--json", path)
+    assert ran.out == convdiff("doctor", "--python", bare_python).out
+    frameworks = json.loads(path.read_text("utf-8"))["frameworks"]
+    assert (
+        frameworks
+        == json.loads(convdiff("doctor", "--json", "-", "--python", bare_python).out)["frameworks"]
+    )
+    remedies = {one["framework"]: one["absent"] for one in frameworks}
+    assert remedies["torch"].endswith(f"{bare_python} -m pip install numpy torch")
+    assert remedies["numpy"].endswith(f"{bare_python} -m pip install numpy")
+
+
 @pytest.fixture(scope="module")
 def schema() -> dict:
     ran = convdiff("schema")

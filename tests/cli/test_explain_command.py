@@ -77,7 +77,7 @@ def told(folder: Path, kernel: str, *options: object, taps: int = 5) -> dict[str
 
 
 def test_two_lengths_stand_beside_each_other_with_the_first_sum_that_differs(tmp_path: Path):
-    ran = explain(tmp_path, "by_length", "--length", 60, "--against", 63)
+    ran = explain(tmp_path, "by_length", "--lengths", 60, "--against", 63)
     assert ran.code == 0, ran.err
     assert "length 60 against length 63: " in ran.out
     assert "proved: order (another order of the same products)" in ran.out
@@ -89,7 +89,7 @@ def test_two_lengths_stand_beside_each_other_with_the_first_sum_that_differs(tmp
 
 
 def test_two_trees_without_room_stand_below_each_other(tmp_path: Path):
-    ran = explain(tmp_path, "by_length", "--length", "60", "--against", "63", columns=60)
+    ran = explain(tmp_path, "by_length", "--lengths", "60", "--against", "63", columns=60)
     assert ran.out.count(", order a\n") == 2
     assert ran.out.count("◀") == 3  # a mark in each tree, and what it means
 
@@ -103,7 +103,7 @@ def own(folder: Path) -> tuple[dict[str, Any], Array, Array]:
 
 
 def test_the_element_is_the_first_that_differs(tmp_path: Path):
-    report = told(tmp_path, "by_length", "--length", "60", "--against", "63")
+    report = told(tmp_path, "by_length", "--lengths", "60", "--against", "63")
     baseline, candidate = report["outputs"]
     assert (baseline["length"], candidate["length"]) == (63, 60)
     kernels, x, w = own(tmp_path)
@@ -129,7 +129,7 @@ def test_the_sums_that_part_are_of_the_same_terms_in_either_tree(tmp_path: Path)
     terms = kernels["_terms"](x, w)
     place = np.argwhere((terms[2] + terms[3]) + terms[4] != terms[2] + (terms[3] + terms[4]))[0]
     at = ["--index", ",".join(map(str, place.tolist()))]
-    lengths = ["--length", "60", "--against", "63"]
+    lengths = ["--lengths", "60", "--against", "63"]
     elements = [one["element"] for one in told(tmp_path, "by_blocks", *lengths, *at)["outputs"]]
     parts = [element["parts"] for element in elements]
     assert parts[0] != parts[1]
@@ -173,7 +173,7 @@ def test_products_stand_at_leaves_and_partial_sums_at_nodes(tmp_path: Path):
 
 
 def test_of_a_large_order_the_last_sums_are_drawn_and_all_on_demand(tmp_path: Path):
-    short = explain(tmp_path, "chain", "--length", "63", taps=50).out
+    short = explain(tmp_path, "chain", "--lengths", "63", taps=50).out
     assert "20 terms are not drawn" not in short
     assert "├ … 19 terms" in short
     assert "19 of 50 terms are not drawn; --all, or --depth N" in short
@@ -187,7 +187,7 @@ def test_of_a_large_order_the_last_sums_are_drawn_and_all_on_demand(tmp_path: Pa
 
 def test_a_sum_that_is_not_drawn_is_marked_where_it_hides(tmp_path: Path):
     ran = explain(
-        tmp_path, "by_length", "--length", "60", "--against", "63", "--depth", "1", taps=9
+        tmp_path, "by_length", "--lengths", "60", "--against", "63", "--depth", "1", taps=9
     )
     assert "◀ the first sum of the same terms that differs" in ran.out
     assert "or what hides it" in ran.out
@@ -196,7 +196,7 @@ def test_a_sum_that_is_not_drawn_is_marked_where_it_hides(tmp_path: Path):
 def test_the_numbers_are_those_of_a_run_of_the_case(tmp_path: Path):
     at = ["--index", "0,0,3,0"]
     values = [
-        told(tmp_path, "chain", *at, "--length", length)["outputs"][0]["element"]["terms"]
+        told(tmp_path, "chain", *at, "--lengths", length)["outputs"][0]["element"]["terms"]
         for length in ("60", "63")
     ]
     assert values[0] == values[1]
@@ -213,7 +213,7 @@ def test_orders_say_which_elements_have_them(tmp_path: Path):
 
 def test_the_tree_is_written_for_graphviz(tmp_path: Path):
     path = tmp_path / "trees.dot"
-    ran = explain(tmp_path, "by_length", "--length", "60", "--against", "63", "--dot", path)
+    ran = explain(tmp_path, "by_length", "--lengths", "60", "--against", "63", "--dot", path)
     assert ran.code == 0, ran.err
     text = path.read_text("utf-8")
     assert text.startswith("digraph explain {\n")
@@ -234,11 +234,13 @@ def test_json_and_text_come_of_one_call(tmp_path: Path):
     assert report["comparison"] is None
 
 
-def test_lengths_is_length(tmp_path: Path):
-    assert explain(tmp_path, "chain", "--lengths", "60").out == (
-        explain(tmp_path, "chain", "--length", "60").out
+def test_length_is_an_older_name_of_lengths_and_two_of_them_are_against(tmp_path: Path):
+    assert explain(tmp_path, "chain", "--length", "60").out == (
+        explain(tmp_path, "chain", "--lengths", "60").out
     )
-    assert "--lengths" not in convdiff("explain", "--help").out
+    both = explain(tmp_path, "by_length", "--lengths", "60,63")
+    assert both.code == 0
+    assert both.out == explain(tmp_path, "by_length", "--lengths", "60", "--against", "63").out
 
 
 def test_two_settings_are_two_outputs(tmp_path: Path):
@@ -253,7 +255,7 @@ def test_two_settings_are_two_outputs(tmp_path: Path):
     ("options", "said"),
     [
         (["--all", "--depth", "2"], "--all draws every level: it goes without --depth"),
-        (["--length", "60", "--against", "60"], "that is the length itself"),
+        (["--lengths", "60", "--against", "60"], "--against 60: the length itself"),
         (["--against", "3"], "length 3 is below the width 5"),
         (["--against", "60", "--batch", "1,2"], "4 are asked for"),
         (["--against", "60", "--index", "0,0,57,0"], "outside of the output (2, 1, 56, 1)"),

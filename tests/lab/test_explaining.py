@@ -103,7 +103,7 @@ def test_a_budget_too_small_ends_in_words_and_not_in_a_cause(tmp_path: Path) -> 
 
 
 def test_explain_draws_an_element_with_its_partial_sums(tf1_python: str) -> None:
-    ran = convdiff("explain", "--length", "9", "--index", "0,0,4,0", "--python", tf1_python)
+    ran = convdiff("explain", "--lengths", "9", "--index", "0,0,4,0", "--python", tf1_python)
     assert ran.code == 0
     assert "5 of 5 elements replayed bit for bit" in " ".join(ran.out.split())
     assert "aaaab" in ran.out.splitlines()
@@ -158,7 +158,7 @@ def test_explain_refuses_winograd_in_words(tf1_python: str) -> None:
 
 
 def test_explain_outside_of_the_output_is_bad_usage() -> None:
-    ran = convdiff("explain", "--length", "9", "--index", "0,0,5,0")
+    ran = convdiff("explain", "--lengths", "9", "--index", "0,0,5,0")
     assert ran.code == 2
     assert "outside of the output (1, 1, 5, 1)" in ran.err
 

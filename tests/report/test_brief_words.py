@@ -254,3 +254,12 @@ def test_a_sweep_does_not_sum_up_what_the_answer_says():
     print_brief_sweep(Console(file=out, width=80), summary_of(result_of(case_of(rows))))
     assert "length, against" in out.getvalue()
     assert out.getvalue().count("reference") == 1
+
+
+def test_more_is_one_line_of_80_columns_and_explains_two_lengths():
+    text = printed(result_of(case_of([drifted()])), 80)
+    (more,) = (one for one in text.splitlines() if one.startswith("  more"))
+    assert more.endswith(" · convdiff rule rounding · explain --lengths 7,9")
+    finding = drifted()
+    other = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
+    assert "explain --lengths" not in printed(result_of(case_of([other])), 80)

@@ -165,7 +165,7 @@ def test_an_unknown_runtime_names_those_there_are(tmp_path: Path):
     project(tmp_path, "[tool.convdiff.runtimes.box]\n[tool.convdiff.runtimes.old]\n")
     ran, report = asked(tmp_path, "--runtime", "bxo")
     assert (ran.code, ran.out, report) == (2, "", None)
-    assert "--runtime bxo: no such runtime; there is box, old" in ran.err
+    assert "--runtime bxo: no such runtime; there is box, old; did you mean box?" in ran.err
 
 
 def test_a_runtime_where_no_file_names_any_says_so(tmp_path: Path):

@@ -29,7 +29,10 @@ RUNTIMES = tuple(
 )
 CELL = Cell(RUNTIMES[0], "conv2d", 7, 1)
 GONE = Standing(
-    Runtime(Interpreter("tensorflow", "python"), Device("gpu")), False, "there is no GPU"
+    Runtime(Interpreter("tensorflow", "python"), Device("gpu")),
+    False,
+    "there is no GPU",
+    {"framework": "tensorflow", "version": "2", "threads": 1},
 )
 
 

@@ -61,6 +61,33 @@ def convdiff(
     return Ran(done.returncode, done.stdout, PROGRESS.sub("", done.stderr))
 
 
+ERROR = re.compile(r"(convdiff: .+|[^ ].*?:\d+:\d+: .+)")
+"""The first line of an error: of the program, or at its place in a file as editors read it."""
+
+
+def errors_told(err: str) -> list[str]:
+    """Return the first lines of the errors on stderr, and the line that counts them.
+
+    What stands between is, of each error with a place, its line of the file and a caret.
+    """
+    assert "Traceback" not in err
+    heads = []
+    for line in err.splitlines():
+        assert line.isprintable()
+        if line.startswith("  "):
+            assert re.search(r":\d+:\d+: ", heads[-1]), "of an error that has a place"
+        else:
+            assert ERROR.fullmatch(line) or re.match(r"\d+ errors", line), line
+            heads.append(line)
+    return heads
+
+
+def one_error(err: str) -> str:
+    """Return the first line of the only error on stderr."""
+    (head,) = errors_told(err)
+    return head
+
+
 def case_file(folder: Path, text: str, name: str = "case.yaml") -> Path:
     """Write a case file and return its path."""
     path = folder / name

@@ -1,0 +1,83 @@
+"""An error of a case file as compilers show it: the message, its line of the file, a caret."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from convdiff.errors import CaseError, Place
+
+LONGEST = 100
+"""Columns of a terminal that an excerpt fills at most, with its indent."""
+INDENT, CUT = "  ", "..."
+BEFORE = 60
+"""Columns left of the caret that are kept of a longer line."""
+MOST = 20
+"""Errors that are told in full."""
+
+
+def told(error: CaseError, program: str = "") -> Iterator[str]:
+    """Yield the lines that tell all of an error's errors, and their number where it is above 1.
+
+    program: what stands before an error that has no line in a file.
+    """
+    for one in error.errors[:MOST]:
+        yield str(one) if one.place.line else f"{program}{one}"
+        yield from excerpt(one.place)
+    count = len(error.errors)
+    if count > 1:
+        yield f"{count} errors" + (f", of which {MOST} are shown" if count > MOST else "")
+
+
+def excerpt(place: Place) -> tuple[str, ...]:
+    """Return the line at a place and a line with a caret below it; nothing where it is not known.
+
+    Columns are counted as a terminal does: wide characters take two. A long line is cut around the
+    caret.
+    """
+    if not place.text.strip():
+        return ()
+    at = min(place.column - 1, len(place.text))
+    before = _printable(place.text[max(0, at - LONGEST) : at])
+    after = _printable(place.text[at : at + LONGEST])
+    room = LONGEST - len(INDENT)
+    if len(before) + len(after) < len(place.text) or _columns(before + after) > room:
+        before = _cut_before(before, at)
+        after = _cut_after(after, place.text[at:], room - _columns(before))
+    return f"{INDENT}{before}{after}", f"{INDENT}{' ' * _columns(before)}^"
+
+
+def _cut_before(shown: str, at: int) -> str:
+    """Return what is shown left of the caret, at most `BEFORE` columns of it."""
+    if len(shown) == at and _columns(shown) <= BEFORE:
+        return shown
+    while _columns(shown) > BEFORE:
+        shown = shown[1:]
+    return CUT + shown
+
+
+def _cut_after(shown: str, text: str, room: int) -> str:
+    """Return what is shown of the text from the caret on, at most so many columns of it."""
+    if len(shown) == len(text) and _columns(shown) <= room:
+        return shown
+    while _columns(shown) > room - len(CUT):
+        shown = shown[:-1]
+    return shown + CUT
+
+
+def _columns(text: str) -> int:
+    """Return how many columns printable text takes; rich counts so, and takes long to import."""
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+    marks = sum(unicodedata.category(one) in ("Mn", "Me") for one in text)
+    return len(text) + wide - marks
+
+
+def _printable(text: str) -> str:
+    """Return text whose characters all have a width: a tab is a blank."""
+    return "".join(map(_one_printable, text))
+
+
+def _one_printable(character: str) -> str:
+    if character == "\t":
+        return " "
+    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"

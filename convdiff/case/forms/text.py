@@ -1,0 +1,42 @@
+"""Text of some length, or that a pattern matches."""
+
+from __future__ import annotations
+
+import re
+
+from convdiff.case.forms.form import Form, Schema
+
+
+class Text(Form[str]):
+    """Text, so long at most and at least."""
+
+    kinds, wanted = (str,), "text"
+
+    def __init__(self, most: int | None = None, least: int = 0) -> None:
+        self.most, self.least = most, least
+
+    def fits(self, value: str) -> bool:
+        """See Form."""
+        return self.least <= len(value) and (self.most is None or len(value) <= self.most)
+
+    def schema(self) -> Schema:
+        """See Form."""
+        bounds = {"minLength": self.least or None, "maxLength": self.most}
+        return {"type": "string", **{word: size for word, size in bounds.items() if size}}
+
+
+class Pattern(Form[str]):
+    """Text that a regular expression, from its ^ to its $, matches."""
+
+    kinds = (str,)
+
+    def __init__(self, pattern: str, wanted: str) -> None:
+        self.pattern, self.wanted = pattern, wanted
+
+    def fits(self, value: str) -> bool:
+        """See Form."""
+        return re.fullmatch(self.pattern, value) is not None
+
+    def schema(self) -> Schema:
+        """See Form."""
+        return {"type": "string", "pattern": self.pattern, "description": self.wanted}
