@@ -14,6 +14,7 @@ from convdiff.case import load
 from convdiff.case.arrays import refuse_too_big
 from convdiff.case.model import Case
 from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS
 from convdiff.order.geometry import Geometry
@@ -57,7 +58,9 @@ def run(
     asked = interpreters(frameworks, pythons, threads, ())
     with Session(asked, timeout) as session:
         session.start()
-        return pipeline.run([case], session, Ask(strict=strict, budget=budget), _no_progress)
+        return pipeline.run(
+            [case], session, Ask(strict=strict, budget=budget), Watch(stop=session.stopping)
+        )
 
 
 def explain(
@@ -108,7 +111,3 @@ def _geometry(
 def _four(array: Array) -> tuple[int, int, int, int]:
     a, b, c, d = array.shape
     return a, b, c, d
-
-
-def _no_progress(stage: str, done: int, of: int) -> None:
-    """Take no notice of what is being done."""

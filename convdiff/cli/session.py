@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import ConvdiffError
+from convdiff.errors import SIGNALS, ConvdiffError
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from convdiff.recording.baseline import Baseline
     from convdiff.result import Result
 
-ENDED: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
 
@@ -63,12 +61,14 @@ def run_session(
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.cli.repeat import repeat_command
+        from convdiff.lab.watch import Watch
         from convdiff.pipeline import run
 
         for case in cases:
             refuse_too_big(case)
-        with progress() as tell, stopped_by_signals(session):
-            result = run(cases, session, _ask(options, baseline), tell)
+        stop, quiet = session.stopping, options.reports.quiet
+        with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
+            result = run(cases, session, _ask(options, baseline), Watch(tell, stop))
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
@@ -116,4 +116,4 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:
-        yield ENDED[result.signal]
+        yield SIGNALS[result.signal]

@@ -108,12 +108,14 @@ class Cases:
             self.session = Session(self.interpreters, self.options.timeout)
             self.session.start()  # before NumPy is imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
+        from convdiff.lab.watch import Watch
         from convdiff.pipeline import Ask, run
 
         refuse_too_big(case)
         sound = False
         try:
-            result = run([case], self.session, Ask(baseline=self.baseline), _silent)
+            watch = Watch(stop=self.session.stopping)
+            result = run([case], self.session, Ask(baseline=self.baseline), watch)
             sound = not self.session.pool.deaths
             return result
         finally:
@@ -179,7 +181,3 @@ def _paths(config: pytest.Config, name: str) -> list[str]:
         for word in ([found] if isinstance(found, str) else found)
         if word
     ]
-
-
-def _silent(_what: str, _done: int, _of: int) -> None:
-    """Tell nobody how far it is: pytest does, a case at a time."""
