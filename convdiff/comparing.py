@@ -38,7 +38,8 @@ def compare_recordings(a: Recording, b: Recording, asked: Asked, watch: Watch) -
     Once it is stopped: the findings of what was done.
     """
     results = []
-    for name in dict.fromkeys([*a.cases, *b.cases]):
+    names = dict.fromkeys([*a.cases, *b.cases])
+    for name in names:
         if watch.stop.signal:
             break
         if name in a.cases and name in b.cases:
@@ -49,7 +50,12 @@ def compare_recordings(a: Recording, b: Recording, asked: Asked, watch: Watch) -
     for recorded in (*a.cases.values(), *b.cases.values()):
         for runtime, fingerprint in recorded.fingerprints.items():
             standings[runtime] = Standing(runtime, True, None, fingerprint)
-    return Result(tuple(standings.values()), tuple(results), signal=watch.stop.signal)
+    return Result(
+        tuple(standings.values()),
+        tuple(results),
+        signal=watch.stop.signal,
+        unbegun=len(names) - len(results),
+    )
 
 
 def compare_outputs(case: Case, a: Output, b: Output, asked: Asked, watch: Watch) -> Result:

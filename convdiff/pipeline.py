@@ -90,6 +90,7 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, watch: Watch) -> Resu
         tuple(results),
         _missing(standings.values(), session),
         signal=session.signal,
+        unbegun=len(cases) - len(results),
     )
 
 

@@ -66,6 +66,8 @@ class Result:
     """Why what was observed could not be written to a recording."""
     signal: int = 0
     """The signal's number, where one ended it."""
+    unbegun: int = 0
+    """Cases of which nothing was done before that."""
 
     @property
     def interrupted(self) -> bool:

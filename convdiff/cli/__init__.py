@@ -15,7 +15,7 @@ import click
 
 from convdiff import __version__
 from convdiff.cli.signals import EndedError, end_by_signals, ignore_signals
-from convdiff.cli.streams import silence, write_err, write_out
+from convdiff.cli.streams import open_streams, silence, write_err, write_out
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED, ConvdiffError, meant
 
 COMMANDS = {
@@ -96,7 +96,7 @@ def convdiff(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the program and exit with its code."""
-    open_closed_streams()
+    open_streams()
     end_by_signals()
     code = exit_code()
     ignore_signals()  # a late one can't change what was found
@@ -148,17 +148,6 @@ def _told(message: str, code: int) -> int:
     """Print an error in one line and return its exit code."""
     write_err(f"convdiff: {message}")
     return code
-
-
-def open_closed_streams() -> None:
-    """Point 0, 1 and 2 nowhere where they are closed, lest a pipe to a worker becomes one."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _usage(error: click.ClickException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,17 @@ def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool)
 def _recordings(a: Path, b: Path, asked: Asked, watch: Watch) -> Result:
     """Compare two recordings."""
     from convdiff.comparing import compare_recordings
+    from convdiff.lab.lab import NotAsked
     from convdiff.recording.files import read_recording
+    from convdiff.result import Result
 
-    name_a, name_b = _names(a, b)
-    return compare_recordings(read_recording(a, name_a), read_recording(b, name_b), asked, watch)
+    sides = []
+    for path, name in zip((a, b), _names(a, b), strict=True):
+        recording = watch.compute(f"reading {name}", partial(read_recording, path, name))
+        if isinstance(recording, NotAsked):
+            return Result((), (), signal=watch.stop.signal)
+        sides.append(recording)
+    return compare_recordings(sides[0], sides[1], asked, watch)
 
 
 def _outputs(a: Path, b: Path, case: Path, asked: Asked, watch: Watch) -> Result:

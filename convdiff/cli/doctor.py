@@ -46,15 +46,14 @@ def command(python: tuple[str, ...], verbose: bool, as_json: bool, timeout: floa
         for interpreter in asked:
             pool.start(interpreter)
         for interpreter in asked:
-            found[interpreter] = check(pool, interpreter)
+            checkup = found[interpreter] = check(pool, interpreter)
+            if not as_json:  # each as it comes: importing a framework takes seconds
+                write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
     usable = any(checkup.usable for checkup in found.values())
     if as_json:
         write_out(_json(found))
-    else:
-        for interpreter, checkup in found.items():
-            write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
-        if not usable:
-            write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
+    elif not usable:
+        write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
     return SAME if usable else UNTESTED
 
 

@@ -69,20 +69,30 @@ def run_session(
         stop, quiet = session.stopping, options.reports.quiet
         with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
             result = run(cases, session, _ask(options, baseline), Watch(tell, stop))
+            kept, unrecorded = _kept(result, options, baseline)
+    result = replace(result, unrecorded=unrecorded)
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     again = [repeat_command(case, options, command) for case in result.cases]
-    kept: list[str] = []
-    try:  # before the reports, which are to say where it failed
-        kept += keep_observations(result, options, baseline)
-    except ConvdiffError as error:
-        result = replace(result, unrecorded=str(error))
     sweep, unnamed = command == "sweep", options.unnamed_framework
     options.reports.write(result, again, sweep=sweep, unnamed=unnamed)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
+
+
+def _kept(result: Result, options: Options, baseline: Baseline | None) -> tuple[list[str], str]:
+    """Write the recordings before the reports, which are to say why that failed.
+
+    Returns a line on each that was written, and why another one was not.
+    """
+    kept: list[str] = []
+    try:
+        kept += keep_observations(result, options, baseline)
+    except ConvdiffError as error:
+        return kept, str(error)
+    return kept, ""
 
 
 def _ask(options: Options, baseline: Baseline | None) -> Ask:
