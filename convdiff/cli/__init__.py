@@ -40,7 +40,8 @@ Exit codes, the same for every command:
   2    bad usage, bad case file, bad recording
   125  could not test: a required runtime is missing or died,
        or nothing was compared (git bisect run skips 125)
-  130  interrupted, 143 terminated, 129 hung up: what was done is shown
+  130  interrupted, 143 terminated, 129 hung up:
+       what was done is shown
 \b
 Example:
   convdiff run cases/variable_padding.yaml
@@ -126,7 +127,7 @@ def exit_code() -> int:
         code = _told(_usage(error), error.exit_code)
     except ConvdiffError as error:
         code = _told(str(error), error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the one the other: help that is not read
         silence(sys.stdout)
         code = SAME
     except OSError as error:  # a full disk, no more descriptors: nothing was tested

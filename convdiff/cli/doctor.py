@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import click
 from convdiff.cli.options import TIMEOUT
 from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
+from convdiff.report.width import screen_width
 
 if TYPE_CHECKING:
     from convdiff.lab.checkup import Checkup
@@ -26,6 +29,8 @@ PYTHON = click.Option(
 )
 VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, help="Show all that is known of each.")
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, with all of it.")
+LABEL = 13
+"""Columns to the left of what is said."""
 SHOWN = ("version", "devices", "oneDNN", "threads", "absent")
 """What is shown of a framework in its line."""
 
@@ -67,13 +72,23 @@ def _line(interpreter: Interpreter, checkup: Checkup) -> str:
             value = rows[name].partition(" (")[0] if checkup.usable else rows[name]
             parts.append(f"{name} {value}" if named else value)
     colour = "green" if checkup.usable else "yellow"
-    name = click.style(f"{interpreter.framework:12}", fg=colour)
+    name = click.style(f"{interpreter.framework:{LABEL - 1}}", fg=colour)
     label = f"{interpreter.label}  " if interpreter.label else ""
-    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {label}{', '.join(parts)}\n"
+    text = _beside(f"{label}{', '.join(parts)}", LABEL)
+    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {text}\n"
+
+
+def _beside(text: str, left: int) -> str:
+    """Wrap a text that begins so far from the left of a terminal."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:  # a line a framework, for programs
+        return text
+    indent = " " * left
+    lines = textwrap.wrap(f"{indent}{text}", screen_width(), subsequent_indent=indent)
+    return "\n".join(lines).lstrip()
 
 
 def _whole(interpreter: Interpreter, checkup: Checkup) -> str:
-    rows = "".join(f"  {name:<10} {value}\n" for name, value in checkup.rows)
+    rows = "".join(f"  {name:<10} {_beside(value, LABEL)}\n" for name, value in checkup.rows)
     return f"{interpreter.framework}  ({interpreter.python})\n{rows}"
 
 
