@@ -14,7 +14,6 @@ from convdiff.case import load
 from convdiff.case.arrays import refuse_too_big
 from convdiff.case.model import Case
 from convdiff.lab.session import Session
-from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS
 from convdiff.order.geometry import Geometry
@@ -58,9 +57,7 @@ def run(
     asked = interpreters(frameworks, pythons, threads, ())
     with Session(asked, timeout) as session:
         session.start()
-        return pipeline.run(
-            [case], session, Ask(strict=strict, budget=budget), Watch(stop=session.stopping)
-        )
+        return pipeline.run([case], session, Ask(strict=strict, budget=budget))
 
 
 def explain(

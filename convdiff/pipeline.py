@@ -27,11 +27,11 @@ from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import Finding, outcome_of
-from convdiff.lab.lab import Lab, NotAsked
+from convdiff.lab.lab import Lab, NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.mixed import MixedLab
 from convdiff.lab.session import Session
-from convdiff.lab.watch import Watch
+from convdiff.lab.watch import Watch, silent
 from convdiff.numerics.array import Array
 from convdiff.order.orders import BUDGET
 from convdiff.plan.cell import Cell, Failure, NoBits
@@ -71,11 +71,9 @@ class Ask:
     """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
 
-def run(cases: Sequence[Case], session: Session, ask: Ask, watch: Watch) -> Result:
-    """Run cases on a session's runtimes. Once it is stopped: the findings of what was done.
-
-    watch: its stop is the session's.
-    """
+def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) -> Result:
+    """Run cases on a session's runtimes. Once it is stopped: the findings of what was done."""
+    watch = Watch(tell, session.stopping)
     standings: dict[Runtime, Standing] = {}
     results: list[CaseResult] = []
     for case in cases:

@@ -53,12 +53,11 @@ def command(case: Path | None, asked: Asked) -> int:
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.explaining.one import explain
-        from convdiff.lab.watch import Watch
 
         refuse_too_big(chosen)
         stop = session.stopping
         with progress() as tell, stopped_by_signals(stop, session.stop):
-            found = explain(chosen, session, wanted, asked.budget, Watch(tell, stop))
+            found = explain(chosen, session, wanted, asked.budget, tell)
     _write(found, asked)
     if session.signal:
         write_err(f"convdiff: {SIGNALS[session.signal]}")

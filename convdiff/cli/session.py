@@ -61,14 +61,13 @@ def run_session(
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
         from convdiff.cli.repeat import repeat_command
-        from convdiff.lab.watch import Watch
         from convdiff.pipeline import run
 
         for case in cases:
             refuse_too_big(case)
         stop, quiet = session.stopping, options.reports.quiet
         with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
-            result = run(cases, session, _ask(options, baseline), Watch(tell, stop))
+            result = run(cases, session, _ask(options, baseline), tell)
             kept, unrecorded = _kept(result, options, baseline)
     result = replace(result, unrecorded=unrecorded)
     if baseline is not None and whole:

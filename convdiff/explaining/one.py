@@ -16,7 +16,7 @@ from convdiff.errors import ConvdiffError
 from convdiff.explaining.choose import asked_for, farthest, first_to_differ
 from convdiff.explaining.element import with_element, with_parting
 from convdiff.explaining.model import Element, ElementReport, PairReport
-from convdiff.lab.lab import NotAsked
+from convdiff.lab.lab import NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
@@ -50,12 +50,13 @@ class Wanted:
 
 
 def explain(
-    case: Case, session: Session, wanted: Wanted, budget: int, watch: Watch
+    case: Case, session: Session, wanted: Wanted, budget: int, tell: Tell
 ) -> ElementReport | PairReport:
     """Explain one output of a case, or two and why they differ.
 
     Raises ConvdiffError for an index outside of the output, and for more than two outputs.
     """
+    watch = Watch(tell, session.stopping)
     standings = _one_each(case, session.availability(case))
     wanted.refuse_many(len(standings))
     cells = _cells(standings, wanted)

@@ -108,14 +108,12 @@ class Cases:
             self.session = Session(self.interpreters, self.options.timeout)
             self.session.start()  # before NumPy is imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
-        from convdiff.lab.watch import Watch
         from convdiff.pipeline import Ask, run
 
         refuse_too_big(case)
         sound = False
         try:
-            watch = Watch(stop=self.session.stopping)
-            result = run([case], self.session, Ask(baseline=self.baseline), watch)
+            result = run([case], self.session, Ask(baseline=self.baseline))
             sound = not self.session.pool.deaths
             return result
         finally:
