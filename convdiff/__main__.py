@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from convdiff.cli import main
+import os
+import signal
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the program; Ctrl-C while it is imported is no traceback, either."""
+    try:
+        from convdiff.cli import main as run
+    except KeyboardInterrupt:
+        os._exit(128 + signal.SIGINT)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -57,7 +57,7 @@ def run(
     asked = interpreters(frameworks, pythons, threads, ())
     with Session(asked, timeout) as session:
         session.start()
-        return pipeline.run([case], session, Ask(strict=strict, budget=budget), _no_progress)
+        return pipeline.run([case], session, Ask(strict=strict, budget=budget))
 
 
 def explain(
@@ -108,7 +108,3 @@ def _geometry(
 def _four(array: Array) -> tuple[int, int, int, int]:
     a, b, c, d = array.shape
     return a, b, c, d
-
-
-def _no_progress(stage: str, done: int, of: int) -> None:
-    """Take no notice of what is being done."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from convdiff.case.arrays import make_tensors, refuse_too_big
 from convdiff.case.model import Allowance, Case
 from convdiff.case.rounded import rounding_notes
+from convdiff.lab.watch import Watch
 from convdiff.pipeline import Ask, examine
 from convdiff.plan.cost import REPLAYED
 from convdiff.recording.between import between
@@ -31,32 +32,44 @@ class Asked:
     """See `convdiff.pipeline.Ask`."""
 
 
-def compare_recordings(a: Recording, b: Recording, asked: Asked) -> Result:
-    """Compare B with A, case by case. Raises RecordingError for orders that are none."""
+def compare_recordings(a: Recording, b: Recording, asked: Asked, watch: Watch) -> Result:
+    """Compare B with A, case by case. Raises RecordingError for orders that are none.
+
+    Once it is stopped: the findings of what was done.
+    """
     results = []
-    for name in dict.fromkeys([*a.cases, *b.cases]):
+    names = dict.fromkeys([*a.cases, *b.cases])
+    for name in names:
+        if watch.stop.signal:
+            break
         if name in a.cases and name in b.cases:
-            results.append(_compared(a.cases[name], b.cases[name], asked))
+            results.append(_compared(a.cases[name], b.cases[name], asked, watch))
         else:
             results.append(_alone(a.cases.get(name) or b.cases[name]))
     standings: dict[object, Standing] = {}
     for recorded in (*a.cases.values(), *b.cases.values()):
         for runtime, fingerprint in recorded.fingerprints.items():
             standings[runtime] = Standing(runtime, True, None, fingerprint)
-    return Result(tuple(standings.values()), tuple(results))
+    return Result(
+        tuple(standings.values()),
+        tuple(results),
+        signal=watch.stop.signal,
+        unbegun=len(names) - len(results),
+    )
 
 
-def compare_outputs(case: Case, a: Output, b: Output, asked: Asked) -> Result:
+def compare_outputs(case: Case, a: Output, b: Output, asked: Asked, watch: Watch) -> Result:
     """Compare B with A, two outputs of a case from files. Raises CaseError for what is none."""
     refuse_too_big(case)
     tensors = make_tensors(case)
     plan = plan_of(_expecting(case, asked), a, b)
     outputs = (read_output(case, a), read_output(case, b))
-    lab = OutputsLab(case.conv, tensors, dict(zip(plan.cells, outputs, strict=True)))
+    lab = OutputsLab(case.conv, tensors, dict(zip(plan.cells, outputs, strict=True)), watch)
     plan = replace(plan, notes=tuple(rounding_notes(case, tensors)))
     ask = Ask(strict=asked.strict, most_elements=asked.most_elements)
     result = examine(plan, lab, tensors, ask)
-    return Result(tuple(Standing(runtime, True) for runtime in plan.runtimes), (result,))
+    standings = tuple(Standing(runtime, True) for runtime in plan.runtimes)
+    return Result(standings, (result,), signal=watch.stop.signal)
 
 
 def _expecting(case: Case, asked: Asked) -> Case:
@@ -66,7 +79,7 @@ def _expecting(case: Case, asked: Asked) -> Case:
     return replace(case, expect={**case.expect, "baseline": asked.expect})
 
 
-def _compared(a: RecordedCase, b: RecordedCase, asked: Asked) -> CaseResult:
+def _compared(a: RecordedCase, b: RecordedCase, asked: Asked, watch: Watch) -> CaseResult:
     plan = between(a, b)
     plan = replace(plan, case=_expecting(plan.case, asked))
     ask = Ask(
@@ -74,7 +87,7 @@ def _compared(a: RecordedCase, b: RecordedCase, asked: Asked) -> CaseResult:
         most_elements=asked.most_elements,
         explain_up_to=asked.explain_up_to,
     )
-    return examine(plan, RecordedLab([a, b], asked.replays), b.tensors, ask)
+    return examine(plan, RecordedLab([a, b], asked.replays, watch), b.tensors, ask)
 
 
 def _alone(recorded: RecordedCase) -> CaseResult:

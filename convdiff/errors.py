@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-SAME, DRIFT, USAGE, UNTESTED, INTERRUPTED, TERMINATED = 0, 1, 2, 125, 130, 143
-"""The exit codes: within `expect`, drift, bad usage or input, could not test, and ended by SIGINT
-or SIGTERM (128 + its number, as shells say it)."""
+SAME, DRIFT, USAGE, UNTESTED = 0, 1, 2, 125
+"""The exit codes: within `expect`, drift, bad usage or input, could not test; ended by a signal it
+is `ENDED` and the signal's number, as shells say it."""
+ENDED = 128
+SIGNALS: Mapping[int, str] = {
+    signal.SIGHUP: "hung up",
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+}
+"""What ends a command early, and how that is called; what was done is shown."""
 
 LONGEST_MESSAGE = 400
 """Characters; what a message quotes may be as long as the file."""

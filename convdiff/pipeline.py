@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,10 +27,11 @@ from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import Finding, outcome_of
-from convdiff.lab.lab import Lab, Tell
+from convdiff.lab.lab import Lab, NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.mixed import MixedLab
 from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch, silent
 from convdiff.numerics.array import Array
 from convdiff.order.orders import BUDGET
 from convdiff.plan.cell import Cell, Failure, NoBits
@@ -69,33 +71,40 @@ class Ask:
     """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
 
-def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell) -> Result:
+def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) -> Result:
     """Run cases on a session's runtimes. Once it is stopped: the findings of what was done."""
+    watch = Watch(tell, session.stopping)
     standings: dict[Runtime, Standing] = {}
     results: list[CaseResult] = []
     for case in cases:
         available = session.availability(case)
-        if session.signal:
+        tensors = watch.compute(f"{case.name}: making its arrays", partial(make_tensors, case))
+        if isinstance(tensors, NotAsked):
             break
         standings.update({standing.runtime: standing for standing in available})
-        results.append(_run_case(case, available, session, ask, tell))
+        results.append(_run_case(case, available, tensors, session, ask, watch))
     return Result(
         tuple(standings.values()),
         tuple(results),
         _missing(standings.values(), session),
         signal=session.signal,
+        unbegun=len(cases) - len(results),
     )
 
 
 def _run_case(
-    case: Case, available: Sequence[Standing], session: Session, ask: Ask, tell: Tell
+    case: Case,
+    available: Sequence[Standing],
+    tensors: Tensors,
+    session: Session,
+    ask: Ask,
+    watch: Watch,
 ) -> CaseResult:
     """Plan a case on the runtimes that are there, and examine it on live workers."""
     here = [standing.runtime for standing in available if standing.available]
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
-    tensors = make_tensors(case)
     plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))
-    with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, tell)) as live:
+    with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, watch)) as live:
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
             return examine(replace(plan, notes=notes), live, tensors, ask)
@@ -103,7 +112,7 @@ def _run_case(
         plan = against(plan, tensors, held, fingerprints, adding=ask.adding)
         plan = replace(plan, notes=(*plan.notes, *notes))
         homes = [] if held.recorded is None else [held.recorded]
-        recorded = RecordedLab(homes, float("inf") if ask.budget else 0)
+        recorded = RecordedLab(homes, float("inf") if ask.budget else 0, watch)
         return examine(plan, MixedLab(live, recorded), tensors, ask)
 
 
@@ -111,16 +120,26 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
     case, reference = plan.case, Reference(plan.case.conv, tensors)
     plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(reference)))
-    measured = {
-        number: _compared(pair, lab, reference, ask)
-        for number, pair in arriving(plan.pairs, lab.observe(plan.cells))
-    }
-    comparisons = [measured[number] for number in sorted(measured)]
+    comparisons = _comparisons(plan, lab, reference, ask)
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
     findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
     findings = hold_orders(case, findings, lab)
     safe = prove(plan, find_safe_lengths(plan, findings, lab, strict=ask.strict), lab)
     return _result(plan, lab, findings, safe, ask)
+
+
+def _comparisons(plan: Plan, lab: Lab, reference: Reference, ask: Ask) -> list[Comparison]:
+    """Measure the pairs as their sides come in, and return them in the plan's order.
+
+    Once it is stopped: those that were measured.
+    """
+    measured = {}
+    for number, pair in arriving(plan.pairs, lab.observe(plan.cells)):
+        work = partial(_compared, pair, lab, reference, ask)
+        comparison = lab.compute(f"comparing length {pair.candidate.length}", work)
+        if not isinstance(comparison, NotAsked):
+            measured[number] = comparison
+    return [measured[number] for number in sorted(measured)]
 
 
 def _compared(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:

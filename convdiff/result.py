@@ -11,7 +11,7 @@ from convdiff.case.model import Allowance, Case
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.errors import DRIFT, SAME, UNTESTED, USAGE
+from convdiff.errors import DRIFT, ENDED, SAME, UNTESTED, USAGE
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, Failure
 from convdiff.recording.model import RecordedCase
@@ -65,7 +65,9 @@ class Result:
     unrecorded: str = ""
     """Why what was observed could not be written to a recording."""
     signal: int = 0
-    """SIGINT or SIGTERM, where one of them ended it."""
+    """The signal's number, where one ended it."""
+    unbegun: int = 0
+    """Cases of which nothing was done before that."""
 
     @property
     def interrupted(self) -> bool:
@@ -76,7 +78,7 @@ class Result:
     def exit_code(self) -> int:
         """Return the process's exit code; drift that was found counts before what is missing."""
         if self.signal:
-            return 128 + self.signal
+            return ENDED + self.signal
         if self.unrecorded:
             return USAGE
         outcomes = {case.outcome for case in self.cases}

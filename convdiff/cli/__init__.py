@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from convdiff import __version__
-from convdiff.cli.streams import silence, write_err, write_out
-from convdiff.errors import INTERRUPTED, SAME, TERMINATED, UNTESTED, CaseError, ConvdiffError, meant
+from convdiff.cli.signals import EndedError, end_by_signals, ignore_signals
+from convdiff.cli.streams import open_streams, silence, write_err, write_out
+from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED, CaseError, ConvdiffError, meant
 
 COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
@@ -39,7 +40,8 @@ Exit codes, the same for every command:
   2    bad usage, bad case file, bad recording
   125  could not test: a required runtime is missing or died,
        or nothing was compared (git bisect run skips 125)
-  130  interrupted, 143 terminated: what was done is shown
+  130  interrupted, 143 terminated, 129 hung up:
+       what was done is shown
 \b
 Example:
   convdiff run cases/variable_padding.yaml
@@ -67,10 +69,8 @@ class Commands(click.Group):
         """Run a command; Ctrl-C ends it with a line (click would put an empty one before it)."""
         try:
             return super().invoke(ctx)
-        except TerminatedError:
-            raise click.exceptions.Exit(_told("terminated", TERMINATED)) from None
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(_told("interrupted", INTERRUPTED)) from None
+        except KeyboardInterrupt as end:
+            raise click.exceptions.Exit(_ended(end)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
@@ -95,22 +95,13 @@ def convdiff(ctx: click.Context) -> None:
         ctx.default_map = {ctx.invoked_subcommand: find_defaults(Path.cwd())}
 
 
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM: the end that Ctrl-C is, with an exit code of its own."""
-
-
-def _terminate(_number: int, _frame: object) -> None:
-    raise TerminatedError
-
-
 def main() -> None:
     """Run the program and exit with its code."""
-    open_closed_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    open_streams()
+    end_by_signals()
     code = exit_code()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a late one can't change what was found
-        signal.signal(number, signal.SIG_IGN)
-    if code == INTERRUPTED:
+    ignore_signals()  # a late one can't change what was found
+    if code > ENDED:
         # Python ends itself with SIGINT where a module's import was interrupted, whatever the
         # exit code; workers are gone and streams flushed by now.
         for stream in (sys.stdout, sys.stderr):
@@ -125,10 +116,10 @@ def exit_code() -> int:
     try:
         code = convdiff.main(standalone_mode=False)
         write_out("")  # what is buffered goes now, where a reader that has gone is no error
-    except TerminatedError:
-        code = _told("terminated", TERMINATED)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        code = _told("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as end:
+        code = _ended(end)
+    except click.exceptions.Abort as abort:  # what click makes of a KeyboardInterrupt
+        code = _ended(abort.__cause__)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
@@ -138,7 +129,7 @@ def exit_code() -> int:
         code = _told_of_cases(error)
     except ConvdiffError as error:
         code = _told(str(error), error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the one the other: help that is not read
         silence(sys.stdout)
         code = SAME
     except OSError as error:  # a full disk, no more descriptors: nothing was tested
@@ -148,6 +139,12 @@ def exit_code() -> int:
         traceback.print_exc()
         code = UNTESTED
     return code if isinstance(code, int) else SAME
+
+
+def _ended(end: BaseException | None) -> int:
+    """Say which signal ended it, and return its exit code."""
+    number = end.number if isinstance(end, EndedError) else signal.SIGINT
+    return _told(SIGNALS[number], ENDED + number)
 
 
 def _told(message: str, code: int) -> int:
@@ -163,17 +160,6 @@ def _told_of_cases(error: CaseError) -> int:
     for line in told(error, "convdiff: "):
         write_err(line)
     return error.exit_code
-
-
-def open_closed_streams() -> None:
-    """Point 0, 1 and 2 nowhere where they are closed, lest a pipe to a worker becomes one."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _usage(error: click.ClickException) -> str:

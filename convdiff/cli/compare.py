@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from convdiff.case.model import Allowance
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import STRICT, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
+from convdiff.cli.streams import write_err
 from convdiff.cli.types import ALLOWANCE
-from convdiff.errors import ConvdiffError
+from convdiff.errors import SIGNALS, ConvdiffError
 
 if TYPE_CHECKING:
     from convdiff.comparing import Asked
+    from convdiff.lab.watch import Watch
     from convdiff.result import Result
 
 EPILOG = """\b
@@ -80,34 +83,56 @@ def command(
     replays = REPLAYED if explain is None else REPLAYS[explain]
     asked = Asked(expect, strict, elements, replays, replays if explain else None)
     again = ["convdiff", "compare", str(a), str(b)]
-    if case is None:
-        result = _recordings(a, b, asked)
-    elif explain:
+    if case is not None and explain:
         raise ConvdiffError("--explain: outputs from files have no orders to replay")
-    else:
+    if case is not None:
         again += ["--case", str(case)]
-        result = _outputs(a, b, case, asked)
+    result = _compared(a, b, case, asked, quiet=reports.quiet)
     reports.write(result, [shlex.join(again)] * len(result.cases))
+    if result.signal:
+        write_err(f"convdiff: {SIGNALS[result.signal]}")
     return result.exit_code
 
 
-def _recordings(a: Path, b: Path, asked: Asked) -> Result:
+def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool) -> Result:
+    """Compare two recordings, or two outputs of a case, as far as no signal ends it."""
+    from convdiff.cli.progress import progress
+    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.lab.stop import Stop
+    from convdiff.lab.watch import Watch
+
+    stop = Stop()
+    with progress("reading", quiet=quiet) as tell, stopped_by_signals(stop, stop.now):
+        watch = Watch(tell, stop)
+        if case is None:
+            return _recordings(a, b, asked, watch)
+        return _outputs(a, b, case, asked, watch)
+
+
+def _recordings(a: Path, b: Path, asked: Asked, watch: Watch) -> Result:
     """Compare two recordings."""
     from convdiff.comparing import compare_recordings
+    from convdiff.lab.lab import NotAsked
     from convdiff.recording.files import read_recording
+    from convdiff.result import Result
 
-    name_a, name_b = _names(a, b)
-    return compare_recordings(read_recording(a, name_a), read_recording(b, name_b), asked)
+    sides = []
+    for path, name in zip((a, b), _names(a, b), strict=True):
+        recording = watch.compute(f"reading {name}", partial(read_recording, path, name))
+        if isinstance(recording, NotAsked):
+            return Result((), (), signal=watch.stop.signal)
+        sides.append(recording)
+    return compare_recordings(sides[0], sides[1], asked, watch)
 
 
-def _outputs(a: Path, b: Path, case: Path, asked: Asked) -> Result:
+def _outputs(a: Path, b: Path, case: Path, asked: Asked, watch: Watch) -> Result:
     """Compare two outputs of a case."""
     from convdiff.case.load import load_case
     from convdiff.comparing import compare_outputs
     from convdiff.recording.outputs import Output
 
     sides = [Output(name, *_member(path)) for name, path in zip(_names(a, b), (a, b), strict=True)]
-    return compare_outputs(load_case(case), sides[0], sides[1], asked)
+    return compare_outputs(load_case(case), sides[0], sides[1], asked, watch)
 
 
 def _member(path: Path) -> tuple[Path, str | None]:

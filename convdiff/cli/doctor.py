@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from convdiff.cli.options import TIMEOUT
 from convdiff.cli.reports import STDOUT
 from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
+from convdiff.report.width import screen_width
 
 if TYPE_CHECKING:
     from convdiff.lab.checkup import Checkup
@@ -36,6 +39,8 @@ JSON = click.Option(
     metavar="[FILE|-]",
     help="Write JSON, with all of it; without FILE, instead of the text.",
 )
+LABEL = 13
+"""Columns to the left of what is said."""
 SHOWN = ("version", "devices", "oneDNN", "threads", "absent")
 """What is shown of a framework in its line."""
 
@@ -48,14 +53,22 @@ def command(python: tuple[str, ...], verbose: int, json: Path | None, timeout: f
     """
     files = {} if json in (None, STDOUT) else {"--json": json}
     refuse_unwritable(files)
-    found = _checkups(python, timeout)
+    found: dict[Interpreter, Checkup] = {}
+    for interpreter, checkup in _checkups(python, timeout):
+        found[interpreter] = checkup
+        if json != STDOUT:  # each as it comes: importing a framework takes seconds
+            write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
     for option, path in files.items():
         write_atomically(option, path, _json(found))
-    write_out(_json(found) if json == STDOUT else _text(found, verbose=verbose > 0))
-    return SAME if _is_usable(found) else UNTESTED
+    usable = any(checkup.usable for checkup in found.values())
+    if json == STDOUT:
+        write_out(_json(found))
+    elif not usable:
+        write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
+    return SAME if usable else UNTESTED
 
 
-def _checkups(python: tuple[str, ...], timeout: float) -> dict[Interpreter, Checkup]:
+def _checkups(python: tuple[str, ...], timeout: float) -> Iterator[tuple[Interpreter, Checkup]]:
     """Ask every framework of every interpreter what it can do."""
     from convdiff.lab.checkup import check
     from convdiff.lab.pool import Pool
@@ -65,18 +78,8 @@ def _checkups(python: tuple[str, ...], timeout: float) -> dict[Interpreter, Chec
         asked = interpreters(FRAMEWORKS, python, (), [])
         for interpreter in asked:
             pool.start(interpreter)
-        return {interpreter: check(pool, interpreter) for interpreter in asked}
-
-
-def _is_usable(found: Mapping[Interpreter, Checkup]) -> bool:
-    return any(checkup.usable for checkup in found.values())
-
-
-def _text(found: Mapping[Interpreter, Checkup], *, verbose: bool) -> str:
-    write = _whole if verbose else _line
-    text = "".join(write(interpreter, checkup) for interpreter, checkup in found.items())
-    nothing = "nothing can be tested here: pip install tensorflow, torch or jax\n"
-    return text if _is_usable(found) else text + nothing
+        for interpreter in asked:
+            yield interpreter, check(pool, interpreter)
 
 
 def _line(interpreter: Interpreter, checkup: Checkup) -> str:
@@ -89,13 +92,23 @@ def _line(interpreter: Interpreter, checkup: Checkup) -> str:
             value = rows[name].partition(" (")[0] if checkup.usable else rows[name]
             parts.append(f"{name} {value}" if named else value)
     colour = "green" if checkup.usable else "yellow"
-    name = click.style(f"{interpreter.framework:12}", fg=colour)
+    name = click.style(f"{interpreter.framework:{LABEL - 1}}", fg=colour)
     label = f"{interpreter.label}  " if interpreter.label else ""
-    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {label}{', '.join(parts)}\n"
+    text = _beside(f"{label}{', '.join(parts)}", LABEL)
+    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {text}\n"
+
+
+def _beside(text: str, left: int) -> str:
+    """Wrap a text that begins so far from the left of a terminal."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:  # a line a framework, for programs
+        return text
+    indent = " " * left
+    lines = textwrap.wrap(f"{indent}{text}", screen_width(), subsequent_indent=indent)
+    return "\n".join(lines).lstrip()
 
 
 def _whole(interpreter: Interpreter, checkup: Checkup) -> str:
-    rows = "".join(f"  {name:<10} {value}\n" for name, value in checkup.rows)
+    rows = "".join(f"  {name:<10} {_beside(value, LABEL)}\n" for name, value in checkup.rows)
     return f"{interpreter.framework}  ({interpreter.python})\n{rows}"
 
 

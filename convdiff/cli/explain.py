@@ -10,7 +10,8 @@ import click
 from convdiff.cli.explain_options import OPTIONS, Asked, asked_of
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import packed
-from convdiff.errors import UNTESTED
+from convdiff.cli.streams import write_err
+from convdiff.errors import ENDED, SIGNALS, UNTESTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,11 +55,13 @@ def command(case: Path | None, asked: Asked) -> int:
         from convdiff.explaining.one import explain
 
         refuse_too_big(chosen)
-        with progress() as tell, stopped_by_signals(session):
+        stop = session.stopping
+        with progress() as tell, stopped_by_signals(stop, session.stop):
             found = explain(chosen, session, wanted, asked.budget, tell)
     _write(found, asked)
     if session.signal:
-        return 128 + session.signal
+        write_err(f"convdiff: {SIGNALS[session.signal]}")
+        return ENDED + session.signal
     return 0 if found.is_explained else UNTESTED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convdiff.cli.files import refuse_unwritable, write_atomically
+from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err, write_out
 from convdiff.cli.types import Choice
 from convdiff.errors import ConvdiffError
+from convdiff.lab.stop import Stop
 from convdiff.report.formats import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -90,22 +92,33 @@ class Reports:
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
-        again: the command that repeats each case. unnamed: the framework that nobody named.
+        again: the command that repeats each case. unnamed: the framework that nobody named. What
+        was found is all there: a signal that comes while it is made ready changes nothing.
         """
         from convdiff.report.summary import summarise
 
-        summary = summarise(result, again, unnamed)
-        unwritten = self._write_files(summary)
-        on_stdout = [row for row in FORMATS if self._is_on_stdout(row)]
-        for row in on_stdout:
-            write_out(row.render(summary))
-        if not on_stdout:
-            write_out(self._text(summary, sweep=sweep))
-        for row in FORMATS:
-            if row.goes_to == "log" and self.asked.get(row.name):
-                _log(row.render(summary), beside=bool(on_stdout))
+        late = Stop()
+        with stopped_by_signals(late, late.now):
+            summary = summarise(result, again, unnamed)
+            unwritten = self._write_files(summary)
+            texts = list(self._texts(summary, sweep=sweep))
+        for write, text in texts:
+            write(text)
         if unwritten:
             raise unwritten[0]
+
+    def _texts(
+        self, summary: Summary, *, sweep: bool
+    ) -> Iterator[tuple[Callable[[str], None], str]]:
+        """Yield what goes to streams, each with what writes it there."""
+        on_stdout = [row for row in FORMATS if self._is_on_stdout(row)]
+        for row in on_stdout:
+            yield write_out, row.render(summary)
+        if not on_stdout:
+            yield write_out, self._text(summary, sweep=sweep)
+        for row in FORMATS:
+            if row.goes_to == "log" and self.asked.get(row.name):
+                yield (_write_log if on_stdout else write_out), row.render(summary)
 
     def _is_on_stdout(self, row: Format) -> bool:
         """Return whether stdout is for this format, instead of the text."""
@@ -152,9 +165,6 @@ def reports_of(values: Mapping[str, Any]) -> Reports:
     return Reports(asked, values["color"], verbose, values["quiet"])
 
 
-def _log(text: str, *, beside: bool) -> None:
-    """Write what a log's reader takes; to stderr where stdout is another program's."""
-    if beside:
-        write_err(text.removesuffix("\n"))
-    else:
-        write_out(text)
+def _write_log(text: str) -> None:
+    """Write what a log's reader takes to stderr, where stdout is another program's."""
+    write_err(text.removesuffix("\n"))

@@ -9,6 +9,7 @@ import click
 from convdiff.cli.streams import write_out
 from convdiff.errors import ConvdiffError, meant
 from convdiff.report.rules import RULES, rule_lines
+from convdiff.report.width import screen_width
 
 WIDTH, LABEL = 80, 9
 
@@ -42,7 +43,8 @@ def _wrapped(label: str, text: str) -> str:
     """Return text beside its label, at most 80 columns wide; a longer label has a line above."""
     head = f"{label:{LABEL}} " if len(label) <= LABEL else f"{label}\n{'':{LABEL}} "
     indent = " " * (LABEL + 1)
+    width = min(WIDTH, screen_width())
     body = textwrap.fill(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
     )
     return f"{head}{body[len(indent) :]}\n"

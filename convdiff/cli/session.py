@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import CaseErrors, ConvdiffError
+from convdiff.errors import SIGNALS, CaseErrors, ConvdiffError
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from convdiff.recording.baseline import Baseline
     from convdiff.result import Result
 
-ENDED: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
 
@@ -80,22 +78,33 @@ def run_session(
             with errors.gathering():
                 refuse_too_big(case)
         errors.refuse()
-        with progress() as tell, stopped_by_signals(session):
+        stop, quiet = session.stopping, options.reports.quiet
+        with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
             result = run(cases, session, _ask(options, baseline), tell)
+            kept, unrecorded = _kept(result, options, baseline)
+    result = replace(result, unrecorded=unrecorded)
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     again = [repeat_command(case, options, command) for case in result.cases]
-    kept: list[str] = []
-    try:  # before the reports, which are to say where it failed
-        kept += keep_observations(result, options, baseline)
-    except ConvdiffError as error:
-        result = replace(result, unrecorded=str(error))
     sweep, unnamed = command == "sweep", options.unnamed_framework
     options.reports.write(result, again, sweep=sweep, unnamed=unnamed)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
+
+
+def _kept(result: Result, options: Options, baseline: Baseline | None) -> tuple[list[str], str]:
+    """Write the recordings before the reports, which are to say why that failed.
+
+    Returns a line on each that was written, and why another one was not.
+    """
+    kept: list[str] = []
+    try:
+        kept += keep_observations(result, options, baseline)
+    except ConvdiffError as error:
+        return kept, str(error)
+    return kept, ""
 
 
 def _ask(options: Options, baseline: Baseline | None) -> Ask:
@@ -129,4 +138,4 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:
-        yield ENDED[result.signal]
+        yield SIGNALS[result.signal]

@@ -1,29 +1,63 @@
-"""Ctrl-C and SIGTERM while a session works: it stops, and what was done is shown."""
+"""Ctrl-C, SIGTERM and SIGHUP: what is worked on stops, and what was done is shown."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
-from convdiff.lab.session import Session
+from convdiff.errors import SIGNALS
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from convdiff.lab.stop import Stop
+
+
+class EndedError(KeyboardInterrupt):
+    """A signal that ends the program where it stands."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def end_by_signals() -> None:
+    """Raise EndedError wherever a signal comes. One that is ignored, as nohup has it, stays so."""
+    for number in _heeded():
+        signal.signal(number, _end)
+
+
+def ignore_signals() -> None:
+    """Let no signal change an exit code that is known."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
-def stopped_by_signals(session: Session) -> Iterator[None]:
-    """Stop the session at the first signal; a second one interrupts as Ctrl-C does."""
+def stopped_by_signals(stop: Stop, end: Callable[[int], object]) -> Iterator[None]:
+    """Stop the work at the first signal, in its own computations, too; a second one ends it all.
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if session.signal:
-            raise KeyboardInterrupt
-        session.stop(number)
+    end: called with the first one's number: it has to set `stop.signal`.
+    """
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal:
+            _end(number, frame)
+        end(number)
+        stop.raise_if_computing()
+
+    before = {number: signal.signal(number, handle) for number in _heeded()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heeded() -> list[int]:
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise EndedError(number)

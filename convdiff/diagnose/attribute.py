@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from convdiff.case.model import Case
 from convdiff.diagnose.cause import Explanation, explain_difference
@@ -79,7 +80,11 @@ def _explained(case: Case, finding: Finding, lab: Lab, *, strict: bool) -> Findi
     assert not isinstance(outputs[1], NoBits), "an explained cell has an output"
     assert comparison.difference is not None, "what differs was measured"
     worst = comparison.difference.max_index
-    cause = explain_difference(baseline, candidate, (outputs[0], outputs[1]), worst, strict=strict)
+    both = outputs[0], outputs[1]
+    work = partial(explain_difference, baseline, candidate, both, worst, strict=strict)
+    cause = lab.compute(f"explaining length {comparison.candidate.length}", work)
+    if isinstance(cause, NotAsked):
+        return _not_looked_for(finding, cause.reason)
     finding = _ruled(replace(finding, why=cause), cause)
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 

@@ -19,6 +19,7 @@ from convdiff.explaining.model import Element, ElementReport, PairReport
 from convdiff.lab.lab import NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Interpreter, Standing
@@ -55,6 +56,7 @@ def explain(
 
     Raises ConvdiffError for an index outside of the output, and for more than two outputs.
     """
+    watch = Watch(tell, session.stopping)
     standings = _one_each(case, session.availability(case))
     wanted.refuse_many(len(standings))
     cells = _cells(standings, wanted)
@@ -62,14 +64,30 @@ def explain(
     asked = None if wanted.index is None else asked_for(wanted.index, shapes)
     tensors = make_tensors(case)
     fingerprints = {standing.runtime: standing.fingerprint for standing in standings}
-    with closing(LiveLab(case, tensors, session, fingerprints, budget, tell)) as lab:
+    with closing(LiveLab(case, tensors, session, fingerprints, budget, watch)) as lab:
         for _ in lab.observe([cell for standing, cell in cells if standing.available]):
             pass
         sides = [_side(case, lab, *cell) for cell in cells]
         outputs = [lab.bits(side.cell) for side in sides]
+    shown = watch.compute("choosing what is drawn", lambda: _shown(sides, outputs, tensors, asked))
+    return _cut_short(sides, shown) if isinstance(shown, NotAsked) else shown
+
+
+def _shown(
+    sides: Sequence[ElementReport],
+    outputs: Sequence[Array | NoBits],
+    tensors: Tensors,
+    asked: Element | None,
+) -> ElementReport | PairReport:
     if len(sides) == 2:
         return _pair(sides, outputs, tensors, asked)
     return _one(sides[0], outputs[0], tensors, asked)
+
+
+def _cut_short(sides: Sequence[ElementReport], why: NotAsked) -> ElementReport | PairReport:
+    """Report of outputs of which nothing can be drawn any more."""
+    ended = [replace(side, explanation=None, reason=why.reason) for side in sides]
+    return PairReport(ended[0], ended[1]) if len(ended) == 2 else ended[0]
 
 
 def _one_each(case: Case, standings: Sequence[Standing]) -> list[Standing]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,14 +21,16 @@ from convdiff.plan.cell import Cell, NoBits
 class WorkerKernel:
     """Implements `order.reveal.kernel.Kernel`: shape, runtime and op are the cell's own."""
 
-    def __init__(self, case: Case, cell: Cell, pool: Pool) -> None:
+    def __init__(self, case: Case, cell: Cell, pool: Pool, tell: Callable[[int], None]) -> None:
+        """tell: called with the calls so far."""
         self.geometry = geometry_of_cell(case, cell)
         self.calls = 0
-        self._case, self._cell, self._pool = case, cell, pool
+        self._case, self._cell, self._pool, self._tell = case, cell, pool, tell
 
     def probe(self, batches: Sequence[Batch], positions: Array | None = None) -> list[Array]:
         """See `Kernel.probe`. Raises RefusedError where the worker gives no answer."""
         self.calls += sum(len(batch.taps) for batch in batches)
+        self._tell(self.calls)
         header = {
             "do": "probe",
             "conv": self._case.conv._asdict(),
@@ -54,6 +56,7 @@ class WorkerKernel:
     def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
         """See `Kernel.run`. Raises RefusedError where the worker gives no bits."""
         self.calls += 1
+        self._tell(self.calls)
         dtype = numpy_dtype(self.geometry.dtype)
         data = Tensors(
             filter_hwio.astype(dtype),

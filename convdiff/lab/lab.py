@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
@@ -12,6 +12,8 @@ from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
+
+T = TypeVar("T")
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
@@ -46,7 +48,7 @@ class RunLog:
     deaths: int = 0
     """Workers that died, of whatever they were asked."""
     signal: int = 0
-    """SIGINT or SIGTERM, where one of them stopped it."""
+    """The signal's number, where one stopped it."""
 
     @property
     def died(self) -> bool:
@@ -92,3 +94,9 @@ class Lab(Protocol):
 
     def known(self, cell: Cell) -> Known:
         """Return what was answered so far; asks nothing."""
+
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """Return what a long computation of this process gives, or why a signal cut it short.
+
+        what: said while it goes on. work: changes nothing that outlives it.
+        """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from convdiff.behaviour.answer import Part
 from convdiff.behaviour.behaviour import Behaviour
@@ -12,14 +13,17 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.lab.jobs import observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
-from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog, Tell
+from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
+from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.orders import Orders, orders_of
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
+
+T = TypeVar("T")
 
 OTHER_DATA = NotAsked("only the case's own data are explained")
 SPENT = NotAsked("the budget is spent; raise --budget")
@@ -42,12 +46,13 @@ class LiveLab:
         session: Session,
         fingerprints: Mapping[Runtime, Mapping[str, Any]],
         budget: int,
-        tell: Tell,
+        watch: Watch,
     ) -> None:
         """budget: calls that `orders` may take of all kernels together; 0 switches it off."""
         self.fingerprints = fingerprints
         self._case, self._tensors, self._session = case, tensors, session
-        self._asks_orders, self._calls_left, self._tell = budget > 0, budget, tell
+        self._asks_orders, self._calls_left = budget > 0, budget
+        self._watch, self._far = watch, (0, 0)
         self._deaths_before = session.pool.deaths
         self._store = Store()
         self._done: set[Cell] = set()
@@ -75,8 +80,10 @@ class LiveLab:
         for number, (cell, bits) in enumerate(answers, 1):
             self._store.put(cell, bits)
             self._done.add(cell)
-            self._tell(self._named(cell), number, len(cells))
+            self._far = (number, len(cells))
+            self._watch.tell(self._named(cell), *self._far)
             yield cell
+        self._far = (0, 0)
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
@@ -96,9 +103,9 @@ class LiveLab:
             return self._behaviour[cell]
         if self._session.signal:
             return INTERRUPTED
-        self._tell(f"{self._named(cell)}: probing", 0, 0)
-        behaviour = behaviour_of(self._case, cell, self._probe)
-        if self._session.signal:
+        work = partial(behaviour_of, self._case, cell, self._probe)
+        behaviour = self._watch.compute(f"{self._named(cell)}: probing", work)
+        if self._session.signal or isinstance(behaviour, NotAsked):
             return INTERRUPTED
         self._behaviour[cell] = behaviour
         return behaviour
@@ -113,11 +120,8 @@ class LiveLab:
             return NotAsked(output.reason)
         if refusal is not None:
             return refusal
-        self._tell(f"{self._named(cell)}: explaining", 0, 0)
-        kernel = WorkerKernel(self._case, cell, self._session.pool)
-        data = data_of(cell, self._tensors)
-        orders = orders_of(kernel, data, flat(output), self._calls_left)
-        if self._session.signal:
+        orders = self._explained(cell, output)
+        if self._session.signal or isinstance(orders, NotAsked):
             return INTERRUPTED
         self._calls_left -= orders.calls
         self._orders[cell] = orders
@@ -126,6 +130,10 @@ class LiveLab:
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return Known(self._behaviour.get(cell), self._orders.get(cell))
+
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """See `Lab.compute`."""
+        return self._watch.compute(f"{self._case.name}: {what}", work, *self._far)
 
     def close(self) -> None:
         """Give back what it keeps; its session goes on."""
@@ -138,6 +146,18 @@ class LiveLab:
         if self._session.signal:
             return INTERRUPTED
         return SPENT if self._calls_left <= 0 else None
+
+    def _explained(self, cell: Cell, output: Array) -> Orders | NotAsked:
+        """Reveal a cell's orders, and tell how many calls that took so far."""
+        budget = self._calls_left
+        doing = f"{self._case.name}: explaining {cell.runtime.id} at length {cell.length}"
+
+        def tell(calls: int) -> None:
+            self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls", 0, 0)
+
+        kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
+        data = data_of(cell, self._tensors)
+        return self._watch.compute(doing, lambda: orders_of(kernel, data, flat(output), budget))
 
     def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:
         return probe(self._case, cell, data, self._session.pool)

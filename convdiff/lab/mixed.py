@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
@@ -12,6 +12,8 @@ from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
+
+T = TypeVar("T")
 
 
 class MixedLab:
@@ -58,6 +60,10 @@ class MixedLab:
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return self._of(cell).known(cell)
+
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """See `Lab.compute`."""
+        return self._live.compute(what, work)
 
     def _of(self, cell: Cell) -> Lab:
         return self._recorded if cell.recorded else self._live

@@ -9,6 +9,7 @@ from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.lab.availability import stand
 from convdiff.lab.pool import Pool
+from convdiff.lab.stop import Stop
 from convdiff.runtime.model import Interpreter, Standing
 
 
@@ -22,8 +23,7 @@ class Session:
         self.interpreters = tuple(interpreters)
         self.required = frozenset(required)
         self.pool = Pool(timeout)
-        self.signal = 0
-        """SIGINT or SIGTERM, once one came."""
+        self.stopping = Stop()
 
     def __enter__(self) -> Session:
         return self
@@ -35,6 +35,11 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.pool.close()
+
+    @property
+    def signal(self) -> int:
+        """The signal that stopped it, once one came."""
+        return self.stopping.signal
 
     def start(self) -> None:
         """Start all workers, which import their frameworks meanwhile."""
@@ -55,7 +60,7 @@ class Session:
 
         Takes no lock. What dies of it is no death, and an answer that it cuts short is none.
         """
-        self.signal = signal
+        self.stopping.signal = signal
         self.pool.stop()
 
     def missed(self, standing: Standing) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.kernel import data_of, flat, geometry_of_cell
 from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
+from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.recording.model import Entry, RecordedCase
 from convdiff.recording.saved import restored, restored_probes
 from convdiff.runtime.model import Runtime
+
+T = TypeVar("T")
 
 NO_ORDERS = NotAsked("recorded without its orders, or too large to replay unasked")
 NOT_PROBED = NotAsked("one of many cells")
@@ -24,16 +28,20 @@ NOT_HELD = NoBits("not recorded")
 class RecordedLab:
     """Implements `Lab` for one case of one or two recordings."""
 
-    def __init__(self, homes: Sequence[RecordedCase], replayed: float) -> None:
+    def __init__(self, homes: Sequence[RecordedCase], replayed: float, watch: Watch) -> None:
         """replayed: products of a cell up to which its orders are replayed; 0 for no cell."""
-        self.log = RunLog()
-        self._replayed = replayed
+        self._watch, self._replayed = watch, replayed
         self._homes = {runtime: home for home in homes for runtime in home.fingerprints}
         self._entries = {entry.cell: entry for home in homes for entry in home.entries}
         self._orders: dict[Cell, Orders] = {}
         self._kinds_probed = {
             (cell.runtime, cell.op) for cell, entry in self._entries.items() if entry.probes
         }
+
+    @property
+    def log(self) -> RunLog:
+        """No cell was run."""
+        return RunLog(signal=self._watch.stop.signal)
 
     @property
     def fingerprints(self) -> Mapping[Runtime, Mapping[str, Any]]:
@@ -76,14 +84,17 @@ class RecordedLab:
         if entry is None or entry.orders is None or self._is_large(entry):
             return NO_ORDERS
         home = self._homes[cell.runtime]
-        orders = restored(
+        work = partial(
+            restored,
             entry.orders,
             geometry_of_cell(home.case, cell),
             data_of(cell, home.tensors),
             flat(entry.output),
             home.case.file,
         )
-        self._orders[cell] = orders
+        orders = self.compute(f"replaying {cell.runtime.id} at length {cell.length}", work)
+        if not isinstance(orders, NotAsked):
+            self._orders[cell] = orders
         return orders
 
     def known(self, cell: Cell) -> Known:
@@ -92,6 +103,10 @@ class RecordedLab:
         probes = None if entry is None else entry.probes
         behaviour = None if probes is None else restored_probes(probes)
         return Known(behaviour, self._orders.get(cell))
+
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """See `Lab.compute`."""
+        return self._watch.compute(what, work)
 
     def _is_large(self, entry: Entry) -> bool:
         taps = self._homes[entry.cell.runtime].case.conv.taps

@@ -5,10 +5,10 @@ There are bits and nothing else: no kernel to probe, no order to replay, no mach
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,12 +23,15 @@ from convdiff.case.npy import array_shape, read_values
 from convdiff.compare.other_ops import shape_owners
 from convdiff.errors import CaseError, Place
 from convdiff.lab.lab import Known, NotAsked, RunLog
+from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import EXACT, Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
 from convdiff.runtime.model import ELSEWHERE, Interpreter, Runtime
 from convdiff.worker.ops import OPS
 from convdiff.worker.ops.conv2d import Convolution
+
+T = TypeVar("T")
 
 NO_KERNEL = NotAsked("two files have no kernel to ask")
 
@@ -46,10 +49,17 @@ class Output:
 class OutputsLab:
     """Implements `Lab` for outputs that are there, of one case."""
 
-    def __init__(self, conv: Convolution, tensors: Tensors, outputs: Mapping[Cell, Array]) -> None:
+    def __init__(
+        self, conv: Convolution, tensors: Tensors, outputs: Mapping[Cell, Array], watch: Watch
+    ) -> None:
         """Take outputs, NHWC in the case's dtype."""
-        self.log = RunLog()
+        self._watch = watch
         self._conv, self._tensors, self._outputs = conv, tensors, outputs
+
+    @property
+    def log(self) -> RunLog:
+        """No cell was run."""
+        return RunLog(signal=self._watch.stop.signal)
 
     @property
     def fingerprints(self) -> Mapping[Runtime, Mapping[str, Any]]:
@@ -77,6 +87,9 @@ class OutputsLab:
 
         NaN and infinity in the data hide too much of them.
         """
+        return self.compute(f"looking at {cell.runtime.id}", lambda: self._seen(cell))
+
+    def _seen(self, cell: Cell) -> Behaviour | NotAsked:
         if not is_finite(self._tensors):
             return NO_KERNEL
         output = self._outputs[cell]
@@ -96,6 +109,10 @@ class OutputsLab:
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return Known()
+
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """See `Lab.compute`."""
+        return self._watch.compute(what, work)
 
 
 def plan_of(case: Case, a: Output, b: Output) -> Plan:

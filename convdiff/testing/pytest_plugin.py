@@ -113,7 +113,7 @@ class Cases:
         refuse_too_big(case)
         sound = False
         try:
-            result = run([case], self.session, Ask(baseline=self.baseline), _silent)
+            result = run([case], self.session, Ask(baseline=self.baseline))
             sound = not self.session.pool.deaths
             return result
         finally:
@@ -182,7 +182,3 @@ def _paths(config: pytest.Config, name: str) -> list[str]:
         for word in ([found] if isinstance(found, str) else found)
         if word
     ]
-
-
-def _silent(_what: str, _done: int, _of: int) -> None:
-    """Tell nobody how far it is: pytest does, a case at a time."""

@@ -134,4 +134,7 @@ def print_ending(console: Console, summary: Summary) -> None:
     outcomes = [case.result.outcome for case in summary.cases]
     counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
     many = f"{len(outcomes):,} case{'' if len(outcomes) == 1 else 's'}"
-    console.print(Text(f"{many}: {counted} (exit {summary.result.exit_code})", style="bold"))
+    ended = f"{many}: {counted}" if counted else many
+    if summary.result.unbegun:
+        ended += f"; {summary.result.unbegun:,} not begun"
+    console.print(Text(f"{ended} (exit {summary.result.exit_code})", style="bold"))

@@ -16,23 +16,15 @@ from convdiff.runtime.model import Runtime
 
 NAME = 40
 """Columns of a runtime's name; a longer one is cut, and stands whole above the square."""
+SHORT = 12
+"""Columns that a name and an order need."""
 
 
 def print_grid(
     console: Console, found: Agreement, orders: Mapping[Runtime, str] | None = None
 ) -> None:
     """Print the square and the groups that agree; beside it the runtimes' orders, where given."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=NAME)
-    for number in range(len(found.runtimes)):
-        table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
-    if orders:
-        table.add_column("order", no_wrap=True, overflow="ellipsis")
-    for number, row in enumerate(found.pairs):
-        runtime = found.runtimes[number]
-        beside = [Text(orders.get(runtime, ""), style="dim")] if orders else []
-        table.add_row(Text(f"#{number + 1} {runtime.id}"), *map(_cell, row), *beside)
-    console.print(table)
+    console.print(_square(console, found, orders or {}))
     console.print(
         Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")
     )
@@ -41,6 +33,25 @@ def print_grid(
             names = " = ".join(found.runtimes[place].id for place in group)
             console.print(Text(f"same bits: {names}"))
     console.print()
+
+
+def _square(console: Console, found: Agreement, orders: Mapping[Runtime, str]) -> Table:
+    """Return the square; on a narrow console names give way to it, and orders to both."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    cells = [[_cell(pair) for pair in row] for row in found.pairs]
+    left = console.width - sum(max(map(len, column)) + 1 for column in zip(*cells, strict=True))
+    name = min(NAME, max(SHORT, left // 2 if orders else left))
+    shown = orders if orders and left - name >= SHORT else {}
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=name)
+    for number in range(len(found.runtimes)):
+        table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
+    if shown:
+        table.add_column("order", no_wrap=True, overflow="ellipsis", ratio=1)
+    for number, row in enumerate(cells):
+        runtime = found.runtimes[number]
+        beside = [Text(shown.get(runtime, ""), style="dim")] if shown else []
+        table.add_row(Text(f"#{number + 1} {runtime.id}"), *row, *beside)
+    return table
 
 
 def _cell(pair: Pair | None) -> Text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,9 +20,10 @@ from convdiff.report.console.parts import (
     print_summary,
     print_what_to_do,
 )
-from convdiff.report.console.style import ruling
+from convdiff.report.console.style import ruling, width_of
 from convdiff.report.detail import detail_of
 from convdiff.report.groups import (
+    Group,
     beside_grid,
     first,
     folded,
@@ -37,6 +40,8 @@ from convdiff.report.summary import CaseSummary, Summary
 DETAILS = 4
 """Differing comparisons that are shown element by element, unless all are asked for."""
 ROWS = 16
+COMPARED = 12
+"""Columns in which the names of what is compared may be wrapped."""
 
 
 def print_run(console: Console, summary: Summary, *, show_all: bool) -> None:
@@ -71,32 +76,52 @@ def _outputs(console: Console, case: CaseSummary) -> None:
 
 
 def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None:
+    rows = case.rows if show_all else one_usual(case.rows)
+    if case.result.agreement is not None and not show_all:
+        rows = tuple(filter(beside_grid, rows))
+    groups = gravest(folded(case.result, rows), None if show_all else ROWS)
+    if groups.shown:
+        _print_groups(console, groups.shown)
+    if groups.left:
+        left = sentences.plural(groups.left, "more comparison")
+        console.print(f"… and {left}; -vv shows them")
+    console.print()
+
+
+def _print_groups(console: Console, groups: Sequence[Group]) -> None:
+    """Print a line a group; two on a console so narrow that numbers would be cut."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("axis", no_wrap=True)
     table.add_column("compared")
     for name in ("differ", "Δ", "ulp"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    rows = case.rows if show_all else one_usual(case.rows)
-    if case.result.agreement is not None and not show_all:
-        rows = tuple(filter(beside_grid, rows))
-    groups = gravest(folded(case.result, rows), None if show_all else ROWS)
-    for group in groups.shown:
-        row, many = group[0], len(group) > 1
+    for group in groups:
+        row = group[0]
         table.add_row(
             row.finding.comparison.axis,
-            Text(f"{row.name} … {len(group)} in all" if many else row.name),
-            "0" if many else row.measured,
+            Text(_compared(group)),
+            "0" if len(group) > 1 else row.measured,
             row.delta,
             row.ulp,
             ruling(row.ruling),
         )
-    if groups.shown:
+    spare = max(len(_compared(group)) for group in groups) - COMPARED
+    if width_of(console, table) - max(0, spare) <= console.width:
         console.print(table)
-    if groups.left:
-        left = sentences.plural(groups.left, "more comparison")
-        console.print(f"… and {left}; -vv shows them")
-    console.print()
+        return
+    for group in groups:
+        row = group[0]
+        console.print(Text.assemble((row.finding.comparison.axis, "bold"), " ", _compared(group)))
+        measured = "0" if len(group) > 1 else row.measured
+        numbers = [measured, row.delta, f"{row.ulp} ulp" if row.ulp else ""]
+        beside = "  ".join(filter(None, numbers))
+        console.print(Text.assemble(f"  {beside}  ", ruling(row.ruling)))
+
+
+def _compared(group: Group) -> str:
+    name = group[0].name
+    return f"{name} … {len(group)} in all" if len(group) > 1 else name
 
 
 def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:

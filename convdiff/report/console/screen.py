@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable
 
 from rich.console import Console
 
+from convdiff.report.width import screen_width
+
 
 def rendered(print_to: Callable[[Console], None], color: str) -> str:
-    """Return what is printed to a console of the terminal's width, at least 60 columns.
+    """Return what is printed to a console of the terminal's width, at least 40 columns.
 
     color: auto (where stdout is a terminal and NO_COLOR is not set), never or always.
     """
@@ -23,7 +24,7 @@ def rendered(print_to: Callable[[Console], None], color: str) -> str:
         force_terminal=colours,
         color_system="standard" if colours else None,
         no_color=not colours,
-        width=max(60, shutil.get_terminal_size((80, 24)).columns),
+        width=screen_width(),
         highlight=False,
         emoji=False,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +30,8 @@ OUTCOMES: Mapping[Outcome, str] = {
     "untested": "bold yellow",
     "error": "bold yellow",
 }
+INDENT = 4
+"""Columns that a text is to the right of its name, where it stands below it."""
 HEAT = "▁▂▃▄▅▆▇█"
 
 
@@ -53,8 +57,13 @@ def print_lines(console: Console, lines: Iterable[Line]) -> None:
 
 
 def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
-    """Print pairs with the second column's lines under each other."""
-    if rows:
+    """Print pairs with the second column's lines under each other; in the first line, if narrow."""
+    longest = max((name.cell_len for name, _ in rows), default=0)
+    if longest > console.width // 2:
+        for name, text in rows:
+            console.print(name)
+            console.print(Padding(text, (0, 0, 0, INDENT)))
+    elif rows:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True)
         grid.add_column()
@@ -64,14 +73,38 @@ def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
 
 
 def print_grid(console: Console, grid: Grid) -> None:
-    """Print a table of marked cells, the first column to the left."""
+    """Print a table of marked cells, the first column to the left.
+
+    Where it is wider than the console, each cell has a line of its own: a number that is cut says
+    another one.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
     table.add_column(grid.header[0], no_wrap=True)
     for name in grid.header[1:]:
         table.add_column(name, justify="right", no_wrap=True)
     for row in grid.rows:
         table.add_row(*(coloured([cell]) for cell in row))
-    console.print(table)
+    if width_of(console, table) <= console.width:
+        console.print(table)
+    else:
+        _print_tall(console, grid)
+
+
+def _print_tall(console: Console, grid: Grid) -> None:
+    """Print a table's cells below each other, each beside its column's name."""
+    label = max(map(len, grid.header[1:]))
+    for row in grid.rows:
+        if row[0].text:
+            console.print(Text.assemble((f"{grid.header[0]} ", "dim"), coloured([row[0]])))
+        for name, cell in zip(grid.header[1:], row[1:], strict=True):
+            if cell.text:
+                console.print(Text.assemble((f"  {name:{label}}  ", "dim"), coloured([cell])))
+
+
+def width_of(console: Console, table: Table) -> int:
+    """Return how many columns a table takes where it has as many as it likes."""
+    endless = console.options.update(width=1 << 16)
+    return Measurement.get(console, endless, table).maximum
 
 
 def heat(columns: Sequence[int], width: int, mark: Mark) -> Text:

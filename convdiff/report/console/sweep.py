@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
@@ -40,12 +40,14 @@ from convdiff.report.groups import Row, first
 from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
 from convdiff.report.summary import CaseSummary, Summary
-from convdiff.report.sweep_rows import reference_line, sweep_rows, ulps_along
+from convdiff.report.sweep_rows import SweepRow, reference_line, sweep_rows, ulps_along
 
 ROWS = 40
 """Rows a table, unless all are asked for."""
 STRIP = 28
 """Characters of a heat strip; a longer output has several positions in one."""
+SHORTEST = 8
+"""Columns that a strip needs; a narrow console has none, but always the verdict and the count."""
 
 
 def print_sweep(console: Console, summary: Summary, *, show_all: bool) -> None:
@@ -146,21 +148,31 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
     axis = rows[0].finding.comparison.axis
     console.print(Text.assemble((axis, "bold"), f", against {rows[0].baseline}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    for justify in ("left", "left", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)
+    for justify in ("left", "left", "right", "right"):
+        table.add_column(justify=justify, no_wrap=bool(table.columns))  # a label may wrap
     some = first(sweep_rows(case.result, rows), None if show_all else ROWS)
     for one in some.shown:
-        ruling = style.ruling(one.row.ruling)
-        strip = style.heat(one.columns, STRIP, VERDICTS[one.row.finding.verdict].tone)
-        table.add_row(Text(one.label), ruling, one.measured, one.ulp, strip)
+        table.add_row(Text(one.label), style.ruling(one.row.ruling), one.measured, one.ulp)
+    room = min(STRIP, console.width - style.width_of(console, table) - 2)
+    if room >= SHORTEST:
+        _add_strips(table, some.shown, room)
     console.print(table)
     widest = max(len(ulps_along(row)) for row in rows)
-    if widest > STRIP:
-        positions = -(-widest // STRIP)
+    if widest > room >= SHORTEST:
+        positions = -(-widest // room)
         console.print(Text(f"a character stands for up to {positions} output positions", "dim"))
     if some.left:
         console.print(f"… and {some.left:,} more rows; -vv shows them")
     console.print()
+
+
+def _add_strips(table: Table, rows: Sequence[SweepRow], width: int) -> None:
+    """Draw beside each row where its outputs differ."""
+    strips = []
+    for one in rows:
+        tone = VERDICTS[one.row.finding.verdict].tone
+        strips.append(style.heat(one.columns, width, tone))
+    table.columns.append(Column(no_wrap=True, _index=len(table.columns), _cells=[*strips]))
 
 
 def _summed_up(
