@@ -25,6 +25,7 @@ from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
 from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.evidence import Look, SideFact
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import Place
@@ -254,3 +255,39 @@ def test_a_sweep_does_not_sum_up_what_the_answer_says():
     print_brief_sweep(Console(file=out, width=80), summary_of(result_of(case_of(rows))))
     assert "length, against" in out.getvalue()
     assert out.getvalue().count("reference") == 1
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_case_that_is_ok_has_a_line_with_its_runtime_where_there_is_room(width: int):
+    finding = same(evidence=("of a long story",))
+    case = case_of([finding, other("reference", "rounding")], runtimes=RUNTIMES[:1])
+    result = replace(result_of(case), standings=(*result_of().standings[:1], GONE))
+    lines = printed(result, width).splitlines()
+    assert len(lines) == 2
+    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in lines[0]) == (width == 200)
+    assert lines[1] == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+
+
+def test_an_absent_runtime_of_cases_that_are_ok_is_named_once_and_a_required_one_is_elsewhere():
+    result = result_of(case_of([same()]), case_of([same()]))
+    result = replace(result, standings=(*result.standings, GONE))
+    assert printed(result).splitlines()[-1] == "2 cases: 2 ok (exit 0); untested: tensorflow:gpu"
+    required = printed(replace(result, missing_required=(GONE,)))
+    assert required.splitlines()[-1] == "2 cases: 2 ok (exit 125)"
+    assert required.count("tensorflow:gpu") == 1
+
+
+@pytest.mark.parametrize("fits", ["shifted", "the dilation is ignored"])
+def test_what_it_looks_like_is_said_once(fits: str):
+    finding = drifted(
+        verdict="wrong", fits=fits, evidence=(SideFact("candidate", "off"), Look(fits))
+    )
+    text = words(result_of(case_of([finding])))
+    assert text.count(fits) == 1
+    assert "why length 7: off" in text
+
+
+def test_what_rests_on_its_looks_alone_has_no_empty_why():
+    finding = drifted(verdict="wrong", fits="shifted", evidence=(Look("shifted"),))
+    lines = printed(result_of(case_of([finding]))).splitlines()
+    assert not any(one.startswith("  why") for one in lines)
