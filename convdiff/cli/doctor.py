@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from convdiff.cli.options import TIMEOUT
+from convdiff.cli.reports import COLOUR
 from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
 
@@ -26,12 +26,12 @@ PYTHON = click.Option(
 )
 VERBOSE = click.Option(["-v", "--verbose"], is_flag=True, help="Show all that is known of each.")
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, with all of it.")
-SHOWN = ("version", "devices", "oneDNN", "threads", "absent")
-"""What is shown of a framework in its line."""
 
 
-@click.command("doctor", params=[PYTHON, VERBOSE, JSON, TIMEOUT], epilog=EPILOG)
-def command(python: tuple[str, ...], verbose: bool, as_json: bool, timeout: float) -> int:
+@click.command("doctor", params=[PYTHON, VERBOSE, JSON, COLOUR, TIMEOUT], epilog=EPILOG)
+def command(
+    python: tuple[str, ...], verbose: bool, as_json: bool, color: str, timeout: float
+) -> int:
     """Say what can be tested here, a line a framework: version, devices, oneDNN, threads.
 
     Exits 125 where no framework can be run.
@@ -50,32 +50,16 @@ def command(python: tuple[str, ...], verbose: bool, as_json: bool, timeout: floa
     usable = any(checkup.usable for checkup in found.values())
     if as_json:
         write_out(_json(found))
-    else:
-        for interpreter, checkup in found.items():
-            write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
-        if not usable:
-            write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
+        return SAME if usable else UNTESTED
+    from convdiff.report.checkup import lines
+    from convdiff.report.console.screen import rendered
+    from convdiff.report.console.style import print_lines
+
+    told = lines(found, whole=verbose)
+    write_out(rendered(lambda console: print_lines(console, told), color))
+    if not usable:
+        write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
     return SAME if usable else UNTESTED
-
-
-def _line(interpreter: Interpreter, checkup: Checkup) -> str:
-    """Return a framework's line; a version without where and how it was built."""
-    rows = dict(checkup.rows)
-    parts = []
-    for name in SHOWN:
-        if name in rows:
-            named = name in ("oneDNN", "threads")
-            value = rows[name].partition(" (")[0] if checkup.usable else rows[name]
-            parts.append(f"{name} {value}" if named else value)
-    colour = "green" if checkup.usable else "yellow"
-    name = click.style(f"{interpreter.framework:12}", fg=colour)
-    label = f"{interpreter.label}  " if interpreter.label else ""
-    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {label}{', '.join(parts)}\n"
-
-
-def _whole(interpreter: Interpreter, checkup: Checkup) -> str:
-    rows = "".join(f"  {name:<10} {value}\n" for name, value in checkup.rows)
-    return f"{interpreter.framework}  ({interpreter.python})\n{rows}"
 
 
 def _json(found: Mapping[Interpreter, Checkup]) -> str:

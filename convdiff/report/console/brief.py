@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
-from convdiff.report.console.parts import print_missing
+from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
 from convdiff.report.marks import Line
 from convdiff.report.runtime_orders import runtime_orders
@@ -136,9 +135,5 @@ def _print_cut(console: Console, text: Text) -> None:
 def print_ending(console: Console, summary: Summary) -> None:
     """Print what the colours mean, where there are any, how the cases ended, and the exit code."""
     if console.color_system and any(case.drifting is not None for case in summary.cases):
-        differing = [name for name, facts in VERDICTS.items() if facts.differs]
-        legend = Text.assemble(("colours: ", "dim"))
-        for name in reversed(differing):
-            legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
-        console.print(legend)
+        print_legend(console)
     console.print(Text(ending(summary), style="bold"), soft_wrap=True)
