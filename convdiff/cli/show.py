@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from convdiff.cli.complete import RECORDINGS, files
 from convdiff.cli.reports import COLOUR
 
 EPILOG = """\b
@@ -19,16 +20,18 @@ Git shows recordings in its diffs with it:
 """
 
 
+RECORDING = click.Argument(
+    ["recording"],
+    type=click.Path(path_type=Path),
+    metavar="A",
+    shell_complete=files(*RECORDINGS),
+)
 ALL = click.Option(["--all", "show_all"], is_flag=True, help="Show every value.")
 
 
 @click.command(
     "show",
-    params=[
-        click.Argument(["recording"], type=click.Path(path_type=Path), metavar="A"),
-        ALL,
-        COLOUR,
-    ],
+    params=[RECORDING, ALL, COLOUR],
     epilog=EPILOG,
 )
 def command(recording: Path, show_all: bool, color: str) -> int:
