@@ -51,6 +51,8 @@ class CaseResult:
     """What was observed, where it is to be recorded."""
     interrupted: bool = False
     """A signal came while cells were run, probed or tried on random inputs."""
+    seconds: float = field(default=0.0, compare=False)
+    """From the first cell to the result, with probes and proofs."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Result:
     """Why what was observed could not be written to a recording."""
     signal: int = 0
     """SIGINT or SIGTERM, where one of them ended it."""
+
+    @property
+    def seconds(self) -> float:
+        """What all cases took."""
+        return sum(case.seconds for case in self.cases)
 
     @property
     def interrupted(self) -> bool:

@@ -47,6 +47,8 @@ class RunLog:
     """Workers that died, of whatever they were asked."""
     signal: int = 0
     """SIGINT or SIGTERM, where one of them stopped it."""
+    seconds: Mapping[Cell, float] = field(default_factory=dict)
+    """How long each was waited for."""
 
     @property
     def died(self) -> bool:
