@@ -99,8 +99,8 @@ def test_doctor_has_a_line_a_framework_and_all_of_it_as_json():
 
 @pytest.mark.framework
 def test_colours_of_doctor_are_how_usable_it_is(bare_python: Path, monkeypatch: pytest.MonkeyPatch):
-    """Green is there, yellow is absent; NO_COLOR and a pipe get none."""
-    here, gone = "\x1b[32mnumpy", "\x1b[33mnumpy"
+    """Green is there, brown is absent; NO_COLOR and a pipe get none."""
+    here, gone = "\x1b[38;5;28mnumpy", "\x1b[38;5;130mnumpy"
     assert here in convdiff("doctor", "--color", "always").out
     absent = convdiff("doctor", "--python", bare_python, "--color", "always").out
     assert gone in absent and here not in absent

@@ -208,7 +208,7 @@ def test_what_a_file_says_commands_no_terminal(said: str, whole: Recording, tmp_
 def on_console(whole: Recording, width: int, *, colours: bool = False) -> str:
     """Return what a terminal of this width shows."""
     out = io.StringIO()
-    system: Literal["standard"] | None = "standard" if colours else None
+    system: Literal["256"] | None = "256" if colours else None
     console = Console(file=out, width=width, force_terminal=colours, color_system=system)
     print_recording(console, lines(whole, show_all=False), wrap=True)
     return out.getvalue()
@@ -227,10 +227,10 @@ def test_colours_say_how_grave_what_was_probed_is(whole: Recording):
     probes = SavedProbes({"narrowed": "10 bits", "integer_error": "off by 1"}, "shifted")
     entries = (replace(case.entries[0], probes=probes), case.entries[1])
     text = on_console(recording(replace(case, entries=entries)), 200, colours=True)
-    assert "\x1b[1;31minteger_error: off by 1\x1b[0m" in text
-    assert "\x1b[33mnarrowed: 10 bits\x1b[0m" in text
-    assert "\x1b[1;31mfits: shifted\x1b[0m" in text
-    assert "\x1b[32mclean\x1b[0m" in text
+    assert "\x1b[1;38;5;196minteger_error: off by 1\x1b[0m" in text
+    assert "\x1b[38;5;130mnarrowed: 10 bits\x1b[0m" in text
+    assert "\x1b[1;38;5;196mfits: shifted\x1b[0m" in text
+    assert "\x1b[38;5;28mclean\x1b[0m" in text
     assert text.splitlines()[-1].startswith("\x1b[2mcolours: ")
 
 

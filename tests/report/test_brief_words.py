@@ -19,7 +19,9 @@ from made import (
     summary_of,
     untested,
 )
+from rich.color import Color, ColorSystem
 from rich.console import Console
+from rich.style import Style
 
 from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
@@ -31,7 +33,9 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.errors import Place
 from convdiff.report.console.brief import print_brief
 from convdiff.report.console.grid import print_grid
+from convdiff.report.console.style import MARKS
 from convdiff.report.console.sweep import print_brief_sweep
+from convdiff.report.marks import Mark
 from convdiff.result import Result
 
 
@@ -214,7 +218,7 @@ def test_a_runtimes_brackets_are_no_markup_of_the_grid():
 
 def test_only_labels_and_notations_are_bold():
     out = io.StringIO()
-    console = Console(file=out, width=80, force_terminal=True, color_system="standard")
+    console = Console(file=out, width=80, force_terminal=True, color_system="256")
     finding = replace(drifted(), fits="shifted")
     case = case_of([finding], suggested_expect={"length": built_in_case().expect["reference"]})
     print_brief(console, summary_of(result_of(case)), quiet=False)
@@ -291,3 +295,33 @@ def test_what_rests_on_its_looks_alone_has_no_empty_why():
     finding = drifted(verdict="wrong", fits="shifted", evidence=(Look("shifted"),))
     lines = printed(result_of(case_of([finding]))).splitlines()
     assert not any(one.startswith("  why") for one in lines)
+
+
+def contrast(one: float, other: float) -> float:
+    """Return WCAG 2's contrast of two luminances."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def luminance(colour: Color) -> float:
+    """Return WCAG 2's relative luminance of a colour."""
+    parts = [part / 255 for part in colour.get_truecolor()]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_every_colour_can_be_read_on_black_and_on_white(mark: Mark):
+    colour = Style.parse(MARKS[mark]).color
+    if colour is not None:
+        assert contrast(luminance(colour), 0) > 3.9 < contrast(luminance(colour), 1)
+
+
+def test_the_verdict_of_the_first_line_has_its_own_colour():
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system="256")
+    print_brief(console, summary_of(result_of(case_of([drifted()]))), quiet=True)
+    grave, calm = (Style.parse(MARKS[mark]) for mark in ("grave", "calm"))
+    assert out.getvalue().startswith(grave.render("DRIFT", color_system=ColorSystem.EIGHT_BIT))
+    assert (calm + Style(bold=True)).render(
+        "[rounding]", color_system=ColorSystem.EIGHT_BIT
+    ) in out.getvalue()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
@@ -73,7 +74,10 @@ def print_answer(
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
     style = OUTCOMES[case.result.outcome]
     name = f"{brief.name}, {unnamed} by default" if unnamed else brief.name
-    answer = Text.assemble((brief.word, style), " ", (name, "bold"), f": {brief.sentence}")
+    word = Text(brief.word, style=style)
+    if case.drifting is not None:  # the verdict in its own colour
+        word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
+    answer = Text.assemble(word, " ", (name, "bold"), f": {brief.sentence}")
     if case.result.outcome == "ok":
         runtimes = Text(" · ".join(("", *beside)), style=MARKS["faint"])
         if answer.cell_len + runtimes.cell_len <= console.width:
@@ -83,7 +87,7 @@ def print_answer(
         for part in wrapped(console, answer, console.width):
             console.print(part, soft_wrap=True)
     if case.result.interrupted:
-        console.print(Text(f"  {case.progress}", style="yellow"))
+        console.print(Text(f"  {case.progress}", style=MARKS["warning"]))
 
 
 def print_why(console: Console, brief: Brief, *, cut: bool) -> None:

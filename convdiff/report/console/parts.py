@@ -33,7 +33,7 @@ def print_headline(console: Console, case: CaseSummary) -> None:
     answer = Text.assemble((case.name, "bold"), ": ", case.headline)
     print_pairs(console, [(word, answer)])
     if case.result.interrupted:
-        console.print(Text(case.progress, style="yellow"))
+        console.print(Text(case.progress, style=MARKS["warning"]))
 
 
 def print_runtimes(console: Console, case: CaseSummary) -> None:
@@ -84,7 +84,7 @@ def print_again(console: Console, case: CaseSummary) -> None:
 def print_missing(console: Console, summary: Summary) -> None:
     """Print which required runtimes are not there: that is the answer, whatever else was equal."""
     for missing in summary.missing:
-        print_pairs(console, [(Text("UNTESTED", style="bold yellow"), Text(missing))])
+        print_pairs(console, [(Text("UNTESTED", style=OUTCOMES["untested"]), Text(missing))])
 
 
 def print_legend(console: Console) -> None:

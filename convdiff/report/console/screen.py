@@ -21,7 +21,7 @@ def rendered(print_to: Callable[[Console], None], color: str) -> str:
     console = Console(
         file=buffer,
         force_terminal=colours,
-        color_system="standard" if colours else None,
+        color_system="256" if colours else None,
         no_color=not colours,
         width=max(60, shutil.get_terminal_size((80, 24)).columns),
         highlight=False,

@@ -35,7 +35,7 @@ def print_recording(console: Console, lines: Iterable[Line], *, wrap: bool) -> N
 
 def _painted(console: Console, one: Line) -> str:
     """Return a line in its colours, without what a layout costs: a recording has a line a value."""
-    system = ColorSystem.STANDARD if console.color_system else None
+    system = ColorSystem.EIGHT_BIT if console.color_system else None
     spans = (one.label, *one.spans)
     return "".join(STYLES[span.mark].render(span.text, color_system=system) for span in spans)
 
