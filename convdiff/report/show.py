@@ -70,11 +70,9 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     for runtime, seen in recorded.fingerprints.items():
         words = fingerprint(Standing(runtime, True, None, seen))
         yield line(f"  {runtime.live_id}  ", words)
-    for runtime in recorded.fingerprints:
-        shared = _shared_probes(recorded.entries, runtime)
-        if shared is not None:
-            where = f"  of {runtime.live_id}" if len(recorded.fingerprints) > 1 else ""
-            yield _row("probes", *_probes(shared), Span(where, "faint"))
+    for shared, runtimes in _by_probes(recorded):
+        where = f"  of {', '.join(runtimes)}" if len(recorded.fingerprints) > 1 else ""
+        yield _row("probes", *_probes(shared), Span(where, "faint"))
     for notation, number in orders.items():
         yield _row(f"order {number}", Span(notation, "strong"))
     for entry in recorded.entries:
@@ -110,6 +108,21 @@ def _notations(entries: Iterable[Entry]) -> Mapping[str, int]:
     saved = [entry.orders for entry in entries if entry.orders is not None]
     once = dict.fromkeys(order.notation for one in saved for order in one.orders)
     return {notation: number for number, notation in enumerate(once, 1)}
+
+
+def _by_probes(recorded: RecordedCase) -> list[tuple[SavedProbes, list[str]]]:
+    """Return what probes found of all cells of a runtime, once, with the runtimes it is so of."""
+    found: list[tuple[SavedProbes, list[str]]] = []
+    for runtime in recorded.fingerprints:
+        shared = _shared_probes(recorded.entries, runtime)
+        if shared is None:
+            continue
+        runtimes = next((names for probes, names in found if probes == shared), None)
+        if runtimes is None:
+            found.append((shared, [runtime.live_id]))
+        else:
+            runtimes.append(runtime.live_id)
+    return found
 
 
 def _shared_probes(entries: Iterable[Entry], runtime: Runtime) -> SavedProbes | None:

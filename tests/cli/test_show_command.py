@@ -246,6 +246,10 @@ def test_what_cells_share_is_said_once_and_what_they_do_not_at_each(whole: Recor
     (case,) = whole.cases.values()
     once = "\n".join(shown(whole))
     assert once.count("clean") == 1 and once.count("[0 1 b]") == 1
+    others = [replace(one, cell=replace(one.cell, runtime=runtime("gpu"))) for one in case.entries]
+    runtimes = {**case.fingerprints, runtime("gpu"): FINGERPRINT}
+    both = replace(case, entries=(*case.entries, *others), fingerprints=runtimes)
+    assert "  probes    clean  of tensorflow:cpu, tensorflow:gpu" in shown(recording(both))
     probes = SavedProbes({"narrowed": "10 bits"})
     first, second = case.entries
     told = shown(recording(replace(case, entries=(replace(first, probes=probes), second))))
