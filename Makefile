@@ -25,7 +25,7 @@ help:
 	@echo "make test-fast what needs no framework, in .venv-fast: half a minute"
 	@echo "make test-capped   a minute of them as on an older CPU: without AVX-512"
 	@echo "make soak      the soaks, whole: an hour or so"
-	@echo "make docs      what README.md and docs/ say is printed, written anew"
+	@echo "make docs      what README.md and docs/ say is printed, written anew, and the picture"
 	@echo "make check     ruff, mypy --strict, and how complex the code may be"
 	@echo "make coverage  which lines and branches of the parent process are reached; no gate"
 	@echo "make format    what make check asks of the layout, done"
@@ -98,6 +98,7 @@ soak: $(VENV)/.installed-test $(OLD)
 
 docs: $(VENV)/.installed-test $(OLD)
 	$(BIN)/python docs/blocks.py
+	$(BIN)/python docs/picture.py
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .

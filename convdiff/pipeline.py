@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 
 import numpy as np
 
@@ -118,14 +119,15 @@ def _run_case(
 
 def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
-    case, reference = plan.case, Reference(plan.case.conv, tensors)
+    case, reference, start = plan.case, Reference(plan.case.conv, tensors), perf_counter()
     plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(reference)))
-    comparisons = _comparisons(plan, lab, reference, ask)
+    comparisons = with_runs(_comparisons(plan, lab, reference, ask), lab.log.seconds)
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
     findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
     findings = hold_orders(case, findings, lab)
     safe = prove(plan, find_safe_lengths(plan, findings, lab, strict=ask.strict), lab)
-    return _result(plan, lab, findings, safe, ask)
+    result = _result(plan, lab, findings, safe, ask)
+    return replace(result, seconds=perf_counter() - start)
 
 
 def _comparisons(plan: Plan, lab: Lab, reference: Reference, ask: Ask) -> list[Comparison]:
@@ -143,7 +145,26 @@ def _comparisons(plan: Plan, lab: Lab, reference: Reference, ask: Ask) -> list[C
 
 
 def _compared(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:
-    """Measure a pair whose sides are there, or of which it is known why not."""
+    """Measure a pair whose sides are there, or of which it is known why not, and the time."""
+    start = perf_counter()
+    comparison = _measured(pair, lab, reference, ask)
+    return replace(comparison, seconds=perf_counter() - start)
+
+
+def with_runs(comparisons: Sequence[Comparison], run: Mapping[Cell, float]) -> list[Comparison]:
+    """Add to each comparison's seconds those of the cells that it is the first to need.
+
+    run: seconds by cell; so the times of all comparisons add up to no more than was spent.
+    """
+    left = dict(run)
+    timed = []
+    for one in comparisons:
+        cells = left.pop(one.baseline, 0.0) + left.pop(one.candidate, 0.0)
+        timed.append(replace(one, seconds=one.seconds + cells))
+    return timed
+
+
+def _measured(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:
     candidate, most = lab.bits(pair.candidate), ask.most_elements
     if pair.baseline.is_exact:
         return against_exact(pair, candidate, reference, most=most)

@@ -51,6 +51,8 @@ class CaseResult:
     """What was observed, where it is to be recorded."""
     interrupted: bool = False
     """A signal came while cells were run, probed or tried on random inputs."""
+    seconds: float = field(default=0.0, compare=False)
+    """From the first cell to the result, with probes and proofs."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Result:
     """The signal's number, where one ended it."""
     unbegun: int = 0
     """Cases of which nothing was done before that."""
+
+    @property
+    def seconds(self) -> float:
+        """What all cases took."""
+        return sum(case.seconds for case in self.cases)
 
     @property
     def interrupted(self) -> bool:

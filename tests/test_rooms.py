@@ -51,7 +51,7 @@ new one, move what both need into the lower room, or hand it down as an argument
 CIRCLES: set[str] = set()
 """Files of one room that import each other. The list only shrinks."""
 
-PRESENTERS = {"console", "show", *(format.name for format in FORMATS)}
+PRESENTERS = {"console", *(format.name for format in FORMATS)}
 """Of report/: what presents one format each."""
 
 

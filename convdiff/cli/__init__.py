@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from convdiff import __version__
 from convdiff.cli.signals import EndedError, end_by_signals, ignore_signals
 from convdiff.cli.streams import open_streams, silence, write_err, write_out
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED, CaseError, ConvdiffError, meant
@@ -45,6 +44,9 @@ Exit codes, the same for every command:
 \b
 Example:
   convdiff run cases/variable_padding.yaml
+\b
+Completion, for bash (zsh and fish alike), in ~/.bashrc:
+  eval "$(_CONVDIFF_COMPLETE=bash_source convdiff)"
 """
 
 
@@ -79,16 +81,29 @@ class Commands(click.Group):
 
 
 @click.command(
-    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    epilog=EPILOG,
+    invoke_without_command=True,
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="convdiff")
+@click.option("--version", is_flag=True, help="Show the version; with -v Python and frameworks.")
+@click.option("-v", "verbose", is_flag=True, hidden=True)
 @click.pass_context
-def convdiff(ctx: click.Context) -> None:
+def convdiff(ctx: click.Context, version: bool, verbose: bool) -> None:
     """Say why the same convolution gives different bits.
 
     Runs a convolution on CPU and GPU, at other lengths, batches, threads, settings and versions,
     compares every bit, and says: rounding or bug, which side is right, and how to make it equal.
     """
+    if version:
+        from convdiff.cli.version import version_lines
+
+        write_out("".join(f"{line}\n" for line in version_lines(verbose=verbose)))
+        ctx.exit()
+    if verbose:
+        ctx.fail("-v goes with --version, or after a command")
     if ctx.invoked_subcommand in CONFIGURED:
         from convdiff.runtime.defaults import find_defaults
 

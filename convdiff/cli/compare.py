@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convdiff.case.model import Allowance
+from convdiff.cli.complete import CASES, OUTPUTS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import STRICT, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
@@ -39,6 +40,7 @@ OPTIONS = (
     click.Option(
         ["--case"],
         type=click.Path(path_type=Path),
+        shell_complete=files(*CASES),
         metavar="CASE",
         help="The case that A and B are outputs of, as .npy or .npz#member; the longest length.",
     ),
@@ -52,13 +54,14 @@ OPTIONS = (
     *REPORT_OPTIONS,
 )
 
+READ = files(*OUTPUTS)
 REPLAYS = {True: float("inf"), False: 0.0}
 """Products of a cell up to which its orders are replayed, where that is asked for or refused."""
 
 
 @click.command("compare", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
-@click.argument("a", type=click.Path(path_type=Path), metavar="A")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B")
+@click.argument("a", type=click.Path(path_type=Path), metavar="A", shell_complete=READ)
+@click.argument("b", type=click.Path(path_type=Path), metavar="B", shell_complete=READ)
 @packed("reports", (*DETAIL_OPTIONS, *REPORT_OPTIONS), reports_of)
 def command(
     a: Path,

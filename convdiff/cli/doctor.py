@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +10,9 @@ import click
 
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.options import TIMEOUT
-from convdiff.cli.reports import STDOUT
+from convdiff.cli.reports import COLOUR, STDOUT
 from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
-from convdiff.report.width import screen_width
 
 if TYPE_CHECKING:
     from convdiff.lab.checkup import Checkup
@@ -39,14 +35,12 @@ JSON = click.Option(
     metavar="[FILE|-]",
     help="Write JSON, with all of it; without FILE, instead of the text.",
 )
-LABEL = 13
-"""Columns to the left of what is said."""
-SHOWN = ("version", "devices", "oneDNN", "threads", "absent")
-"""What is shown of a framework in its line."""
 
 
-@click.command("doctor", params=[PYTHON, VERBOSE, JSON, TIMEOUT], epilog=EPILOG)
-def command(python: tuple[str, ...], verbose: int, json: Path | None, timeout: float) -> int:
+@click.command("doctor", params=[PYTHON, VERBOSE, JSON, COLOUR, TIMEOUT], epilog=EPILOG)
+def command(
+    python: tuple[str, ...], verbose: int, json: Path | None, color: str, timeout: float
+) -> int:
     """Say what can be tested here, a line a framework: version, devices, oneDNN, threads.
 
     Exits 125 where no framework can be run.
@@ -57,7 +51,7 @@ def command(python: tuple[str, ...], verbose: int, json: Path | None, timeout: f
     for interpreter, checkup in _checkups(python, timeout):
         found[interpreter] = checkup
         if json != STDOUT:  # each as it comes: importing a framework takes seconds
-            write_out(_whole(interpreter, checkup) if verbose else _line(interpreter, checkup))
+            write_out(_told(interpreter, checkup, verbose > 0, color))
     for option, path in files.items():
         write_atomically(option, path, _json(found))
     usable = any(checkup.usable for checkup in found.values())
@@ -82,34 +76,13 @@ def _checkups(python: tuple[str, ...], timeout: float) -> Iterator[tuple[Interpr
             yield interpreter, check(pool, interpreter)
 
 
-def _line(interpreter: Interpreter, checkup: Checkup) -> str:
-    """Return a framework's line; a version without where and how it was built."""
-    rows = dict(checkup.rows)
-    parts = []
-    for name in SHOWN:
-        if name in rows:
-            named = name in ("oneDNN", "threads")
-            value = rows[name].partition(" (")[0] if checkup.usable else rows[name]
-            parts.append(f"{name} {value}" if named else value)
-    colour = "green" if checkup.usable else "yellow"
-    name = click.style(f"{interpreter.framework:{LABEL - 1}}", fg=colour)
-    label = f"{interpreter.label}  " if interpreter.label else ""
-    text = _beside(f"{label}{', '.join(parts)}", LABEL)
-    return f"{name if sys.stdout.isatty() else click.unstyle(name)} {text}\n"
+def _told(interpreter: Interpreter, checkup: Checkup, whole: bool, color: str) -> str:
+    from convdiff.report.checkup import lines
+    from convdiff.report.console.screen import rendered
+    from convdiff.report.console.style import print_lines
 
-
-def _beside(text: str, left: int) -> str:
-    """Wrap a text that begins so far from the left of a terminal."""
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:  # a line a framework, for programs
-        return text
-    indent = " " * left
-    lines = textwrap.wrap(f"{indent}{text}", screen_width(), subsequent_indent=indent)
-    return "\n".join(lines).lstrip()
-
-
-def _whole(interpreter: Interpreter, checkup: Checkup) -> str:
-    rows = "".join(f"  {name:<10} {_beside(value, LABEL)}\n" for name, value in checkup.rows)
-    return f"{interpreter.framework}  ({interpreter.python})\n{rows}"
+    told = lines(interpreter, checkup, whole=whole)
+    return rendered(lambda console: print_lines(console, told), color)
 
 
 def _json(found: Mapping[Interpreter, Checkup]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convdiff.cli.complete import CASES, files
 from convdiff.cli.explain_options import OPTIONS, Asked, asked_of
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import packed
@@ -29,7 +30,9 @@ Example:
 
 
 @click.command("explain", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
-@click.argument("case", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "case", required=False, type=click.Path(path_type=Path), shell_complete=files(*CASES)
+)
 @packed("asked", OPTIONS, asked_of)
 def command(case: Path | None, asked: Asked) -> int:
     """Reveal the order in which each output was summed, replay it, and draw it.

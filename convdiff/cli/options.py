@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from convdiff.case.device import Device
+from convdiff.cli.complete import RECORDINGS, files, one_of
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
@@ -171,6 +172,7 @@ MATRIX_OPTIONS = (
         ["--runtime"],
         multiple=True,
         metavar="NAME",
+        shell_complete=one_of(lambda: find_runtimes(Path.cwd())),
         help="A [tool.convdiff.runtimes.NAME] of your pyproject.toml; may be repeated.",
     ),
     click.Option(["--pairwise"], is_flag=True, help="Compare every runtime with every other."),
@@ -219,6 +221,7 @@ MATRIX_OPTIONS = (
         ["--baseline"],
         type=click.Path(path_type=Path),
         metavar="FILE|FOLDER",
+        shell_complete=files(*RECORDINGS),
         help="Compare with what is recorded; a folder has a file a case.",
     ),
     click.Option(

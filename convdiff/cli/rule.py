@@ -6,6 +6,7 @@ import textwrap
 
 import click
 
+from convdiff.cli.complete import one_of
 from convdiff.cli.streams import write_out
 from convdiff.errors import ConvdiffError, meant
 from convdiff.report.rules import RULES, rule_lines
@@ -21,7 +22,7 @@ Example:
 
 
 @click.command("rule", epilog=EPILOG)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=one_of(lambda: RULES))
 def command(name: str | None) -> int:
     """Say what a verdict, a cause or a refusal means, and what to do. Without NAME: all names."""
     if name is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, matrix_options
 
@@ -19,7 +20,13 @@ Example:
 
 
 @click.command("run", cls=Grouped, params=[*MATRIX_OPTIONS], epilog=EPILOG)
-@click.argument("cases", nargs=-1, type=click.Path(path_type=Path), metavar="[CASE]...")
+@click.argument(
+    "cases",
+    nargs=-1,
+    type=click.Path(path_type=Path),
+    metavar="[CASE]...",
+    shell_complete=files(*CASES),
+)
 @matrix_options
 def command(cases: tuple[Path, ...], options: Options) -> int:
     """Run cases: observe, compare, diagnose, print.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, matrix_options
 
@@ -21,7 +22,9 @@ SPAN = 60
 
 
 @click.command("sweep", cls=Grouped, params=[*MATRIX_OPTIONS], epilog=EPILOG)
-@click.argument("case", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "case", required=False, type=click.Path(path_type=Path), shell_complete=files(*CASES)
+)
 @matrix_options
 def command(case: Path | None, options: Options) -> int:
     """Run one case over a matrix of lengths, batches, threads, devices, settings, interpreters.

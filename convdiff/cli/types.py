@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from convdiff.case import expect
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
+from convdiff.cli.complete import completed
 from convdiff.errors import meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
-from convdiff.runtime.matrix import split_spec
+from convdiff.runtime.matrix import packaged_frameworks, split_spec
 from convdiff.runtime.model import Unnamed
 
 T = TypeVar("T")
+KINDS = ("cpu", "gpu")
+"""Devices that have a name without a number or a mode."""
 
 
 class Parsed(click.ParamType[Any], Generic[T]):
     """A value that a function parses, which raises ValueError for what is none."""
 
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
-        self.name, self.parse = name, parse
+    def __init__(
+        self, name: str, parse: Callable[[str], T], known: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        """known: returns the names that a shell completes, of a list a,b each."""
+        self.name, self.parse, self.known = name, parse, known
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that go on with what is written so far."""
+        return completed(self.known(), incomplete)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> T:
         """Parse a text; what is parsed already, as a default is, stays."""
@@ -125,11 +138,13 @@ RANGE = Parsed("RANGE", _range)
 """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
 VARIATION = Parsed("NAME=A,B", _variation)
 """An environment variable and its values."""
-DEVICE = Parsed("DEVICE", Device.parse)
-DEVICES = Parsed("cpu,gpu", _devices)
-FRAMEWORKS = Parsed("NAME[:DEVICE]", _frameworks)
+DEVICE = Parsed("DEVICE", Device.parse, lambda: KINDS)
+DEVICES = Parsed("cpu,gpu", _devices, lambda: KINDS)
+FRAMEWORKS = Parsed(
+    "NAME[:DEVICE]", _frameworks, lambda: (*FRAMEWORKS_THERE, *packaged_frameworks())
+)
 KERNEL = Parsed("MODULE:FUNCTION", _kernel)
 INDEX = Parsed("N,H,W,C", _index)
 """An element of an NHWC output."""
-ALLOWANCE = Parsed(ALLOWANCES, _allowance)
+ALLOWANCE = Parsed(ALLOWANCES, _allowance, lambda: ("bitwise", "ulps:", "rounding", "anything"))
 """What may differ, as a case file's `expect` says it, and ulps:N."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -93,6 +93,8 @@ class Comparison:
     """How many outputs there are, where not all of them were compared but a sample."""
     astray: tuple[Astray, Astray] = NOTHING
     """What baseline and candidate make wrong of NaN and infinity in the data."""
+    seconds: float = field(default=0.0, compare=False)
+    """What it took to measure, with the runs of those of its cells that no one before it needed."""
 
     @property
     def strayed(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a verdict rests on: facts of a comparison, and facts of one of its sides."""
+"""What a verdict rests on: facts of a comparison, of one of its sides, and what it looks like."""
 
 from __future__ import annotations
 
@@ -20,5 +20,17 @@ class SideFact:
         return f"{self.side}: {self.fact}"
 
 
-Evidence = str | SideFact
-"""A sentence on the whole comparison, or a fact of a side, which a report calls by its name."""
+@dataclass(frozen=True)
+class Look:
+    """The known mistake that a finding `fits`, which a headline names, too."""
+
+    mistake: str
+
+    def __str__(self) -> str:
+        """Say what it looks like."""
+        return f"it fits: {self.mistake}"
+
+
+Evidence = str | SideFact | Look
+"""A sentence on the whole comparison, a fact of a side, which a report calls by its name, or what
+it looks like."""

@@ -12,7 +12,7 @@ from convdiff.case.model import NOTED, Allowance, Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose import nonfinite
 from convdiff.diagnose.cause import Explanation
-from convdiff.diagnose.evidence import Evidence, Side, SideFact
+from convdiff.diagnose.evidence import Evidence, Look, Side, SideFact
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
 from convdiff.plan.cell import Failure
 
@@ -66,7 +66,7 @@ def judge(
         probed.append(("baseline", baseline))
     if candidate is not None:
         probed.append(("candidate", candidate))
-    looks = (f"it fits: {fits}",) if fits else ()
+    looks = (Look(fits),) if fits else ()
     return (
         _by_presence(comparison, looks)
         or _by_special_values(comparison, probed, looks)
@@ -78,7 +78,7 @@ def judge(
     )
 
 
-def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
+def _by_presence(comparison: Comparison, looks: tuple[Look, ...]) -> Ruling | None:
     """Rule on sides that are missing, or of shapes that do not match."""
     if comparison.mismatch:
         return "wrong", (comparison.reason or "the shapes differ", *_between(comparison), *looks)
@@ -88,7 +88,7 @@ def _by_presence(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | Non
 
 
 def _by_special_values(
-    comparison: Comparison, probed: Probes, looks: tuple[str, ...]
+    comparison: Comparison, probed: Probes, looks: tuple[Look, ...]
 ) -> Ruling | None:
     """Rule on NaN and infinity in the data: what a transform spreads is no excuse for the rest."""
     ruling = nonfinite.rule(comparison, probed)
@@ -154,7 +154,7 @@ TRAITS: tuple[tuple[str, Verdict], ...] = (
 """What each trait of a side makes of a difference, gravest first."""
 
 
-def _by_probes(probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
+def _by_probes(probed: Probes, looks: tuple[Look, ...]) -> Ruling | None:
     """Rule on what the probes found."""
     for trait, verdict in TRAITS:
         evidence = _facts(probed, trait)
@@ -163,7 +163,7 @@ def _by_probes(probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
     return None
 
 
-def _by_flushing(comparison: Comparison, probed: Probes, looks: tuple[str, ...]) -> Ruling | None:
+def _by_flushing(comparison: Comparison, probed: Probes, looks: tuple[Look, ...]) -> Ruling | None:
     """Rule on what is off by more than a rounding, and by no more than flushing to zero takes."""
     facts = _facts(probed, "flushes")
     if not comparison.is_flushed or (looks and not facts):
@@ -178,7 +178,7 @@ def _facts(probed: Probes, trait: str) -> list[SideFact]:
     return [SideFact(side, fact) for side, fact in said if fact]
 
 
-def _by_size(comparison: Comparison, looks: tuple[str, ...]) -> Ruling | None:
+def _by_size(comparison: Comparison, looks: tuple[Look, ...]) -> Ruling | None:
     """Rule on differences that no order of summation can give."""
     if looks:
         return "wrong", looks

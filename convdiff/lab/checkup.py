@@ -13,6 +13,8 @@ from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.worker.ops.conv2d import Convolution
 
+NO_ONEDNN = "not in this version"
+
 
 @dataclass(frozen=True)
 class Checkup:
@@ -69,7 +71,7 @@ ROWS: dict[str, Callable[[Says], str]] = {
 
 def _onednn(pool: Pool, interpreter: Interpreter, fingerprint: dict[str, Any]) -> str:
     if not fingerprint["onednn"]:
-        return {None: "not in this version", False: "off"}[fingerprint["onednn"]]
+        return {None: NO_ONEDNN, False: "off"}[fingerprint["onednn"]]
     import numpy as np
 
     talking = replace(interpreter, settings=(*interpreter.settings, ("ONEDNN_VERBOSE", "1")))

@@ -21,8 +21,8 @@ from convdiff.worker.ops import REFERENCE
 
 def observe(
     case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
-) -> Iterator[tuple[Cell, Array | NoBits]]:
-    """Run cells and yield what each gives as it comes, runtimes side by side.
+) -> Iterator[tuple[Cell, Array | NoBits, float]]:
+    """Run cells; yield what each gives as it comes, and its seconds, runtimes side by side.
 
     Random inputs meet the weights without NaN and infinity, lest nothing be known of a channel.
     """
@@ -43,8 +43,8 @@ def observe(
         _job(case, interpreter, arrays, [_of_case(cell, weights) for cell in group])
         for interpreter, group in by_interpreter.items()
     ]
-    for job, number, outcome in pool.observe(jobs):
-        yield members[job][number], _bits(outcome, case)
+    for job, number, outcome, seconds in pool.observe(jobs):
+        yield members[job][number], _bits(outcome, case), seconds
 
 
 def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list[Array | None]:
@@ -84,7 +84,7 @@ def _measured(
         requests.append({**_request(cell, ""), **keys, **asked})
     outputs: list[Array | None] = [None] * len(data)
     job = _job(case, cell.runtime.interpreter, arrays, requests)
-    for _, number, outcome in pool.observe([job]):
+    for _, number, outcome, _ in pool.observe([job]):
         bits = _bits(outcome, case)
         outputs[number] = None if isinstance(bits, NoBits) else bits
     return outputs

@@ -49,6 +49,8 @@ class RunLog:
     """Workers that died, of whatever they were asked."""
     signal: int = 0
     """The signal's number, where one stopped it."""
+    seconds: Mapping[Cell, float] = field(default_factory=dict)
+    """How long each was waited for."""
 
     @property
     def died(self) -> bool:

@@ -56,6 +56,7 @@ class LiveLab:
         self._deaths_before = session.pool.deaths
         self._store = Store()
         self._done: set[Cell] = set()
+        self._seconds: dict[Cell, float] = {}
         self._restless: dict[Cell, bool] = {}
         self._behaviour: dict[Cell, Behaviour] = {}
         self._orders: dict[Cell, Orders] = {}
@@ -68,6 +69,7 @@ class LiveLab:
             dict(self._store.failures()),
             self._session.pool.deaths - self._deaths_before,
             self._session.signal,
+            dict(self._seconds),
         )
 
     def inputs(self, cell: Cell) -> Tensors:
@@ -77,8 +79,9 @@ class LiveLab:
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`."""
         answers = observe(self._case, cells, self._tensors, self._session.pool)
-        for number, (cell, bits) in enumerate(answers, 1):
+        for number, (cell, bits, seconds) in enumerate(answers, 1):
             self._store.put(cell, bits)
+            self._seconds[cell] = seconds
             self._done.add(cell)
             self._far = (number, len(cells))
             self._watch.tell(self._named(cell), *self._far)
@@ -93,7 +96,7 @@ class LiveLab:
         """See `Lab.is_restless`; each cell is run again once."""
         if cell not in self._restless and not self._session.signal:
             first = self.bits(cell)
-            for _, second in observe(self._case, [cell], self._tensors, self._session.pool):
+            for _, second, _ in observe(self._case, [cell], self._tensors, self._session.pool):
                 self._restless[cell] = gives_others(first, second)
         return self._restless.get(cell, False)
 

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -34,8 +35,8 @@ class Job:
     """Each {op, device, x, w, b, length, batch}; x, w and b are keys of `arrays`, b may be None."""
 
 
-Outcome = tuple[int, int, Any]
-"""(job's number, cell's number, ndarray or NoBits)."""
+Outcome = tuple[int, int, Any, float]
+"""(job's number, cell's number, ndarray or NoBits, seconds that it was waited for)."""
 
 
 class Pool:
@@ -134,8 +135,8 @@ class Pool:
         def serve(numbers: list[int]) -> None:
             with outcomes.producer(), slots:
                 for number in numbers:
-                    for cell, result in self._run(jobs[number]):
-                        if not outcomes.put((number, cell, result)):
+                    for cell, result, seconds in self._run(jobs[number]):
+                        if not outcomes.put((number, cell, result, seconds)):
                             return
 
         for numbers in by_interpreter.values():
@@ -145,38 +146,44 @@ class Pool:
         finally:
             outcomes.close()
 
-    def _run(self, job: Job) -> Iterator[tuple[int, Any]]:
+    def _run(self, job: Job) -> Iterator[tuple[int, Any, float]]:
         """Run one job's cells; a death costs the cell it happened in, then a new worker goes on."""
         done = 0
         while done < len(job.cells) and not self._stopped:
             known = self.fingerprint(job.interpreter)
             if isinstance(known, NoBits):
                 for number in range(done, len(job.cells)):
-                    yield number, known
+                    yield number, known, 0.0
                 return
+            start = perf_counter()
             try:
-                for output in self._outputs(job, done):
-                    yield done, output
-                    done += 1
+                for output, seconds in self._outputs(job, done):
+                    yield done, output, seconds
+                    done, start = done + 1, perf_counter()
             except WorkerGoneError as error:
                 death = self._buried(job.interpreter, error)
                 if self._stopped:
                     return
-                yield done, death
+                yield done, death, perf_counter() - start
                 done += 1
 
-    def _outputs(self, job: Job, first: int) -> Iterator[Any]:
-        """Yield what a job's cells give, from a certain one on. Raises WorkerGoneError."""
+    def _outputs(self, job: Job, first: int) -> Iterator[tuple[Any, float]]:
+        """Yield what a job's cells give, from a certain one on, and the seconds that each took.
+
+        Raises WorkerGoneError.
+        """
         worker = self._worker(job.interpreter)
         worker.send({"do": "keep", "keys": list(job.arrays)}, list(job.arrays.values()))
         cells = list(job.cells[first:])
         worker.send({"do": "observe", "conv": dict(job.conv), "cells": cells})
         for number in range(len(cells)):
+            start = perf_counter()
             header, arrays = worker.receive()
+            seconds = perf_counter() - start
             failed = header.get("failed")
             if header.get("cell") != number or not (failed or len(arrays) == 1):
                 raise worker.garbage("a reply that answers nothing")
-            yield NoBits(str(failed)) if failed else arrays[0]
+            yield NoBits(str(failed)) if failed else arrays[0], seconds
         worker.send({"do": "drop", "keys": list(job.arrays)})
 
     def _worker(self, interpreter: Interpreter) -> WorkerProcess:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report.brief_answer import differs, drift, standing
+from convdiff.report import sentences
+from convdiff.report.brief_answer import drift, standing
 from convdiff.report.brief_lines import drift_lines, lines_without_drift
 from convdiff.report.brief_names import runtime_parts, side_names
 from convdiff.report.elements import WIDEST, Element, elements_of
 from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span
-from convdiff.report.summary import OUTCOMES, CaseSummary
+from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 
 ALONE, AMONG = 5, 2
 """Elements of a case that is the only one, and of one among others."""
@@ -45,7 +47,7 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
             OUTCOMES[case.result.outcome],
             case.name,
             standing(case),
-            tuple(_beside(case, alone=alone)),
+            tuple(_beside(case)),
             None,
             said,
             again,
@@ -61,13 +63,29 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
     )
 
 
-def _beside(case: CaseSummary, *, alone: bool) -> Iterator[str]:
-    """Yield what runs of a case that did not drift; what is absent is said in its lines."""
-    if case.result.outcome == "ok":
-        yield from runtime_parts(case, reasons=alone)
-        if len(case.result.runtimes) > 1 and any(differs(row) for row in case.rows):
-            yield "-v: every comparison, who is nearer, and why"
-        return
+def ending(summary: Summary) -> str:
+    """Say how the cases ended, the exit code, and what the cases that are OK were not tested on."""
+    outcomes = [case.result.outcome for case in summary.cases]
+    counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
+    ended = sentences.plural(len(outcomes), "case")
+    if counted:
+        ended += f": {counted}"
+    if summary.result.unbegun:
+        ended += f"; {summary.result.unbegun:,} not begun"
+    required = {one.runtime.id for one in summary.result.missing_required}
+    left = sentences.few([one for one in _absent(summary) if one not in required])
+    untested = f"; untested: {left}" if left else ""
+    return f"{ended} (exit {summary.result.exit_code}){untested}"
+
+
+def _absent(summary: Summary) -> Mapping[str, None]:
+    """Return the runtimes that cases which are OK ask for and that are not there."""
+    fine = [case.runtimes for case in summary.cases if case.result.outcome == "ok"]
+    return dict.fromkeys(one.id for one in chain.from_iterable(fine) if not one.available)
+
+
+def _beside(case: CaseSummary) -> Iterator[str]:
+    """Yield what runs of a case that did not drift; what is absent is said elsewhere."""
     there = tuple(one for one in case.runtimes if one.available)
     yield from runtime_parts(replace(case, runtimes=there), reasons=False)
 

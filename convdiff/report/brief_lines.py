@@ -37,7 +37,9 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
     finding = row.finding
     names = side_names(case, row)
-    yield line("  why", *_why(row, names))
+    why = line("  why", *_why(row, names))
+    if why.text:
+        yield why
     if finding.why is not None:
         yield from _orders(finding.why, names, alone=alone)
     yield from _right(row, names)
@@ -64,7 +66,7 @@ def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
     """Say the cause, and how far it is proved; else what the verdict rests on."""
     why = row.finding.why
     if why is None or not why.causes:
-        yield sentences.evidence(row.finding, names)
+        yield sentences.evidence_beside_the_answer(row.finding, names)
         yield "; cause unexplained" if why is not None else ""
         yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
         return

@@ -18,6 +18,7 @@ from convdiff.report.detail import detail_of
 from convdiff.report.groups import stories
 from convdiff.report.headline import headline
 from convdiff.report.plain import ELEMENTS, advice_text, detail_text, failures_text
+from convdiff.report.rules import rule_links, rule_names
 from convdiff.report.sentences import few, reason
 from convdiff.report.summary import CaseSummary, Summary
 from convdiff.result import CaseResult, Result
@@ -28,6 +29,8 @@ INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write."""
 GENERAL = "convdiff"
 """The suite of what belongs to no case."""
+DIGITS = 3
+"""Of a second, as the schema of JUnit's readers has it."""
 DETAILS = 50
 """Drifting comparisons of a case that are told element by element, the largest."""
 
@@ -56,6 +59,7 @@ def render(summary: Summary) -> str:
     report.tests = sum(suite.tests for suite in suites)
     report.failures = sum(suite.failures for suite in suites)
     report.errors = sum(suite.errors for suite in suites)
+    report.time = round(summary.result.seconds, DIGITS)
     stream = io.BytesIO()
     report.write(stream)
     return stream.getvalue().decode() + "\n"
@@ -95,6 +99,7 @@ def _case_suite(case: CaseSummary) -> TestSuite:
     for runtime in case.runtimes:
         suite.add_property(_clean(runtime.id), _clean(runtime.text))
     suite.add_testcases(tests)
+    suite.time = round(case.result.seconds, DIGITS)
     answer = f"{case.result.outcome}: {case.headline}\n{advice}".strip()
     suite.append(SystemOut(_clean(answer)))
     return suite
@@ -103,12 +108,16 @@ def _case_suite(case: CaseSummary) -> TestSuite:
 def _comparison(case: CaseSummary, finding: Finding, evidence: str, advice: str) -> TestCase:
     test = _name(case.result, finding)
     if not finding.allowed:
-        text = "\n\n".join(filter(None, (evidence, advice)))
+        rules = [f"{command}  {page}" for command, page in rule_links(rule_names(finding))]
+        text = "\n\n".join(filter(None, (evidence, advice, "\n".join(rules))))
         answer = headline(case.result, [finding])
-        return _test(case.name, test, Failure, finding.verdict, answer, text)
-    if proves_nothing(finding):
-        return _test(case.name, test, Skipped, finding.verdict, reason(finding))
-    return _test(case.name, test)
+        made = _test(case.name, test, Failure, finding.verdict, answer, text)
+    elif proves_nothing(finding):
+        made = _test(case.name, test, Skipped, finding.verdict, reason(finding))
+    else:
+        made = _test(case.name, test)
+    made.time = round(finding.comparison.seconds, DIGITS)
+    return made
 
 
 def _whole(case: CaseSummary) -> Iterator[TestCase]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
 from convdiff.report.groups import Row, first, one_usual, stories, unusual
 from convdiff.report.markdown_text import block, table, text
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
+from convdiff.report.rules import rule_links, rule_names
 from convdiff.report.sentences import few
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 
@@ -78,6 +80,7 @@ def _section(case: CaseSummary) -> str:
     lines += _comparisons(case)
     lines += _elements(case)
     lines += _details(case)
+    lines += _rules(case)
     lines += block(failures_text(case))
     if result.unclaimed:
         unclaimed = text(few(result.unclaimed))
@@ -143,6 +146,14 @@ def _details(case: CaseSummary) -> Iterator[str]:
     left = sum(map(len, groups[DETAILS:]))
     if left:
         yield f"… and {left:,} more that differ\n"
+
+
+def _rules(case: CaseSummary) -> Iterator[str]:
+    """Yield how to read on about what drifted: commands, and pages of the documentation."""
+    drifting = chain.from_iterable(rule_names(row.finding) for row in case.rows if _drifts(row))
+    for command, page in rule_links(dict.fromkeys(drifting)):
+        yield f"- what it means, and what to do: {command} ({page})"
+    yield ""
 
 
 def _compared(row: Row) -> str:

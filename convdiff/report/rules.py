@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from convdiff.diagnose.verdict import Finding
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,14 @@ RULES: Mapping[str, Rule] = {
         "Both sides are equal and constant (all zero, NaN or infinite): that proves nothing.",
         "Inputs of zero, or a relu that kills all of them.",
         "Give the case inputs with digits.",
-        _FRAMEWORKS,
+        "README.md",
     ),
     "untested": Rule(
         "verdict",
         "A side is missing, so nothing was compared. It is never green: exit code 125.",
         "A GPU that is not there; a framework that refuses the convolution.",
         "Read the reason beside it; `convdiff doctor` says what can be tested here.",
-        "docs/ci.md",
+        "docs/devices.md",
     ),
     "order": Rule(
         "cause",
@@ -110,7 +112,6 @@ RULES: Mapping[str, Rule] = {
         "Sums are kept in another precision.",
         "float16 summed in float32 on one side and in float16 on the other.",
         "Ask for the wider accumulator.",
-        "docs/devices.md",
     ),
     "zero-sign": Rule(
         "cause",
@@ -201,6 +202,19 @@ RULES: Mapping[str, Rule] = {
     ),
 }
 """The verdicts, the causes that can be proved, and why no order is given."""
+
+
+def rule_names(finding: Finding) -> list[str]:
+    """Return the rules that a finding is about: its verdict, and what causes it."""
+    causes = finding.why.causes if finding.why is not None else ()
+    parts = dict.fromkeys(part.value.replace(" ", "-") for cause in causes for part in cause.parts)
+    return [finding.verdict, *(name for name in parts if name != finding.verdict)]
+
+
+def rule_links(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield for each name the command that says what it means, and the page to read on."""
+    for name in names:
+        yield f"convdiff rule {name}", RULES[name].page
 
 
 def rule_lines(name: str) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from convdiff.case.axes import AXES
 from convdiff.case.ranges import write_range
 from convdiff.compare.comparison import Comparison, Nearness
-from convdiff.diagnose.evidence import Evidence
+from convdiff.diagnose.evidence import Evidence, Look, SideFact
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell
@@ -76,12 +76,21 @@ def _shared_runtime(comparison: Comparison, case: CaseResult) -> str:
 
 def evidence(finding: Finding, names: tuple[str, str]) -> str:
     """Say what a verdict rests on, with the sides called by these names."""
+    return _facts(finding.evidence, names)
+
+
+def evidence_beside_the_answer(finding: Finding, names: tuple[str, str]) -> str:
+    """Say what a verdict rests on, less what it looks like, which the answer has said."""
+    return _facts([fact for fact in finding.evidence if not isinstance(fact, Look)], names)
+
+
+def _facts(facts: Iterable[Evidence], names: tuple[str, str]) -> str:
     called = dict(zip(("baseline", "candidate"), names, strict=True))
-    return "; ".join(_fact(fact, called) for fact in finding.evidence)
+    return "; ".join(_fact(fact, called) for fact in facts)
 
 
 def _fact(fact: Evidence, called: dict[str, str]) -> str:
-    return fact if isinstance(fact, str) else f"{called[fact.side]}: {fact.fact}"
+    return f"{called[fact.side]}: {fact.fact}" if isinstance(fact, SideFact) else str(fact)
 
 
 def reason(finding: Finding) -> str:

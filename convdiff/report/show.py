@@ -1,17 +1,20 @@
-"""A recording as lines of text: the same for the same bits, for a line diff to read."""
+"""A recording in lines: the same for the same bits, for a line diff to read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from convdiff.case.arrays import digest
 from convdiff.case.expect import written
-from convdiff.case.model import NOTED
+from convdiff.case.model import NOTED, Case
+from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
 from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders, SavedProbes
+from convdiff.report.marks import Line, Mark, Span, line
 from convdiff.report.numbers import decimal
 from convdiff.report.runtime_line import fingerprint
 from convdiff.runtime.model import Runtime, Standing
@@ -20,67 +23,153 @@ MOST = 1000
 """Values of a cell that are shown, unless all are asked for."""
 SHORT = 16
 """Digits of a checksum."""
+POINTS_TO: Mapping[str, Verdict] = {
+    "shape_error": "wrong",
+    "integer_error": "wrong",
+    "transform": "transform",
+    "narrowed": "precision",
+    "quantised": "precision",
+    "overflows": "precision",
+    "flushes": "precision",
+    "unstable": "unstable",
+}
+"""The verdict whose colour a trait has."""
 
 
-def lines(recording: Recording, *, show_all: bool) -> Iterator[str]:
-    """Yield the lines of a recording."""
+def lines(recording: Recording, *, show_all: bool) -> Iterator[Line]:
+    """Yield the lines of a recording; their labels hold what they are indented by."""
     for number, name in enumerate(sorted(recording.cases)):
         if number:
-            yield ""
-        for line in _case(recording.cases[name], show_all=show_all):
-            # What a file says may be anything; a terminal's commands are not passed on.
-            yield "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+            yield line("")
+        for one in _case(recording.cases[name], show_all=show_all):
+            yield Line(_printable(one.label), tuple(map(_printable, one.spans)))
 
 
-def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[str]:
+def _printable(span: Span) -> Span:
+    """Replace what a file may say to command a terminal."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in span.text)
+    return replace(span, text=text)
+
+
+def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     case, tensors = recorded.case, recorded.tensors
     conv = case.conv
-    yield case.name
-    yield (
-        f"  filter    {_x(conv.filter_shape)} HWIO, {conv.dtype}, strides {_x(conv.strides)}, "
-        f"dilations {_x(conv.dilations)}, groups {conv.groups}"
+    yield line(Span(case.name, "strong"))
+    yield _row(
+        "filter",
+        f"{_x(conv.filter_shape)} HWIO, {conv.dtype}, strides {_x(conv.strides)}, "
+        f"dilations {_x(conv.dilations)}, groups {conv.groups}",
     )
-    yield f"            sha256 {digest(tensors.filter_hwio)[:SHORT]}"
+    yield _row("", _checksum(tensors.filter_hwio))
     if tensors.bias is not None:
-        yield f"  bias      {conv.channels_out}, sha256 {digest(tensors.bias)[:SHORT]}"
+        yield _row("bias", f"{conv.channels_out}, ", _checksum(tensors.bias))
     x = tensors.input_nhwc
-    yield f"  input     {_x(x.shape)} NHWC, sha256 {digest(x)[:SHORT]}"
-    said = [f"{axis} {allowance}" for axis, allowance in written(case.expect)]
-    said += ["order locked"] if case.lock_order else []
-    if case.baseline_reference != NOTED:
-        said.append(f"baseline_reference {case.baseline_reference}")
-    yield f"  expect    {', '.join(said)}"
+    yield _row("input", f"{_x(x.shape)} NHWC, ", _checksum(x))
+    yield _row("expect", "; ".join(_expected(case)))
+    orders = _notations(recorded.entries)
     for runtime, seen in recorded.fingerprints.items():
         words = fingerprint(Standing(runtime, True, None, seen))
-        yield f"  {runtime.live_id}  {words}"
+        yield line(f"  {runtime.live_id}  ", words)
+    for shared, runtimes in _by_probes(recorded):
+        where = f"  of {', '.join(runtimes)}" if len(recorded.fingerprints) > 1 else ""
+        yield _row("probes", *_probes(shared), Span(where, "faint"))
+    for notation, number in orders.items():
+        yield _row(f"order {number}", Span(notation, "strong"))
     for entry in recorded.entries:
-        yield ""
-        yield from _entry(entry, show_all=show_all, runtimes=list(recorded.fingerprints))
+        yield line("")
+        told = _shared_probes(recorded.entries, entry.cell.runtime)
+        yield from _entry(entry, orders, told, named=len(recorded.fingerprints) > 1)
+        yield from _values(entry.output, show_all=show_all)
 
 
-def _entry(entry: Entry, *, show_all: bool, runtimes: list[Runtime]) -> Iterator[str]:
-    cell, output = entry.cell, entry.output
+def _row(name: str, *parts: str | Span) -> Line:
+    return line(f"  {name:<9} ", *parts)
+
+
+def _checksum(array: Array) -> Span:
+    return Span(f"sha256 {digest(array)[:SHORT]}", "faint")
+
+
+def _expected(case: Case) -> Iterator[str]:
+    """Yield each allowance once, with the axes that have it; then what else is expected."""
+    axes: dict[str, list[str]] = {}
+    for axis, allowance in written(case.expect):
+        axes.setdefault(str(allowance), []).append(axis)
+    for allowed, names in axes.items():
+        yield f"{allowed} along {', '.join(names)}"
+    if case.lock_order:
+        yield "order locked"
+    if case.baseline_reference != NOTED:
+        yield f"baseline_reference {case.baseline_reference}"
+
+
+def _notations(entries: Iterable[Entry]) -> Mapping[str, int]:
+    """Return a number for each order of a case, from 1, as the entries come."""
+    saved = [entry.orders for entry in entries if entry.orders is not None]
+    once = dict.fromkeys(order.notation for one in saved for order in one.orders)
+    return {notation: number for number, notation in enumerate(once, 1)}
+
+
+def _by_probes(recorded: RecordedCase) -> list[tuple[SavedProbes, list[str]]]:
+    """Return what probes found of all cells of a runtime, once, with the runtimes it is so of."""
+    found: list[tuple[SavedProbes, list[str]]] = []
+    for runtime in recorded.fingerprints:
+        shared = _shared_probes(recorded.entries, runtime)
+        if shared is None:
+            continue
+        runtimes = next((names for probes, names in found if probes == shared), None)
+        if runtimes is None:
+            found.append((shared, [runtime.live_id]))
+        else:
+            runtimes.append(runtime.live_id)
+    return found
+
+
+def _shared_probes(entries: Iterable[Entry], runtime: Runtime) -> SavedProbes | None:
+    """Return what probes found of a runtime, where it is the same in all cells that were probed."""
+    own = [entry.probes for entry in entries if entry.cell.runtime == runtime]
+    probed = [probes for probes in own if probes is not None]
+    return probed[0] if len(probed) > 1 and all(one == probed[0] for one in probed) else None
+
+
+def _entry(
+    entry: Entry, numbers: Mapping[str, int], told: SavedProbes | None, *, named: bool
+) -> Iterator[Line]:
+    """Yield what is known of a cell.
+
+    numbers: of orders. told: what was said above of what probes found.
+    """
+    cell = entry.cell
     again = f" run {cell.repeat + 1}" if cell.repeat else ""
-    where = f" {cell.runtime.live_id}" if len(runtimes) > 1 else ""
-    yield f"  {cell.op} T={cell.length} batch {cell.batch}{again}{where}"
-    yield f"    {_x(output.shape)} NHWC, sha256 {digest(output)[:SHORT]}"
-    if entry.probes is not None:
-        yield f"    probes  {_probes(entry.probes)}"
+    where = f" {cell.runtime.live_id}" if named else ""
+    yield line("  ", Span(f"{cell.op} T={cell.length} batch {cell.batch}{again}{where}", "strong"))
+    yield line("    ", f"{_x(entry.output.shape)} NHWC, ", _checksum(entry.output))
+    if entry.probes is not None and told is None:
+        yield line("    probes  ", *_probes(entry.probes))
+    if entry.probes is None and told is not None:
+        yield line("    probes  ", Span("none", "faint"))
     if entry.orders is not None:
-        yield from _orders(entry.orders)
-    yield from _values(output, show_all=show_all)
+        yield from _orders(entry.orders, numbers)
 
 
-def _probes(probes: SavedProbes) -> str:
-    facts = [f"{name}: {text}" for name, text in sorted(probes.traits.items())]
+def _probes(probes: SavedProbes) -> Iterator[Span]:
+    """Yield what probes found, in the colours of the verdicts to which it leads."""
+    facts = [Span(f"{name}: {text}", _tone(name)) for name, text in sorted(probes.traits.items())]
     if probes.fits:
-        facts.append(f"fits: {probes.fits}")
+        facts.append(Span(f"fits: {probes.fits}", VERDICTS["wrong"].tone))
     if probes.silent:
-        facts.append("no answer")
-    return "; ".join(facts) or "clean"
+        facts.append(Span("no answer", "warning"))
+    facts = facts or [Span("clean", VERDICTS["same"].tone)]
+    for number, fact in enumerate(facts):
+        yield Span("; " if number else "")
+        yield fact
 
 
-def _values(output: Array, *, show_all: bool) -> Iterator[str]:
+def _tone(trait: str) -> Mark:
+    return VERDICTS[POINTS_TO[trait]].tone if trait in POINTS_TO else ""
+
+
+def _values(output: Array, *, show_all: bool) -> Iterator[Line]:
     """Yield a line a value of an NHWC output: its index, in decimal and in hexadecimal."""
     flat = output.reshape(-1)
     shown = flat if show_all else flat[:MOST]
@@ -88,17 +177,18 @@ def _values(output: Array, *, show_all: bool) -> Iterator[str]:
         bits = hexes(shown)
     for at, value, exact in zip(range(len(shown)), shown, bits, strict=True):
         index = ",".join(str(int(i)) for i in np.unravel_index(at, output.shape))
-        yield f"    {index}  {decimal(value)}  {exact}"
+        yield line(f"    {index}  ", decimal(value), Span(f"  {exact}", "faint"))
     if len(shown) < len(flat):
-        yield f"    … and {len(flat) - len(shown):,} more values; --all shows them"
+        yield line("    ", f"… and {len(flat) - len(shown):,} more values; --all shows them")
 
 
-def _orders(saved: SavedOrders) -> Iterator[str]:
-    for number, order in enumerate(saved.orders):
-        count = int(np.count_nonzero(saved.which == number))
-        yield f"    order   {order.notation}  ({count:,} of {saved.which.size:,} elements)"
+def _orders(saved: SavedOrders, numbers: Mapping[str, int]) -> Iterator[Line]:
+    for place, order in enumerate(saved.orders):
+        count = int(np.count_nonzero(saved.which == place))
+        share = f"  {count:,} of {saved.which.size:,} elements"
+        yield line("    order   ", Span(str(numbers[order.notation]), "strong"), share)
     for kind, reason in saved.refusals:
-        yield f"    order   none: {kind}: {reason}"
+        yield line("    order   ", Span("none", "warning"), f": {kind}: {reason}")
 
 
 def _x(shape: tuple[int, ...]) -> str:

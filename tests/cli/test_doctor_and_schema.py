@@ -13,6 +13,10 @@ import pytest
 from program import REPOSITORY, Ran, convdiff
 from ruamel.yaml import YAML
 
+from convdiff.lab.checkup import NO_ONEDNN, Checkup
+from convdiff.report.checkup import lines
+from convdiff.runtime.model import Interpreter
+
 CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "ATEN_CPU_CAPABILITY", "XLA_FLAGS")
 
 
@@ -31,7 +35,7 @@ def with_onednn() -> Ran:
 
 def rows_of(framework: str, ran: Ran) -> str:
     """Return what doctor says of one framework."""
-    own = ran.out[ran.out.index(f"{framework}  (") :]
+    own = ran.out[re.search(rf"^{framework} +\(", ran.out, re.M).start() :]  # type: ignore[union-attr]
     return re.split(r"\n(?=\S)", own, maxsplit=1)[0]
 
 
@@ -105,6 +109,32 @@ def test_doctor_writes_its_json_to_a_file_beside_the_text(bare_python: Path, tmp
     remedies = {one["framework"]: one["absent"] for one in frameworks}
     assert remedies["torch"].endswith(f"{bare_python} -m pip install numpy torch")
     assert remedies["numpy"].endswith(f"{bare_python} -m pip install numpy")
+
+
+@pytest.mark.framework
+def test_colours_of_doctor_are_how_usable_it_is(bare_python: Path, monkeypatch: pytest.MonkeyPatch):
+    """Green is there, brown is absent; NO_COLOR and a pipe get none."""
+    here, gone = "\x1b[38;5;28mnumpy", "\x1b[38;5;130mnumpy"
+    assert here in convdiff("doctor", "--color", "always").out
+    absent = convdiff("doctor", "--python", bare_python, "--color", "always").out
+    assert gone in absent and here not in absent
+    for options, env in ((["--color", "never"], {}), ([], {}), ([], {"NO_COLOR": "1"})):
+        assert "\x1b" not in convdiff("doctor", "--python", bare_python, *options, env=env).out
+
+
+def test_a_line_of_doctor_says_what_is_there_and_not_what_is_in_no_version():
+    rows = (
+        ("version", "2.21.0 (git 1; compiler 2, CPU)"),
+        ("devices", "cpu (EPYC)"),
+        ("oneDNN", "on, v3.7.3, Intel AVX-512"),
+        ("threads", "2"),
+    )
+    one, other = Interpreter("tensorflow", "python"), Interpreter("jax", "python")
+    found = {one: Checkup(True, rows), other: Checkup(True, (rows[0], ("oneDNN", NO_ONEDNN)))}
+    texts = [line.text for pair in found.items() for line in lines(*pair, whole=False)]
+    assert texts == ["2.21.0, cpu, oneDNN on, v3.7.3, threads 2", "2.21.0"]
+    whole = [line.text for pair in found.items() for line in lines(*pair, whole=True)]
+    assert NO_ONEDNN in whole and "on, v3.7.3, Intel AVX-512" in whole
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def imported(*arguments: object) -> tuple[int, set[str]]:
     [
         ["--help"],
         ["--version"],
+        ["-v", "--version"],
         ["run", "--help"],
         ["sweep", "--help"],
         ["doctor", "--help"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,15 +11,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from program import COMMAND, convdiff, environment
 from recordings import FINGERPRINT, case_of, recorded, recording, resealed, runtime, tensors_of
 from recordings import saved as orders_of
+from rich.console import Console
 
 from convdiff.recording.files import read_recording, write_recording
 from convdiff.recording.model import Recording, SavedProbes
+from convdiff.report.console.show import print_recording
 from convdiff.report.show import MOST, lines
 
 
@@ -34,7 +38,7 @@ def whole() -> Recording:
 
 
 def shown(whole: Recording, *, show_all: bool = False) -> list[str]:
-    return list(lines(whole, show_all=show_all))
+    return [one.label.text + one.text for one in lines(whole, show_all=show_all)]
 
 
 def test_a_small_recording_in_full(whole: Recording):
@@ -45,21 +49,21 @@ def test_a_small_recording_in_full(whole: Recording):
         "            sha256 …\n"
         "  bias      1, sha256 …\n"
         "  input     1×1×4×1 NHWC, sha256 …\n"
-        "  expect    length bitwise, batch bitwise, threads bitwise, repeat bitwise, "
-        "baseline bitwise, device rounding, runtime rounding, reference rounding\n"
+        "  expect    bitwise along length, batch, threads, repeat, baseline; "
+        "rounding along device, runtime, reference\n"
         "  tensorflow:cpu  tensorflow 2.21.0, oneDNN on, CPU avx2, 2 threads, Python 3.11.7\n"
+        "  probes    clean\n"
+        "  order 1   [0 1 b]\n"
         "\n"
         "  conv2d T=3 batch 1\n"
         "    1×1×2×1 NHWC, sha256 …\n"
-        "    probes  clean\n"
-        "    order   [0 1 b]  (2 of 2 elements)\n"
+        "    order   1  2 of 2 elements\n"
         "    0,0,0,0  -4.50000000  -0x1.2000000000000p+2\n"
         "    0,0,1,0  -1.79999995  -0x1.cccccc0000000p+0\n"
         "\n"
         "  conv2d T=4 batch 1\n"
         "    1×1×3×1 NHWC, sha256 …\n"
-        "    probes  clean\n"
-        "    order   [0 1 b]  (3 of 3 elements)\n"
+        "    order   1  3 of 3 elements\n"
         "    0,0,0,0  -4.50000000  -0x1.2000000000000p+2\n"
         "    0,0,1,0  -1.79999995  -0x1.cccccc0000000p+0\n"
         "    0,0,2,0  5.05000019  0x1.4333340000000p+2"
@@ -119,13 +123,15 @@ def test_orders_probes_runtimes_and_repeats_are_told():
     )
     text = "\n".join(shown(whole))
     for line in (
-        "reference rounding, order locked",
+        "rounding along device, runtime, reference; order locked",
         "  tensorflow:gpu:0[TF_X=1]  tensorflow 2.21.0",
         "  tensorflow:cpu  tensorflow 2.21.0",
         "  conv2d T=6 batch 2 tensorflow:gpu:0[TF_X=1]",
         "    probes  flushes: inputs; narrowed: 10 bits; fits: shifted by 1",
-        "    order   [0 1 2 b]  (10 of 16 elements)",
-        "    order   [b 0 1 2]  (4 of 16 elements)",
+        "  order 1   [0 1 2 b]",
+        "  order 2   [b 0 1 2]",
+        "    order   1  10 of 16 elements",
+        "    order   2  4 of 16 elements",
         "    order   none: budget: the budget of calls was spent",
         "  conv2d T=6 batch 2 run 2 tensorflow:gpu:0[TF_X=1]",
         "    probes  no answer",
@@ -189,13 +195,65 @@ def test_what_a_file_says_commands_no_terminal(said: str, whole: Recording, tmp_
         document.update(json.loads(text))
         case = document["cases"][0]  # type: ignore[index]
         case["runtimes"][0]["settings"] = [["TF_X", said]]
-        case["cells"][0]["probes"]["traits"] = {said: said}
+        for cell in case["cells"]:
+            cell["probes"]["traits"] = {said: said}
 
     resealed(path, say)
     found = shown(read_recording(path))
     assert len(found) == usual
     assert all(line.isprintable() for line in found)
     assert "".join(found).count("\N{REPLACEMENT CHARACTER}") >= 5
+
+
+def on_console(whole: Recording, width: int, *, colours: bool = False) -> str:
+    """Return what a terminal of this width shows."""
+    out = io.StringIO()
+    system: Literal["256"] | None = "256" if colours else None
+    console = Console(file=out, width=width, force_terminal=colours, color_system=system)
+    print_recording(console, lines(whole, show_all=False), wrap=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_gets_lines_that_fit_and_no_word_is_lost_or_cut(whole: Recording, width: int):
+    text = on_console(whole, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.split() == " ".join(shown(whole)).split()
+    assert (len(text.splitlines()) > len(shown(whole))) == (width < 119)
+
+
+def test_colours_say_how_grave_what_was_probed_is(whole: Recording):
+    (case,) = whole.cases.values()
+    probes = SavedProbes({"narrowed": "10 bits", "integer_error": "off by 1"}, "shifted")
+    entries = (replace(case.entries[0], probes=probes), case.entries[1])
+    text = on_console(recording(replace(case, entries=entries)), 200, colours=True)
+    assert "\x1b[1;38;5;196minteger_error: off by 1\x1b[0m" in text
+    assert "\x1b[38;5;130mnarrowed: 10 bits\x1b[0m" in text
+    assert "\x1b[1;38;5;196mfits: shifted\x1b[0m" in text
+    assert "\x1b[38;5;28mclean\x1b[0m" in text
+    assert text.splitlines()[-1].startswith("\x1b[2mcolours: ")
+
+
+def test_colours_are_for_those_who_ask_or_have_a_terminal(whole: Recording, tmp_path: Path):
+    path = tmp_path / "one.json"
+    write_recording(path, whole)
+    assert "\x1b[1mone" in convdiff("show", path, "--color", "always").out
+    assert "\x1b" not in convdiff("show", path).out
+    assert on_console(whole, 80).count("\x1b") == 0
+
+
+def test_what_cells_share_is_said_once_and_what_they_do_not_at_each(whole: Recording):
+    (case,) = whole.cases.values()
+    once = "\n".join(shown(whole))
+    assert once.count("clean") == 1 and once.count("[0 1 b]") == 1
+    others = [replace(one, cell=replace(one.cell, runtime=runtime("gpu"))) for one in case.entries]
+    runtimes = {**case.fingerprints, runtime("gpu"): FINGERPRINT}
+    both = replace(case, entries=(*case.entries, *others), fingerprints=runtimes)
+    assert "  probes    clean  of tensorflow:cpu, tensorflow:gpu" in shown(recording(both))
+    probes = SavedProbes({"narrowed": "10 bits"})
+    first, second = case.entries
+    told = shown(recording(replace(case, entries=(replace(first, probes=probes), second))))
+    assert told.count("    probes  narrowed: 10 bits") == told.count("    probes  clean") == 1
 
 
 @pytest.mark.slow

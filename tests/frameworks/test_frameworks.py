@@ -129,7 +129,7 @@ def run(
         {k: v for k, v in held.items() if v is not None},
         cells,
     )
-    outcomes = {cell: result for _, cell, result in lab.pool.observe([job])}
+    outcomes = {cell: result for _, cell, result, _ in lab.pool.observe([job])}
     return [outcomes[number] for number in range(len(cells))]
 
 

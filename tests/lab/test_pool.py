@@ -52,7 +52,7 @@ def test_the_cell_in_which_sigkill_strikes_is_lost_and_the_rest_run_on_a_new_wor
 
 def test_a_worker_killed_from_outside_in_the_middle_of_a_sweep_costs_one_cell(pool, fake):
     outcomes = {}
-    for _, cell, result in pool.observe([job(fake(), ["pid", "nap", "conv2d", "conv2d"])]):
+    for _, cell, result, _ in pool.observe([job(fake(), ["pid", "nap", "conv2d", "conv2d"])]):
         outcomes[cell] = result
         if cell == 0:
             os.kill(result.item(), signal.SIGKILL)
@@ -87,7 +87,7 @@ def test_a_worker_that_stops_reading_does_not_block_the_parent(patient, fake):
     [pid] = observe(patient, interpreter, ["pid"])
     os.kill(pid.item(), signal.SIGSTOP)
     big = {"x": np.ones((1, 1, 4_000_000, 1), np.float32), "w": np.ones((1, 1, 1, 1), np.float32)}
-    outcomes = [result for _, _, result in patient.observe([job(interpreter, ["a", "b"], big)])]
+    outcomes = [result for _, _, result, _ in patient.observe([job(interpreter, ["a", "b"], big)])]
     assert outcomes[0].reason.startswith("worker read nothing for 5 s")
     assert is_good(outcomes[1])
     assert ends_within(pid.item(), 5)
@@ -160,7 +160,7 @@ def test_several_interpreters_run_at_once(pool, fake, tmp_path):
     folder.mkdir()
     interpreters = [fake(FAKE_MEET=str(folder), NUMBER=str(n)) for n in range(2)]
     jobs = [job(interpreter, ["meet", "pid"]) for interpreter in interpreters]
-    outcomes = {(number, cell): result for number, cell, result in pool.observe(jobs)}
+    outcomes = {(number, cell): result for number, cell, result, _ in pool.observe(jobs)}
     assert is_good(outcomes[0, 0]) and is_good(outcomes[1, 0]), "each waited for the other"
     assert outcomes[0, 1].item() != outcomes[1, 1].item()
 
@@ -168,7 +168,7 @@ def test_several_interpreters_run_at_once(pool, fake, tmp_path):
 def test_two_jobs_of_one_interpreter_share_its_worker(pool, fake):
     interpreter = fake()
     jobs = [job(interpreter, ["pid"]), job(interpreter, ["pid", "pid"])]
-    pids = {result.item() for _, _, result in pool.observe(jobs)}
+    pids = {result.item() for _, _, result, _ in pool.observe(jobs)}
     assert len(pids) == 1
 
 
@@ -183,7 +183,7 @@ def test_starting_a_worker_does_not_wait_for_its_framework(pool, fake):
 
 def test_one_worker_that_dies_leaves_the_others_alone(pool, fake):
     jobs = [job(fake(), ["pid", "pid"]), job(fake(NUMBER="2"), ["kill", "kill", "kill", "kill"])]
-    outcomes = {(number, cell): result for number, cell, result in pool.observe(jobs)}
+    outcomes = {(number, cell): result for number, cell, result, _ in pool.observe(jobs)}
     assert outcomes[0, 0].item() == outcomes[0, 1].item()
     assert all(outcomes[1, cell].died for cell in range(4))
 
@@ -235,7 +235,7 @@ from convdiff.lab.pool import Pool
 from fake_cells import job
 interpreter = Interpreter("tensorflow", {program!r})
 with Pool(60) as pool:
-    for _, cell, result in pool.observe([job(interpreter, ["pid", "nap", "pid"])]):
+    for _, cell, result, _ in pool.observe([job(interpreter, ["pid", "nap", "pid"])]):
         {action}
 """
 

@@ -19,18 +19,23 @@ from made import (
     summary_of,
     untested,
 )
+from rich.color import Color, ColorSystem
 from rich.console import Console
+from rich.style import Style
 
 from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
 from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.evidence import Look, SideFact
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.errors import Place
 from convdiff.report.console.brief import print_brief
 from convdiff.report.console.grid import print_grid
+from convdiff.report.console.style import MARKS
 from convdiff.report.console.sweep import print_brief_sweep
+from convdiff.report.marks import Mark
 from convdiff.result import Result
 
 
@@ -213,7 +218,7 @@ def test_a_runtimes_brackets_are_no_markup_of_the_grid():
 
 def test_only_labels_and_notations_are_bold():
     out = io.StringIO()
-    console = Console(file=out, width=80, force_terminal=True, color_system="standard")
+    console = Console(file=out, width=80, force_terminal=True, color_system="256")
     finding = replace(drifted(), fits="shifted")
     case = case_of([finding], suggested_expect={"length": built_in_case().expect["reference"]})
     print_brief(console, summary_of(result_of(case)), quiet=False)
@@ -263,3 +268,69 @@ def test_more_is_one_line_of_80_columns_and_explains_two_lengths():
     finding = drifted()
     other = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
     assert "explain --lengths" not in printed(result_of(case_of([other])), 80)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_case_that_is_ok_has_a_line_with_its_runtime_where_there_is_room(width: int):
+    finding = same(evidence=("of a long story",))
+    case = case_of([finding, other("reference", "rounding")], runtimes=RUNTIMES[:1])
+    result = replace(result_of(case), standings=(*result_of().standings[:1], GONE))
+    lines = printed(result, width).splitlines()
+    assert len(lines) == 2
+    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in lines[0]) == (width == 200)
+    assert lines[1] == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+
+
+def test_an_absent_runtime_of_cases_that_are_ok_is_named_once_and_a_required_one_is_elsewhere():
+    result = result_of(case_of([same()]), case_of([same()]))
+    result = replace(result, standings=(*result.standings, GONE))
+    assert printed(result).splitlines()[-1] == "2 cases: 2 ok (exit 0); untested: tensorflow:gpu"
+    required = printed(replace(result, missing_required=(GONE,)))
+    assert required.splitlines()[-1] == "2 cases: 2 ok (exit 125)"
+    assert required.count("tensorflow:gpu") == 1
+
+
+@pytest.mark.parametrize("fits", ["shifted", "the dilation is ignored"])
+def test_what_it_looks_like_is_said_once(fits: str):
+    finding = drifted(
+        verdict="wrong", fits=fits, evidence=(SideFact("candidate", "off"), Look(fits))
+    )
+    text = words(result_of(case_of([finding])))
+    assert text.count(fits) == 1
+    assert "why length 7: off" in text
+
+
+def test_what_rests_on_its_looks_alone_has_no_empty_why():
+    finding = drifted(verdict="wrong", fits="shifted", evidence=(Look("shifted"),))
+    lines = printed(result_of(case_of([finding]))).splitlines()
+    assert not any(one.startswith("  why") for one in lines)
+
+
+def contrast(one: float, other: float) -> float:
+    """Return WCAG 2's contrast of two luminances."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def luminance(colour: Color) -> float:
+    """Return WCAG 2's relative luminance of a colour."""
+    parts = [part / 255 for part in colour.get_truecolor()]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_every_colour_can_be_read_on_black_and_on_white(mark: Mark):
+    colour = Style.parse(MARKS[mark]).color
+    if colour is not None:
+        assert contrast(luminance(colour), 0) > 3.9 < contrast(luminance(colour), 1)
+
+
+def test_the_verdict_of_the_first_line_has_its_own_colour():
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system="256")
+    print_brief(console, summary_of(result_of(case_of([drifted()]))), quiet=True)
+    grave, calm = (Style.parse(MARKS[mark]) for mark in ("grave", "calm"))
+    assert out.getvalue().startswith(grave.render("DRIFT", color_system=ColorSystem.EIGHT_BIT))
+    assert (calm + Style(bold=True)).render(
+        "[rounding]", color_system=ColorSystem.EIGHT_BIT
+    ) in out.getvalue()

@@ -93,8 +93,8 @@ def test_colours_on_request_say_the_same_as_plain_text(coloured: Ran):
 
 def test_rounding_is_calm_and_drift_is_red(coloured: Ran):
     first = coloured.out.splitlines()[0]
-    assert re.match(r"\x1b\[[0-9;]*31m", first), "red"
-    assert not re.search(r"\x1b\[[0-9;]*31mrounding", coloured.out)
+    assert re.match(r"\x1b\[[0-9;]*;196m", first), "red"
+    assert not re.search(r"\x1b\[[0-9;]*;196mrounding", coloured.out)
 
 
 def on_terminal(python: Path, env: dict[str, str]) -> str:

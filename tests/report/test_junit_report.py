@@ -18,6 +18,7 @@ from lxml import etree
 from program import Ran, convdiff
 
 from convdiff.diagnose.verdict import Finding
+from convdiff.pipeline import with_runs
 from convdiff.plan.cell import Failure
 from convdiff.report import junit
 from convdiff.report.plain import detail_text
@@ -250,3 +251,38 @@ def test_elements_are_the_worst_ones_however_many_were_asked_for():
     lines = root.findtext(".//failure").splitlines()
     assert sum(line.startswith("0,0,") for line in lines) == 10
     assert any("90 more" in line for line in lines)
+
+
+SLOW = """
+import time
+import numpy as np
+slow = {6: 0.5}
+def conv2d(x, w, b=None):
+    time.sleep(slow.pop(x.shape[2], 0))
+    return (x[:, :, : x.shape[2] - 1] * w[0, 0, 0, 0] + x[:, :, 1:] * w[0, 1, 0, 0]).astype(x.dtype)
+"""
+
+
+def test_times_are_those_of_the_runs_and_of_what_was_measured(tmp_path: Path):
+    """A run that takes long is the time of the first comparison that needs it, and of no other."""
+    (tmp_path / "slow.py").write_text(SLOW, "utf-8")
+    text = "filter: [1.5, 2.0]\ninput: {normal: 1, seed: 1}\nlengths: [6, 7, 8]\n"
+    (tmp_path / "case.yaml").write_text(text, "utf-8")
+    convdiff("run", "case.yaml", "--kernel", "slow:conv2d", "--junit", "j.xml", cwd=tmp_path)
+    root = parsed((tmp_path / "j.xml").read_text("utf-8"))
+    times = {test.get("name"): float(test.get("time")) for test in root.iter("testcase")}
+    first = "length T=6 against T=8, slow:conv2d:cpu"
+    assert times[first] >= 0.5
+    assert all(seconds < 0.5 for name, seconds in times.items() if name != first)
+    (suite,) = root
+    assert float(suite.get("time")) >= sum(times.values()) - 0.01
+    assert float(root.get("time")) == float(suite.get("time")) > 0.5
+
+
+def test_runs_are_told_once_and_add_up():
+    cells = [replace(made.CELL, length=length) for length in (7, 8, 9)]
+    one, other = made.drifted(7).comparison, made.same().comparison
+    timed = with_runs(
+        [replace(one, seconds=0.5), other, other], dict(zip(cells, (1, 2, 4), strict=True))
+    )
+    assert [comparison.seconds for comparison in timed] == [5.5, 2, 0]

@@ -26,7 +26,7 @@ def job(
 
 def observe(pool: Pool, interpreter: Interpreter, ops: Sequence[str]) -> list[Any]:
     """Return each cell's outcome, in the cells' order."""
-    outcomes = {cell: result for _, cell, result in pool.observe([job(interpreter, ops)])}
+    outcomes = {cell: result for _, cell, result, _ in pool.observe([job(interpreter, ops)])}
     assert sorted(outcomes) == list(range(len(ops))), "every cell has one outcome"
     return [outcomes[cell] for cell in range(len(ops))]
 

@@ -37,7 +37,7 @@ def run(workers, conv: Convolution, tensors: Tensors, cells: list[dict]) -> list
     batch, _, length, _ = tensors.input_nhwc.shape
     common = {"device": "cpu", "x": "x", "w": "w", "b": "b", "length": length, "batch": batch}
     job = Job(interpreter, conv._asdict(), held, [{**common, **cell} for cell in cells])
-    outcomes = {cell: result for _, cell, result in pool.observe([job])}
+    outcomes = {cell: result for _, cell, result, _ in pool.observe([job])}
     return [outcomes[number] for number in range(len(cells))]
 
 

@@ -78,7 +78,7 @@ def small(conv: Convolution, dtype: str) -> Small:
 
 
 def run(pool: Pool, job: Job) -> list:
-    outcomes = {cell: result for _, cell, result in pool.observe([job])}
+    outcomes = {cell: result for _, cell, result, _ in pool.observe([job])}
     return [outcomes[number] for number in range(len(job.cells))]
 
 

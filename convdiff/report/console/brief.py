@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report.brief import Brief, brief_of
+from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
-from convdiff.report.console.parts import print_missing
+from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
 from convdiff.report.marks import Line
 from convdiff.report.runtime_orders import runtime_orders
@@ -31,10 +32,11 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     said: tuple[str, ...] = ()
     for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
-        print_answer(console, case, brief, summary.unnamed if number == 0 else "")
+        beside = brief.runtimes if alone and not quiet else ()
+        print_answer(console, case, brief, summary.unnamed if number == 0 else "", beside)
         if quiet:
             continue
-        if brief.runtimes != said and (alone or case.drifting is not None):
+        if brief.runtimes != said and case.result.outcome != "ok":
             said = brief.runtimes
             print_runtimes(console, brief, cut=not alone)
         if case.result.agreement is not None:
@@ -61,20 +63,31 @@ def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:
         _print_cut(console, Text(f"  {one}", style="dim"))
 
 
-def print_answer(console: Console, case: CaseSummary, brief: Brief, unnamed: str) -> None:
-    """Print the verdict and what it is about; of which framework, where nobody named one."""
+def print_answer(
+    console: Console, case: CaseSummary, brief: Brief, unnamed: str, beside: Sequence[str] = ()
+) -> None:
+    """Print the verdict and what it is about; of which framework, where nobody named one.
+
+    beside: the runtimes, which stand in the line of a case that is ok where there is room.
+    """
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
     style = OUTCOMES[case.result.outcome]
     name = f"{brief.name}, {unnamed} by default" if unnamed else brief.name
-    answer = Text.assemble((brief.word, style), " ", (name, "bold"), f": {brief.sentence}")
+    word = Text(brief.word, style=style)
+    if case.drifting is not None:  # the verdict in its own colour
+        word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
+    answer = Text.assemble(word, " ", (name, "bold"), f": {brief.sentence}")
     if case.result.outcome == "ok":
+        runtimes = Text(" · ".join(("", *beside)), style=MARKS["faint"])
+        if answer.cell_len + runtimes.cell_len <= console.width:
+            answer.append_text(runtimes)
         _print_cut(console, answer)
     else:
         for part in wrapped(console, answer, console.width):
             console.print(part, soft_wrap=True)
     if case.result.interrupted:
-        console.print(Text(f"  {case.progress}", style="yellow"))
+        console.print(Text(f"  {case.progress}", style=MARKS["warning"]))
 
 
 def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
@@ -126,15 +139,5 @@ def _print_cut(console: Console, text: Text) -> None:
 def print_ending(console: Console, summary: Summary) -> None:
     """Print what the colours mean, where there are any, how the cases ended, and the exit code."""
     if console.color_system and any(case.drifting is not None for case in summary.cases):
-        differing = [name for name, facts in VERDICTS.items() if facts.differs]
-        legend = Text.assemble(("colours: ", "dim"))
-        for name in reversed(differing):
-            legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
-        console.print(legend)
-    outcomes = [case.result.outcome for case in summary.cases]
-    counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
-    many = f"{len(outcomes):,} case{'' if len(outcomes) == 1 else 's'}"
-    ended = f"{many}: {counted}" if counted else many
-    if summary.result.unbegun:
-        ended += f"; {summary.result.unbegun:,} not begun"
-    console.print(Text(f"{ended} (exit {summary.result.exit_code})", style="bold"))
+        print_legend(console)
+    console.print(Text(ending(summary), style="bold"), soft_wrap=True)

@@ -10,13 +10,17 @@ from convdiff.order.orders import Orders
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
 from convdiff.report.console.letters import letters
-from convdiff.report.console.style import print_pairs
+from convdiff.report.console.style import MARKS, OUTCOMES, print_pairs
 from convdiff.report.console.tree import print_trees
 from convdiff.report.runtime_line import fingerprint
 
 ROWS = 12
 """Rows of the map."""
-STATUS = {"proved": "bold green", "partial": "bold yellow", "unexplained": "bold red"}
+STATUS = {
+    "proved": OUTCOMES["ok"],
+    "partial": OUTCOMES["untested"],
+    "unexplained": OUTCOMES["untested"],
+}
 
 
 def print_explanation(console: Console, found: ElementReport, depth: int | None) -> None:
@@ -32,7 +36,7 @@ def print_orders(console: Console, found: ElementReport, *, runtime: bool = True
     """
     if found.explanation is None:
         said = Text.assemble((found.case.name, "bold"), f": {found.reason}")
-        print_pairs(console, [(Text("UNTESTED", style="bold yellow"), said)])
+        print_pairs(console, [(Text("UNTESTED", style=OUTCOMES["untested"]), said)])
         return
     status = found.explanation.status
     headline = Text.assemble((found.case.name, "bold"), ": ", _headline(found))
@@ -67,9 +71,9 @@ def _print_orders(console: Console, explanation: Orders) -> None:
             f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}"
             f"{one.order.arithmetic.words}",
         )
-        rows.append((Text(letter, style="bold cyan"), text))
+        rows.append((Text(letter, style="bold"), text))
     for refusal in explanation.refusals:
-        rows.append((Text("?", style="yellow"), Text(f"{refusal.kind}: {refusal.reason}")))
+        rows.append((Text("?", style=MARKS["warning"]), Text(f"{refusal.kind}: {refusal.reason}")))
     print_pairs(console, rows)
     console.print()
 
@@ -82,7 +86,7 @@ def _print_map(console: Console, explanation: Orders, channel: int) -> None:
     where = f" in channel {channel}" if cout > 1 else ""
     console.print(Text(f"orders by position{where}, a row an output row", style="bold"))
     for row in which[:ROWS, :, channel]:
-        console.print(Text("".join(names[index] for index in row), style="cyan"))
+        console.print(Text("".join(names[index] for index in row)))
     if len(which) > ROWS:
         console.print(f"… and {len(which) - ROWS:,} more rows")
     console.print()

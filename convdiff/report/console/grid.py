@@ -61,4 +61,4 @@ def _cell(pair: Pair | None) -> Text:
     if pair.verdict == "rounding":
         short = count(pair.max_ulp)
     text = Text(short, style=MARKS[VERDICTS[pair.verdict].tone])
-    return text if pair.allowed else text.append("!", style="bold red")
+    return text if pair.allowed else text.append("!", style=MARKS["grave"])

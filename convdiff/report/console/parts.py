@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.console.style import (
     MARKS,
     OUTCOMES,
@@ -32,7 +33,7 @@ def print_headline(console: Console, case: CaseSummary) -> None:
     answer = Text.assemble((case.name, "bold"), ": ", case.headline)
     print_pairs(console, [(word, answer)])
     if case.result.interrupted:
-        console.print(Text(case.progress, style="yellow"))
+        console.print(Text(case.progress, style=MARKS["warning"]))
 
 
 def print_runtimes(console: Console, case: CaseSummary) -> None:
@@ -83,7 +84,16 @@ def print_again(console: Console, case: CaseSummary) -> None:
 def print_missing(console: Console, summary: Summary) -> None:
     """Print which required runtimes are not there: that is the answer, whatever else was equal."""
     for missing in summary.missing:
-        print_pairs(console, [(Text("UNTESTED", style="bold yellow"), Text(missing))])
+        print_pairs(console, [(Text("UNTESTED", style=OUTCOMES["untested"]), Text(missing))])
+
+
+def print_legend(console: Console) -> None:
+    """Print what the colours mean: how grave a difference is."""
+    differing = [name for name, facts in VERDICTS.items() if facts.differs]
+    legend = Text.assemble(("colours: ", "dim"))
+    for name in reversed(differing):
+        legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
+    console.print(legend)
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -22,7 +22,7 @@ def rendered(print_to: Callable[[Console], None], color: str) -> str:
     console = Console(
         file=buffer,
         force_terminal=colours,
-        color_system="standard" if colours else None,
+        color_system="256" if colours else None,
         no_color=not colours,
         width=screen_width(),
         highlight=False,

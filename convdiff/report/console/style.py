@@ -15,20 +15,21 @@ from convdiff.result import Outcome
 
 MARKS: Mapping[Mark, str] = {
     "": "",
-    "good": "green",
-    "calm": "cyan",
-    "odd": "yellow",
-    "erratic": "magenta",
-    "grave": "bold red",
+    "good": "color(28)",
+    "calm": "color(31)",
+    "odd": "color(130)",
+    "erratic": "color(163)",
+    "grave": "bold color(196)",
     "faint": "dim",
     "strong": "bold",
-    "warning": "yellow",
+    "warning": "color(130)",
 }
+"""Of the 256 colours, those that can be read on black and on white: 4 to 1 or more on both."""
 OUTCOMES: Mapping[Outcome, str] = {
-    "ok": "bold green",
-    "drift": "bold red",
-    "untested": "bold yellow",
-    "error": "bold yellow",
+    "ok": f"bold {MARKS['good']}",
+    "drift": MARKS["grave"],
+    "untested": f"bold {MARKS['warning']}",
+    "error": f"bold {MARKS['warning']}",
 }
 INDENT = 4
 """Columns that a text is to the right of its name, where it stands below it."""

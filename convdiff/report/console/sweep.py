@@ -69,8 +69,9 @@ def print_brief_sweep(console: Console, summary: Summary) -> None:
     """Print each case in short: the answer, a table an axis, why, what to do."""
     print_missing(console, summary)
     for number, case in enumerate(summary.cases):
-        runtimes = tuple(runtime_parts(case, reasons=False))
-        brief = replace(brief_of(case, alone=True), elements=None, runtimes=runtimes)
+        brief = replace(brief_of(case, alone=True), elements=None)
+        if case.drifting is not None:
+            brief = replace(brief, runtimes=tuple(runtime_parts(case, reasons=False)))
         print_answer(console, case, brief, summary.unnamed if number == 0 else "")
         print_runtimes(console, brief, cut=False)
         _axes(console, _without_sums(case), show=_in_short)

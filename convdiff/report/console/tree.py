@@ -10,13 +10,14 @@ from rich.text import Text
 
 from convdiff.explaining.model import ElementReport
 from convdiff.report.console.letters import letters
+from convdiff.report.console.style import MARKS
 from convdiff.report.numbers import short
 from convdiff.report.tree_rows import MARK, Drawing, Row, drawing_of
 
 TITLES = ("(kh,kw,cin)", "term", "sum so far")
 GAP = 2
 """Columns between two drawings."""
-PARTS = "bold yellow"
+PARTS = f"bold {MARKS['calm']}"
 AT_ONCE = "terms without a sum are added at once with the next one that has one"
 
 
@@ -75,7 +76,7 @@ def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
 
 
 def _cells(row: Row, dtype: str) -> list[Text]:
-    label = Text.assemble((row.guides, "dim"), row.label, ("*" if row.fused else "", "yellow"))
+    label = Text.assemble((row.guides, "dim"), row.label, ("*" if row.fused else "", "bold"))
     value = Text(short(row.value, dtype), style=PARTS if row.value_parts else "")
     total = Text("" if row.total is None else short(row.total, dtype), style="bold")
     if row.total_parts:

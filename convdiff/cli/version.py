@@ -1,0 +1,33 @@
+"""`convdiff --version`; with -v what a report of a bug needs: Python, platform, frameworks."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+
+from convdiff import __version__
+
+
+def version_lines(*, verbose: bool) -> Iterator[str]:
+    """Yield the version; `verbose`: and this Python's, with what is installed beside it.
+
+    Packages are read, and none is imported.
+    """
+    yield f"convdiff, version {__version__}"
+    if verbose:
+        yield f"python       {platform.python_version()} ({sys.executable})"
+        yield f"platform     {platform.platform()}"
+        yield from _packages()
+
+
+def _packages() -> Iterator[str]:
+    from importlib.metadata import packages_distributions, version
+
+    from convdiff.runtime.matrix import FRAMEWORKS
+
+    there = packages_distributions()
+    for framework in FRAMEWORKS:
+        packages = dict.fromkeys(there.get(framework, ()))
+        versions = [f"{version(name)} ({name})" for name in packages]
+        yield f"{framework:12} {', '.join(versions) or 'not here'}"
