@@ -124,7 +124,6 @@ def test_a_kernel_that_adds_like_numpy_is_the_same(project: Path, kernel: str):
     assert (ran.code, found["verdict"]) == (0, "same")
     runtime = next(one for one in report["runtimes"] if one["framework"] == kernel)
     assert (runtime["id"], runtime["version"]) == (f"{kernel}:cpu", "7.1")
-    assert f"{kernel}:cpu" in ran.out
     assert ran.err == ""
 
 
