@@ -39,6 +39,12 @@ def write_err(line: str) -> None:
     _write(sys.stderr, f"{line}\n")
 
 
+def as_on_stderr(text: str) -> str:
+    """Return text as stderr's encoding has it."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return text.encode(encoding, "convdiff-plainly").decode(encoding)
+
+
 def _write(stream: TextIO, text: str) -> None:
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="convdiff-plainly")
