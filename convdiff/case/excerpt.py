@@ -13,7 +13,7 @@ INDENT, CUT = "  ", "..."
 BEFORE = 60
 """Columns left of the caret that are kept of a longer line."""
 MOST = 20
-"""Errors that are told in full."""
+"""Errors that are told in full; of one list or mapping no more are gathered."""
 
 
 def told(error: CaseError, program: str = "", written: Callable[[str], str] = str) -> Iterator[str]:
@@ -26,7 +26,8 @@ def told(error: CaseError, program: str = "", written: Callable[[str], str] = st
         yield from excerpt(one.place, written)
     count = len(error.errors)
     if count > 1:
-        yield f"{count} errors" + (f", of which {MOST} are shown" if count > MOST else "")
+        shown = f", of which {MOST} are shown" if count > MOST else ""
+        yield f"{count} errors{' or more' if count >= MOST else ''}{shown}"
 
 
 def excerpt(place: Place, written: Callable[[str], str] = str) -> tuple[str, ...]:
