@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from convdiff.case.forms.misfit import MOST
 from convdiff.errors import CaseError, Place
 
 LONGEST = 100
@@ -12,8 +13,6 @@ LONGEST = 100
 INDENT, CUT = "  ", "..."
 BEFORE = 60
 """Columns left of the caret that are kept of a longer line."""
-MOST = 20
-"""Errors that are told in full; of one list or mapping no more are gathered."""
 
 
 def told(error: CaseError, program: str = "", written: Callable[[str], str] = str) -> Iterator[str]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convdiff.case.excerpt import LONGEST, MOST, excerpt, told
+from convdiff.case.excerpt import LONGEST, excerpt, told
+from convdiff.case.forms.misfit import MOST
 from convdiff.case.yaml_source import parse_source
 from convdiff.errors import CaseError, Place
 
