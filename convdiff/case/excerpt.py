@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from convdiff.case.forms.misfit import MOST
 from convdiff.errors import CaseError, Place
 
 LONGEST = 100
@@ -12,53 +13,53 @@ LONGEST = 100
 INDENT, CUT = "  ", "..."
 BEFORE = 60
 """Columns left of the caret that are kept of a longer line."""
-MOST = 20
-"""Errors that are told in full."""
 
 
-def told(error: CaseError, program: str = "") -> Iterator[str]:
+def told(error: CaseError, program: str = "", written: Callable[[str], str] = str) -> Iterator[str]:
     """Yield the lines that tell all of an error's errors, and their number where it is above 1.
 
-    program: what stands before an error that has no line in a file.
+    program: what stands before an error that has no line in a file. written: see `excerpt`.
     """
     for one in error.errors[:MOST]:
         yield str(one) if one.place.line else f"{program}{one}"
-        yield from excerpt(one.place)
+        yield from excerpt(one.place, written)
     count = len(error.errors)
     if count > 1:
-        yield f"{count} errors" + (f", of which {MOST} are shown" if count > MOST else "")
+        shown = f", of which {MOST} are shown" if count > MOST else ""
+        yield f"{count} errors{' or more' if count >= MOST else ''}{shown}"
 
 
-def excerpt(place: Place) -> tuple[str, ...]:
+def excerpt(place: Place, written: Callable[[str], str] = str) -> tuple[str, ...]:
     """Return the line at a place and a line with a caret below it; nothing where it is not known.
 
     Columns are counted as a terminal does: wide characters take two. A long line is cut around the
-    caret.
+    caret. written: what becomes of text in the encoding of its reader, as `<=` of `≤`.
     """
     if not place.text.strip():
         return ()
     at = min(place.column - 1, len(place.text))
-    before = _printable(place.text[max(0, at - LONGEST) : at])
-    after = _printable(place.text[at : at + LONGEST])
+    left, right = place.text[max(0, at - LONGEST) : at], place.text[at : at + LONGEST]
+    before, after = written(_printable(left)), written(_printable(right))
     room = LONGEST - len(INDENT)
-    if len(before) + len(after) < len(place.text) or _columns(before + after) > room:
-        before = _cut_before(before, at)
-        after = _cut_after(after, place.text[at:], room - _columns(before))
+    if len(left) + len(right) < len(place.text) or _columns(before + after) > room:
+        before = _cut_before(before, whole=len(left) == at)
+        whole = at + len(right) == len(place.text)
+        after = _cut_after(after, room - _columns(before), whole=whole)
     return f"{INDENT}{before}{after}", f"{INDENT}{' ' * _columns(before)}^"
 
 
-def _cut_before(shown: str, at: int) -> str:
+def _cut_before(shown: str, *, whole: bool) -> str:
     """Return what is shown left of the caret, at most `BEFORE` columns of it."""
-    if len(shown) == at and _columns(shown) <= BEFORE:
+    if whole and _columns(shown) <= BEFORE:
         return shown
     while _columns(shown) > BEFORE:
         shown = shown[1:]
     return CUT + shown
 
 
-def _cut_after(shown: str, text: str, room: int) -> str:
-    """Return what is shown of the text from the caret on, at most so many columns of it."""
-    if len(shown) == len(text) and _columns(shown) <= room:
+def _cut_after(shown: str, room: int, *, whole: bool) -> str:
+    """Return what is shown from the caret on, at most so many columns of it."""
+    if whole and _columns(shown) <= room:
         return shown
     while _columns(shown) > room - len(CUT):
         shown = shown[:-1]

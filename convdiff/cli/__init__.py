@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from convdiff.cli.signals import EndedError, end_by_signals, ignore_signals
-from convdiff.cli.streams import open_streams, silence, write_err, write_out
+from convdiff.cli.streams import as_on_stderr, open_streams, silence, write_err, write_out
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED, CaseError, ConvdiffError, meant
 
 COMMANDS = {
@@ -172,7 +172,7 @@ def _told_of_cases(error: CaseError) -> int:
     """Print all errors of case files as compilers do and return their exit code."""
     from convdiff.case.excerpt import told
 
-    for line in told(error, "convdiff: "):
+    for line in told(error, "convdiff: ", as_on_stderr):
         write_err(line)
     return error.exit_code
 

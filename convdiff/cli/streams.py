@@ -80,6 +80,12 @@ def write_err(line: str) -> None:
         silence(sys.stderr)
 
 
+def as_on_stderr(text: str) -> str:
+    """Return text as stderr's encoding has it."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return text.encode(encoding, "convdiff-plainly").decode(encoding)
+
+
 def _write(stream: TextIO, text: str) -> None:
     _write_plainly(stream)  # a test may have replaced it
     stream.write(text)

@@ -91,6 +91,16 @@ def test_all_errors_of_all_files_are_told_at_once(tmp_path: Path):
     assert ran.err.splitlines()[1:3] == ["  lengths: 2", "           ^"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_the_caret_stands_right_in_every_encoding(tmp_path: Path, encoding: str):
+    path = case_file(tmp_path, GOOD + "{source: 'γ ≤ 1…', oops: 1}\n".replace("{", "expect: {"))
+    command, env = [*COMMAND, "run", path], environment({"PYTHONIOENCODING": encoding})
+    done = subprocess.run(command, env=env, capture_output=True, check=False)
+    assert done.returncode == 2
+    *_, shown, caret, _ = done.stderr.decode(encoding).splitlines()
+    assert shown[caret.index("^") :].startswith("oops: 1}")
+
+
 def test_cases_that_are_too_big_are_told_together_before_any_is_run(tmp_path: Path):
     huge = "filter: {ones: true, shape: [1, 1, 99999, 99999]}\ninput: {ones: true}\nlengths: 9\n"
     for name in ("a.yaml", "b.yaml"):

@@ -14,7 +14,7 @@ LONGEST_VALUE = 40
 CLOSE = 0.5
 """How like a known word another must be to be taken for a slip of it, as difflib counts."""
 MOST = 20
-"""Misfits of one mapping or list that are gathered."""
+"""Misfits of one mapping or list that are gathered, and errors of a command that are told."""
 
 
 class MisfitError(ValueError):
