@@ -104,7 +104,7 @@ def _absence(
     """Return why a device or a mode is not to be had."""
     name = f"{fingerprint['framework']} {fingerprint['version']}"
     if not visible and ":" in fingerprint["framework"]:
-        return "an own kernel is asked as cpu, wherever it computes"
+        return f"{name} has no {wanted.bare}: an own kernel is asked as cpu"
     if not visible and fingerprint.get("cuda") is None and wanted.kind == "gpu":
         return f"{name} is a CPU build and sees no {wanted.bare}"
     if not visible:
