@@ -93,7 +93,7 @@ def print_grid(console: Console, grid: Grid) -> None:
 def _print_tall(console: Console, grid: Grid) -> None:
     """Print a table's cells below each other, each beside its name."""
     rows = [list(_named_cells(grid, row)) for row in grid.rows]
-    label = max(len(name) for row in rows for name, _ in row)
+    label = max((len(name) for row in rows for name, _ in row), default=0)
     for first, cells in zip(grid.rows, rows, strict=True):
         if first[0].text:
             console.print(Text.assemble((f"{grid.header[0]} ", "dim"), coloured([first[0]])))
