@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -57,6 +58,16 @@ def test_quick_work_says_nothing(monkeypatch: pytest.MonkeyPatch):
     assert sys.stderr.getvalue() == ""
 
 
+def all_of(master: int) -> str:
+    """Read what was written to a terminal that is closed by now; it is given in parts."""
+    parts = []
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 1 << 16):
+            parts.append(part)
+    os.close(master)
+    return b"".join(parts).decode()
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_terminal_has_one_line_that_is_taken_away_at_the_end(
     columns: int, monkeypatch: pytest.MonkeyPatch
@@ -71,8 +82,7 @@ def test_a_terminal_has_one_line_that_is_taken_away_at_the_end(
             tell("a-case-with-a-long-name: comparing length 9 on random inputs", 3, 1200)
             time.sleep(0.4)
         terminal.flush()
-    text = os.read(master, 1 << 16).decode()
-    os.close(master)
+    text = all_of(master)
     frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
     said = [frame for frame in frames if "a-case" in frame]
     assert said and all("3 of 1,200" in frame for frame in said)
