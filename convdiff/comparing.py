@@ -32,11 +32,14 @@ class Asked:
     """See `convdiff.pipeline.Ask`."""
 
 
-def compare_recordings(a: Recording, b: Recording, asked: Asked, watch: Watch) -> Result:
+def compare_recordings(
+    a: Recording, b: Recording, asked: Asked, watch: Watch | None = None
+) -> Result:
     """Compare B with A, case by case. Raises RecordingError for orders that are none.
 
     Once it is stopped: the findings of what was done.
     """
+    watch = watch or Watch()
     results = []
     names = dict.fromkeys([*a.cases, *b.cases])
     for name in names:
@@ -58,8 +61,11 @@ def compare_recordings(a: Recording, b: Recording, asked: Asked, watch: Watch) -
     )
 
 
-def compare_outputs(case: Case, a: Output, b: Output, asked: Asked, watch: Watch) -> Result:
+def compare_outputs(
+    case: Case, a: Output, b: Output, asked: Asked, watch: Watch | None = None
+) -> Result:
     """Compare B with A, two outputs of a case from files. Raises CaseError for what is none."""
+    watch = watch or Watch()
     refuse_too_big(case)
     tensors = make_tensors(case)
     plan = plan_of(_expecting(case, asked), a, b)

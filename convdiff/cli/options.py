@@ -38,7 +38,7 @@ TIMEOUT = click.Option(
     metavar="SECONDS",
     help="Longest silence of a worker.",
 )
-STRICT = click.Option(["--strict"], is_flag=True, help="Tell −0 from +0, and one NaN from another.")
+STRICT = click.Option(["--strict"], is_flag=True, help="Tell -0 from +0, and one NaN from another.")
 
 
 def packed(

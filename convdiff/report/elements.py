@@ -86,4 +86,4 @@ def _tall(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
         rows.append((Span(one.index), Span(names[0]), Span(one.baseline), none, none))
         rows.append((none, Span(names[1]), *differs))
         rows.append((none, Span("exact", "faint"), Span(one.exact, "faint"), none, none))
-    return Grid(("n,h,w,c", "of", "value", "Δ", "ulp"), tuple(rows))
+    return Grid(("n,h,w,c", "of", "value", "Δ", "ulp"), tuple(rows), names_within=True)

@@ -32,6 +32,8 @@ def report(result: Result) -> dict[str, Any]:
         "tool_version": convdiff.__version__,
         "exit_code": result.exit_code,
         "outcome": result.outcome,
+        "interrupted": result.interrupted,
+        "not_begun": result.unbegun,
         "unclaimed": list(result.unclaimed),
         "runtimes": [_runtime(standing) for standing in result.standings],
         "cases": [_case(case) for case in result.cases],

@@ -37,6 +37,8 @@ class Grid:
 
     header: tuple[str, ...]
     rows: tuple[tuple[Span, ...], ...]
+    names_within: bool = False
+    """Each row's second cell names its third, whatever the header says."""
 
 
 def line(label: str | Span, *parts: str | Span) -> Line:

@@ -107,8 +107,10 @@ OUTCOME = {"enum": ["ok", "drift", "untested", "error"]}
 SCHEMA = keys(
     schema_version={"const": 1},
     tool_version=TEXT,
-    exit_code={"enum": [0, 1, 2, 125, 130]},
+    exit_code={"enum": [0, 1, 2, 125, 129, 130, 143]},
     outcome=OUTCOME,
+    interrupted={"type": "boolean"},
+    not_begun=COUNT,
     runtimes=rows(
         keys(
             id=TEXT,

@@ -18,9 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "convdiff")
 
 
-PROGRESS = re.compile(
-    r"^convdiff: .*( \([\d,]+ of [\d,]+\)|: probing|: explaining)\n", re.MULTILINE
-)
+PROGRESS = re.compile(r"^convdiff: .* \.\.\.\n", re.MULTILINE)
 """What is said of work that takes longer than ten seconds: on a slow machine, and not on others."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -92,14 +92,24 @@ def print_grid(console: Console, grid: Grid) -> None:
 
 
 def _print_tall(console: Console, grid: Grid) -> None:
-    """Print a table's cells below each other, each beside its column's name."""
-    label = max(map(len, grid.header[1:]))
-    for row in grid.rows:
-        if row[0].text:
-            console.print(Text.assemble((f"{grid.header[0]} ", "dim"), coloured([row[0]])))
-        for name, cell in zip(grid.header[1:], row[1:], strict=True):
-            if cell.text:
-                console.print(Text.assemble((f"  {name:{label}}  ", "dim"), coloured([cell])))
+    """Print a table's cells below each other, each beside its name."""
+    rows = [list(_named_cells(grid, row)) for row in grid.rows]
+    label = max((len(name) for row in rows for name, _ in row), default=0)
+    for first, cells in zip(grid.rows, rows, strict=True):
+        if first[0].text:
+            console.print(Text.assemble((f"{grid.header[0]} ", "dim"), coloured([first[0]])))
+        for name, cell in cells:
+            console.print(Text.assemble((f"  {name:{label}}  ", "dim"), coloured([cell])))
+
+
+def _named_cells(grid: Grid, row: Sequence[Span]) -> Iterator[tuple[str, Span]]:
+    """Yield a row's cells after the first, but for empty ones, each with its name."""
+    names, cells = grid.header[1:], row[1:]
+    if grid.names_within:
+        names, cells = (cells[0].text, *names[2:]), cells[1:]
+    for name, cell in zip(names, cells, strict=True):
+        if cell.text:
+            yield name, cell
 
 
 def width_of(console: Console, table: Table) -> int:

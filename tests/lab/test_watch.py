@@ -1,0 +1,117 @@
+"""A signal cuts this process's own computations short, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from convdiff.cli.signals import EndedError, stopped_by_signals
+from convdiff.errors import SIGNALS
+from convdiff.lab.lab import INTERRUPTED
+from convdiff.lab.stop import Stop
+from convdiff.lab.watch import Watch
+
+
+def numpy_for(seconds: float) -> str:
+    """Add arrays until so many seconds are over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        np.add.reduce(np.ones(1 << 16))
+    return "done"
+
+
+def send_later(number: int, seconds: float = 0.2) -> None:
+    threading.Timer(seconds, os.kill, [os.getpid(), number]).start()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_a_computation_within_a_moment(number: int):
+    watch = Watch()
+    with stopped_by_signals(watch.stop, watch.stop.now):
+        send_later(number)
+        begin = time.monotonic()
+        assert watch.compute("adding", lambda: numpy_for(60)) is INTERRUPTED
+        assert time.monotonic() - begin < 10
+        assert watch.stop.signal == number
+
+
+def test_after_a_signal_nothing_is_begun():
+    watch = Watch()
+    watch.stop.now(signal.SIGTERM)
+    begun: list[int] = []
+    assert watch.compute("adding", lambda: begun.append(1)) is INTERRUPTED
+    assert not begun
+
+
+def test_what_is_around_a_computation_goes_on():
+    watch = Watch()
+
+    def outer() -> list[object]:
+        first = watch.compute("adding", lambda: numpy_for(60))
+        return [first, watch.compute("adding more", lambda: numpy_for(60))]
+
+    with stopped_by_signals(watch.stop, watch.stop.now):
+        send_later(signal.SIGTERM)
+        assert outer() == [INTERRUPTED, INTERRUPTED]
+        assert numpy_for(0.1) == "done", "nothing is raised outside of a computation"
+
+
+def test_a_computation_inside_another_ends_both_in_turn():
+    watch = Watch()
+
+    def outer() -> str:
+        assert watch.compute("inside", lambda: numpy_for(0.01)) == "done"
+        return numpy_for(60)
+
+    with stopped_by_signals(watch.stop, watch.stop.now):
+        send_later(signal.SIGTERM)
+        assert watch.compute("outside", outer) is INTERRUPTED
+
+
+def test_no_except_on_the_way_keeps_a_computation_alive():
+    watch = Watch()
+
+    def stubborn() -> str:
+        for _ in range(3):
+            try:
+                numpy_for(20)
+            except Exception:
+                continue
+        return "done"
+
+    with stopped_by_signals(watch.stop, watch.stop.now):
+        send_later(signal.SIGINT)
+        assert watch.compute("adding", stubborn) is INTERRUPTED
+
+
+def test_a_second_signal_ends_whatever_goes_on():
+    stop = Stop()
+    with pytest.raises(EndedError) as ended, stopped_by_signals(stop, stop.now):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+    assert (stop.signal, ended.value.number) == (signal.SIGTERM, signal.SIGHUP)
+
+
+def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop, own = Stop(), signal.getsignal(signal.SIGTERM)
+        with stopped_by_signals(stop, stop.now):
+            signal.raise_signal(signal.SIGHUP)  # as under nohup
+            assert not stop.signal
+            assert signal.getsignal(signal.SIGTERM) is not own
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_computed_is_told_first():
+    told: list[tuple[str, int, int]] = []
+    watch = Watch(lambda *progress: told.append(progress))
+    assert watch.compute("comparing length 9", lambda: 7, 3, 5) == 7
+    assert told == [("comparing length 9", 3, 5)]
