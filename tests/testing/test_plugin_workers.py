@@ -207,7 +207,7 @@ def examined(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> list[Session]:
     """Let run() answer with each outcome, one after the other; return the sessions it gets."""
     sessions: list[Session] = []
 
-    def run(_cases: Any, session: Session, _ask: Any, _tell: Any) -> Any:
+    def run(_cases: Any, session: Session, _ask: Any) -> Any:
         sessions.append(session)
         outcome = outcomes[len(sessions) - 1]
         if isinstance(outcome, BaseException):
