@@ -115,7 +115,8 @@ class LiveLab:
         self._tell(f"{self._named(cell)}: explaining", 0, 0)
         kernel = WorkerKernel(self._case, cell, self._session.pool)
         data = data_of(cell, self._tensors)
-        orders = orders_of(kernel, data, flat(output), self._calls_left)
+        memory = self._session.orders
+        orders = orders_of(kernel, data, flat(output), self._calls_left, memory)
         if self._session.signal:
             return INTERRUPTED
         self._calls_left -= orders.calls

@@ -1,4 +1,4 @@
-"""What outlives one case: the workers, which runtimes are there, and whether all is to stop."""
+"""What outlives one case: the workers, which runtimes are there, the orders that were verified."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.lab.availability import stand
 from convdiff.lab.pool import Pool
+from convdiff.order.reveal.memory import OrderMemory
 from convdiff.runtime.model import Interpreter, Standing
 
 
@@ -22,6 +23,7 @@ class Session:
         self.interpreters = tuple(interpreters)
         self.required = frozenset(required)
         self.pool = Pool(timeout)
+        self.orders = OrderMemory()
         self.signal = 0
         """SIGINT or SIGTERM, once one came."""
 

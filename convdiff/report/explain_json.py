@@ -10,7 +10,8 @@ import numpy as np
 
 from convdiff.explaining.model import ElementReport, PairReport
 from convdiff.numerics.array import Array
-from convdiff.order.orders import Orders, ProvedOrder
+from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
