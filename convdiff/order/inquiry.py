@@ -66,12 +66,13 @@ class Inquiry:
         geometry, case = self.kernel.geometry, self.trials.case
         for flush in flushes(geometry.dtype):
             order = Order(suite.tree, Arithmetic(geometry.dtype, zero_start=zero, flush=flush))
-            first = next(iter(np.argwhere(elements).tolist()), None)
-            if first is None or not gives(order, geometry, case, *first):
+            if flush and not gives(order, geometry, case, *_first(elements)):
                 continue
             proven = self._replayed(order, [case], elements)
             self._add(ProvedOrder(order, proven, not suite.undecided, suite.undecided))
             elements = elements & ~proven
+            if not elements.any():
+                break
 
     def take(self, order: Order, elements: Array, *, confirmed: bool) -> None:
         """Take those of the elements whose bits the order gives in all trials, if they are left."""
@@ -85,6 +86,8 @@ class Inquiry:
         order for all of them is the simpler account, and as well proved.
         """
         order, elements, confirmed = proved.order, proved.elements, proved.confirmed
+        if not elements.any():
+            return
         self.left &= ~elements
         for other in list(self._absorbed(order)):
             elements = elements | other.elements
@@ -111,3 +114,9 @@ class Inquiry:
             sums = replay(order, self.kernel.geometry, call.data, positions, channels)
             proven[block] &= same_bits(sums, call.output[block])
         return proven
+
+
+def _first(elements: Array) -> tuple[int, int]:
+    """Return the position and channel of the first element of a mask."""
+    position, channel = np.unravel_index(int(elements.argmax()), elements.shape)
+    return int(position), int(channel)
