@@ -28,11 +28,16 @@ FACTOR = np.float32(1.0 + probes.SCALES["float32"][2])
 #: Units of a state, how far a leaf that has one may be off, and what a unit is in the end.
 _STATE, _OFF, _UNIT = 1.5 * 2.0**23, 2048, np.float32(2.0**-23)
 
-#: Vectors drawn at once, how often, and how many of those chosen are to catch each flip.
-_CANDIDATES, _DRAWS, _TIMES = 64, 3, 3
+#: Vectors drawn at once, and how many of those chosen are to catch each flip.
+_CANDIDATES, _TIMES = 64, 3
 
-#: How many of the products without a state are ties: in turns, by vector.
-_TIES = (1.0, 1.0, 0.5, 0.25)
+#: How many of the products without a state are ties: in turns, by vector. Where all are, most flips
+#: are seen; but what a fused product is off by, the next tie that is rounded may take back.
+_TIES = (1.0, 0.5, 0.2, 0.05)
+
+#: By draw, of which there are no more than are needed: how often a state goes to a leaf and not to
+#: the sum that it is added to. And how often a sum without one is of two that have opposite ones.
+_TO_LEAF, _OPPOSITE = (0.03, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2), 0.75
 
 #: Entries of a table of ties, for each sign of the hair and each parity.
 _ENTRIES = 8
@@ -59,10 +64,10 @@ def half_ulp_vectors(tree: Tree, random: np.random.Generator) -> tuple[Array, in
     """
     weights = np.zeros((tree.leaves, 0), np.float32)
     caught = np.zeros((len(flips(tree)), 0), bool)
-    for _ in range(_DRAWS):
+    for to_leaf in _TO_LEAF:
         if (caught.sum(axis=1) >= _TIMES).all():
             break
-        sums = drawn(tree, _CANDIDATES, random)
+        sums = drawn(tree, _CANDIDATES, random, to_leaf)
         weights = np.concatenate([weights, sums.weights], axis=1)
         caught = np.concatenate([caught, flips_caught(tree, sums)], axis=1)
     chosen = cover(caught, _TIMES)
@@ -103,9 +108,11 @@ def _added(tree: Tree, sums: Sums, fused: int, one: int, other: int) -> Array:
     return fma32(FACTOR, sums.weights[fused], sums.values[rest])
 
 
-def drawn(tree: Tree, count: int, random: np.random.Generator) -> Sums:
+def drawn(
+    tree: Tree, count: int, random: np.random.Generator, to_leaf: float = _TO_LEAF[1]
+) -> Sums:
     """Return random vectors of a tree: states from the root down, then weights from the leaves."""
-    states = _states(tree, count, random)
+    states = _states(tree, count, random, to_leaf)
     leaves = states[: tree.leaves]
     shape = leaves.shape
     ties = random.random(shape) < np.resize(_TIES, count)
@@ -180,31 +187,26 @@ def _tie_weights() -> Array:
     return np.concatenate([np.resize(row, _ENTRIES) for row in rows]).astype(np.float32)
 
 
-def _states(tree: Tree, count: int, random: np.random.Generator) -> Array:
+def _states(tree: Tree, count: int, random: np.random.Generator, to_leaf: float) -> Array:
     """Return (leaves + nodes, count) int8 states, drawn from the root down."""
     states = np.empty((tree.root + 1, count), np.int8)
     bytes_ = random.integers(0, 256, (len(tree.children), count), np.int16)
     states[tree.root] = random.choice(np.array([-1, 1], np.int8), count)
     for node in range(tree.root, tree.leaves - 1, -1):
         one, other = tree.children[node - tree.leaves]
-        table = _splits(one < tree.leaves, other < tree.leaves)
+        table = _splits(one < tree.leaves, other < tree.leaves, to_leaf)
         own = states[node]
         states[one] = table.take(bytes_[node - tree.leaves] + ((own.astype(np.int16) + 1) << 8))
         np.subtract(own, states[one], out=states[other])
     return states
 
 
-#: How often a state goes to a leaf and not to the sum that it is added to, and how often a sum
-#: without a state is one of two that have opposite ones.
-_TO_LEAF, _OPPOSITE = 0.03, 0.75
-
-
 @cache
-def _splits(one_is_leaf: bool, other_is_leaf: bool) -> Array:
+def _splits(one_is_leaf: bool, other_is_leaf: bool, to_leaf: float) -> Array:
     """Return, for each state and a byte, the first operand's state."""
     first = 0.5
     if one_is_leaf != other_is_leaf:
-        first = _TO_LEAF if one_is_leaf else 1 - _TO_LEAF
+        first = to_leaf if one_is_leaf else 1 - to_leaf
     with_state = np.arange(256) < 256 * first
     opposite = np.array([1, -1]).take(np.arange(256) % 2) * (np.arange(256) < 256 * _OPPOSITE)
     return np.concatenate([-with_state.astype(np.int8), opposite, with_state]).astype(np.int8)
