@@ -27,3 +27,10 @@ class ProvedOrder:
     def count(self) -> int:
         """Elements proven to have this order."""
         return int(self.elements.sum())
+
+    @property
+    def words(self) -> str:
+        """Say, as a suffix, what precision it has that is not the case's own, and what is open."""
+        products = "1 product" if self.undecided == 1 else f"{self.undecided:,} products"
+        doubt = f", fused or not: undecided for {products}" if self.undecided else ""
+        return self.order.arithmetic.words + doubt

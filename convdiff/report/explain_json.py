@@ -66,10 +66,10 @@ def _output(side: ElementReport) -> dict[str, Any]:
 
 
 def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
-    tree, arithmetic = one.order.tree, one.order.arithmetic
+    tree = one.order.tree
     return {
         "notation": notation(tree),
-        "words": describe(tree, orders.geometry.filter_hwio) + arithmetic.words,
+        "words": describe(tree, orders.geometry.filter_hwio) + one.words,
         "fused": len(tree.fused_taps()),
         "confirmed": one.confirmed,
         "elements": one.count,
