@@ -45,15 +45,16 @@ TIMES = 3
 """Runs of each filter, of which the median counts."""
 
 
-def main() -> None:
-    """Print what each row costs, and where orders are remembered what a known order does."""
-    for name, geometry in FILTERS.items():
+def main(name: str) -> None:
+    """Print what a row costs, and where orders are remembered what a known order does."""
+    if name in FILTERS:
+        geometry = FILTERS[name]
         runs = [explained([geometry]) for _ in range(TIMES if geometry.cout > 4 else 1)]
         printed(name, (first for first, *_ in runs))
         if OrderMemory is not None:
             printed(f"{name}, known", (run[1] for run in (explained([geometry] * 2) for _ in runs)))
-    for name, geometries in SWEEPS.items():
-        rows = list(explained(geometries))
+    else:
+        rows = explained(SWEEPS[name])
         whole = {key: sum(row[key] for row in rows) for key in ("calls", "seconds")}
         rest = {key: all(row[key] for row in rows) for key in ("whole", "confirmed")}
         print(json.dumps({"name": name, **whole, **rest}), flush=True)
@@ -94,4 +95,4 @@ def convolution(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarra
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from explained import FILTERS, convolution
+from explained import FILTERS, SWEEPS, convolution
 
 from convdiff.order.geometry import Geometry
 from convdiff.order.reveal.kernel import Batch, CallableKernel
@@ -31,22 +31,19 @@ BROUGHT_VECTORS = "convdiff/order/reveal/verify.py"
 FEW = 2500
 """Terms up to which one pair a call is waited for."""
 
-Rows = Mapping[str, Mapping[str, Any]]
-
 
 def main() -> None:
     """Print a row for each filter and sweep: calls, seconds, and how many times faster."""
-    with version_before() as folder:
-        before = {} if folder is None else measured(folder)
-    now = measured(HERE.parent)
     print(
         f"\n{'explain':<30} {'calls':>6} {'whole':>8}  {'before':>17} {'one a call':>17}"
         f"  {'÷ before':>8} {'÷ one a call':>12}"
     )
-    for name, row in now.items():
-        plain = name.removesuffix(", known")
-        single = one_pair_a_call(FILTERS[plain]) if is_short(plain) else None
-        print(line(name, row, before.get(plain), single), flush=True)
+    with version_before() as folder:
+        for name in (*FILTERS, *SWEEPS):
+            before = None if folder is None else measured(folder, name)[name]
+            single = one_pair_a_call(FILTERS[name]) if is_short(name) else None
+            for what, row in measured(HERE.parent, name).items():
+                print(line(what, row, before, single), flush=True)
 
 
 def line(
@@ -81,9 +78,9 @@ def mark(row: Mapping[str, Any]) -> str:
     return " " if row.get("confirmed", True) else "~"
 
 
-def measured(folder: Path) -> dict[str, dict[str, Any]]:
-    """Run the rows of `explained.py` with the convdiff of a folder."""
-    command = [sys.executable, str(HERE / "explained.py")]
+def measured(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Run a row of `explained.py` with the convdiff of a folder; with what is known, it is two."""
+    command = [sys.executable, str(HERE / "explained.py"), name]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     rows = [json.loads(text) for text in done.stdout.splitlines()]
