@@ -110,8 +110,7 @@ def _orders(side: Side, orders: Orders) -> list[SideOrder]:
     for proved in orders.orders:
         tree, arithmetic = proved.order.tree, proved.order.arithmetic
         words, brief = (
-            say(tree, orders.geometry.filter_hwio) + arithmetic.words
-            for say in (describe, summed_up)
+            say(tree, orders.geometry.filter_hwio) + proved.words for say in (describe, summed_up)
         )
         fused = len(tree.fused_taps())
         brief = "" if brief == words else brief

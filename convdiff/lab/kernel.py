@@ -42,7 +42,7 @@ class WorkerKernel:
             "kinds": [batch.kind for batch in batches],
             "some": positions is not None,
         }
-        arrays = [np.ascontiguousarray(batch.taps, np.int64) for batch in batches]
+        arrays = [np.ascontiguousarray(batch.taps) for batch in batches]
         if positions is not None:
             arrays.append(np.ascontiguousarray(positions, np.int64))
         answers = self._pool.ask(self._cell.runtime.interpreter, header, arrays)

@@ -160,7 +160,9 @@ class LiveLab:
 
         kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
         data = data_of(cell, self._tensors)
-        return self._watch.compute(doing, lambda: orders_of(kernel, data, flat(output), budget))
+        memory = self._session.orders
+        work = partial(orders_of, kernel, data, flat(output), budget, memory)
+        return self._watch.compute(doing, work)
 
     def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:
         return probe(self._case, cell, data, self._session.pool)

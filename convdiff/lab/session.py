@@ -1,4 +1,4 @@
-"""What outlives one case: the workers, which runtimes are there, and whether all is to stop."""
+"""What outlives one case: the workers, which runtimes are there, the orders that were verified."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from convdiff.case.model import Case
 from convdiff.lab.availability import stand
 from convdiff.lab.pool import Pool
 from convdiff.lab.stop import Stop
+from convdiff.order.reveal.memory import OrderMemory
 from convdiff.runtime.model import Interpreter, Standing
 
 
@@ -24,6 +25,7 @@ class Session:
         self.required = frozenset(required)
         self.pool = Pool(timeout)
         self.stopping = Stop()
+        self.orders = OrderMemory()
 
     def __enter__(self) -> Session:
         return self

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.numerics.bits import same_bits
-from convdiff.order.geometry import Geometry
-from convdiff.order.replay.replay import Order, replay
+from convdiff.order.inquiry import Inquiry
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.replay import Order
 from convdiff.order.replay.rounding_candidates import arithmetics, flushes
-from convdiff.order.replay.verification import ObservedCall
-from convdiff.order.reveal.budget import BudgetedKernel
+from convdiff.order.replay.verification import gives
 from convdiff.order.reveal.classify_refusal import classify
 from convdiff.order.reveal.confirm import confirm
 from convdiff.order.reveal.fma_probes import mark_fused
@@ -21,6 +20,7 @@ from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.mask_probes import Site, check_units, masked
 from convdiff.order.reveal.refusal import Refusal, RefusedError
 from convdiff.order.reveal.reveal import reveal_tree
+from convdiff.order.reveal.suite import can_be_verified
 from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
@@ -28,34 +28,17 @@ from convdiff.worker import probes
 _PILOT_PROBES = 8
 
 
-@dataclass(frozen=True, eq=False)
-class RevealedOrder:
-    """The order of an element, and a (positions, cout) mask of those that answered as it did.
-
-    confirmed: whether each of these answered every reading that the order needs.
-    """
-
-    order: Order
-    agreeing: Array
-    confirmed: bool
-
-
-def order_of(
-    kernel: BudgetedKernel,
-    position: int,
-    channel: int,
-    calls: Sequence[ObservedCall],
-    plus_zero: bool,
-    *,
-    first: bool = True,
-) -> RevealedOrder | Refusal:
-    """Return the order of an element, proven by its replay on all calls, or a refusal.
+def explain_element(
+    inquiry: Inquiry, position: int, channel: int, *, first: bool = True
+) -> Refusal | None:
+    """Prove the order of an element, and with it those of others, or return a refusal.
 
     All channels carry probes at first. Where that does not end in a proof, the channels may differ
     in their order: those that answer equal probes equally are trusted next, then its own.
-    plus_zero: whether the element's sum of -0 terms is +0. first: no element before has none; else
-    only the dtype's own scale is tried, as another one did not help. Raises RefusedError (budget).
+    first: no element before has none; else only the dtype's own scale is tried, as another one did
+    not help. Raises RefusedError (budget).
     """
+    kernel = inquiry.kernel
     failure: Refusal | None = None
     last = ""
     tried: set[Tree] = set()
@@ -64,7 +47,8 @@ def order_of(
             break  # what a narrow scale is for was read, or will not be
         try:
             site = Site.at(kernel, position, channel, lanes, narrow=narrow)
-            return _proven(kernel, site, calls, plus_zero, tried)
+            _prove(inquiry, site, tried)
+            return None
         except RefusedError as refused:
             last = refused.refusal.kind
             if last == "budget":
@@ -110,57 +94,59 @@ def _agreeing(kernel: Kernel, position: int, channel: int) -> Array:
     return agrees
 
 
-def _proven(
-    kernel: BudgetedKernel,
-    site: Site,
-    calls: Sequence[ObservedCall],
-    plus_zero: bool,
-    tried: set[Tree],
-) -> RevealedOrder:
-    """Reveal and replay one element; Raises RefusedError where its bits are not reproduced.
+def _prove(inquiry: Inquiry, site: Site, tried: set[Tree]) -> None:
+    """Reveal one element's tree, verify it by vectors where there are such, else by more readings.
 
-    tried: trees that do not reproduce them; one is added where it doesn't, either.
+    tried: trees that do not reproduce its bits; one is added where it doesn't, either. Raises
+    RefusedError where the element's bits are not reproduced.
     """
+    kernel = inquiry.kernel
     check_units(kernel, site)
     tree = reveal_tree(kernel, site)
-    _cross_check(kernel, site, tree)
-    tree = mark_fused(kernel, site, tree)
-    geometry = kernel.geometry
-    found = None if tree in tried else _replaying(geometry, tree, calls, site, plus_zero)
-    tried.add(tree)
-    if found is not None:
-        return RevealedOrder(found, site.agreeing, confirm(kernel, site, tree))
-    raise RefusedError(
-        "not-replayed",
-        "the order read from the probes does not give the element's bits in any known arithmetic",
-    )
+    verifiable = can_be_verified(kernel.geometry, tree) and not site.narrow
+    if not verifiable:
+        _cross_check(kernel, site, tree)
+    marked = mark_fused(kernel, site, tree)
+    if verifiable:
+        inquiry.try_tree(marked)
+        if not inquiry.left[site.position, site.channel]:
+            return
+        _cross_check(kernel, site, tree)
+    order = None if marked in tried else _replaying(inquiry, site, marked, verifiable)
+    tried.add(marked)
+    if order is None:
+        raise RefusedError(
+            "not-replayed",
+            "the order read from the probes does not give the element's bits in any known "
+            "arithmetic",
+        )
+    confirmed = confirm(kernel, site, marked)
+    inquiry.take(order, site.agreeing, confirmed=confirmed)
 
 
-def _replaying(
-    geometry: Geometry, tree: Tree, calls: Sequence[ObservedCall], site: Site, plus_zero: bool
-) -> Order | None:
+def _replaying(inquiry: Inquiry, site: Site, tree: Tree, refuted: bool) -> Order | None:
     """Return the first order of a tree, likeliest first, that gives the bits of all calls.
 
     Random numbers are nowhere subnormal: what is flushed is tried on the case's own alone.
+    refuted: vectors have shown that the tree's sums are not those of the dtype itself.
     """
-    case, *random = calls
+    geometry = inquiry.kernel.geometry
+    case, *random = inquiry.trials.all()
+    element = site.position, site.channel
+    plus_zero = bool(inquiry.plus_zero[element])
+    plain = Arithmetic(geometry.dtype, zero_start=plus_zero)
     for arithmetic, fused in arithmetics(tree, geometry.dtype, plus_zero, narrow=site.narrow):
+        if refuted and arithmetic == plain and fused == tree:
+            continue
         # Products are exact in a wider accumulator: fused or not is one and the same there.
         order = Order(fused.unfused() if arithmetic.wide else fused, arithmetic)
-        if not all(_gives(order, geometry, call, site) for call in random):
+        if not all(gives(order, geometry, call, *element) for call in random):
             continue
         for flush in flushes(geometry.dtype):
             flushing = replace(order, arithmetic=replace(arithmetic, flush=flush))
-            if _gives(flushing, geometry, case, site):
+            if gives(flushing, geometry, case, *element):
                 return flushing
     return None
-
-
-def _gives(order: Order, geometry: Geometry, call: ObservedCall, site: Site) -> bool:
-    """Return whether the replay gives the bits of the site's element."""
-    lane = np.array([site.channel])
-    sums = replay(order, geometry, call.data, np.array([site.position]), lane)
-    return bool(same_bits(sums, call.output[site.position : site.position + 1, lane]).all())
 
 
 def _cross_check(kernel: Kernel, site: Site, tree: Tree) -> None:

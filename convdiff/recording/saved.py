@@ -11,7 +11,8 @@ from convdiff.behaviour.behaviour import Behaviour, Sums, Traits
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.geometry import Geometry
-from convdiff.order.orders import Orders, ProvedOrder
+from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.reveal.refusal import KINDS, Refusal
 from convdiff.order.tree.loop_nest import Item, Leaf, Loop, terms_of, tree_of

@@ -10,7 +10,8 @@ import numpy as np
 
 from convdiff.explaining.model import ElementReport, PairReport
 from convdiff.numerics.array import Array
-from convdiff.order.orders import Orders, ProvedOrder
+from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 
@@ -65,10 +66,10 @@ def _output(side: ElementReport) -> dict[str, Any]:
 
 
 def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
-    tree, arithmetic = one.order.tree, one.order.arithmetic
+    tree = one.order.tree
     return {
         "notation": notation(tree),
-        "words": describe(tree, orders.geometry.filter_hwio) + arithmetic.words,
+        "words": describe(tree, orders.geometry.filter_hwio) + one.words,
         "fused": len(tree.fused_taps()),
         "confirmed": one.confirmed,
         "elements": one.count,

@@ -3,13 +3,14 @@
 Only leaf indices travel between processes; filters, inputs and biases are built where they are
 used. A tap is an index into (kh, kw, cin/groups) in C order; the bias, where there is one, is the
 leaf after the last tap. Each output channel of one call carries its own probe, a row of four
-integers whose meaning depends on the kind:
+integers whose meaning depends on the kind, or all carry one vector:
 
     kind    row             numbers
     mask    i, j, lo, hi    x = 1; +M at leaf i, -M at leaf j, a unit at all others of [lo, hi)
     fused   i, j, -, -      x = c; w = c at tap i, -c at leaf j, with c * c just above a float
     zero    -               x = 1; every weight and bias is -0
     random  seed            seeded numbers of both signs over a few binades (row of channel 0)
+    vector  w of each leaf  x = c; one row of floats a call, the same weights in all channels
 
 A kind may name another scale than the dtype's own, as in mask:narrow, for kernels of a wide dtype
 that keep sums or operands in a narrow format.
@@ -49,13 +50,13 @@ def probe_input(kind, taps, input_nhwc, dtype):
     # type: (str, np.ndarray, tuple[int, ...], str) -> np.ndarray
     """Return the NHWC input of one call: a constant, but for random data.
 
-    taps: (cout, 4) integers, one row a channel.
+    taps: (cout, 4) integers, one row a channel; of a vector (leaves,) floats.
     """
     if kind == "random":
         return _random(int(taps[0, 0]) * 3, input_nhwc, dtype)
     value = 1.0
     name, scale = _named(kind, dtype)
-    if name == "fused":
+    if name in ("fused", "vector"):
         value = 1.0 + scale[2]
     return np.full(input_nhwc, value, stored(dtype))
 
@@ -64,10 +65,14 @@ def probe_weights(kind, taps, filter_hwio, has_bias, dtype):
     # type: (str, np.ndarray, tuple[int, ...], bool, str) -> tuple[np.ndarray, np.ndarray | None]
     """Return the HWIO filter and the (cout,) bias (or None) of one call.
 
-    taps: (cout, 4) integers, one row a channel. Raises KeyError for an unknown kind.
+    taps: (cout, 4) integers, one row a channel; of a vector (leaves,) floats. Raises KeyError for
+    an unknown kind.
     """
     kh, kw, cin, cout = filter_hwio
     n = kh * kw * cin
+    if kind == "vector":
+        leaves = np.repeat(np.asarray(taps, stored(dtype))[:, None], cout, axis=1)
+        return leaves[:n].reshape(filter_hwio), leaves[n] if has_bias else None
     if kind == "random":
         seed = int(taps[0, 0]) * 3
         weights = _random(seed + 1, filter_hwio, dtype)

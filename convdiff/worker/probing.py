@@ -12,7 +12,8 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
     """Return an array (calls, positions, cout) for each batch of the request.
 
     header: {"conv", "op", "device", "input", "filter", "bias", "kinds", "some"}; arrays: the
-    (calls, cout, 4) rows of each batch, then, if "some", the flat positions to return.
+    (calls, cout, 4) rows of each batch, or its (calls, leaves) vectors, then, if "some", the flat
+    positions to return.
     """
     conv, dtype = header["conv"], header["conv"]["dtype"]
     input_nhwc, filter_hwio = tuple(header["input"]), tuple(header["filter"])

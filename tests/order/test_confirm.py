@@ -114,7 +114,7 @@ def test_too_many_readings_are_sampled_and_that_is_said(monkeypatch: pytest.Monk
     whole, calls, alike = sampled(64, parse("[<0..31> <32..63>]"))
     assert (whole, calls) == (False, 8)
     assert alike.tolist() == [True] * 5 + [False] + [True] * 2
-    geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8))
+    geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8), dtype="float64")
     kernel = CallableKernel(tree_kernel(parse("[0..63]"), geometry), geometry)
     found = orders_of(kernel, random_data(geometry, 3))
     assert (found.status, found.confirmed) == ("proved", False)
@@ -128,7 +128,7 @@ def test_a_sample_gives_each_channel_other_readings_in_each_call() -> None:
 
 
 def test_a_budget_too_small_for_all_readings_gets_a_sample() -> None:
-    geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8))
+    geometry = Geometry((1, 1, 70, 1), (1, 64, 1, 8), dtype="float64")
     kernel = CallableKernel(tree_kernel(parse("[0..63]"), geometry), geometry)
     found = orders_of(kernel, random_data(geometry, 3), budget=100)
     assert (found.status, found.confirmed) == ("proved", False)

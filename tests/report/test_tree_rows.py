@@ -9,7 +9,8 @@ import pytest
 
 from convdiff.explaining.model import Element, ElementReport
 from convdiff.order.geometry import Geometry
-from convdiff.order.orders import Orders, ProvedOrder
+from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data, Order, leaf_values, partial_sums
 from convdiff.order.tree.notation import parse
 from convdiff.report.tree_rows import DRAWN, WHOLE, Drawing, drawing_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.geometry import Geometry
-from convdiff.order.replay.replay import Data
+from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.refusal import RefusedError
 from convdiff.worker import probes
@@ -27,6 +28,15 @@ class ObservedCall:
     output: Array
 
 
+def gives(
+    order: Order, geometry: Geometry, call: ObservedCall, position: int, channel: int
+) -> bool:
+    """Return whether the replay gives the bits of one element."""
+    rows, lanes = np.array([position]), np.array([channel])
+    sums = replay(order, geometry, call.data, rows, lanes)
+    return bool(same_bits(sums, call.output[np.ix_(rows, lanes)]).all())
+
+
 def random_data(geometry: Geometry, seed: int) -> Data:
     """Return the numbers that a `random` probe with this seed has."""
     taps = np.full((geometry.cout, 4), seed, np.int64)
@@ -38,28 +48,50 @@ def random_data(geometry: Geometry, seed: int) -> Data:
     )
 
 
-def observe_calls(kernel: Kernel, data: Data, observed: Array | None) -> list[ObservedCall]:
-    """Run the case's numbers and random ones, the first of each twice; the case comes first.
+class Trials:
+    """The calls on which a replay is tried: the case's own, and random ones once they are needed.
 
-    observed: (positions, cout) output of an earlier run of the case, to be explained.
-    Raises RefusedError (unstable) where a repeat differs in any bit.
+    Where vectors verify a tree, they are not.
     """
+
+    def __init__(self, kernel: Kernel, data: Data, observed: Array | None) -> None:
+        """Run the case's numbers, twice; observed: (positions, cout) output of an earlier run.
+
+        Raises RefusedError (unstable) where a repeat differs in any bit.
+        """
+        again = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
+        first = observed
+        if first is None:
+            first = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
+        _check_equal(first, again)
+        self.case = ObservedCall(data, first)
+        self.made: tuple[ObservedCall, ...] = (self.case,)
+        self._kernel = kernel
+
+    def all(self) -> tuple[ObservedCall, ...]:
+        """Return the case's call and random ones, the first of these run twice.
+
+        Raises RefusedError (unstable) where its repeat differs in any bit.
+        """
+        if len(self.made) == 1:
+            self.made = (self.case, *_random_calls(self._kernel))
+        return self.made
+
+
+def _random_calls(kernel: Kernel) -> Iterator[ObservedCall]:
     geometry = kernel.geometry
     rounds = next((calls for terms, calls in _ROUNDS if geometry.leaves <= terms), 2)
-    again = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
-    first = observed
-    if first is None:
-        first = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
     seeds = [*range(1, rounds + 1), 1]
     taps = np.broadcast_to(np.array(seeds)[:, None, None], (len(seeds), geometry.cout, 4))
     (outputs,) = kernel.probe([Batch("random", taps.astype(np.int64))])
-    for one, other in ((first, again), (outputs[0], outputs[-1])):
-        differing = int((~same_bits(one, other)).sum())
-        if differing:
-            raise RefusedError(
-                "unstable", f"two identical calls differed in {differing} of {one.size} elements"
-            )
-    calls = [ObservedCall(data, first)]
+    _check_equal(outputs[0], outputs[-1])
     for seed, output in zip(seeds[:-1], outputs, strict=False):
-        calls.append(ObservedCall(random_data(geometry, seed), output))
-    return calls
+        yield ObservedCall(random_data(geometry, seed), output)
+
+
+def _check_equal(one: Array, other: Array) -> None:
+    differing = int((~same_bits(one, other)).sum())
+    if differing:
+        raise RefusedError(
+            "unstable", f"two identical calls differed in {differing} of {one.size} elements"
+        )

@@ -16,13 +16,13 @@ _OUTLIER = 2.0**20
 _LEFT_OVER = 2.0**-4
 
 #: Two calls repeated in turns, so that what is left over from the call before is noticed too.
-_REPEATS = (5, 6, 5, 5, 6, 6, 5)
+_REPEATS = (5, 6, 5, 5, 6, 6, 5, 6, 5, 6, 5, 6)
 
 
 def classify(kernel: Kernel, refusal: Refusal) -> Refusal:
     """Return the refusal, or a better reason for it: unstable or transform.
 
-    At most 11 calls. Raises RefusedError (budget) where they are not to be had.
+    At most 16 calls. Raises RefusedError (budget) where they are not to be had.
     """
     return _unstable(kernel) or _transform(kernel) or refusal
 

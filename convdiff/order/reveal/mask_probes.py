@@ -95,11 +95,16 @@ def asked(kernel: Kernel, kind: str, rows: Array, index: Array) -> Iterator[tupl
 
     index: (calls, cout), the row of each channel in each call.
     """
-    step = max(1, _ANSWERS // (kernel.geometry.positions * kernel.geometry.cout))
+    step = calls_a_message(kernel)
     for start in range(0, len(index), step):
         chunk = slice(start, start + step)
         (answer,) = kernel.probe([Batch(kind, rows[index[chunk]])])
         yield chunk, answer
+
+
+def calls_a_message(kernel: Kernel) -> int:
+    """Return how many calls' answers one message may bring back."""
+    return max(1, _ANSWERS // (kernel.geometry.positions * kernel.geometry.cout))
 
 
 def _same(answer: Array, here: Array) -> Array:

@@ -68,8 +68,7 @@ def _print_orders(console: Console, explanation: Orders) -> None:
         text = Text.assemble(
             f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
             (notation(one.order.tree), "bold"),
-            f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}"
-            f"{one.order.arithmetic.words}",
+            f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}{one.words}",
         )
         rows.append((Text(letter, style="bold"), text))
     for refusal in explanation.refusals:

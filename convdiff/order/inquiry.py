@@ -1,0 +1,122 @@
+"""An explanation under way: which elements of an output have a proven order by now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from convdiff.numerics.array import Array
+from convdiff.numerics.bits import same_bits
+from convdiff.order.proved import ProvedOrder
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.replay import Order, replay
+from convdiff.order.replay.rounding_candidates import flushes
+from convdiff.order.replay.verification import ObservedCall, Trials, gives
+from convdiff.order.reveal.budget import BudgetedKernel
+from convdiff.order.reveal.memory import OrderMemory
+from convdiff.order.reveal.suite import Suite
+from convdiff.order.reveal.verify import verify
+from convdiff.order.tree.tree import Tree
+
+
+class Inquiry:
+    """One kernel's elements, those `left` without an order, and the orders proved so far.
+
+    plus_zero: (positions, cout), whether a sum of -0 terms comes out as +0. memory: of the session.
+    """
+
+    def __init__(
+        self, kernel: BudgetedKernel, trials: Trials, plus_zero: Array, memory: OrderMemory
+    ) -> None:
+        self.kernel, self.trials, self.memory = kernel, trials, memory
+        self.left = np.ones_like(plus_zero)
+        self.plus_zero = plus_zero
+        self._orders: dict[Order, ProvedOrder] = {}
+        self._verified: set[Tree] = set()
+
+    @property
+    def orders(self) -> tuple[ProvedOrder, ...]:
+        """The orders proved so far, disjoint."""
+        return tuple(self._orders.values())
+
+    def try_tree(self, tree: Tree) -> None:
+        """Put a tree's vectors to what is left, and take those elements for it that answer them.
+
+        Raises RefusedError (budget, failed).
+        """
+        if tree not in self._verified:
+            self.try_suite(self.memory.suite(tree))
+
+    def try_suite(self, suite: Suite) -> None:
+        """Do so with the vectors at hand."""
+        self._verified.add(suite.tree)
+        agreeing = verify(self.kernel, suite, self.left)
+        if not agreeing.any():
+            return
+        self.memory.keep(suite)
+        for zero in np.unique(self.plus_zero[agreeing]):
+            self._take_verified(suite, agreeing & (self.plus_zero == zero), bool(zero))
+
+    def _take_verified(self, suite: Suite, elements: Array, zero: bool) -> None:
+        """Take the elements whose bits a verified tree gives on the case's own numbers.
+
+        Nothing but numbers is left to be told there: which subnormal ones are taken for zero.
+        """
+        geometry, case = self.kernel.geometry, self.trials.case
+        for flush in flushes(geometry.dtype):
+            order = Order(suite.tree, Arithmetic(geometry.dtype, zero_start=zero, flush=flush))
+            if flush and not gives(order, geometry, case, *_first(elements)):
+                continue
+            proven = self._replayed(order, [case], elements)
+            self._add(ProvedOrder(order, proven, not suite.undecided, suite.undecided))
+            elements = elements & ~proven
+            if not elements.any():
+                break
+
+    def take(self, order: Order, elements: Array, *, confirmed: bool) -> None:
+        """Take those of the elements whose bits the order gives in all trials, if they are left."""
+        elements = elements & self.left & (self.plus_zero == order.arithmetic.zero_start)
+        self._add(ProvedOrder(order, self._replayed(order, self.trials.all(), elements), confirmed))
+
+    def _add(self, proved: ProvedOrder) -> None:
+        """Add an order's elements, and those of others of the same tree that it explains too.
+
+        Two roundings of one tree may give the same bits in some elements and not in others. One
+        order for all of them is the simpler account, and as well proved.
+        """
+        order, elements, confirmed = proved.order, proved.elements, proved.confirmed
+        if not elements.any():
+            return
+        self.left &= ~elements
+        for other in list(self._absorbed(order)):
+            elements = elements | other.elements
+            confirmed &= other.confirmed
+        self._orders[order] = ProvedOrder(order, elements, confirmed, proved.undecided)
+
+    def _absorbed(self, order: Order) -> Iterator[ProvedOrder]:
+        """Take out this order, and those of its tree whose elements it explains."""
+        for other in [one for one in self._orders if one.tree == order.tree]:
+            elements = self._orders[other].elements
+            calls = self.trials.made
+            if other == order or self._replayed(order, calls, elements)[elements].all():
+                yield self._orders.pop(other)
+
+    def _replayed(self, order: Order, calls: Sequence[ObservedCall], elements: Array) -> Array:
+        """Return which of the elements the replay reproduces in every call."""
+        proven: Array = elements.copy()
+        for call in reversed(calls):  # random numbers tell orders apart better than most cases do
+            positions = np.flatnonzero(proven.any(axis=1))
+            channels = np.flatnonzero(proven.any(axis=0))
+            if not len(positions):
+                break
+            block = np.ix_(positions, channels)
+            sums = replay(order, self.kernel.geometry, call.data, positions, channels)
+            proven[block] &= same_bits(sums, call.output[block])
+        return proven
+
+
+def _first(elements: Array) -> tuple[int, int]:
+    """Return the position and channel of the first element of a mask."""
+    position, channel = np.unravel_index(int(elements.argmax()), elements.shape)
+    return int(position), int(channel)

@@ -1,0 +1,36 @@
+"""An order, and the elements of an output that are proved to have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convdiff.numerics.array import Array
+from convdiff.order.replay.replay import Order
+
+
+@dataclass(frozen=True, eq=False)
+class ProvedOrder:
+    """An order and the (positions, cout) elements whose bits its replay gave, in every call.
+
+    confirmed: whether each element answered all that tells the order from any other: its vectors,
+    or every reading that it needs; where that takes too many calls, each answered a sample of them.
+    undecided: fused products, or others, that no vector tells from what they are not; they are
+    as they were read, and the order is not confirmed.
+    """
+
+    order: Order
+    elements: Array
+    confirmed: bool = True
+    undecided: int = 0
+
+    @property
+    def count(self) -> int:
+        """Elements proven to have this order."""
+        return int(self.elements.sum())
+
+    @property
+    def words(self) -> str:
+        """Say, as a suffix, what precision it has that is not the case's own, and what is open."""
+        products = "1 product" if self.undecided == 1 else f"{self.undecided:,} products"
+        doubt = f", fused or not: undecided for {products}" if self.undecided else ""
+        return self.order.arithmetic.words + doubt

@@ -1,0 +1,212 @@
+"""Vectors of weights whose sum shows, for each product, whether it enters its addition unrounded.
+
+In units of the last place: every node has a state, -1, 0 or 1, and a sum of state 1 or -1 stays
+near 1.5 * 2**23 of either sign, where numbers are whole. The product of a leaf without a state
+rounds to a whole number and a half, but is a hair more or less. Added unrounded, the hair decides;
+added rounded it is a tie, which goes to the even number: its parity is chosen so that this is the
+other one. What is off by one then stays off, as all hairs of a vector have one sign. A leaf with a
+state has a product that leaves up to half a unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from convdiff.numerics.array import Array
+from convdiff.numerics.fma import fma32
+from convdiff.order.reveal.blind_range import blind_ranges
+from convdiff.order.reveal.cover import cover
+from convdiff.order.tree.tree import Tree
+from convdiff.worker import probes
+
+#: The input of all products.
+FACTOR = np.float32(1.0 + probes.SCALES["float32"][2])
+
+#: Units of a state, how far a leaf that has one may be off, and what a unit is in the end.
+_STATE, _OFF, _UNIT = 1.5 * 2.0**23, 2048, np.float32(2.0**-23)
+
+#: Vectors drawn at once, and how many of those chosen are to catch each flip.
+_CANDIDATES, _TIMES = 64, 3
+
+#: How many of the products without a state are ties: in turns, by vector. Where all are, most flips
+#: are seen; but what a fused product is off by, the next tie that is rounded may take back.
+_TIES = (1.0, 0.5, 0.2, 0.05)
+
+#: By draw, of which there are no more than are needed: how often a state goes to a leaf and not to
+#: the sum that it is added to. And how often a sum without one is of two that have opposite ones.
+_TO_LEAF, _OPPOSITE = (0.03, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2), 0.75
+
+#: Entries of a table of ties, for each sign of the hair and each parity.
+_ENTRIES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Vectors of a tree in units of the last place, with all that is summed.
+
+    weights (leaves, vectors) float32; exact (leaves, vectors) float64, their products; values
+    (leaves + nodes, vectors) float32, products and partial sums as they are rounded.
+    """
+
+    weights: Array
+    exact: Array
+    values: Array
+
+
+def half_ulp_vectors(tree: Tree, random: np.random.Generator) -> tuple[Array, int]:
+    """Return (vectors, leaves) float32 weights, and how many flips none of them shows.
+
+    tree: all its nodes binary. Where a product is fused that was not, or the other way round, or
+    the other one of two, three vectors give another sum, as far as so many are to be had.
+    """
+    weights = np.zeros((tree.leaves, 0), np.float32)
+    caught = np.zeros((len(flips(tree)), 0), bool)
+    for to_leaf in _TO_LEAF:
+        if (caught.sum(axis=1) >= _TIMES).all():
+            break
+        sums = drawn(tree, _CANDIDATES, random, to_leaf)
+        weights = np.concatenate([weights, sums.weights], axis=1)
+        caught = np.concatenate([caught, flips_caught(tree, sums)], axis=1)
+    chosen = cover(caught, _TIMES)
+    return weights[:, chosen].T * _UNIT, int((~caught.any(axis=1)).sum())
+
+
+def drawn_weights(tree: Tree, count: int, random: np.random.Generator) -> Array:
+    """Return (count, leaves) float32 weights, as they are drawn."""
+    return np.asarray(drawn(tree, count, random).weights.T * _UNIT)
+
+
+def flips(tree: Tree) -> list[tuple[int, int]]:
+    """Return (node, leaf) for each way to fuse a node otherwise; leaf -1 rounds all products."""
+    others = []
+    for k, parts in enumerate(tree.children):
+        able = [-1, *(c for c in parts if c < tree.taps)]
+        others += [(tree.leaves + k, leaf) for leaf in able if leaf != tree.fused[k]]
+    return others
+
+
+def flips_caught(tree: Tree, sums: Sums) -> Array:
+    """Return (flips, vectors), whether the result is another one where only this is flipped."""
+    low, high = blind_ranges(tree, sums.values, sums.exact)
+    others = flips(tree)
+    flipped = np.empty((len(others), sums.values.shape[1]), np.float32)
+    nodes = np.array([node for node, _ in others], np.int64)
+    for row, (node, leaf) in enumerate(others):
+        one, other = tree.children[node - tree.leaves]
+        flipped[row] = _added(tree, sums, leaf, one, other)
+    return np.asarray((flipped < low[nodes]) | (flipped > high[nodes]))
+
+
+def _added(tree: Tree, sums: Sums, fused: int, one: int, other: int) -> Array:
+    """Return the sum of two nodes' values, the product of `fused` unrounded; -1 is none."""
+    if fused < 0:
+        return np.asarray(sums.values[one] + sums.values[other])
+    rest = other if fused == one else one
+    return fma32(FACTOR, sums.weights[fused], sums.values[rest])
+
+
+def drawn(
+    tree: Tree, count: int, random: np.random.Generator, to_leaf: float = _TO_LEAF[1]
+) -> Sums:
+    """Return random vectors of a tree: states from the root down, then weights from the leaves."""
+    states = _states(tree, count, random, to_leaf)
+    leaves = states[: tree.leaves]
+    shape = leaves.shape
+    ties = random.random(shape) < np.resize(_TIES, count)
+    ties[tree.taps :] = False
+    ties &= leaves == 0
+    hairs = random.integers(0, 2, count)
+    entries = random.integers(0, _ENTRIES, shape) + hairs * (2 * _ENTRIES)
+    weights = _untied(tree, leaves, random)
+    sums = Sums(weights, np.empty(shape), np.empty(states.shape, np.float32))
+    choose = _Chooser(tree, sums, ties, entries, hairs)
+    for k, (one, other) in enumerate(tree.children):
+        choose.leaves_of(one, other)
+        sums.values[tree.leaves + k] = _added(tree, sums, tree.fused[k], one, other)
+    return sums
+
+
+def _untied(tree: Tree, states: Array, random: np.random.Generator) -> Array:
+    """Return the weights of leaves that are no ties: those with a state, and a few others."""
+    off = random.integers(-_OFF, _OFF, states.shape)
+    small = random.uniform(-16.0, 16.0, states.shape)
+    weights = np.where(states == 0, small, states * (_STATE + off)).astype(np.float32)
+    weights[tree.taps :] = np.rint(weights[tree.taps :] * FACTOR)  # the bias is no product
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Chooser:
+    """Gives leaves their weights, each once the sum is known that it is added to.
+
+    ties, entries (leaves, vectors): which are ties, and where in the table; hairs (vectors,): 1
+    where products are a hair less than a tie.
+    """
+
+    tree: Tree
+    sums: Sums
+    ties: Array
+    entries: Array
+    hairs: Array
+
+    def leaves_of(self, one: int, other: int) -> None:
+        """Choose the leaves among a node's two operands."""
+        if one < self.tree.leaves and other < self.tree.leaves:
+            self._choose(one, None)  # what the second is chosen by, where it is a tie
+        if other < self.tree.leaves:
+            self._choose(other, self.sums.values[one])
+        if one < self.tree.leaves:
+            self._choose(one, self.sums.values[other])
+
+    def _choose(self, leaf: int, onto: Array | None) -> None:
+        weights, exact = self.sums.weights, self.sums.exact
+        if leaf >= self.tree.taps:
+            exact[leaf] = weights[leaf]
+        else:
+            at = self.entries[leaf]
+            if onto is not None:
+                odd = onto.astype(np.int64) & 1
+                at = at + _ENTRIES * (odd ^ self.hairs)
+            np.copyto(weights[leaf], _tie_weights().take(at), where=self.ties[leaf])
+            np.multiply(weights[leaf], FACTOR, out=exact[leaf], dtype=np.float64)
+        self.sums.values[leaf] = exact[leaf]
+
+
+@cache
+def _tie_weights() -> Array:
+    """Return weights whose product rounds to m + 1/2: by the sign of the hair, then m's parity."""
+    rows: list[list[float]] = [[], [], [], []]
+    for m in range(-24, 24):
+        weight = np.float32((m + 0.5) / float(FACTOR))
+        exact = float(weight) * float(FACTOR)
+        if np.float32(exact) == m + 0.5 and exact != m + 0.5:
+            rows[2 * (exact < m + 0.5) + m % 2].append(float(weight))
+    return np.concatenate([np.resize(row, _ENTRIES) for row in rows]).astype(np.float32)
+
+
+def _states(tree: Tree, count: int, random: np.random.Generator, to_leaf: float) -> Array:
+    """Return (leaves + nodes, count) int8 states, drawn from the root down."""
+    states = np.empty((tree.root + 1, count), np.int8)
+    bytes_ = random.integers(0, 256, (len(tree.children), count), np.int16)
+    states[tree.root] = random.choice(np.array([-1, 1], np.int8), count)
+    for node in range(tree.root, tree.leaves - 1, -1):
+        one, other = tree.children[node - tree.leaves]
+        table = _splits(one < tree.leaves, other < tree.leaves, to_leaf)
+        own = states[node]
+        states[one] = table.take(bytes_[node - tree.leaves] + ((own.astype(np.int16) + 1) << 8))
+        np.subtract(own, states[one], out=states[other])
+    return states
+
+
+@cache
+def _splits(one_is_leaf: bool, other_is_leaf: bool, to_leaf: float) -> Array:
+    """Return, for each state and a byte, the first operand's state."""
+    first = 0.5
+    if one_is_leaf != other_is_leaf:
+        first = to_leaf if one_is_leaf else 1 - to_leaf
+    with_state = np.arange(256) < 256 * first
+    opposite = np.array([1, -1]).take(np.arange(256) % 2) * (np.arange(256) < 256 * _OPPOSITE)
+    return np.concatenate([-with_state.astype(np.int8), opposite, with_state]).astype(np.int8)
