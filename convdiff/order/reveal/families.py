@@ -1,0 +1,164 @@
+"""Families of summation orders, and which of their members agree with a few mask readings.
+
+Of a family all members are tried at once, by arithmetic on the indices that were read; only what is
+left is looked at whole. What a block is inside is found the same way, from the readings in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, permutations
+
+import numpy as np
+
+from convdiff.numerics.array import Array
+from convdiff.order.tree.cuts import Cut, Every, Panels, Whole
+from convdiff.order.tree.schemes import Blocks, Chain, Halves, Lanes, Rounds, Scheme
+
+#: How often blocks are looked for in blocks, and how many ways of cutting are looked into.
+_DEPTH, _CUTS = 3, 24
+
+#: Bits of a lane's number that are taken in any order.
+_BITS = 5
+
+#: The widest lanes, and the widest that begin after some terms.
+_WIDEST, _WIDEST_AHEAD = 64, 32
+
+_SIMPLE: tuple[Scheme, ...] = (Chain(), Chain(backwards=True), Rounds(), Halves())
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Pairs of terms i, j of rows of `terms` terms, and how many leaves the sum of both has."""
+
+    i: Array
+    j: Array
+    terms: Array
+    size: Array
+
+    def of(self, chosen: Array) -> Readings:
+        """Return some of the readings: a mask, or their indices."""
+        return Readings(self.i[chosen], self.j[chosen], self.terms[chosen], self.size[chosen])
+
+    def agree(self, scheme: Scheme) -> bool:
+        """Return whether a scheme has all of the readings."""
+        for terms in np.unique(self.terms).tolist():
+            some = self.of(self.terms == terms)
+            if (scheme.under(some.i, some.j, terms) != some.size).any():
+                return False
+        return True
+
+
+def fitting(readings: Readings, depth: int = _DEPTH) -> Iterator[Scheme]:
+    """Yield the schemes that have all readings, simple ones first."""
+    agreeing = [scheme for scheme in _SIMPLE if readings.agree(scheme)]
+    yield from agreeing
+    if depth == 0 or Chain() in agreeing:
+        return
+    for scheme in _lanes(readings):
+        if readings.agree(scheme):
+            yield scheme
+    for cut in islice(_cuts(readings), _CUTS):
+        yield from _blocks(readings, cut, depth)
+
+
+def _blocks(readings: Readings, cut: Cut, depth: int) -> Iterator[Scheme]:
+    """Yield schemes of blocks that are cut so."""
+    start, stop = cut.block(readings.i, readings.terms)
+    inside = (start <= readings.j) & (readings.j < stop)
+    below = Readings(readings.i - start, readings.j - start, stop - start, readings.size)
+    outer = readings.of(~inside)
+    for across in _across(cut):
+        if not outer.agree(Blocks(cut, Chain(), across)):
+            continue
+        for scheme in islice(fitting(below.of(inside), depth - 1), 2):
+            yield Blocks(cut, scheme, across)
+
+
+def _across(cut: Cut) -> Iterator[Scheme]:
+    """Yield how blocks may be added."""
+    yield from _SIMPLE
+    if isinstance(cut, Every):
+        yield from (Blocks(Every(size, cut.halves)) for size in (2, 4, 8, 16, 32))
+
+
+def _cuts(readings: Readings) -> list[Cut]:
+    """Return cuts whose blocks, added in some order, can have the readings; likely ones first."""
+    most = int(readings.terms.max())
+    ranked: list[tuple[bool, int, int, Cut]] = []
+    for halves, largest in ((0, most - 1), (1, 64), (2, 512)):
+        sizes = np.arange(2, min(most - 1, largest) + 1)
+        chained, other = _possible(readings, Every(sizes[:, None], halves), sizes[:, None])
+        for size in sizes[chained | other].tolist():
+            key = (not chained[size - 2], -(size & -size), size)
+            ranked.append((*key, Every(size, halves)))
+    depths = np.arange(8, most + 8, 8)
+    _, first = np.unique(Panels(depths[:, None]).depth(np.unique(readings.terms)), True, axis=0)
+    depths = depths[first]
+    chained, _ = _possible(readings, Panels(depths[:, None]))
+    ranked += [(False, -(size & -size), size, Panels(size)) for size in depths[chained].tolist()]
+    return [cut for *_, cut in sorted(ranked, key=lambda entry: entry[:3])]
+
+
+def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[Array, Array]:
+    """Return which members of a family of cuts can have the readings, added in order or not.
+
+    size: of the blocks, where all but the last are equal.
+    """
+    start, stop = cut.block(readings.i, readings.terms)
+    own, end = cut.block(readings.j, readings.terms)
+    same = start == own
+    within = readings.size <= stop - start
+    chained = np.where(same, within, readings.size == np.maximum(stop, end))
+    split = (~same).any(axis=1)
+    if size is None:
+        return split & chained.all(axis=1), split & False
+    rest = readings.size % size
+    whole = (rest == 0) | (rest == readings.terms % size)
+    return split & chained.all(axis=1), split & np.where(same, within, whole).all(axis=1)
+
+
+def _lanes(readings: Readings) -> Iterator[Scheme]:
+    """Yield schemes of lanes that can have the readings, and of what is left over after them."""
+    for width, ahead in _widths(readings):
+        cuts = [Whole(width, ahead, singly) for singly in (True, False)]
+        left = (readings.terms - ahead) % width
+        for across in _across_lanes(width):
+            lanes = Lanes(width, ahead, across)
+            yield lanes
+            if left.any():
+                yield from (Blocks(cut, lanes) for cut in cuts)
+
+
+def _widths(readings: Readings) -> list[tuple[int, int]]:
+    """Return the lanes' widths, and the terms ahead of them, that can have the readings."""
+    pairs = [(width, 0) for width in range(2, _WIDEST + 1)]
+    for width in (2, 4, 8, 16, _WIDEST_AHEAD):
+        pairs += [(width, ahead) for ahead in range(1, width)]
+    width, ahead = np.array(pairs)[:, :, None].transpose(1, 0, 2)
+    last = np.maximum(readings.i, readings.j)
+    steps = (readings.terms - ahead) // width
+    rest = last >= ahead + steps * width
+    low, high = (np.maximum(k - ahead, 0) for k in (readings.i, readings.j))
+    later = np.maximum(low, high)
+    before = np.where(later == 0, last, np.where(later % width == 0, ahead, 0))
+    within = readings.size == before + later // width + 1
+    apart = readings.size >= 2 * steps
+    fits = rest | np.where(low % width == high % width, within, apart)
+    possible = fits.all(axis=1) & (readings.terms > ahead + width).any(axis=1)
+    return [pairs[k] for k in np.flatnonzero(possible).tolist()]
+
+
+def _across_lanes(width: int) -> Iterator[Scheme]:
+    """Yield how so many lanes may be added: in order, pairwise, by accumulators of a register."""
+    yield from _SIMPLE
+    bits = width.bit_length() - 1
+    if width != 1 << bits:
+        return
+    if bits <= _BITS:
+        yield from (Rounds(order) for order in permutations(range(bits)))
+    for k in range(1, bits):
+        for inside in (Rounds(), Rounds(tuple(reversed(range(k))))):
+            yield Lanes(1 << k, 0, inside)
+            yield Blocks(Every(1 << k), inside)
