@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, permutations
+from itertools import permutations
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from convdiff.numerics.array import Array
 from convdiff.order.tree.cuts import Cut, Every, Panels, Whole
 from convdiff.order.tree.schemes import Blocks, Chain, Halves, Lanes, Rounds, Scheme
 
-#: How often blocks are looked for in blocks, and how many ways of cutting are looked into.
-_DEPTH, _CUTS = 3, 24
-
-#: Bits of a lane's number that are taken in any order.
-_BITS = 5
+#: Ways of cutting, and of laying in lanes, that are looked into; and what is taken of each.
+_CUTS, _WIDTHS, _INSIDE = 12, 12, 2
 
 #: The widest lanes, and the widest that begin after some terms.
 _WIDEST, _WIDEST_AHEAD = 64, 32
+
+#: Bits of a lane's number that are taken in any order.
+_BITS = 4
 
 _SIMPLE: tuple[Scheme, ...] = (Chain(), Chain(backwards=True), Rounds(), Halves())
 
@@ -50,30 +50,31 @@ class Readings:
         return True
 
 
-def fitting(readings: Readings, depth: int = _DEPTH) -> Iterator[Scheme]:
-    """Yield the schemes that have all readings, simple ones first."""
-    agreeing = [scheme for scheme in _SIMPLE if readings.agree(scheme)]
-    yield from agreeing
-    if depth == 0 or Chain() in agreeing:
-        return
-    for scheme in _lanes(readings):
-        if readings.agree(scheme):
-            yield scheme
-    for cut in islice(_cuts(readings), _CUTS):
-        yield from _blocks(readings, cut, depth)
+def fitting(readings: Readings, depth: int) -> list[Scheme]:
+    """Return schemes that have all readings, or of those the simplest; not all that there may be.
+
+    depth: how often terms are cut into blocks or laid in lanes, in those of each other.
+    """
+    simple = [scheme for scheme in _SIMPLE if readings.agree(scheme)]
+    if simple or depth == 0:
+        return simple
+    lanes = [scheme for scheme in _lanes(readings) if readings.agree(scheme)]
+    if lanes:
+        return lanes
+    return [scheme for cut in _cuts(readings) for scheme in _blocks(readings, cut, depth)]
 
 
-def _blocks(readings: Readings, cut: Cut, depth: int) -> Iterator[Scheme]:
-    """Yield schemes of blocks that are cut so."""
+def _blocks(readings: Readings, cut: Cut, depth: int) -> list[Scheme]:
+    """Return schemes of blocks that are cut so."""
     start, stop = cut.block(readings.i, readings.terms)
     inside = (start <= readings.j) & (readings.j < stop)
     below = Readings(readings.i - start, readings.j - start, stop - start, readings.size)
     outer = readings.of(~inside)
-    for across in _across(cut):
-        if not outer.agree(Blocks(cut, Chain(), across)):
-            continue
-        for scheme in islice(fitting(below.of(inside), depth - 1), 2):
-            yield Blocks(cut, scheme, across)
+    across = [one for one in _across(cut) if outer.agree(Blocks(cut, Chain(), one))]
+    if not across:
+        return []
+    schemes = fitting(below.of(inside), depth - 1)[:_INSIDE]
+    return [Blocks(cut, scheme, across[0]) for scheme in schemes]
 
 
 def _across(cut: Cut) -> Iterator[Scheme]:
@@ -98,7 +99,7 @@ def _cuts(readings: Readings) -> list[Cut]:
     depths = depths[first]
     chained, _ = _possible(readings, Panels(depths[:, None]))
     ranked += [(False, -(size & -size), size, Panels(size)) for size in depths[chained].tolist()]
-    return [cut for *_, cut in sorted(ranked, key=lambda entry: entry[:3])]
+    return [cut for *_, cut in sorted(ranked, key=lambda entry: entry[:3])[:_CUTS]]
 
 
 def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[Array, Array]:
@@ -114,20 +115,23 @@ def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[
     split = (~same).any(axis=1)
     if size is None:
         return split & chained.all(axis=1), split & False
+    first = cut.block(np.zeros_like(readings.i), readings.terms)[1]
     rest = readings.size % size
-    whole = (rest == 0) | (rest == readings.terms % size)
+    whole = rest == 0
+    for part in (first, readings.terms, readings.terms - first):  # at the start, the end, between
+        whole |= rest == part % size
     return split & chained.all(axis=1), split & np.where(same, within, whole).all(axis=1)
 
 
 def _lanes(readings: Readings) -> Iterator[Scheme]:
-    """Yield schemes of lanes that can have the readings, and of what is left over after them."""
+    """Yield schemes of lanes that may have the readings, and of what is left over after them."""
     for width, ahead in _widths(readings):
         cuts = [Whole(width, ahead, singly) for singly in (True, False)]
-        left = (readings.terms - ahead) % width
+        rest = (readings.terms - ahead) % width
         for across in _across_lanes(width):
             lanes = Lanes(width, ahead, across)
             yield lanes
-            if left.any():
+            if rest.any():
                 yield from (Blocks(cut, lanes) for cut in cuts)
 
 
@@ -147,7 +151,14 @@ def _widths(readings: Readings) -> list[tuple[int, int]]:
     apart = readings.size >= 2 * steps
     fits = rest | np.where(low % width == high % width, within, apart)
     possible = fits.all(axis=1) & (readings.terms > ahead + width).any(axis=1)
-    return [pairs[k] for k in np.flatnonzero(possible).tolist()]
+    likely = sorted((pairs[k] for k in np.flatnonzero(possible).tolist()), key=_oddness)
+    return likely[:_WIDTHS]
+
+
+def _oddness(lanes: tuple[int, int]) -> tuple[bool, bool, int, int]:
+    """Return a key that sorts likely lanes first: even ones, none of whose terms come before."""
+    width, ahead = lanes
+    return width & (width - 1) > 0, ahead > 0, width, ahead
 
 
 def _across_lanes(width: int) -> Iterator[Scheme]:

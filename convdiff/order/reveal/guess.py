@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -31,8 +30,11 @@ _DEAR = 24
 _DISTANCES = (1, 1, 2, 3, 4, 6, 8, 8, 12, 16, 32, 64, 128, 256)
 _FAR = 4
 
-#: Candidates that are kept at most, and further readings that tell them apart.
-_KEPT, _FURTHER = 48, 4
+#: How deeply blocks and lanes are looked for in blocks.
+_DEPTH = 3
+
+#: Further readings, at a time, that tell candidates apart.
+_FURTHER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def _candidates(kernel: Kernel, site: Site) -> list[Candidate]:
     """Return what has the readings of the first pairs, and of some that tell the rest apart."""
     pairs = _first_pairs(kernel)
     sizes = _read(kernel, site, pairs)
-    candidates = list(islice(_having(kernel, pairs, sizes), _KEPT))
+    candidates = _having(kernel, pairs, sizes)
     while len(candidates) > 1:
         pairs = _telling(candidates, len(candidates[0].walk.taps))
         if not len(pairs):
@@ -95,7 +97,7 @@ def _first_pairs(kernel: Kernel) -> Array:
     taps, (_, kw, cin, _) = geometry.taps, geometry.filter_hwio
     distances = [d for d in (*_DISTANCES, cin, kw * cin) if d < taps // 2]
     golden = np.arange(1, len(distances) + _FAR + 1) * 0.6180339887498949 % 1
-    far = taps * (0.3 + 0.5 * golden[: _FAR])
+    far = taps * (0.3 + 0.5 * golden[:_FAR])
     steps = np.array([*distances, *far.astype(np.int64)])
     first = (golden * (taps - steps)).astype(np.int64)
     ends = [(0, 1), (0, taps - 1), (taps - 2, taps - 1), (0, taps // 2)]
@@ -113,14 +115,22 @@ def _read(kernel: Kernel, site: Site, pairs: Array) -> Array:
     return sizes
 
 
-def _having(kernel: Kernel, pairs: Array, sizes: Array) -> Iterator[Candidate]:
-    """Yield the candidates that have these readings."""
+def _having(kernel: Kernel, pairs: Array, sizes: Array) -> list[Candidate]:
+    """Return candidates that have these readings: simple ones, or else those of a walk or two."""
     kh, kw, cin, _ = kernel.geometry.filter_hwio
     terms = np.full_like(sizes, kernel.geometry.taps)
-    for walk in walks((kh, kw, cin)):
-        readings = Readings(*walk.place[pairs].T, terms, sizes)
-        fits = filter(readings.agree, walk.schemes) if walk.schemes else fitting(readings)
-        yield from (Candidate(walk, scheme) for scheme in fits)
+    ways = [(walk, Readings(*walk.place[pairs].T, terms, sizes)) for walk in walks((kh, kw, cin))]
+    for depth in range(_DEPTH + 1):
+        for walk, readings in ways:
+            if not walk.schemes:
+                fits = fitting(readings, depth)
+            elif depth == 1:
+                fits = [scheme for scheme in walk.schemes if readings.agree(scheme)]
+            else:
+                continue
+            if fits:
+                return [Candidate(walk, scheme) for scheme in fits]
+    return []
 
 
 def _telling(candidates: Sequence[Candidate], taps: int) -> Array:
