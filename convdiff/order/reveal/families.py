@@ -22,6 +22,12 @@ _CUTS, _WIDTHS, _INSIDE = 12, 12, 2
 #: The widest lanes, and the widest that begin after some terms.
 _WIDEST, _WIDEST_AHEAD = 64, 32
 
+#: The largest blocks of which terms are missing in the first one.
+_SHORT_FIRST = 512
+
+#: Terms in a row that may share a lane: the channels of one position.
+_GROUPS = (2, 3, 4, 8)
+
 #: Bits of a lane's number that are taken in any order.
 _BITS = 4
 
@@ -87,19 +93,31 @@ def _across(cut: Cut) -> Iterator[Scheme]:
 def _cuts(readings: Readings) -> list[Cut]:
     """Return cuts whose blocks, added in some order, can have the readings; likely ones first."""
     most = int(readings.terms.max())
-    ranked: list[tuple[bool, int, int, Cut]] = []
-    for halves, largest in ((0, most - 1), (1, 64), (2, 512)):
+    chains: list[Cut] = []
+    others: list[Cut] = []
+    for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
         sizes = np.arange(2, min(most - 1, largest) + 1)
         chained, other = _possible(readings, Every(sizes[:, None], halves), sizes[:, None])
-        for size in sizes[chained | other].tolist():
-            key = (not chained[size - 2], -(size & -size), size)
-            ranked.append((*key, Every(size, halves)))
+        chains += [Every(size, halves) for size in sizes[chained].tolist()]
+        others += [Every(size, halves) for size in sizes[other & ~chained].tolist()]
     depths = np.arange(8, most + 8, 8)
     _, first = np.unique(Panels(depths[:, None]).depth(np.unique(readings.terms)), True, axis=0)
-    depths = depths[first]
-    chained, _ = _possible(readings, Panels(depths[:, None]))
-    ranked += [(False, -(size & -size), size, Panels(size)) for size in depths[chained].tolist()]
-    return [cut for *_, cut in sorted(ranked, key=lambda entry: entry[:3])[:_CUTS]]
+    chained, _ = _possible(readings, Panels(depths[first][:, None]))
+    chains += [Panels(depth) for depth in depths[first][chained].tolist()]
+    likely = (sorted(cuts, key=lambda cut: _unlikely(readings, cut)) for cuts in (chains, others))
+    return [cut for cuts in likely for cut in cuts[:_CUTS]]
+
+
+def _unlikely(readings: Readings, cut: Cut) -> tuple[int, bool, int]:
+    """Return a key that sorts likely cuts first.
+
+    Those that tell most readings; then, of large blocks that only a few readings see, those of a
+    multiple of 8 terms that are nearly equal.
+    """
+    apart = cut.block(readings.i, readings.terms)[0] != cut.block(readings.j, readings.terms)[0]
+    told = np.count_nonzero(apart & (readings.size < readings.terms))
+    size = int(cut.block(np.zeros(1, np.int64), readings.terms[:1])[1][0])
+    return -int(told), size % 8 > 0, int(-readings.terms[0] % size)
 
 
 def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[Array, Array]:
@@ -125,40 +143,47 @@ def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[
 
 def _lanes(readings: Readings) -> Iterator[Scheme]:
     """Yield schemes of lanes that may have the readings, and of what is left over after them."""
-    for width, ahead in _widths(readings):
-        cuts = [Whole(width, ahead, singly) for singly in (True, False)]
-        rest = (readings.terms - ahead) % width
+    for width, ahead, group in _widths(readings):
+        step = width * group
+        cuts = [Whole(step, ahead, singly) for singly in (True, False)]
+        rest = (readings.terms - ahead) % step
         for across in _across_lanes(width):
-            lanes = Lanes(width, ahead, across)
+            lanes = Lanes(width, ahead, across, group)
             yield lanes
             if rest.any():
                 yield from (Blocks(cut, lanes) for cut in cuts)
 
 
-def _widths(readings: Readings) -> list[tuple[int, int]]:
-    """Return the lanes' widths, and the terms ahead of them, that can have the readings."""
-    pairs = [(width, 0) for width in range(2, _WIDEST + 1)]
+def _widths(readings: Readings) -> list[tuple[int, int, int]]:
+    """Return the (width, ahead, group) of `Lanes` that can have the readings."""
+    members = [(width, 0, 1) for width in range(2, _WIDEST + 1)]
     for width in (2, 4, 8, 16, _WIDEST_AHEAD):
-        pairs += [(width, ahead) for ahead in range(1, width)]
-    width, ahead = np.array(pairs)[:, :, None].transpose(1, 0, 2)
+        members += [(width, ahead, 1) for ahead in range(1, width)]
+        members += [(width, 0, group) for group in _GROUPS]
+    width, ahead, group = np.array(members).T[:, :, None]
+    step = width * group
     last = np.maximum(readings.i, readings.j)
-    steps = (readings.terms - ahead) // width
-    rest = last >= ahead + steps * width
+    turns = np.maximum(readings.terms - ahead, 0) // step
+    rest = last >= ahead + turns * step
     low, high = (np.maximum(k - ahead, 0) for k in (readings.i, readings.j))
     later = np.maximum(low, high)
-    before = np.where(later == 0, last, np.where(later % width == 0, ahead, 0))
-    within = readings.size == before + later // width + 1
-    apart = readings.size >= 2 * steps
-    fits = rest | np.where(low % width == high % width, within, apart)
-    possible = fits.all(axis=1) & (readings.terms > ahead + width).any(axis=1)
-    likely = sorted((pairs[k] for k in np.flatnonzero(possible).tolist()), key=_oddness)
-    return likely[:_WIDTHS]
+    lane = later // group % width
+    before = np.where(later == 0, last, np.where(lane == 0, ahead, 0))
+    within = readings.size == before + later // step * group + later % group + 1
+    # Of lanes that meet, some number m: each has as many terms as there are turns, or a few more.
+    most = readings.size // np.maximum(turns * group, 1)
+    least = -((ahead - readings.size) // ((turns + 1) * group))
+    apart = np.maximum(least, 2) <= most
+    fits = rest | np.where(lane == np.minimum(low, high) // group % width, within, apart)
+    possible = fits.all(axis=1) & (readings.terms > ahead + step).any(axis=1)
+    likely = [members[k] for k in np.flatnonzero(possible).tolist()]
+    return sorted(likely, key=_oddness)[:_WIDTHS]
 
 
-def _oddness(lanes: tuple[int, int]) -> tuple[bool, bool, int, int]:
+def _oddness(lanes: tuple[int, int, int]) -> tuple[bool, bool, int, int]:
     """Return a key that sorts likely lanes first: even ones, none of whose terms come before."""
-    width, ahead = lanes
-    return width & (width - 1) > 0, ahead > 0, width, ahead
+    width, ahead, group = lanes
+    return width & (width - 1) > 0, ahead > 0, group, width
 
 
 def _across_lanes(width: int) -> Iterator[Scheme]:

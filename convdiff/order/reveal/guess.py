@@ -26,12 +26,15 @@ from convdiff.worker import probes
 #: Revealing takes about 2n calls, divided by the channels that carry probes: dear from here on.
 _DEAR = 24
 
+#: Fewer taps than this are not guessed: revealing them takes hardly more readings.
+_FEW = 32
+
 #: Distances of the pairs that are read first; and how many of the pairs that are left over.
 _DISTANCES = (1, 1, 2, 3, 4, 6, 8, 8, 12, 16, 32, 64, 128, 256)
 _FAR = 4
 
-#: How deeply blocks and lanes are looked for in blocks.
-_DEPTH = 3
+#: How many of the walks over the taps are taken, as blocks and lanes are looked for more deeply.
+_WALKS = (1000, 1000, 2, 1)
 
 #: Further readings, at a time, that tell candidates apart.
 _FURTHER = 4
@@ -54,7 +57,8 @@ def is_dear(kernel: Kernel, site: Site) -> bool:
     """Return whether an order is worth a guess: revealing takes many calls, and units can count."""
     geometry = kernel.geometry
     countable = probes.COUNTABLE[site.scale(kernel)] > geometry.leaves
-    return countable and 2 * geometry.leaves > _DEAR * len(site.lanes)
+    many = 2 * geometry.leaves > _DEAR * len(site.lanes)
+    return countable and many and geometry.taps >= _FEW
 
 
 def guess(kernel: BudgetedKernel, site: Site) -> Iterator[Tree]:
@@ -65,29 +69,38 @@ def guess(kernel: BudgetedKernel, site: Site) -> Iterator[Tree]:
     """
     if not is_dear(kernel, site):
         return
-    candidates = _candidates(kernel, site)
-    if not candidates:
-        return
-    bias = _bias(kernel, site) if kernel.geometry.bias else None
-    known = set()
-    for candidate in candidates:
+    bias = None
+    for candidate in _candidates(kernel, site):
+        if kernel.geometry.bias and bias is None:
+            bias = _bias(kernel, site)
         tree = grown(kernel, site, candidate.walk.taps, candidate.scheme, bias)
-        if tree is not None and tree not in known:
-            known.add(tree)
+        if tree is not None:
             yield tree
 
 
-def _candidates(kernel: Kernel, site: Site) -> list[Candidate]:
-    """Return what has the readings of the first pairs, and of some that tell the rest apart."""
+def _candidates(kernel: Kernel, site: Site) -> Iterator[Candidate]:
+    """Yield what has the readings of the first pairs, and of some that tell its like apart."""
     pairs = _first_pairs(kernel)
     sizes = _read(kernel, site, pairs)
-    candidates = _having(kernel, pairs, sizes)
+    many = _many_pairs(kernel.geometry.taps)
+    known: set[bytes] = set()
+    for candidates in _having(kernel, pairs, sizes):
+        left = {candidate.under(many).tobytes(): candidate for candidate in reversed(candidates)}
+        new = [left[key] for key in reversed(left) if key not in known]
+        known.update(left)
+        yield from _told_apart(kernel, site, new, many)
+
+
+def _told_apart(
+    kernel: Kernel, site: Site, candidates: list[Candidate], many: Array
+) -> list[Candidate]:
+    """Return those of the candidates that have further readings too, which tell them apart."""
     while len(candidates) > 1:
-        pairs = _telling(candidates, len(candidates[0].walk.taps))
+        pairs = many[_telling(candidates, many)]
         if not len(pairs):
             break
         sizes = _read(kernel, site, pairs)
-        candidates = [c for c in candidates if (c.under(pairs) == sizes).all()]
+        candidates = [one for one in candidates if (one.under(pairs) == sizes).all()]
     return candidates
 
 
@@ -100,7 +113,8 @@ def _first_pairs(kernel: Kernel) -> Array:
     far = taps * (0.3 + 0.5 * golden[:_FAR])
     steps = np.array([*distances, *far.astype(np.int64)])
     first = (golden * (taps - steps)).astype(np.int64)
-    ends = [(0, 1), (0, taps - 1), (taps - 2, taps - 1), (0, taps // 2)]
+    ends = [(0, 1), (0, taps - 1), (0, taps // 2)]
+    ends += [(taps - 2, taps - 1), (taps - 3, taps - 2), (taps - 7, taps - 4)]
     return np.concatenate([ends, np.column_stack([first, first + steps])])
 
 
@@ -115,42 +129,48 @@ def _read(kernel: Kernel, site: Site, pairs: Array) -> Array:
     return sizes
 
 
-def _having(kernel: Kernel, pairs: Array, sizes: Array) -> list[Candidate]:
-    """Return candidates that have these readings: simple ones, or else those of a walk or two."""
+def _having(kernel: Kernel, pairs: Array, sizes: Array) -> Iterator[list[Candidate]]:
+    """Yield the candidates of each walk that have these readings, simple ones first."""
     kh, kw, cin, _ = kernel.geometry.filter_hwio
     terms = np.full_like(sizes, kernel.geometry.taps)
-    ways = [(walk, Readings(*walk.place[pairs].T, terms, sizes)) for walk in walks((kh, kw, cin))]
-    for depth in range(_DEPTH + 1):
-        for walk, readings in ways:
+    ways = []
+    for walk in walks((kh, kw, cin)):
+        i, j = walk.place[pairs].T
+        ways.append((walk, Readings(i, j, terms, sizes)))
+    for depth, most in enumerate(_WALKS):
+        for walk, readings in ways[:most]:
             if not walk.schemes:
                 fits = fitting(readings, depth)
             elif depth == 1:
                 fits = [scheme for scheme in walk.schemes if readings.agree(scheme)]
             else:
                 continue
-            if fits:
-                return [Candidate(walk, scheme) for scheme in fits]
-    return []
+            yield [Candidate(walk, scheme) for scheme in fits]
 
 
-def _telling(candidates: Sequence[Candidate], taps: int) -> Array:
-    """Return a few pairs whose readings leave as few of the candidates as can be."""
+def _many_pairs(taps: int) -> Array:
+    """Return pairs of taps, near ones and far ones, by which candidates are told apart."""
     random = np.random.default_rng(taps)
     first = random.integers(0, taps, 256)
     reach = np.exp(random.uniform(0, np.log(taps), 256)).astype(np.int64)
     pairs = np.column_stack([first, np.minimum(first + reach, taps - 1)])
-    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    return pairs[pairs[:, 0] < pairs[:, 1]]
+
+
+def _telling(candidates: Sequence[Candidate], pairs: Array) -> list[int]:
+    """Return a few of the pairs, whose readings leave as few of the candidates as can be."""
     sizes = np.stack([candidate.under(pairs) for candidate in candidates])
     chosen: list[int] = []
     groups = np.zeros(len(candidates), np.int64)
     for _ in range(_FURTHER):
-        split = [len(np.unique(groups * (taps + 1) + column)) for column in sizes.T]
+        keys = groups[:, None] * (sizes.max() + 1) + sizes
+        split = [len(np.unique(column)) for column in keys.T]
         best = int(np.argmax(split))
         if split[best] == len(np.unique(groups)):
             break
         chosen.append(best)
-        groups = np.unique(groups * (taps + 1) + sizes[:, best], return_inverse=True)[1]
-    return pairs[chosen]
+        groups = np.unique(keys[:, best], return_inverse=True)[1]
+    return chosen
 
 
 def _bias(kernel: Kernel, site: Site) -> tuple[int, int]:

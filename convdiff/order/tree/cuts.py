@@ -45,7 +45,10 @@ class Every:
 
     def starts(self, terms: int) -> Array:
         """See `Cut.starts`."""
-        return starts_of(self, terms)
+        size = int(self.size)
+        missing = -terms % size * self.halves // 2
+        starts: Array = np.maximum(np.arange(-missing, terms, size), 0)
+        return starts
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Panels:
 
     most: the depth that the cache allows, of which panels fall short by multiples of 8 so that the
     last one is no shorter than need be (`evaluateProductBlockingSizes`). A panel is cut into a
-    multiple of 16 terms, then 8, 4, and single ones.
+    multiple of 16 terms, then 8, 4, 2 and 1.
     """
 
     most: int | Array
@@ -86,7 +89,7 @@ class Panels:
         """See `Cut.block`."""
         start, stop = Every(self.depth(terms)).block(index, terms)
         left = stop - start
-        for size, most in ((16, terms), (8, 8), (4, 4), (1, 1)):
+        for size, most in ((16, terms), (8, 8), (4, 4), (2, 2), (1, 1)):
             whole = np.minimum(left // size * size, most)
             within = (index >= start) & (index < start + whole)
             stop = np.where(within, start + whole, stop)
@@ -112,7 +115,8 @@ class Whole:
 
     def block(self, index: Array, terms: Array) -> tuple[Array, Array]:
         """See `Cut.block`."""
-        whole = self.ahead + (terms - self.ahead) // self.width * self.width
+        steps = np.maximum(terms - self.ahead, 0) // self.width
+        whole = np.minimum(self.ahead + steps * self.width, terms)
         rest = index >= whole
         after = np.where(rest, index if self.singly else whole, 0)
         stop = np.where(rest, index + 1 if self.singly else terms, whole)

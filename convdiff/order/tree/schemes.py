@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -91,7 +92,7 @@ class Rounds:
 
     def grow(self, terms: Sequence[int], join: Join) -> int:
         """See `Scheme.grow`."""
-        nodes = [terms[k] for k in self._order(len(terms)).tolist()]
+        nodes: list[int] = [terms[k] for k in self._order(len(terms)).tolist()]
         while len(nodes) > 1:
             pairs = zip(nodes[::2], nodes[1::2], strict=False)
             left = nodes[-1:] if len(nodes) % 2 else []
@@ -104,7 +105,7 @@ class Rounds:
         if not self.bits:
             return index
         moved = [((index >> bit) & 1) << k for k, bit in enumerate(self.bits)]
-        return np.argsort(np.sum(moved, axis=0))
+        return np.asarray(np.argsort(np.sum(moved, axis=0)))
 
 
 @dataclass(frozen=True)
@@ -132,32 +133,49 @@ class Halves:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Every width-th term in one lane, a chain; the lanes are added by `across`.
+    """Every width-th group of terms in one lane, a chain; the lanes are added by `across`.
 
-    ahead: terms before the lanes begin, which the first lane starts with.
+    ahead: terms before the lanes begin, which the first lane starts with. group: terms in a row
+    that share a lane.
     """
 
     width: int
     ahead: int = 0
     across: Scheme = field(default_factory=Rounds)
+    group: int = 1
 
     def lane(self, index: Array) -> Array:
         """Return the lane of each term."""
-        return np.asarray(np.maximum(index - self.ahead, 0) % self.width)
+        return np.asarray(np.maximum(index - self.ahead, 0) // self.group % self.width)
 
     def under(self, i: Array, j: Array, sizes: Sizes) -> Array:
         """See `Scheme.under`."""
-        index = np.arange(count(sizes))
-        lanes = self.lane(index)
-        order = np.argsort(lanes, kind="stable")
-        upto = ends(sizes if isinstance(sizes, int) else sizes[order])
-        starts = np.searchsorted(lanes[order], np.arange(lanes.max() + 2))
-        place = np.empty_like(order)
-        place[order] = index
-        own, other = lanes[i], lanes[j]
-        within = upto[np.maximum(place[i], place[j]) + 1] - upto[starts[own]]
-        across = self.across.under(own, other, np.diff(upto[starts]))
-        return np.where(own == other, within, across)
+        own, other = self.lane(i), self.lane(j)
+        if isinstance(sizes, int):
+            within = np.maximum(self._place(i), self._place(j)) + 1
+            lanes = self._lengths(sizes)
+        else:
+            of = self.lane(np.arange(len(sizes)))
+            held = np.where(of == own[:, None], sizes, 0)
+            last = np.maximum(i, j)[:, None]
+            within = held.sum(axis=1, where=np.arange(len(sizes)) <= last)
+            lanes = np.bincount(of, sizes).astype(np.int64)
+        return np.where(own == other, within, self.across.under(own, other, lanes))
+
+    def _place(self, index: Array) -> Array:
+        """Return which term of its lane each term is."""
+        turns, within = np.divmod(np.maximum(index - self.ahead, 0), self.width * self.group)
+        place = turns * self.group + within % self.group
+        place += np.where(self.lane(index) == 0, np.minimum(index, self.ahead), 0)
+        return np.asarray(place)
+
+    def _lengths(self, terms: int) -> Array:
+        """Return how many terms each lane has that has any."""
+        turns, left = divmod(max(terms - self.ahead, 0), self.width * self.group)
+        first = np.arange(self.width) * self.group
+        lengths = turns * self.group + np.clip(left - first, 0, self.group)
+        lengths[0] += min(terms, self.ahead)
+        return np.asarray(lengths[lengths > 0])
 
     def grow(self, terms: Sequence[int], join: Join) -> int:
         """See `Scheme.grow`."""
@@ -194,7 +212,7 @@ class Blocks:
     def grow(self, terms: Sequence[int], join: Join) -> int:
         """See `Scheme.grow`."""
         bounds = [*self.cut.starts(len(terms)).tolist(), len(terms)]
-        blocks = [terms[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        blocks = [terms[a:b] for a, b in pairwise(bounds)]
         sums = [self.inside.grow(block, join) for block in blocks]
         return self.across.grow(sums, _across(join))
 
