@@ -80,10 +80,11 @@ def test_of_eight_lanes_partners_are_taken_bit_by_bit() -> None:
     assert schemes_drawn.grown(Lanes(8, 0, Rounds((2, 1, 0))), 8) == parse("<|0..7|>")
 
 
-def test_eigen_s_panels_are_those_that_were_seen() -> None:
+def test_panels_are_those_that_were_seen() -> None:
     starts = [0, 496, 504, 1000, 1008, 1504, 1512, 1992]
     assert Panels(512).starts(2000).tolist() == starts
     assert Panels(320).starts(1916).tolist() == [0, 320, 640, 960, 1280, 1600, 1904, 1912]
+    assert Panels(320).starts(4067)[-4:].tolist() == [4048, 4056, 4064, 4066]
 
 
 def test_xla_s_windows_are_those_that_were_seen() -> None:

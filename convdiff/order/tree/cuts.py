@@ -70,20 +70,18 @@ class At:
 
 @dataclass(frozen=True)
 class Panels:
-    """Eigen's matrix product: panels of about equal depth, and in each what fits its loops.
+    """The depths of a matrix product as TensorFlow and XLA cut it: panels, and loops in each.
 
-    most: the depth that the cache allows, of which panels fall short by multiples of 8 so that the
-    last one is no shorter than need be (`evaluateProductBlockingSizes`). A panel is cut into a
-    multiple of 16 terms, then 8, 4, 2 and 1.
+    most: the depth that the cache allows; as few panels as that takes are made about equally deep,
+    in multiples of 8. A panel is cut into a multiple of 16 terms, then 8, 4, 2 and 1.
     """
 
     most: int | Array
 
     def depth(self, terms: Array) -> Array:
         """Return the depth of all panels but the last."""
-        over = terms % self.most
-        shorter = 8 * ((self.most - 1 - over) // (8 * (terms // self.most + 1)))
-        return np.minimum(np.where(over == 0, self.most, self.most - shorter), terms)
+        panels = -(-terms // self.most)
+        return np.minimum(-(-(terms // panels) // 8) * 8, terms)
 
     def block(self, index: Array, terms: Array) -> tuple[Array, Array]:
         """See `Cut.block`."""
