@@ -84,6 +84,7 @@ def until(tree: Tree, trees: Iterator[Tree]) -> Iterator[Tree]:
         "[[b 0..49]* ([50..99]*)^3+50]",
         "[([0..49]*)^4+50 b]",
         "[<([0..192:8])^8+1> b]",
+        "[([0..49]*)^3+50 [150..199 b]*]",
     ],
 )
 def test_where_the_bias_joins_is_guessed_too(order: str, cout: int) -> None:
@@ -91,6 +92,18 @@ def test_where_the_bias_joins_is_guessed_too(order: str, cout: int) -> None:
     kernel = kernel_of(tree, cout=cout)
     assert first(kernel) == tree
     assert kernel.calls <= MOST_CALLS // cout + 3
+
+
+def test_steps_of_a_kind_that_do_not_all_fuse_are_not_guessed() -> None:
+    assert first(kernel_of(parse("[0 1..199*]"))) is not None
+    assert first(kernel_of(parse("[0 1..198* 199]"))) is None
+
+
+def test_no_guess_is_made_twice() -> None:
+    kernel = kernel_of(parse("[0..99]"))
+    trees = list(guess(kernel, Site.at(kernel, 0, 0)))
+    assert trees
+    assert len(set(trees)) == len(trees)
 
 
 def test_channels_carry_readings_together() -> None:
