@@ -19,12 +19,16 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.eft import odd_sum, product_error, two_sum
 from convdiff.numerics.rounding import rounded
 
-#: The float64 bits that float32 drops, and their pattern at a tie.
-_DROPPED = np.int64(2**29 - 1)
-_TIE = np.int64(2**28)
+#: The float64 bits that float32 keeps, shifted out; and a tie of what is left: the least int64.
+_KEPT = 35
+_TIE = np.iinfo(np.int64).min
 
-#: Below this a float32 result is subnormal, and ties sit elsewhere.
+#: Below this a float32 result may be subnormal, and ties sit elsewhere.
 _SMALL = np.float32(2.0**-125)
+
+#: With all products zero or at least this large, a sum below _SMALL is exact in float64: both are
+#: multiples of 2**-178 then, as a float32 is less than 2**24 of its last places.
+TINY_PRODUCT = 2.0**-130
 
 #: float64 exponents for which Dekker's product and all later steps are exact.
 _RANGE = (2.0**-400, 2.0**400)
@@ -44,21 +48,21 @@ def fma(x: Array, w: Array, a: Array, name: str) -> Array:
         return rounded(odd_sum(product, a.astype(np.float64)), name)
 
 
-def fma32(x: Array, w: Array, a: Array) -> Array:
+def fma32(x: Array, w: Array, a: Array, *, tiny: bool = True) -> Array:
     """Return x * w + a rounded once to float32; x and w hold float32 values in either type.
 
-    Warns as NumPy does on overflow; `replay` calls it a few thousand times and sets that once.
+    tiny: whether a product other than zero may be smaller than TINY_PRODUCT; else no sum needs to
+    be looked at for being subnormal. Warns as NumPy does on overflow; `replay` calls it a few
+    thousand times and sets that once.
     """
-    total = np.multiply(x, w, dtype=np.float64)
+    total = np.asarray(x.astype(np.float64) * w.astype(np.float64))
     total = np.asarray(np.add(total, a, out=total if total.shape == a.shape else None))
     result = np.asarray(total.astype(np.float32))
-    bits = total.view(np.int64)
-    bits &= _DROPPED
-    doubtful = bits == _TIE
-    small = np.abs(result) < _SMALL
-    if small.any():
-        doubtful |= small
-    if doubtful.any():
+    dropped = total.view(np.int64)
+    dropped <<= _KEPT
+    small = tiny and not np.abs(result).min(initial=np.inf) >= _SMALL  # NaN is looked at
+    if small or dropped.min(initial=0) == _TIE:
+        doubtful = (dropped == _TIE) | (np.abs(result) < _SMALL)
         x, w, a = (np.broadcast_to(v, result.shape)[doubtful] for v in (x, w, a))
         product = np.multiply(x, w, dtype=np.float64)
         result[doubtful] = odd_sum(product, a.astype(np.float64)).astype(np.float32)

@@ -16,6 +16,7 @@ from convdiff.order.replay.verification import gives
 from convdiff.order.reveal.classify_refusal import classify
 from convdiff.order.reveal.confirm import confirm
 from convdiff.order.reveal.fma_probes import mark_fused
+from convdiff.order.reveal.guess import guess
 from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.mask_probes import Site, check_units, masked
 from convdiff.order.reveal.refusal import Refusal, RefusedError
@@ -102,6 +103,8 @@ def _prove(inquiry: Inquiry, site: Site, tried: set[Tree]) -> None:
     """
     kernel = inquiry.kernel
     check_units(kernel, site)
+    if _guessed(inquiry, site):
+        return
     tree = reveal_tree(kernel, site)
     verifiable = can_be_verified(kernel.geometry, tree) and not site.narrow
     if not verifiable:
@@ -122,6 +125,19 @@ def _prove(inquiry: Inquiry, site: Site, tried: set[Tree]) -> None:
         )
     confirmed = confirm(kernel, site, marked)
     inquiry.take(order, site.agreeing, confirmed=confirmed)
+
+
+def _guessed(inquiry: Inquiry, site: Site) -> bool:
+    """Return whether vectors verified a guessed tree of the element."""
+    geometry = inquiry.kernel.geometry
+    if site.narrow or not can_be_verified(geometry):
+        return False
+    for tree in guess(inquiry.kernel, site):
+        if can_be_verified(geometry, tree):
+            inquiry.try_tree(tree)
+        if not inquiry.left[site.position, site.channel]:
+            return True
+    return False
 
 
 def _replaying(inquiry: Inquiry, site: Site, tree: Tree, refuted: bool) -> Order | None:

@@ -6,9 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import soak
 
 from convdiff.numerics.array import Array
-from convdiff.numerics.fma import fma
+from convdiff.numerics.eft import two_sum
+from convdiff.numerics.fma import TINY_PRODUCT, fma, fma32
 from convdiff.numerics.rounding import rounded
 
 #: name -> (significant bits, exponent of the smallest subnormal, largest finite value)
@@ -40,15 +42,15 @@ def nearest(exact: Fraction, name: str) -> float:
     return value if exact > 0 else -value
 
 
-def hard_cases(name: str, count: int) -> tuple[Array, Array, Array]:
+def hard_cases(name: str, count: int, seed: int = 7) -> tuple[Array, Array, Array]:
     """Return x, w, a near ties, near cancellation, subnormal, and overflowing, a fifth each.
 
     The last fifth are sums that miss a tie by less than float64 can hold, a + (1 - 2**-k)/2 ulp,
     half of them with a subnormal a.
     """
-    x, w, a = _broad_cases(name, count - count // 5)
+    x, w, a = _broad_cases(name, count - count // 5, seed)
     smallest = FORMATS[name][1]
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     bits = FORMATS[name][0]
     one = 2 ** (bits - 1)
     k = rng.integers(1, max(2, 2 ** (bits // 3)), count // 5)
@@ -72,8 +74,8 @@ def hard_cases(name: str, count: int) -> tuple[Array, Array, Array]:
     return x, w, a
 
 
-def _broad_cases(name: str, count: int) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(FORMATS[name][0])
+def _broad_cases(name: str, count: int, seed: int) -> tuple[Array, Array, Array]:
+    rng = np.random.default_rng([FORMATS[name][0], seed])
     bits, smallest, largest = FORMATS[name]
     top = int(np.log2(float(largest)))
     kind = np.arange(count) % 4
@@ -163,3 +165,82 @@ def test_float64_is_rounded_to_16_bits_once(name: str) -> None:
     above = np.array([1 + half + 2.0**-40, -1 - half - 2.0**-40])
     ulp = 2 * half
     np.testing.assert_array_equal(rounded(above, name), np.array([1 + ulp, -1 - ulp], np.float32))
+
+
+def nearest_float32(x: Array, w: Array, a: Array) -> Array:
+    """Return x * w + a rounded once, from its value in two float64 and the neighbours of that.
+
+    The first of the two rounds otherwise than their sum only where it lies half way between two
+    neighbours, and there the second one decides.
+    """
+    total, error = two_sum(np.multiply(x, w, dtype=np.float64), a.astype(np.float64))
+    result = total.astype(np.float32)
+    other = np.nextafter(result, np.where(total > result, np.float32(np.inf), np.float32(-np.inf)))
+    here, there = (_extended(v) for v in (result, other))
+    half_way = (there - total == total - here) & (total != here)
+    return np.where(half_way & (error * (there - here) > 0), other, result)
+
+
+def _extended(values: Array) -> Array:
+    """Return float32 values in float64, infinities as the number after the largest."""
+    return np.clip(values.astype(np.float64), -(2.0**128), 2.0**128)
+
+
+def any_bits(count: int, seed: int) -> tuple[Array, ...]:
+    """Return triples of float32 of any bits: of all sizes, infinite and NaN too."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2**32, (3, count), dtype=np.uint32)
+    return tuple(bits.view(np.float32))
+
+
+def assert_same_bits(got: Array, expected: Array, *operands: Array) -> None:
+    same = (got.view(np.uint32) == expected.view(np.uint32)) | (np.isnan(got) & np.isnan(expected))
+    wrong = np.flatnonzero(~same)[:3]
+    assert same.all(), [[float(v[k]).hex() for v in (*operands, got, expected)] for k in wrong]
+
+
+@np.errstate(all="ignore")
+def test_the_neighbours_of_two_float64_decide_as_rational_arithmetic_does() -> None:
+    x, w, a = hard_cases("float32", 20_000)
+    exact = [
+        nearest(Fraction(p) * Fraction(q) + Fraction(r), "float32")
+        for p, q, r in zip(x.tolist(), w.tolist(), a.tolist(), strict=True)
+    ]
+    np.testing.assert_array_equal(nearest_float32(x, w, a).astype(np.float64), exact)
+
+
+@pytest.mark.soak
+@np.errstate(all="ignore")
+def test_float32_is_rounded_once_on_a_million_triples_and_a_hundred_in_the_soak() -> None:
+    for seed in range(100 if soak.WHOLE else 1):
+        for triples in (hard_cases("float32", 800_000, seed), any_bits(500_000, seed)):
+            expected = nearest_float32(*triples)
+            assert_same_bits(fma32(*triples), expected, *triples)
+            # Apart from those that are ties of float64: one of them has all others looked at.
+            small = np.abs(expected) < np.float32(2.0**-125)
+            check_parts([operand[small] for operand in triples])
+            check_parts([operand[~small] for operand in triples])
+
+
+def check_parts(triples: list[Array]) -> None:
+    """Check a few triples at a time, and those without tiny products once more as such."""
+    for start in range(0, len(triples[0]), 512):
+        part = [operand[start : start + 512] for operand in triples]
+        assert_same_bits(fma32(*part), nearest_float32(*part), *part)
+        size = np.abs(np.multiply(*part[:2], dtype=np.float64))
+        large = ~(size < TINY_PRODUCT) | (size == 0)
+        kept = [operand[large] for operand in part]
+        assert_same_bits(fma32(*kept, tiny=False), nearest_float32(*kept), *kept)
+
+
+@np.errstate(all="ignore")
+def test_products_just_large_enough_leave_sums_that_are_exact() -> None:
+    # x * w = +-2**-130 (1 + 2**-23)(1 + k 2**-23): what a cancels leaves the last places, 2**-176.
+    rng = np.random.default_rng(1)
+    k = rng.integers(0, 2**23, 100_000)
+    x = np.full(len(k), np.float32(2.0**-65 * (1 + 2.0**-23)))
+    w = (2.0**-65 * (1 + k * 2.0**-23)).astype(np.float32) * rng.choice([-1, 1], len(k))
+    w = w.astype(np.float32)
+    near = -(x.astype(np.float64) * w).astype(np.float32)
+    a = near + (rng.integers(-2, 3, len(k)) * 2.0**-149).astype(np.float32)
+    assert_same_bits(fma32(x, w, a, tiny=False), nearest_float32(x, w, a), x, w, a)

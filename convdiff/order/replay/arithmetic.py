@@ -153,10 +153,10 @@ class Arithmetic:
         """
         return self._kept(rounded(a + b, name or self.accumulator))
 
-    def fused(self, x: Array, w: Array, a: Array) -> Array:
-        """Return x * w + a rounded once to the accumulator."""
+    def fused(self, x: Array, w: Array, a: Array, *, tiny: bool = True) -> Array:
+        """Return x * w + a rounded once to the accumulator; tiny: as `fma32` has it."""
         if self.accumulator == "float32":
-            return self._kept(fma32(x, w, a))
+            return self._kept(fma32(x, w, a, tiny=tiny))
         return self._kept(fma(x, w, a, self.accumulator))
 
     def started(self, term: Array) -> Array:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.numerics.fma import TINY_PRODUCT
 from convdiff.numerics.rounding import rounded
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
@@ -160,10 +162,21 @@ class _Terms:
         window = self.windows[tap]
         return (window if self.group is None else window[:, self.group]), self.weights[tap]
 
+    @cached_property
+    def tiny(self) -> bool:
+        """Whether a product other than zero may be smaller than TINY_PRODUCT."""
+        return not _least(self.windows) * _least(self.weights) >= TINY_PRODUCT
+
     def added(self) -> Array:
         """Return the bias of each element."""
         assert self.bias is not None
         return np.broadcast_to(self.bias, (self.windows.shape[1], self.weights.shape[1]))
+
+
+def _least(values: Array) -> float:
+    """Return the smallest magnitude other than zero; NaN where there is one."""
+    sizes = np.abs(values)
+    return float(sizes.min(where=sizes != 0, initial=np.inf))
 
 
 def _evaluate(
@@ -214,7 +227,8 @@ class _PartialSums:
         self.stack[-1] = self._arithmetic.add(self.stack[-1], self.term(leaf), name)
 
     def fuse_leaf(self, leaf: int, _: int) -> None:
-        self.stack[-1] = self._arithmetic.fused(*self._terms.factors(leaf), self.stack[-1])
+        x, w = self._terms.factors(leaf)
+        self.stack[-1] = self._arithmetic.fused(x, w, self.stack[-1], tiny=self._terms.tiny)
 
     def join(self, _: int, node: int) -> None:
         top, name = self.stack.pop(), self.narrowed.get(node, "")

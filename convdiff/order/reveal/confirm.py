@@ -33,11 +33,9 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     """Take the elements that answer otherwise than the tree out of the site's; tell if all asked.
 
     False means that each channel answered only a sample of the readings, spread over the tree and
-    another one for each channel. A site with one lane needs no call: there all channels have
-    carried the same probes. Raises RefusedError where the site's own element answers otherwise.
+    another one for each channel. Raises RefusedError where the site's own element answers
+    otherwise.
     """
-    if len(site.lanes) == 1:
-        return True
     geometry = kernel.geometry
     kinds = {site.kind("mask"): _masks(geometry, tree, site.scale(kernel))}
     if not site.narrow:  # there a fused product may not show, and proves nothing
