@@ -111,7 +111,7 @@ def _named(file: Path, case: Path) -> str:
     except ValueError:
         folder = "a case reads no file outside of its folder: write it beside its arrays"
         raise ConvdiffError(
-            f"{file}: {folder}, convdiff init {file.parent / case.name} ..."
+            f"{file}: {folder}, as {file.parent / case.name}"
         ) from None
     return json.dumps(str(name), ensure_ascii=False)
 

@@ -140,4 +140,4 @@ def print_ending(console: Console, summary: Summary) -> None:
     """Print what the colours mean, where there are any, how the cases ended, and the exit code."""
     if console.color_system and any(case.drifting is not None for case in summary.cases):
         print_legend(console)
-    console.print(Text(ending(summary), style="bold"), soft_wrap=True)
+    console.print(Text(ending(summary), style="bold"))
