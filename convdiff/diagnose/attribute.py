@@ -15,11 +15,12 @@ from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.plan.cost import LIGHT, products
+from convdiff.plan.cost import LIGHT, TOGETHER, products
 from convdiff.runtime.model import Runtime
 
 WIDE = 24
-"""Up to so many comparisons, all are explained; of more, and allowed ones, one a runtime."""
+"""Up to so many comparisons, all are explained; of more, and allowed ones, one a runtime, and so
+where they are large together."""
 EXPLAINABLE: tuple[Verdict, ...] = ("rounding", "precision")
 EXPECTED = "expected, and large or one of many; --explain asks for all"
 
@@ -125,19 +126,27 @@ def _chosen(case: Case, findings: Sequence[Finding], up_to: float | None) -> lis
     """
     candidates = [n for n, finding in enumerate(findings) if _has_cause(finding)]
     urgent = [n for n in candidates if not findings[n].allowed or _is_tiny(findings[n])]
-    most = LIGHT if up_to is None else up_to
     others = sorted(set(candidates) - set(urgent))
-    allowed = [n for n in others if _size(case, findings[n]) <= most]
-    if up_to is None and len(candidates) > WIDE:
-        allowed.sort(key=lambda n: -findings[n].comparison.screen_ratio)
-        allowed = list(_one_a_runtime(findings, allowed))
-    return urgent + allowed
+    if up_to is not None:
+        return urgent + _up_to(up_to, case, findings, others)
+    light = _up_to(LIGHT, case, findings, others)
+    together = sum(_size(case, findings[n]) for n in light)
+    if len(candidates) > WIDE or together > TOGETHER:
+        light = list(_one_a_runtime(findings, light))
+    return urgent + light
+
+
+def _up_to(
+    most: float, case: Case, findings: Sequence[Finding], numbers: Sequence[int]
+) -> list[int]:
+    """Return those of these findings whose cells sum at most so many products."""
+    return [n for n in numbers if _size(case, findings[n]) <= most]
 
 
 def _one_a_runtime(findings: Sequence[Finding], numbers: Sequence[int]) -> Iterator[int]:
-    """Yield the first of these findings that tell the order of a runtime's convolution."""
+    """Yield those of these findings that first tell a runtime's order, unusual ones first."""
     told: set[Runtime] = set()
-    for number in numbers:
+    for number in sorted(numbers, key=lambda n: -findings[n].comparison.screen_ratio):
         comparison = findings[number].comparison
         cells = (comparison.baseline, comparison.candidate)
         runtimes = {cell.runtime for cell in cells if not cell.is_reference}

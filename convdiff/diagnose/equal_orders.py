@@ -14,7 +14,7 @@ from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order
 from convdiff.plan.cell import Cell
-from convdiff.plan.cost import is_light
+from convdiff.plan.cost import TOGETHER, products
 from convdiff.plan.plan import Plan
 from convdiff.runtime.model import Runtime
 
@@ -25,17 +25,21 @@ MOST_LENGTHS = 128
 def prove(plan: Plan, found: Sequence[SafeLengths], lab: Lab) -> list[SafeLengths]:
     """Return the safe lengths with those that are proved, as far as the budget goes.
 
-    Nothing is revealed where there are too many lengths, or where a cell is heavy.
+    Nothing is revealed of a runtime whose safe lengths are too many, or too large together.
     """
-    case = plan.case
-    if not found or len(case.lengths) > MOST_LENGTHS:
-        return list(found)
-    if not is_light(case, _cell(plan, plan.runtimes[0], case.lengths[-1])):
-        return list(found)
-    return [
-        replace(safe, proved=_proved(plan, runtime, safe, lab))
-        for runtime, safe in zip(plan.runtimes, found, strict=True)
-    ]
+    proved = []
+    for runtime, safe in zip(plan.runtimes, found, strict=False):  # none are found of one length
+        cheap = _is_cheap(plan, safe)
+        proved.append(replace(safe, proved=_proved(plan, runtime, safe, lab)) if cheap else safe)
+    return proved
+
+
+def _is_cheap(plan: Plan, safe: SafeLengths) -> bool:
+    """Return whether all safe lengths are explained in a second or so; most share their orders."""
+    if len(plan.case.lengths) > MOST_LENGTHS:
+        return False
+    cells = [_cell(plan, plan.runtimes[0], length) for length in safe.lengths]
+    return sum(products(plan.case, cell) for cell in cells) <= TOGETHER
 
 
 def _proved(plan: Plan, runtime: Runtime, safe: SafeLengths, lab: Lab) -> tuple[int, ...]:

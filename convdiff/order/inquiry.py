@@ -19,6 +19,9 @@ from convdiff.order.reveal.suite import Suite
 from convdiff.order.reveal.verify import verify
 from convdiff.order.tree.tree import Tree
 
+#: Elements of a verified tree whose bits it does not give, after which no further one is tried.
+_HOPELESS = 3
+
 
 class Inquiry:
     """One kernel's elements, those `left` without an order, and the orders proved so far.
@@ -63,16 +66,26 @@ class Inquiry:
 
         Nothing but numbers is left to be told there: which subnormal ones are taken for zero.
         """
-        geometry, case = self.kernel.geometry, self.trials.case
-        for flush in flushes(geometry.dtype):
-            order = Order(suite.tree, Arithmetic(geometry.dtype, zero_start=zero, flush=flush))
-            if flush and not gives(order, geometry, case, *_first(elements)):
+        case, unfit = self.trials.case, 0
+        while elements.any() and unfit < _HOPELESS:
+            first = _first(elements)
+            order = self._fitting(suite.tree, zero, first)
+            if order is None:
+                elements[first] = False
+                unfit += 1
                 continue
             proven = self._replayed(order, [case], elements)
             self._add(ProvedOrder(order, proven, not suite.undecided, suite.undecided))
-            elements = elements & ~proven
-            if not elements.any():
-                break
+            elements &= ~proven
+
+    def _fitting(self, tree: Tree, zero: bool, element: tuple[int, int]) -> Order | None:
+        """Return the order of a tree, of what it may flush, that gives one element's bits."""
+        geometry = self.kernel.geometry
+        for flush in flushes(geometry.dtype):
+            order = Order(tree, Arithmetic(geometry.dtype, zero_start=zero, flush=flush))
+            if gives(order, geometry, self.trials.case, *element):
+                return order
+        return None
 
     def take(self, order: Order, elements: Array, *, confirmed: bool) -> None:
         """Take those of the elements whose bits the order gives in all trials, if they are left."""

@@ -9,8 +9,12 @@ from convdiff.plan.cell import Cell
 
 HEAVY = 5e9
 """Above, a cell is probed only where it looks unusual."""
-LIGHT = 1e6
+LIGHT = 2e7
 """Up to here a cell is explained although `expect` allows its difference."""
+SMALL = 1e6
+"""Up to here a cell's orders are looked for only to be recorded."""
+TOGETHER = 1.28e8
+"""Products of all cells together up to which all are explained unasked: a second or two."""
 REPLAYED = 2e7
 """Up to here a recorded cell's orders are replayed unasked; more take seconds."""
 
@@ -21,6 +25,6 @@ def products(case: Case, cell: Cell) -> int:
     return outputs * case.conv.taps
 
 
-def is_light(case: Case, cell: Cell) -> bool:
-    """Return whether a cell is explained unasked."""
-    return products(case, cell) <= LIGHT
+def is_small(case: Case, cell: Cell) -> bool:
+    """Return whether a cell's orders are looked for only to be recorded."""
+    return products(case, cell) <= SMALL

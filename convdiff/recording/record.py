@@ -10,7 +10,7 @@ from convdiff.compare.difference import differs
 from convdiff.lab.lab import Lab
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.plan.cost import HEAVY, is_light, products
+from convdiff.plan.cost import HEAVY, is_small, products
 from convdiff.plan.plan import Plan
 from convdiff.recording.model import Entry, RecordedCase, SavedOrders, SavedProbes
 from convdiff.recording.saved import saved_orders, saved_probes
@@ -50,7 +50,7 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
 def _wants_orders(plan: Plan, cell: Cell) -> bool:
     """Return whether a cell's orders are looked for though nothing asked for them yet."""
     locked = plan.case.lock_order and not cell.is_reference
-    return not cell.repeat and (locked or is_light(plan.case, cell))
+    return not cell.repeat and (locked or is_small(plan.case, cell))
 
 
 def _behaviour(cell: Cell, lab: Lab, *, ask: bool) -> SavedProbes | None:

@@ -18,8 +18,13 @@ CONV, SHAPE = Convolution((3, 3), 4, 8), (1, 62, 62, 4)
 PRODUCTS = 60 * 60 * 8 * 36
 
 
-def test_what_is_large_and_expected_says_which_option_asks_for_its_cause() -> None:
-    assert PRODUCTS > LIGHT
+def test_what_is_large_and_expected_says_which_option_asks_for_its_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert PRODUCTS < LIGHT
+    finding = explained(CONV, tensors(CONV, SHAPE, 3, bias=False), direct, shuffled(3))
+    assert finding.why is not None
+    monkeypatch.setattr("convdiff.diagnose.attribute.LIGHT", PRODUCTS - 1)
     finding = explained(CONV, tensors(CONV, SHAPE, 3, bias=False), direct, shuffled(3))
     assert finding.allowed
     assert finding.why is None

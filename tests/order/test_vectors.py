@@ -11,7 +11,13 @@ from soak import examples
 from synthetic import Machine, random_tree, summed
 
 from convdiff.order.reveal.blind_range import blind_ranges
-from convdiff.order.reveal.half_ulp_vectors import FACTOR, drawn, flips, flips_caught
+from convdiff.order.reveal.half_ulp_vectors import (
+    FACTOR,
+    drawn,
+    flips,
+    flips_caught,
+    half_ulp_vectors,
+)
 from convdiff.order.reveal.overflow_vectors import (
     LARGEST,
     draw_states,
@@ -201,6 +207,18 @@ def _marks(tree: Tree) -> Iterator[tuple[int, int]]:
         for k, (mark, own) in enumerate(zip(flip().fused, tree.fused, strict=True)):
             if mark != own:
                 yield k, mark
+
+
+@pytest.mark.parametrize(
+    ("order", "share"), [("[0..143]*", 0.2), ("[0..143]", 0.2), ("[([0..35]*)^4+36 b]", 0.15)]
+)
+def test_few_vectors_show_all_flags_of_a_usual_order(order: str, share: float) -> None:
+    tree = parse(order)
+    seen = flips_caught(tree, drawn(tree, 256, np.random.default_rng(0), 0.03)).mean(axis=1)
+    assert seen.min() > share
+    weights, undecided = half_ulp_vectors(tree, np.random.default_rng(0))
+    assert len(weights) <= 8
+    assert undecided == 0
 
 
 def test_a_blind_range_ends_where_the_result_changes() -> None:
