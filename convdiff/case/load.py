@@ -10,7 +10,7 @@ from convdiff.case.array_spec import ARRAYS, check_each
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, UnknownKeyError, shown
-from convdiff.case.forms.misfit import close_words
+from convdiff.case.forms.misfit import MOST, close_words
 from convdiff.case.geometry import arrays_of
 from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
@@ -81,9 +81,10 @@ def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
     for misfit in misfits:
         errors.add(CaseError(_place_of(source, misfit), str(misfit)))
     wrong = {str(misfit.path[0]) for misfit in misfits if misfit.path}
-    sound = {key: one for key, one in source.value.items() if key not in wrong}
+    sound = {key: one for key, one in source.value.items() if key in {*CASE.keys} - wrong}
     rest = replace(source, value=sound)
-    if not all(map(_concerns_no_array, misfits)) or not {*CASE.required} <= {*sound}:
+    told_all = len(misfits) <= MOST
+    if not (told_all and all(map(_concerns_no_array, misfits)) and {*CASE.required} <= {*sound}):
         return None, rest
     return CASE.read(sound), rest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from soak import soak
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
 from convdiff.case.excerpt import told
+from convdiff.case.forms.misfit import MOST
 from convdiff.case.keys import CASE, KINDS
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
@@ -240,6 +242,31 @@ def test_errors_that_do_not_depend_on_each_other_are_told_at_once(load, text, pl
     assert " ".join(dict.fromkeys(found)) == places
     assert caught.value is errors[0]
     assert str(caught.value).startswith(f"{caught.value.place}: "), "its text is the first's"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "".join(f"key{at}: 0\n" for at in range(25)),
+        GOOD + "".join(f"xbias{at}: 0\n" for at in range(25)) + "bias: [1, 2]\n",
+        GOOD + "device: tpu\n" + "".join(f"source{at}: 0\n" for at in range(25)),
+        GOOD + "expect: {" + ", ".join(f"key{at}: 0" for at in range(25)) + "}\n",
+        GOOD.replace("7..9", f"{['x'] * 25}"),
+        GOOD + f"devices: {['tpu'] * 25}\n",
+    ],
+)
+def test_of_very_many_errors_the_first_are_told(load, text):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    *lines, count = told(caught.value)
+    assert len([line for line in lines if not line.startswith("  ")]) == MOST
+    assert re.fullmatch(rf"2[12] errors or more, of which {MOST} are shown", count)
+
+
+def test_as_many_errors_as_are_told_are_counted_exactly(load):
+    with pytest.raises(CaseError) as caught:
+        load(GOOD + "".join(f"key{at}: 0\n" for at in range(MOST)))
+    assert list(told(caught.value))[-1] == f"{MOST} errors"
 
 
 def test_a_layout_that_is_the_other_one_is_the_only_error(load):
