@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from convdiff.case.layout import written
 from convdiff.case.npy import array_shape, read_values
 from convdiff.errors import ConvdiffError, Place
 
@@ -94,9 +96,17 @@ def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
     """Write the input with zeros around its height and width, or its length; return the file."""
     import numpy as np
 
+    from convdiff.case.arrays import beyond_memory
+
     values = read_values(input_, None, Place(str(input_)))
     spatial = range(2, values.ndim) if layout == "nchw" else range(1, values.ndim - 1)
     zeros = [(padding, padding) if axis in spatial else (0, 0) for axis in range(values.ndim)]
+    extents = [extent + sum(around) for extent, around in zip(values.shape, zeros, strict=True)]
+    beyond = beyond_memory(math.prod(extents) * values.itemsize)
+    if beyond:
+        raise ConvdiffError(
+            f"--padding {padding}: too big: an input of {written(tuple(extents))} needs {beyond}"
+        )
     file = path.with_name(f"{input_.stem}_padded_{padding}.npy")
     if file.exists():
         raise ConvdiffError(f"{file}: there is a file of this name")

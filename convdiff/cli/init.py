@@ -31,7 +31,7 @@ Example:
 )
 @click.option(
     "--padding",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10**9),
     default=0,
     metavar="ZEROS",
     help="Write a copy of the input with so many zeros around it: cases are VALID.",

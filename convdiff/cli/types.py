@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -49,6 +50,17 @@ class Parsed(click.ParamType[Any], Generic[T]):
             return self.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number within bounds, neither NaN nor infinity, which compare as if they were in them."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """See click."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 class Choice(click.Choice[str]):
@@ -112,9 +124,12 @@ def _kernel(text: str) -> str:
     return text
 
 
+_INDEX_PART = re.compile(r"\s*\d{1,18}\s*")
+
+
 def _index(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 4 or not all(map(_INDEX_PART.fullmatch, parts)):
         raise ValueError(f"{text!r} is not n,h,w,c")
     return tuple(int(part) for part in parts)
 

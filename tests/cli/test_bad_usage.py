@@ -38,6 +38,15 @@ BAD_OPTIONS = {
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
     "vary without values": (["sweep", "--vary", "TF_X"], ["'TF_X'", "NAME=A,B"]),
     "no time": (["run", "--timeout", "0"], ["--timeout"]),
+    **{
+        f"{option} {number}": (["run", option, number], [option, "not a finite number"])
+        for option in ("--timeout", "--explain-up-to")
+        for number in ("nan", "inf", "1e999")
+    },
+    "no number of calls": (["explain", "--budget", "nan"], ["--budget", "'nan'"]),
+    "a wait that is none": (["doctor", "--timeout", "NaN"], ["--timeout", "not a finite number"]),
+    "a length beyond all": (["explain", "--against", "9" * 400], ["--against", "1<=x<=10000"]),
+    "an index of a digit that is none": (["explain", "--index", "²,0,0,0"], ["'²,0,0,0'", "n,h,w"]),
     "missing case": (["run", "nowhere.yaml"], ["nowhere.yaml"]),
     "a folder without cases": (["run", "/proc/self/fd"], ["no .yaml"]),
     "json into nowhere": (["run", "--json", "/nowhere/report.json"], ["/nowhere"]),

@@ -79,6 +79,20 @@ def test_what_does_not_go_together_is_a_line(words: tuple[str, ...], said: str, 
     assert said in ran.err
 
 
+@pytest.mark.parametrize("padding", ["9" * 8, "9" * 30, "9" * 300, "9" * 5000], ids=len)
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("--torch", (2, 3, 6, 7)), ("--numpy", (1, 9, 9, 3))], ids=["torch", "numpy"]
+)
+def test_padding_beyond_memory_is_refused_and_nothing_written(
+    padding: str, layout: str, shape: tuple[int, ...], tmp_path: Path
+):
+    save(tmp_path, w=(3, 3, 3, 2), x=shape)
+    ran = convdiff("init", layout, "w.npy", "x.npy", "--padding", padding, cwd=tmp_path)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "--padding" in ran.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npy", "x.npy"]
+
+
 def test_arrays_of_another_folder_are_refused(tmp_path: Path):
     (tmp_path / "inner").mkdir()
     save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
