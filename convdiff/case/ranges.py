@@ -35,6 +35,14 @@ def parse_range(text: str) -> tuple[int, ...]:
     return tuple(sorted(values))
 
 
+def below(values: tuple[int, ...], least: int) -> str:
+    """Say which of these sorted lengths are too small, with their verb; "" where none is."""
+    small = tuple(value for value in values if value < least)
+    if not small:
+        return ""
+    return f"lengths {write_range(small)} are" if len(small) > 1 else f"length {small[0]} is"
+
+
 def write_range(values: tuple[int, ...]) -> str:
     """Write sorted whole numbers back in the shortest form, as in `5..8, 12..64:4`."""
     parts: list[str] = []

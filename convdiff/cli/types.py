@@ -16,9 +16,9 @@ from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
 from convdiff.cli.complete import completed
-from convdiff.errors import meant
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
-from convdiff.runtime.matrix import packaged_frameworks, split_spec
+from convdiff.runtime.matrix import packaged_frameworks, refuse_unknown, split_spec
 from convdiff.runtime.model import Unnamed
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Parsed(click.ParamType[Any], Generic[T]):
             return parsed
         try:
             return self.parse(value)
-        except ValueError as error:
+        except (ValueError, ConvdiffError) as error:
             self.fail(str(error), param, ctx)
 
 
@@ -104,6 +104,7 @@ def _frameworks(text: str) -> tuple[str, ...]:
             if name in FRAMEWORKS_THERE:
                 _refuse_device(name, device)
             raise ValueError(f"{spec!r}: unknown device; --kernel runs module:function")
+        refuse_unknown(split_spec(spec)[0])
     return tuple(specs)
 
 

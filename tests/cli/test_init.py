@@ -81,7 +81,9 @@ def test_what_does_not_go_together_is_a_line(words: tuple[str, ...], said: str, 
 
 @pytest.mark.parametrize("padding", ["9" * 8, "9" * 30, "9" * 300, "9" * 5000], ids=len)
 @pytest.mark.parametrize(
-    ("layout", "shape"), [("--torch", (2, 3, 6, 7)), ("--numpy", (1, 9, 9, 3))], ids=["torch", "numpy"]
+    ("layout", "shape"),
+    [("--torch", (2, 3, 6, 7)), ("--numpy", (1, 9, 9, 3))],
+    ids=["torch", "numpy"],
 )
 def test_padding_beyond_memory_is_refused_and_nothing_written(
     padding: str, layout: str, shape: tuple[int, ...], tmp_path: Path

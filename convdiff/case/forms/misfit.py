@@ -129,4 +129,9 @@ def shown(value: Any) -> str:
     if value is None:
         return "nothing"
     text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Return what a message repeats of a text."""
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "…"
