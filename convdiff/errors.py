@@ -66,7 +66,7 @@ class CaseError(ConvdiffError):
         if len(message) > LONGEST_MESSAGE:
             message = message[:LONGEST_MESSAGE] + "…"
         super().__init__(f"{place}: {message}")
-        self.place = place
+        self.place, self.message = place, message
         self.others: tuple[CaseError, ...] = ()
 
     @property

@@ -13,7 +13,7 @@ from convdiff.case.model import ArraySpec
 from convdiff.case.ranges import below
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
-from convdiff.errors import CaseError, CaseErrors, Place
+from convdiff.errors import CaseError, CaseErrors
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -31,10 +31,6 @@ class Arrays:
 
 class GeometryError(CaseError):
     """Shapes that do not go together."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        super().__init__(place, message)
-        self.message = message
 
 
 @dataclass(frozen=True)

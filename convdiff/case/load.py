@@ -32,14 +32,23 @@ def load_case(path: Path) -> Case:
 def built_in_case() -> Case:
     """Return the case that runs when none is named: the one that convdiff began with."""
     text = resources.files("convdiff.case").joinpath("builtin.yaml").read_text("utf-8")
-    case = _build(parse_source(text, "(built-in)"), Path.cwd(), BUILT_IN, CaseErrors())
+    case = _of_text(text, "(built-in)", Path.cwd(), BUILT_IN)
     return replace(case, built_in=True)
 
 
 def stdin_case(text: str) -> Case:
     """Return the case that was written to stdin; its files lie in the working folder."""
+    return _of_text(text, "(stdin)", Path.cwd(), "stdin")
+
+
+def case_of(text: str, path: Path) -> Case:
+    """Return the case that a file of this text would be. Raises CaseError."""
+    return _of_text(text, str(path), path.parent, path.stem)
+
+
+def _of_text(text: str, file: str, folder: Path, stem: str) -> Case:
     errors = CaseErrors()
-    return _build(parse_source(text, "(stdin)", errors), Path.cwd(), "stdin", errors)
+    return _build(parse_source(text, file, errors), folder, stem, errors)
 
 
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:
