@@ -20,6 +20,8 @@ from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place
 
 BUILT_IN = "variable-padding"
+STDIN = "(stdin)"
+"""How errors name what stands in no file."""
 
 
 def load_case(path: Path) -> Case:
@@ -38,7 +40,7 @@ def built_in_case() -> Case:
 
 def stdin_case(text: str) -> Case:
     """Return the case that was written to stdin; its files lie in the working folder."""
-    return _of_text(text, "(stdin)", Path.cwd(), "stdin")
+    return _of_text(text, STDIN, Path.cwd(), "stdin")
 
 
 def case_of(text: str, path: Path) -> Case:

@@ -123,13 +123,19 @@ def _read_text(path: Path) -> str:
         size = info.st_size / 2**20
         raise CaseError(place, f"{size:.1f} MB is over 10 MB; keep arrays in .npy files")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return decoded(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CaseError(place, f"cannot be read: {error.strerror}") from None
+
+
+def decoded(data: bytes, file: str) -> str:
+    """Return a file's text. Raises CaseError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = error.object.decode("utf-8", "replace")
         before = error.object[: error.start].decode("utf-8", "replace")
-        raise CaseError(_place_of(len(before), text, str(path)), "not UTF-8 text") from None
-    except OSError as error:
-        raise CaseError(place, f"cannot be read: {error.strerror}") from None
+        raise CaseError(_place_of(len(before), text, file), "not UTF-8 text") from None
 
 
 def _place_of(position: int, text: str, file: str) -> Place:
