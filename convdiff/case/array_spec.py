@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from convdiff.case.forms.misfit import MOST
+from convdiff.case.forms.misfit import MOST, shown
 from convdiff.case.keys import KINDS, Array, ArrayKeys
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
@@ -139,7 +139,7 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
                 errors.refuse()
             return
         if not isinstance(node, list) or len(node) != shape[depth]:
-            found = f"{len(node)}" if isinstance(node, list) else f"{node!r}"
+            found = f"{len(node)}" if isinstance(node, list) else shown(node)
             text = f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}"
             errors.add(CaseError(source.place(path), text))
             errors.refuse()
@@ -158,8 +158,7 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
 def _number(source: Source, path: Key, value: Any) -> float:
     """Return an element of an array that is written out. Raises CaseError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        what = "a list" if isinstance(value, list) else repr(value)
-        _fail(source, path, f"{path[0]!r}: expected a number, found {what}")
+        _fail(source, path, f"{path[0]!r}: expected a number, found {shown(value)}")
     try:
         return float(value)
     except OverflowError:

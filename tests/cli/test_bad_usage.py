@@ -35,6 +35,7 @@ BAD_OPTIONS = {
     ),
     "lengths that are none": (["run", "--lengths", "some"], ["'some'", "7..20"]),
     "length below the filter": (["sweep", "--lengths", "2..9"], ["2", "5"]),
+    "a batch too large": (["sweep", "--batch", "9" * 20], ["--batch", "9" * 20, "too large"]),
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
     "vary without values": (["sweep", "--vary", "TF_X"], ["'TF_X'", "NAME=A,B"]),
     "no time": (["run", "--timeout", "0"], ["--timeout"]),
