@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""Type checkers take it for true; `typing` itself takes longest of all that is imported here."""
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from convdiff.api import explain, load_case, run
     from convdiff.case.model import Case
     from convdiff.errors import ConvdiffError

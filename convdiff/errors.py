@@ -66,7 +66,7 @@ class CaseError(ConvdiffError):
         if len(message) > LONGEST_MESSAGE:
             message = message[:LONGEST_MESSAGE] + "…"
         super().__init__(f"{place}: {message}")
-        self.place = place
+        self.place, self.message = place, message
         self.others: tuple[CaseError, ...] = ()
 
     @property
@@ -81,14 +81,18 @@ class CaseErrors:
     def __init__(self) -> None:
         self._all: list[CaseError] = []
 
-    def __bool__(self) -> bool:
-        """Return whether there is any."""
-        return bool(self._all)
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._all)
 
     def add(self, error: CaseError) -> None:
         """Gather an error and its others."""
         self._all += error.errors
         error.others = ()
+
+    def add_all(self, others: CaseErrors) -> None:
+        """Gather what another has gathered."""
+        self._all += others._all
 
     @contextmanager
     def gathering(self) -> Iterator[None]:

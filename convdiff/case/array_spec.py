@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from convdiff.case.forms.misfit import MOST, shown
 from convdiff.case.keys import KINDS, Array, ArrayKeys
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
@@ -23,7 +24,9 @@ ARRAYS = ("filter", "bias", "input")
 def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | None:
     """Return the shape that the file gives this array, or None where it leaves it open."""
     if isinstance(value, ArrayKeys) and value.file is None:
-        _kind(source, key)
+        kind = _kind(source, key)
+        if value.delta is None or value.shape is not None:
+            _parameters(source, key, kind, value, value.shape or ())
         return value.shape
     return read_array(source, key, value, folder, None).shape
 
@@ -126,22 +129,20 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
         shape.append(len(level))
         level = level[0]
     numbers: list[float] = []
+    errors = CaseErrors()
 
     def walk(node: Any, path: Key, depth: int) -> None:
         if depth == len(shape):
-            if isinstance(node, bool) or not isinstance(node, int | float):
-                what = "a list" if isinstance(node, list) else repr(node)
-                _fail(source, path, f"{key[0]!r}: expected a number, found {what}")
-            try:
-                numbers.append(float(node))
-            except OverflowError:
-                _fail(source, path, f"{key[0]!r}: {str(node)[:20]}… is too large")
+            with errors.gathering():
+                numbers.append(_number(source, path, node))
+            if len(errors) > MOST:
+                errors.refuse()
             return
         if not isinstance(node, list) or len(node) != shape[depth]:
-            found = f"{len(node)}" if isinstance(node, list) else f"{node!r}"
-            _fail(
-                source, path, f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}"
-            )
+            found = f"{len(node)}" if isinstance(node, list) else shown(node)
+            text = f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}"
+            errors.add(CaseError(source.place(path), text))
+            errors.refuse()
         for index, child in enumerate(node):
             walk(child, (*path, index), depth + 1)
 
@@ -150,7 +151,18 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
     if len(shape) > 4:
         _fail(source, key, f"{key[0]!r} is nested {len(shape)} deep; at most 4")
     walk(value, key, 0)
+    errors.refuse()
     return tuple(shape), numbers
+
+
+def _number(source: Source, path: Key, value: Any) -> float:
+    """Return an element of an array that is written out. Raises CaseError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _fail(source, path, f"{path[0]!r}: expected a number, found {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        _fail(source, path, f"{path[0]!r}: {str(value)[:20]}… is too large")
 
 
 def _fail(source: Source, path: Key, message: str) -> NoReturn:

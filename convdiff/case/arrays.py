@@ -153,16 +153,22 @@ def refuse_too_big(case: Case) -> None:
     # In float64 while they are made, then in their own dtype here, in the worker and in the
     # framework; an output also meets its exact reference.
     needed = (weights + inputs) * (8 + 3 * item) + output * (3 * item + 32)
-    available = _available_bytes()
-    if needed > available:
+    beyond = beyond_memory(needed)
+    if beyond:
         layout = LAYOUTS[case.layout]
         given = written(layout.input.spoken(case.input.shape))
         raise CaseError(
             Place(case.file),
             f"too big: input {given}, filter {written(layout.filter.spoken(case.filter.shape))}"
             f" and output of "
-            f"{output:,} values need about {_size(needed)}; {_size(available)} is available",
+            f"{output:,} values need about {beyond}",
         )
+
+
+def beyond_memory(needed: int) -> str:
+    """Return how many bytes are needed and how many there are, where they are not enough."""
+    available = _available_bytes()
+    return "" if needed <= available else f"{_size(needed)}; {_size(available)} is available"
 
 
 def _available_bytes() -> int:

@@ -25,8 +25,7 @@ def told(error: CaseError, program: str = "", written: Callable[[str], str] = st
         yield from excerpt(one.place, written)
     count = len(error.errors)
     if count > 1:
-        shown = f", of which {MOST} are shown" if count > MOST else ""
-        yield f"{count} errors{' or more' if count >= MOST else ''}{shown}"
+        yield f"{count} errors" + (f" or more, of which {MOST} are shown" if count > MOST else "")
 
 
 def excerpt(place: Place, written: Callable[[str], str] = str) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from convdiff.case.array_spec import check_each, read_array, read_shape
 from convdiff.case.keys import CaseKeys
 from convdiff.case.layout import LAYOUTS, Layout, Order, Shape, named, written
 from convdiff.case.model import ArraySpec
+from convdiff.case.ranges import below
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
-from convdiff.errors import CaseError, CaseErrors, Place
+from convdiff.errors import CaseError, CaseErrors
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -31,10 +32,6 @@ class Arrays:
 class GeometryError(CaseError):
     """Shapes that do not go together."""
 
-    def __init__(self, place: Place, message: str) -> None:
-        super().__init__(place, message)
-        self.message = message
-
 
 @dataclass(frozen=True)
 class _Given:
@@ -47,6 +44,16 @@ class _Given:
 
     def fail(self, key: str, message: str) -> NoReturn:
         raise GeometryError(self.source.place((key,)), message)
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """How large an input is asked for."""
+
+    own: Shape | None
+    """Its NHWC shape, where the file gives one."""
+    height: int
+    lengths: tuple[int, ...]
 
 
 def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
@@ -84,41 +91,40 @@ def _read(given: _Given) -> Arrays:
     """Return what the file describes. Raises CaseError with what does not depend on each other."""
     errors = CaseErrors()
     with errors.gathering():
-        conv, weights = _convolution(given)
+        weights = _filter(given)
     if errors:
         others = {"bias": given.keys.bias, "input": given.keys.input}
         present = {key: one for key, one in others.items() if one is not None}
         check_each(given.source, present, given.folder, errors)
         errors.refuse()
+    conv = _convolution(given.keys, weights)
+    with errors.gathering():
+        _refuse_groups(given, conv)
     with errors.gathering():
         bias = _bias(given, conv)
     with errors.gathering():
-        input_, lengths = _input(given, conv)
-    errors.refuse()
-    return Arrays(conv, weights, bias, input_, lengths)
+        extent = _extent(given, conv)
+    errors.refuse()  # what an input needs follows from all of these
+    return Arrays(conv, weights, bias, _input(given, conv, extent), extent.lengths)
 
 
-def _convolution(given: _Given) -> tuple[Convolution, ArraySpec]:
-    keys = given.keys
-    spec = read_array(given.source, ("filter",), keys.filter, given.folder, None)
-    spec = _turned(given, "filter", given.layout.filter, spec, along=1)
-    kh, kw, per_group, channels_out = spec.shape
-    groups = keys.groups
-    if channels_out % groups:
-        text = f"{groups} groups do not divide the filter's {channels_out} output channels"
-        given.fail("groups", text)
-    conv = Convolution(
+def _filter(given: _Given) -> ArraySpec:
+    spec = read_array(given.source, ("filter",), given.keys.filter, given.folder, None)
+    return _turned(given, "filter", given.layout.filter, spec, along=1)
+
+
+def _convolution(keys: CaseKeys, weights: ArraySpec) -> Convolution:
+    """Return the convolution with this filter, whether or not its groups divide its channels."""
+    kh, kw, per_group, channels_out = weights.shape
+    return Convolution(
         kernel=(kh, kw),
-        channels_in=per_group * groups,
+        channels_in=per_group * keys.groups,
         channels_out=channels_out,
         strides=keys.strides,
         dilations=keys.dilations,
-        groups=groups,
+        groups=keys.groups,
         dtype=keys.dtype,
     )
-    if keys.channels not in (None, conv.channels_in):
-        _refuse_channels(given, keys.channels, per_group, groups)
-    return conv, spec
 
 
 def _turned(given: _Given, key: str, order: Order, spec: ArraySpec, along: int) -> ArraySpec:
@@ -140,14 +146,20 @@ def _four(given: _Given, key: str, order: Order, shape: Shape) -> Shape:
     return four
 
 
-def _refuse_channels(given: _Given, channels: int | None, per_group: int, groups: int) -> NoReturn:
-    """Say why a filter does not take so many channels."""
-    if channels and channels % groups:
+def _refuse_groups(given: _Given, conv: Convolution) -> None:
+    """Raise GeometryError where a filter has no such groups, or takes other channels."""
+    channels, groups = given.keys.channels, conv.groups
+    if conv.channels_out % groups:
+        text = f"{groups} groups do not divide the filter's {conv.channels_out} output channels"
+        given.fail("groups", text)
+    if channels in (None, conv.channels_in):
+        return
+    if channels % groups:
         given.fail("groups", f"{groups} groups do not divide {channels} channels")
     given.fail(
         "channels",
-        f"channels is {channels}, but the filter takes {per_group} × {groups} group(s)"
-        f" = {per_group * groups}",
+        f"channels is {channels}, but the filter takes {conv.channels_in // groups} × {groups}"
+        f" group(s) = {conv.channels_in}",
     )
 
 
@@ -185,9 +197,10 @@ def _lengths(given: _Given, conv: Convolution, shape: Shape | None) -> tuple[int
         text = "the case has no 'lengths', and its input does not fix them"
         raise CaseError(given.source.place(()), text)
     width = conv.reach[1]
-    if lengths[0] < width:
-        text = f"length {lengths[0]} is below the filter's width {width}; VALID needs {width}"
-        given.fail("lengths" if given.keys.lengths else "input", f"{text} or more")
+    short = below(lengths, width)
+    if short:
+        text = f"{short} below the filter's width {width}; VALID needs {width} or more"
+        given.fail("lengths" if given.keys.lengths else "input", text)
     return lengths
 
 
@@ -201,20 +214,29 @@ def _height(given: _Given, conv: Convolution, shape: Shape | None) -> int:
     return height
 
 
-def _input(given: _Given, conv: Convolution) -> tuple[ArraySpec, tuple[int, ...]]:
-    """Return the input at the longest of the lengths, or longer where the file has more; these."""
-    keys, order, errors = given.keys, given.layout.input, CaseErrors()
-    own = _input_shape(given, conv)
+def _extent(given: _Given, conv: Convolution) -> _Extent:
+    """Return how large an input the file gives or asks for."""
+    errors = CaseErrors()
+    own: Shape | None = None
     with errors.gathering():
-        lengths = _lengths(given, conv, own)
+        own = _input_shape(given, conv)
+    if given.keys.lengths or not errors:
+        with errors.gathering():
+            lengths = _lengths(given, conv, own)
     with errors.gathering():
         height = _height(given, conv, own)
     errors.refuse()
-    needed = (max(keys.batch), height, lengths[-1], conv.channels_in)
-    shape = own or needed
+    return _Extent(own, height, lengths)
+
+
+def _input(given: _Given, conv: Convolution, extent: _Extent) -> ArraySpec:
+    """Return the input at the longest of the lengths, or longer where the file has more."""
+    keys, order, height = given.keys, given.layout.input, extent.height
+    needed = (max(keys.batch), height, extent.lengths[-1], conv.channels_in)
+    shape = extent.own or needed
     if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
         has, needs = (written(order.spoken(one)) for one in (shape, needed))
         text = f"input has shape {has} {order.name}, but the case needs {needs}"
         given.fail("input", f"{text} (a larger batch or length is cut)")
     spec = read_array(given.source, ("input",), keys.input, given.folder, order.spoken(shape))
-    return _turned(given, "input", order, spec, along=2), lengths
+    return _turned(given, "input", order, spec, along=2)

@@ -9,8 +9,8 @@ from pathlib import Path
 from convdiff.case.array_spec import ARRAYS, check_each
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
-from convdiff.case.forms import MisfitError, UnknownKeyError, shown
-from convdiff.case.forms.misfit import close_words
+from convdiff.case.forms import MisfitError, MissingKeyError, UnknownKeyError, shown
+from convdiff.case.forms.misfit import MOST, close_words
 from convdiff.case.geometry import arrays_of
 from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
@@ -20,24 +20,37 @@ from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place
 
 BUILT_IN = "variable-padding"
+STDIN = "(stdin)"
+"""How errors name what stands in no file."""
 
 
 def load_case(path: Path) -> Case:
     """Read and check one case file. Raises CaseError; touches no array."""
     refuse_in_hand(path)
-    return _build(read_source(path), path.parent, path.stem)
+    errors = CaseErrors()
+    return _build(read_source(path, errors), path.parent, path.stem, errors)
 
 
 def built_in_case() -> Case:
     """Return the case that runs when none is named: the one that convdiff began with."""
     text = resources.files("convdiff.case").joinpath("builtin.yaml").read_text("utf-8")
-    case = _build(parse_source(text, "(built-in)"), Path.cwd(), BUILT_IN)
+    case = _of_text(text, "(built-in)", Path.cwd(), BUILT_IN)
     return replace(case, built_in=True)
 
 
 def stdin_case(text: str) -> Case:
     """Return the case that was written to stdin; its files lie in the working folder."""
-    return _build(parse_source(text, "(stdin)"), Path.cwd(), "stdin")
+    return _of_text(text, STDIN, Path.cwd(), "stdin")
+
+
+def case_of(text: str, path: Path) -> Case:
+    """Return the case that a file of this text would be. Raises CaseError."""
+    return _of_text(text, str(path), path.parent, path.stem)
+
+
+def _of_text(text: str, file: str, folder: Path, stem: str) -> Case:
+    errors = CaseErrors()
+    return _build(parse_source(text, file, errors), folder, stem, errors)
 
 
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:
@@ -74,16 +87,22 @@ def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
         found = shown(source.value)
         raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
     refuse_3d(source)
+    misfits: tuple[MisfitError, ...] = ()
     try:
-        return CASE.read(source.value), source
+        keys = CASE.read(source.value)
+        if not source.broken:
+            return keys, source
     except MisfitError as error:
         misfits = error.all
+    if source.broken:  # what is missing may be what is broken
+        misfits = tuple(one for one in misfits if not isinstance(one, MissingKeyError))
     for misfit in misfits:
         errors.add(CaseError(_place_of(source, misfit), str(misfit)))
-    wrong = {str(misfit.path[0]) for misfit in misfits if misfit.path}
-    sound = {key: one for key, one in source.value.items() if key not in wrong}
+    wrong = {*source.broken, *(str(one.path[0]) if one.path else "" for one in misfits)}
+    sound = {key: one for key, one in source.value.items() if key in {*CASE.keys} - wrong}
     rest = replace(source, value=sound)
-    if not all(map(_concerns_no_array, misfits)) or not {*CASE.required} <= {*sound}:
+    told_all = len(misfits) <= MOST
+    if not (told_all and all(map(_concerns_no_array, wrong)) and {*CASE.required} <= {*sound}):
         return None, rest
     return CASE.read(sound), rest
 
@@ -92,12 +111,13 @@ _OF_NO_ARRAY = ("name", "source", "device", "devices", "repeat", "expect")
 """Keys without which arrays and geometry can be checked all the same."""
 
 
-def _concerns_no_array(misfit: MisfitError) -> bool:
-    """Return whether a misfit leaves arrays and geometry as they are, also if it is a slip."""
-    if not misfit.path:  # a key is missing
-        return False
-    slip = close_words(str(misfit.path[0]), list(CASE.keys))
-    return not slip or slip[0] in _OF_NO_ARRAY
+def _concerns_no_array(key: str) -> bool:
+    """Return whether a wrong key leaves arrays and geometry as they are, also if it is a slip.
+
+    "" stands for one that is missing, or no word.
+    """
+    slip = close_words(key, list(CASE.keys))
+    return key != "" and (not slip or slip[0] in _OF_NO_ARRAY)
 
 
 def _place_of(source: Source, misfit: MisfitError) -> Place:
@@ -105,8 +125,8 @@ def _place_of(source: Source, misfit: MisfitError) -> Place:
     return source.place((*misfit.path, *key))
 
 
-def _build(source: Source, folder: Path, stem: str) -> Case:
-    errors = CaseErrors()
+def _build(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case:
+    """Return the case; errors: what was found in the file before."""
     keys, rest = _keys(source, errors)
     if keys is None:
         given = [key for key in ARRAYS if key in rest.value]

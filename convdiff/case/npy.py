@@ -36,7 +36,7 @@ def read_values(path: Path, member: str | None, place: Place) -> np.ndarray[Any,
         try:
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
         except Exception as error:  # damaged bytes make NumPy, zipfile and zlib raise anything
-            raise CaseError(place, f"{path.name} is damaged: {error}") from None
+            raise _fault(place, path, f"is damaged: {error}") from None
 
 
 def _opened(path: Path, member: str | None, place: Place) -> IO[bytes]:
@@ -44,22 +44,22 @@ def _opened(path: Path, member: str | None, place: Place) -> IO[bytes]:
         info = path.stat()
     except FileNotFoundError:
         kind = "is a symbolic link to nothing" if path.is_symlink() else "does not exist"
-        raise CaseError(place, f"{path.name} {kind}") from None
+        raise _fault(place, path, kind) from None
     except OSError as error:
-        raise CaseError(place, f"{path.name} cannot be read: {error.strerror}") from None
+        raise _fault(place, path, f"cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(info.st_mode):
-        raise CaseError(place, f"{path.name} is not a regular file")
+        raise _fault(place, path, "is not a regular file")
     try:
         if path.suffix != ".npz":
             return path.open("rb")
         archive = zipfile.ZipFile(path)
         return archive.open(_member(archive.namelist(), path, member, place))
     except zipfile.BadZipFile as error:
-        raise CaseError(place, f"{path.name} is not an .npz file: {error}") from None
+        raise _fault(place, path, f"is not an .npz file: {error}") from None
     except CaseError:
         raise
     except Exception as error:  # an encrypted, unknown or damaged member
-        raise CaseError(place, f"{path.name} cannot be read: {error}") from None
+        raise _fault(place, path, f"cannot be read: {error}") from None
 
 
 def _member(names: list[str], path: Path, member: str | None, place: Place) -> str:
@@ -69,7 +69,7 @@ def _member(names: list[str], path: Path, member: str | None, place: Place) -> s
     if f"{member}.npy" in names:
         return f"{member}.npy"
     held = ", ".join(name.removesuffix(".npy") for name in names[:8]) or "nothing"
-    raise CaseError(place, f"{path.name} holds {held}; name one as {path.name}#member")
+    raise _fault(place, path, f"holds {held}; name one as {path.name}#member")
 
 
 def _header(stream: IO[bytes], path: Path, place: Place) -> tuple[tuple[int, ...], Any]:
@@ -85,11 +85,18 @@ def _header(stream: IO[bytes], path: Path, place: Place) -> tuple[tuple[int, ...
             raise ValueError(f"format version {version[0]}.{version[1]}")
     except Exception as error:  # damaged bytes make NumPy, ast, zipfile and zlib raise anything
         line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CaseError(place, f"{path.name} is not an .npy file: {line[:120]}") from None
+        raise _fault(place, path, f"is not an .npy file: {line[:120]}") from None
     if dtype.hasobject:
-        raise CaseError(place, f"{path.name} holds pickled objects, which are never loaded")
+        raise _fault(place, path, "holds pickled objects, which are never loaded")
     if dtype.kind not in ALLOWED_KINDS and dtype.name != "bfloat16":
-        raise CaseError(place, f"{path.name} holds {dtype}; expected numbers")
-    if not shape or any(type(extent) is not int or extent < 1 for extent in shape):
-        raise CaseError(place, f"{path.name} has shape {shape}; expected at least one value")
+        raise _fault(place, path, f"holds {dtype}; expected numbers")
+    if not shape:
+        raise _fault(place, path, "holds one number without an axis; expected an array")
+    if any(type(extent) is not int or extent < 1 for extent in shape):
+        raise _fault(place, path, f"has shape {shape}; expected at least one value")
     return shape, dtype
+
+
+def _fault(place: Place, path: Path, words: str) -> CaseError:
+    """Return the error at a place, with the file's name where it is not the place itself."""
+    return CaseError(place, words if place == Place(str(path)) else f"{path.name} {words}")

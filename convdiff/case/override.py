@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from convdiff.case.device import Device
 from convdiff.case.model import Case
+from convdiff.case.ranges import below
 from convdiff.errors import ConvdiffError
 
 
@@ -22,9 +23,10 @@ def vary(
     lengths = lengths or case.lengths
     batches = batches or case.batches
     reach = case.conv.reach[1]
-    if lengths[0] < reach:
+    short = below(lengths, reach)
+    if short:
         raise ConvdiffError(
-            f"length {lengths[0]} is below the width {reach} of the filter of {case.name!r}; "
+            f"{short} below the width {reach} of the filter of {case.name!r}; "
             f"VALID needs {reach} or more"
         )
     held_batch, height, held_length, channels = case.input.shape

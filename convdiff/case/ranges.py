@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
+from convdiff.case.forms.misfit import cut, shown
+
 LONGEST = 100_000
 """No more values than this in one list of ranges: each is a cell to run."""
 
-_PART = re.compile(r"\s*(\d{1,10})\s*(?:\.\.\s*(\d{1,10})\s*(?::\s*(\d{1,10})\s*)?)?")
+LARGEST_DIGITS = 10
+"""No number has more digits: no array is as long."""
+
+_PART = re.compile(r"\s*(\d+)\s*(?:\.\.\s*(\d+)\s*(?::\s*(\d+)\s*)?)?")
 
 
 def parse_range(text: str) -> tuple[int, ...]:
@@ -19,20 +24,38 @@ def parse_range(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None:
-            raise ValueError(f"{text!r} is not a range; write 7, 7..20, 7..2000:7 or 1,2,8")
-        first = int(match[1])
-        last = int(match[2]) if match[2] else first
-        step = int(match[3]) if match[3] else 1
+            found = shown(text)
+            raise ValueError(f"{found} is not a range; write 7, 7..20, 7..2000:7 or 1,2,8")
+        first = _number(match[1])
+        last = _number(match[2] or match[1])
+        step = _number(match[3] or "1")
         if step == 0:
-            raise ValueError(f"the step of {text!r} is 0; it must be 1 or more")
+            raise ValueError(f"the step of {shown(text)} is 0; it must be 1 or more")
         if last < first:
-            raise ValueError(f"{part.strip()!r} counts down; write {last}..{first}")
+            raise ValueError(f"{shown(part.strip())} counts down; write {last}..{first}")
         if (last - first) // step >= LONGEST:
-            raise ValueError(f"{part.strip()!r} has more than {LONGEST:,} values; give it a step")
+            raise ValueError(
+                f"{shown(part.strip())} has more than {LONGEST:,} values; give it a step"
+            )
         values.update(range(first, last + 1, step))
         if len(values) > LONGEST:
             raise ValueError(f"more than {LONGEST:,} values in all; give the ranges a step")
     return tuple(sorted(values))
+
+
+def _number(digits: str) -> int:
+    """Return a part of a range. Raises ValueError for one of too many digits."""
+    if len(digits) > LARGEST_DIGITS:
+        raise ValueError(f"{cut(digits)} is too large; at most {LARGEST_DIGITS} digits")
+    return int(digits)
+
+
+def below(values: tuple[int, ...], least: int) -> str:
+    """Say which of these sorted lengths are too small, with their verb; "" where none is."""
+    small = tuple(value for value in values if value < least)
+    if not small:
+        return ""
+    return f"lengths {write_range(small)} are" if len(small) > 1 else f"length {small[0]} is"
 
 
 def write_range(values: tuple[int, ...]) -> str:

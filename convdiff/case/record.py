@@ -58,7 +58,7 @@ class Record(Form[T]):
                 if name not in value:
                     misfits.add(MissingKeyError(self.noun, name))
         given = self._values(value, misfits)
-        for name in unknown[:MOST]:
+        for name in unknown[: MOST + 1]:
             misfits.add(UnknownKeyError(name, list(self.keys)))
         misfits.refuse()
         return self.make(**given)

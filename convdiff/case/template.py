@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convdiff.case.layout import written
+from convdiff.case.load import case_of
 from convdiff.case.npy import array_shape, read_values
-from convdiff.errors import ConvdiffError, Place
+from convdiff.errors import CaseError, CaseErrors, ConvdiffError, Place
 
 PLAIN = """\
 # One convolution, VALID. `convdiff run {file}` runs it; `convdiff schema` has every key.
@@ -49,6 +53,11 @@ name: {name}
 """
 
 
+MOST_ARRAYS = 3
+OPTIONS = {"nchw": "--torch", "nhwc": "--numpy"}
+"""How a layout is asked for where no case is written yet."""
+
+
 @dataclass(frozen=True)
 class Written:
     """What was written."""
@@ -71,32 +80,75 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
     and width, in a copy beside the case. Raises ConvdiffError for files that can't be read, or that
     lie outside of the case's folder, where no case may read.
     """
-    if not 2 <= len(arrays) <= 3:
+    if not 2 <= len(arrays) <= MOST_ARRAYS:
         raise ConvdiffError("name two or three .npy files: the filter, the bias if any, the input")
-    input_ = arrays[-1]
+    errors = CaseErrors()
     for file in arrays:
-        array_shape(file, None, Place(str(file)))
+        with errors.gathering():
+            array_shape(file, None, Place(str(file)))
+    errors.refuse()
     names = [_named(file, path) for file in arrays]
-    padded = _padded(path, input_, layout, padding) if padding else None
+    padded = _padded(path, arrays[-1], layout, padding) if padding else None
+    if padded is not None:
+        names[-1] = _named(padded, path)
+    try:
+        _write_checked(path, arrays, names, layout)
+    except ConvdiffError:
+        if padded is not None:
+            padded.unlink()
+        raise
+    return Written(path, padded)
+
+
+def _write_checked(path: Path, arrays: Sequence[Path], names: Sequence[str], layout: str) -> None:
+    """Write the case of these arrays, if it is sound; names: theirs in it.
+
+    Raises CaseError at those that do not go together.
+    """
     lines = {
         "file": path.name,
         "name": json.dumps(path.stem, ensure_ascii=False),
         "layout": f"layout: {layout}\n" if layout == "nchw" else "",
         "filter": names[0],
         "bias": "".join(f"bias: {{file: {name}}}\n" for name in names[1:-1]),
-        "input": _named(padded, path) if padded else names[-1],
+        "input": names[-1],
     }
-    _write(path, ARRAYS.format(**lines))
-    return Written(path, padded)
+    text = ARRAYS.format(**lines)
+    try:
+        case_of(text, path)
+    except CaseError as error:
+        keys = ("filter", "bias", "input") if len(arrays) == MOST_ARRAYS else ("filter", "input")
+        _refuse(error, dict(zip(keys, arrays, strict=True)), path)
+    _write(path, text)
+
+
+def _refuse(error: CaseError, arrays: Mapping[str, Path], path: Path) -> None:
+    """Raise the errors of a case that is not there, as errors of its arrays, by key."""
+    errors = CaseErrors()
+    for one in error.errors:
+        file = arrays.get(one.place.text.partition(":")[0], path)
+        message = one.message
+        for layout, option in OPTIONS.items():
+            message = message.replace(f"`layout: {layout}`", option)
+        errors.add(CaseError(Place(str(file)), message))
+    errors.refuse()
 
 
 def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
     """Write the input with zeros around its height and width, or its length; return the file."""
     import numpy as np
 
+    from convdiff.case.arrays import beyond_memory
+
     values = read_values(input_, None, Place(str(input_)))
     spatial = range(2, values.ndim) if layout == "nchw" else range(1, values.ndim - 1)
     zeros = [(padding, padding) if axis in spatial else (0, 0) for axis in range(values.ndim)]
+    extents = [extent + sum(around) for extent, around in zip(values.shape, zeros, strict=True)]
+    beyond = beyond_memory(math.prod(extents) * values.itemsize)
+    if beyond:
+        raise ConvdiffError(
+            f"--padding {padding}: too big: an input of {written(tuple(extents))} needs {beyond}"
+        )
     file = path.with_name(f"{input_.stem}_padded_{padding}.npy")
     if file.exists():
         raise ConvdiffError(f"{file}: there is a file of this name")

@@ -6,6 +6,7 @@ YAML 1.2's core schema alone (null, booleans, integers, floats, strings).
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import stat
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
+from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from convdiff.case.forms.misfit import cut
 from convdiff.errors import CaseError, CaseErrors, Place
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -44,6 +48,8 @@ class Source:
     value: Any
     places: dict[Path_, Place] = field(repr=False)
     """Places of mapping keys and of everything down to the second level of lists."""
+    broken: frozenset[str] = frozenset()
+    """Keys of `value` that were left out: with a fault below; "" stands for a key that is none."""
 
     def place(self, path: Path_) -> Place:
         """Return the place of `path`, or of the nearest parent that has one."""
@@ -52,16 +58,21 @@ class Source:
         return self.places.get(path, Place(self.file, 1, 1))
 
 
-def read_source(path: Path) -> Source:
-    """Read a YAML file. Raises CaseError for anything that is not one sound, finite document."""
-    return parse_source(_read_text(path), str(path))
+def read_source(path: Path, faults: CaseErrors | None = None) -> Source:
+    """Read a YAML file. Raises CaseError for anything that is not one sound, finite document.
+
+    faults: gathers, if given, what is wrong with single keys and values, instead of raising it.
+    """
+    return parse_source(_read_text(path), str(path), faults)
 
 
-def parse_source(text: str, file: str) -> Source:
-    """Parse YAML text; `file` is how errors name it."""
+def parse_source(text: str, file: str, faults: CaseErrors | None = None) -> Source:
+    """Parse YAML text as `read_source` does; `file` is how errors name it."""
     lines = _BREAK.split(text)
     try:
-        root = YAML(typ="rt", pure=True).compose(text)
+        yaml = YAML(typ="rt", pure=True)
+        yaml.Composer = _Composer
+        root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _marked(file, lines, mark) if mark else Place(file)
@@ -83,8 +94,12 @@ def parse_source(text: str, file: str) -> Source:
         value = builder.build(root, ())
     except RecursionError:
         raise CaseError(Place(file), "not a case: nested too deeply") from None
-    builder.errors.refuse()
-    return Source(file, value, builder.places)
+    if faults is None or not isinstance(value, dict):
+        builder.errors.refuse()
+    else:
+        faults.add_all(builder.errors)
+        value = {key: one for key, one in value.items() if key not in builder.broken}
+    return Source(file, value, builder.places, frozenset(builder.broken))
 
 
 def _is_element(path: Path_) -> bool:
@@ -108,13 +123,19 @@ def _read_text(path: Path) -> str:
         size = info.st_size / 2**20
         raise CaseError(place, f"{size:.1f} MB is over 10 MB; keep arrays in .npy files")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return decoded(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CaseError(place, f"cannot be read: {error.strerror}") from None
+
+
+def decoded(data: bytes, file: str) -> str:
+    """Return a file's text. Raises CaseError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = error.object.decode("utf-8", "replace")
         before = error.object[: error.start].decode("utf-8", "replace")
-        raise CaseError(_place_of(len(before), text, str(path)), "not UTF-8 text") from None
-    except OSError as error:
-        raise CaseError(place, f"cannot be read: {error.strerror}") from None
+        raise CaseError(_place_of(len(before), text, file), "not UTF-8 text") from None
 
 
 def _place_of(position: int, text: str, file: str) -> Place:
@@ -129,6 +150,18 @@ def _marked(file: str, lines: Sequence[str], mark: StreamMark) -> Place:
     return Place(file, mark.line + 1, mark.column + 1, text)
 
 
+class _Composer(Composer):
+    """Composes what an alias stands for with the alias's own place."""
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node:
+        event = self.parser.peek_event()
+        node: Node = super().compose_node(parent, index)
+        if isinstance(event, AliasEvent):
+            node = copy.copy(node)  # its `value` is the same list, which tells that it is shared
+            node.start_mark, node.end_mark = event.start_mark, event.end_mark
+        return node
+
+
 class _Builder:
     """Turns composed nodes into plain values, notes where they stood, and gathers errors."""
 
@@ -136,12 +169,14 @@ class _Builder:
         self.file, self.lines = file, lines
         self.places: dict[Path_, Place] = {}
         self.errors = CaseErrors()
+        self.broken: set[str] = set()
 
     def at(self, node: Node) -> Place:
         return _marked(self.file, self.lines, node.start_mark)
 
-    def refuse(self, node: Node, message: str) -> None:
+    def refuse(self, node: Node, message: str, path: Path_) -> None:
         self.errors.add(CaseError(self.at(node), message))
+        self.broken.add(str(path[0]) if path else "")
 
     def refuse_explosion(self, root: Node) -> None:
         """Count values as if aliases were written out, visiting each node once."""
@@ -149,24 +184,27 @@ class _Builder:
         open_nodes: set[int] = set()
 
         def size(node: Node) -> int:
-            if id(node) in open_nodes:
+            if isinstance(node, ScalarNode):
+                return 1
+            of = id(node.value)  # an alias's is that of its anchor
+            if of in open_nodes:
                 raise CaseError(self.at(node), "an alias contains itself")
-            if id(node) not in sizes:
-                open_nodes.add(id(node))
+            if of not in sizes:
+                open_nodes.add(of)
                 total = 1
                 if isinstance(node, SequenceNode):
                     total += sum(size(child) for child in node.value)
                 elif isinstance(node, MappingNode):
                     total += sum(size(key) + size(value) for key, value in node.value)
-                open_nodes.discard(id(node))
-                sizes[id(node)] = total
+                open_nodes.discard(of)
+                sizes[of] = total
                 if total > MAX_NODES:
                     raise CaseError(
                         self.at(node),
                         f"more than {MAX_NODES:,} values once aliases are written out; "
                         "keep arrays in .npy files",
                     )
-            return sizes[id(node)]
+            return sizes[of]
 
         size(root)
 
@@ -176,7 +214,7 @@ class _Builder:
         if isinstance(node, ScalarNode):
             return self.scalar(node, path)
         if str(node.tag) not in (_TAG + "seq", _TAG + "map"):
-            self.refuse(node, f"the tag {node.tag} means nothing in a case file")
+            self.refuse(node, f"the tag {node.tag} means nothing in a case file", path)
             return None
         if isinstance(node, SequenceNode):
             return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
@@ -186,13 +224,14 @@ class _Builder:
         result: dict[str, Any] = {}
         first_seen: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = self.scalar(key_node) if isinstance(key_node, ScalarNode) else None
+            key = self.scalar(key_node, path) if isinstance(key_node, ScalarNode) else None
             if not isinstance(key, str):
-                self.refuse(key_node, "a key must be a word")
+                self.refuse(key_node, "a key must be a word", path)
                 continue
             if key in result:
                 line = first_seen[key]
-                self.refuse(key_node, f"key {key!r} stands twice (also line {line})")
+                text = f"key {key!r} stands twice (also line {line})"
+                self.refuse(key_node, text, (*path, key))
             first_seen[key] = key_node.start_mark.line + 1
             # A value that is left out stands nowhere: its key does.
             empty = value_node.start_mark.index == value_node.end_mark.index
@@ -211,9 +250,9 @@ class _Builder:
         try:
             return self.number(tag, text)
         except (ValueError, OverflowError):
-            self.refuse(node, f"{text[:40]} is not a finite number")
+            self.refuse(node, f"{cut(text)} is not a finite number", path)
         except KeyError:
-            self.refuse(node, f"the tag {tag} means nothing in a case file")
+            self.refuse(node, f"the tag {tag} means nothing in a case file", path)
         return None
 
     def number(self, tag: str, text: str) -> Any:

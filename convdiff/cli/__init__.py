@@ -15,6 +15,7 @@ import click
 
 from convdiff.cli.signals import EndedError, end_by_signals, ignore_signals
 from convdiff.cli.streams import as_on_stderr, open_streams, silence, write_err, write_out
+from convdiff.cli.usage import DEFAULTS, usage
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED, CaseError, ConvdiffError, meant
 
 COMMANDS = {
@@ -107,7 +108,8 @@ def convdiff(ctx: click.Context, version: bool, verbose: bool) -> None:
     if ctx.invoked_subcommand in CONFIGURED:
         from convdiff.runtime.defaults import find_defaults
 
-        ctx.default_map = {ctx.invoked_subcommand: find_defaults(Path.cwd())}
+        ctx.meta[DEFAULTS], defaults = find_defaults(Path.cwd())
+        ctx.default_map = {ctx.invoked_subcommand: defaults}
 
 
 def main() -> None:
@@ -139,7 +141,7 @@ def exit_code() -> int:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        code = _told(_usage(error), error.exit_code)
+        code = _told(usage(error), error.exit_code)
     except CaseError as error:
         code = _told_of_cases(error)
     except ConvdiffError as error:
@@ -175,12 +177,3 @@ def _told_of_cases(error: CaseError) -> int:
     for line in told(error, "convdiff: ", as_on_stderr):
         write_err(line)
     return error.exit_code
-
-
-def _usage(error: click.ClickException) -> str:
-    """Return a usage error in one line, with the option it is about and where help is."""
-    said = " ".join(error.format_message().split())
-    if not isinstance(error, click.UsageError) or error.ctx is None:
-        return said
-    path = error.ctx.command_path.replace("python -m convdiff", "convdiff")
-    return f"{said.rstrip('.')}; see {path} --help"

@@ -130,12 +130,12 @@ def _recordings(a: Path, b: Path, asked: Asked, watch: Watch) -> Result:
 
 def _outputs(a: Path, b: Path, case: Path, asked: Asked, watch: Watch) -> Result:
     """Compare two outputs of a case."""
-    from convdiff.case.load import load_case
+    from convdiff.cli.session import load
     from convdiff.comparing import compare_outputs
     from convdiff.recording.outputs import Output
 
     sides = [Output(name, *_member(path)) for name, path in zip(_names(a, b), (a, b), strict=True)]
-    return compare_outputs(load_case(case), sides[0], sides[1], asked, watch)
+    return compare_outputs(load(case), sides[0], sides[1], asked, watch)
 
 
 def _member(path: Path) -> tuple[Path, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +44,13 @@ def command(case: Path | None, asked: Asked) -> int:
     --lengths 7,9, --batch 1,8 or --framework torch,jax, the cause of their difference is told, too,
     and one element of both drawn. Without CASE, the built-in case.
     """
-    from convdiff.case.load import built_in_case, load_case
+    from convdiff.case.load import built_in_case
+    from convdiff.cli.session import load
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
 
     asked.refuse()
-    loaded = load_case(case) if case else built_in_case()
+    loaded = load(case) if case else built_in_case()
     chosen, wanted, interpreters = asked.case(loaded), asked.wanted(loaded), asked.interpreters()
     wanted.refuse_many(sum(len(one.devices_of(chosen.devices)) for one in interpreters))
     with Session(interpreters, asked.timeout) as session:
@@ -69,21 +71,38 @@ def command(case: Path | None, asked: Asked) -> int:
 
 
 def _write(found: ElementReport | PairReport, asked: Asked) -> None:
-    """Write the files that are asked for, and the text, or JSON in its place."""
-    from convdiff import __version__
-    from convdiff.cli.files import write_atomically
+    """Write the files that are asked for, and the text, or JSON in its place.
+
+    A file that can't be written costs nothing else, and is raised at the end.
+    """
+    from convdiff.cli.files import write_each
     from convdiff.cli.streams import write_out
-    from convdiff.report import dot, explain_json
     from convdiff.report.console.screen import rendered
 
-    if asked.dot is not None:
-        write_atomically("--dot", asked.dot, dot.render(found))
+    unwritten = write_each(_files(found, asked))
     if asked.json_on_stdout:
-        write_out(explain_json.render(found, __version__))
-        return
-    if asked.json is not None:
-        write_atomically("--json", asked.json, explain_json.render(found, __version__))
-    write_out(rendered(lambda console: _print(console, found, asked), asked.color))
+        write_out(_json(found))
+    else:
+        write_out(rendered(lambda console: _print(console, found, asked), asked.color))
+    if unwritten:
+        raise unwritten[0]
+
+
+def _files(found: ElementReport | PairReport, asked: Asked) -> Iterator[tuple[str, Path, str]]:
+    """Yield the files that are asked for: option, path and text."""
+    from convdiff.report import dot
+
+    if asked.dot is not None:
+        yield "--dot", asked.dot, dot.render(found)
+    if asked.json is not None and not asked.json_on_stdout:
+        yield "--json", asked.json, _json(found)
+
+
+def _json(found: ElementReport | PairReport) -> str:
+    from convdiff import __version__
+    from convdiff.report import explain_json
+
+    return explain_json.render(found, __version__)
 
 
 def _print(console: Console, found: ElementReport | PairReport, asked: Asked) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from convdiff.case.model import Case
     from convdiff.explaining.one import Wanted
 
-WIDTH = click.IntRange(min=1)
+WIDTH = click.IntRange(1, 10**9)
 WHAT = (
     lengths(type=RANGE, help="Input width, or two, as in 7,9; default: the longest."),
     click.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from convdiff.atomic import replacing
@@ -29,6 +29,17 @@ def refuse_unwritable(files: Mapping[str, Path]) -> None:
         other = named.setdefault(path.resolve(), option)
         if other != option:
             raise ConvdiffError(f"{other} and {option} name the same file: {path}")
+
+
+def write_each(files: Iterable[tuple[str, Path, str]]) -> list[ConvdiffError]:
+    """Write files, each with its option and its text; return an error for each that can't be."""
+    unwritten = []
+    for option, path, text in files:
+        try:
+            write_atomically(option, path, text)
+        except ConvdiffError as error:
+            unwritten.append(error)
+    return unwritten
 
 
 def write_atomically(option: str, path: Path, text: str) -> None:

@@ -22,28 +22,25 @@ Example:
 @click.argument("words", nargs=-1, type=click.Path(path_type=Path), metavar="[CASE] [ARRAY.npy]...")
 @click.option(
     "--torch",
-    "layout",
-    flag_value="nchw",
+    is_flag=True,
     help="ARRAYs lie as PyTorch's: OIHW and NCHW, or (out, in, k) and NCL.",
 )
-@click.option(
-    "--numpy", "layout", flag_value="nhwc", help="ARRAYs lie as TensorFlow's: HWIO and NHWC."
-)
+@click.option("--numpy", is_flag=True, help="ARRAYs lie as TensorFlow's: HWIO and NHWC.")
 @click.option(
     "--padding",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10**9),
     default=0,
     metavar="ZEROS",
     help="Write a copy of the input with so many zeros around it: cases are VALID.",
 )
-def command(words: tuple[Path, ...], layout: str | None, padding: int) -> int:
+def command(words: tuple[Path, ...], torch: bool, numpy: bool, padding: int) -> int:
     """Write a commented case, CASE (case.yaml): of drawn numbers, or of your own arrays.
 
     ARRAYs are the filter, the bias where there is one, and the input, as .npy files.
     """
-    from convdiff.case.load import load_case
     from convdiff.case.template import write_arrays, write_plain
 
+    layout = _layout(torch=torch, numpy=numpy)
     arrays = tuple(word for word in words if word.suffix == ".npy")
     names = [word for word in words if word not in arrays] or [Path("case.yaml")]
     _refuse(names, arrays, layout, padding)
@@ -54,9 +51,17 @@ def command(words: tuple[Path, ...], layout: str | None, padding: int) -> int:
     if made.padded is not None:
         zeros = "a zero" if padding == 1 else f"{padding} zeros"
         write_out(f"{made.padded}: the input with {zeros} around it\n")
-    load_case(made.case)
     write_out(f"{made.case}: written; next: convdiff run {made.case}\n")
     return 0
+
+
+def _layout(*, torch: bool, numpy: bool) -> str | None:
+    """Return how the arrays lie, as a case calls it; None where nobody said it."""
+    if torch and numpy:
+        raise ConvdiffError("the arrays lie one way: give --torch or --numpy, not both")
+    if torch:
+        return "nchw"
+    return "nhwc" if numpy else None
 
 
 def _refuse(

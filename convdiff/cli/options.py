@@ -14,7 +14,7 @@ from convdiff.case.device import Device
 from convdiff.cli.complete import RECORDINGS, files, one_of
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
-from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION
+from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION, Finite
 from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -32,7 +32,7 @@ BUDGET = click.Option(
 )
 TIMEOUT = click.Option(
     ["--timeout"],
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -205,7 +205,7 @@ MATRIX_OPTIONS = (
     ),
     click.Option(
         ["--explain-up-to"],
-        type=click.FloatRange(min=1),
+        type=Finite(min=1),
         metavar="PRODUCTS",
         help="Explain what is expected, too, of outputs of so many products in all, as in 1e8.",
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convdiff.cli.files import refuse_unwritable, write_atomically
+from convdiff.cli.files import refuse_unwritable, write_each
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err, write_out
 from convdiff.cli.types import Choice
@@ -134,13 +134,8 @@ class Reports:
         return written
 
     def _write_files(self, summary: Summary) -> list[ConvdiffError]:
-        unwritten = []
-        for row, path in self._written():
-            try:
-                write_atomically(row.option, path, row.render(summary))
-            except ConvdiffError as error:
-                unwritten.append(error)
-        return unwritten
+        files = self._written()
+        return write_each((row.option, path, row.render(summary)) for row, path in files)
 
     def _text(self, summary: Summary, *, sweep: bool) -> str:
         from convdiff.report.console import print_brief, print_brief_sweep, print_run, print_sweep

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convdiff.case.in_hand import refuse_in_hand
-from convdiff.case.load import built_in_case, find_cases, load_case, stdin_case
+from convdiff.case.load import STDIN, built_in_case, find_cases, load_case, stdin_case
 from convdiff.case.model import Case
 from convdiff.case.override import vary
-from convdiff.case.yaml_source import MAX_BYTES
+from convdiff.case.yaml_source import MAX_BYTES, decoded
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import SIGNALS, CaseErrors, ConvdiffError
+from convdiff.errors import SIGNALS, CaseError, CaseErrors, ConvdiffError, Place
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -40,20 +40,27 @@ def _load_all(paths: Sequence[Path]) -> list[Case]:
     cases, errors = [], CaseErrors()
     for path in paths:
         with errors.gathering():
-            cases.append(_load(path))
+            cases.append(load(path))
     errors.refuse()
     return cases
 
 
-def _load(path: Path) -> Case:
+def load(path: Path) -> Case:
     """Load a case, of stdin where it is `-`; a large file says what would load at once."""
     if str(path) == "-":
-        return stdin_case(sys.stdin.read())
+        return _of_stdin()
     refuse_in_hand(path)
     if path.is_file() and SLOW_BYTES < path.stat().st_size <= MAX_BYTES:
         size = path.stat().st_size / 2**20
         write_err(f"convdiff: reading {size:.1f} MB of YAML; .npy arrays load at once")
     return load_case(path)
+
+
+def _of_stdin() -> Case:
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise CaseError(Place(STDIN), "over 10 MB; keep arrays in .npy files")
+    return stdin_case(decoded(data, STDIN))
 
 
 def run_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -15,9 +16,9 @@ from convdiff.case.forms import MisfitError
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
 from convdiff.cli.complete import completed
-from convdiff.errors import meant
+from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
-from convdiff.runtime.matrix import packaged_frameworks, split_spec
+from convdiff.runtime.matrix import packaged_frameworks, refuse_unknown, split_spec
 from convdiff.runtime.model import Unnamed
 
 T = TypeVar("T")
@@ -47,8 +48,19 @@ class Parsed(click.ParamType[Any], Generic[T]):
             return parsed
         try:
             return self.parse(value)
-        except ValueError as error:
+        except (ValueError, ConvdiffError) as error:
             self.fail(str(error), param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number within bounds, neither NaN nor infinity, which compare as if they were in them."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """See click."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 class Choice(click.Choice[str]):
@@ -92,6 +104,7 @@ def _frameworks(text: str) -> tuple[str, ...]:
             if name in FRAMEWORKS_THERE:
                 _refuse_device(name, device)
             raise ValueError(f"{spec!r}: unknown device; --kernel runs module:function")
+        refuse_unknown(split_spec(spec)[0])
     return tuple(specs)
 
 
@@ -112,9 +125,12 @@ def _kernel(text: str) -> str:
     return text
 
 
+_INDEX_PART = re.compile(r"\s*\d{1,18}\s*")
+
+
 def _index(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 4 or not all(map(_INDEX_PART.fullmatch, parts)):
         raise ValueError(f"{text!r} is not n,h,w,c")
     return tuple(int(part) for part in parts)
 

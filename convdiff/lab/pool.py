@@ -241,7 +241,7 @@ class Pool:
         if self._stopped:
             return STOPPED
         if interpreter not in self._greeted:
-            raise NotPythonError(interpreter.python, str(error)) from None
+            raise NotPythonError(interpreter, str(error)) from None
         return NoBits(str(error), died=True)
 
 
@@ -292,7 +292,8 @@ class _Outcomes:
 class NotPythonError(ConvdiffError):
     """The program given as an interpreter did not answer as Python 3.6 or later would."""
 
-    def __init__(self, python: str, reason: str) -> None:
+    def __init__(self, interpreter: Interpreter, reason: str) -> None:
         remedy = "name an environment's interpreter, as in ../env/bin/python"
         reason = reason.replace("worker ended with status 0", "it ended without a word")
-        super().__init__(f"--python {python}: not a Python 3.6 or later ({reason}); {remedy}")
+        named = f"{interpreter.named_by} {interpreter.python}"
+        super().__init__(f"{named}: not a Python 3.6 or later ({reason}); {remedy}")

@@ -22,6 +22,9 @@ from convdiff.worker import wire
 Frame = tuple[dict[str, Any], list[Any]]
 """A header and its arrays."""
 
+LONGEST_WAIT = 10.0**6
+"""Seconds, eleven days; `poll` takes no more than 2³¹ milliseconds."""
+
 _MAIN = Path(__file__).parent.parent / "worker" / "main.py"
 
 
@@ -102,7 +105,8 @@ class WorkerProcess:
 
     def _await(self, poller: select.poll, deadline: float, omission: str) -> None:
         """Wait until the pipe is ready. Raises WorkerGoneError at the deadline."""
-        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        seconds = min(max(0.0, deadline - time.monotonic()), LONGEST_WAIT)
+        if not poller.poll(seconds * 1000):
             self.kill()
             words = self._last_words()
             raise WorkerGoneError(f"worker {omission} for {self.timeout:g} s{words}")

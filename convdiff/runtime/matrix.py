@@ -99,21 +99,31 @@ def split_spec(spec: str) -> tuple[str, Device | Unnamed]:
         return spec, Unnamed.THE_CASES
 
 
+def refuse_unknown(framework: str, where: str = "") -> None:
+    """Raise ConvdiffError for a framework's name that is none; an own kernel's has a colon.
+
+    where: what names it, before the message.
+    """
+    if ":" in framework or framework in FRAMEWORKS:
+        return
+    there = (*FRAMEWORKS, *packaged_frameworks())
+    if framework not in there:
+        text = f"{where}unknown framework {framework!r}; there is {', '.join(there)}"
+        raise ConvdiffError(text + meant(framework, there, ALIASES))
+
+
 def _by_framework(specs: Sequence[str]) -> dict[str, tuple[Device | Unnamed, ...]]:
     """Return the devices asked of each framework, in the order of their first mention."""
     asked: dict[str, list[Device | Unnamed]] = {}
     for framework, device in map(split_spec, specs):
-        if ":" not in framework and framework not in FRAMEWORKS:
-            there = (*FRAMEWORKS, *packaged_frameworks())
-            if framework not in there:
-                text = f"unknown framework {framework!r}; there is {', '.join(there)}"
-                raise ConvdiffError(text + meant(framework, there, ALIASES))
+        refuse_unknown(framework)
         asked.setdefault(framework, []).append(device)
     return {name: tuple(devices) for name, devices in asked.items()}
 
 
 def _named(one: NamedRuntime, threads: int | None) -> Interpreter:
-    where = f"[tool.convdiff.runtimes.{one.name}] python"
+    refuse_unknown(one.framework, f"{one.table}: ")
+    where = f"{one.table}: python"
     return Interpreter(
         one.framework,
         _resolve(one.python or THIS, where),
@@ -122,6 +132,7 @@ def _named(one: NamedRuntime, threads: int | None) -> Interpreter:
         one.name,
         (one.device,),
         one.requires,
+        where,
     )
 
 

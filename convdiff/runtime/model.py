@@ -34,6 +34,8 @@ class Interpreter:
     """Asked for of it, in order."""
     requires: tuple[str, ...] = field(default=(), compare=False)
     """Requirements that its framework must meet, as in `tensorflow>=2.9`."""
+    named_by: str = field(default="--python", compare=False)
+    """What names its python: the option, or a file, its table and key."""
 
     def devices_of(self, case: Sequence[Device]) -> tuple[Device, ...]:
         """Return what is asked of it where a case has these devices, each once."""

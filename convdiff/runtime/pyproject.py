@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from convdiff.case.forms import (
     UnknownKeyError,
 )
 from convdiff.case.record import record
-from convdiff.errors import ConvdiffError, meant
+from convdiff.errors import CaseError, CaseErrors, ConvdiffError, Place, meant
 from convdiff.runtime.model import Unnamed
 
 if sys.version_info >= (3, 11):
@@ -92,15 +92,22 @@ class NamedRuntime:
     device: Annotated[Device | Unnamed, As(Text(), _device)] = Unnamed.THE_CASES
     env: Annotated[tuple[tuple[str, str], ...], Environment()] = ()
     requires: Annotated[tuple[str, ...], Requirements()] = ()
+    table: str = field(default="", compare=False)
+    """Its file and table, for errors."""
 
 
 def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
     """Return the runtimes of the nearest pyproject.toml that names any, from a folder upwards.
 
-    Raises ConvdiffError for a table that is not as it must be.
+    Raises CaseError for all in its tables that is not as it must be.
     """
     file, table = nearest_table(folder, RUNTIMES)
-    return {name: _read(file, name, one) for name, one in table.items()}
+    found, errors = {}, CaseErrors()
+    for name, one in table.items():
+        with errors.gathering():
+            found[name] = _read(file, name, one)
+    errors.refuse()
+    return found
 
 
 def nearest_table(folder: Path, *below: str) -> tuple[Path, Mapping[str, Any]]:
@@ -130,27 +137,36 @@ def _table(file: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def _read(file: Path, name: str, table: Any) -> NamedRuntime:
-    def refusal(words: str) -> ConvdiffError:
-        return ConvdiffError(f"{file}: [tool.convdiff.runtimes.{name}]: {words}")
+    where = f"[tool.convdiff.runtimes.{name}]"
+
+    def refusal(words: str) -> CaseError:
+        return CaseError(Place(str(file)), f"{where}: {words}")
 
     if not isinstance(table, dict):
         raise refusal("expected a table")
+    errors = CaseErrors()
     try:
-        runtime = record(NamedRuntime, name=name).read(table)
-    except UnknownKeyError as error:
-        known = ", ".join(error.known)
-        hint = meant(error.name, error.known)
-        raise refusal(f"unknown key {error.name!r}; there is {known}{hint}") from None
-    except UnexpectedError as error:
-        raise refusal(f"{error.path[0]} must be {error.wanted}") from None
+        runtime = record(NamedRuntime, name=name, table=f"{file}: {where}").read(table)
     except MisfitError as error:
-        raise refusal(error.words) from None
+        for misfit in error.all:
+            errors.add(refusal(_words_of(misfit)))
+    errors.refuse()
     if runtime.python is None or "/" not in runtime.python:
         return runtime
     try:
         return replace(runtime, python=str(file.parent / Path(runtime.python).expanduser()))
     except RuntimeError as error:  # ~nobody
         raise refusal(f"python {runtime.python}: {error}") from None
+
+
+def _words_of(misfit: MisfitError) -> str:
+    """Say what is wrong in a table as TOML's users do."""
+    if isinstance(misfit, UnknownKeyError):
+        known = ", ".join(misfit.known)
+        return f"unknown key {misfit.name!r}; there is {known}{meant(misfit.name, misfit.known)}"
+    if isinstance(misfit, UnexpectedError):
+        return f"{misfit.path[0]} must be {misfit.wanted}"
+    return misfit.words
 
 
 def _is_requirement(text: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from soak import soak
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
 from convdiff.case.excerpt import told
+from convdiff.case.forms.misfit import MOST
 from convdiff.case.keys import CASE, KINDS
 from convdiff.case.load import built_in_case, find_cases, load_case
 from convdiff.case.model import Allowance, Case
@@ -152,6 +154,15 @@ def test_an_input_fixes_the_length_where_none_is_given(load):
         ("channels: 3", "4:11", "channels is 3, but the filter takes 1"),
         ("height: 2\nbias: [1]\nname: 3", "6:7", "'name': expected text, found 3"),
         ("repeat: 100000", "4:9", "(at most 10000), found 100000"),
+        (f"name: {'x' * 201}", "4:7", "'name': expected at most 200 character(s), found 201"),
+        ("name: ''", "4:7", "'name': expected at least 1 character(s), found 0"),
+        ("name: 5", "4:7", "'name': expected text, found 5"),
+        ("batch: 7..99999999999", "4:8", "99999999999 is too large; at most 10 digits"),
+        (f"batch: {'9' * 5000}", "4:8", f"{'9' * 37}… is not a finite number"),
+        (f"bias: [{'9' * 400}.5]", "4:8", f"{'9' * 37}… is not a finite number"),
+        (f"bias: [{'x' * 400}]", "4:8", f"found '{'x' * 36}…"),
+        ("bias: [null, 1]", "4:8", "'bias': expected a number, found nothing"),
+        ("bias: [[1], 2]", "4:13", "'bias' is ragged: expected 1 here, found 2"),
         ("filter: [1]", "4:1", "key 'filter' stands twice (also line 1)"),
         ("3: 4", "4:1", "a key must be a word"),
         ("? [1, 2]\n: 4", "4:3", "a key must be a word"),
@@ -222,13 +233,28 @@ TAPS = "filter: {ones: true, shape: [2, 3, 1, 1]}\ninput: {ramp: 1}\n"
         (GOOD.replace("7..9", "[x, 8, no]"), "3:11 3:17"),
         (GOOD + "strides: 0\nbias: [[1], []]\n", "4:10 5:13"),
         (GOOD + "a: .nan\na: !x 2\n", "4:4 5:1 5:4"),
+        (GOOD + "a: .nan\nstrides: 0\n", "4:4 5:10"),
+        (GOOD + "batch: !x 1\nbatch: 0\nrepeat: 0\n1: 2\nqqq: 1\n", "4:8 5:1 6:9 7:1 8:1"),
+        (GOOD + "name: !x a\nbias: [1, 2]\n", "4:7 5:7"),
+        (GOOD + "source: 1\nsource: 2\nbias: {uniform: [2, 1]}\n", "5:1 6:17"),
+        (GOOD.replace("[1", "[1e400, x, 1") + "bias: {delta: 3, shape: [2]}\n", "1:10 4:15"),
+        ("filter: [1, x, 2, y]\ninput: [[1, z], [1]]\n", "1:13 1:19 2:13 2:17"),
+        ("filter: {uniform: [2, 1], shape: [3]}\ninput: {integers: [4, 3]}\n", "1:19 2:19"),
+        (TAPS + "groups: 3\nlengths: 2\nheight: 1\nbias: [1, 2, 3]\n", "3:9 4:10 5:9 6:7"),
+        (TAPS.replace("{ramp: 1}", "{file: no.npy}") + "lengths: 2\nheight: 1\n", "2:15 3:10 4:9"),
         # What depends on another is not told: it may be right once that is mended.
         ("fliter: [1, 2, 3]\ninput: [1, 2]\n", "1:1"),
         (GOOD.replace("lengths", "lenghts"), "3:1"),
         (GOOD.replace("7..9", "no") + "bias: [1, 2]\n", "3:10"),
         (GOOD + "stride: 2\nbias: [1, 2]\n", "4:1"),
+        (GOOD + "stride: !x 2\nbias: [1, 2]\n", "4:9"),
+        ("filter: !x [1]\ninput: [1, 2]\nbias: [1, 2]\nlengths: 1\n", "1:9"),
+        ("1: [1]\ninput: [1, 2]\nbias: [1, 2]\n", "1:1"),
+        (GOOD.replace("[1, 2, 3]", "!x [1, 2, 3]") + "bias: [1, 2]\n", "1:9"),
+        (TAPS + "lengths: 9\ngroups: 3\nchannels: 4\n", "4:9"),
+        (TAPS.replace("{ramp: 1}", "{file: no.npy}"), "2:15"),
+        ("filter: [[1, 2], [3], [4]]\ninput: [1, 2]\n", "1:18"),
         ("filter: {normal: 1}\ninput: [1, 2]\nbias: [1, 2]\nlengths: 1\n", "1:9"),
-        (GOOD + "a: .nan\nstrides: 0\n", "4:4"),
         ("filter: [1]\n? [1]\n: 2\nfilter: 3\n", "2:3 4:1"),
     ],
 )
@@ -240,6 +266,55 @@ def test_errors_that_do_not_depend_on_each_other_are_told_at_once(load, text, pl
     assert " ".join(dict.fromkeys(found)) == places
     assert caught.value is errors[0]
     assert str(caught.value).startswith(f"{caught.value.place}: "), "its text is the first's"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "".join(f"key{at}: 0\n" for at in range(25)),
+        GOOD + "".join(f"xbias{at}: 0\n" for at in range(25)) + "bias: [1, 2]\n",
+        GOOD + "device: tpu\n" + "".join(f"source{at}: 0\n" for at in range(25)),
+        GOOD + "expect: {" + ", ".join(f"key{at}: 0" for at in range(25)) + "}\n",
+        GOOD.replace("7..9", f"{['x'] * 25}"),
+        GOOD + f"devices: {['tpu'] * 25}\n",
+    ],
+)
+def test_of_very_many_errors_the_first_are_told(load, text):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    *lines, count = told(caught.value)
+    assert len([line for line in lines if not line.startswith("  ")]) == MOST
+    assert re.fullmatch(rf"2[12] errors or more, of which {MOST} are shown", count)
+
+
+def test_as_many_errors_as_are_told_are_counted_exactly(load):
+    with pytest.raises(CaseError) as caught:
+        load(GOOD + "".join(f"key{at}: 0\n" for at in range(MOST)))
+    assert list(told(caught.value))[-1] == f"{MOST} errors"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("filter: &f [1, 2]\nbias: *f\ninput: {ramp: 1}\nlengths: 7\n", "2:7"),
+        ("filter: [1, 2]\nname: &n a\ninput: {ramp: *n}\nlengths: 7\n", "3:15"),
+        ("filter: [1, 2]\nname: &n a\ninput: [1, *n]\nlengths: 7\n", "3:12"),
+        ("filter: &f [1, 2]\ninput: {ramp: 1}\nlengths: 7\nexpect: *f\n", "4:9"),
+        ("filter: &f [1, *f]\ninput: {ramp: 1}\n", "1:16"),
+        ("name: &n filter\n*n : [1]\n*n : [2]\n", "3:1"),
+        # What is wrong inside of what an alias stands for stands there.
+        ("bias: &f [[1], [2, 3]]\nfilter: *f\ninput: {ramp: 1}\nlengths: 7\n", "1:16"),
+    ],
+)
+def test_what_is_wrong_with_an_alias_is_told_where_the_alias_is(refusal, text, where):
+    assert refusal(text).startswith(f"case.yaml:{where}: "), refusal(text)
+
+
+def test_all_lengths_that_are_too_short_are_named(refusal):
+    text = "filter: [1, 2, 3, 4, 5]\ninput: {ramp: 1}\nlengths: "
+    assert "lengths 3, 4 are below" in refusal(text + "[3, 4, 9]")
+    assert "lengths 1..4 are below" in refusal(text + "1..9")
+    assert "length 4 is below" in refusal(text + "4..9")
 
 
 def test_a_layout_that_is_the_other_one_is_the_only_error(load):

@@ -38,7 +38,11 @@ def test_a_range_includes_both_ends_sorted_and_once(text, values):
         ("9..7", "counts down; write 7..9"),
         ("1..9:0", "step"),
         (f"1..{LONGEST + 1}", "more than 100,000"),
-        ("1..99999999999", "is not a range"),
+        ("1..99999999999", "^99999999999 is too large; at most 10 digits"),
+        ("9" * 20, "^9+ is too large"),
+        ("1..2:" + "9" * 11, "is too large"),
+        ("1," + "9" * 5000, "^9{37}… is too large"),
+        ("a" * 100, "^'a{36}… is not a range"),
         (",".join(f"{n}..{n + 99_998}" for n in range(1, 10**8, 99_999)), "more than 100,000"),
     ],
 )

@@ -35,9 +35,19 @@ BAD_OPTIONS = {
     ),
     "lengths that are none": (["run", "--lengths", "some"], ["'some'", "7..20"]),
     "length below the filter": (["sweep", "--lengths", "2..9"], ["2", "5"]),
+    "a batch too large": (["sweep", "--batch", "9" * 20], ["--batch", "9" * 20, "too large"]),
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
     "vary without values": (["sweep", "--vary", "TF_X"], ["'TF_X'", "NAME=A,B"]),
     "no time": (["run", "--timeout", "0"], ["--timeout"]),
+    **{
+        f"{option} {number}": (["run", option, number], [option, "not a finite number"])
+        for option in ("--timeout", "--explain-up-to")
+        for number in ("nan", "inf", "1e999")
+    },
+    "no number of calls": (["explain", "--budget", "nan"], ["--budget", "'nan'"]),
+    "a wait that is none": (["doctor", "--timeout", "NaN"], ["--timeout", "not a finite number"]),
+    "a length beyond all": (["explain", "--against", "9" * 400], ["--against", "1<=x<=10000"]),
+    "an index of a digit that is none": (["explain", "--index", "²,0,0,0"], ["'²,0,0,0'", "n,h,w"]),
     "missing case": (["run", "nowhere.yaml"], ["nowhere.yaml"]),
     "a folder without cases": (["run", "/proc/self/fd"], ["no .yaml"]),
     "json into nowhere": (["run", "--json", "/nowhere/report.json"], ["/nowhere"]),
@@ -121,6 +131,44 @@ def test_a_case_from_stdin_is_told_likewise(tmp_path: Path):
     )
     assert one_error(done.stderr).startswith("(stdin):4:1: unknown key 'oops'")
     assert done.stderr.splitlines()[1:] == ["  oops: 1", "  ^"]
+
+
+@pytest.mark.parametrize("command", [("run", "-"), ("sweep", "-"), ("explain", "-")])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (GOOD.encode() + b"oops: \xff\n", "(stdin):4:7: not UTF-8 text"),
+        (GOOD.encode() + b"oops: 1\n", "(stdin):4:1: unknown key 'oops'"),
+        (b"", "convdiff: (stdin): the file is empty"),
+        (b"#" * (10 * 2**20 + 1), "convdiff: (stdin): over 10 MB"),
+    ],
+)
+def test_whatever_stdin_holds_is_a_case_or_a_line(command, data, said):
+    done = subprocess.run(
+        [*COMMAND, *command], input=data, env=environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert one_error(done.stderr.decode()).startswith(said)
+
+
+def test_a_case_from_stdin_is_explained():
+    command = [*COMMAND, "explain", "-", "--framework", "numpy"]
+    done = subprocess.run(
+        command, input=GOOD, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stdin" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--json", "--dot"])
+def test_a_file_that_fails_at_the_end_costs_no_explanation(option: str, tmp_path: Path):
+    other = {"--json": "--dot", "--dot": "--json"}[option]
+    files = (option, "/proc/report", other, tmp_path / "other")
+    ran = convdiff("explain", "--framework", "numpy", *files)
+    assert ran.code == 2
+    assert one_error(ran.err).startswith(f"convdiff: {option} /proc/report: ")
+    assert "numpy" in ran.out
+    assert (tmp_path / "other").read_text("utf-8")
 
 
 def test_one_bad_case_among_good_ones_runs_none(tmp_path: Path):

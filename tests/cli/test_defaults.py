@@ -47,7 +47,13 @@ def test_the_environment_goes_before_the_pyproject_and_the_command_line_before_b
         ("framwork = 'numpy'", "did you mean framework?"),
         ("framework = 3", "framework must be a name"),
         ("timeout = 'long'", "timeout must be a number of seconds"),
-        ("budget = true", "budget must be a number of calls"),
+        ("budget = true", "budget must be a whole number of calls"),
+        ("budget = 1.5", "budget must be a whole number of calls"),
+        ("budget = 0", "budget: 0 is not in the range"),
+        ("timeout = inf", "timeout: inf is not a finite number"),
+        ("timeout = nan", "timeout: nan is not a finite number"),
+        ("device = 'cuda'", "device: unknown device 'cuda'"),
+        ("device = ['cpu', 'tpu']", "device: unknown device 'tpu'"),
         ("color = 'red'", "'red' is not one of"),
     ],
 )
@@ -55,7 +61,45 @@ def test_a_default_that_is_none_is_a_line(text: str, said: str, folder: Path):
     configured(folder, text)
     ran = convdiff("run", "case.yaml", "--framework", "numpy", cwd=folder)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
-    assert said in ran.err
+    assert f"convdiff: {folder / 'pyproject.toml'}: [tool.convdiff]: " in ran.err
+    assert said in ran.err and "--" not in ran.err
+
+
+def test_a_framework_that_is_none_is_said_to_stand_where_it_stands(folder: Path):
+    configured(folder, "framework = ['numpy', 'numpi']")
+    said = convdiff("explain", "case.yaml", cwd=folder).err
+    assert f"{folder / 'pyproject.toml'}: [tool.convdiff]: framework: unknown" in said
+    for value in ("numpi", "numpy:cuda", "numpi:cpu", ","):
+        env = {"CONVDIFF_FRAMEWORK": value}
+        ran = convdiff("sweep", "case.yaml", cwd=folder, env=env)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert ran.err.startswith("convdiff: CONVDIFF_FRAMEWORK: "), ran.err
+    typed = convdiff("run", "case.yaml", "--framework", "numpi", cwd=folder, env=env).err
+    assert "'--framework'" in typed and "CONVDIFF" not in typed
+
+
+def test_all_that_is_wrong_in_a_pyproject_is_told_at_once(folder: Path):
+    configured(folder, "framwork = 'numpy'\ntimeout = 'long'\nbudget = true")
+    ran = convdiff("run", "case.yaml", cwd=folder)
+    assert ran.code == 2 and ran.err.endswith("\n3 errors\n")
+    for word in ("framwork", "timeout", "budget"):
+        assert word in ran.err
+
+
+@pytest.mark.parametrize("body", ["python = '/bin/true'", "python = '/no'", "framework = 'numpi'"])
+def test_what_is_wrong_with_a_named_runtime_is_no_option(body: str, folder: Path):
+    (folder / "pyproject.toml").write_text(f"[tool.convdiff.runtimes.box]\n{body}\n", "utf-8")
+    ran = convdiff("run", "case.yaml", "--runtime", "box", cwd=folder)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    table = f"{folder / 'pyproject.toml'}: [tool.convdiff.runtimes.box]: "
+    assert ran.err.startswith(f"convdiff: {table}") and "--" not in ran.err
+
+
+@pytest.mark.parametrize("option", ["--lenghts", "--lengt", "--lengthss", "--alll"])
+def test_an_option_that_is_none_is_not_taken_for_one_that_help_hides(option: str):
+    said = convdiff("run", option, "7").err
+    assert "'--length'" not in said and "'--all'" not in said
+    assert ("'--lengths'" in said) == ("len" in option)
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,58 @@ def test_tensorflows_arrays_are_read_as_they_lie(tmp_path: Path):
         (("a.yaml", "b.yaml"), "writes one case"),
         (("--torch", "w.npy", "nosuch.npy"), "does not exist"),
         (("--torch", "w.npy", "../x.npy"), "does not exist"),
+        (("--torch", "--numpy", "w.npy", "x.npy"), "--torch or --numpy, not both"),
+        (("--numpy", "--torch"), "--torch or --numpy, not both"),
+        (("--numpy", "w.npy", "x.npy"), "convdiff: x.npy: height 3 is below"),
+        (("--numpy", "w.npy", "x.npy"), "these look like OIHW and NCHW: --torch"),
+        (("--torch", "w.npy", "xn.npy"), "these look like HWIO and NHWC: --numpy"),
+        (("--torch", "w.npy", "xn.npy", "--padding", "1"), "convdiff: xn.npy: input has shape"),
+        (("--torch", "w.npy", "b.npy", "x.npy"), "convdiff: b.npy: bias has shape 2"),
+        (("--torch", "w.npy", "scalar.npy"), "scalar.npy: holds one number without an axis"),
+        (("--torch", "w.npy", "empty.npy"), "empty.npy: has shape (0, 3)"),
     ],
 )
 def test_what_does_not_go_together_is_a_line(words: tuple[str, ...], said: str, tmp_path: Path):
-    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
+    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7), xn=(2, 6, 7, 3), b=(2,))
+    save(tmp_path, scalar=(), empty=(0, 3))
+    files = set(tmp_path.iterdir())
     ran = convdiff("init", *words, cwd=tmp_path)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert said in ran.err
+    assert set(tmp_path.iterdir()) == files, "nothing is written"
+
+
+def test_init_tells_all_that_is_wrong_with_the_arrays(tmp_path: Path):
+    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 1), b=(2,), scalar=(), empty=(0, 3))
+    for files in (("w.npy", "b.npy", "x.npy"), ("w.npy", "scalar.npy", "empty.npy")):
+        ran = convdiff("init", "--torch", *files, cwd=tmp_path)
+        assert ran.code == 2
+        first, second, count = ran.err.splitlines()
+        assert [line.split(": ")[1] for line in (first, second)] == [*files[1:]]
+        assert count == "2 errors"
+
+
+def test_a_case_that_is_there_already_costs_no_padded_copy(tmp_path: Path):
+    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
+    (tmp_path / "case.yaml").write_text("mine")
+    assert convdiff("init", "--torch", "w.npy", "x.npy", "--padding", 1, cwd=tmp_path).code == 2
+    assert not list(tmp_path.glob("*padded*"))
+
+
+@pytest.mark.parametrize("padding", ["9" * 8, "9" * 30, "9" * 300, "9" * 5000], ids=len)
+@pytest.mark.parametrize(
+    ("layout", "shape"),
+    [("--torch", (2, 3, 6, 7)), ("--numpy", (1, 9, 9, 3))],
+    ids=["torch", "numpy"],
+)
+def test_padding_beyond_memory_is_refused_and_nothing_written(
+    padding: str, layout: str, shape: tuple[int, ...], tmp_path: Path
+):
+    save(tmp_path, w=(3, 3, 3, 2), x=shape)
+    ran = convdiff("init", layout, "w.npy", "x.npy", "--padding", padding, cwd=tmp_path)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "--padding" in ran.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npy", "x.npy"]
 
 
 def test_arrays_of_another_folder_are_refused(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -118,3 +119,27 @@ def test_nohup_is_heeded(tmp_path_factory: pytest.TempPathFactory):
     assert (folder / "worker.pid").exists(), "it was sent"
     assert Ran(done.returncode, done.stdout, done.stderr).code == 1
     assert done.stdout.splitlines()[-1] == "1 case: 1 drift (exit 1)"
+
+
+@pytest.mark.parametrize("module", ["click", "difflib", "click.shell_completion"])
+@pytest.mark.parametrize("closed", [False, True])
+def test_ctrl_c_while_the_program_is_imported_is_a_line(module: str, closed: bool, tmp_path: Path):
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(exist_ok=True)
+    if module.startswith("click."):
+        path.parent.joinpath("__init__.py").write_text("import click.shell_completion")
+    path.write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    env = environment()
+    env["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{env['PYTHONPATH']}"
+    command = ["sh", "-c", 'exec "$@" 2>&-' if closed else 'exec "$@"', "sh", *COMMAND, "doctor"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert (done.stdout, done.stderr) == ("", "" if closed else "convdiff: interrupted\n")
+
+
+def test_little_is_imported_before_ctrl_c_is_heeded():
+    """What is imported sooner ends with Python's own traceback."""
+    script = "import sys; import convdiff; print({'typing', 're'} & {*sys.modules})"
+    command = [COMMAND[0], "-S", "-c", script]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -82,6 +82,12 @@ def test_a_worker_that_hangs_is_ended_at_the_timeout_and_the_rest_goes_on(patien
     assert not is_running(pid.item())
 
 
+@pytest.mark.parametrize("seconds", [10.0**7, 10.0**300, float("inf")])
+def test_no_limit_is_too_far_away_to_wait_for(fake, seconds):
+    with Pool(timeout=seconds) as pool:
+        assert is_good(observe(pool, fake(), ["conv2d"])[0])
+
+
 def test_a_worker_that_stops_reading_does_not_block_the_parent(patient, fake):
     interpreter = fake()
     [pid] = observe(patient, interpreter, ["pid"])

@@ -11,7 +11,7 @@ import pytest
 from program import Ran, case_file, convdiff
 
 from convdiff.case.device import Device
-from convdiff.errors import ConvdiffError
+from convdiff.errors import CaseError, ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.pyproject import NamedRuntime, find_runtimes
 
@@ -95,6 +95,15 @@ def test_every_error_of_a_table_names_the_file_the_table_and_the_key(
     assert "\n" not in said
 
 
+def test_all_errors_of_all_tables_are_told_at_once(tmp_path: Path):
+    tables = "[tool.convdiff.runtimes.a]\npython = 3\nfoo = 1\nrequires = 3\n"
+    project(tmp_path, tables + "[tool.convdiff.runtimes]\nc = 4\nb = {device = 'cuda'}\n")
+    with pytest.raises(CaseError) as caught:
+        find_runtimes(tmp_path)
+    told = [str(one).partition("runtimes.")[2][:9] for one in caught.value.errors]
+    assert told == ["a]: pytho", "a]: requi", "a]: unkno", "c]: expec", "b]: unkno"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -150,7 +159,7 @@ def test_a_relative_python_starts_at_the_file_s_folder_and_a_name_is_searched(tm
     (made,) = interpreters((), (), (), (), [found["a"]])
     assert made.python == str(folder / "python"), "not resolved: an environment's is a link"
     assert made.label == "a"
-    with pytest.raises(ConvdiffError, match=r"runtimes\.b\] python no-such-python: no such"):
+    with pytest.raises(ConvdiffError, match=r"runtimes\.b\]: python no-such-python: no such"):
         interpreters((), (), (), (), [found["b"]])
 
 

@@ -14,7 +14,7 @@ LONGEST_VALUE = 40
 CLOSE = 0.5
 """How like a known word another must be to be taken for a slip of it, as difflib counts."""
 MOST = 20
-"""Misfits of one mapping or list that are gathered, and errors of a command that are told."""
+"""Errors of a command that are told; of one mapping or list one more is gathered, to say so."""
 
 
 class MisfitError(ValueError):
@@ -80,7 +80,7 @@ class UnknownKeyError(MisfitError):
 
 
 class Misfits:
-    """Gathers what is wrong with the parts of a value, up to `MOST`."""
+    """Gathers what is wrong with the parts of a value, up to one more than `MOST`."""
 
     def __init__(self) -> None:
         self._all: list[MisfitError] = []
@@ -88,7 +88,7 @@ class Misfits:
     @property
     def are_many(self) -> bool:
         """Return whether no more are gathered."""
-        return len(self._all) >= MOST
+        return len(self._all) > MOST
 
     def add(self, error: MisfitError) -> None:
         """Gather an error and its others."""
@@ -129,4 +129,9 @@ def shown(value: Any) -> str:
     if value is None:
         return "nothing"
     text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Return what a message repeats of a text."""
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "…"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from convdiff.case.forms.form import Form, Schema
+from convdiff.case.forms.misfit import MisfitError
 
 
 class Text(Form[str]):
@@ -18,6 +20,13 @@ class Text(Form[str]):
     def fits(self, value: str) -> bool:
         """See Form."""
         return self.least <= len(value) and (self.most is None or len(value) <= self.most)
+
+    def misfit(self, value: Any) -> MisfitError:
+        """See Form; of a text it is its length that does not fit."""
+        if not self.takes(value):
+            return super().misfit(value)
+        bound = f"least {self.least}" if len(value) < self.least else f"most {self.most}"
+        return MisfitError(f"expected at {bound} character(s), found {len(value):,}")
 
     def schema(self) -> Schema:
         """See Form."""
