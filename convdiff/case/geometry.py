@@ -24,8 +24,9 @@ class Arrays:
     filter: ArraySpec
     bias: ArraySpec | None
     input: ArraySpec
-    """At the longest of the lengths, or longer."""
+    """At the longest of the lengths and the largest of the batches, or larger."""
     lengths: tuple[int, ...]
+    batches: tuple[int, ...]
 
 
 class GeometryError(CaseError):
@@ -93,9 +94,9 @@ def _read(given: _Given) -> Arrays:
     with errors.gathering():
         bias = _bias(given, conv)
     with errors.gathering():
-        input_, lengths = _input(given, conv)
+        input_, lengths, batches = _input(given, conv)
     errors.refuse()
-    return Arrays(conv, weights, bias, input_, lengths)
+    return Arrays(conv, weights, bias, input_, lengths, batches)
 
 
 def _convolution(given: _Given) -> tuple[Convolution, ArraySpec]:
@@ -201,8 +202,11 @@ def _height(given: _Given, conv: Convolution, shape: Shape | None) -> int:
     return height
 
 
-def _input(given: _Given, conv: Convolution) -> tuple[ArraySpec, tuple[int, ...]]:
-    """Return the input at the longest of the lengths, or longer where the file has more; these."""
+def _input(given: _Given, conv: Convolution) -> tuple[ArraySpec, tuple[int, ...], tuple[int, ...]]:
+    """Return the input, at the longest and largest or more where the file has more; both sizes.
+
+    The batches are those that the file asks for, else the input's own.
+    """
     keys, order, errors = given.keys, given.layout.input, CaseErrors()
     own = _input_shape(given, conv)
     with errors.gathering():
@@ -210,11 +214,12 @@ def _input(given: _Given, conv: Convolution) -> tuple[ArraySpec, tuple[int, ...]
     with errors.gathering():
         height = _height(given, conv, own)
     errors.refuse()
-    needed = (max(keys.batch), height, lengths[-1], conv.channels_in)
+    batches = keys.batch or (own[:1] if own else (1,))
+    needed = (batches[-1], height, lengths[-1], conv.channels_in)
     shape = own or needed
     if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
         has, needs = (written(order.spoken(one)) for one in (shape, needed))
         text = f"input has shape {has} {order.name}, but the case needs {needs}"
         given.fail("input", f"{text} (a larger batch or length is cut)")
     spec = read_array(given.source, ("input",), keys.input, given.folder, order.spoken(shape))
-    return _turned(given, "input", order, spec, along=2), lengths
+    return _turned(given, "input", order, spec, along=2), lengths, batches

@@ -139,7 +139,7 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         input=arrays.input,
         height=arrays.input.shape[1],
         lengths=arrays.lengths,
-        batches=keys.batch,
+        batches=arrays.batches,
         devices=devices,
         repeat=keys.repeat,
         source=keys.source,

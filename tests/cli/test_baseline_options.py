@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from program import KERNEL, OTHER_ORDER, Ran, bare_python, case_file, convdiff, kernel_file
 
@@ -161,6 +162,30 @@ def test_what_the_baseline_lacks_is_not_green_until_it_is_added(made: Path, tmp_
     assert "2 new" in added.err
     assert run(tmp_path, *arguments).code == 0
     assert run(tmp_path, made / "cases" / "held.yaml", "--baseline", folder).code == 0
+
+
+IMAGES = CASE.replace("lengths: [7, 9]", "").replace("{ramp: 10.0}", "{file: x.npy}")
+
+
+@pytest.mark.parametrize("part", ["batch: 1", "lengths: 7", "batch: 1\nlengths: 7"])
+def test_a_baseline_of_fewer_images_is_not_green_until_they_are_added(tmp_path: Path, part: str):
+    """As one is that was made before a given array's images were all run."""
+    x = np.random.default_rng(1).standard_normal((2, 1, 9, 1)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    case = case_file(tmp_path, f"{IMAGES}\n{part}\n")
+    held = (case, "--baseline", "old.json")
+    assert run(tmp_path, *held, "--update-baseline").code == 0
+    case_file(tmp_path, IMAGES)
+    done = run(tmp_path, *held, "--json", "report.json")
+    assert done.code == 125, done.out + done.err
+    assert "no such entry; --add-to-baseline" in " ".join(done.out.split())
+    (found,) = json.loads((tmp_path / "report.json").read_text())["cases"]
+    assert len(found["unclaimed"]) == 2, "of the convolution and of multiply + reduce_sum"
+    added = run(tmp_path, *held, "--add-to-baseline")
+    assert added.code == 0 and "2 new" in added.err, added.out + added.err
+    assert run(tmp_path, *held).code == 0
+    case_file(tmp_path, f"{IMAGES}\n{part}\n")
+    assert run(tmp_path, *held).code == 0, "what was recorded before is there, too"
 
 
 def test_adding_never_changes_what_is_there(made: Path, tmp_path: Path):
