@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -147,8 +148,17 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         expect=keys.expect.axes,
         lock_order=keys.expect.lock_order,
         baseline_reference=keys.expect.baseline_reference,
+        of_baseline=tuple(_of_baseline(source, keys)),
         places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
+
+
+def _of_baseline(source: Source, keys: CaseKeys) -> Iterator[str]:
+    """Yield what the file expects of a baseline, whatever a file without it would expect."""
+    if keys.expect.lock_order:
+        yield "order: locked"
+    given = source.value.get("expect", {})
+    yield from (key for key in ("baseline", "baseline_reference") if key in given)
 
 
 _VALUES = {"length": "lengths", "device": "devices"}

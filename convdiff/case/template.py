@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from convdiff.case.npy import array_shape, read_values
 from convdiff.errors import ConvdiffError, Place
 
 PLAIN = """\
-# One convolution, VALID. `convdiff run {file}` runs it; `convdiff schema` has every key.
+# One convolution, VALID. `{run}` runs it; `convdiff schema` has every key.
 name: {name}
 
 # HWIO: height and width of the filter, channels in, channels out. Or values, [[...]], or
@@ -39,10 +40,11 @@ expect:
 """
 
 ARRAYS = """\
-# One convolution, VALID, of arrays in files. `convdiff run {file}` runs it.
+# One convolution, VALID, of arrays in files. `{run}` runs it.
 name: {name}
 {layout}filter: {{file: {filter}}}
 {bias}input: {{file: {input}}}
+# batch: [1, 8]         # batch sizes that are compared with the largest; default: all images
 # strides: 1            # one number, or [height, width]
 # dilations: 1
 # groups: 1
@@ -56,11 +58,18 @@ class Written:
     case: Path
     padded: Path | None = None
     """The padded copy of the input."""
+    layout: str = "nhwc"
+
+    @property
+    def run(self) -> str:
+        """Return the shell command that runs it, where its arrays came from."""
+        return _run(self.case, self.layout)
 
 
 def write_plain(path: Path) -> Written:
     """Write a commented case of drawn numbers. Raises ConvdiffError where there is a file."""
-    _write(path, PLAIN.format(file=path.name, name=json.dumps(path.stem, ensure_ascii=False)))
+    name = json.dumps(path.stem, ensure_ascii=False)
+    _write(path, PLAIN.format(run=_run(Path(path.name)), name=name))
     return Written(path)
 
 
@@ -79,7 +88,7 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
     names = [_named(file, path) for file in arrays]
     padded = _padded(path, input_, layout, padding) if padding else None
     lines = {
-        "file": path.name,
+        "run": _run(Path(path.name), layout),
         "name": json.dumps(path.stem, ensure_ascii=False),
         "layout": f"layout: {layout}\n" if layout == "nchw" else "",
         "filter": names[0],
@@ -87,7 +96,13 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
         "input": _named(padded, path) if padded else names[-1],
     }
     _write(path, ARRAYS.format(**lines))
-    return Written(path, padded)
+    return Written(path, padded, layout)
+
+
+def _run(path: Path, layout: str = "nhwc") -> str:
+    """Return the shell command that runs a case; arrays that lie as PyTorch's are run on it."""
+    options = " --framework torch" if layout == "nchw" else ""
+    return f"convdiff run {shlex.quote(str(path))}{options}"
 
 
 def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
@@ -110,9 +125,7 @@ def _named(file: Path, case: Path) -> str:
         name = file.resolve().relative_to(case.resolve().parent)
     except ValueError:
         folder = "a case reads no file outside of its folder: write it beside its arrays"
-        raise ConvdiffError(
-            f"{file}: {folder}, convdiff init {file.parent / case.name} ..."
-        ) from None
+        raise ConvdiffError(f"{file}: {folder}, as {file.parent / case.name}") from None
     return json.dumps(str(name), ensure_ascii=False)
 
 

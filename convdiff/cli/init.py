@@ -55,7 +55,7 @@ def command(words: tuple[Path, ...], layout: str | None, padding: int) -> int:
         zeros = "a zero" if padding == 1 else f"{padding} zeros"
         write_out(f"{made.padded}: the input with {zeros} around it\n")
     load_case(made.case)
-    write_out(f"{made.case}: written; next: convdiff run {made.case}\n")
+    write_out(f"{made.case}: written; next: {made.run}\n")
     return 0
 
 

@@ -140,6 +140,29 @@ def test_without_the_lock_the_same_bits_in_another_order_are_green(made: Path, t
     assert run(tmp_path, case, "--baseline", made / "baseline", env=OTHER_ORDER).code == 0
 
 
+@pytest.mark.parametrize(
+    ("expect", "named"),
+    [
+        ("{order: locked}", "`order: locked`"),
+        ("{baseline: {ulps: 2}}", "`baseline`"),
+        ("{baseline: bitwise, length: bitwise}", "`baseline`"),
+        ("{order: locked, baseline_reference: bitwise}", "`order: locked`, `baseline_reference`"),
+        ("{length: bitwise, order: anything}", ""),
+    ],
+)
+def test_what_is_expected_of_no_baseline_is_noted(tmp_path: Path, expect: str, named: str):
+    case = case_file(tmp_path, f"{CASE}expect: {expect}\n")
+    done = run(tmp_path, case, "--json", "report.json")
+    assert done.code == 0, "cases are shared by runs with and without a baseline"
+    (found,) = json.loads((tmp_path / "report.json").read_text())["cases"]
+    said = f"no --baseline is given: nothing was held to {named} of its `expect`"
+    assert found["notes"] == ([said] if named else [])
+    assert ("nothing was held" in done.out) == bool(named)
+    for options in (("--update-baseline",), ()):
+        done = run(tmp_path, case, "--baseline", "made.json", *options)
+        assert done.code == 0 and "nothing was held" not in done.out
+
+
 def test_no_baseline_is_not_green_and_says_how_to_make_one(tmp_path: Path):
     case = case_file(tmp_path, CASE)
     for name in ("none.json", "none"):
