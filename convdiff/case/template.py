@@ -44,11 +44,13 @@ ARRAYS = """\
 name: {name}
 {layout}filter: {{file: {filter}}}
 {bias}input: {{file: {input}}}
-# batch: [1, 8]         # batch sizes that are compared with the largest; default: all images
-# strides: 1            # one number, or [height, width]
+{batch}# strides: 1            # one number, or [height, width]
 # dilations: 1
 # groups: 1
 """
+
+
+BATCH = "# batch: [1, {}]         # default: all images; so the first alone is compared with all\n"
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
     if not 2 <= len(arrays) <= 3:
         raise ConvdiffError("name two or three .npy files: the filter, the bias if any, the input")
     input_ = arrays[-1]
-    for file in arrays:
-        array_shape(file, None, Place(str(file)))
+    *_, shape = [array_shape(file, None, Place(str(file))) for file in arrays]
     names = [_named(file, path) for file in arrays]
     padded = _padded(path, input_, layout, padding) if padding else None
     lines = {
@@ -93,6 +94,7 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
         "layout": f"layout: {layout}\n" if layout == "nchw" else "",
         "filter": names[0],
         "bias": "".join(f"bias: {{file: {name}}}\n" for name in names[1:-1]),
+        "batch": BATCH.format(shape[0]) if len(shape) > 2 and shape[0] > 1 else "",
         "input": _named(padded, path) if padded else names[-1],
     }
     _write(path, ARRAYS.format(**lines))

@@ -76,6 +76,9 @@ def test_the_next_command_runs_pytorchs_arrays_on_pytorch(
     assert ran.out == f"{name}: written; next: {run}\n"
     assert f"`{run}`" in (tmp_path / name).read_text("utf-8").splitlines()[0]
     assert load_case(tmp_path / name).batches == (2,)
+    text = (tmp_path / name).read_text("utf-8")
+    (tmp_path / name).write_text(text.replace("# batch:", "batch:"))
+    assert load_case(tmp_path / name).batches == (1, 2), "what the comment says works"
 
 
 @pytest.mark.parametrize(
