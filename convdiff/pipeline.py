@@ -14,6 +14,7 @@ from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.case.rounded import rounding_notes
+from convdiff.case.unheld import unheld_notes
 from convdiff.compare.against_exact import against_exact
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.nonfinite_notes import nonfinite_notes
@@ -70,6 +71,8 @@ class Ask:
     """Compare every runtime with every other, not just with the first."""
     adding: bool = False
     """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
+    updating: bool = False
+    """The baseline is about to be made anew, and so there is none to be held to."""
 
 
 def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) -> Result:
@@ -108,7 +111,8 @@ def _run_case(
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, watch)) as live:
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
-            return examine(replace(plan, notes=notes), live, tensors, ask)
+            unheld = () if ask.updating else unheld_notes(case)
+            return examine(replace(plan, notes=(*notes, *unheld)), live, tensors, ask)
         held = held_of(ask.baseline, case.name)
         plan = against(plan, tensors, held, fingerprints, adding=ask.adding)
         plan = replace(plan, notes=(*plan.notes, *notes))

@@ -46,8 +46,14 @@ def make_tensors(case: Case) -> Tensors:
     return Tensors(
         make_array(case.filter, dtype),
         make_array(case.bias, dtype) if case.bias else None,
-        make_input(case.input, dtype),
+        input_of(case, dtype),
     )
+
+
+def input_of(case: Case, dtype: str) -> Array:
+    """Make a case's NHWC input, as much of it as is run."""
+    batch, _, length, _ = case.input_shape
+    return np.ascontiguousarray(make_input(case.input, dtype)[:batch, :, :length])
 
 
 def make_input(spec: ArraySpec, dtype: str) -> Array:
@@ -147,8 +153,7 @@ def digest(array: Array) -> str:
 def refuse_too_big(case: Case) -> None:
     """Raise CaseError with the size if the case can't fit in memory. Allocates nothing."""
     item = ITEM_BYTES[case.conv.dtype]
-    batch, height, length, _ = case.input.shape
-    output = math.prod(case.conv.output_shape(batch, height, length))
+    output = math.prod(case.conv.output_shape(*case.input_shape[:3]))
     weights, inputs = math.prod(case.filter.shape), math.prod(case.input.shape)
     # In float64 while they are made, then in their own dtype here, in the worker and in the
     # framework; an output also meets its exact reference.

@@ -25,8 +25,9 @@ class Arrays:
     filter: ArraySpec
     bias: ArraySpec | None
     input: ArraySpec
-    """At the longest of the lengths, or longer."""
+    """At the longest of the lengths and the largest of the batches, or larger."""
     lengths: tuple[int, ...]
+    batches: tuple[int, ...]
 
 
 class GeometryError(CaseError):
@@ -54,6 +55,8 @@ class _Extent:
     """Its NHWC shape, where the file gives one."""
     height: int
     lengths: tuple[int, ...]
+    batches: tuple[int, ...]
+    """Those that the file asks for, else the input's own."""
 
 
 def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
@@ -105,7 +108,7 @@ def _read(given: _Given) -> Arrays:
     with errors.gathering():
         extent = _extent(given, conv)
     errors.refuse()  # what an input needs follows from all of these
-    return Arrays(conv, weights, bias, _input(given, conv, extent), extent.lengths)
+    return Arrays(conv, weights, bias, _input(given, conv, extent), extent.lengths, extent.batches)
 
 
 def _filter(given: _Given) -> ArraySpec:
@@ -226,13 +229,14 @@ def _extent(given: _Given, conv: Convolution) -> _Extent:
     with errors.gathering():
         height = _height(given, conv, own)
     errors.refuse()
-    return _Extent(own, height, lengths)
+    batches = given.keys.batch or (own[:1] if own else (1,))
+    return _Extent(own, height, lengths, batches)
 
 
 def _input(given: _Given, conv: Convolution, extent: _Extent) -> ArraySpec:
     """Return the input at the longest of the lengths, or longer where the file has more."""
     keys, order, height = given.keys, given.layout.input, extent.height
-    needed = (max(keys.batch), height, extent.lengths[-1], conv.channels_in)
+    needed = (extent.batches[-1], height, extent.lengths[-1], conv.channels_in)
     shape = extent.own or needed
     if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
         has, needs = (written(order.spoken(one)) for one in (shape, needed))

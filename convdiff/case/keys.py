@@ -123,7 +123,11 @@ class CaseKeys:
     device: Annotated[Device | None, DEVICE] = None
     devices: Annotated[tuple[Device, ...] | None, ListOf(DEVICE, 1)] = None
     height: Annotated[int | None, POSITIVE, "rows of the input; default: the filter's"] = None
-    batch: Annotated[tuple[int, ...], SEVERAL, "batch sizes: 1, [1, 8]"] = (1,)
+    batch: Annotated[
+        tuple[int, ...] | None,
+        SEVERAL,
+        "batch sizes: 1, [1, 8]; default: that of the input's shape, else 1",
+    ] = None
     channels: Annotated[int | None, POSITIVE, "input channels, as a check"] = None
     strides: Annotated[tuple[int, int], PAIR, "one number or [height, width]"] = (1, 1)
     dilations: Annotated[tuple[int, int], PAIR, "one number or [height, width]"] = (1, 1)

@@ -47,6 +47,15 @@ class Order:
             four[axis] = extent
         return tuple(four)
 
+    @property
+    def letters(self) -> str:
+        """Return what the four numbers of an index are: n,h,w,c."""
+        return ",".join(self.name.lower())
+
+    def index(self, turned: Sequence[int]) -> str:
+        """Write an HWIO or NHWC index with its numbers as the file's axes stand."""
+        return ",".join(str(int(i)) for i in self.spoken(tuple(turned)))
+
     def moved(self, flat: int, four: Shape) -> int:
         """Return where the element at a flat position of the file's shape is once it is turned."""
         index = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -159,7 +160,7 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         input=arrays.input,
         height=arrays.input.shape[1],
         lengths=arrays.lengths,
-        batches=keys.batch,
+        batches=arrays.batches,
         devices=devices,
         repeat=keys.repeat,
         source=keys.source,
@@ -167,8 +168,17 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         expect=keys.expect.axes,
         lock_order=keys.expect.lock_order,
         baseline_reference=keys.expect.baseline_reference,
+        of_baseline=tuple(_of_baseline(source, keys)),
         places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
+
+
+def _of_baseline(source: Source, keys: CaseKeys) -> Iterator[str]:
+    """Yield what the file expects of a baseline, whatever a file without it would expect."""
+    if keys.expect.lock_order:
+        yield "order: locked"
+    given = source.value.get("expect", {})
+    yield from (key for key in ("baseline", "baseline_reference") if key in given)
 
 
 _VALUES = {"length": "lengths", "device": "devices"}

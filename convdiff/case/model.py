@@ -87,6 +87,13 @@ class Case:
     """A summation order other than the baseline's is drift, whatever the bits."""
     baseline_reference: Allowance = NOTED
     """What may differ between multiply + reduce_sum and what a baseline holds of it."""
+    of_baseline: tuple[str, ...] = ()
+    """What its file expects of a baseline, as `expect` has it."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each axis is spoken of in the file: its expectation, else its values, else line 1.
     As expect.AXIS, where its expectation stands or is to be written."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Return the NHWC shape of what is run of the input; a given array may be larger."""
+        return self.batches[-1], self.height, self.lengths[-1], self.conv.channels_in

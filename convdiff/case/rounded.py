@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convdiff.case.arrays import Tensors, make_array, make_input
+from convdiff.case.arrays import Tensors, input_of, make_array
 from convdiff.case.model import ArraySpec, Case
 from convdiff.numerics.array import Array
 
@@ -28,7 +28,7 @@ def rounding_notes(case: Case, tensors: Tensors) -> Iterator[str]:
     for name, spec, held in arrays:
         if spec is None or held is None or not _is_given(spec):
             continue
-        given = make_input(spec, "float64") if name == "input" else make_array(spec, "float64")
+        given = input_of(case, "float64") if name == "input" else make_array(spec, "float64")
         with np.errstate(invalid="ignore"):  # what is not finite is not rounded
             change = np.abs(held.astype(np.float64) - given)
         if spec.kind != "file":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from convdiff.case.npy import array_shape, read_values
 from convdiff.errors import CaseError, CaseErrors, ConvdiffError, Place
 
 PLAIN = """\
-# One convolution, VALID. `convdiff run {file}` runs it; `convdiff schema` has every key.
+# One convolution, VALID. `{run}` runs it; `convdiff schema` has every key.
 name: {name}
 
 # HWIO: height and width of the filter, channels in, channels out. Or values, [[...]], or
@@ -43,11 +44,11 @@ expect:
 """
 
 ARRAYS = """\
-# One convolution, VALID, of arrays in files. `convdiff run {file}` runs it.
+# One convolution, VALID, of arrays in files. `{run}` runs it.
 name: {name}
 {layout}filter: {{file: {filter}}}
 {bias}input: {{file: {input}}}
-# strides: 1            # one number, or [height, width]
+{batch}# strides: 1            # one number, or [height, width]
 # dilations: 1
 # groups: 1
 """
@@ -56,6 +57,7 @@ name: {name}
 MOST_ARRAYS = 3
 OPTIONS = {"nchw": "--torch", "nhwc": "--numpy"}
 """How a layout is asked for where no case is written yet."""
+BATCH = "# batch: [1, {}]         # default: all images; so the first alone is compared with all\n"
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,18 @@ class Written:
     case: Path
     padded: Path | None = None
     """The padded copy of the input."""
+    layout: str = "nhwc"
+
+    @property
+    def run(self) -> str:
+        """Return the shell command that runs it, where its arrays came from."""
+        return _run(self.case, self.layout)
 
 
 def write_plain(path: Path) -> Written:
     """Write a commented case of drawn numbers. Raises ConvdiffError where there is a file."""
-    _write(path, PLAIN.format(file=path.name, name=json.dumps(path.stem, ensure_ascii=False)))
+    name = json.dumps(path.stem, ensure_ascii=False)
+    _write(path, PLAIN.format(run=_run(Path(path.name)), name=name))
     return Written(path)
 
 
@@ -82,35 +91,38 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
     """
     if not 2 <= len(arrays) <= MOST_ARRAYS:
         raise ConvdiffError("name two or three .npy files: the filter, the bias if any, the input")
-    errors = CaseErrors()
+    errors, shapes = CaseErrors(), []
     for file in arrays:
         with errors.gathering():
-            array_shape(file, None, Place(str(file)))
+            shapes.append(array_shape(file, None, Place(str(file))))
     errors.refuse()
     names = [_named(file, path) for file in arrays]
     padded = _padded(path, arrays[-1], layout, padding) if padding else None
     if padded is not None:
         names[-1] = _named(padded, path)
     try:
-        _write_checked(path, arrays, names, layout)
+        _write_checked(path, arrays, names, shapes[-1], layout)
     except ConvdiffError:
         if padded is not None:
             padded.unlink()
         raise
-    return Written(path, padded)
+    return Written(path, padded, layout)
 
 
-def _write_checked(path: Path, arrays: Sequence[Path], names: Sequence[str], layout: str) -> None:
-    """Write the case of these arrays, if it is sound; names: theirs in it.
+def _write_checked(
+    path: Path, arrays: Sequence[Path], names: Sequence[str], shape: tuple[int, ...], layout: str
+) -> None:
+    """Write the case of these arrays, if it is sound; names: theirs in it; shape: the input's.
 
     Raises CaseError at those that do not go together.
     """
     lines = {
-        "file": path.name,
+        "run": _run(Path(path.name), layout),
         "name": json.dumps(path.stem, ensure_ascii=False),
         "layout": f"layout: {layout}\n" if layout == "nchw" else "",
         "filter": names[0],
         "bias": "".join(f"bias: {{file: {name}}}\n" for name in names[1:-1]),
+        "batch": BATCH.format(shape[0]) if len(shape) > 2 and shape[0] > 1 else "",
         "input": names[-1],
     }
     text = ARRAYS.format(**lines)
@@ -132,6 +144,12 @@ def _refuse(error: CaseError, arrays: Mapping[str, Path], path: Path) -> None:
             message = message.replace(f"`layout: {layout}`", option)
         errors.add(CaseError(Place(str(file)), message))
     errors.refuse()
+
+
+def _run(path: Path, layout: str = "nhwc") -> str:
+    """Return the shell command that runs a case; arrays that lie as PyTorch's are run on it."""
+    options = " --framework torch" if layout == "nchw" else ""
+    return f"convdiff run {shlex.quote(str(path))}{options}"
 
 
 def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
@@ -162,9 +180,7 @@ def _named(file: Path, case: Path) -> str:
         name = file.resolve().relative_to(case.resolve().parent)
     except ValueError:
         folder = "a case reads no file outside of its folder: write it beside its arrays"
-        raise ConvdiffError(
-            f"{file}: {folder}, as {file.parent / case.name}"
-        ) from None
+        raise ConvdiffError(f"{file}: {folder}, as {file.parent / case.name}") from None
     return json.dumps(str(name), ensure_ascii=False)
 
 

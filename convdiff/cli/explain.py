@@ -52,6 +52,7 @@ def command(case: Path | None, asked: Asked) -> int:
     asked.refuse()
     loaded = load(case) if case else built_in_case()
     chosen, wanted, interpreters = asked.case(loaded), asked.wanted(loaded), asked.interpreters()
+    wanted.refuse_outside(chosen)
     wanted.refuse_many(sum(len(one.devices_of(chosen.devices)) for one in interpreters))
     with Session(interpreters, asked.timeout) as session:
         session.start()

@@ -22,6 +22,7 @@ from convdiff.worker.ops import OPS, REFERENCE
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
+    from convdiff.explaining.model import Index
     from convdiff.explaining.one import Wanted
 
 WIDTH = click.IntRange(1, 10**9)
@@ -37,7 +38,7 @@ WHAT = (
         ["--index"],
         type=INDEX,
         help="The element to draw; default: the first that differs, of one output the farthest"
-        " from exact.",
+        " from exact. Of a case with `layout: nchw` it is N,C,H,W.",
     ),
     click.Option(
         ["--op"],
@@ -160,7 +161,16 @@ class Asked:
             raise ConvdiffError(f"--against {self.against}: the length itself; name another")
         lengths = (*self._against, *asked)
         batches = tuple(sorted(self.batch or loaded.batches[-1:], reverse=True))
-        return Wanted(self.op, lengths, batches, self.index)
+        return Wanted(self.op, lengths, batches, self._index(loaded))
+
+    def _index(self, loaded: Case) -> Index | None:
+        """Return the index in NHWC; it is given as the case's arrays lie."""
+        from convdiff.case.layout import LAYOUTS
+
+        if self.index is None:
+            return None
+        n, h, w, c = LAYOUTS[loaded.layout].input.turned(self.index)
+        return n, h, w, c
 
 
 def asked_of(values: Mapping[str, Any]) -> Asked:

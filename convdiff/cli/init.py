@@ -51,7 +51,7 @@ def command(words: tuple[Path, ...], torch: bool, numpy: bool, padding: int) -> 
     if made.padded is not None:
         zeros = "a zero" if padding == 1 else f"{padding} zeros"
         write_out(f"{made.padded}: the input with {zeros} around it\n")
-    write_out(f"{made.case}: written; next: convdiff run {made.case}\n")
+    write_out(f"{made.case}: written; next: {made.run}\n")
     return 0
 
 

@@ -126,6 +126,7 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
         baseline=None if options.update_baseline else baseline,
         record=options.records,
         adding=options.add_to_baseline,
+        updating=options.update_baseline,
         pairwise=options.pairwise,
     )
 

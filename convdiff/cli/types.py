@@ -131,7 +131,7 @@ _INDEX_PART = re.compile(r"\s*\d{1,18}\s*")
 def _index(text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if len(parts) != 4 or not all(map(_INDEX_PART.fullmatch, parts)):
-        raise ValueError(f"{text!r} is not n,h,w,c")
+        raise ValueError(f"{text!r} is not n,h,w,c, nor n,c,h,w of a `layout: nchw`")
     return tuple(int(part) for part in parts)
 
 
@@ -161,6 +161,6 @@ FRAMEWORKS = Parsed(
 )
 KERNEL = Parsed("MODULE:FUNCTION", _kernel)
 INDEX = Parsed("N,H,W,C", _index)
-"""An element of an NHWC output."""
+"""An element of an output, as the case's arrays lie."""
 ALLOWANCE = Parsed(ALLOWANCES, _allowance, lambda: ("bitwise", "ulps:", "rounding", "anything"))
 """What may differ, as a case file's `expect` says it, and ulps:N."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convdiff.case.layout import Order
 from convdiff.compare.ieee import FINITE, NAN, kinds_of
 from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
@@ -38,6 +39,10 @@ class Places:
         index = np.stack(np.unravel_index(np.flatnonzero(mask)[:wanted], mask.shape), 1) + start
         return Places(self.count + count, (*self.first, *map(tuple, index.tolist())))
 
+    def spoken(self, order: Order) -> Places:
+        """Return them with their positions as a case's arrays lie."""
+        return Places(self.count, tuple(map(order.spoken, self.first)))
+
 
 @dataclass(frozen=True)
 class Astray:
@@ -55,6 +60,11 @@ class Astray:
     def __bool__(self) -> bool:
         """Return whether anything is astray; flushing is no mistake."""
         return bool(self.lost or self.unwanted or self.changed)
+
+    def spoken(self, order: Order) -> Astray:
+        """Return it with all positions as a case's arrays lie."""
+        kinds = (self.lost, self.unwanted, self.changed, self.flushed)
+        return Astray(*(places.spoken(order) for places in kinds))
 
 
 def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -157,9 +158,10 @@ class Reference:
         """Return the correctly rounded outputs at (k, 4) positions."""
         if self.exact is not None:
             return np.asarray(self.exact[tuple(index.T)])
-        return np.array([self._exact(place) for place in index], self.tensors.input_nhwc.dtype)
+        return np.array([self.exact_of(place) for place in index], self.tensors.input_nhwc.dtype)
 
-    def _exact(self, index: Array) -> Array:
+    def exact_of(self, index: Sequence[int] | Array) -> Array:
+        """Return the correctly rounded output at one NHWC position, whatever all would take."""
         n, h, w, c = (int(i) for i in index)
         if self.kinds is not None and self.kinds[n, h, w, c] != FINITE:
             return np.asarray(VALUES[self.kinds[n, h, w, c]])

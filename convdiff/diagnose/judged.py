@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
+from convdiff.case.layout import LAYOUTS
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.compare.comparison import Comparison
@@ -72,7 +73,11 @@ def judged(asked: Asked, *, noisy: bool) -> Finding:
     case, comparison = asked.case, asked.comparison
     baseline, candidate = asked.known
     fits = _fits(asked)
-    ruling = judge(comparison, baseline.traits, candidate.traits, noisy, fits)
+    order = LAYOUTS[case.layout].input
+    spoken = comparison.astray[0].spoken(order), comparison.astray[1].spoken(order)
+    ruling = judge(
+        replace(comparison, astray=spoken), baseline.traits, candidate.traits, noisy, fits
+    )
     verdict, evidence = _second_look(asked, ruling[0]) or ruling
     if comparison.baseline.is_exact:
         evidence = (*_of_sample(comparison), *evidence)

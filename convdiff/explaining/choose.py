@@ -10,21 +10,10 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
 from convdiff.compare.some_outputs import sample, some_outputs
-from convdiff.errors import ConvdiffError
 from convdiff.explaining.model import Element, Index
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.worker.ops.conv2d import Convolution
-
-
-def asked_for(index: tuple[int, ...], shapes: Sequence[tuple[int, ...]]) -> Element:
-    """Return the element of an NHWC index. Raises ConvdiffError where an output has none there."""
-    for shape in shapes:
-        if any(i >= n for i, n in zip(index, shape, strict=True)):
-            raise ConvdiffError(
-                f"--index {','.join(map(str, index))} is outside of the output {shape}"
-            )
-    return Element(_index(index))
 
 
 def farthest(conv: Convolution, tensors: Tensors, output: Array, orders: Orders) -> Element:

@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from convdiff.case.arrays import Tensors
+from convdiff.compare.reference import Reference
 from convdiff.explaining.choose import flat
 from convdiff.explaining.model import Element, ElementReport, PairReport
 from convdiff.lab.kernel import data_of
+from convdiff.numerics.array import Array
 from convdiff.order.divergence import divergence
 from convdiff.order.replay.replay import leaf_values, partial_sums
 
 
-def with_element(side: ElementReport, element: Element, tensors: Tensors) -> ElementReport:
-    """Report of one of an output's elements, too: its order, products and partial sums."""
+def with_element(
+    side: ElementReport, element: Element, output: Array, tensors: Tensors
+) -> ElementReport:
+    """Report of one of an output's elements, too: its value, order, products and partial sums."""
     orders = side.explanation
     assert orders is not None
+    exact = Reference(side.case.conv, tensors).exact_of(element.index)
+    element = replace(element, output=float(output[element.index]), exact=float(exact))
     position, channel = flat(element.index, orders)
     which = int(orders.which()[position, channel])
     if which >= 0:

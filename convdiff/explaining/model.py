@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from convdiff.case.layout import LAYOUTS, Order
 from convdiff.case.model import Case
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.cause import Explanation
@@ -30,6 +32,15 @@ class Element:
     """Its products, the bias and all partial sums, by leaf and node of its order."""
     parts: int = -1
     """The node whose sum is the first to differ from the other side's; -1 where none is."""
+    output: float = math.nan
+    """What the runtime gave."""
+    exact: float = math.nan
+    """The correctly rounded result."""
+
+    @property
+    def error(self) -> float:
+        """How far the output is from the exact result; NaN where a side is, or both infinite."""
+        return self.output - self.exact
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class ElementReport:
     reason: str | None = None
     element: Element | None = None
     """The element that is drawn."""
+
+    @property
+    def axes(self) -> Order:
+        """How the case's inputs and outputs lie, and so its indices are written."""
+        return LAYOUTS[self.case.layout].input
 
     @property
     def tree(self) -> Tree | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import product
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.device import Device
+from convdiff.case.layout import LAYOUTS, named
 from convdiff.case.model import Case
 from convdiff.compare.align import aligned
 from convdiff.compare.difference import Difference, measure
 from convdiff.diagnose.cause import explain_difference
 from convdiff.errors import ConvdiffError
-from convdiff.explaining.choose import asked_for, farthest, first_to_differ
+from convdiff.explaining.choose import farthest, first_to_differ
 from convdiff.explaining.element import with_element, with_parting
-from convdiff.explaining.model import Element, ElementReport, PairReport
+from convdiff.explaining.model import Element, ElementReport, Index, PairReport
 from convdiff.lab.lab import NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.session import Session
@@ -32,8 +34,19 @@ class Wanted:
     op: str
     lengths: tuple[int, ...]
     batches: tuple[int, ...]
-    index: tuple[int, ...] | None
+    index: Index | None
     """NHWC; None is the element that says most."""
+
+    def refuse_outside(self, case: Case) -> None:
+        """Raise ConvdiffError where one of a case's outputs has no element at the index."""
+        if self.index is None:
+            return
+        order = LAYOUTS[case.layout].input
+        for length, batch in product(self.lengths, self.batches):
+            shape = case.conv.output_shape(batch, case.height, length)
+            if any(i >= n for i, n in zip(self.index, shape, strict=True)):
+                index, there = order.index(self.index), named(order.spoken(shape), order)
+                raise ConvdiffError(f"--index {index} is outside of the output, {there}")
 
     def refuse_many(self, runtimes: int) -> None:
         """Raise ConvdiffError where more than two outputs are asked for."""
@@ -60,8 +73,7 @@ def explain(
     standings = _one_each(case, session.availability(case))
     wanted.refuse_many(len(standings))
     cells = _cells(standings, wanted)
-    shapes = [case.conv.output_shape(c.batch, case.height, c.length) for _, c in cells]
-    asked = None if wanted.index is None else asked_for(wanted.index, shapes)
+    asked = None if wanted.index is None else Element(wanted.index)
     tensors = make_tensors(case)
     fingerprints = {standing.runtime: standing.fingerprint for standing in standings}
     with closing(LiveLab(case, tensors, session, fingerprints, budget, watch)) as lab:
@@ -132,7 +144,7 @@ def _one(
     if side.explanation is None or isinstance(output, NoBits):
         return side
     chosen = asked or farthest(side.case.conv, tensors, output, side.explanation)
-    return with_element(side, chosen, tensors)
+    return with_element(side, chosen, output, tensors)
 
 
 def _pair(
@@ -155,7 +167,8 @@ def _pair(
     chosen = asked or differing
     if chosen is None:
         chosen = farthest(sides[0].case.conv, tensors, bits[smaller], both[smaller])
-    found = with_parting([with_element(side, chosen, tensors) for side in sides], found)
+    told = [with_element(*one, tensors) for one in zip(sides, [chosen] * 2, bits, strict=True)]
+    found = with_parting(told, found)
     if differing is None:
         return found
     worst = chosen.index

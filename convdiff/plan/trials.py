@@ -25,7 +25,7 @@ def trial_cell(case: Case, runtime: Runtime, length: int, trial: int) -> Cell:
 
 def most_trials(case: Case) -> int:
     """Return how many random inputs this case's size allows."""
-    return max(2, min(MOST_TRIALS, TRIAL_BYTES // (8 * math.prod(case.input.shape))))
+    return max(2, min(MOST_TRIALS, TRIAL_BYTES // (8 * math.prod(case.input_shape))))
 
 
 def first_round(case: Case) -> dict[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from convdiff.case.layout import LAYOUTS
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief_answer import drift, standing
@@ -93,11 +94,12 @@ def _beside(case: CaseSummary) -> Iterator[str]:
 def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     """Return the worst elements, by the indices that tell them apart."""
     tone = VERDICTS[row.finding.verdict].tone
-    elements = elements_of(row.finding.comparison, most, tone)
+    order = LAYOUTS[case.result.case.layout].input
+    elements = elements_of(row.finding.comparison, order, most, tone)
     if not elements:
         return None
     baseline, candidate = side_names(case, row)
-    varying, label = _varying([one.index.split(",") for one in elements])
+    varying, label = _varying([one.index.split(",") for one in elements], order.letters.split(","))
     columns: list[tuple[str, list[Span]]] = [
         (label, [Span(place) for place in varying]),
         ("exact", [Span(one.exact, "faint") for one in elements]),
@@ -118,12 +120,12 @@ def _ulp(element: Element) -> str:
     return element.ulp if finite else "—"
 
 
-def _varying(indices: Sequence[Sequence[str]]) -> tuple[list[str], str]:
-    """Return each index reduced to the axes that vary, and what those are called."""
-    columns = list(zip(*indices, strict=True))
-    axes = [axis for axis, column in enumerate(columns) if len(set(column)) > 1] or [2]
-    if axes == [2]:
-        return [index[2] for index in indices], "position"
-    return [",".join(index[a] for a in axes) for index in indices], ",".join(
-        "nhwc"[a] for a in axes
-    )
+def _varying(indices: Sequence[Sequence[str]], letters: Sequence[str]) -> tuple[list[str], str]:
+    """Return each index reduced to the axes that vary, and what those are called.
+
+    letters: what the numbers of an index are.
+    """
+    columns, length = list(zip(*indices, strict=True)), letters.index("w")
+    axes = [axis for axis, column in enumerate(columns) if len(set(column)) > 1] or [length]
+    label = "position" if axes == [length] else ",".join(letters[a] for a in axes)
+    return [",".join(index[a] for a in axes) for index in indices], label

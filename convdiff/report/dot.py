@@ -11,35 +11,45 @@ from convdiff.report.numbers import short
 def render(found: ElementReport | PairReport) -> str:
     """Return a graph of all terms and sums, each with its value; edges lead from what is added."""
     if isinstance(found, PairReport):
-        named = list(zip(found.sides, found.names, strict=True))
+        sides: tuple[ElementReport, ...] = found.sides
     else:
-        named = [(found, found.standing.runtime.id)]
+        sides = (found,)
     lines = ["digraph explain {", "  rankdir=BT;", "  node [shape=box, fontname=monospace];"]
-    for number, (side, name) in enumerate(named):
+    for number, side in enumerate(sides):
         lines.append(f"  subgraph cluster_{number} {{")
-        lines += [f"    {line}" for line in _tree(side, name, f"s{number}_")]
+        lines += [f"    {line}" for line in _tree(side, f"s{number}_")]
         lines.append("  }")
     return "\n".join([*lines, "}", ""])
 
 
-def _tree(side: ElementReport, name: str, prefix: str) -> Iterator[str]:
+def _tree(side: ElementReport, prefix: str) -> Iterator[str]:
     """Yield the statements of one tree; prefix: what its nodes' names begin with."""
+    name = _name(side)
     element, tree, orders = side.element, side.tree, side.explanation
     if element is None or tree is None or orders is None:
         yield f"label={_quoted(f'{name}: no proven order')};"
         return
-    place = ",".join(map(str, element.index))
-    yield f"label={_quoted(f'{name}, element {place}')};"
+    place = side.axes.index(element.index)
+    dtype = orders.geometry.dtype
+    values = f"{short(element.output, dtype)}, exact {short(element.exact, dtype)}"
+    yield f"label={_quoted(name, f'element {place}: {values}')};"
     for node, value in sorted(element.values.items()):
         label = "+" if node >= tree.leaves else _term(orders.geometry.name(node), node, tree.taps)
         marked = ", color=red, penwidth=2" if node == element.parts else ""
-        text = _quoted(label, short(value, orders.geometry.dtype))
+        text = _quoted(label, short(value, dtype))
         yield f"{prefix}{node} [label={text}{marked}];"
     fused = tree.fused_taps()
     for child, parent in enumerate(tree.parents):
         if parent >= 0:
             unrounded = ' [label="fma", style=dashed]' if child in fused else ""
             yield f"{prefix}{child} -> {prefix}{parent}{unrounded};"
+
+
+def _name(side: ElementReport) -> str:
+    """Say whose tree it is: runtime, version, what is not the convolution, length and batch."""
+    cell, version = side.cell, side.standing.fingerprint.get("version")
+    runtime = f"{cell.runtime.id} {version}" if version else cell.runtime.id
+    return f"{runtime}, {cell.op} at length {cell.length}, batch {cell.batch}"
 
 
 def _term(name: str, leaf: int, taps: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from convdiff.case.layout import Order
 from convdiff.compare.comparison import Comparison
 from convdiff.report.marks import Grid, Mark, Span
 from convdiff.report.numbers import count, decimal, delta
@@ -18,34 +19,42 @@ class Element:
     """One differing element, in the numbers' own words."""
 
     index: str
-    """n,h,w,c"""
+    axes: str
+    """What its numbers are: n,h,w,c, or as the case's layout has them."""
     baseline: str
     candidate: str
     delta: str
     ulp: str
     exact: str
+    """Empty where the baseline is the exact result."""
     mark: Mark
     """The verdict's: how grave it is, and not how many ulps, of which near zero there are many."""
 
     @property
-    def cells(self) -> tuple[str, str, str, str, str, str]:
-        """The element as a row: index, both values, Δ, ulps and the exact value."""
-        return self.index, self.baseline, self.candidate, self.delta, self.ulp, self.exact
+    def cells(self) -> tuple[str, ...]:
+        """The element as a row: index, both values, Δ, ulps and, where it has one, exact value."""
+        cells = (self.index, self.baseline, self.candidate, self.delta, self.ulp)
+        return (*cells, self.exact) if self.exact else cells
 
 
-def elements_of(comparison: Comparison, most: int | None, mark: Mark) -> tuple[Element, ...]:
+def elements_of(
+    comparison: Comparison, order: Order, most: int | None, mark: Mark
+) -> tuple[Element, ...]:
     """Return at most so many of the worst elements that were kept, the worst first.
 
-    mark: the verdict's.
+    order: of the case's inputs and outputs. mark: the verdict's.
     """
     difference, exact = comparison.difference, comparison.exact
     if difference is None or difference.worst is None:
         return ()
     worst = difference.worst
     right = ["—"] * len(worst) if exact is None else [decimal(one) for one in exact]
+    if comparison.baseline.is_exact:
+        right = [""] * len(worst)
     return tuple(
         Element(
-            ",".join(str(int(i)) for i in worst.index[row]),
+            order.index(worst.index[row]),
+            order.letters,
             decimal(worst.baseline[row]),
             decimal(worst.candidate[row]),
             delta(float(worst.delta[row])),
@@ -57,14 +66,15 @@ def elements_of(comparison: Comparison, most: int | None, mark: Mark) -> tuple[E
     )
 
 
-def header(names: tuple[str, str]) -> tuple[str, ...]:
-    """Return the names of a row's columns."""
-    return ("n,h,w,c", *names, "Δ", "ulp", "exact")
+def header(elements: Sequence[Element], names: tuple[str, str]) -> tuple[str, ...]:
+    """Return the names of the columns of some elements, of which there are any."""
+    names_of_all = (elements[0].axes, *names, "Δ", "ulp", "exact")
+    return names_of_all[: len(elements[0].cells)]
 
 
 def element_grid(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
     """Return the table of elements, a line each, or three where a line would be too wide."""
-    columns = zip(header(names), *(element.cells for element in elements), strict=True)
+    columns = zip(header(elements, names), *(element.cells for element in elements), strict=True)
     width = sum(max(map(len, column)) + 2 for column in columns)
     return _wide(elements, names) if width <= WIDEST else _tall(elements, names)
 
@@ -73,9 +83,9 @@ def _wide(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
     rows = []
     for one in elements:
         differs = (Span(text, one.mark) for text in (one.candidate, one.delta, one.ulp))
-        row = (Span(one.index), Span(one.baseline), *differs, Span(one.exact, "faint"))
-        rows.append(row)
-    return Grid(header(names), tuple(rows))
+        right = [Span(one.exact, "faint")] if one.exact else []
+        rows.append((Span(one.index), Span(one.baseline), *differs, *right))
+    return Grid(header(elements, names), tuple(rows))
 
 
 def _tall(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
@@ -85,5 +95,6 @@ def _tall(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
         differs = (Span(text, one.mark) for text in (one.candidate, one.delta, one.ulp))
         rows.append((Span(one.index), Span(names[0]), Span(one.baseline), none, none))
         rows.append((none, Span(names[1]), *differs))
-        rows.append((none, Span("exact", "faint"), Span(one.exact, "faint"), none, none))
-    return Grid(("n,h,w,c", "of", "value", "Δ", "ulp"), tuple(rows), names_within=True)
+        if one.exact:
+            rows.append((none, Span("exact", "faint"), Span(one.exact, "faint"), none, none))
+    return Grid((elements[0].axes, "of", "value", "Δ", "ulp"), tuple(rows), names_within=True)

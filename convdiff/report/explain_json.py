@@ -89,7 +89,13 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     element, tree = side.element, side.tree
     if element is None:
         return None
-    told: dict[str, Any] = {"index": list(element.index), "why": element.why or "asked for"}
+    told: dict[str, Any] = {
+        "index": list(element.index),
+        "why": element.why or "asked for",
+        "output": _number(element.output),
+        "exact": _number(element.exact),
+        "error": _number(element.error),
+    }
     if tree is None or side.explanation is None:
         return {**told, "order": None, "terms": [], "sums": [], "parts": None}
     name = side.explanation.geometry.name

@@ -128,7 +128,9 @@ def _elements(case: CaseSummary) -> Iterator[str]:
     detail = detail_of(case.result, case.drifting, ELEMENTS)
     if detail.elements:
         yield f"The worst elements of {_compared(detail.row)}:\n"
-        yield from table(header(detail.row.names), (one.cells for one in detail.elements))
+        yield from table(
+            header(detail.elements, detail.row.names), (one.cells for one in detail.elements)
+        )
 
 
 def _details(case: CaseSummary) -> Iterator[str]:

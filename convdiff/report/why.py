@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
+from convdiff.case.layout import Order
 from convdiff.diagnose.cause import Explanation, Parted, SideOrder
 from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.verdict import Finding
@@ -50,10 +51,10 @@ def signs(causes: Iterable[Cause]) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(said)))
 
 
-def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
+def why_lines(finding: Finding, names: tuple[str, str], axes: Order) -> Iterator[Line]:
     """Yield what was proved of a difference, and what was not.
 
-    names: what baseline and candidate are called in this comparison.
+    names: what baseline and candidate are called in this comparison. axes: of the case's outputs.
     """
     why = finding.why
     if why is None:
@@ -71,7 +72,7 @@ def why_lines(finding: Finding, names: tuple[str, str]) -> Iterator[Line]:
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
             yield line(f"  {name}", text)
     if why.parted is not None:
-        yield splits_line(why.parted, names)
+        yield splits_line(why.parted, names, axes)
 
 
 def cause_line(why: Explanation) -> Line:
@@ -79,9 +80,9 @@ def cause_line(why: Explanation) -> Line:
     return line("  cause", *_cause(why))
 
 
-def splits_line(parted: Parted, names: tuple[str, str]) -> Line:
-    """Return where the sums of one element part."""
-    return line("  splits", _parted(parted, names))
+def splits_line(parted: Parted, names: tuple[str, str], axes: Order) -> Line:
+    """Return where the sums of one element part; axes: of the case's outputs."""
+    return line("  splits", _parted(parted, names, axes))
 
 
 def _cause(why: Explanation) -> Iterator[str | Span]:
@@ -114,11 +115,10 @@ def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     )
 
 
-def _parted(parted: Parted, names: tuple[str, str]) -> str:
+def _parted(parted: Parted, names: tuple[str, str], axes: Order) -> str:
     terms = " ".join(parted.terms[:TERMS])
     more = f" and {len(parted.terms) - TERMS} more" if len(parted.terms) > TERMS else ""
-    index = ",".join(map(str, parted.index))
     return (
-        f"element {index}, the sum of {terms}{more}: "
+        f"element {axes.index(parted.index)}, the sum of {terms}{more}: "
         f"{names[0]} {parted.baseline:.10g}, {names[1]} {parted.candidate:.10g}"
     )

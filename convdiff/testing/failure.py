@@ -1,4 +1,4 @@
-"""What a failed case says in pytest: the report of `convdiff run`, and why nothing was tested."""
+"""A failed case in pytest: the report of `convdiff run -v`, and why nothing was tested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convdiff.result import Result
 
 
 def failure_text(result: Result, again: Sequence[str]) -> str:
-    """Return what `convdiff run` prints of one case, with the reason first where it has no answer.
+    """Return what `convdiff run -v` prints of a case, the reason first where it has no answer.
 
     again: the command that repeats it.
     """

@@ -6,6 +6,7 @@ Off unless an option or the ini file asks for it; until then nothing of convdiff
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,9 +162,19 @@ class CaseItem(pytest.Item):
         self.case, self.cases = case, cases
 
     def runtest(self) -> None:
-        """Run the case. Fails with the report."""
+        """Run the case. Fails with the report; warns where it expects something of no baseline."""
+        if self.cases.baseline is None:
+            self._warn_of_what_is_not_held()
         if text := self.cases.failure(self.case):
             pytest.fail(text, pytrace=False)
+
+    def _warn_of_what_is_not_held(self) -> None:
+        from convdiff.case.unheld import unheld_notes
+
+        for note in unheld_notes(self.case):
+            said = note.replace("--baseline", "--convdiff-baseline")
+            at = self.case.places["expect.baseline"]
+            warnings.warn_explicit(said, pytest.PytestWarning, str(self.path), at.line)
 
     def reportinfo(self) -> tuple[os.PathLike[str], None, str]:
         """Return where the case is, and its name for the head of a report."""

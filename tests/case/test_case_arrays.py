@@ -20,6 +20,15 @@ from convdiff.case.rounded import rounding_notes
 from convdiff.errors import CaseError, ConvdiffError
 
 RANDOM = [("normal", (1.0,)), ("uniform", (-2.0, 3.0)), ("integers", (-8.0, 8.0))]
+OF_A_SHAPE = (
+    "normal: 1",
+    "uniform: [-1, 1]",
+    "integers: [-8, 8]",
+    "ones: true",
+    "zeros: true",
+    "delta: 3",
+    "ramp: 1",
+)
 
 
 def test_a_ramp_rises_along_the_length_of_an_input(load):
@@ -63,8 +72,43 @@ def test_a_delta_is_one_at_its_place_and_zero_elsewhere(load, index):
 def test_a_delta_keeps_its_place_when_the_input_grows(load):
     case = load("filter: [[1], [1]]\ninput: {delta: [1, 1, 2, 0]}\nlengths: 5\nbatch: 2\n")
     for lengths, batches in (((9,), (2,)), ((5,), (1, 4)), ((2,), (1,))):
-        made = make_tensors(vary(case, lengths, batches)).input_nhwc
+        varied = vary(case, lengths, batches)
+        made = make_input(varied.input, "float32")
         assert np.argwhere(made).tolist() == [[1, 1, 2, 0]]
+        run = make_tensors(varied).input_nhwc
+        assert run.shape == (batches[-1], 2, lengths[-1], 1)
+        assert np.array_equal(run, made[: batches[-1], :, : lengths[-1]])
+
+
+@pytest.mark.parametrize(
+    ("given", "batches"),
+    [
+        ("[1, 2, 3, 4, 5]", (1,)),
+        ("[[1, 2, 3, 4, 5]]", (1,)),
+        ("[[[[1], [2], [3]]], [[[4], [5], [6]]], [[[7], [8], [9]]]]", (3,)),
+        *((f"{{{kind}, shape: [4, 1, 6, 1]}}", (4,)) for kind in OF_A_SHAPE),
+        ("{normal: 1, shape: [6]}", (1,)),
+        ("{normal: 1}\nlengths: 7", (1,)),
+        ("{normal: 1, shape: [4, 1, 6, 1]}\nlengths: 5", (4,)),
+        ("{normal: 1, shape: [4, 1, 6, 1]}\nbatch: 1", (1,)),
+        ("{normal: 1, shape: [4, 1, 6, 1]}\nbatch: [1, 3]", (1, 3)),
+        ("{normal: 1}\nlengths: 7\nbatch: 3", (3,)),
+        ("{file: x.npy}", (5,)),
+        ("{file: x.npz#inner}", (5,)),
+        ("{file: x.npy}\nlayout: nchw", (5,)),
+        ("{file: x.npy}\nbatch: 2", (2,)),
+    ],
+)
+def test_an_input_is_run_with_all_of_its_images(load, tmp_path, given, batches):
+    x = np.arange(30, dtype=np.float32).reshape(5, 1, 6, 1)
+    np.save(tmp_path / "x.npy", x.transpose(0, 3, 1, 2) if "nchw" in given else x)
+    np.savez(tmp_path / "x.npz", inner=x)
+    case = load(f"filter: [1, 2]\ninput: {given}\n")
+    assert case.batches == batches
+    made = make_tensors(case).input_nhwc
+    assert made.shape == (batches[-1], 1, case.lengths[-1], 1)
+    if "file" in given:
+        assert np.array_equal(made, x[: batches[-1]])
 
 
 @pytest.mark.parametrize(("kind", "values"), RANDOM)

@@ -82,3 +82,13 @@ def test_a_file_of_a_wider_type_is_said(tmp_path: Path) -> None:
     assert notes(tmp_path, text) == []
     np.save(tmp_path / "x.npy", np.array([2**24 + 1, 5, 6, 7]).reshape(1, 1, 4, 1))
     assert notes(tmp_path, text) == ["1 of 4 input values (x.npy) is rounded to float32, by 1"]
+
+
+@pytest.mark.parametrize("part", ["batch: 1", "lengths: 4", "batch: [1]\nlengths: [3, 4]"])
+def test_values_that_are_not_run_are_not_counted(tmp_path: Path, part: str) -> None:
+    values = [[[[1], [2049], [3], [4], [5]]], [[[1], [2], [3], [4], [2051]]]]
+    text = f"filter: [1, 1, 1]\ninput: {values}\ndtype: float16\n"
+    assert notes(tmp_path, text) == ["2 of 10 input values are rounded to float16, each by 1"]
+    of = 5 if "lengths" not in part else 4 * (1 if "batch" in part else 2)
+    said = f"1 of {of} input values is rounded to float16, by 1"
+    assert notes(tmp_path, f"{text}{part}\n") == [said]

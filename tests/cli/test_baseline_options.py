@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from program import KERNEL, OTHER_ORDER, Ran, bare_python, case_file, convdiff, kernel_file
 
@@ -139,6 +140,29 @@ def test_without_the_lock_the_same_bits_in_another_order_are_green(made: Path, t
     assert run(tmp_path, case, "--baseline", made / "baseline", env=OTHER_ORDER).code == 0
 
 
+@pytest.mark.parametrize(
+    ("expect", "named"),
+    [
+        ("{order: locked}", "`order: locked`"),
+        ("{baseline: {ulps: 2}}", "`baseline`"),
+        ("{baseline: bitwise, length: bitwise}", "`baseline`"),
+        ("{order: locked, baseline_reference: bitwise}", "`order: locked`, `baseline_reference`"),
+        ("{length: bitwise, order: anything}", ""),
+    ],
+)
+def test_what_is_expected_of_no_baseline_is_noted(tmp_path: Path, expect: str, named: str):
+    case = case_file(tmp_path, f"{CASE}expect: {expect}\n")
+    done = run(tmp_path, case, "--json", "report.json")
+    assert done.code == 0, "cases are shared by runs with and without a baseline"
+    (found,) = json.loads((tmp_path / "report.json").read_text())["cases"]
+    said = f"no --baseline is given: nothing was held to {named} of its `expect`"
+    assert found["notes"] == ([said] if named else [])
+    assert ("nothing was held" in done.out) == bool(named)
+    for options in (("--update-baseline",), ()):
+        done = run(tmp_path, case, "--baseline", "made.json", *options)
+        assert done.code == 0 and "nothing was held" not in done.out
+
+
 def test_no_baseline_is_not_green_and_says_how_to_make_one(tmp_path: Path):
     case = case_file(tmp_path, CASE)
     for name in ("none.json", "none"):
@@ -161,6 +185,30 @@ def test_what_the_baseline_lacks_is_not_green_until_it_is_added(made: Path, tmp_
     assert "2 new" in added.err
     assert run(tmp_path, *arguments).code == 0
     assert run(tmp_path, made / "cases" / "held.yaml", "--baseline", folder).code == 0
+
+
+IMAGES = CASE.replace("lengths: [7, 9]", "").replace("{ramp: 10.0}", "{file: x.npy}")
+
+
+@pytest.mark.parametrize("part", ["batch: 1", "lengths: 7", "batch: 1\nlengths: 7"])
+def test_a_baseline_of_fewer_images_is_not_green_until_they_are_added(tmp_path: Path, part: str):
+    """As one is that was made before a given array's images were all run."""
+    x = np.random.default_rng(1).standard_normal((2, 1, 9, 1)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    case = case_file(tmp_path, f"{IMAGES}\n{part}\n")
+    held = (case, "--baseline", "old.json")
+    assert run(tmp_path, *held, "--update-baseline").code == 0
+    case_file(tmp_path, IMAGES)
+    done = run(tmp_path, *held, "--json", "report.json")
+    assert done.code == 125, done.out + done.err
+    assert "no such entry; --add-to-baseline" in " ".join(done.out.split())
+    (found,) = json.loads((tmp_path / "report.json").read_text())["cases"]
+    assert len(found["unclaimed"]) == 2, "of the convolution and of multiply + reduce_sum"
+    added = run(tmp_path, *held, "--add-to-baseline")
+    assert added.code == 0 and "2 new" in added.err, added.out + added.err
+    assert run(tmp_path, *held).code == 0
+    case_file(tmp_path, f"{IMAGES}\n{part}\n")
+    assert run(tmp_path, *held).code == 0, "what was recorded before is there, too"
 
 
 def test_adding_never_changes_what_is_there(made: Path, tmp_path: Path):

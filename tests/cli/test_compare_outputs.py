@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from program import case_file, convdiff
 
-from convdiff.case.arrays import Tensors, make_tensors
+from convdiff.case.arrays import Tensors, make_input, make_tensors
 from convdiff.case.load import load_case
 from convdiff.case.model import Allowance, Case
 from convdiff.compare.exact import exact
@@ -198,7 +198,9 @@ def test_the_longest_length_of_the_largest_batch_is_what_is_asked_for(tmp_path):
     """The input is longer, and its batch larger, than the case runs."""
     text = SHAPES.format(w=[1, 3, 2, 4], x=[3, 1, 20, 2]) + "batch: [1, 2]\nlengths: 7..9\n"
     case = load_case(case_file(tmp_path, text))
-    whole = exact(case.conv, make_tensors(case))
+    given = make_input(case.input, "float32")
+    whole = exact(case.conv, replace(make_tensors(case), input_nhwc=given))
+    assert whole.shape == (3, 1, 18, 4)
     fits = saved(tmp_path, case, "fits", whole[:2, :, :7])
     assert compare_outputs(case, fits, replace(fits, name="again"), Asked()).exit_code == 0
     for name, output in (("whole", whole), ("one", whole[:1, :, :7]), ("short", whole[:2, :, :6])):

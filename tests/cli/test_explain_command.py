@@ -14,6 +14,7 @@ from convdiff.case.arrays import make_tensors
 from convdiff.case.load import load_case
 from convdiff.compare.exact import exact
 from convdiff.numerics.array import Array
+from convdiff.report.numbers import short
 
 KERNELS = """
 import numpy as np
@@ -173,10 +174,10 @@ def test_products_stand_at_leaves_and_partial_sums_at_nodes(tmp_path: Path):
 
 
 def test_of_a_large_order_the_last_sums_are_drawn_and_all_on_demand(tmp_path: Path):
-    short = explain(tmp_path, "chain", "--lengths", "63", taps=50).out
-    assert "20 terms are not drawn" not in short
-    assert "├ … 19 terms" in short
-    assert "19 of 50 terms are not drawn; --all, or --depth N" in short
+    few = explain(tmp_path, "chain", "--lengths", "63", taps=50).out
+    assert "20 terms are not drawn" not in few
+    assert "├ … 19 terms" in few
+    assert "19 of 50 terms are not drawn; --all, or --depth N" in few
     deep = explain(tmp_path, "chain", "--depth", "3", taps=50).out
     assert "├ … 47 terms" in deep
     assert "47 of 50 terms are not drawn" in deep
@@ -222,7 +223,36 @@ def test_the_tree_is_written_for_graphviz(tmp_path: Path):
     assert text.count("subgraph cluster_") == 2
     assert text.count("color=red") == 2
     assert text.count(" -> ") == 2 * 8  # five leaves and four sums, less the root
-    assert 'label="length 63, element ' in text
+    at = " (own kernel), conv2d at length"
+    assert all(f'label="own:by_length:cpu{at} {T}, batch 2\\nelement ' in text for T in (60, 63))
+
+
+def test_the_element_has_its_exact_value_and_each_sides_error(tmp_path: Path):
+    ran = explain(
+        tmp_path, "by_length", "--lengths", "60,63", "--index", "1,0,8,0", "--json", "found.json"
+    )
+    report = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    case = load_case(tmp_path / "case.yaml")
+    kernels, x, w = own(tmp_path)
+    right = float(exact(case.conv, make_tensors(case))[1, 0, 8, 0])
+    said = f"exact {short(right, 'float32')}"
+    for length, output in zip((63, 60), report["outputs"], strict=True):
+        value = float(kernels["by_length"](x[:, :, :length], w, None)[1, 0, 8, 0])
+        told = output["element"]
+        assert (told["output"], told["exact"], told["error"]) == (value, right, value - right)
+        off = f"{value - right:+.3g} off" if value != right else "correctly rounded"
+        said += f"; length {length} {short(value, 'float32')} ({off})"
+    assert said in " ".join(ran.out.split())
+
+
+def test_what_is_not_finite_is_no_error(tmp_path: Path):
+    case = case_file(tmp_path, "filter: [1, 2]\ninput: [1, .nan, 2, .inf, 3, 4]\n")
+    (tmp_path / "own.py").write_text(KERNELS)
+    words = ("explain", case, "--kernel", "own:chain", "--json", "-", "--index")
+    for index, value in (("0,0,1,0", "nan"), ("0,0,2,0", "inf")):
+        ran = convdiff(*words, index, cwd=tmp_path)
+        told = json.loads(ran.out)["outputs"][0]["element"]
+        assert (told["output"], told["exact"], told["error"]) == (value, value, "nan")
 
 
 def test_json_and_text_come_of_one_call(tmp_path: Path):
@@ -258,7 +288,7 @@ def test_two_settings_are_two_outputs(tmp_path: Path):
         (["--lengths", "60", "--against", "60"], "--against 60: the length itself"),
         (["--against", "3"], "length 3 is below the width 5"),
         (["--against", "60", "--batch", "1,2"], "4 are asked for"),
-        (["--against", "60", "--index", "0,0,57,0"], "outside of the output (2, 1, 56, 1)"),
+        (["--against", "60", "--index", "0,0,57,0"], "outside of the output, 2×1×56×1 NHWC"),
         (["--json", "nowhere/found.json"], "--json nowhere/found.json: the folder nowhere does"),
         (["--dot", "nowhere/tree.dot"], "--dot nowhere/tree.dot: the folder nowhere does"),
     ],

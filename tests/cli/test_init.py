@@ -61,6 +61,27 @@ def test_tensorflows_arrays_are_read_as_they_lie(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("layout", "name", "run"),
+    [
+        ("--torch", "layer.yaml", "convdiff run layer.yaml --framework torch"),
+        ("--torch", "a layer.yaml", "convdiff run 'a layer.yaml' --framework torch"),
+        ("--numpy", "layer.yaml", "convdiff run layer.yaml"),
+    ],
+)
+def test_the_next_command_runs_pytorchs_arrays_on_pytorch(
+    layout: str, name: str, run: str, tmp_path: Path
+):
+    save(tmp_path, w=(3, 3, 3, 3), x=(2, 3, 3, 3))
+    ran = convdiff("init", name, layout, "w.npy", "x.npy", cwd=tmp_path)
+    assert ran.out == f"{name}: written; next: {run}\n"
+    assert f"`{run}`" in (tmp_path / name).read_text("utf-8").splitlines()[0]
+    assert load_case(tmp_path / name).batches == (2,)
+    text = (tmp_path / name).read_text("utf-8")
+    (tmp_path / name).write_text(text.replace("# batch:", "batch:"))
+    assert load_case(tmp_path / name).batches == (1, 2), "what the comment says works"
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("w.npy", "x.npy"), "say how the arrays lie"),

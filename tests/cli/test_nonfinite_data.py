@@ -110,6 +110,36 @@ def test_sound_kernels_are_green_and_their_orders_are_proved(folder: Path):
     assert found["explanation"]["status"] in ("proved", "not_needed")
 
 
+IMAGES = """
+filter: [1.25, -0.5, 0.3]
+input: [[[[0.5], [1.1], [1.3], [0.1], [0.3]]], [[[.nan], [.nan], [.nan], [.nan], [.nan]]]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "notes"),
+    [
+        (
+            "",
+            ["5 of 10 input values are NaN or infinite: 3 NaN of 6 outputs must be so, no others"],
+        ),
+        ("batch: 1", []),
+        (
+            "lengths: 4",
+            ["4 of 8 input values are NaN or infinite: 2 NaN of 4 outputs must be so, no others"],
+        ),
+    ],
+)
+def test_an_image_of_nan_is_run_and_only_what_is_run_is_spoken_of(
+    folder: Path, part: str, notes: list[str]
+):
+    case_file(folder, f"{IMAGES}{part}\n")
+    ran, case = asked(folder, "right")
+    assert (ran.code, case["notes"]) == (0, notes), ran.out
+    ran, case = asked(folder, "cleaning")
+    assert ran.code == (1 if notes else 0), "the kernel loses it, where it is run"
+
+
 def test_two_kernels_that_lose_a_nan_are_equal_and_wrong(folder: Path):
     ran, case = asked(folder, "cleaning", "cleaning_too")
     assert ran.code == 1

@@ -107,8 +107,10 @@ def test_explain_draws_an_element_with_its_partial_sums(tf1_python: str) -> None
     assert ran.code == 0
     assert "5 of 5 elements replayed bit for bit" in " ".join(ran.out.split())
     assert "aaaab" in ran.out.splitlines()
-    drawn = ran.out.partition("element 0,0,4,0: its products and partial sums\norder b\n")[2]
-    assert drawn.splitlines()[-1].split() == ["└", "bias", "0.0401", "109.310104"]
+    drawn = ran.out.partition("element 0,0,4,0: its products and partial sums\n")[2].splitlines()
+    assert drawn[0] == "exact 109.3101; conv2d 109.310104 (+7.63e-06 off)"
+    assert drawn[1] == "order b"
+    assert drawn[-1].split() == ["└", "bias", "0.0401", "109.310104"]
 
 
 BLOCKED = """
@@ -160,7 +162,7 @@ def test_explain_refuses_winograd_in_words(tf1_python: str) -> None:
 def test_explain_outside_of_the_output_is_bad_usage() -> None:
     ran = convdiff("explain", "--lengths", "9", "--index", "0,0,5,0")
     assert ran.code == 2
-    assert "outside of the output (1, 1, 5, 1)" in ran.err
+    assert "outside of the output, 1×1×5×1 NHWC" in ran.err
 
 
 def sequential(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:

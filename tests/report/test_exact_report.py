@@ -115,3 +115,10 @@ def test_an_allowed_mistake_is_said():
 def test_a_cell_without_bits_is_told_of_once():
     of = summary(direct, lambda conv, data: None)
     assert "exact" not in of.cases[0].headline
+
+
+def test_a_table_against_the_exact_result_has_it_once():
+    text = printed(summary(direct), show_all=True)
+    heads = [line for line in text.splitlines() if line.startswith("n,h,w,c")]
+    against = [line for line in heads if line.split()[1] == "exact"]
+    assert against and all(line.count("exact") == 1 for line in heads)

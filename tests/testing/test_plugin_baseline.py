@@ -45,6 +45,20 @@ def test_no_baseline_yet_is_not_green(project: Project):
     )
 
 
+@pytest.mark.parametrize("expect", ["order: locked", "baseline: bitwise"])
+def test_what_is_expected_of_no_baseline_is_warned_of(project: Project, expect: str):
+    project.write(one_yaml=f"{ONE}\nexpect:\n  {expect}\n", a_yaml=OK)
+    ran = project.pytest("--convdiff")
+    assert outcomes(ran) == {"passed": 2, "warning": 1}
+    name = expect if expect == "order: locked" else "baseline"
+    said = f"no --convdiff-baseline is given: nothing was held to `{name}` of its `expect`"
+    assert said in ran.out and "one.yaml:" in ran.out
+    made = convdiff("run", ".", "--baseline", "held", "--update-baseline", cwd=project.folder)
+    assert made.code == 0
+    ran = project.pytest("--convdiff", "--convdiff-baseline", "held")
+    assert outcomes(ran) == {"passed": 2}
+
+
 def test_a_baseline_that_is_none_is_bad_usage(project: Project):
     project.write(a_yaml=OK, recorded_json="{}")
     ran = project.pytest("--convdiff-baseline", "recorded.json")

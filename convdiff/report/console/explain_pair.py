@@ -49,5 +49,5 @@ def _lines(found: PairReport, names: tuple[str, str]) -> list[Line]:
         return [line("  cause", f"not looked for: {reasons[0]}")] if reasons else []
     lines = [cause_line(found.why)]
     if found.why.parted is not None:
-        lines.append(splits_line(found.why.parted, names))
+        lines.append(splits_line(found.why.parted, names, found.baseline.axes))
     return lines

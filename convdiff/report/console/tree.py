@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console, Group
@@ -33,6 +34,7 @@ def print_trees(
         elif side.element is not None:
             left.append(f"{name} has no proven order there" if name else "it has no proven order")
     _say_element(console, sides[0], drawn=bool(drawings))
+    _say_values(console, sides, names)
     for line in left:
         console.print(line)
     if not drawings:
@@ -53,10 +55,25 @@ def _say_element(console: Console, side: ElementReport, *, drawn: bool) -> None:
     """Say which element is looked at, why it is this one, and what is drawn of it."""
     element = side.element
     if element is not None:
-        place = ",".join(map(str, element.index))
+        place = side.axes.index(element.index)
         why = f", {element.why}" if element.why else ""
         what = ": its products and partial sums" if drawn else ""
         console.print(Text.assemble((f"element {place}", "bold"), f"{why}{what}"))
+
+
+def _say_values(console: Console, sides: Sequence[ElementReport], names: Sequence[str]) -> None:
+    """Say what the element is on each side, and how far that is from exact."""
+    said: list[str] = []
+    for side, name in zip(sides, names, strict=True):
+        element, dtype = side.element, side.case.conv.dtype
+        if element is None:
+            continue
+        said = said or [f"exact {short(element.exact, dtype)}"]
+        off = f"{element.error:+.3g} off" if element.error else "correctly rounded"
+        beside = f" ({off})" if math.isfinite(element.error) else ""
+        said.append(f"{name or side.cell.op} {short(element.output, dtype)}{beside}")
+    if said:
+        console.print("; ".join(said), highlight=False)
 
 
 def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
