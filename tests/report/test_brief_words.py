@@ -27,6 +27,7 @@ from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
 from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.cause import Explanation, SideOrder
 from convdiff.diagnose.evidence import Look, SideFact
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
@@ -261,13 +262,27 @@ def test_a_sweep_does_not_sum_up_what_the_answer_says():
     assert out.getvalue().count("reference") == 1
 
 
-def test_more_is_one_line_of_80_columns_and_explains_two_lengths():
-    text = printed(result_of(case_of([drifted()])), 80)
+def ordered(verdict: str) -> Finding:
+    """Return a drift with an order that was proved."""
+    order = SideOrder("baseline", 1, "[0 1]", "from the left", 0)
+    why = Explanation("proved", {}, 0, {"baseline": (1, 1)}, (order,), None, ())
+    return drifted(verdict=verdict, why=why)
+
+
+@pytest.mark.parametrize("verdict", ["rounding", "precision"])
+def test_more_is_one_line_of_80_columns_and_says_where_the_notation_is_told(verdict: str):
+    text = printed(result_of(case_of([ordered(verdict)])), 80)
     (more,) = (one for one in text.splitlines() if one.startswith("  more"))
-    assert more.endswith(" · convdiff rule rounding · explain --lengths 7,9")
-    finding = drifted()
-    other = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
-    assert "explain --lengths" not in printed(result_of(case_of([other])), 80)
+    assert more.endswith(f" · convdiff rule {verdict} · convdiff rule notation")
+    assert "notation" not in printed(result_of(case_of([drifted()])), 80)
+
+
+def test_a_broken_lock_is_told_beside_the_bits_with_its_rule():
+    text = words(result_of(case_of([replace(recorded(7), lock="changed")])))
+    assert "ulp); the order is locked and changed" in text
+    assert "convdiff rule order-locked" in text
+    kept = words(result_of(case_of([replace(recorded(7), lock="kept")])))
+    assert "locked" not in kept
 
 
 @pytest.mark.parametrize("width", [80, 200])

@@ -15,6 +15,7 @@ from convdiff.report.console.grid import print_grid as print_agreement
 from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
 from convdiff.report.marks import Line
+from convdiff.report.rules import rule_names
 from convdiff.report.runtime_orders import runtime_orders
 from convdiff.report.summary import CaseSummary, Summary
 
@@ -50,9 +51,9 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
 
 def _print_more(console: Console, summary: Summary) -> None:
     """Print once for several cases how to see more of those that drift."""
-    verdicts = [case.drifting.finding.verdict for case in summary.cases if case.drifting]
-    if verdicts:
-        rules = " · ".join(f"convdiff rule {verdict}" for verdict in dict.fromkeys(verdicts))
+    names = [rule_names(case.drifting.finding)[0] for case in summary.cases if case.drifting]
+    if names:
+        rules = " · ".join(f"convdiff rule {name}" for name in dict.fromkeys(names))
         _print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
 
 

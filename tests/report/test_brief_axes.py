@@ -1,0 +1,117 @@
+"""The short report of any mixture of axes: what drifts is told as drift, and never under `ok`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import CELL, RUNTIMES, case_of, drifted, result_of, same, summary_of
+
+from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.safe_lengths import SafeLengths
+from convdiff.diagnose.verdict import Finding
+from convdiff.plan.cell import EXACT, Cell
+from convdiff.report.brief import Brief, brief_of
+
+NOW = replace(CELL, length=9)
+OLD = replace(RUNTIMES[0], origin="old.json")
+SIDES: Mapping[Axis, tuple[Cell, Cell]] = {
+    "length": (NOW, CELL),
+    "batch": (replace(NOW, batch=2), NOW),
+    "threads": (NOW, replace(NOW, runtime=RUNTIMES[1])),
+    "repeat": (NOW, replace(NOW, repeat=1)),
+    "baseline": (replace(NOW, runtime=OLD), NOW),
+    "device": (NOW, replace(NOW, runtime=RUNTIMES[1])),
+    "runtime": (NOW, replace(NOW, runtime=RUNTIMES[1])),
+    "reference": (replace(NOW, op="manual"), NOW),
+    "exact": (replace(NOW, op=EXACT), NOW),
+    "clean": (replace(NOW, trial=-1), NOW),
+}
+"""Baseline and candidate of a comparison along each axis."""
+PAIRS = list(permutations(AXES, 2))
+UNSAFE = SafeLengths(RUNTIMES[0].id, 9, (8, 9), (7,), (8,), (), 16)
+
+
+def along(axis: Axis, finding: Finding, **changes: object) -> Finding:
+    """Return a finding as one along another axis."""
+    baseline, candidate = SIDES[axis]
+    sides = {"baseline": baseline, "candidate": candidate}
+    comparison = replace(finding.comparison, axis=axis, **sides)
+    return replace(finding, comparison=comparison, **changes)  # type: ignore[arg-type]
+
+
+def brief(findings: Sequence[Finding], *, alone: bool = True, **changes: object) -> Brief:
+    summary = summary_of(result_of(case_of(findings, **changes)))
+    return brief_of(summary.cases[0], alone=alone)
+
+
+def said(made: Brief, label: str) -> str:
+    return " | ".join(one.text for one in made.lines if one.label.text.strip() == label)
+
+
+def is_told(axis: Axis, made: Brief) -> bool:
+    """Return whether a report says of an axis that it drifts."""
+    told = f"{made.sentence} {said(made, 'also')}"
+    return AXES[axis].noun in told or _sentence(axis) in told
+
+
+def _sentence(axis: Axis) -> str:
+    """Return the end of the sentence by which the answer tells of an axis."""
+    value, baseline = AXES[axis].value, SIDES[axis][0]
+    if value is not None:
+        return f"other bits than {axis} {value(baseline)}"
+    words = {"baseline": "than old.json", "exact": "off the exact result", "repeat": "than run 1"}
+    named = {"op": "conv2d", "baseline": "TF_X=1 (#1)", "candidate": "TF_X=2 (#2)"}
+    return words.get(axis, AXES[axis].brief.format(**named))
+
+
+@pytest.mark.parametrize(("worst", "other"), PAIRS, ids=" and ".join)
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among"])
+def test_each_of_two_axes_that_drift_is_told_and_neither_is_ok(
+    worst: Axis, other: Axis, alone: bool
+):
+    findings = [along(worst, drifted(elements=4)), along(other, drifted())]
+    made = brief([*findings, along(other, same())], alone=alone)
+    assert is_told(worst, made) and is_told(other, made)
+    assert said(made, "also")
+    assert not re.search(rf"\b({worst}|{other})\b[^;]*bitwise equal", said(made, "ok"))
+
+
+states = st.sampled_from(["drift", "rounding", "same", "untested", "absent"])
+MADE = {
+    "drift": lambda axis: along(axis, drifted()),
+    "rounding": lambda axis: along(axis, drifted(), allowed=True),
+    "same": lambda axis: along(axis, same()),
+    "untested": lambda axis: along(axis, same(), verdict="untested"),
+}
+
+
+@given(st.fixed_dictionaries({axis: st.lists(states, max_size=3) for axis in AXES}))
+def test_ok_holds_what_was_compared_and_does_not_drift(axes: dict[Axis, list[str]]):
+    findings = [MADE[one](axis) for axis, ones in axes.items() for one in ones if one in MADE]
+    if not any("drift" in ones for ones in axes.values()):
+        return
+    made = brief(findings)
+    told, ok = made.sentence + said(made, "also"), said(made, "ok")
+    equal = re.findall(r"(?:^|; )([a-z, ]+) bitwise equal", ok)
+    named = {axis for group in equal for axis in group.split(", ")}
+    for axis, ones in axes.items():
+        assert ("drift" in ones) <= (axis not in named), (axis, told, ok)
+        assert ("drift" in ones) <= (f"{axis} rounding" not in ok)
+        if set(ones) <= {"untested", "absent"}:
+            assert axis not in named and f"{axis} " not in ok
+    drifting = {axis for axis, ones in axes.items() if "drift" in ones}
+    assert len([one for one in made.lines if one.label.text == "  also"]) == len(drifting) - 1
+
+
+def test_a_length_that_differs_in_one_batch_is_not_equal_for_another():
+    sizes = [replace(cell, batch=2) for cell in SIDES["length"]]
+    equal = same()
+    comparison = replace(equal.comparison, baseline=sizes[0], candidate=sizes[1])
+    ok = said(brief([drifted(), replace(equal, comparison=comparison)]), "ok")
+    assert "length 7" not in ok
