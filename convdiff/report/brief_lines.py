@@ -122,8 +122,7 @@ def _is_unequal(row: Row) -> bool:
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
     """Yield which lengths are safe, what usually helps, and what to write to accept it."""
     advice, result = case.advice, case.result.case
-    fixes = [f"pad to {sentences.pad_to(one)}" for one in case.result.safe_lengths if one.unsafe]
-    fixes += [f"usually {remedy}; not tried here" for remedy in advice.remedies]
+    fixes = [*_padding(case), *(f"usually {one}; not tried here" for one in advice.remedies)]
     for fix in fixes[: None if alone else 1]:
         yield line("  fix", fix)
     if advice.expect:
@@ -131,3 +130,15 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+
+
+def _padding(case: CaseSummary) -> Iterator[str]:
+    """Yield to which lengths to pad, in each runtime where the length drifts, and what stays."""
+    drifting = [row.finding.comparison for row in case.rows if not row.finding.allowed]
+    where = {one.candidate.runtime.id for one in drifting if one.axis == "length"}
+    others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
+    stays = f"; no help against {' or '.join(others)}" if others else ""
+    for advised, lengths in zip(case.advice.safe, case.result.safe_lengths, strict=True):
+        if lengths.unsafe and lengths.runtime in where:
+            runtime = f"in {called(case, f'#{advised.number}')} " if len(where) > 1 else ""
+            yield f"{runtime}pad to {sentences.pad_to(lengths)}{stays}"

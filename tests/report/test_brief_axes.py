@@ -33,8 +33,13 @@ SIDES: Mapping[Axis, tuple[Cell, Cell]] = {
     "clean": (replace(NOW, trial=-1), NOW),
 }
 """Baseline and candidate of a comparison along each axis."""
+OTHER = replace(CELL, runtime=RUNTIMES[1])
 PAIRS = list(permutations(AXES, 2))
 UNSAFE = SafeLengths(RUNTIMES[0].id, 9, (8, 9), (7,), (8,), (), 16)
+
+
+def _named(value: object) -> str:
+    return " and ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def along(axis: Axis, finding: Finding, **changes: object) -> Finding:
@@ -70,7 +75,7 @@ def _sentence(axis: Axis) -> str:
     return words.get(axis, AXES[axis].brief.format(**named))
 
 
-@pytest.mark.parametrize(("worst", "other"), PAIRS, ids=" and ".join)
+@pytest.mark.parametrize(("worst", "other"), PAIRS, ids=_named)
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among"])
 def test_each_of_two_axes_that_drift_is_told_and_neither_is_ok(
     worst: Axis, other: Axis, alone: bool
@@ -115,3 +120,25 @@ def test_a_length_that_differs_in_one_batch_is_not_equal_for_another():
     comparison = replace(equal.comparison, baseline=sizes[0], candidate=sizes[1])
     ok = said(brief([drifted(), replace(equal, comparison=comparison)]), "ok")
     assert "length 7" not in ok
+
+
+@pytest.mark.parametrize("axes", [*PAIRS, *((axis,) for axis in AXES)], ids=_named)
+def test_padding_is_advised_where_the_length_drifts_and_says_what_it_does_not_mend(
+    axes: tuple[Axis, ...],
+):
+    made = brief([along(axis, drifted()) for axis in axes], safe_lengths=(UNSAFE,))
+    assert ("pad to length 8" in said(made, "fix")) == ("length" in axes)
+    for axis in axes:
+        mended = axis == "length" or "length" not in axes
+        assert (f"no help against {AXES[axis].noun}" in said(made, "fix")) != mended
+
+
+def test_padding_names_the_runtime_where_lengths_drift_in_several():
+    here, there = drifted(), drifted()
+    sides = {"baseline": replace(NOW, runtime=RUNTIMES[1]), "candidate": OTHER}
+    there = replace(there, comparison=replace(there.comparison, **sides))
+    safe = (UNSAFE, replace(UNSAFE, runtime=RUNTIMES[1].id))
+    both = said(brief([here, there], safe_lengths=safe), "fix")
+    assert "in TF_X=1 (#1) pad to" in both and "in TF_X=2 (#2) pad to" in both
+    one = said(brief([here], safe_lengths=safe), "fix")
+    assert one.count("pad to") == 1 and "#" not in one
