@@ -41,6 +41,13 @@ def standing(case: CaseSummary) -> str:
     return "; ".join(by_standing(there))
 
 
+def standing_of_axes(case: CaseSummary) -> str:
+    """Return the beginning of `standing` that names each axis that differs; "" where none does."""
+    differing = [text for axis, text in differing_axes(case.rows) if axis not in OWN]
+    beginning, whole = "; ".join(differing), standing(case)
+    return beginning if whole.startswith(beginning) else whole
+
+
 def _partly(case: CaseSummary, missing: int, there: Sequence[Row]) -> str:
     """Say how much could not be compared, and how the rest stands."""
     if any(is_refused(row.finding) for row in case.rows):

@@ -23,6 +23,7 @@ from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
 
+from convdiff.case.axes import AXES, Axis
 from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
@@ -286,14 +287,38 @@ def test_a_broken_lock_is_told_beside_the_bits_with_its_rule():
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_a_case_that_is_ok_has_a_line_with_its_runtime_where_there_is_room(width: int):
+def test_a_case_that_is_ok_has_its_runtime_in_its_line_or_below(width: int):
     finding = same(evidence=("of a long story",))
     case = case_of([finding, other("reference", "rounding")], runtimes=RUNTIMES[:1])
     result = replace(result_of(case), standings=(*result_of().standings[:1], GONE))
-    lines = printed(result, width).splitlines()
-    assert len(lines) == 2
-    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in lines[0]) == (width == 200)
-    assert lines[1] == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+    first, *rest, last = printed(result, width).splitlines()
+    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in first) == (width == 200)
+    assert rest == ["  tensorflow:cpu 2 [TF_X=1], 1 thread"] * (width == 80)
+    assert last == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+
+
+DIFFERING = [axis for axis in AXES if axis not in ("reference", "exact")]
+
+
+@pytest.mark.parametrize("axis", DIFFERING)
+@pytest.mark.parametrize("cases", [1, 2])
+@pytest.mark.parametrize("name", ["short", "of a name that is as long as a line is " * 2])
+def test_what_is_ok_never_loses_an_axis_that_differs(axis: Axis, cases: int, name: str):
+    finding = drifted(allowed=True)
+    differing = replace(finding, comparison=replace(finding.comparison, axis=axis))
+    equal = [same(one) for one in DIFFERING if one != axis]
+    case = case_of([*equal, differing, other("reference", "rounding")], name=name)
+    for width in (60, 80, 120):
+        text = " ".join(printed(result_of(*[case] * cases), width).split())
+        assert text.count(f"{axis} rounding, ≤ 1 ulp") == cases
+
+
+def test_what_differs_stands_before_what_is_equal_and_the_reference_last():
+    finding = drifted(allowed=True)
+    runtime = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
+    text = words(result_of(case_of([same(), runtime, other("reference", "rounding")])))
+    order = ("runtime rounding", "length bitwise equal", "reference rounding")
+    assert sorted(order, key=text.index) == list(order)
 
 
 def test_an_absent_runtime_of_cases_that_are_ok_is_named_once_and_a_required_one_is_elsewhere():

@@ -69,7 +69,7 @@ def print_answer(
 ) -> None:
     """Print the verdict and what it is about; of which framework, where nobody named one.
 
-    beside: the runtimes, which stand in the line of a case that is ok where there is room.
+    beside: the runtimes of the only case, which stand in its line where it is ok and has room.
     """
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
@@ -78,17 +78,36 @@ def print_answer(
     word = Text(brief.word, style=style)
     if case.drifting is not None:  # the verdict in its own colour
         word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
-    answer = Text.assemble(word, " ", (name, "bold"), f": {brief.sentence}")
+    head = Text.assemble(word, " ", (name, "bold"), ": ")
     if case.result.outcome == "ok":
-        runtimes = Text(" · ".join(("", *beside)), style=MARKS["faint"])
-        if answer.cell_len + runtimes.cell_len <= console.width:
-            answer.append_text(runtimes)
-        _print_cut(console, answer)
+        _print_ok(console, head, brief, beside)
     else:
-        for part in wrapped(console, answer, console.width):
-            console.print(part, soft_wrap=True)
+        _print_wrapped(console, Text.assemble(head, brief.sentence))
     if case.result.interrupted:
         console.print(Text(f"  {case.progress}", style=MARKS["warning"]))
+
+
+def _print_ok(console: Console, head: Text, brief: Brief, beside: Sequence[str]) -> None:
+    """Print the answer in a line; in more, with the runtimes below, if it is the only one's.
+
+    What is kept of it is never cut, whatever else there is to say.
+    """
+    answer = Text.assemble(head, brief.sentence)
+    runtimes = Text("".join(f" · {one}" for one in beside), style=MARKS["faint"])
+    if answer.cell_len + runtimes.cell_len <= console.width:
+        console.print(Text.assemble(answer, runtimes))
+    elif beside:
+        _print_wrapped(console, answer)
+        print_runtimes(console, brief, cut=False)
+    elif head.cell_len + len(brief.kept) + len("; " + " …") <= console.width:
+        _print_cut(console, answer)
+    else:
+        _print_wrapped(console, answer)
+
+
+def _print_wrapped(console: Console, text: Text) -> None:
+    for part in wrapped(console, text, console.width):
+        console.print(part, soft_wrap=True)
 
 
 def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
