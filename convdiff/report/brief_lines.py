@@ -46,6 +46,8 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     yield from _to_do(case, alone=alone)
     if alone:
         yield line("  more", " · ".join(_more(row)))
+    if alone and case.explain:
+        yield line("  draw", case.explain)
 
 
 def _also(case: CaseSummary, others: Sequence[Row], *, alone: bool) -> Iterator[Line]:

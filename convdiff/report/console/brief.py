@@ -22,6 +22,8 @@ from convdiff.report.summary import CaseSummary, Summary
 GLUE = "\ue000"
 """Stands for a space where no line may end; as wide, and not white."""
 TOGETHER = re.compile(r"≤ \S+( ulp| off)?|T ≡ 0 mod \d+")
+COPIED = ("accept", "draw")
+"""Lines that are copied, or have a place to click on, and so stay whole."""
 LABEL = 9
 """Columns of a label."""
 
@@ -125,7 +127,7 @@ def _print_line(console: Console, one: Line, *, cut: bool) -> None:
     label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
     text = coloured(one.spans)
     name = one.label.text.strip()
-    if name == "accept":  # to be copied, and its place clicked on
+    if name in COPIED:
         console.print(Text.assemble(label, text), soft_wrap=True)
         return
     if name == "order":  # its notation is no sentence
