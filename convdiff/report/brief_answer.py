@@ -187,7 +187,8 @@ def _size(worst: Row, alike: Sequence[Row]) -> str:
     difference = worst.finding.comparison.difference
     if difference is None or not difference.differing:
         return ""
-    here, anywhere = _largest([worst]), _largest(alike)
+    of_a_kind = [row for row in alike if _is_own(row) == _is_own(worst)]
+    here, anywhere = _largest([worst]), _largest(of_a_kind)
     more = "" if here == anywhere else f"; elsewhere {anywhere}"
     return f" ({worst.measured.replace('/', ' of ')}, {here}{more})"
 
