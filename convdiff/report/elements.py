@@ -36,13 +36,14 @@ class Element:
 def elements_of(comparison: Comparison, most: int | None, mark: Mark) -> tuple[Element, ...]:
     """Return at most so many of the worst elements that were kept, the worst first.
 
-    mark: the verdict's.
+    Among several is the one with the most ulps. mark: the verdict's.
     """
     difference, exact = comparison.difference, comparison.exact
     if difference is None or difference.worst is None:
         return ()
     worst = difference.worst
     right = ["—"] * len(worst) if exact is None else [decimal(one) for one in exact]
+    ranks = range(len(worst)) if most is None else worst.ranks(most)
     return tuple(
         Element(
             ",".join(str(int(i)) for i in worst.index[row]),
@@ -53,7 +54,7 @@ def elements_of(comparison: Comparison, most: int | None, mark: Mark) -> tuple[E
             right[row],
             mark,
         )
-        for row in range(len(worst))[:most]
+        for row in ranks
     )
 
 

@@ -374,3 +374,48 @@ def test_the_verdict_of_the_first_line_has_its_own_colour():
     assert (calm + Style(bold=True)).render(
         "[rounding]", color_system=ColorSystem.EIGHT_BIT
     ) in out.getvalue()
+
+
+def ulps_at(place: int, elements: int) -> Finding:
+    """Return a drift whose most ulps, of the least |Δ|, are at one place."""
+    a = np.full((1, 1, elements, 1), 100, np.float32)
+    b = a + np.float32(3) * np.spacing(a)
+    a[0, 0, place] = 1e-3
+    b[0, 0, place] = a[0, 0, place] + np.float32(90) * np.spacing(a[0, 0, place])
+    finding = drifted()
+    kept = measure(a, b, strict=True, most=10)
+    return replace(finding, comparison=replace(finding.comparison, difference=kept, exact=None))
+
+
+@pytest.mark.parametrize("place", [0, 7, 29])
+@pytest.mark.parametrize("cases", [1, 2])
+def test_the_element_with_the_ulps_of_the_answer_is_among_those_shown(place: int, cases: int):
+    text = printed(result_of(*[case_of([ulps_at(place, 30)])] * cases))
+    shown = [one.split() for one in text.splitlines()]
+    assert sum(one[:1] == [str(place)] and one[-1] == "90" for one in shown) == cases, text
+
+
+def test_ulps_of_another_length_are_told_apart_from_those_shown():
+    most = ulps_at(0, 3)
+    other_length = replace(CELL, length=8)
+    comparison = replace(most.comparison, candidate=other_length)
+    text = words(result_of(case_of([drifted(), replace(most, comparison=comparison)])))
+    assert "≤ 90 ulp)" in text and "elsewhere" not in text
+    least = replace(drifted(elements=3), verdict="wrong")
+    text = words(result_of(case_of([least, replace(most, comparison=comparison)])))
+    assert "(3 of 4, ≤ 1 ulp; elsewhere ≤ 90 ulp)" in text
+
+
+@pytest.mark.parametrize("axis", ["runtime", "threads", "device"])
+def test_a_drift_between_runtimes_says_at_which_lengths(axis: Axis):
+    cell = replace(CELL, runtime=RUNTIMES[1])
+    rows = []
+    for length in (7, 8):
+        sides = {
+            "baseline": replace(CELL, length=length),
+            "candidate": replace(cell, length=length),
+        }
+        finding = drifted()
+        rows.append(replace(finding, comparison=replace(finding.comparison, axis=axis, **sides)))
+    assert "TF_X=1 (#1) at length 7 (3 of 4" in words(result_of(case_of(rows[:1])))
+    assert "TF_X=1 (#1) at lengths 7, 8, at 7 (3 of 4" in words(result_of(case_of(rows)))
