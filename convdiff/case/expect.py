@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from convdiff.case.axes import AXES, Axis
@@ -24,6 +24,8 @@ class Expectation:
     axes: Mapping[Axis, Allowance]
     lock_order: bool = False
     baseline_reference: Allowance = NOTED
+    names_baseline: bool = field(default=False, compare=False)
+    """Whether `baseline` or `baseline_reference` is written, whatever it says."""
 
 
 EXPECTED = Expectation(DEFAULT_EXPECT)
@@ -39,7 +41,8 @@ def _made(
     order: str = UNLOCKED, baseline_reference: Allowance = NOTED, **given: Allowance
 ) -> Expectation:
     axes: dict[Axis, Allowance] = {axis: given.get(axis, DEFAULT_EXPECT[axis]) for axis in AXES}
-    return Expectation(axes, order == LOCKED, baseline_reference)
+    named = "baseline" in given or baseline_reference != NOTED
+    return Expectation(axes, order == LOCKED, baseline_reference, named)
 
 
 ULPS = Record({"ulps": Key(Whole(0, 2**53))}, lambda ulps: Allowance("ulps", ulps))
