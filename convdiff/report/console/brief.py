@@ -16,7 +16,7 @@ from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
 from convdiff.report.marks import Line
 from convdiff.report.rules import rule_names
-from convdiff.report.runtime_orders import runtime_orders
+from convdiff.report.runtime_orders import orders_beside, sizes_below
 from convdiff.report.summary import CaseSummary, Summary
 
 GLUE = "\ue000"
@@ -43,8 +43,8 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
             said = brief.runtimes
             print_runtimes(console, brief, cut=not alone)
         if case.result.agreement is not None:
-            orders = runtime_orders(case.result.findings)
-            print_agreement(console, case.result.agreement, orders)
+            sizes = sizes_below(case.result, case.result.agreement, orders=True)
+            print_agreement(console, case.result.agreement, sizes, orders_beside(case.result))
         print_why(console, brief, cut=not alone)
     if not alone and not quiet:
         _print_more(console, summary)
