@@ -66,7 +66,7 @@ REMEDIES = (
         is_open=_has_no_onednn,
     ),
     Remedy(
-        "one batch size everywhere: the last batch padded, not smaller",
+        "one batch size everywhere, the last batch padded",
         "rounding",
         ("batch",),
         framework="",

@@ -124,7 +124,7 @@ def _is_unequal(row: Row) -> bool:
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
     """Yield which lengths are safe, what usually helps, and what to write to accept it."""
     advice, result = case.advice, case.result.case
-    fixes = [*_padding(case), *(f"usually {one}; not tried here" for one in advice.remedies)]
+    fixes = [*_padding(case), *(f"try {one}" for one in advice.remedies)]
     for fix in fixes[: None if alone else 1]:
         yield line("  fix", fix)
     if advice.expect:
