@@ -42,7 +42,6 @@ from convdiff.recording.against import against, held_of
 from convdiff.recording.baseline import Baseline
 from convdiff.recording.lab import RecordedLab
 from convdiff.recording.record import record
-from convdiff.recording.unheld import unheld
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Runtime, Standing
 
@@ -70,7 +69,7 @@ class Ask:
     pairwise: bool = False
     """Compare every runtime with every other, not just with the first."""
     adding: bool = False
-    """What the baseline lacks is about to be recorded, and so is nothing to complain of."""
+    """What the baseline lacks is about to be added to it, and so is nothing to complain of."""
 
 
 def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) -> Result:
@@ -109,7 +108,6 @@ def _run_case(
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, watch)) as live:
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
-            notes += () if ask.adding else tuple(unheld(case))
             return examine(replace(plan, notes=notes), live, tensors, ask)
         held = held_of(ask.baseline, case.name)
         plan = against(plan, tensors, held, fingerprints, adding=ask.adding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from convdiff.case.axes import AXES, Axis
@@ -24,8 +24,6 @@ class Expectation:
     axes: Mapping[Axis, Allowance]
     lock_order: bool = False
     baseline_reference: Allowance = NOTED
-    names_baseline: bool = field(default=False, compare=False)
-    """Whether `baseline` or `baseline_reference` is written, whatever it says."""
 
 
 EXPECTED = Expectation(DEFAULT_EXPECT)
@@ -41,8 +39,7 @@ def _made(
     order: str = UNLOCKED, baseline_reference: Allowance = NOTED, **given: Allowance
 ) -> Expectation:
     axes: dict[Axis, Allowance] = {axis: given.get(axis, DEFAULT_EXPECT[axis]) for axis in AXES}
-    named = "baseline" in given or baseline_reference != NOTED
-    return Expectation(axes, order == LOCKED, baseline_reference, named)
+    return Expectation(axes, order == LOCKED, baseline_reference)
 
 
 ULPS = Record({"ulps": Key(Whole(0, 2**53))}, lambda ulps: Allowance("ulps", ulps))

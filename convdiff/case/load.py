@@ -147,7 +147,6 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         expect=keys.expect.axes,
         lock_order=keys.expect.lock_order,
         baseline_reference=keys.expect.baseline_reference,
-        names_baseline=keys.expect.names_baseline,
         places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
 

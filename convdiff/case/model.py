@@ -87,8 +87,6 @@ class Case:
     """A summation order other than the baseline's is drift, whatever the bits."""
     baseline_reference: Allowance = NOTED
     """What may differ between multiply + reduce_sum and what a baseline holds of it."""
-    names_baseline: bool = field(default=False, compare=False)
-    """Its file says what it expects of a baseline."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each axis is spoken of in the file: its expectation, else its values, else line 1.
     As expect.AXIS, where its expectation stands or is to be written."""

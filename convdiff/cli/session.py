@@ -120,7 +120,7 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
         explain_up_to=options.explained_up_to,
         baseline=None if options.update_baseline else baseline,
         record=options.records,
-        adding=options.changes_baseline,
+        adding=options.add_to_baseline,
         pairwise=options.pairwise,
     )
 

@@ -6,7 +6,6 @@ Off unless an option or the ini file asks for it; until then nothing of convdiff
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,13 +101,6 @@ class Cases:
             raise KeyboardInterrupt
         return "" if result.exit_code == SAME else self._report(result)
 
-    def unheld(self, case: Case) -> Iterator[str]:
-        """Yield a note on what a case expects of a baseline, where there is none."""
-        from convdiff.recording.unheld import unheld
-
-        if self.baseline is None:
-            yield from unheld(case)
-
     def _examined(self, case: Case) -> Result:
         from convdiff.lab.session import Session
 
@@ -169,9 +161,7 @@ class CaseItem(pytest.Item):
         self.case, self.cases = case, cases
 
     def runtest(self) -> None:
-        """Run the case. Fails with the report; warns of what is not tested without a baseline."""
-        for note in self.cases.unheld(self.case):
-            warnings.warn(pytest.PytestWarning(f"{self.name}: {note}"), stacklevel=1)
+        """Run the case. Fails with the report."""
         if text := self.cases.failure(self.case):
             pytest.fail(text, pytrace=False)
 

@@ -139,31 +139,6 @@ def test_without_the_lock_the_same_bits_in_another_order_are_green(made: Path, t
     assert run(tmp_path, case, "--baseline", made / "baseline", env=OTHER_ORDER).code == 0
 
 
-NOTE = "note no baseline is given, so that {} is not tested"
-EXPECTING = {
-    "order: locked": "`order: locked`",
-    "baseline: bitwise": "what it expects of a baseline",
-    "baseline: {ulps: 2}": "what it expects of a baseline",
-    "order: locked, baseline: rounding": "`order: locked` and what it expects of a baseline",
-}
-
-
-@pytest.mark.parametrize("expect", [*EXPECTING, "length: bitwise"])
-def test_what_is_expected_of_a_baseline_is_said_to_be_untested_without_one(
-    made: Path, tmp_path: Path, expect: str
-):
-    case = CASE.replace("held", "locked") + f"expect: {{{expect}}}\n"
-    case_file(tmp_path, case)
-    alone = run(tmp_path, "case.yaml")
-    assert alone.code == 0
-    said = " ".join(alone.out.split())
-    assert (NOTE.format(EXPECTING.get(expect)) in said) == (expect in EXPECTING)
-    making = run(tmp_path, "case.yaml", "--baseline", "new", "--update-baseline")
-    held = run(tmp_path, "case.yaml", "--baseline", "new")
-    assert (making.code, held.code) == (0, 0)
-    assert "no baseline is given" not in making.out + held.out
-
-
 def test_no_baseline_is_not_green_and_says_how_to_make_one(tmp_path: Path):
     case = case_file(tmp_path, CASE)
     for name in ("none.json", "none"):

@@ -63,7 +63,7 @@ ROWS = pairwise(
     }
 )
 NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
-COPIED = ("  again", "again:", "  accept", "  draw")
+COPIED = ("  again", "again:", "  accept")
 """Lines that are to be copied, and so are not broken, however narrow the terminal is."""
 
 

@@ -45,14 +45,6 @@ def test_no_baseline_yet_is_not_green(project: Project):
     )
 
 
-def test_a_lock_that_nothing_is_held_to_is_green_and_warned_of(project: Project):
-    locked = ONE + "expect: {order: locked, length: anything}\n"
-    project.write(a_yaml=OK, one_yaml=locked)
-    ran = project.pytest("--convdiff")
-    assert outcomes(ran) == {"passed": 2, "warning": 1}
-    assert "one output: no baseline is given, so that `order: locked` is not tested" in ran.out
-
-
 def test_a_baseline_that_is_none_is_bad_usage(project: Project):
     project.write(a_yaml=OK, recorded_json="{}")
     ran = project.pytest("--convdiff-baseline", "recorded.json")
@@ -70,7 +62,7 @@ def test_recorded_bits_are_green_and_all_else_is_red(project: Project):
     assert outcomes(ran) == {"failed": 1, "passed": 2}
     shown = section(ran, "new")
     assert shown[0].startswith("could not test: the baseline has no such entry")
-    assert shown[-1] == "again: convdiff run new.yaml --baseline recorded"
+    assert shown[-1] == "again: convdiff run new.yaml --lengths 4,6 --baseline recorded"
 
     change_a_bit(project.folder / "recorded" / "one_output.json")
     ran = project.pytest("--convdiff", "one.yaml")
