@@ -213,7 +213,7 @@ def _result(
         findings=tuple(findings),
         safe_lengths=tuple(safe),
         suggested_expect=suggest(case.expect, findings),
-        remedies=tuple(remedies(findings)),
+        remedies=tuple(remedies(findings, lab.fingerprints)),
         failures=failures,
         outputs=_small_outputs(plan, lab),
         cells=len(plan.live),

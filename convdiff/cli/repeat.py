@@ -22,7 +22,8 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         cells = (finding.comparison.baseline, finding.comparison.candidate)
         lengths = tuple(sorted({cell.length for cell in cells}))
         batches = tuple(sorted({cell.batch for cell in cells}))
-    words += ["--lengths", write_range(lengths).replace(" ", "")]
+    if options.lengths or lengths != case.case.lengths:
+        words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
         words += ["--batch", write_range(batches).replace(" ", "")]
     return shlex.join([*words, *_asked(options)])

@@ -88,18 +88,25 @@ class Reports:
         refuse_unwritable({**self.files, **named})
 
     def write(
-        self, result: Result, again: Sequence[str], *, sweep: bool = False, unnamed: str = ""
+        self,
+        result: Result,
+        again: Sequence[str],
+        *,
+        sweep: bool = False,
+        unnamed: str = "",
+        explain: Sequence[str] = (),
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
-        again: the command that repeats each case. unnamed: the framework that nobody named. What
-        was found is all there: a signal that comes while it is made ready changes nothing.
+        again: the command that repeats each case. unnamed: the framework that nobody named.
+        explain: the command that draws each case's orders. What was found is all there: a signal
+        that comes while it is made ready changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed)
+            summary = summarise(result, again, unnamed, explain)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

@@ -24,11 +24,14 @@ Example:
 @click.command("rule", epilog=EPILOG)
 @click.argument("name", required=False, shell_complete=one_of(lambda: RULES))
 def command(name: str | None) -> int:
-    """Say what a verdict, a cause or a refusal means, and what to do. Without NAME: all names."""
+    """Say what a verdict, a cause, a refusal or a term means, and what to do.
+
+    Without NAME: all names.
+    """
     if name is None:
         kinds = {
             kind: [n for n, rule in RULES.items() if rule.kind == kind]
-            for kind in ("verdict", "cause", "refusal")
+            for kind in dict.fromkeys(rule.kind for rule in RULES.values())
         }
         write_out("".join(_wrapped(f"{kind}s", ", ".join(names)) for kind, names in kinds.items()))
         return 0

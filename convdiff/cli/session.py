@@ -76,6 +76,7 @@ def run_session(
         baseline = open_options_baseline(options)
         session.start()  # before NumPy and rich are imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
+        from convdiff.cli.explain_command import explain_command
         from convdiff.cli.progress import progress
         from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
@@ -94,8 +95,9 @@ def run_session(
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     again = [repeat_command(case, options, command) for case in result.cases]
+    explain = [explain_command(case, options) for case in result.cases]
     sweep, unnamed = command == "sweep", options.unnamed_framework
-    options.reports.write(result, again, sweep=sweep, unnamed=unnamed)
+    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code

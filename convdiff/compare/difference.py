@@ -14,7 +14,7 @@ from convdiff.numerics.floats import format_of, ulps
 
 @dataclass(frozen=True)
 class Elements:
-    """Some differing elements, worst first."""
+    """Some differing elements, the largest |Δ| first; among them the one with the most ulps."""
 
     index: Array
     """(k, 4) int64: positions in NHWC."""
@@ -37,6 +37,10 @@ class Elements:
     def at(self, ranks: Array) -> Elements:
         """Return the elements at these (n,) ranks of the list."""
         return Elements(*(field[ranks] for field in self.fields))
+
+    def ranks(self, most: int) -> Array:
+        """Return the ranks of the `most` worst, among several the one with the most ulps."""
+        return _worst(self.delta, self.ulp, most)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _merged(parts: Sequence[Difference], columns: Array, elements: int, most: in
     """Return the measure of all blocks together; each part has its own worst elements."""
     fields = zip(*(part.worst.fields for part in parts if part.worst is not None), strict=True)
     worst = Elements(*(np.concatenate(field) for field in fields))
-    worst = worst.at(_largest(_size(worst.delta), most))
+    worst = worst.at(worst.ranks(most))
     n, h, w, c = (int(i) for i in worst.index[0])
     return Difference(
         elements=elements,
@@ -126,7 +130,7 @@ def _measured(
     steps = np.where(finite, ulps(x, y), np.uint64(np.iinfo(np.int64).max))
     grid = np.zeros(mask.shape, np.uint64)
     grid[mask] = steps
-    top = _largest(_size(delta), most)
+    top = _worst(delta, steps, most)
     index = np.stack(np.unravel_index(np.flatnonzero(mask)[top], mask.shape), axis=1) + start
     part = Difference(
         elements=mask.size,
@@ -136,6 +140,21 @@ def _measured(
         worst=Elements(index, x[top], y[top], delta[top], steps[top]),
     )
     return part, grid
+
+
+def _worst(delta: Array, steps: Array, most: int) -> Array:
+    """Return the indices of the `most` largest |delta|, among them that of the most finite steps.
+
+    delta: (n,) float64. steps: (n,) uint64.
+    """
+    size = _size(delta)
+    top = _largest(size, most)
+    if most < 2 or most >= len(size) or not np.isfinite(size).any():
+        return top
+    farthest = int(np.argmax(np.where(np.isfinite(size), steps, 0)))
+    if steps[farthest] > np.max(steps[top], where=np.isfinite(size[top]), initial=0):
+        top[-1] = farthest
+    return top
 
 
 def _size(delta: Array) -> Array:

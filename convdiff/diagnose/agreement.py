@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import Verdict, gravity
 from convdiff.runtime.model import Runtime
@@ -20,6 +21,8 @@ class Pair:
     differing: int
     elements: int
     max_ulp: int
+    cell: tuple[int, int] | None = None
+    """The length and the batch size at which the ulps are the most; None where no bits differ."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,20 @@ def _between(finding: Finding, places: Mapping[Runtime, int]) -> tuple[int, int]
 
 def _pair(findings: Sequence[Finding]) -> Pair:
     differences = [f.comparison.difference for f in findings if f.comparison.difference]
+    farthest = max((finding.comparison for finding in findings), key=_ulps)
+    cell = (farthest.candidate.length, farthest.candidate.batch) if _ulps(farthest) else None
     return Pair(
         max((finding.verdict for finding in findings), key=gravity),
         all(finding.allowed for finding in findings),
         sum(difference.differing for difference in differences),
         sum(difference.elements for difference in differences),
-        max((difference.max_ulp for difference in differences), default=0),
+        _ulps(farthest),
+        cell,
     )
+
+
+def _ulps(comparison: Comparison) -> int:
+    return comparison.difference.max_ulp if comparison.difference else 0
 
 
 def _groups(square: tuple[tuple[Pair | None, ...], ...]) -> tuple[tuple[int, ...], ...]:

@@ -10,7 +10,7 @@ from itertools import chain
 from convdiff.case.layout import LAYOUTS
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
-from convdiff.report.brief_answer import drift, standing
+from convdiff.report.brief_answer import drift, standing, standing_of_axes
 from convdiff.report.brief_lines import drift_lines, lines_without_drift
 from convdiff.report.brief_names import runtime_parts, side_names
 from convdiff.report.elements import WIDEST, Element, elements_of
@@ -36,6 +36,8 @@ class Brief:
     lines: tuple[Line, ...]
     again: str
     """The command that repeats it; "" where there is nothing to repeat."""
+    kept: str = ""
+    """The beginning of the sentence that is never cut."""
 
 
 def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
@@ -52,6 +54,7 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
             None,
             said,
             again,
+            standing_of_axes(case),
         )
     return Brief(
         f"{OUTCOMES[case.result.outcome]}[{row.finding.verdict}]",

@@ -12,12 +12,15 @@ from convdiff.plan.cell import Cell
 from convdiff.report import sentences
 from convdiff.report.brief_names import called, product
 from convdiff.report.groups import Row, unusual
-from convdiff.report.headline import FEW_ULPS
+from convdiff.report.headline import FEW_ULPS, headline, worst_finding
 from convdiff.report.numbers import count
 from convdiff.report.summary import CaseSummary
 
 NEAR = 8
 """Ulps above which an output is likely to be near zero beside the terms of its sum."""
+OWN: tuple[Axis, ...] = ("reference", "exact")
+"""Axes that hold a convolution against what convdiff computes."""
+LOCKED = "; the order is locked and changed"
 ONE_OR_MANY: Mapping[Axis, tuple[tuple[str, str], tuple[str, str]]] = {
     "length": (("length", "gives"), ("lengths", "give")),
     "batch": (("batch", "gives"), ("batches", "give")),
@@ -38,6 +41,13 @@ def standing(case: CaseSummary) -> str:
     return "; ".join(by_standing(there))
 
 
+def standing_of_axes(case: CaseSummary) -> str:
+    """Return the beginning of `standing` that names each axis that differs; "" where none does."""
+    differing = [text for axis, text in differing_axes(case.rows) if axis not in OWN]
+    beginning, whole = "; ".join(differing), standing(case)
+    return beginning if whole.startswith(beginning) else whole
+
+
 def _partly(case: CaseSummary, missing: int, there: Sequence[Row]) -> str:
     """Say how much could not be compared, and how the rest stands."""
     if any(is_refused(row.finding) for row in case.rows):
@@ -54,25 +64,37 @@ def _is_plain(row: Row) -> bool:
 
 
 def by_standing(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield which axes are bitwise equal, then how each other one differs, and by how much.
+    """Yield how each axis differs, and by how much, then which are bitwise equal.
 
-    An axis along which only convdiff's own multiply + reduce_sum rounds is equal, and says so.
+    What was run is told before what it is held against. An axis along which only convdiff's own
+    multiply + reduce_sum rounds is equal, and says so.
     """
+    differing = list(differing_axes(rows))
+    yield from (text for axis, text in differing if axis not in OWN)
+    yield from _equal_axes(rows)
+    yield from (text for axis, text in differing if axis in OWN)
+
+
+def differing_axes(rows: Sequence[Row]) -> Iterator[tuple[Axis, str]]:
+    """Yield each axis along which a convolution differs, and by how much."""
+    for axis, members in _axes(unusual(rows) or rows).items():
+        ops = [row for row in members if differs(row) and not _is_own(row)]
+        if ops:
+            yield axis, f"{axis} {_gravest(ops)}, {_largest(ops)}"
+
+
+def _equal_axes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield which axes are bitwise equal, and how convdiff's own sums differ along them."""
     equal: list[Axis] = []
     own: list[Row] = []
-    others = []
     for axis, members in _axes(unusual(rows) or rows).items():
         differing = [row for row in members if differs(row)]
         if all(map(_is_own, differing)):
             equal.append(axis)
             own += differing
-        else:
-            ops = [row for row in differing if not _is_own(row)]
-            others.append(f"{axis} {_gravest(ops)}, {_largest(ops)}")
     if equal:
         beside = f" (multiply + reduce_sum: {_gravest(own)}, {_largest(own)})" if own else ""
         yield f"{', '.join(equal)} bitwise equal{beside}"
-    yield from others
 
 
 def _axes(rows: Sequence[Row]) -> Mapping[Axis, Sequence[Row]]:
@@ -122,24 +144,53 @@ def _at_terms(rows: Sequence[Row]) -> str:
 
 def drift(case: CaseSummary, worst: Row) -> str:
     """Say what gives other bits than what, and how many; what it looks like; what else drifts."""
-    comparison = worst.finding.comparison
-    told_whole = worst.finding.verdict == "same" or comparison.strayed
-    if told_whole or comparison.baseline.is_exact:
+    if _is_told_whole(worst):
         return case.headline
-    drifting = [row for row in case.rows if not row.finding.allowed]
-    alike = [row for row in drifting if row.finding.comparison.axis == comparison.axis]
+    also = [AXES[row.finding.comparison.axis].noun for row in other_drifts(case, worst)]
+    return told(case, worst) + (f"; also with {' and '.join(also)}" if also else "")
+
+
+def told(case: CaseSummary, worst: Row) -> str:
+    """Say what drifts along one axis, of which this is the worst comparison."""
+    comparison = worst.finding.comparison
+    alike = [row for row in _drifting(case) if row.finding.comparison.axis == comparison.axis]
+    if _is_told_whole(worst):
+        return headline(case.result, [row.finding for row in alike])
     fits = f": {worst.finding.fits}" if worst.finding.fits else ""
-    measured = worst.measured.replace("/", " of ")
-    told = comparison.difference is not None and comparison.difference.differing
-    size = f" ({measured}, {_largest(alike)})" if told else ""
-    return _sides(case, worst, alike) + fits + size + _also(drifting, comparison.axis)
+    locked = any(row.finding.lock == "changed" for row in alike)
+    return _sides(case, worst, alike) + fits + _size(worst, alike) + (LOCKED if locked else "")
 
 
-def _also(drifting: Sequence[Row], told: Axis) -> str:
-    """Name the other axes that drift."""
-    axes = dict.fromkeys(row.finding.comparison.axis for row in drifting)
-    also = [AXES[axis].noun for axis in axes if axis != told]
-    return f"; also with {' and '.join(also)}" if also else ""
+def other_drifts(case: CaseSummary, worst: Row) -> Sequence[Row]:
+    """Return the worst comparison along each other axis that drifts."""
+    found = []
+    for axis, rows in _axes(_drifting(case)).items():
+        if axis != worst.finding.comparison.axis:
+            gravest = worst_finding([row.finding for row in rows])
+            found += [row for row in rows if row.finding is gravest]
+    return found
+
+
+def _drifting(case: CaseSummary) -> Sequence[Row]:
+    return [row for row in case.rows if not row.finding.allowed]
+
+
+def _is_told_whole(row: Row) -> bool:
+    """Return whether the headline says what no pair of sides does."""
+    comparison = row.finding.comparison
+    unlike = row.finding.verdict == "same" or comparison.strayed
+    return bool(unlike) or comparison.baseline.is_exact
+
+
+def _size(worst: Row, alike: Sequence[Row]) -> str:
+    """Say how much differs in the worst comparison, and how much in others where that is more."""
+    difference = worst.finding.comparison.difference
+    if difference is None or not difference.differing:
+        return ""
+    of_a_kind = [row for row in alike if _is_own(row) == _is_own(worst)]
+    here, anywhere = _largest([worst]), _largest(of_a_kind)
+    more = "" if here == anywhere else f"; elsewhere {anywhere}"
+    return f" ({worst.measured.replace('/', ' of ')}, {here}{more})"
 
 
 def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
@@ -160,6 +211,7 @@ def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
         return _since(case, worst, alike)
     if facts.between_runtimes:
         named = {side: called(case, name) for side, name in named.items()}
+        return facts.brief.format(**named) + _at_lengths(case, worst, alike)
     return facts.brief.format(**named) + _in_runtime(case, worst)
 
 
@@ -176,12 +228,19 @@ def _since(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
     other = comparison.candidate.runtime.origin
     candidate = f"{now} ({other})" if other else now
     baseline = f"{was} ({origin})" if was and origin != was else origin
+    where = _at_lengths(case, worst, alike)
+    return f"{candidate or 'now'} gives other bits than {baseline}{where}"
+
+
+def _at_lengths(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
+    """Say at which lengths bits drift, where there are several, and which one is told of."""
+    if len(case.result.case.lengths) < 2:
+        return ""
     lengths = sorted({row.finding.comparison.candidate.length for row in alike})
-    told = len(case.result.case.lengths) > 1
-    noun = "length" if len(lengths) == 1 else "lengths"
-    where = f" at {noun} {sentences.short(lengths)}" if told else ""
-    first = f", at {comparison.candidate.length}" if len(lengths) > 1 and told else ""
-    return f"{candidate or 'now'} gives other bits than {baseline}{where}{first}"
+    if len(lengths) == 1:
+        return f" at length {lengths[0]}"
+    told_of = worst.finding.comparison.candidate.length
+    return f" at lengths {sentences.short(lengths)}, at {told_of}"
 
 
 def _product(case: CaseSummary, cell: Cell) -> str:

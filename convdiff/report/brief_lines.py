@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
-from convdiff.diagnose.cause import Explanation
-from convdiff.diagnose.evidence import Side
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
-from convdiff.report.brief_answer import by_standing, differs
-from convdiff.report.brief_names import called, side_names
+from convdiff.report.brief_answer import by_standing, differs, other_drifts, told
+from convdiff.report.brief_names import called
+from convdiff.report.brief_proof import proof_lines
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line
+from convdiff.report.rules import rule_names
 from convdiff.report.summary import CaseSummary
-from convdiff.report.why import signs
 
 ORDERS, FEWER = 3, 2
 """Orders that are written out of a case that is the only one, and of one among others."""
@@ -35,14 +35,10 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
 
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
-    finding = row.finding
-    names = side_names(case, row)
-    why = line("  why", *_why(row, names))
-    if why.text:
-        yield why
-    if finding.why is not None:
-        yield from _orders(finding.why, names, alone=alone)
-    yield from _right(row, names)
+    others = other_drifts(case, row)
+    most = ORDERS if alone else max(0, FEWER - len(others[:1]))
+    yield from proof_lines(case, row, most, whole=alone)
+    yield from _also(case, others, alone=alone)
     agreeing = "; ".join(_agreeing(case, row))
     if agreeing:
         yield line("  ok", agreeing)
@@ -50,80 +46,48 @@ def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     yield from _to_do(case, alone=alone)
     if alone:
         yield line("  more", " · ".join(_more(row)))
+    if alone and case.explain:
+        yield line("  draw", case.explain)
+
+
+def _also(case: CaseSummary, others: Sequence[Row], *, alone: bool) -> Iterator[Line]:
+    """Yield what drifts along other axes, each with its proof; of one case of many in one line."""
+    if others and not alone:
+        yield line("  also", "; ".join(told(case, one) for one in others))
+        return
+    for one in others:
+        yield line("  also", told(case, one))
+        yield from proof_lines(case, one, FEWER, whole=False)
 
 
 def _more(row: Row) -> Iterator[str]:
-    """Yield what says more: options of the command that is to be repeated, and commands."""
-    comparison = row.finding.comparison
+    """Yield what says more: an option of the command that is to be repeated, and commands."""
     yield "-v: every comparison"
-    yield f"convdiff rule {row.finding.verdict}"
-    if comparison.axis == "length":
-        lengths = sorted({comparison.candidate.length, comparison.baseline.length})
-        yield f"explain --lengths {','.join(map(str, lengths))}"
-
-
-def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
-    """Say the cause, and how far it is proved; else what the verdict rests on."""
-    why = row.finding.why
-    if why is None or not why.causes:
-        yield sentences.evidence_beside_the_answer(row.finding, names)
-        yield "; cause unexplained" if why is not None else ""
-        yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
-        return
-    replayed = [why.replayed[side] for side in ("baseline", "candidate") if side in why.replayed]
-    done, total = (sum(column) for column in zip(*replayed, strict=True))
-    share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
-    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
-    yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
-
-
-def _orders(why: Explanation, names: tuple[str, str], *, alone: bool) -> Iterator[Line]:
-    """Yield each order once, with its notation and who has it."""
-    sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
-    holders: dict[str, list[str]] = {}
-    for order in why.orders:
-        total = why.replayed[order.side][1]
-        whole = "all" if order.elements == total else f"{order.elements:,}"
-        share = f"{sides[order.side]}: {whole} of {total:,}"
-        holders.setdefault(order.notation, []).append(share)
-    most = ORDERS if alone else FEWER
-    for notation, shares in list(holders.items())[:most]:
-        both = len(holders) == 1 and len(shares) > 1
-        who = "both, every output" if both else ", ".join(shares)
-        yield line("  order", f"{who}  ", Span(notation, "strong"))
-    if alone and len(holders) > most:
-        yield line("  order", f"… and {len(holders) - most} more")
-
-
-def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
-    """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
-    found = row.finding.comparison.nearness
-    if found is None:
-        return
-    sizes = (found.baseline_abs, found.candidate_abs)
-    off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
-    said = ["no bug"] if row.finding.verdict == "rounding" else []
-    said.append(
-        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
-        f" {names[1]} at {found.candidate_nearer:,}"
-    )
-    said.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
-    yield line("  right", "; ".join(said))
+    yield f"convdiff rule {rule_names(row.finding)[0]}"
+    if row.finding.why is not None and row.finding.why.orders:
+        yield "convdiff rule notation"
 
 
 def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
     """Say what does not drift: along the drifting axis by value, along others in a phrase."""
     axis = worst.finding.comparison.axis
-    fine = [row for row in case.rows if row.finding.allowed]
-    facts = AXES[axis]
-    along = [row for row in fine if _is_along(row, worst) and not differs(row)]
-    if facts.value is not None and along:
-        comparison = along[0].finding.comparison
-        values = sorted({facts.value(row.finding.comparison.candidate) for row in along})
-        yield from _equal(case, axis, values, f"{axis} {facts.value(comparison.baseline)}")
-    if facts.value is not None:
-        yield from _unaffected(case, axis)
-    yield from by_standing([row for row in fine if row.finding.comparison.axis != axis])
+    compared = [row for row in case.rows if not VERDICTS[row.finding.verdict].proves_nothing]
+    if AXES[axis].value is not None:
+        yield from _agreeing_along(case, worst, compared)
+    drifting = {row.finding.comparison.axis for row in compared if not row.finding.allowed}
+    yield from by_standing([row for row in compared if row.finding.comparison.axis not in drifting])
+
+
+def _agreeing_along(case: CaseSummary, worst: Row, compared: Sequence[Row]) -> Iterator[str]:
+    """Say which values along the drifting axis give the same bits, and where all of them do."""
+    axis, value = worst.finding.comparison.axis, AXES[worst.finding.comparison.axis].value
+    along = [row for row in compared if _is_along(row, worst)]
+    if value is not None:
+        differing = {value(row.finding.comparison.candidate) for row in along if _is_unequal(row)}
+        values = {value(row.finding.comparison.candidate) for row in along} - differing
+        against = f"{axis} {value(worst.finding.comparison.baseline)}"
+        yield from _equal(case, axis, sorted(values), against)
+    yield from _unaffected(case, axis, compared)
 
 
 def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -> Iterator[str]:
@@ -137,9 +101,9 @@ def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -
         yield f"{axis} {sentences.short(chance)} = {against} on this input alone"
 
 
-def _unaffected(case: CaseSummary, axis: Axis) -> Iterator[str]:
+def _unaffected(case: CaseSummary, axis: Axis, compared: Sequence[Row]) -> Iterator[str]:
     """Name the runtimes where nothing differs along an axis, though in another one it does."""
-    rows = [row for row in case.rows if row.finding.comparison.axis == axis]
+    rows = [row for row in compared if row.finding.comparison.axis == axis]
     numbers = [sentences.number(row.finding.comparison.candidate, case.result) for row in rows]
     differing = {number for number, row in zip(numbers, rows, strict=True) if differs(row)}
     equal = [number for number in dict.fromkeys(numbers) if number not in differing]
@@ -153,11 +117,14 @@ def _is_along(row: Row, worst: Row) -> bool:
     return one.axis == other.axis and one.candidate.runtime == other.candidate.runtime
 
 
+def _is_unequal(row: Row) -> bool:
+    return differs(row) or not row.finding.allowed
+
+
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
     """Yield which lengths are safe, what usually helps, and what to write to accept it."""
     advice, result = case.advice, case.result.case
-    fixes = [f"pad to {sentences.pad_to(one)}" for one in case.result.safe_lengths if one.unsafe]
-    fixes += [f"usually {remedy}; not tried here" for remedy in advice.remedies]
+    fixes = [*_padding(case), *(f"try {one}" for one in advice.remedies)]
     for fix in fixes[: None if alone else 1]:
         yield line("  fix", fix)
     if advice.expect:
@@ -165,3 +132,15 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+
+
+def _padding(case: CaseSummary) -> Iterator[str]:
+    """Yield to which lengths to pad, in each runtime where the length drifts, and what stays."""
+    drifting = [row.finding.comparison for row in case.rows if not row.finding.allowed]
+    where = {one.candidate.runtime.id for one in drifting if one.axis == "length"}
+    others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
+    stays = f"; no help against {' or '.join(others)}" if others else ""
+    for advised, lengths in zip(case.advice.safe, case.result.safe_lengths, strict=True):
+        if lengths.unsafe and lengths.runtime in where:
+            runtime = f"in {called(case, f'#{advised.number}')} " if len(where) > 1 else ""
+            yield f"{runtime}pad to {sentences.pad_to(lengths)}{stays}"

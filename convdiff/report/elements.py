@@ -42,13 +42,15 @@ def elements_of(
 ) -> tuple[Element, ...]:
     """Return at most so many of the worst elements that were kept, the worst first.
 
-    order: of the case's inputs and outputs. mark: the verdict's.
+    Among several is the one with the most ulps. order: of the case's inputs and outputs. mark: the
+    verdict's.
     """
     difference, exact = comparison.difference, comparison.exact
     if difference is None or difference.worst is None:
         return ()
     worst = difference.worst
     right = ["—"] * len(worst) if exact is None else [decimal(one) for one in exact]
+    ranks = range(len(worst)) if most is None else worst.ranks(most)
     if comparison.baseline.is_exact:
         right = [""] * len(worst)
     return tuple(
@@ -62,7 +64,7 @@ def elements_of(
             right[row],
             mark,
         )
-        for row in range(len(worst))[:most]
+        for row in ranks
     )
 
 

@@ -108,7 +108,8 @@ def folded(case: CaseResult, rows: Iterable[Row]) -> list[Group]:
 def stories(rows: Iterable[Row]) -> list[Group]:
     """Group rows that are allowed, along one axis, for the same proved reason.
 
-    Drift is told one by one. What was explained comes first, then what is largest.
+    Drift is told one by one. What compares convdiff's own sums comes last; of the others what was
+    explained comes first, then what is largest.
     """
     groups: dict[object, list[Row]] = {}
     for number, row in enumerate(sorted(rows, key=_urgency)):
@@ -116,10 +117,12 @@ def stories(rows: Iterable[Row]) -> list[Group]:
     return list(map(tuple, groups.values()))
 
 
-def _urgency(row: Row) -> tuple[bool, bool, float]:
+def _urgency(row: Row) -> tuple[bool, bool, bool, float]:
     finding = row.finding
     unexplained = finding.why is None or finding.why.status == "unexplained"
-    return finding.allowed, unexplained, -size(finding)
+    cells = (finding.comparison.baseline, finding.comparison.candidate)
+    own = any(cell.is_reference or cell.is_exact for cell in cells)
+    return finding.allowed, own, unexplained, -size(finding)
 
 
 def _story(finding: Finding) -> object | None:

@@ -79,7 +79,9 @@ def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str
     text = text or ", ".join(_parts(case, worst, drifted))
     axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
     also = [AXES[other].noun for other in axes if other not in (axis, "exact")]
-    text += _size(drifted) + (f"; also drift with {' and '.join(also)}" if also else "")
+    own = is_opinion(worst.comparison)
+    text += _size([one for one in drifted if is_opinion(one.comparison) == own])
+    text += f"; also drift with {' and '.join(also)}" if also else ""
     return text + _off_too(case, worst, along(all_drifted, "exact"))
 
 
@@ -144,17 +146,23 @@ def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
     verdicts = sorted({finding.verdict for finding in findings})
     if verdicts == ["same"]:
         return f"{axis}: bitwise equal{_by_chance(case, axis)}"
+    own = [finding for finding in findings if is_opinion(finding.comparison)]
     ops = [finding for finding in findings if not is_opinion(finding.comparison)]
     if {finding.verdict for finding in ops} == {"same"}:
         equal = f"{axis}: bitwise equal{_by_chance(case, axis)}"
         return f"{equal}; only multiply + reduce_sum differs ({_how_many(findings)})"
-    return f"{axis}: {_counted(findings, verdicts)}"
+    beside = f" (multiply + reduce_sum: {_tally(own)})" if ops and own else ""
+    return f"{axis}: {_tally(ops or own)}{beside}"
 
 
 def _how_many(findings: Sequence[Finding]) -> str:
     """Say what the findings that are not `same` are."""
-    differing = [finding for finding in findings if finding.verdict != "same"]
-    return _counted(differing, sorted({finding.verdict for finding in differing}))
+    return _tally([finding for finding in findings if finding.verdict != "same"])
+
+
+def _tally(findings: Sequence[Finding]) -> str:
+    """List the verdicts of some findings."""
+    return _counted(findings, sorted({finding.verdict for finding in findings}))
 
 
 def _counted(findings: Sequence[Finding], verdicts: Sequence[Verdict]) -> str:

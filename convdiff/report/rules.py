@@ -13,7 +13,7 @@ from convdiff.diagnose.verdict import Finding
 class Rule:
     """One name that a report may give."""
 
-    kind: Literal["verdict", "cause", "refusal"]
+    kind: Literal["verdict", "cause", "refusal", "term"]
     means: str
     example: str
     do: str
@@ -200,15 +200,38 @@ RULES: Mapping[str, Rule] = {
         "2,304 taps with one output channel.",
         "Raise `--budget`.",
     ),
+    "order-locked": Rule(
+        "term",
+        "A case with `expect: {order: locked}` is held to the baseline's summation orders: another"
+        " order, or other fused products, is drift even where the bits are equal or their"
+        " difference is allowed.",
+        "Now (((0+1)+2)+3), recorded ((0+1)+(2+3)): drift, though both gave the same bits.",
+        "Go back to the version, settings or CPU of the baseline; or accept the new order:"
+        " `--update-baseline`. Without `order: locked` only bits are compared.",
+        "docs/recordings.md",
+    ),
+    "notation": Rule(
+        "term",
+        "How a summation order is written: 0, 1, … are the taps, in the order of the filter's"
+        " (kh, kw, cin), and b is the bias. (0+1) is a rounded addition; in it 3* is a product that"
+        " is fused onto the rest. [0 1 2] adds from the left, [0 1 2]* with fused multiply-adds."
+        " <0 1 2 3> adds neighbours first, <|0 1 2 3|> halves first, {0 1 2} all at once; 0..28:4"
+        " are taps 0, 4, … 28, and (0 1)^8+2 is repeated 8 times, each time 2 further on.",
+        "[([0..287]*)^8+288 b]: 8 blocks of 288 taps, each a chain of fused multiply-adds, added"
+        " from the left, the bias last.",
+        "`convdiff explain` draws an order as a tree.",
+    ),
 }
-"""The verdicts, the causes that can be proved, and why no order is given."""
+"""The verdicts, the causes that can be proved, why no order is given, and terms of reports."""
 
 
 def rule_names(finding: Finding) -> list[str]:
-    """Return the rules that a finding is about: its verdict, and what causes it."""
+    """Return the rules that a finding is about: a broken lock, its verdict, what causes it."""
     causes = finding.why.causes if finding.why is not None else ()
-    parts = dict.fromkeys(part.value.replace(" ", "-") for cause in causes for part in cause.parts)
-    return [finding.verdict, *(name for name in parts if name != finding.verdict)]
+    names = ["order-locked"] if finding.lock == "changed" else []
+    names += [] if names and finding.verdict == "same" else [finding.verdict]
+    names += [part.value.replace(" ", "-") for cause in causes for part in cause.parts]
+    return list(dict.fromkeys(names))
 
 
 def rule_links(names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -1,16 +1,63 @@
-"""The summation order of each runtime, where one was proved on the way."""
+"""What stands with a square of pairs: each runtime's order, and of which outputs all of it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
+from convdiff.case.model import Case
+from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.verdict import Finding
+from convdiff.report.sentences import short
+from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 
+Sizes = tuple[int, int]
+"""A cell's length and batch."""
+Orders = Mapping[Runtime, tuple[Sizes, str]]
+"""The notation of one order of each runtime, and of which cell it is."""
 
-def runtime_orders(findings: Sequence[Finding]) -> Mapping[Runtime, str]:
-    """Return, for each runtime, the notation of the order that most of its longest output has."""
-    found: dict[Runtime, tuple[int, int, str]] = {}
+
+def orders_beside(case: CaseResult) -> Mapping[Runtime, str]:
+    """Return each runtime's order; before it its cell, where they are not all of one."""
+    orders = _orders(case.findings)
+    if len(_cells(orders)) < 2:
+        return {runtime: notation for runtime, (_, notation) in orders.items()}
+    return {
+        runtime: f"{_named(case.case, [cell])}: {notation}"
+        for runtime, (cell, notation) in orders.items()
+    }
+
+
+def sizes_below(case: CaseResult, found: Agreement, *, orders: bool) -> str:
+    """Say at which sizes the ulps of a square are the most, and of which its orders are.
+
+    Empty where the case has one length and one batch, or nothing differs. orders: they are shown.
+    """
+    pairs = [pair for pair in chain(*found.pairs) if pair is not None]
+    farthest = {pair.cell for pair in pairs if pair.cell is not None}
+    shown = _cells(_orders(case.findings)) if orders else set()
+    told = {"ulps": farthest, "orders": shown if len(shown) == 1 else set()}
+    named = [f"{what} of {_named(case.case, cells)}" for what, cells in told.items() if cells]
+    is_one = len(case.case.lengths) == len(case.case.batches) == 1
+    return "" if is_one else "; ".join(named)
+
+
+def _cells(orders: Orders) -> set[Sizes]:
+    return {cell for cell, _ in orders.values()}
+
+
+def _named(case: Case, cells: Collection[Sizes]) -> str:
+    """Name cells by their lengths and batches, as far as the case has several."""
+    lengths, batches = (sorted(set(column)) for column in zip(*cells, strict=True))
+    parts = [f"length {short(lengths)}"] if len(case.lengths) > 1 else []
+    parts += [f"batch {short(batches)}"] if len(case.batches) > 1 else []
+    return " ".join(parts)
+
+
+def _orders(findings: Sequence[Finding]) -> Orders:
+    """Return, for each runtime, the order that most of its longest output has."""
+    found: dict[Runtime, tuple[Sizes, int, str]] = {}
     for finding in findings:
         if finding.why is None:
             continue
@@ -19,6 +66,6 @@ def runtime_orders(findings: Sequence[Finding]) -> Mapping[Runtime, str]:
             cell = sides[order.side]
             if cell.is_reference:
                 continue
-            weight = (cell.length, order.elements, order.notation)
+            weight = ((cell.length, cell.batch), order.elements, order.notation)
             found[cell.runtime] = max(found.get(cell.runtime, weight), weight)
-    return {runtime: notation for runtime, (_, _, notation) in found.items()}
+    return {runtime: (cell, notation) for runtime, (cell, _, notation) in found.items()}

@@ -71,6 +71,8 @@ class CaseSummary:
     result: CaseResult
     again: str
     """The command that repeats its worst comparison."""
+    explain: str
+    """The command that draws its orders; "" where there is none."""
     headline: str
     worst: Row | None
     """What the headline is about."""
@@ -114,26 +116,30 @@ class Summary:
     """The framework that was taken because nobody named one."""
 
 
-def summarise(result: Result, again: Sequence[str], unnamed: str = "") -> Summary:
+def summarise(
+    result: Result, again: Sequence[str], unnamed: str = "", explain: Sequence[str] = ()
+) -> Summary:
     """Return the summary of a result.
 
-    again: the command that repeats each case. unnamed: the framework that nobody named.
+    again: the command that repeats each case. unnamed: the framework that nobody named. explain:
+    the command that draws the orders of each case, where any are known.
     """
-    cases = zip(result.cases, again, strict=True)
+    cases = zip(result.cases, again, explain or [""] * len(again), strict=True)
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
-        tuple(_case(result, case, command) for case, command in cases),
+        tuple(_case(result, *one) for one in cases),
         tuple(missing),
         unnamed,
     )
 
 
-def _case(result: Result, case: CaseResult, again: str) -> CaseSummary:
+def _case(result: Result, case: CaseResult, again: str, explain: str) -> CaseSummary:
     worst = worst_finding(case.findings)
     return CaseSummary(
         case,
         again,
+        explain,
         headline(case, case.findings),
         None if worst is None else row_of(case, worst),
         tuple(row_of(case, finding) for finding in case.findings),

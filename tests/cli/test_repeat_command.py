@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from made import drifted
 
 from convdiff.case.load import built_in_case
 from convdiff.case.override import vary
@@ -46,7 +47,7 @@ def test_what_was_asked_is_asked_again(words: list[str]):
     assert (program, name) == ("convdiff", "run")
     cases, repeated = parsed(again)
     assert cases == (ODD,)
-    assert repeated.lengths == case.lengths
+    assert repeated.lengths is None
     for field in fields(Options):
         if field.name not in NOT_REPEATED:
             assert getattr(repeated, field.name) == getattr(options, field.name)
@@ -55,7 +56,26 @@ def test_what_was_asked_is_asked_again(words: list[str]):
 def test_the_built_in_case_has_no_file_to_name():
     _, options = parsed([])
     result = CaseResult(built_in_case(), "ok", (), (), (), None, (), ())
-    assert repeat_command(result, options, "sweep") == "convdiff sweep --lengths 7..9"
+    assert repeat_command(result, options, "sweep") == "convdiff sweep"
+
+
+@pytest.mark.parametrize("lengths", [(9,), (7, 9), (7, 8, 9)])
+def test_lengths_are_named_where_they_are_asked_for_or_are_not_all_of_the_cases(lengths):
+    case = replace(built_in_case(), lengths=lengths)
+    result = CaseResult(case, "drift", (), (drifted(7),), (), None, (), ())
+    _, options = parsed([])
+    named = "" if lengths == (7, 9) else " --lengths 7,9"
+    assert repeat_command(result, options, "run") == f"convdiff run{named}"
+    _, options = parsed(["--lengths", "7,9"])
+    assert repeat_command(result, options, "run") == "convdiff run --lengths 7,9"
+
+
+def test_the_only_length_of_a_case_is_not_named():
+    finding = drifted(9)
+    _, options = parsed([])
+    case = replace(built_in_case(), lengths=(9,))
+    result = CaseResult(case, "drift", (), (finding,), (), None, (), ())
+    assert repeat_command(result, options, "run") == "convdiff run"
 
 
 def test_the_options_of_the_two_commands_are_the_same():

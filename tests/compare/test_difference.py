@@ -80,6 +80,23 @@ def test_the_worst_element_is_the_largest_difference_not_the_most_ulps():
     assert found.max_ulp == 2**23 == found.worst.ulp[1]
 
 
+NUMBERS = st.floats(-1e3, 1e3, width=32)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=20), st.integers(2, 6))
+def test_the_element_with_the_most_ulps_is_kept_and_the_largest_comes_first(pairs, most):
+    a, b = (np.array(side, np.float32).reshape(1, 1, -1, 1) for side in zip(*pairs, strict=True))
+    found = measure(a, b, strict=False, most=most)
+    if found.worst is None:
+        return
+    assert found.worst.ulp.max() == found.max_ulp
+    sizes = np.abs(found.worst.delta)
+    assert sizes[0] == found.max_abs and (np.diff(sizes) <= 0).all()
+    assert len(found.worst) == min(most, found.differing)
+    again = found.worst.at(found.worst.ranks(2))
+    assert again.ulp.max() == found.max_ulp and abs(again.delta[0]) == found.max_abs
+
+
 def test_equal_differences_come_in_the_order_of_their_places():
     a = np.zeros((1, 1, 5, 1), np.float32)
     found = measure(a, a + 1, strict=False, most=5)

@@ -23,10 +23,12 @@ from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
 
+from convdiff.case.axes import AXES, Axis
 from convdiff.case.load import built_in_case
 from convdiff.compare.comparison import Nearness
 from convdiff.compare.difference import measure
 from convdiff.diagnose.agreement import Agreement
+from convdiff.diagnose.cause import Explanation, SideOrder
 from convdiff.diagnose.evidence import Look, SideFact
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
@@ -261,24 +263,62 @@ def test_a_sweep_does_not_sum_up_what_the_answer_says():
     assert out.getvalue().count("reference") == 1
 
 
-def test_more_is_one_line_of_80_columns_and_explains_two_lengths():
-    text = printed(result_of(case_of([drifted()])), 80)
+def ordered(verdict: str) -> Finding:
+    """Return a drift with an order that was proved."""
+    order = SideOrder("baseline", 1, "[0 1]", "from the left", 0)
+    why = Explanation("proved", {}, 0, {"baseline": (1, 1)}, (order,), None, ())
+    return drifted(verdict=verdict, why=why)
+
+
+@pytest.mark.parametrize("verdict", ["rounding", "precision"])
+def test_more_is_one_line_of_80_columns_and_says_where_the_notation_is_told(verdict: str):
+    text = printed(result_of(case_of([ordered(verdict)])), 80)
     (more,) = (one for one in text.splitlines() if one.startswith("  more"))
-    assert more.endswith(" · convdiff rule rounding · explain --lengths 7,9")
-    finding = drifted()
-    other = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
-    assert "explain --lengths" not in printed(result_of(case_of([other])), 80)
+    assert more.endswith(f" · convdiff rule {verdict} · convdiff rule notation")
+    assert "notation" not in printed(result_of(case_of([drifted()])), 80)
+
+
+def test_a_broken_lock_is_told_beside_the_bits_with_its_rule():
+    text = words(result_of(case_of([replace(recorded(7), lock="changed")])))
+    assert "ulp); the order is locked and changed" in text
+    assert "convdiff rule order-locked" in text
+    kept = words(result_of(case_of([replace(recorded(7), lock="kept")])))
+    assert "locked" not in kept
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_a_case_that_is_ok_has_a_line_with_its_runtime_where_there_is_room(width: int):
+def test_a_case_that_is_ok_has_its_runtime_in_its_line_or_below(width: int):
     finding = same(evidence=("of a long story",))
     case = case_of([finding, other("reference", "rounding")], runtimes=RUNTIMES[:1])
     result = replace(result_of(case), standings=(*result_of().standings[:1], GONE))
-    lines = printed(result, width).splitlines()
-    assert len(lines) == 2
-    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in lines[0]) == (width == 200)
-    assert lines[1] == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+    first, *rest, last = printed(result, width).splitlines()
+    assert ("tensorflow:cpu 2 [TF_X=1], 1 thread" in first) == (width == 200)
+    assert rest == ["  tensorflow:cpu 2 [TF_X=1], 1 thread"] * (width == 80)
+    assert last == "1 case: 1 ok (exit 0); untested: tensorflow:gpu"
+
+
+DIFFERING = [axis for axis in AXES if axis not in ("reference", "exact")]
+
+
+@pytest.mark.parametrize("axis", DIFFERING)
+@pytest.mark.parametrize("cases", [1, 2])
+@pytest.mark.parametrize("name", ["short", "of a name that is as long as a line is " * 2])
+def test_what_is_ok_never_loses_an_axis_that_differs(axis: Axis, cases: int, name: str):
+    finding = drifted(allowed=True)
+    differing = replace(finding, comparison=replace(finding.comparison, axis=axis))
+    equal = [same(one) for one in DIFFERING if one != axis]
+    case = case_of([*equal, differing, other("reference", "rounding")], name=name)
+    for width in (60, 80, 120):
+        text = " ".join(printed(result_of(*[case] * cases), width).split())
+        assert text.count(f"{axis} rounding, ≤ 1 ulp") == cases
+
+
+def test_what_differs_stands_before_what_is_equal_and_the_reference_last():
+    finding = drifted(allowed=True)
+    runtime = replace(finding, comparison=replace(finding.comparison, axis="runtime"))
+    text = words(result_of(case_of([same(), runtime, other("reference", "rounding")])))
+    order = ("runtime rounding", "length bitwise equal", "reference rounding")
+    assert sorted(order, key=text.index) == list(order)
 
 
 def test_an_absent_runtime_of_cases_that_are_ok_is_named_once_and_a_required_one_is_elsewhere():
@@ -334,3 +374,48 @@ def test_the_verdict_of_the_first_line_has_its_own_colour():
     assert (calm + Style(bold=True)).render(
         "[rounding]", color_system=ColorSystem.EIGHT_BIT
     ) in out.getvalue()
+
+
+def ulps_at(place: int, elements: int) -> Finding:
+    """Return a drift whose most ulps, of the least |Δ|, are at one place."""
+    a = np.full((1, 1, elements, 1), 100, np.float32)
+    b = a + np.float32(3) * np.spacing(a)
+    a[0, 0, place] = 1e-3
+    b[0, 0, place] = a[0, 0, place] + np.float32(90) * np.spacing(a[0, 0, place])
+    finding = drifted()
+    kept = measure(a, b, strict=True, most=10)
+    return replace(finding, comparison=replace(finding.comparison, difference=kept, exact=None))
+
+
+@pytest.mark.parametrize("place", [0, 7, 29])
+@pytest.mark.parametrize("cases", [1, 2])
+def test_the_element_with_the_ulps_of_the_answer_is_among_those_shown(place: int, cases: int):
+    text = printed(result_of(*[case_of([ulps_at(place, 30)])] * cases))
+    shown = [one.split() for one in text.splitlines()]
+    assert sum(one[:1] == [str(place)] and one[-1] == "90" for one in shown) == cases, text
+
+
+def test_ulps_of_another_length_are_told_apart_from_those_shown():
+    most = ulps_at(0, 3)
+    other_length = replace(CELL, length=8)
+    comparison = replace(most.comparison, candidate=other_length)
+    text = words(result_of(case_of([drifted(), replace(most, comparison=comparison)])))
+    assert "≤ 90 ulp)" in text and "elsewhere" not in text
+    least = replace(drifted(elements=3), verdict="wrong")
+    text = words(result_of(case_of([least, replace(most, comparison=comparison)])))
+    assert "(3 of 4, ≤ 1 ulp; elsewhere ≤ 90 ulp)" in text
+
+
+@pytest.mark.parametrize("axis", ["runtime", "threads", "device"])
+def test_a_drift_between_runtimes_says_at_which_lengths(axis: Axis):
+    cell = replace(CELL, runtime=RUNTIMES[1])
+    rows = []
+    for length in (7, 8):
+        sides = {
+            "baseline": replace(CELL, length=length),
+            "candidate": replace(cell, length=length),
+        }
+        finding = drifted()
+        rows.append(replace(finding, comparison=replace(finding.comparison, axis=axis, **sides)))
+    assert "TF_X=1 (#1) at length 7 (3 of 4" in words(result_of(case_of(rows[:1])))
+    assert "TF_X=1 (#1) at lengths 7, 8, at 7 (3 of 4" in words(result_of(case_of(rows)))

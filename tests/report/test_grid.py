@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 from asking import need
+from made import CELL, RUNTIMES, case_of, drifted, result_of, summary_of
 from program import convdiff
 from rich.console import Console
 
 from convdiff.case.device import Device
-from convdiff.diagnose.agreement import Agreement, Pair
+from convdiff.compare.difference import measure
+from convdiff.diagnose.agreement import Agreement, Pair, agreement
+from convdiff.diagnose.cause import Explanation, SideOrder
 from convdiff.diagnose.verdicts import Verdict
+from convdiff.report.console.brief import print_brief
 from convdiff.report.console.grid import print_grid
+from convdiff.report.runtime_orders import orders_beside, sizes_below
+from convdiff.result import CaseResult
 from convdiff.runtime.model import Interpreter, Runtime
 
 ASKED = [
@@ -115,3 +123,57 @@ def test_without_pairwise_there_is_no_square():
     ran = convdiff("run", "--framework", "numpy:cpu", "--lengths", "7,9", "--pairwise")
     assert ran.code == 0
     assert "same bits:" not in ran.out, "one runtime has nobody to agree with"
+
+
+def paired(*cells: tuple[int, int, int, str]) -> CaseResult:
+    """Return two runtimes that differ at (length, batch) by so many ulps, with one order each."""
+    findings = []
+    for length, batch, ulps, notation in cells:
+        a = np.full((1, 1, 4, 1), 1.5, np.float32)
+        difference = measure(a, a + np.float32(ulps) * np.spacing(a), strict=True, most=2)
+        sides = [replace(CELL, runtime=one, length=length, batch=batch) for one in RUNTIMES]
+        finding = drifted(allowed=True)
+        comparison = replace(finding.comparison, axis="runtime", difference=difference)
+        comparison = replace(comparison, baseline=sides[0], candidate=sides[1])
+        orders = tuple(SideOrder(side, 4, notation, "", 0) for side in ("baseline", "candidate"))
+        why = Explanation("proved", {}, 0, {}, orders, None, ())
+        findings.append(replace(finding, comparison=comparison, why=why))
+    case = case_of(findings)
+    sizes = {"lengths": (7, 9), "batches": (1, 2)}
+    return replace(case, case=replace(case.case, **sizes), agreement=agreement(RUNTIMES, findings))
+
+
+def below(case: CaseResult) -> str:
+    assert case.agreement is not None
+    return sizes_below(case, case.agreement, orders=True)
+
+
+def test_a_square_says_of_which_sizes_its_ulps_and_its_orders_are():
+    case = paired((9, 1, 24, "(0+1)"), (9, 2, 3, "[0 1]"))
+    assert below(case) == "ulps of length 9 batch 1; orders of length 9 batch 2"
+    assert set(orders_beside(case).values()) == {"[0 1]"}
+    one = replace(case, case=replace(case.case, lengths=(9,)))
+    assert below(one) == "ulps of batch 1; orders of batch 2"
+    assert below(replace(one, case=replace(one.case, batches=(1,)))) == ""
+    out = io.StringIO()
+    print_brief(Console(file=out, width=80), summary_of(result_of(case)), quiet=False)
+    assert "ulps of length 9 batch 1; orders of length 9 batch 2" in out.getvalue()
+
+
+def test_orders_of_unlike_cells_say_each_of_which_it_is():
+    case = paired((9, 2, 3, "(0+1)"))
+    findings = list(case.findings)
+    other = replace(findings[0].comparison.baseline, length=7)
+    why = replace(findings[0].why, orders=findings[0].why.orders[:1])
+    comparison = replace(findings[0].comparison, axis="length", candidate=other)
+    findings = [replace(findings[0], why=why), replace(findings[0], comparison=comparison)]
+    cells = {
+        side: replace(CELL, runtime=RUNTIMES[1], length=7) for side in ("baseline", "candidate")
+    }
+    findings[1] = replace(findings[1], comparison=replace(comparison, **cells))
+    case = replace(case, findings=tuple(findings))
+    assert set(orders_beside(case).values()) == {
+        "length 9 batch 2: (0+1)",
+        "length 7 batch 1: (0+1)",
+    }
+    assert "orders" not in below(case)

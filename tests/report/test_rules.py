@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made import case_of, drifted, result_of, summary_of
+from made import case_of, drifted, result_of, same, summary_of
 from program import convdiff
 
 from convdiff.diagnose.cause import Explanation
@@ -17,11 +17,12 @@ from convdiff.report import junit, markdown
 from convdiff.report.rules import RULES, rule_lines, rule_links, rule_names
 
 ROOT = Path(__file__).parent.parent.parent
+TERMS = ("order-locked", "notation")
 CAUSES = [part.value.replace(" ", "-") for part in Part]
 
 
-def test_verdicts_causes_and_refusals_all_have_a_rule_and_nothing_else_has():
-    assert set(RULES) == {*VERDICTS, *CAUSES, *KINDS}
+def test_verdicts_causes_refusals_and_terms_all_have_a_rule_and_nothing_else_has():
+    assert set(RULES) == {*VERDICTS, *CAUSES, *KINDS, *TERMS}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -38,7 +39,7 @@ def test_a_rule_says_what_it_means_an_example_what_to_do_and_where_to_read_on(na
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_is_of_one_kind_and_the_kind_is_right(name: str):
-    kinds = {"verdict": VERDICTS, "cause": CAUSES, "refusal": KINDS}
+    kinds = {"verdict": VERDICTS, "cause": CAUSES, "refusal": KINDS, "term": TERMS}
     assert name in kinds[RULES[name].kind]
 
 
@@ -62,6 +63,13 @@ def test_a_finding_is_about_its_verdict_and_the_parts_of_its_causes():
     narrow = Cause((Part.PRECISION,))
     assert rule_names(explained("precision", narrow)) == ["precision"]
     assert rule_names(drifted(verdict="wrong")) == ["wrong"]
+
+
+def test_a_broken_lock_is_named_before_all_and_equal_bits_are_not():
+    both = replace(explained("rounding", Cause((Part.ORDER,))), lock="changed")
+    assert rule_names(both) == ["order-locked", "rounding", "order"]
+    assert rule_names(same("baseline", lock="changed", allowed=False)) == ["order-locked"]
+    assert rule_names(same("baseline", lock="kept")) == ["same"]
 
 
 @pytest.mark.parametrize("render", [junit.render, markdown.render])

@@ -22,7 +22,7 @@ SHAPES: dict[str, Callable[[Console, Summary], None]] = {
     "sweep": lambda console, summary: print_sweep(console, summary, show_all=True),
 }
 RESULTS = {**ENDINGS, **FINE, "wide": result_of(case_of([drifted(1000 + n) for n in range(3)]))}
-COPIED = ("  again", "again:", "  accept")
+COPIED = ("  again", "again:", "  accept", "  draw")
 
 
 def lines(shape: str, name: str, width: int) -> list[str]:

@@ -15,12 +15,15 @@ from convdiff.report.console.grid import print_grid as print_agreement
 from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
 from convdiff.report.marks import Line
-from convdiff.report.runtime_orders import runtime_orders
+from convdiff.report.rules import rule_names
+from convdiff.report.runtime_orders import orders_beside, sizes_below
 from convdiff.report.summary import CaseSummary, Summary
 
 GLUE = "\ue000"
 """Stands for a space where no line may end; as wide, and not white."""
 TOGETHER = re.compile(r"≤ \S+( ulp| off)?|T ≡ 0 mod \d+")
+COPIED = ("accept", "draw")
+"""Lines that are copied, or have a place to click on, and so stay whole."""
 LABEL = 9
 """Columns of a label."""
 
@@ -40,8 +43,8 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
             said = brief.runtimes
             print_runtimes(console, brief, cut=not alone)
         if case.result.agreement is not None:
-            orders = runtime_orders(case.result.findings)
-            print_agreement(console, case.result.agreement, orders)
+            sizes = sizes_below(case.result, case.result.agreement, orders=True)
+            print_agreement(console, case.result.agreement, sizes, orders_beside(case.result))
         print_why(console, brief, cut=not alone)
     if not alone and not quiet:
         _print_more(console, summary)
@@ -50,9 +53,9 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
 
 def _print_more(console: Console, summary: Summary) -> None:
     """Print once for several cases how to see more of those that drift."""
-    verdicts = [case.drifting.finding.verdict for case in summary.cases if case.drifting]
-    if verdicts:
-        rules = " · ".join(f"convdiff rule {verdict}" for verdict in dict.fromkeys(verdicts))
+    names = [rule_names(case.drifting.finding)[0] for case in summary.cases if case.drifting]
+    if names:
+        rules = " · ".join(f"convdiff rule {name}" for name in dict.fromkeys(names))
         _print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
 
 
@@ -68,7 +71,7 @@ def print_answer(
 ) -> None:
     """Print the verdict and what it is about; of which framework, where nobody named one.
 
-    beside: the runtimes, which stand in the line of a case that is ok where there is room.
+    beside: the runtimes of the only case, which stand in its line where it is ok and has room.
     """
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
@@ -77,17 +80,36 @@ def print_answer(
     word = Text(brief.word, style=style)
     if case.drifting is not None:  # the verdict in its own colour
         word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
-    answer = Text.assemble(word, " ", (name, "bold"), f": {brief.sentence}")
+    head = Text.assemble(word, " ", (name, "bold"), ": ")
     if case.result.outcome == "ok":
-        runtimes = Text(" · ".join(("", *beside)), style=MARKS["faint"])
-        if answer.cell_len + runtimes.cell_len <= console.width:
-            answer.append_text(runtimes)
-        _print_cut(console, answer)
+        _print_ok(console, head, brief, beside)
     else:
-        for part in wrapped(console, answer, console.width):
-            console.print(part, soft_wrap=True)
+        _print_wrapped(console, Text.assemble(head, brief.sentence))
     if case.result.interrupted:
         console.print(Text(f"  {case.progress}", style=MARKS["warning"]))
+
+
+def _print_ok(console: Console, head: Text, brief: Brief, beside: Sequence[str]) -> None:
+    """Print the answer in a line; in more, with the runtimes below, if it is the only one's.
+
+    What is kept of it is never cut, whatever else there is to say.
+    """
+    answer = Text.assemble(head, brief.sentence)
+    runtimes = Text("".join(f" · {one}" for one in beside), style=MARKS["faint"])
+    if answer.cell_len + runtimes.cell_len <= console.width:
+        console.print(Text.assemble(answer, runtimes))
+    elif beside:
+        _print_wrapped(console, answer)
+        print_runtimes(console, brief, cut=False)
+    elif head.cell_len + len(brief.kept) + len("; " + " …") <= console.width:
+        _print_cut(console, answer)
+    else:
+        _print_wrapped(console, answer)
+
+
+def _print_wrapped(console: Console, text: Text) -> None:
+    for part in wrapped(console, text, console.width):
+        console.print(part, soft_wrap=True)
 
 
 def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
@@ -105,7 +127,7 @@ def _print_line(console: Console, one: Line, *, cut: bool) -> None:
     label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
     text = coloured(one.spans)
     name = one.label.text.strip()
-    if name == "accept":  # to be copied, and its place clicked on
+    if name in COPIED:
         console.print(Text.assemble(label, text), soft_wrap=True)
         return
     if name == "order":  # its notation is no sentence

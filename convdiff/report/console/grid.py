@@ -21,13 +21,21 @@ SHORT = 12
 
 
 def print_grid(
-    console: Console, found: Agreement, orders: Mapping[Runtime, str] | None = None
+    console: Console,
+    found: Agreement,
+    sizes: str = "",
+    orders: Mapping[Runtime, str] | None = None,
 ) -> None:
-    """Print the square and the groups that agree; beside it the runtimes' orders, where given."""
+    """Print the square and the groups that agree; beside it the runtimes' orders, where given.
+
+    sizes: of which lengths and batches it is.
+    """
     console.print(_square(console, found, orders or {}))
     console.print(
         Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")
     )
+    if sizes:
+        console.print(Text(sizes, style="dim"))
     for group in found.alike:
         if len(group) > 1:
             names = " = ".join(found.runtimes[place].id for place in group)

@@ -35,6 +35,7 @@ from convdiff.report.groups import (
     unusual,
 )
 from convdiff.report.numbers import decimal
+from convdiff.report.runtime_orders import sizes_below
 from convdiff.report.summary import CaseSummary, Summary
 
 DETAILS = 4
@@ -51,7 +52,8 @@ def print_run(console: Console, summary: Summary, *, show_all: bool) -> None:
         print_headline(console, case)
         print_runtimes(console, case)
         if case.result.agreement is not None:
-            print_grid(console, case.result.agreement)
+            sizes = sizes_below(case.result, case.result.agreement, orders=False)
+            print_grid(console, case.result.agreement, sizes)
         if show_all or len(case.result.outputs) <= ROWS:
             _outputs(console, case)
         _comparisons(console, case, show_all=show_all)

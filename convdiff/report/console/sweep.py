@@ -39,6 +39,7 @@ from convdiff.report.exactly import is_usual
 from convdiff.report.groups import Row, first
 from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
+from convdiff.report.runtime_orders import sizes_below
 from convdiff.report.summary import CaseSummary, Summary
 from convdiff.report.sweep_rows import SweepRow, reference_line, sweep_rows, ulps_along
 
@@ -89,7 +90,8 @@ def _axes(console: Console, case: CaseSummary, *, show: Show) -> None:
         axes.setdefault(row.finding.comparison.axis, []).append(row)
     squared = case.result.agreement is not None
     if case.result.agreement is not None:
-        print_grid(console, case.result.agreement)
+        sizes = sizes_below(case.result, case.result.agreement, orders=False)
+        print_grid(console, case.result.agreement, sizes)
     for axis, rows in axes.items():
         if _is_summed_up(axis, rows):
             _summed_up(console, case, axis, rows)

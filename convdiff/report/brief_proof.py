@@ -1,0 +1,76 @@
+"""The short report's proof of one comparison: why, the orders, and who is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from convdiff.diagnose.cause import Explanation
+from convdiff.diagnose.evidence import Side
+from convdiff.report import sentences
+from convdiff.report.brief_names import side_names
+from convdiff.report.groups import Row
+from convdiff.report.marks import Line, Span, line
+from convdiff.report.summary import CaseSummary
+from convdiff.report.why import signs
+
+
+def proof_lines(case: CaseSummary, row: Row, most: int, *, whole: bool) -> Iterator[Line]:
+    """Yield why both sides differ, at most so many of their orders, and which one is right.
+
+    whole: say how many orders there are more.
+    """
+    finding, names = row.finding, side_names(case, row)
+    why = line("  why", *_why(row, names))
+    if why.text:
+        yield why
+    if finding.why is not None:
+        yield from _orders(finding.why, names, most, whole=whole)
+    yield from _right(row, names)
+
+
+def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
+    """Say the cause, and how far it is proved; else what the verdict rests on."""
+    why = row.finding.why
+    if why is None or not why.causes:
+        yield sentences.evidence_beside_the_answer(row.finding, names)
+        yield "; cause unexplained" if why is not None else ""
+        yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
+        return
+    replayed = [why.replayed[side] for side in ("baseline", "candidate") if side in why.replayed]
+    done, total = (sum(column) for column in zip(*replayed, strict=True))
+    share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
+    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
+    yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
+
+
+def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool) -> Iterator[Line]:
+    """Yield each order once, with its notation and who has it."""
+    sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
+    holders: dict[str, list[str]] = {}
+    for order in why.orders:
+        total = why.replayed[order.side][1]
+        share = "all" if order.elements == total else f"{order.elements:,}"
+        holder = f"{sides[order.side]}: {share} of {total:,}"
+        holders.setdefault(order.notation, []).append(holder)
+    for notation, shares in list(holders.items())[:most]:
+        both = len(holders) == 1 and len(shares) > 1
+        who = "both, every output" if both else ", ".join(shares)
+        yield line("  order", f"{who}  ", Span(notation, "strong"))
+    if whole and len(holders) > most:
+        yield line("  order", f"… and {len(holders) - most} more")
+
+
+def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
+    """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
+    found = row.finding.comparison.nearness
+    if found is None:
+        return
+    sizes = (found.baseline_abs, found.candidate_abs)
+    off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
+    said = ["no bug"] if row.finding.verdict == "rounding" else []
+    said.append(
+        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
+        f" {names[1]} at {found.candidate_nearer:,}"
+    )
+    said.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
+    yield line("  right", "; ".join(said))
