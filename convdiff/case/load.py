@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -88,24 +88,32 @@ def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
         found = shown(source.value)
         raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
     refuse_3d(source)
-    misfits: tuple[MisfitError, ...] = ()
-    try:
-        keys = CASE.read(source.value)
-        if not source.broken:
-            return keys, source
-    except MisfitError as error:
-        misfits = error.all
-    if source.broken:  # what is missing may be what is broken
-        misfits = tuple(one for one in misfits if not isinstance(one, MissingKeyError))
+    keys, misfits = _read(source.value)
+    if keys is not None and not source.broken:
+        return keys, source
+    misfits = tuple(_told(source, misfits))
     for misfit in misfits:
         errors.add(CaseError(_place_of(source, misfit), str(misfit)))
     wrong = {*source.broken, *(str(one.path[0]) if one.path else "" for one in misfits)}
-    sound = {key: one for key, one in source.value.items() if key in {*CASE.keys} - wrong}
-    rest = replace(source, value=sound)
-    told_all = len(misfits) <= MOST
-    if not (told_all and all(map(_concerns_no_array, wrong)) and {*CASE.required} <= {*sound}):
-        return None, rest
-    return CASE.read(sound), rest
+    kept = {*CASE.keys} - wrong
+    sound = {key: one for key, one in source.value.items() if key in kept}
+    is_told = len(misfits) <= MOST and all(map(_concerns_no_array, wrong))
+    return (_read(sound)[0] if is_told else None), replace(source, value=sound)
+
+
+def _told(source: Source, misfits: tuple[MisfitError, ...]) -> Iterator[MisfitError]:
+    """Yield the misfits that are told: what is missing may be what is broken."""
+    for misfit in misfits:
+        if not (source.broken and isinstance(misfit, MissingKeyError)):
+            yield misfit
+
+
+def _read(value: Mapping[str, object]) -> tuple[CaseKeys | None, tuple[MisfitError, ...]]:
+    """Return a mapping's keys, or all that is wrong with them."""
+    try:
+        return CASE.read(value), ()
+    except MisfitError as error:
+        return None, error.all
 
 
 _OF_NO_ARRAY = ("name", "source", "device", "devices", "repeat", "expect")

@@ -69,23 +69,7 @@ def read_source(path: Path, faults: CaseErrors | None = None) -> Source:
 def parse_source(text: str, file: str, faults: CaseErrors | None = None) -> Source:
     """Parse YAML text as `read_source` does; `file` is how errors name it."""
     lines = _BREAK.split(text)
-    try:
-        yaml = YAML(typ="rt", pure=True)
-        yaml.Composer = _Composer
-        root = yaml.compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _marked(file, lines, mark) if mark else Place(file)
-        raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
-    except ReaderError as error:
-        raise CaseError(
-            _place_of(error.position, text, file), f"not YAML: {error.reason}"
-        ) from None
-    except RecursionError:
-        raise CaseError(Place(file), "not a case: nested too deeply") from None
-    except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
-        line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CaseError(Place(file), f"not YAML: {line}") from None
+    root = _composed(text, file, lines)
     if root is None:
         raise CaseError(Place(file), "the file is empty; a case needs at least filter and input")
     builder = _Builder(file, lines)
@@ -100,6 +84,28 @@ def parse_source(text: str, file: str, faults: CaseErrors | None = None) -> Sour
         faults.add_all(builder.errors)
         value = {key: one for key, one in value.items() if key not in builder.broken}
     return Source(file, value, builder.places, frozenset(builder.broken))
+
+
+def _composed(text: str, file: str, lines: Sequence[str]) -> Node | None:
+    """Return the only document of a YAML text, as nodes. Raises CaseError where it is none."""
+    try:
+        yaml = YAML(typ="rt", pure=True)
+        yaml.Composer = _Composer
+        root: Node | None = yaml.compose(text)
+        return root
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = _marked(file, lines, mark) if mark else Place(file)
+        raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
+    except ReaderError as error:
+        raise CaseError(
+            _place_of(error.position, text, file), f"not YAML: {error.reason}"
+        ) from None
+    except RecursionError:
+        raise CaseError(Place(file), "not a case: nested too deeply") from None
+    except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CaseError(Place(file), f"not YAML: {line}") from None
 
 
 def _is_element(path: Path_) -> bool:
