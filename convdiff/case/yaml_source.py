@@ -74,9 +74,7 @@ def parse_source(text: str, file: str, faults: CaseErrors | None = None) -> Sour
         yaml.Composer = _Composer
         root = yaml.compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _marked(file, lines, mark) if mark else Place(file)
-        raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
+        raise _not_yaml(error, file, lines) from None
     except ReaderError as error:
         raise CaseError(
             _place_of(error.position, text, file), f"not YAML: {error.reason}"
@@ -100,6 +98,16 @@ def parse_source(text: str, file: str, faults: CaseErrors | None = None) -> Sour
         faults.add_all(builder.errors)
         value = {key: one for key, one in value.items() if key not in builder.broken}
     return Source(file, value, builder.places, frozenset(builder.broken))
+
+
+def _not_yaml(error: MarkedYAMLError, file: str, lines: Sequence[str]) -> CaseError:
+    """Return a parser's error, where it begins if it is found out at the file's end."""
+    begun, found = error.context_mark, error.problem_mark or error.context_mark
+    words = error.problem or error.context
+    place = _marked(file, lines, found) if found else Place(file)
+    if begun and not place.text.strip():
+        place, words = _marked(file, lines, begun), f"{error.context}: {error.problem}"
+    return CaseError(place, f"not YAML: {words}")
 
 
 def _is_element(path: Path_) -> bool:

@@ -310,6 +310,27 @@ def test_what_is_wrong_with_an_alias_is_told_where_the_alias_is(refusal, text, w
     assert refusal(text).startswith(f"case.yaml:{where}: "), refusal(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        ("filter: 'abc\ninput: 3\n", "1:9", "while scanning a quoted scalar: found unexpected end"),
+        ('input: 3\nfilter: "abc\n\n\n', "2:9", "while scanning a quoted scalar"),
+        ("input: 3\nfilter: [1\n", "2:9", "while parsing a flow sequence"),
+        ("input: 3\nfilter: {normal: 1\n\n", "2:9", "while parsing a flow"),
+        ("filter: [1, 2\ninput: {ramp: 1}\n", "2:6", "expected ',' or ']', but got ':'"),
+        ("filter: {file: ''}\ninput: 3\n", "1:16", "'' is the case file's folder"),
+        ("filter: {file: .}\ninput: 3\n", "1:16", "'.' is the case file's folder"),
+        ("filter: {file: '#a'}\ninput: 3\n", "1:16", "'' is the case file's folder"),
+    ],
+)
+def test_what_has_no_end_or_no_name_is_told_where_it_begins(load, text, where, words):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    first = str(caught.value)
+    assert f"case.yaml:{where}: " in first and words in first
+    assert len(list(told(caught.value))) >= 3, "with its line and a caret"
+
+
 def test_all_lengths_that_are_too_short_are_named(refusal):
     text = "filter: [1, 2, 3, 4, 5]\ninput: {ramp: 1}\nlengths: "
     assert "lengths 3, 4 are below" in refusal(text + "[3, 4, 9]")
