@@ -165,7 +165,7 @@ class _Composer(Composer):
         event = self.parser.peek_event()
         node: Node = super().compose_node(parent, index)
         if isinstance(event, AliasEvent):
-            node = copy.copy(node)  # its `value` is the same list, which tells that it is shared
+            node = copy.copy(node)  # what is in it is shared
             node.start_mark, node.end_mark = event.start_mark, event.end_mark
         return node
 
@@ -192,27 +192,24 @@ class _Builder:
         open_nodes: set[int] = set()
 
         def size(node: Node) -> int:
-            if isinstance(node, ScalarNode):
-                return 1
-            of = id(node.value)  # an alias's is that of its anchor
-            if of in open_nodes:
+            if id(node) in open_nodes:
                 raise CaseError(self.at(node), "an alias contains itself")
-            if of not in sizes:
-                open_nodes.add(of)
+            if id(node) not in sizes:
+                open_nodes.add(id(node))
                 total = 1
                 if isinstance(node, SequenceNode):
                     total += sum(size(child) for child in node.value)
                 elif isinstance(node, MappingNode):
                     total += sum(size(key) + size(value) for key, value in node.value)
-                open_nodes.discard(of)
-                sizes[of] = total
+                open_nodes.discard(id(node))
+                sizes[id(node)] = total
                 if total > MAX_NODES:
                     raise CaseError(
                         self.at(node),
                         f"more than {MAX_NODES:,} values once aliases are written out; "
                         "keep arrays in .npy files",
                     )
-            return sizes[of]
+            return sizes[id(node)]
 
         size(root)
 

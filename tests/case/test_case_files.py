@@ -287,6 +287,13 @@ def test_of_very_many_errors_the_first_are_told(load, text):
     assert re.fullmatch(rf"2[12] errors or more, of which {MOST} are shown", count)
 
 
+def test_what_may_follow_from_an_error_that_is_not_told_is_not_told_either(load):
+    many = "".join(f"qqq{at}: 0\n" for at in range(MOST + 1))
+    with pytest.raises(CaseError) as caught:
+        load(GOOD + many + "stride: 2\nbias: [1, 2]\n")
+    assert all("unknown key" in str(one) for one in caught.value.errors)
+
+
 def test_as_many_errors_as_are_told_are_counted_exactly(load):
     with pytest.raises(CaseError) as caught:
         load(GOOD + "".join(f"key{at}: 0\n" for at in range(MOST)))
