@@ -29,7 +29,18 @@ class ConvdiffError(Exception):
     exit_code = USAGE
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(map(_printable, message)))
+        super().__init__("".join(map(_printable, readable(message))))
+
+
+def readable(text: str, errors: str = "replace") -> str:
+    """Return text with the bytes of a file's name that the locale could not decode as UTF-8.
+
+    errors: what becomes of those that are none.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", errors)
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text
 
 
 def meant(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:

@@ -111,6 +111,8 @@ def _file(source: Source, key: Key, value: ArrayKeys, text: str, folder: Path) -
         inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):
         raise CaseError(place, f"{name!r} cannot be resolved") from None
+    if path == folder:
+        raise CaseError(place, f"{name!r} is the case file's folder; name an array in it")
     if not inside:
         raise CaseError(place, f"{name!r} leads out of the case file's folder")
     shape = array_shape(path, member or None, place)

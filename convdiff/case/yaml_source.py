@@ -94,9 +94,7 @@ def _composed(text: str, file: str, lines: Sequence[str]) -> Node | None:
         root: Node | None = yaml.compose(text)
         return root
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _marked(file, lines, mark) if mark else Place(file)
-        raise CaseError(place, f"not YAML: {error.problem or error.context}") from None
+        raise _not_yaml(error, file, lines) from None
     except ReaderError as error:
         raise CaseError(
             _place_of(error.position, text, file), f"not YAML: {error.reason}"
@@ -106,6 +104,16 @@ def _composed(text: str, file: str, lines: Sequence[str]) -> Node | None:
     except (YAMLError, ValueError, AssertionError, LookupError, AttributeError) as error:
         line = next(iter(str(error).splitlines()), type(error).__name__)
         raise CaseError(Place(file), f"not YAML: {line}") from None
+
+
+def _not_yaml(error: MarkedYAMLError, file: str, lines: Sequence[str]) -> CaseError:
+    """Return a parser's error, where it begins if it is found out at the file's end."""
+    begun, found = error.context_mark, error.problem_mark or error.context_mark
+    words = error.problem or error.context
+    place = _marked(file, lines, found) if found else Place(file)
+    if begun and not place.text.strip():
+        place, words = _marked(file, lines, begun), f"{error.context}: {error.problem}"
+    return CaseError(place, f"not YAML: {words}")
 
 
 def _is_element(path: Path_) -> bool:
@@ -163,7 +171,7 @@ class _Composer(Composer):
         event = self.parser.peek_event()
         node: Node = super().compose_node(parent, index)
         if isinstance(event, AliasEvent):
-            node = copy.copy(node)  # its `value` is the same list, which tells that it is shared
+            node = copy.copy(node)  # what is in it is shared
             node.start_mark, node.end_mark = event.start_mark, event.end_mark
         return node
 
@@ -190,27 +198,24 @@ class _Builder:
         open_nodes: set[int] = set()
 
         def size(node: Node) -> int:
-            if isinstance(node, ScalarNode):
-                return 1
-            of = id(node.value)  # an alias's is that of its anchor
-            if of in open_nodes:
+            if id(node) in open_nodes:
                 raise CaseError(self.at(node), "an alias contains itself")
-            if of not in sizes:
-                open_nodes.add(of)
+            if id(node) not in sizes:
+                open_nodes.add(id(node))
                 total = 1
                 if isinstance(node, SequenceNode):
                     total += sum(size(child) for child in node.value)
                 elif isinstance(node, MappingNode):
                     total += sum(size(key) + size(value) for key, value in node.value)
-                open_nodes.discard(of)
-                sizes[of] = total
+                open_nodes.discard(id(node))
+                sizes[id(node)] = total
                 if total > MAX_NODES:
                     raise CaseError(
                         self.at(node),
                         f"more than {MAX_NODES:,} values once aliases are written out; "
                         "keep arrays in .npy files",
                     )
-            return sizes[of]
+            return sizes[id(node)]
 
         size(root)
 

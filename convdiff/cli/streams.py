@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TextIO
 
+from convdiff.errors import readable
+
 PLAIN = {
     **dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True)),
     **{"≤": "<=", "≥": ">=", "Δ": "d", "·": ".", "…": "...", "−": "-", "—": "-", "–": "-"},
@@ -23,7 +25,7 @@ PLAIN = {
 def _plainly(error: UnicodeError) -> tuple[str, int]:
     """Write what an encoding lacks in ASCII; its number where nothing is like it."""
     assert isinstance(error, UnicodeEncodeError), "nothing is decoded with it"
-    lost = error.object[error.start : error.end]
+    lost = readable(error.object[error.start : error.end], "backslashreplace")
     return "".join(PLAIN.get(character, _escaped(character)) for character in lost), error.end
 
 

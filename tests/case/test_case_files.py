@@ -287,6 +287,13 @@ def test_of_very_many_errors_the_first_are_told(load, text):
     assert re.fullmatch(rf"2[12] errors or more, of which {MOST} are shown", count)
 
 
+def test_what_may_follow_from_an_error_that_is_not_told_is_not_told_either(load):
+    many = "".join(f"qqq{at}: 0\n" for at in range(MOST + 1))
+    with pytest.raises(CaseError) as caught:
+        load(GOOD + many + "stride: 2\nbias: [1, 2]\n")
+    assert all("unknown key" in str(one) for one in caught.value.errors)
+
+
 def test_as_many_errors_as_are_told_are_counted_exactly(load):
     with pytest.raises(CaseError) as caught:
         load(GOOD + "".join(f"key{at}: 0\n" for at in range(MOST)))
@@ -308,6 +315,27 @@ def test_as_many_errors_as_are_told_are_counted_exactly(load):
 )
 def test_what_is_wrong_with_an_alias_is_told_where_the_alias_is(refusal, text, where):
     assert refusal(text).startswith(f"case.yaml:{where}: "), refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        ("filter: 'abc\ninput: 3\n", "1:9", "while scanning a quoted scalar: found unexpected end"),
+        ('input: 3\nfilter: "abc\n\n\n', "2:9", "while scanning a quoted scalar"),
+        ("input: 3\nfilter: [1\n", "2:9", "while parsing a flow sequence"),
+        ("input: 3\nfilter: {normal: 1\n\n", "2:9", "while parsing a flow"),
+        ("filter: [1, 2\ninput: {ramp: 1}\n", "2:6", "expected ',' or ']', but got ':'"),
+        ("filter: {file: ''}\ninput: 3\n", "1:16", "'' is the case file's folder"),
+        ("filter: {file: .}\ninput: 3\n", "1:16", "'.' is the case file's folder"),
+        ("filter: {file: '#a'}\ninput: 3\n", "1:16", "'' is the case file's folder"),
+    ],
+)
+def test_what_has_no_end_or_no_name_is_told_where_it_begins(load, text, where, words):
+    with pytest.raises(CaseError) as caught:
+        load(text)
+    first = str(caught.value)
+    assert f"case.yaml:{where}: " in first and words in first
+    assert len(list(told(caught.value))) >= 3, "with its line and a caret"
 
 
 def test_all_lengths_that_are_too_short_are_named(refusal):

@@ -204,3 +204,18 @@ def test_a_name_in_another_script_is_written_by_its_number(folder: Path):
     ran = convdiff(*words, cwd=folder, env={"PYTHONIOENCODING": "ascii"})
     assert ran.code == 0
     assert "\\u7573\\u307f\\u8fbc\\u307f" in ran.out
+
+
+@pytest.mark.parametrize(("locale", "told"), [("C", "\\u65e5 \\xe9"), ("C.UTF-8", "日 é")])
+@pytest.mark.parametrize("command", ["run", "sweep", "explain"])
+def test_a_file_s_name_is_read_as_utf8_whatever_the_locale(
+    locale: str, told: str, command: str, tmp_path: Path
+):
+    env = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    text = "filter: [1, 2]\ninput: {ramp: 1}\nlengths: 3\n"
+    tmp_path.joinpath("日 é.yaml").write_text(text, "utf-8")
+    done = convdiff(command, "日 é.yaml", "--framework", "numpy", env=env, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert told in done.out and "udc" not in done.out
+    missing = convdiff(command, "no日 é.yaml", env=env, cwd=tmp_path)
+    assert missing.err == f"convdiff: no{told}.yaml: no such file\n"
