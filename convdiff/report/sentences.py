@@ -36,10 +36,11 @@ def _of(cell: Cell, comparison: Comparison, case: CaseResult) -> str:
 
 
 def _recorded(cell: Cell, comparison: Comparison) -> str:
-    """Name a recording's side, or what was run now; with its length where they are unlike."""
+    """Name a recording's side, or what was run now; with its length and batch where unlike."""
+    baseline, candidate = comparison.baseline, comparison.candidate
     name = cell.runtime.origin or "now"
-    unlike = comparison.baseline.length != comparison.candidate.length
-    return f"{name} T={cell.length}" if unlike else name
+    name += f" T={cell.length}" if baseline.length != candidate.length else ""
+    return name + (f" batch {cell.batch}" if baseline.batch != candidate.batch else "")
 
 
 def number(cell: Cell, case: CaseResult) -> str:

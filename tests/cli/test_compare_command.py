@@ -36,6 +36,7 @@ from convdiff.cli import exit_code
 from convdiff.comparing import Asked, compare_recordings
 from convdiff.recording.files import write_recording
 from convdiff.recording.model import Entry, RecordedCase, Recording, SavedProbes
+from convdiff.report.sentences import sides
 from convdiff.result import Result
 
 Report = dict[str, Any]
@@ -837,3 +838,21 @@ def told(result: Result) -> bool:
     notes = [note for case in result.cases for note in case.notes]
     shown = [f for f in findings if not f.allowed or (f.verdict == "untested" and f.evidence)]
     return bool(shown or notes)
+
+
+@pytest.mark.parametrize("size", ["batch", "length", "both"])
+def test_sides_of_unlike_sizes_are_named_by_them(size: str):
+    made = []
+    for batch, length in ((1, 4), (2, 6)):
+        sizes = {
+            "batches": (batch if size != "length" else 2,),
+            "lengths": (length if size != "batch" else 6,),
+        }
+        given = tensors_of((1, 3, 1, 2), (2, 1, 6, 1))
+        made.append(recorded(CHAIN, given, ops=("conv2d",), **sizes))
+    result = compare_recordings(renamed(made[0], "a.json"), renamed(made[1], "b.json"), Asked())
+    (case,) = result.cases
+    found = [one.comparison for one in case.findings if one.comparison.axis == "baseline"]
+    parts = {"batch": (" batch 1", " batch 2"), "length": (" T=4", " T=6")}
+    parts["both"] = (" T=4 batch 1", " T=6 batch 2")
+    assert sides(found[0], case) == (f"a.json{parts[size][0]}", f"b.json{parts[size][1]}")
