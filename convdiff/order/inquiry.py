@@ -66,21 +66,23 @@ class Inquiry:
 
         Nothing but numbers is left to be told there: which subnormal ones are taken for zero.
         """
-        case, unfit = self.trials.case, 0
+        dtype, unfit = self.kernel.geometry.dtype, 0
+        order: Order | None = Order(suite.tree, Arithmetic(dtype, zero_start=zero))
         while elements.any() and unfit < _HOPELESS:
-            first = _first(elements)
-            order = self._fitting(suite.tree, zero, first)
             if order is None:
-                elements[first] = False
+                elements[_first(elements)] = False
                 unfit += 1
-                continue
-            proven = self._replayed(order, [case], elements)
-            self._add(ProvedOrder(order, proven, not suite.undecided, suite.undecided))
-            elements &= ~proven
+            else:
+                proven = self._replayed(order, [self.trials.case], elements)
+                self._add(ProvedOrder(order, proven, not suite.undecided, suite.undecided))
+                elements &= ~proven
+            order = self._flushing(suite.tree, zero, elements)
 
-    def _fitting(self, tree: Tree, zero: bool, element: tuple[int, int]) -> Order | None:
-        """Return the order of a tree, of what it may flush, that gives one element's bits."""
-        geometry = self.kernel.geometry
+    def _flushing(self, tree: Tree, zero: bool, elements: Array) -> Order | None:
+        """Return the order of a tree, of all it may flush, that gives the first element's bits."""
+        if not elements.any():
+            return None
+        geometry, element = self.kernel.geometry, _first(elements)
         for flush in flushes(geometry.dtype):
             order = Order(tree, Arithmetic(geometry.dtype, zero_start=zero, flush=flush))
             if gives(order, geometry, self.trials.case, *element):

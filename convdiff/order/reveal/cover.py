@@ -15,12 +15,17 @@ def cover(caught: Array, times: int) -> list[int]:
     """
     matrix = caught.astype(np.float32)
     supply = matrix.sum(axis=1)
-    lacking = np.minimum(supply, times)
-    rarity = 1.0 / np.maximum(supply, 1.0)
+    lacking = np.minimum(supply, np.float32(times))
+    rarity = 1 / np.maximum(supply, np.float32(1))
     chosen: list[int] = []
     while lacking.any():
-        best = int(((lacking * rarity) @ matrix).argmax())
-        lacking = np.maximum(lacking - matrix[:, best], 0.0)
-        matrix[:, best] = 0.0
+        # No product of matrices: one so small waits for its threads on a busy machine.
+        gains = np.einsum("m,mc->c", lacking * rarity, matrix)
+        gains[chosen] = -1
+        best = int(gains.argmax())
         chosen.append(best)
+        lacking = np.maximum(lacking - matrix[:, best], 0)
+        wanting = lacking > 0
+        if 2 * np.count_nonzero(wanting) < len(wanting):
+            matrix, lacking, rarity = matrix[wanting], lacking[wanting], rarity[wanting]
     return chosen

@@ -39,8 +39,9 @@ _TIES = (1.0, 0.5, 0.2, 0.05)
 #: the sum that it is added to. And how often a sum without one is of two that have opposite ones.
 _TO_LEAF, _OPPOSITE = (0.03, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2), 0.75
 
-#: Entries of a table of ties, for each sign of the hair and each parity.
-_ENTRIES = 8
+#: Entries of a table of ties, for each sign of the hair and each parity; and the thinnest hair,
+#: which a float64 sum of the size of a state still shows.
+_ENTRIES, _HAIR = 8, 2.0**-26
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,9 @@ class Sums:
     """Vectors of a tree in units of the last place, with all that is summed.
 
     weights (leaves, vectors) float32; exact (leaves, vectors) float64, their products; values
-    (leaves + nodes, vectors) float32, products and partial sums as they are rounded.
+    (leaves + nodes, vectors) float32, products and partial sums as they are rounded. Fused ones are
+    rounded to float64 first, which shows next to never: vectors are chosen by them, and what is
+    expected of a vector is the replay's.
     """
 
     weights: Array
@@ -91,21 +94,21 @@ def flips(tree: Tree) -> list[tuple[int, int]]:
 def flips_caught(tree: Tree, sums: Sums) -> Array:
     """Return (flips, vectors), whether the result is another one where only this is flipped."""
     low, high = blind_ranges(tree, sums.values, sums.exact)
-    others = flips(tree)
-    flipped = np.empty((len(others), sums.values.shape[1]), np.float32)
-    nodes = np.array([node for node, _ in others], np.int64)
-    for row, (node, leaf) in enumerate(others):
-        one, other = tree.children[node - tree.leaves]
-        flipped[row] = _added(tree, sums, leaf, one, other)
+    nodes, leaves = np.array(flips(tree), np.int64).reshape(-1, 2).T
+    one, other = np.array(tree.children, np.int64)[nodes - tree.leaves].T
+    flipped = sums.values[one] + sums.values[other]
+    fused = leaves >= 0
+    rest = (one + other - leaves)[fused]
+    flipped[fused] = fma32(FACTOR, sums.weights[leaves[fused]], sums.values[rest])
     return np.asarray((flipped < low[nodes]) | (flipped > high[nodes]))
 
 
-def _added(tree: Tree, sums: Sums, fused: int, one: int, other: int) -> Array:
+def _added(sums: Sums, fused: int, one: int, other: int) -> Array:
     """Return the sum of two nodes' values, the product of `fused` unrounded; -1 is none."""
     if fused < 0:
         return np.asarray(sums.values[one] + sums.values[other])
-    rest = other if fused == one else one
-    return fma32(FACTOR, sums.weights[fused], sums.values[rest])
+    rest = sums.values[other if fused == one else one]
+    return np.asarray((sums.exact[fused] + rest).astype(np.float32))
 
 
 def drawn(
@@ -119,13 +122,13 @@ def drawn(
     ties[tree.taps :] = False
     ties &= leaves == 0
     hairs = random.integers(0, 2, count)
-    entries = random.integers(0, _ENTRIES, shape) + hairs * (2 * _ENTRIES)
+    entries = random.integers(0, _ENTRIES, shape) + hairs * (3 * _ENTRIES)
     weights = _untied(tree, leaves, random)
     sums = Sums(weights, np.empty(shape), np.empty(states.shape, np.float32))
-    choose = _Chooser(tree, sums, ties, entries, hairs)
+    choose = _Chooser(tree, sums, ties, entries)
     for k, (one, other) in enumerate(tree.children):
         choose.leaves_of(one, other)
-        sums.values[tree.leaves + k] = _added(tree, sums, tree.fused[k], one, other)
+        sums.values[tree.leaves + k] = _added(sums, tree.fused[k], one, other)
     return sums
 
 
@@ -142,15 +145,13 @@ def _untied(tree: Tree, states: Array, random: np.random.Generator) -> Array:
 class _Chooser:
     """Gives leaves their weights, each once the sum is known that it is added to.
 
-    ties, entries (leaves, vectors): which are ties, and where in the table; hairs (vectors,): 1
-    where products are a hair less than a tie.
+    ties, entries (leaves, vectors): which are ties, and where in the table, for even sums.
     """
 
     tree: Tree
     sums: Sums
     ties: Array
     entries: Array
-    hairs: Array
 
     def leaves_of(self, one: int, other: int) -> None:
         """Choose the leaves among a node's two operands."""
@@ -168,8 +169,7 @@ class _Chooser:
         else:
             at = self.entries[leaf]
             if onto is not None:
-                odd = onto.astype(np.int64) & 1
-                at = at + _ENTRIES * (odd ^ self.hairs)
+                at = at ^ ((onto.astype(np.int64) & 1) * _ENTRIES)
             np.copyto(weights[leaf], _tie_weights().take(at), where=self.ties[leaf])
             np.multiply(weights[leaf], FACTOR, out=exact[leaf], dtype=np.float64)
         self.sums.values[leaf] = exact[leaf]
@@ -182,7 +182,7 @@ def _tie_weights() -> Array:
     for m in range(-24, 24):
         weight = np.float32((m + 0.5) / float(FACTOR))
         exact = float(weight) * float(FACTOR)
-        if np.float32(exact) == m + 0.5 and exact != m + 0.5:
+        if np.float32(exact) == m + 0.5 and abs(exact - (m + 0.5)) > _HAIR:
             rows[2 * (exact < m + 0.5) + m % 2].append(float(weight))
     return np.concatenate([np.resize(row, _ENTRIES) for row in rows]).astype(np.float32)
 
