@@ -24,7 +24,7 @@ from convdiff.order.tree.tree import Tree
 _FIRST = 2
 
 #: Vectors of each kind that those of a small tree are chosen from.
-_CANDIDATES = 64
+_CANDIDATES = 24
 
 
 def can_be_verified(geometry: Geometry, tree: Tree | None = None) -> bool:
