@@ -205,10 +205,14 @@ def _result(
     recorded = record(plan, lab) if ask.record and plan.live else None
     log = lab.log
     failures = tuple(Failure(cell, no.reason, no.died) for cell, no in log.failures.items())
-    unstable = any(lengths.unstable for lengths in safe)
+    outcome = outcome_of(findings, failures)
+    if any(lengths.unstable for lengths in safe):
+        outcome = "drift"
+    elif log.signal and outcome == "ok":  # the rest is not known
+        outcome = "untested"
     return CaseResult(
         case=case,
-        outcome="drift" if unstable else outcome_of(findings, failures),
+        outcome=outcome,
         runtimes=plan.runtimes,
         findings=tuple(findings),
         safe_lengths=tuple(safe),

@@ -100,6 +100,7 @@ def test_a_stop_among_the_cells_keeps_what_was_compared(whole):
     (case,) = result.cases
     assert (result.exit_code, result.outcome) == (130, "error")
     assert case.interrupted
+    assert (case.outcome, whole[0].cases[0].outcome) == ("untested", "ok")
     assert 0 < case.done < case.cells
     assert 0 < len(case.findings) < len(whole[0].cases[0].findings)
     assert not any("probing" in what or "explaining" in what for what, _, _ in told)

@@ -160,6 +160,8 @@ class Pool:
                 for output, seconds in self._outputs(job, done):
                     yield done, output, seconds
                     done, start = done + 1, perf_counter()
+                    if self._stopped:  # answers that came before may wait in the pipe
+                        return
             except WorkerGoneError as error:
                 death = self._buried(job.interpreter, error)
                 if self._stopped:
