@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.lab.availability import stand
 from convdiff.lab.pool import Pool
 from convdiff.lab.stop import Stop
-from convdiff.order.reveal.memory import OrderMemory
 from convdiff.runtime.model import Interpreter, Standing
+
+if TYPE_CHECKING:
+    from convdiff.order.reveal.memory import OrderMemory
 
 
 class Session:
@@ -25,7 +29,13 @@ class Session:
         self.required = frozenset(required)
         self.pool = Pool(timeout)
         self.stopping = Stop()
-        self.orders = OrderMemory()
+
+    @cached_property
+    def orders(self) -> OrderMemory:
+        """The summation orders proved so far; NumPy is imported for them alone."""
+        from convdiff.order.reveal.memory import OrderMemory
+
+        return OrderMemory()
 
     def __enter__(self) -> Session:
         return self

@@ -56,7 +56,7 @@ lengths: [{width}]
     path.write_text(text, "utf-8")
     (interpreter,) = interpreters([framework], [], [1], RUNTIMES[runtime])
     cell = Cell(Runtime(interpreter, Device("cpu")), "conv2d", width, 1)
-    return BudgetedKernel(WorkerKernel(load_case(path), cell, pool), 20_000)
+    return BudgetedKernel(WorkerKernel(load_case(path), cell, pool, lambda calls: None), 20_000)
 
 
 def accepted(kernel: BudgetedKernel) -> Tree | None:

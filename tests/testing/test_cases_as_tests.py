@@ -124,7 +124,7 @@ def test_cases_run_in_the_interpreter_that_is_asked_for(project: Project, bare_p
     assert f"\nconvdiff: cases run in {bare_python}\n" in ran.out
     shown = section(ran, "a")
     assert shown[0].startswith("could not test: tensorflow is required: ModuleNotFoundError")
-    assert shown[-1] == f"again: convdiff run a.yaml --lengths 4,6 --python {bare_python}"
+    assert shown[-1] == f"again: convdiff run a.yaml --python {bare_python}"
 
 
 @pytest.mark.framework
@@ -134,7 +134,7 @@ def test_one_interpreter_of_two_that_can_not_test_is_red(project: Project, bare_
     assert f"\nconvdiff: cases run in this, {bare_python}\n" in ran.out
     shown = section(ran, "a")
     assert shown[0].startswith("could not test: tensorflow[python=env] is required: ")
-    assert shown[-1].startswith("again: convdiff run a.yaml --lengths ")
+    assert shown[-1].startswith("again: convdiff run a.yaml --python ")
 
 
 def test_the_ini_files_interpreter_is_found_from_its_folder(project: Project, bare_python: Path):
