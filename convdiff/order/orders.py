@@ -115,7 +115,6 @@ def _explained(inquiry: Inquiry) -> list[Refusal]:
             inquiry.try_suite(suite)
         while inquiry.left.any() and len(refusals) < _HOPELESS_ELEMENTS:
             position, channel = (int(k) for k in np.argwhere(inquiry.left)[0])
-            # Remembered, guessed, revealed: here a guessed tree is handed to inquiry.try_tree.
             refusal = explain_element(inquiry, position, channel, first=not refusals)
             inquiry.left[position, channel] = False
             if refusal is not None:

@@ -14,6 +14,7 @@ from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
+from convdiff.report.json_values import finite, parted_json
 
 SCHEMA_VERSION = 1
 
@@ -92,9 +93,9 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     told: dict[str, Any] = {
         "index": list(element.index),
         "why": element.why or "asked for",
-        "output": _number(element.output),
-        "exact": _number(element.exact),
-        "error": _number(element.error),
+        "output": finite(element.output),
+        "exact": finite(element.exact),
+        "error": finite(element.error),
     }
     if tree is None or side.explanation is None:
         return {**told, "order": None, "terms": [], "sums": [], "parts": None}
@@ -106,7 +107,7 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
             {
                 "node": leaf,
                 "name": name(leaf),
-                "value": _number(element.values[leaf]),
+                "value": finite(element.values[leaf]),
             }
             for leaf in range(tree.leaves)
         ],
@@ -115,7 +116,7 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
                 "node": node,
                 "adds": list(parts),
                 "fused": fused if fused >= 0 else None,
-                "value": _number(element.values[node]),
+                "value": finite(element.values[node]),
             }
             for node, (parts, fused) in enumerate(
                 zip(tree.children, tree.fused, strict=True), tree.leaves
@@ -127,26 +128,12 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
 
 def _comparison(found: PairReport) -> dict[str, Any]:
     difference, why = found.difference, found.why
-    parted = why.parted if why else None
     return {
         "elements": difference.elements if difference else None,
         "differing": difference.differing if difference else None,
-        "max_abs": _number(difference.max_abs) if difference else None,
+        "max_abs": finite(difference.max_abs) if difference else None,
         "max_ulp": difference.max_ulp if difference else None,
         "status": why.status if why else None,
         "causes": dict(why.causes) if why else {},
-        "parted": (
-            None
-            if parted is None
-            else {
-                "index": list(parted.index),
-                "terms": list(parted.terms),
-                "baseline": _number(parted.baseline),
-                "candidate": _number(parted.candidate),
-            }
-        ),
+        "parted": parted_json(why.parted) if why else None,
     }
-
-
-def _number(value: float) -> float | str:
-    return value if abs(value) < float("inf") else str(value)

@@ -12,6 +12,7 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.numerics.floats import hexes
 from convdiff.plan.cell import Cell, Failure
+from convdiff.report.json_values import finite, parted_json
 from convdiff.report.numbers import shortest
 from convdiff.report.summary import Summary
 from convdiff.result import CaseResult, Result
@@ -100,17 +101,17 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "elements": difference.elements if difference else 0,
         "sampled_of": comparison.sampled_of,
         "differing": difference.differing if difference else 0,
-        "max_abs": None if worst is None else _finite(worst),
+        "max_abs": None if worst is None else finite(worst),
         "max_ulp": difference.max_ulp if difference else None,
         "max_index": difference.max_index if difference else None,
-        "bound_ratio": _finite(comparison.bound_ratio),
-        "screen_ratio": _finite(comparison.screen_ratio),
+        "bound_ratio": finite(comparison.bound_ratio),
+        "screen_ratio": finite(comparison.screen_ratio),
         "exact_error_ulp": (
             None
             if nearness is None
             else {
-                "baseline": _finite(nearness.baseline),
-                "candidate": _finite(nearness.candidate),
+                "baseline": finite(nearness.baseline),
+                "candidate": finite(nearness.candidate),
                 "nearer": nearness.nearer,
                 "baseline_nearer": nearness.baseline_nearer,
                 "candidate_nearer": nearness.candidate_nearer,
@@ -129,7 +130,6 @@ def _explanation(finding: Finding) -> dict[str, Any]:
         status = "unexplained" if wanted else "not_needed"
         none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
         return {**none, "reason": finding.unasked} if finding.unasked else none
-    parted = why.parted
     return {
         "status": why.status,
         "cause": list(why.causes),
@@ -148,16 +148,7 @@ def _explanation(finding: Finding) -> dict[str, Any]:
             }
             for order in why.orders
         ],
-        "parted": (
-            None
-            if parted is None
-            else {
-                "index": list(parted.index),
-                "terms": list(parted.terms),
-                "baseline": _finite(parted.baseline),
-                "candidate": _finite(parted.candidate),
-            }
-        ),
+        "parted": parted_json(why.parted),
         "refusals": [{"kind": r.kind, "reason": r.reason} for r in why.refusals],
     }
 
@@ -175,7 +166,7 @@ def _elements(finding: Finding) -> list[dict[str, Any]]:
             "candidate": shortest(worst.candidate[row]),
             "baseline_hex": baseline_hex[row],
             "candidate_hex": candidate_hex[row],
-            "abs": _finite(abs(float(worst.delta[row]))),
+            "abs": finite(abs(float(worst.delta[row]))),
             "ulp": int(worst.ulp[row]),
             "exact": None if exact is None else shortest(exact[row]),
         }
@@ -205,7 +196,3 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
         "rule": safe.rule,
         "proved": list(safe.proved),
     }
-
-
-def _finite(value: float) -> float | str:
-    return value if abs(value) < float("inf") else str(value)
