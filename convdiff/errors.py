@@ -45,9 +45,18 @@ def readable(text: str, errors: str = "replace") -> str:
 
 def meant(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """Return "; did you mean X?" where one of the known words is much like this one, else ""."""
-    alias = (aliases or {}).get(word.lower())
-    near = [alias] if alias else difflib.get_close_matches(word.lower(), list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = (aliases or {}).get(word.lower()) or close_word(word, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def close_word(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Return the known word of which this may be a slip, whatever the letters' case, else "".
+
+    likeness: as `difflib.get_close_matches` takes it, 0 to 1.
+    """
+    spelt = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), spelt, 1, likeness)
+    return spelt[near[0]] if near else ""
 
 
 @dataclass(frozen=True)

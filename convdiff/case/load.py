@@ -11,7 +11,7 @@ from convdiff.case.array_spec import ARRAYS, check_each
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, MissingKeyError, UnknownKeyError, shown
-from convdiff.case.forms.misfit import MOST, close_words
+from convdiff.case.forms.misfit import MOST, slip_of
 from convdiff.case.geometry import arrays_of
 from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
@@ -125,8 +125,8 @@ def _concerns_no_array(key: str) -> bool:
 
     "" stands for one that is missing, or no word.
     """
-    slip = close_words(key, list(CASE.keys))
-    return key != "" and (not slip or slip[0] in _OF_NO_ARRAY)
+    slip = slip_of(key, list(CASE.keys))
+    return key != "" and (not slip or slip in _OF_NO_ARRAY)
 
 
 def _place_of(source: Source, misfit: MisfitError) -> Place:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
+
+from convdiff.errors import close_word
 
 Path = tuple[str | int, ...]
 """The way to a value: keys of mappings and positions in lists."""
@@ -103,16 +104,15 @@ class Misfits:
             raise first
 
 
-def close_words(word: str, known: Sequence[str]) -> list[str]:
-    """Return the known word of which this may be a slip, whatever the letters' case, or nothing."""
-    spelt = {one.lower(): one for one in known}
-    return [spelt[one] for one in difflib.get_close_matches(word.lower(), spelt, 1, CLOSE)]
+def slip_of(word: str, known: Sequence[str]) -> str:
+    """Return the known word of which this may be a slip, or ""."""
+    return close_word(word, known, CLOSE)
 
 
 def near(word: str, known: Sequence[str]) -> str:
     """Return a question that names the word of which this may be a slip, or nothing."""
-    words = close_words(word, known)
-    return f"did you mean {words[0]!r}?" if words else ""
+    slip = slip_of(word, known)
+    return f"did you mean {slip!r}?" if slip else ""
 
 
 def dotted(path: Path) -> str:
