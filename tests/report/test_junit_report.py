@@ -256,7 +256,7 @@ def test_elements_are_the_worst_ones_however_many_were_asked_for():
 SLOW = """
 import time
 import numpy as np
-slow = {6: 0.5}
+slow = {6: 1.0}
 def conv2d(x, w, b=None):
     time.sleep(slow.pop(x.shape[2], 0))
     return (x[:, :, : x.shape[2] - 1] * w[0, 0, 0, 0] + x[:, :, 1:] * w[0, 1, 0, 0]).astype(x.dtype)
@@ -272,7 +272,7 @@ def test_times_are_those_of_the_runs_and_of_what_was_measured(tmp_path: Path):
     root = parsed((tmp_path / "j.xml").read_text("utf-8"))
     times = {test.get("name"): float(test.get("time")) for test in root.iter("testcase")}
     first = "length T=6 against T=8, slow:conv2d:cpu"
-    assert times[first] >= 0.5
+    assert times[first] >= 0.5, "the parent may begin to wait a little after the run began"
     assert all(seconds < 0.5 for name, seconds in times.items() if name != first)
     (suite,) = root
     assert float(suite.get("time")) >= sum(times.values()) - 0.01
