@@ -43,9 +43,7 @@ WHAT = (
     click.Option(
         ["--op"],
         type=Choice([*OPS, REFERENCE]),
-        default=OPS[0],
-        show_default=True,
-        help="The convolution, or multiply + reduce_sum.",
+        help="The convolution, or multiply + reduce_sum; default: the case's own op.",
     ),
     click.Option(["--batch"], type=RANGE, help="Batch size, or two; default: the largest."),
 )
@@ -103,7 +101,7 @@ class Asked:
     lengths: tuple[int, ...] | None
     against: int | None
     index: tuple[int, ...] | None
-    op: str
+    op: str | None
     batch: tuple[int, ...] | None
     threads: tuple[int, ...] | None
     device: tuple[Device, ...] | None
@@ -161,7 +159,14 @@ class Asked:
             raise ConvdiffError(f"--against {self.against}: the length itself; name another")
         lengths = (*self._against, *asked)
         batches = tuple(sorted(self.batch or loaded.batches[-1:], reverse=True))
-        return Wanted(self.op, lengths, batches, self._index(loaded))
+        return Wanted(self._op(loaded), lengths, batches, self._index(loaded))
+
+    def _op(self, loaded: Case) -> str:
+        """Return the op that is asked for, the case's own by default. Raises ConvdiffError."""
+        own = loaded.conv.op
+        if self.op in (None, own) or self.op == REFERENCE:
+            return self.op or own
+        raise ConvdiffError(f"--op {self.op}: the case's own op is {own}")
 
     def _index(self, loaded: Case) -> Index | None:
         """Return the index in NHWC; it is given as the case's arrays lie."""

@@ -83,6 +83,7 @@ def geometry_of_cell(case: Case, cell: Cell) -> Geometry:
         conv.dilations,
         conv.groups,
         conv.dtype,
+        conv,
     )
 
 

@@ -14,7 +14,7 @@ from convdiff.worker.ops.conv2d import Convolution
 
 @dataclass(frozen=True)
 class Geometry:
-    """A VALID convolution: shapes, strides and element type, which no probe ever changes.
+    """A convolution of one size: shapes, strides and element type, which no probe ever changes.
 
     `bias` says whether a bias of shape (cout,) is added. `dtype` is float64, float32, float16 or
     bfloat16. Raises ValueError where the shapes do not fit together.
@@ -23,10 +23,12 @@ class Geometry:
     input_nhwc: tuple[int, int, int, int]
     filter_hwio: tuple[int, int, int, int]
     bias: bool = False
-    strides: tuple[int, int] = (1, 1)
-    dilations: tuple[int, int] = (1, 1)
+    strides: tuple[int, ...] = (1, 1)
+    dilations: tuple[int, ...] = (1, 1)
     groups: int = 1
     dtype: str = "float32"
+    asked: Convolution | None = None
+    """The convolution, where it is more than these say: padded, transposed, of other dimensions."""
 
     def __post_init__(self) -> None:
         cin, cout = self.filter_hwio[2] * self.groups, self.filter_hwio[3]
@@ -40,6 +42,8 @@ class Geometry:
     @cached_property
     def conv(self) -> Convolution:
         """What moves over the input, whatever its size."""
+        if self.asked is not None:
+            return self.asked
         kh, kw, cin, cout = self.filter_hwio
         cin *= self.groups
         return Convolution(

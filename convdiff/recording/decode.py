@@ -109,22 +109,37 @@ def _convolution(stored: StoredCase, tensors: Tensors) -> Convolution:
     if weights.ndim != 4 or x.ndim != 4 or 0 in weights.shape or 0 in x.shape:
         raise ValueError("the filter is not HWIO, or the input not NHWC")
     conv = Convolution(
-        kernel=(weights.shape[0], weights.shape[1]),
+        kernel=stored.kernel or (weights.shape[0], weights.shape[1]),
         channels_in=weights.shape[2] * groups,
         channels_out=weights.shape[3],
         strides=stored.strides,
         dilations=stored.dilations,
         groups=groups,
         dtype=x.dtype.name,
+        op=stored.op,
+        padding=stored.padding,
+        output_padding=stored.output_padding,
+        depth=stored.depth,
     )
+    _refuse_axes(conv, weights.shape, x.shape[1])
     if x.shape[3] != conv.channels_in or conv.channels_out % groups:
         raise ValueError("the channels of filter, input and groups do not fit together")
-    if x.shape[1] < conv.reach[0] or x.shape[2] < conv.reach[1]:
+    if min(conv.output_shape(*x.shape[:3])) < 1:
         raise ValueError("the input is smaller than the filter")
     if tensors.bias is not None and tensors.bias.shape != (conv.channels_out,):
         raise ValueError("the bias does not fit the filter")
     _refuse_dtypes(tensors)
     return conv
+
+
+def _refuse_axes(conv: Convolution, filter_shape: tuple[int, ...], rows: int) -> None:
+    """Raise ValueError unless all that is said of each spatial axis is of as many axes."""
+    each = [conv.strides, conv.dilations, conv.output_padding]
+    each += [] if isinstance(conv.padding, str) else [conv.padding]
+    if any(len(values) != len(conv.kernel) for values in each):
+        raise ValueError("kernel, strides, dilations and padding are of different axes")
+    if conv.window != filter_shape[:2] or rows % conv.depth:
+        raise ValueError("the kernel does not fit the filter, or the depth the input")
 
 
 def _refuse_dtypes(tensors: Tensors) -> None:
@@ -139,7 +154,7 @@ def _entry(
     stored: StoredEntry, arrays: Arrays, runtimes: Sequence[Runtime], conv: Convolution
 ) -> Entry:
     cell = _cell(stored, runtimes)
-    if cell.length < conv.reach[1]:
+    if cell.length < conv.axes[-1].least:
         raise ValueError(f"length {cell.length} is below the filter's width")
     output = arrays[stored.output]  # of whatever shape it was: a wrong one is a finding
     if not output.ndim:

@@ -57,6 +57,11 @@ class _Case:
             runtimes=tuple(self.runtime(one) for one in self.numbers),
             cells=tuple(self.entry(entry) for entry in self.recorded.entries),
             failed=tuple(StoredCell(**self.coordinates(cell)) for cell in self.recorded.failed),
+            op=case.conv.op,
+            kernel=case.conv.kernel if len(case.conv.kernel) > 2 else None,
+            padding=case.conv.padding,
+            output_padding=case.conv.output_padding,
+            depth=case.conv.depth,
         )
 
     def put(self, name: str, array: Array) -> str:

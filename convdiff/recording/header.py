@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from convdiff.case.device import DEVICE, Device
 from convdiff.case.expect import EXPECTATION, Expectation
 from convdiff.case.forms import (
+    Either,
     Exactly,
     Form,
     ListOf,
@@ -24,6 +25,7 @@ from convdiff.case.forms import (
 from convdiff.case.record import record
 from convdiff.recording.model import SavedOrder, SavedProbes
 from convdiff.worker.ops import OPS, REFERENCE
+from convdiff.worker.ops.axis import PADDINGS
 
 VERSION = 1
 KIND = "convdiff recording"
@@ -32,9 +34,10 @@ COUNT, INDEX = Whole(1, 10**9), Whole(0, 10**9)
 TEXT = Text(100_000)
 NAME = Maybe(Text())
 SHA256 = Pattern("^[0-9a-f]{64}$", "a SHA-256 in hexadecimal")
-TWO = ListOf(COUNT, 2, 2)
+STEPS = ListOf(COUNT, 2, 3)
+PADS = ListOf(ListOf(Whole(-(10**9), 10**9), 2, 2), 2, 3)
 
-Pair = Annotated[tuple[int, int], TWO]
+Steps = Annotated[tuple[int, ...], STEPS]
 Pairs = Annotated[tuple[tuple[str, str], ...], ListOf(ListOf(TEXT, 2, 2))]
 
 
@@ -73,7 +76,7 @@ class StoredArray:
     """An array that is kept beside the header."""
 
     dtype: Annotated[str, Words("float16", "bfloat16", "float32", "float64", "int32")]
-    shape: Annotated[tuple[int, ...], ListOf(INDEX, 0, 4)]
+    shape: Annotated[tuple[int, ...], ListOf(INDEX, 0, 5)]
     sha256: Annotated[str, SHA256]
 
 
@@ -124,8 +127,8 @@ class StoredCase:
     """A case; filter, bias and input are names of arrays."""
 
     name: Annotated[str, Text(200, 1)]
-    strides: Pair
-    dilations: Pair
+    strides: Steps
+    dilations: Steps
     groups: Annotated[int, COUNT]
     expect: Annotated[Expectation, EXPECTATION]
     filter: Annotated[str, TEXT]
@@ -134,6 +137,12 @@ class StoredCase:
     runtimes: Annotated[tuple[StoredRuntime, ...], ListOf(record(StoredRuntime))]
     cells: Annotated[tuple[StoredEntry, ...], ListOf(record(StoredEntry), 1)]
     failed: Annotated[tuple[StoredCell, ...], ListOf(record(StoredCell))] = ()
+    op: Annotated[str, Words(*OPS)] = "conv2d"
+    kernel: Annotated[tuple[int, ...] | None, Maybe(STEPS)] = None
+    """None of two dimensions: it is the filter's."""
+    padding: Annotated[str | tuple[tuple[int, int], ...], Either(Words(*PADDINGS), PADS)] = "valid"
+    output_padding: Annotated[tuple[int, ...], ListOf(INDEX, 2, 3)] = (0, 0)
+    depth: Annotated[int, COUNT] = 1
 
 
 @dataclass(frozen=True)

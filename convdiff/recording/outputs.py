@@ -28,7 +28,6 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import EXACT, Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
 from convdiff.runtime.model import ELSEWHERE, Interpreter, Runtime
-from convdiff.worker.ops import OPS
 from convdiff.worker.ops.conv2d import Convolution
 
 T = TypeVar("T")
@@ -145,7 +144,7 @@ def read_output(case: Case, output: Output) -> Array:
 def _cell(case: Case, name: str) -> Cell:
     """Return whose an output is: nobody knows, so the device is the one that the case asks for."""
     runtime = Runtime(Interpreter(ELSEWHERE, ""), case.devices[0], name)
-    return Cell(runtime, next(iter(OPS)), case.lengths[-1], case.batches[-1])
+    return Cell(runtime, case.conv.op, case.lengths[-1], case.batches[-1])
 
 
 def _refuse_shape(case: Case, shape: tuple[int, ...], place: Place) -> None:

@@ -7,6 +7,19 @@ from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import identical
 
+PARTS = (
+    "op",
+    "kernel",
+    "strides",
+    "dilations",
+    "padding",
+    "output_padding",
+    "groups",
+    "dtype",
+    "channels_out",
+)
+"""What makes two convolutions one."""
+
 
 def unlike(
     one: Case, one_tensors: Tensors, other: Case, other_tensors: Tensors, batch: int, length: int
@@ -15,7 +28,7 @@ def unlike(
 
     batch, length: how much of the input both see; there it must have the same bits.
     """
-    for name in ("kernel", "strides", "dilations", "groups", "dtype", "channels_out"):
+    for name in PARTS:
         was, now = getattr(one.conv, name), getattr(other.conv, name)
         if was != now:
             return f"not the same convolution: {name} {was} against {now}"

@@ -56,7 +56,9 @@ class Framework(Protocol):
     ) -> Any:
         """Return its own convolution with bias, NHWC; the bias, (cout,), may be None.
 
-        Another row of `convdiff_worker.ops.OPS` is another method of that name.
+        Another row of `convdiff_worker.ops.OPS` is another method of that name, and may be missing.
+        Its arrays have the op's own axes, N[[D]H]WC and [[kd]kh]kwIO; `dense` those of a conv1d of
+        one tap. Padding is the framework's own where it has it, since that chooses other kernels.
         """
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
@@ -83,5 +85,22 @@ def computing(framework: Any, op: str, device: str, plain: Dict[str, Any]) -> Ca
     conv = geometry(plain)
     if conv.dtype in framework.refused:
         raise ValueError(framework.refused[conv.dtype])
-    compute = partial(manual, framework) if op == REFERENCE else getattr(framework, op)
-    return partial(compute, conv, Device.parsed(device))
+    if op == REFERENCE:
+        return partial(manual, framework, conv, Device.parsed(device))
+    compute = getattr(framework, op, None)
+    if compute is None:
+        raise ValueError("it has no %s here" % op)
+    return partial(_own, compute, conv, Device.parsed(device))
+
+
+def _own(
+    compute: Callable[..., Any],
+    conv: Convolution,
+    device: Device,
+    input_nhwc: Any,
+    filter_hwio: Any,
+    bias: Any,
+) -> Any:
+    """Compute an op on arrays with its own axes; return the output as NHWC."""
+    arrays = conv.own_input(input_nhwc), conv.own_filter(filter_hwio), bias
+    return conv.folded(compute(conv, device, *arrays), input_nhwc.shape)

@@ -14,7 +14,11 @@ from .framework import Device, Framework
 from .ops.conv2d import Convolution
 
 GROUP = "convdiff.frameworks"
-EXTRAS = ("strides", "dilations", "groups")
+EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_padding": 0}
+"""What a function is given if it has a parameter of that name, and what asks for nothing there; a
+number a spatial axis of the op, of padding (before, after)."""
+ALWAYS = ("strides", "dilations", "groups")
+"""Those that are given even then."""
 
 
 def open(target: str, threads: Optional[int]) -> Framework:
@@ -91,12 +95,16 @@ class Kernel(object):
             _laid("weights", filter_hwio, conv.dtype, device),
             _copied(bias, conv.dtype),
         ]
-        y = np.ascontiguousarray(self.function(*arrays, **self._extras(conv)))
+        y = np.ascontiguousarray(self.function(*arrays, **self._extras(conv, input_nhwc)))
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:
             raise ValueError("%s gave no array of numbers" % self.target)
         return _plain(y)
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv2d_transpose = conv3d_transpose = conv2d
+    dense = conv2d
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -106,13 +114,15 @@ class Kernel(object):
         """See `Framework`."""
         return _plain(_typed(output, dtype) + _typed(bias, dtype))
 
-    def _extras(self, conv: Convolution) -> Dict[str, Any]:
-        plain = {"strides": (1, 1), "dilations": (1, 1), "groups": 1}
+    def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
         wanted = {name: getattr(conv, name) for name in EXTRAS}
-        for name in EXTRAS:
-            if name not in self.takes and wanted[name] != plain[name]:
+        wanted["padding"] = conv.own_pads(input_nhwc)
+        asked = [name for name in EXTRAS if np.any(np.array(wanted[name]) != EXTRAS[name])]
+        for name in asked:
+            if name not in self.takes:
                 raise ValueError("%s takes no %s" % (self.target, name))
-        return {name: wanted[name] for name in self.takes}
+        given = [name for name in self.takes if name in ALWAYS or name in asked]
+        return {name: conv.own(wanted[name]) for name in given}
 
 
 def _taken(function: Any) -> List[str]:

@@ -28,7 +28,7 @@ class Loop(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        view = conv.windows(input_nhwc)
+        view, filter_hwio = conv.windows(input_nhwc), filter_hwio.reshape(conv.filter_shape)
         y = np.empty(view.shape[:3] + (conv.channels_out,), filter_hwio.dtype)
         for group in range(conv.groups):
             field, lanes = view[..., conv.inputs_of(group)], conv.outputs_of(group)
@@ -38,6 +38,10 @@ class Loop(object):
                 total = product if total is None else total + product
             y[..., lanes] = total
         return y if bias is None else y + bias
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv2d_transpose = conv3d_transpose = conv2d
+    dense = conv2d
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""

@@ -1,17 +1,16 @@
-"""The ops that can be asked of a framework: one file a family, named as the op is.
+"""The ops that can be asked of a framework, and their geometry.
 
-A new op is a row of OPS and a file beside this one. The file has one class, the op's geometry: a
-NamedTuple of plain values (so it travels as JSON and is a key of caches) with `op`, its row here;
-with `output_shape`, `windows` and what else says which inputs and weights an output element sees;
-and with `tables`, from which `convdiff_worker.manual` makes its reference. `conv2d` is the pattern.
+A new op is a row of OPS, in `conv2d`. Its geometry is a NamedTuple of plain values (so it travels
+as JSON and is a key of caches) with `op`, its row there; with `output_shape`, `windows` and what
+else says which inputs and weights an output element sees; and with `tables`, from which
+`convdiff_worker.manual` makes its reference.
 """
 
 from typing import Any, Dict
 
-from .conv2d import Convolution
+from .conv2d import OPS, Convolution
 
-OPS = ("conv2d",)
-"""What a framework can be asked for, each by a method of this name."""
+__all__ = ["OPS", "REFERENCE", "geometry"]
 
 REFERENCE = "manual"
 """Any op's reference: multiply and sum, in the same framework on the same device."""

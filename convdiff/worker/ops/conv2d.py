@@ -1,5 +1,8 @@
-"""Two-dimensional convolution, VALID, NHWC and HWIO: its shapes and what each output sees.
+"""Convolutions of one, two and three dimensions, plain and transposed, and dense products.
 
+Their shapes, and what each output sees. All are laid out as one kind, so that nothing behind this
+file tells them apart: inputs and outputs have four axes, NHWC, and filters HWIO; a convolution of
+one dimension has a height of 1, and of three dimensions depth and height are one axis, the rows.
 Both sides of the pipe use this file; it must run on Python 3.6 with NumPy 1.16. What is here moves
 data and counts; it computes nothing. NumPy is imported where it is used: a case file is read, and
 refused, without it.
@@ -7,22 +10,48 @@ refused, without it.
 
 from typing import Any, Dict, Iterator, NamedTuple, Tuple
 
+from .axis import Axis
+
+OPS = {
+    "conv2d": 2,
+    "conv1d": 1,
+    "conv3d": 3,
+    "conv2d_transpose": 2,
+    "conv1d_transpose": 1,
+    "conv3d_transpose": 3,
+    "dense": 1,
+}
+"""What a framework can be asked for, each by a method of this name, and its spatial axes."""
+
 _Pair = Tuple[int, int]
 _Four = Tuple[int, int, int, int]
+_Extents = Tuple[int, ...]
 
 
 class Convolution(NamedTuple):
-    """What a case's cells share: the filter's shape, how it moves, and the element type."""
+    """What a case's cells share: the filter's shape, how it moves, and the element type.
 
-    kernel: _Pair
-    """(kh, kw)"""
+    `kernel`, `strides`, `dilations`, `output_padding` and the pairs of `padding` have an entry for
+    each spatial axis: (height, width), or (depth, height, width) of a 3-D op.
+    """
+
+    kernel: _Extents
+    """(kh, kw) or (kd, kh, kw)"""
     channels_in: int
     channels_out: int
-    strides: _Pair = (1, 1)
-    dilations: _Pair = (1, 1)
+    strides: _Extents = (1, 1)
+    dilations: _Extents = (1, 1)
     groups: int = 1
     dtype: str = "float32"
     """float64, float32, float16 or bfloat16."""
+    op: str = "conv2d"
+    """One of OPS."""
+    padding: Any = "valid"
+    """One of `PADDINGS`, or (before, after) of each axis; negative ones cut."""
+    output_padding: _Extents = (0, 0)
+    """What a transposed convolution's output is longer at its end."""
+    depth: int = 1
+    """The input's depth, of a 3-D op: rows = depth · height."""
 
     @classmethod
     def parsed(cls, plain: Dict[str, Any]) -> "Convolution":
@@ -30,30 +59,77 @@ class Convolution(NamedTuple):
         return cls(**{name: _plain(value) for name, value in plain.items()})
 
     @property
-    def op(self) -> str:
-        """The op's row in `convdiff_worker.ops.OPS`."""
-        return "conv2d"
+    def transposed(self) -> bool:
+        """Whether inputs are spread over the outputs, and not gathered."""
+        return self.op.endswith("_transpose")
+
+    @property
+    def rank(self) -> int:
+        """How many spatial axes the op itself has."""
+        return OPS[self.op]
+
+    @property
+    def axes(self) -> Tuple[Axis, ...]:
+        """The spatial axes, the length last."""
+        count = len(self.kernel)
+        causal = ("valid",) * (count - 1) + ("causal",)
+        given = causal if self.padding == "causal" else self.padding
+        padding = (given,) * count if isinstance(given, str) else given
+        rows = (self.kernel, self.strides, self.dilations, padding, self.output_padding)
+        assert all(len(row) == count for row in rows), "an entry for each axis"
+        return tuple(
+            Axis(kernel, stride, dilation, pad, self.transposed, longer)
+            for kernel, stride, dilation, pad, longer in zip(*rows)
+        )
+
+    @property
+    def window(self) -> _Pair:
+        """The filter's (rows, columns): (kd · kh, kw)."""
+        rows = 1
+        for extent in self.kernel[:-1]:
+            rows *= extent
+        return rows, self.kernel[-1]
 
     @property
     def taps(self) -> int:
-        """Products in one output element: kh · kw · cin / groups."""
-        return self.kernel[0] * self.kernel[1] * self.channels_in // self.groups
+        """Products of one output element that sees no padding: kd · kh · kw · cin / groups."""
+        return self.window[0] * self.window[1] * self.channels_in // self.groups
 
     @property
-    def reach(self) -> _Pair:
-        """The dilated filter's extent, and so the smallest input, in (height, width)."""
-        (kh, kw), (dh, dw) = self.kernel, self.dilations
-        return (kh - 1) * dh + 1, (kw - 1) * dw + 1
+    def reach(self) -> _Extents:
+        """The dilated filter's extent in each axis."""
+        return tuple(axis.reach for axis in self.axes)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether taps of some outputs may fall on padding, or between the inputs."""
+        return self.transposed or any(axis.pad(axis.least) != (0, 0) for axis in self.axes)
 
     @property
     def filter_shape(self) -> _Four:
-        """HWIO, with I = cin / groups."""
-        return self.kernel + (self.channels_in // self.groups, self.channels_out)
+        """HWIO, with I = cin / groups; of a 3-D filter kd · kh rows."""
+        return self.window + (self.channels_in // self.groups, self.channels_out)
 
-    def output_shape(self, batch: int, height: int, length: int) -> _Four:
-        """NHWC of the output for an input of (batch, height, length, cin)."""
-        (rows, columns), (sh, sw) = self.reach, self.strides
-        return batch, (height - rows) // sh + 1, (length - columns) // sw + 1, self.channels_out
+    def extents(self, rows: int, length: int) -> _Extents:
+        """Return the extents of an input's spatial axes, its rows and length given."""
+        return (self.depth, rows // self.depth, length)[-len(self.kernel) :]
+
+    def outputs(self, rows: int, length: int) -> _Extents:
+        """Return the extents of the output's spatial axes."""
+        return tuple(a.extent(n) for a, n in zip(self.axes, self.extents(rows, length)))
+
+    def output_shape(self, batch: int, rows: int, length: int) -> _Four:
+        """NHWC of the output for an input of (batch, rows, length, cin)."""
+        *high, columns = self.outputs(rows, length)
+        folded = 1
+        for extent in high:
+            # One axis without outputs leaves none, whatever the others would have.
+            folded = min(folded, extent) if min(folded, extent) < 1 else folded * extent
+        return batch, folded, columns, self.channels_out
+
+    def pads(self, rows: int, length: int) -> Tuple[_Pair, ...]:
+        """Return what is added before and after each spatial axis of an input."""
+        return tuple(a.pad(n) for a, n in zip(self.axes, self.extents(rows, length)))
 
     def inputs_of(self, group: int) -> slice:
         """Return the input channels that a group reads."""
@@ -69,27 +145,70 @@ class Convolution(NamedTuple):
         """Return the group that makes an output channel."""
         return channel // (self.channels_out // self.groups)
 
-    def windows(self, input_nhwc: Any) -> Any:
-        """Return what each output position sees, a view of shape (N, OH, OW, kh, kw, cin).
+    def spread(self, array: Any) -> Any:
+        """Return an input with all spatial axes of the filter, a view where it can be one."""
+        batch, rows, length, channels = _nhwc(array.shape)
+        return array.reshape((batch,) + self.extents(rows, length) + (channels,))
 
-        An output element sees the channels `inputs_of` its group; its taps are those inputs times
-        the filter's column of its channel, numbered in (kh, kw, cin / groups) order. Raises
-        ValueError for an input that is smaller than the filter.
+    def own(self, values: Any) -> Any:
+        """Return the entries of the op's own spatial axes; a number, such as groups, as it is."""
+        return values if isinstance(values, int) else tuple(values)[-self.rank :]
+
+    def own_pads(self, input_nhwc: Any) -> Tuple[_Pair, ...]:
+        """Return what is added before and after the op's own spatial axes of an input."""
+        _, rows, length, _ = _nhwc(input_nhwc.shape)
+        return self.pads(rows, length)[-self.rank :]
+
+    def own_input(self, input_nhwc: Any) -> Any:
+        """Return an input with the axes that the op itself has: (N, [[D, ]H, ]W, C)."""
+        spread = self.spread(input_nhwc)
+        return spread.reshape(spread.shape[:1] + self.own(spread.shape[1:-1]) + spread.shape[-1:])
+
+    def own_filter(self, filter_hwio: Any) -> Any:
+        """Return a filter with the axes that the op itself has: ([[kd, ]kh, ]kw, I, O)."""
+        if self.rank == 2:
+            return filter_hwio  # itself: what is made of it is kept by its identity
+        return filter_hwio.reshape(self.own(self.kernel) + filter_hwio.shape[-2:])
+
+    def folded(self, output: Any, shape: _Four) -> Any:
+        """Return an output of the op's own axes as NHWC.
+
+        shape: the NHWC shape of its input. What has another shape than expected still has.
+        """
+        wanted = shape[:1] + self.own(self.outputs(*shape[1:3])) + (self.channels_out,)
+        if self.rank == 1 and output.ndim == 3:
+            return output[:, None]
+        return output.reshape(self.output_shape(*shape[:3])) if output.shape == wanted else output
+
+    def windows(self, input_nhwc: Any) -> Any:
+        """Return what each output position sees, (N, OH, OW, kh, kw, cin), read-only.
+
+        A view where it can be one; the input may have the op's own axes. What lies outside of the
+        input is zero. An output element sees the channels `inputs_of` its group; its taps are those
+        inputs times the filter's column of its channel, numbered in (kh, kw, cin / groups) order.
+        Raises ValueError where nothing is left of the output.
         """
         from numpy.lib.stride_tricks import as_strided
 
-        batch, height, length, channels = input_nhwc.shape
-        _, rows, columns, _ = self.output_shape(batch, height, length)
-        if rows < 1 or columns < 1:
+        batch, rows, length, channels = _nhwc(input_nhwc.shape)
+        outputs = self.outputs(rows, length)
+        if min(outputs) < 1:
             raise ValueError("the input is smaller than the filter")
-        (sh, sw), (dh, dw) = self.strides, self.dilations
-        sn, sy, sx, sc = input_nhwc.strides
-        return as_strided(
-            input_nhwc,
-            (batch, rows, columns) + self.kernel + (channels,),
-            (sn, sy * sh, sx * sw, sy * dh, sx * dw, sc),
+        laid = [a.laid(n) for a, n in zip(self.axes, self.extents(rows, length))]
+        array = _laid_out(self.spread(input_nhwc), laid)
+        first = array[(slice(None),) + tuple(slice(axis.start, None) for axis in laid)]
+        steps = array.strides[1:-1]
+        outward = tuple(axis.step * step for axis, step in zip(laid, steps))
+        inward = tuple(axis.stride * step for axis, step in zip(laid, steps))
+        view = as_strided(
+            first,
+            (batch,) + outputs + self.kernel + (channels,),
+            array.strides[:1] + outward + inward + array.strides[-1:],
             writeable=False,
         )
+        if len(self.kernel) == 2:
+            return view
+        return view.reshape((batch, -1, outputs[-1]) + self.window + (channels,))
 
     def tables(
         self, input_nhwc: Any, filter_hwio: Any, places: Any = None
@@ -112,5 +231,41 @@ class Convolution(NamedTuple):
             yield field.reshape(-1, self.taps), columns
 
 
+def _nhwc(shape: Any) -> _Four:
+    """Return the four axes of an input's shape, whatever axes it has."""
+    rows = 1
+    for extent in shape[1:-2]:
+        rows *= extent
+    return shape[0], rows, shape[-2], shape[-1]
+
+
+def _laid_out(array: Any, laid: Any) -> Any:
+    """Return an input, (N, …, C), with zeros between its elements and at its ends."""
+    import numpy as np
+
+    if all(axis.apart == 1 and max(axis.ends) <= 0 for axis in laid):
+        return array[(slice(None),) + tuple(_cut(axis) for axis in laid)]
+    shape = tuple(axis.extent + sum(axis.ends) for axis in laid)
+    result = np.zeros(array.shape[:1] + shape + array.shape[-1:], array.dtype)
+    to, of = [slice(None)], [slice(None)]
+    for axis in laid:
+        before = axis.ends[0]
+        first = max(0, -(before // axis.apart))  # the first input that is not cut off
+        count = len(range(first * axis.apart + before, axis.extent + sum(axis.ends), axis.apart))
+        count = max(0, min(count, (axis.extent - 1) // axis.apart + 1 - first))
+        start = first * axis.apart + before
+        to.append(
+            slice(start, start + (count - 1) * axis.apart + 1 if count else start, axis.apart)
+        )
+        of.append(slice(first, first + count))
+    result[tuple(to)] = array[tuple(of)]
+    return result
+
+
+def _cut(axis: Any) -> slice:
+    before, after = axis.ends
+    return slice(-before, axis.extent + after)
+
+
 def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(_plain(part) for part in value) if isinstance(value, list) else value

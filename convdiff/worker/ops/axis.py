@@ -1,0 +1,114 @@
+"""One spatial axis of a convolution: how far it goes, and which input each output's taps read.
+
+An output o of a convolution reads, at tap k, the input o·s + k·d − before; one of a transposed
+convolution reads (o + before − k·d)/s where that is an integer, since there an input i goes to the
+outputs i·s + k·d − before (Dumoulin and Visin, "A guide to convolution arithmetic for deep
+learning", 2016). What lies outside of the input is padding. Runs on Python 3.6.
+"""
+
+from typing import Any, NamedTuple, Tuple
+
+Pad = Tuple[int, int]
+"""Elements added before and after; negative ones are cut off."""
+PADDINGS = ("valid", "same", "same_lower", "causal")
+
+
+class Axis(NamedTuple):
+    """A filter's extent along an axis and how it moves; all in elements."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    padding: Any = "valid"
+    """One of PADDINGS, or a Pad."""
+    transposed: bool = False
+    output_padding: int = 0
+
+    @property
+    def reach(self) -> int:
+        """The dilated filter's extent."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def pad(self, extent: int) -> Pad:
+        """Return what is added before and after an input of this extent.
+
+        SAME makes ⌈n/s⌉ outputs of n inputs, and n·s of a transposed convolution: what is odd goes
+        to the end, or with `same_lower` to the front.
+        """
+        if self.padding == "valid":
+            return 0, 0
+        if self.padding == "causal":
+            return self.reach - 1, 0
+        if not isinstance(self.padding, str):
+            return self.padding[0], self.padding[1]
+        if self.transposed:
+            total = max(0, self.reach - self.stride)
+        else:
+            total = max(0, (-(-extent // self.stride) - 1) * self.stride + self.reach - extent)
+        smaller, larger = total // 2, total - total // 2
+        return (smaller, larger) if self.padding == "same" else (larger, smaller)
+
+    def longer(self, extent: int) -> int:
+        """Return by how much a transposed convolution's output is lengthened at its end."""
+        if self.transposed and self.padding in ("same", "same_lower"):
+            return max(0, self.stride - self.reach)
+        return self.output_padding
+
+    def extent(self, extent: int) -> int:
+        """Return how many outputs an input of this extent gives; below 1 there are none."""
+        before, after = self.pad(extent)
+        if self.transposed:
+            whole = (extent - 1) * self.stride + self.reach
+            return whole - before - after + self.longer(extent)
+        return (extent + before + after - self.reach) // self.stride + 1
+
+    @property
+    def least(self) -> int:
+        """The smallest extent of an input that gives an output."""
+        extent = 1
+        while self.extent(extent) < 1:
+            extent += 1
+        return extent
+
+    def sources(self, extent: int) -> Any:
+        """Return (outputs, kernel): the input index that each output reads at each tap, or −1."""
+        import numpy as np
+
+        outputs, taps = np.arange(self.extent(extent))[:, None], np.arange(self.kernel)
+        before = self.pad(extent)[0]
+        if self.transposed:
+            read, between = np.divmod(outputs + before - taps * self.dilation, self.stride)
+        else:
+            read = outputs * self.stride + taps * self.dilation - before
+            between = np.zeros_like(read)
+        inside = (between == 0) & (read >= 0) & (read < extent)
+        return np.where(inside, read, -1)
+
+    def laid(self, extent: int) -> "Laid":
+        """Return how an input is to be laid out so that windows step evenly over it."""
+        before = self.pad(extent)[0]
+        outputs = max(0, self.extent(extent))
+        if self.transposed:
+            apart = (extent - 1) * self.stride + 1
+            ends = self.reach - 1 - before, outputs - 1 + before - (extent - 1) * self.stride
+            return Laid(apart, self.stride, ends, self.reach - 1, 1, -self.dilation)
+        read = (outputs - 1) * self.stride + self.reach  # what is left over at the end is not read
+        ends = before, read - before - extent
+        return Laid(extent, 1, ends, 0, self.stride, self.dilation)
+
+
+class Laid(NamedTuple):
+    """An axis with zeros between its elements and at its ends, and how windows step over it."""
+
+    extent: int
+    """Without its ends."""
+    apart: int
+    """The distance of two inputs."""
+    ends: Pad
+    """Zeros added before and after; negative ones are cut off."""
+    start: int
+    """Where the first output's first tap reads."""
+    step: int
+    """From one output to the next."""
+    stride: int
+    """From one tap to the next."""
