@@ -11,7 +11,7 @@ from convdiff.case.forms.misfit import MOST, shown
 from convdiff.case.keys import KINDS, Array, ArrayKeys
 from convdiff.case.model import ArraySpec
 from convdiff.case.npy import array_shape
-from convdiff.case.volume import AXES_3D, three_d
+from convdiff.case.volume import AXES_3D
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError, CaseErrors
 
@@ -148,10 +148,8 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
         for index, child in enumerate(node):
             walk(child, (*path, index), depth + 1)
 
-    if len(shape) == AXES_3D:
-        _fail(source, key, f"{key[0]!r} is nested 5 deep: {three_d(key[0], source.value)}")
-    if len(shape) > 4:
-        _fail(source, key, f"{key[0]!r} is nested {len(shape)} deep; at most 4")
+    if len(shape) > AXES_3D:
+        _fail(source, key, f"{key[0]!r} is nested {len(shape)} deep; at most {AXES_3D}")
     walk(value, key, 0)
     errors.refuse()
     return tuple(shape), numbers

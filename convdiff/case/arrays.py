@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.case.layout import LAYOUTS, written
+from convdiff.case.layout import written
 from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
 from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
@@ -128,12 +128,7 @@ def _values(spec: ArraySpec) -> Array:  # noqa: PLR0911 - one a kind
 
 def _turned(values: Array, spec: ArraySpec) -> Array:
     """Return given values with their axes where the spec's shape has them."""
-    if not spec.axes:
-        return values
-    given = [0] * len(spec.axes)
-    for axis, extent in zip(spec.axes, spec.shape, strict=True):
-        given[axis] = extent
-    return np.transpose(values.reshape(given), spec.axes)
+    return np.transpose(values.reshape(spec.given), spec.axes) if spec.axes else values
 
 
 def _ramp(shape: tuple[int, ...], axis: int, step: float) -> Array:
@@ -160,7 +155,7 @@ def refuse_too_big(case: Case) -> None:
     needed = (weights + inputs) * (8 + 3 * item) + output * (3 * item + 32)
     beyond = beyond_memory(needed)
     if beyond:
-        layout = LAYOUTS[case.layout]
+        layout = case.lying
         given = written(layout.input.spoken(case.input.shape))
         raise CaseError(
             Place(case.file),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from convdiff.case.array_spec import check_each, read_array, read_shape
 from convdiff.case.keys import CaseKeys
-from convdiff.case.layout import LAYOUTS, Layout, Order, Shape, named, written
+from convdiff.case.layout import LAYOUTS, Layout, Order, Shape, layout_of, written
 from convdiff.case.model import ArraySpec
+from convdiff.case.moves import moves_of
 from convdiff.case.ranges import below
 from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError, CaseErrors
+from convdiff.worker.ops import OPS
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -34,6 +37,10 @@ class GeometryError(CaseError):
     """Shapes that do not go together."""
 
 
+SHORT = 2
+"""Axes of an array that says nothing of how its channels lie."""
+
+
 @dataclass(frozen=True)
 class _Given:
     """What a file says, and how its arrays are taken to lie."""
@@ -42,6 +49,10 @@ class _Given:
     keys: CaseKeys
     folder: Path
     layout: Layout
+
+    @classmethod
+    def of(cls, source: Source, keys: CaseKeys, folder: Path, layout: str) -> _Given:
+        return cls(source, keys, folder, layout_of(layout, keys.op, keys.groups))
 
     def fail(self, key: str, message: str) -> NoReturn:
         raise GeometryError(self.source.place((key,)), message)
@@ -52,8 +63,9 @@ class _Extent:
     """How large an input is asked for."""
 
     own: Shape | None
-    """Its NHWC shape, where the file gives one."""
-    height: int
+    """Its shape in the file with all axes, where it gives one."""
+    high: tuple[int, ...]
+    """The extents of its spatial axes but the length."""
     lengths: tuple[int, ...]
     batches: tuple[int, ...]
     """Those that the file asks for, else the input's own."""
@@ -66,7 +78,7 @@ def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
     other way round, it says so.
     """
     try:
-        return _read(_Given(source, keys, folder, LAYOUTS[keys.layout]))
+        return _read(_Given.of(source, keys, folder, keys.layout))
     except GeometryError as error:
         looks = _looks(source, keys, folder)
         if looks:  # all that is wrong is the layout
@@ -77,15 +89,15 @@ def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
 def _looks(source: Source, keys: CaseKeys, folder: Path) -> str:
     """Say what the arrays look like, if they go together the other way round."""
     other = next(name for name in LAYOUTS if name != keys.layout)
-    layout = LAYOUTS[other]
+    given = _Given.of(source, keys, folder, other)
     try:
-        _read(_Given(source, keys, folder, layout))
+        _read(given)
     except CaseError:
         return ""
     names = []
-    for key, order in (("filter", layout.filter), ("input", layout.input)):
+    for key, order in (("filter", given.layout.filter), ("input", given.layout.input)):
         shape = read_shape(source, (key,), getattr(keys, key), folder)
-        names += [order.names[len(shape)]] if shape and len(shape) in order.names else []
+        names += [order.named(shape).split()[1]] if shape and len(shape) > SHORT else []
     subject = "these look" if len(names) > 1 else "this looks"
     return f"{subject} like {' and '.join(names)}: `layout: {other}`" if names else ""
 
@@ -100,7 +112,7 @@ def _read(given: _Given) -> Arrays:
         present = {key: one for key, one in others.items() if one is not None}
         check_each(given.source, present, given.folder, errors)
         errors.refuse()
-    conv = _convolution(given.keys, weights)
+    conv = _convolution(given, weights)
     with errors.gathering():
         _refuse_groups(given, conv)
     with errors.gathering():
@@ -108,6 +120,7 @@ def _read(given: _Given) -> Arrays:
     with errors.gathering():
         extent = _extent(given, conv)
     errors.refuse()  # what an input needs follows from all of these
+    conv = conv._replace(depth=math.prod(extent.high[:-1]))
     return Arrays(conv, weights, bias, _input(given, conv, extent), extent.lengths, extent.batches)
 
 
@@ -116,37 +129,53 @@ def _filter(given: _Given) -> ArraySpec:
     return _turned(given, "filter", given.layout.filter, spec, along=1)
 
 
-def _convolution(keys: CaseKeys, weights: ArraySpec) -> Convolution:
+def _convolution(given: _Given, weights: ArraySpec) -> Convolution:
     """Return the convolution with this filter, whether or not its groups divide its channels."""
-    kh, kw, per_group, channels_out = weights.shape
+    keys = given.keys
+    rows, width, per_group, channels_out = weights.shape
+    kernel: Shape = (rows, width)
+    if OPS[keys.op] == AXES_3D - 2:
+        depth = dict(zip(given.layout.filter.name, _whole_filter(given), strict=True))["D"]
+        kernel = (depth, rows // depth, width)
     return Convolution(
-        kernel=(kh, kw),
+        kernel,
         channels_in=per_group * keys.groups,
         channels_out=channels_out,
-        strides=keys.strides,
-        dilations=keys.dilations,
         groups=keys.groups,
         dtype=keys.dtype,
+        op=keys.op,
+        **moves_of(given.source, keys, len(kernel)),
     )
+
+
+def _whole_filter(given: _Given) -> Shape:
+    """Return the file's shape of a filter that was read."""
+    shape = read_shape(given.source, ("filter",), given.keys.filter, given.folder)
+    assert shape is not None, "a filter has a shape"
+    return shape
 
 
 def _turned(given: _Given, key: str, order: Order, spec: ArraySpec, along: int) -> ArraySpec:
     """Return a filter's or an input's spec in HWIO or NHWC; along: where its length stands."""
-    four = _four(given, key, order, spec.shape)
-    values = (order.moved(int(spec.values[0]), four),) if spec.kind == "delta" else spec.values
-    axes = () if order.axes == tuple(sorted(order.axes)) else order.axes
-    return replace(spec, shape=order.turned(four), values=values, axes=axes, along=along)
+    whole = _whole(given, key, order, spec.shape)
+    values = (order.moved(int(spec.values[0]), whole),) if spec.kind == "delta" else spec.values
+    lies, axes = order.lying(whole)
+    if axes == tuple(sorted(axes)):
+        lies = axes = ()
+    return replace(
+        spec, shape=order.turned(whole), values=values, axes=axes, given=lies, along=along
+    )
 
 
-def _four(given: _Given, key: str, order: Order, shape: Shape) -> Shape:
-    """Return a shape of the file with all of its four axes."""
-    if len(shape) == AXES_3D:
+def _whole(given: _Given, key: str, order: Order, shape: Shape) -> Shape:
+    """Return a shape of the file with all of its axes."""
+    whole = order.whole(shape)
+    if whole is None and len(shape) == AXES_3D:
         given.fail(key, three_d(key, given.source.value))
-    four = order.four(shape)
-    if four is None:
-        text = f"{key} has shape {written(shape)}; expected {order.name}, 4 numbers"
+    if whole is None:
+        text = f"{key} has shape {written(shape)}; expected {order.wanted}"
         given.fail(key, text)
-    return four
+    return whole
 
 
 def _refuse_groups(given: _Given, conv: Convolution) -> None:
@@ -181,40 +210,50 @@ def _bias(given: _Given, conv: Convolution) -> ArraySpec | None:
 
 
 def _input_shape(given: _Given, conv: Convolution) -> Shape | None:
-    """Return the input's NHWC shape, or None where the file leaves it open."""
+    """Return the input's shape with all axes of the file, or None where it leaves it open."""
     shape = read_shape(given.source, ("input",), given.keys.input, given.folder)
     if shape is None:
         return None
     order = given.layout.input
-    four = _four(given, "input", order, shape)
-    if len(shape) == 3 and conv.kernel[0] > 1:
-        text = f"input has shape {named(shape, order)}; expected {order.name}, 4 numbers"
+    whole = _whole(given, "input", order, shape)
+    if SHORT < len(shape) < len(order.name) and conv.kernel[0] > 1:
+        text = f"input has shape {order.named(shape)}; expected {order.wanted}"
         given.fail("input", text)
-    return order.turned(four)
+    return whole
 
 
-def _lengths(given: _Given, conv: Convolution, shape: Shape | None) -> tuple[int, ...]:
+def _lengths(given: _Given, conv: Convolution, own: int | None) -> tuple[int, ...]:
     """Return the lengths that the file asks for, else the input's own."""
-    lengths = given.keys.lengths or (shape[2:3] if shape else ())
+    lengths = given.keys.lengths or (() if own is None else (own,))
     if not lengths:
         text = "the case has no 'lengths', and its input does not fix them"
         raise CaseError(given.source.place(()), text)
-    width = conv.reach[1]
-    short = below(lengths, width)
+    short = below(lengths, conv.axes[-1].least)
     if short:
-        text = f"{short} below the filter's width {width}; VALID needs {width} or more"
+        text = f"{short} below the filter's width {conv.reach[-1]}; {conv.needs_length}"
         given.fail("lengths" if given.keys.lengths else "input", text)
     return lengths
 
 
-def _height(given: _Given, conv: Convolution, shape: Shape | None) -> int:
-    """Return the height that the file asks for, else the input's own, else the filter's."""
-    least = conv.reach[0]
-    height = given.keys.height or (shape[1] if shape else least)
-    if height < least:
-        key = "height" if given.keys.height else "input"
-        given.fail(key, f"height {height} is below the filter's height {least}")
-    return height
+HIGH = ("depth", "height")
+"""The keys of the spatial axes but the length."""
+
+
+def _high(given: _Given, conv: Convolution, own: dict[str, int]) -> tuple[int, ...]:
+    """Return the depth, if any, and height that the file asks for, else the input's, or least."""
+    extents = []
+    for key, axis in zip(HIGH[1 - len(conv.kernel) :], conv.axes, strict=False):
+        asked, least = getattr(given.keys, key), axis.least
+        extent = asked or own.get(key[0].upper(), max(least, axis.reach))
+        if extent < least:
+            text = f"{key} {extent} is below the filter's {key} {least}"
+            given.fail(key if asked else "input", text)
+        if OPS[conv.op] == 1 and extent != 1:
+            given.fail(key, f"{conv.op} has no {key}")
+        extents.append(extent)
+    if given.keys.depth and "D" not in given.layout.input.name:
+        given.fail("depth", f"{conv.op} has no depth")
+    return tuple(extents)
 
 
 def _extent(given: _Given, conv: Convolution) -> _Extent:
@@ -223,24 +262,30 @@ def _extent(given: _Given, conv: Convolution) -> _Extent:
     own: Shape | None = None
     with errors.gathering():
         own = _input_shape(given, conv)
+    letters = dict(zip(given.layout.input.name, own or (), strict=False))
     if given.keys.lengths or not errors:
         with errors.gathering():
-            lengths = _lengths(given, conv, own)
+            lengths = _lengths(given, conv, letters.get("W"))
     with errors.gathering():
-        height = _height(given, conv, own)
+        high = _high(given, conv, letters)
     errors.refuse()
     batches = given.keys.batch or (own[:1] if own else (1,))
-    return _Extent(own, height, lengths, batches)
+    return _Extent(own, high, lengths, batches)
 
 
 def _input(given: _Given, conv: Convolution, extent: _Extent) -> ArraySpec:
     """Return the input at the longest of the lengths, or longer where the file has more."""
-    keys, order, height = given.keys, given.layout.input, extent.height
-    needed = (extent.batches[-1], height, extent.lengths[-1], conv.channels_in)
-    shape = extent.own or needed
-    if (shape[1], shape[3]) != (height, needed[3]) or shape[0] < needed[0] or shape[2] < needed[2]:
-        has, needs = (written(order.spoken(one)) for one in (shape, needed))
-        text = f"input has shape {has} {order.name}, but the case needs {needs}"
+    keys, order = given.keys, replace(given.layout.input, high=extent.high[-1])
+    rows = math.prod(extent.high)
+    needed = (extent.batches[-1], rows, extent.lengths[-1], conv.channels_in)
+    wanted = order.spoken(needed)
+    shape = extent.own or wanted
+    least, has = (dict(zip(order.name, one, strict=True)) for one in (wanted, shape))
+    fixed = [has[letter] == least[letter] for letter in order.name if letter in "DHC"]
+    if not all(fixed) or has["N"] < least["N"] or has["W"] < least["W"]:
+        text = (
+            f"input has shape {written(shape)} {order.name}, but the case needs {written(wanted)}"
+        )
         given.fail("input", f"{text} (a larger batch or length is cut)")
-    spec = read_array(given.source, ("input",), keys.input, given.folder, order.spoken(shape))
+    spec = read_array(given.source, ("input",), keys.input, given.folder, shape)
     return _turned(given, "input", order, spec, along=2)

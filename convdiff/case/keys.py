@@ -29,6 +29,8 @@ from convdiff.case.layout import DEFAULT, LAYOUTS
 from convdiff.case.model import Dtype
 from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.record import record
+from convdiff.worker.ops import OPS
+from convdiff.worker.ops.axis import PADDINGS
 
 
 def _several(value: int | str | tuple[int | str, ...]) -> tuple[int, ...]:
@@ -43,8 +45,11 @@ def _several(value: int | str | tuple[int | str, ...]) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
-def _both(value: int | tuple[int, int]) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)
+Padding = str | int | tuple[int | tuple[int, int], ...]
+
+
+def _padding(value: Padding) -> Padding:
+    return value.lower() if isinstance(value, str) else value
 
 
 POSITIVE = Whole(1, 10**9)
@@ -55,7 +60,17 @@ LARGEST = 2**53
 RANGE = Pattern(r"^[\d.,:\s]+$", "a range such as 7..20 or 7..2000:7")
 
 SEVERAL = As(Either(POSITIVE, RANGE, ListOf(Either(POSITIVE, RANGE), 1)), _several)
-PAIR = As(Either(POSITIVE, ListOf(POSITIVE, 2, 2)), _both)
+STEPS = Either(POSITIVE, ListOf(POSITIVE, 1, 3))
+Steps = int | tuple[int, ...]
+ADDED = Whole(-(10**9), 10**9)
+PADDING = As(
+    Either(
+        Words(*PADDINGS, *(word.upper() for word in PADDINGS)),
+        ADDED,
+        ListOf(Either(ADDED, ListOf(ADDED, 2, 2)), 1, 3),
+    ),
+    _padding,
+)
 Yes = Annotated[bool, Exactly(True)]
 Interval = tuple[float, float]
 
@@ -80,7 +95,7 @@ class ArrayKeys:
     ] = None
     ramp: Annotated[float | None, NUMBER, "step·t along the length"] = None
     file: Annotated[str | None, Text(), ".npy or .npz beside the case file; name.npz#member"] = None
-    shape: Annotated[tuple[int, ...] | None, ListOf(POSITIVE, 1, 4)] = None
+    shape: Annotated[tuple[int, ...] | None, ListOf(POSITIVE, 1, 5)] = None
     seed: Annotated[int, INDEX, "of numpy.random.default_rng"] = 0
     scale: Annotated[float, NUMBER, "multiplies every value"] = 1.0
 
@@ -119,21 +134,33 @@ class CaseKeys:
         Words(*LAYOUTS),
         "nhwc: HWIO and NHWC; nchw, as PyTorch: OIHW and NCHW, in 1-D (out, in, k) and NCL",
     ] = DEFAULT
+    op: Annotated[str, Words(*OPS), "what is computed"] = "conv2d"
     lengths: Annotated[tuple[int, ...] | None, SEVERAL, "input widths: 7, 7..20, [7, 8, 9]"] = None
     device: Annotated[Device | None, DEVICE] = None
     devices: Annotated[tuple[Device, ...] | None, ListOf(DEVICE, 1)] = None
     height: Annotated[int | None, POSITIVE, "rows of the input; default: the filter's"] = None
+    depth: Annotated[int | None, POSITIVE, "of a 3-D input; default: the filter's"] = None
     batch: Annotated[
         tuple[int, ...] | None,
         SEVERAL,
         "batch sizes: 1, [1, 8]; default: that of the input's shape, else 1",
     ] = None
     channels: Annotated[int | None, POSITIVE, "input channels, as a check"] = None
-    strides: Annotated[tuple[int, int], PAIR, "one number or [height, width]"] = (1, 1)
-    dilations: Annotated[tuple[int, int], PAIR, "one number or [height, width]"] = (1, 1)
+    strides: Annotated[Steps, STEPS, "one number, or one an axis: [height, width]"] = 1
+    dilations: Annotated[Steps, STEPS, "one number, or one an axis: [height, width]"] = 1
     groups: Annotated[int, POSITIVE] = 1
     dtype: Annotated[Dtype, Words(*get_args(Dtype))] = "float32"
-    padding: Annotated[str, Words("VALID")] = "VALID"
+    padding: Annotated[
+        Padding,
+        PADDING,
+        "valid, same, same_lower, causal, a number for all sides, or [[top, bottom], "
+        "[left, right]], in 1-D [left, right]; a negative number crops",
+    ] = "valid"
+    output_padding: Annotated[
+        Steps,
+        Either(INDEX, ListOf(INDEX, 1, 3)),
+        "what a transposed convolution's output is longer at its end",
+    ] = 0
     repeat: Annotated[int, Whole(1, 10_000)] = 1
     expect: Annotated[Expectation, EXPECTATION, "what may differ along each axis"] = EXPECTED
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.device import Device
+from convdiff.case.layout import Layout, Order, layout_of
 from convdiff.errors import Place
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -36,8 +37,9 @@ class ArraySpec:
     along: int = 0
     """The axis of a ramp: the length, so 2 of NHWC, 1 of HWIO, 0 of a bias."""
     axes: tuple[int, ...] = ()
-    """Where each axis of `shape` stands among those of the given values; empty where they are as
-    they stand. What is generated is made in `shape`."""
+    """Where each axis goes of the given values, in the shape `given`; empty where they are as they
+    stand. What is generated is made in `shape`."""
+    given: tuple[int, ...] = ()
     place: Place = field(default_factory=lambda: Place("<case>"), compare=False)
 
 
@@ -73,6 +75,7 @@ class Case:
     bias: ArraySpec | None
     input: ArraySpec
     height: int
+    """Rows of the input: of three dimensions depth · height."""
     lengths: tuple[int, ...]
     batches: tuple[int, ...] = (1,)
     devices: tuple[Device, ...] = (Device("cpu"),)
@@ -92,6 +95,20 @@ class Case:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each axis is spoken of in the file: its expectation, else its values, else line 1.
     As expect.AXIS, where its expectation stands or is to be written."""
+
+    @property
+    def lying(self) -> Layout:
+        """How its file writes filter and input."""
+        layout, conv = layout_of(self.layout, self.conv.op, self.conv.groups), self.conv
+        high = conv.kernel[-2], self.height // conv.depth
+        orders = replace(layout.filter, high=high[0]), replace(layout.input, high=high[1])
+        return Layout(*orders)
+
+    @property
+    def output_order(self) -> Order:
+        """How it writes outputs, and the indices of their elements."""
+        high = self.conv.outputs(self.height, self.lengths[-1])[-2]
+        return replace(self.lying.input, high=high)
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:

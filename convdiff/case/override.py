@@ -22,12 +22,12 @@ def vary(
     """
     lengths = lengths or case.lengths
     batches = batches or case.batches
-    reach = case.conv.reach[1]
-    short = below(lengths, reach)
+    conv = case.conv
+    short = below(lengths, conv.axes[-1].least)
     if short:
         raise ConvdiffError(
-            f"{short} below the width {reach} of the filter of {case.name!r}; "
-            f"VALID needs {reach} or more"
+            f"{short} below the width {conv.reach[-1]} of the filter of {case.name!r}; "
+            f"{conv.needs_length}"
         )
     held_batch, height, held_length, channels = case.input.shape
     shape = (max(batches), height, lengths[-1], channels)

@@ -170,11 +170,15 @@ class Asked:
 
     def _index(self, loaded: Case) -> Index | None:
         """Return the index in NHWC; it is given as the case's arrays lie."""
-        from convdiff.case.layout import LAYOUTS
-
         if self.index is None:
             return None
-        n, h, w, c = LAYOUTS[loaded.layout].input.turned(self.index)
+        order = loaded.output_order
+        shown = ",".join(map(str, self.index))
+        if len(self.index) != len(order.name):
+            raise ConvdiffError(f"--index {shown}: an element of this case is {order.letters}")
+        n, h, w, c = order.unplaced(self.index)
+        if order.placed((n, h, w, c)) != self.index:
+            raise ConvdiffError(f"--index {shown}: there are {order.high} rows a plane")
         return n, h, w, c
 
 

@@ -44,7 +44,7 @@ def command(case: Path | None, options: Options) -> int:
     if not options.names_an_axis and len(cases[0].lengths) == 1:
         from convdiff.case.override import vary
 
-        first = cases[0].conv.reach[1]
+        first = cases[0].conv.axes[-1].least
         cases = [vary(cases[0], tuple(range(first, first + SPAN)))]
         options = replace(options, lengths=cases[0].lengths)
     return run_session(cases, options, "sweep")

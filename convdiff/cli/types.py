@@ -130,7 +130,7 @@ _INDEX_PART = re.compile(r"\s*\d{1,18}\s*")
 
 def _index(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if len(parts) != 4 or not all(map(_INDEX_PART.fullmatch, parts)):
+    if len(parts) not in (3, 4, 5) or not all(map(_INDEX_PART.fullmatch, parts)):
         raise ValueError(f"{text!r} is not n,h,w,c, nor n,c,h,w of a `layout: nchw`")
     return tuple(int(part) for part in parts)
 

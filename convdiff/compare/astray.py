@@ -41,7 +41,7 @@ class Places:
 
     def spoken(self, order: Order) -> Places:
         """Return them with their positions as a case's arrays lie."""
-        return Places(self.count, tuple(map(order.spoken, self.first)))
+        return Places(self.count, tuple(map(order.placed, self.first)))
 
 
 @dataclass(frozen=True)

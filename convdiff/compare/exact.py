@@ -80,7 +80,7 @@ def _compensated(
     high = np.zeros((*outputs, conv.groups, per_group))
     low = np.zeros_like(high)
     lost = np.zeros_like(high)  # Σ|error|, which bounds how wrong `low` itself may be
-    for i, j, c in np.ndindex(*conv.kernel, width):
+    for i, j, c in np.ndindex(*conv.window, width):
         a = field[..., i, j, c::width][..., None]
         b = tensors.filter_hwio[i, j, c].reshape(conv.groups, per_group)
         product = a * b

@@ -105,7 +105,7 @@ def _terms(conv: Convolution, tensors: Tensors, index: Array) -> tuple[Array, Ar
     n, y, x, channel = index.T
     group = channel // (conv.channels_out // conv.groups)
     fields = np.asarray(conv.windows(tensors.input_nhwc))[n, y, x]
-    fields = fields.reshape(len(index), *conv.kernel, conv.groups, -1)
+    fields = fields.reshape(len(index), *conv.window, conv.groups, -1)
     own = fields[np.arange(len(index)), :, :, group].reshape(len(index), conv.taps)
     weights = tensors.filter_hwio[..., channel].reshape(conv.taps, len(index)).T
     return own.astype(np.float64), weights.astype(np.float64)

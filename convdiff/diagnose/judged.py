@@ -10,7 +10,6 @@ import numpy as np
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
-from convdiff.case.layout import LAYOUTS
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.compare.comparison import Comparison
@@ -73,7 +72,7 @@ def judged(asked: Asked, *, noisy: bool) -> Finding:
     case, comparison = asked.case, asked.comparison
     baseline, candidate = asked.known
     fits = _fits(asked)
-    order = LAYOUTS[case.layout].input
+    order = case.output_order
     spoken = comparison.astray[0].spoken(order), comparison.astray[1].spoken(order)
     ruling = judge(
         replace(comparison, astray=spoken), baseline.traits, candidate.traits, noisy, fits

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from convdiff.case.layout import LAYOUTS, Order
+from convdiff.case.layout import Order
 from convdiff.case.model import Case
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.cause import Explanation
@@ -59,7 +59,7 @@ class ElementReport:
     @property
     def axes(self) -> Order:
         """How the case's inputs and outputs lie, and so its indices are written."""
-        return LAYOUTS[self.case.layout].input
+        return self.case.output_order
 
     @property
     def tree(self) -> Tree | None:

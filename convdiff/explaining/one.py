@@ -9,7 +9,6 @@ from itertools import product
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.device import Device
-from convdiff.case.layout import LAYOUTS, named
 from convdiff.case.model import Case
 from convdiff.compare.align import aligned
 from convdiff.compare.difference import Difference, measure
@@ -41,11 +40,11 @@ class Wanted:
         """Raise ConvdiffError where one of a case's outputs has no element at the index."""
         if self.index is None:
             return
-        order = LAYOUTS[case.layout].input
+        order = case.output_order
         for length, batch in product(self.lengths, self.batches):
             shape = case.conv.output_shape(batch, case.height, length)
             if any(i >= n for i, n in zip(self.index, shape, strict=True)):
-                index, there = order.index(self.index), named(order.spoken(shape), order)
+                index, there = order.index(self.index), order.named(order.spoken(shape))
                 raise ConvdiffError(f"--index {index} is outside of the output, {there}")
 
     def refuse_many(self, runtimes: int) -> None:

@@ -16,7 +16,7 @@ from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.fit_widths import fit_widths
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.layout import LAYOUTS, named, written
+from convdiff.case.layout import LAYOUTS, layout_of, written
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.case.npy import array_shape, read_values
@@ -134,11 +134,12 @@ def read_output(case: Case, output: Output) -> Array:
     place, reading = Place(output.name), Place("output")  # what reads a file names it itself
     _refuse_shape(case, array_shape(output.path, output.member, reading), place)
     values = read_values(output.path, output.member, reading)
-    order = LAYOUTS[case.layout].input
-    four = order.four(values.shape)
-    assert four is not None, "its shape was checked"
-    held = _held(case, values, place)
-    return np.ascontiguousarray(np.transpose(held.reshape(four), order.axes))
+    order = case.output_order
+    whole = order.whole(values.shape)
+    assert whole is not None, "its shape was checked"
+    given, axes = order.lying(whole)
+    turned = np.transpose(_held(case, values, place).reshape(given), axes)
+    return np.ascontiguousarray(turned).reshape(order.turned(whole))
 
 
 def _cell(case: Case, name: str) -> Cell:
@@ -149,24 +150,25 @@ def _cell(case: Case, name: str) -> Cell:
 
 def _refuse_shape(case: Case, shape: tuple[int, ...], place: Place) -> None:
     """Raise CaseError for an output that no convolution of the case's input has."""
-    order = LAYOUTS[case.layout].input
+    order = case.output_order
     batch, length = case.batches[-1], case.lengths[-1]
     wanted = case.conv.output_shape(batch, case.height, length)
-    four = order.four(shape)
-    if four is not None and order.turned(four) == wanted:
+    whole = order.whole(shape)
+    if whole is not None and order.turned(whole) == wanted:
         return
-    needs = named(order.spoken(wanted), order)
-    for other, layout in LAYOUTS.items():
-        lies = layout.input.four(shape)
-        if other != case.layout and lies is not None and layout.input.turned(lies) == wanted:
+    needs = order.named(order.spoken(wanted))
+    for other in LAYOUTS:
+        lying = replace(layout_of(other, case.conv.op).input, high=order.high)
+        lies = lying.whole(shape)
+        if other != case.layout and lies is not None and lying.turned(lies) == wanted:
             raise CaseError(
                 place,
                 f"an output of shape {written(shape)}; the case's is {needs}: "
-                f"this looks like {layout.input.names[len(shape)]}"
+                f"this looks like {lying.named(shape).split()[1]}"
                 f" (`layout: {other}`, where the case's arrays lie so, too)",
             )
     inputs = (batch, case.height, length, case.conv.channels_in)
-    known = four is not None and shape_owners(case.conv, inputs, order.turned(four))
+    known = whole is not None and shape_owners(case.conv, inputs, order.turned(whole))
     if not known:
         at = f"at batch {batch} and length {length}"
         raise CaseError(place, f"an output of shape {written(shape)}; the case's is {needs} ({at})")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from convdiff.case.layout import LAYOUTS
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief_answer import drift, standing, standing_of_axes
@@ -97,7 +96,7 @@ def _beside(case: CaseSummary) -> Iterator[str]:
 def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     """Return the worst elements, by the indices that tell them apart."""
     tone = VERDICTS[row.finding.verdict].tone
-    order = LAYOUTS[case.result.case.layout].input
+    order = case.result.case.output_order
     elements = elements_of(row.finding.comparison, order, most, tone)
     if not elements:
         return None

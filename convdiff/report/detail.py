@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convdiff.case.layout import LAYOUTS
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.elements import Element, elements_of
@@ -37,7 +36,7 @@ class Detail:
 def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
     """Return the detail of a comparison, with at most so many of the elements that were kept."""
     comparison = row.finding.comparison
-    order = LAYOUTS[case.case.layout].input
+    order = case.case.output_order
     elements = elements_of(comparison, order, most, VERDICTS[row.finding.verdict].tone)
     differing = comparison.difference.differing if elements and comparison.difference else 0
     return Detail(row, elements, differing - len(elements), tuple(_lines(case, row)))
@@ -47,7 +46,7 @@ def _lines(case: CaseResult, row: Row) -> Iterator[Line]:
     finding, comparison = row.finding, row.finding.comparison
     evidence = sentences.evidence(finding, row.names)
     yield line("  why", verdict_span(finding.verdict), f": {evidence}")
-    yield from why_lines(finding, row.names, LAYOUTS[case.case.layout].input)
+    yield from why_lines(finding, row.names, case.case.output_order)
     if comparison.nearness is not None:
         yield line("  right", sentences.nearer(comparison, case))
     if comparison.condition > CANCELLING:

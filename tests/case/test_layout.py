@@ -279,7 +279,7 @@ def test_a_3d_convolution_is_refused_by_name(refusal, tmp_path, key, layout, nam
     message = refusal(layout + lines + "strides: [1, 1, 1]\n" * (written == "shape"))
     line = 1 + bool(layout) + (key == "input")
     assert message.startswith(f"case.yaml:{line}:")
-    assert f"a 3-D convolution ({name}); convdiff runs 2-D ones, and 1-D as height 1" in message
+    assert f"a 3-D convolution ({name}): `op: conv3d`" in message
 
 
 def test_the_ticket_of_a_pytorch_user(tmp_path: Path):

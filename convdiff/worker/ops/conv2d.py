@@ -101,6 +101,13 @@ class Convolution(NamedTuple):
         return tuple(axis.reach for axis in self.axes)
 
     @property
+    def needs_length(self) -> str:
+        """Say how long an input must be at least."""
+        least, word = self.axes[-1].least, self.padding
+        name = str(word).upper() if isinstance(word, str) else "this padding"
+        return "%s needs %d or more" % (name, least)
+
+    @property
     def is_padded(self) -> bool:
         """Whether taps of some outputs may fall on padding, or between the inputs."""
         return self.transposed or any(axis.pad(axis.least) != (0, 0) for axis in self.axes)
