@@ -18,7 +18,7 @@ from convdiff.case.unheld import unheld_notes
 from convdiff.compare.against_exact import against_exact
 from convdiff.compare.comparison import Comparison, compare
 from convdiff.compare.nonfinite_notes import nonfinite_notes
-from convdiff.compare.reference import Reference
+from convdiff.compare.reference import References
 from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.attribute import attribute
 from convdiff.diagnose.diagnose import behaviours, diagnose
@@ -112,7 +112,8 @@ def _run_case(
         notes = tuple(rounding_notes(case, tensors))
         if ask.baseline is None:
             unheld = () if ask.updating else unheld_notes(case)
-            return examine(replace(plan, notes=(*notes, *unheld)), live, tensors, ask)
+            notes = (*plan.notes, *notes, *unheld)
+            return examine(replace(plan, notes=notes), live, tensors, ask)
         held = held_of(ask.baseline, case.name)
         plan = against(plan, tensors, held, fingerprints, adding=ask.adding)
         plan = replace(plan, notes=(*plan.notes, *notes))
@@ -123,9 +124,9 @@ def _run_case(
 
 def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     """Follow one case from its cells to its findings, whoever answers for them."""
-    case, reference, start = plan.case, Reference(plan.case.conv, tensors), perf_counter()
-    plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(reference)))
-    comparisons = with_runs(_comparisons(plan, lab, reference, ask), lab.log.seconds)
+    case, references, start = plan.case, References(plan.case.conv, tensors), perf_counter()
+    plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(references.longest)))
+    comparisons = with_runs(_comparisons(plan, lab, references, ask), lab.log.seconds)
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
     findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
     findings = hold_orders(case, findings, lab)
@@ -134,24 +135,24 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     return replace(result, seconds=perf_counter() - start)
 
 
-def _comparisons(plan: Plan, lab: Lab, reference: Reference, ask: Ask) -> list[Comparison]:
+def _comparisons(plan: Plan, lab: Lab, references: References, ask: Ask) -> list[Comparison]:
     """Measure the pairs as their sides come in, and return them in the plan's order.
 
     Once it is stopped: those that were measured.
     """
     measured = {}
     for number, pair in arriving(plan.pairs, lab.observe(plan.cells)):
-        work = partial(_compared, pair, lab, reference, ask)
+        work = partial(_compared, pair, lab, references, ask)
         comparison = lab.compute(f"comparing length {pair.candidate.length}", work)
         if not isinstance(comparison, NotAsked):
             measured[number] = comparison
     return [measured[number] for number in sorted(measured)]
 
 
-def _compared(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:
+def _compared(pair: Pair, lab: Lab, references: References, ask: Ask) -> Comparison:
     """Measure a pair whose sides are there, or of which it is known why not, and the time."""
     start = perf_counter()
-    comparison = _measured(pair, lab, reference, ask)
+    comparison = _measured(pair, lab, references, ask)
     return replace(comparison, seconds=perf_counter() - start)
 
 
@@ -168,8 +169,9 @@ def with_runs(comparisons: Sequence[Comparison], run: Mapping[Cell, float]) -> l
     return timed
 
 
-def _measured(pair: Pair, lab: Lab, reference: Reference, ask: Ask) -> Comparison:
+def _measured(pair: Pair, lab: Lab, references: References, ask: Ask) -> Comparison:
     candidate, most = lab.bits(pair.candidate), ask.most_elements
+    reference = references.at(pair.candidate.length)
     if pair.baseline.is_exact:
         return against_exact(pair, candidate, reference, most=most)
     baseline = lab.bits(pair.baseline)

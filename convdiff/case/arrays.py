@@ -29,6 +29,11 @@ class Tensors:
     input_nhwc: Array
     """At the largest batch and the longest length; every cell takes a prefix of it."""
 
+    def upto(self, batch: int, length: int) -> Tensors:
+        """Return them with the input cut to so many images and columns."""
+        cut = np.ascontiguousarray(self.input_nhwc[:batch, :, :length])
+        return replace(self, input_nhwc=cut)
+
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
     """Return the NumPy dtype called `name`; bfloat16 comes from ml_dtypes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from convdiff.case.axes import Axis
-from convdiff.compare.align import aligned
+from convdiff.compare.align import aligned, shared
 from convdiff.compare.astray import Astray, astray
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
@@ -129,7 +129,11 @@ def compare(
         if baseline.shape == candidate.shape and baseline.ndim == 4:
             between = measure(baseline, candidate, strict, most)
         return Comparison(axis, *cells, between, reason, mismatch=True)
-    a, b = aligned(baseline, candidate)
+    lengths = pair.baseline.length, pair.candidate.length
+    a, b = aligned(baseline, candidate, shared(reference.conv, lengths))
+    if not a.size:
+        reason = "no output of one sees the inputs that one of the other sees"
+        return Comparison(axis, *cells, None, reason=reason)
     if axis == "clean":
         return _beside_nan(pair, a, b, reference, strict=strict, most=most)
     return _measured(pair, a, b, reference, measure(a, b, strict, most))

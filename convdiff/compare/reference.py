@@ -48,6 +48,24 @@ class Overflows:
 NO_OVERFLOW = Overflows()
 
 
+class References:
+    """A case's references: one for all lengths, but where padding follows the end of the input."""
+
+    def __init__(self, conv: Convolution, tensors: Tensors) -> None:
+        self.longest = Reference(conv, tensors)
+        self._shorter: dict[int, Reference] = {}
+
+    def at(self, length: int) -> Reference:
+        """Return the reference of outputs at this length: prefixes along length and batch."""
+        whole = self.longest
+        if length == whole.tensors.input_nhwc.shape[2] or not whole.conv.is_padded:
+            return whole
+        if length not in self._shorter:
+            tensors = whole.tensors.upto(len(whole.tensors.input_nhwc), length)
+            self._shorter = {length: Reference(whole.conv, tensors)}  # they come length by length
+        return self._shorter[length]
+
+
 class Reference:
     """Exact values and term sizes at the longest length; shorter ones are prefixes of it.
 

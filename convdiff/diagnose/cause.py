@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Side
 from convdiff.numerics.array import Array
@@ -17,6 +16,7 @@ from convdiff.order.counterfactual import Cause
 from convdiff.order.divergence import divergence
 from convdiff.order.orders import Orders
 from convdiff.order.reveal.refusal import Refusal
+from convdiff.order.side_by_side import side_by_side
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
@@ -82,7 +82,7 @@ def explain_difference(
 
     worst: where both sides' partial sums are followed to the node where they part.
     """
-    differing = np.argwhere(differs(*aligned(*outputs), strict))
+    differing = np.argwhere(differs(*side_by_side((baseline, candidate), *outputs), strict))
     elements = [_flat(differing, output.shape) for output in outputs]
     attribution = attribute(baseline, candidate, *elements)
     sides: tuple[tuple[Side, Orders], ...] = (("baseline", baseline), ("candidate", candidate))

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from convdiff.compare.align import aligned
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order
+from convdiff.order.side_by_side import side_by_side
+from convdiff.plan.alike import longest_alike
 from convdiff.plan.cell import Cell
 from convdiff.plan.cost import TOGETHER, products
 from convdiff.plan.plan import Plan
@@ -45,12 +46,13 @@ def _is_cheap(plan: Plan, safe: SafeLengths) -> bool:
 def _proved(plan: Plan, runtime: Runtime, safe: SafeLengths, lab: Lab) -> tuple[int, ...]:
     """Return the lengths whose orders are the longest one's; the longest are revealed first."""
     orders = {length: lab.orders(_cell(plan, runtime, length)) for length in reversed(safe.lengths)}
-    longest = orders.pop(safe.longest)
-    if isinstance(longest, NotAsked):
-        return ()
     equal = []
     for length, candidate in orders.items():
-        if not isinstance(candidate, NotAsked) and same_orders(longest, candidate):
+        longest = longest_alike(plan.case, length)
+        baseline = orders.get(longest, candidate)
+        if isinstance(candidate, NotAsked) or isinstance(baseline, NotAsked):
+            continue
+        if longest != length and same_orders(baseline, candidate):
             equal.append(length)
     return tuple(sorted(equal))
 
@@ -79,4 +81,4 @@ def order_maps(baseline: Orders, candidate: Orders) -> tuple[Array, Array]:
         which = side.which()
         named: Array = np.where(which < 0, -1, np.array([*index, -1])[which])
         maps.append(named.reshape(side.geometry.output_nhwc))
-    return aligned(*maps)
+    return side_by_side((baseline, candidate), *maps)

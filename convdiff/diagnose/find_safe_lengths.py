@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from convdiff.compare.align import aligned
+from convdiff.compare.align import aligned, shared
 from convdiff.compare.difference import differs
 from convdiff.diagnose.safe_lengths import SafeLengths, safe_lengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
+from convdiff.plan.alike import longest_alike
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Plan
 from convdiff.plan.trials import most_trials, trial_cell
 from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.conv2d import Convolution
 
 AGAIN = 8
 """Cells that differ on a random input and are run again, lest run-to-run noise be called length."""
@@ -45,7 +47,7 @@ def _of_runtime(
     tried, most = min(plan.trials.values()), most_trials(plan.case)
     safe = sorted((length for length in equal if equal[length]), reverse=True)
     if 0 < len(safe) < len(equal):
-        lengths = (plan.case.lengths[-1], *safe)
+        lengths = sorted({*safe, *(longest_alike(plan.case, length) for length in safe)})[::-1]
         more = {length: range(plan.trials[length] + 1, most + 1) for length in lengths}
         _run(lab, [trial_cell(plan.case, runtime, t, n) for t in lengths for n in more[t]])
         if not lab.log.signal:
@@ -106,11 +108,13 @@ def _try(
 
     Returns the cells that differ.
     """
-    longest, unsafe = plan.case.lengths[-1], []
+    unsafe = []
     for length in [length for length in equal if equal[length]]:
+        longest = longest_alike(plan.case, length)
         for trial in trials[length]:
             cell = trial_cell(plan.case, runtime, length, trial)
-            equal[length] = _equal(cell, replace(cell, length=longest), lab, strict)
+            baseline = replace(cell, length=longest)
+            equal[length] = _equal(plan.case.conv, cell, baseline, lab, strict)
             if equal[length] is False:
                 unsafe.append(cell)
             if not equal[length]:
@@ -118,10 +122,13 @@ def _try(
     return unsafe
 
 
-def _equal(candidate: Cell, baseline: Cell, lab: Lab, strict: bool) -> bool | None:
+def _equal(
+    conv: Convolution, candidate: Cell, baseline: Cell, lab: Lab, strict: bool
+) -> bool | None:
     a, b = lab.bits(baseline), lab.bits(candidate)
     if isinstance(a, NoBits) or isinstance(b, NoBits):
         return None
     what = f"comparing length {candidate.length} on random inputs"
-    differing = lab.compute(what, lambda: differs(*aligned(a, b), strict).any())
+    width = shared(conv, (baseline.length, candidate.length))
+    differing = lab.compute(what, lambda: differs(*aligned(a, b, width), strict).any())
     return None if isinstance(differing, NotAsked) else not differing

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.model import Case
@@ -114,8 +112,7 @@ def _fit_data(asked: Asked, cell: Cell) -> str | None:
     output, tensors = asked.lab.bits(cell), asked.lab.inputs(cell)
     if isinstance(output, NoBits) or not is_finite(tensors):
         return None
-    cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
-    work = partial(fit_data, asked.case.conv, replace(tensors, input_nhwc=cut), output)
+    work = partial(fit_data, asked.case.conv, tensors.upto(cell.batch, cell.length), output)
     fault = asked.lab.compute(f"looking for a mistake at length {cell.length}", work)
     return None if isinstance(fault, NotAsked) else fault
 

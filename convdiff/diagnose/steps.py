@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from convdiff.behaviour.quantisation import Quantisation
@@ -22,9 +20,7 @@ def by_steps(
     output = lab.bits(cell)
     if quantisation is None or isinstance(output, NoBits):
         return None
-    tensors = lab.inputs(cell)
-    cut = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
-    tensors = replace(tensors, input_nhwc=cut)
+    tensors = lab.inputs(cell).upto(cell.batch, cell.length)
     off = np.abs(output.astype(np.float64) - plain_fp64(conv, tensors))
     beyond = int(np.count_nonzero(~(off <= quantisation.bound(conv, tensors))))
     if not beyond:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
 from convdiff.compare.some_outputs import sample, some_outputs
 from convdiff.explaining.model import Element, Index
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
+from convdiff.order.side_by_side import side_by_side
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -21,6 +21,7 @@ def farthest(conv: Convolution, tensors: Tensors, output: Array, orders: Orders)
 
     Of those with a proven order, where there are any; of a large output a sample is looked at.
     """
+    tensors = tensors.upto(len(tensors.input_nhwc), orders.geometry.input_nhwc[2])
     places = sample(output.shape, conv.taps)
     proven = _proven(orders, output.shape)[tuple(places.T)]
     places = places[proven] if proven.any() else places
@@ -42,11 +43,12 @@ def first_to_differ(outputs: tuple[Array, Array], orders: tuple[Orders, Orders])
 
     The first that has a proven order on both sides, where there is such a one.
     """
-    baseline, candidate = aligned(*outputs)
+    baseline, candidate = side_by_side(orders, *outputs)
     differing = differs(baseline, candidate, strict=False)
     if not differing.any():
         return None
-    proven = aligned(*(_proven(o, b.shape) for o, b in zip(orders, outputs, strict=True)))
+    known = [_proven(o, b.shape) for o, b in zip(orders, outputs, strict=True)]
+    proven = side_by_side(orders, *known)
     both = differing & proven[0] & proven[1]
     places = np.argwhere(both if both.any() else differing)
     return Element(_index(places[0]), "the first that differs")

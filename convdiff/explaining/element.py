@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.reference import Reference
+from convdiff.compare.reference import References
 from convdiff.explaining.choose import flat
 from convdiff.explaining.model import Element, ElementReport, PairReport
 from convdiff.lab.kernel import data_of
@@ -21,7 +21,7 @@ def with_element(
     """Report of one of an output's elements, too: its value, order, products and partial sums."""
     orders = side.explanation
     assert orders is not None
-    exact = Reference(side.case.conv, tensors).exact_of(element.index)
+    exact = References(side.case.conv, tensors).at(side.cell.length).exact_of(element.index)
     element = replace(element, output=float(output[element.index]), exact=float(exact))
     position, channel = flat(element.index, orders)
     which = int(orders.which()[position, channel])

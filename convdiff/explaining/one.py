@@ -10,7 +10,7 @@ from itertools import product
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.device import Device
 from convdiff.case.model import Case
-from convdiff.compare.align import aligned
+from convdiff.compare.align import aligned, shared
 from convdiff.compare.difference import Difference, measure
 from convdiff.diagnose.cause import explain_difference
 from convdiff.errors import ConvdiffError
@@ -154,7 +154,7 @@ def _pair(
 ) -> PairReport:
     """Compare two outputs, explain why they differ, and choose an element that shows it."""
     first, second = outputs
-    found = PairReport(sides[0], sides[1], _difference(first, second))
+    found = PairReport(sides[0], sides[1], _difference(sides, first, second))
     orders = sides[0].explanation, sides[1].explanation
     if orders[0] is None or orders[1] is None:
         alone = [_one(*one, tensors, asked) for one in zip(sides, outputs, strict=True)]
@@ -176,11 +176,15 @@ def _pair(
     return replace(found, why=explain_difference(*both, bits, worst, strict=False))
 
 
-def _difference(first: Array | NoBits, second: Array | NoBits) -> Difference | None:
+def _difference(
+    sides: Sequence[ElementReport], first: Array | NoBits, second: Array | NoBits
+) -> Difference | None:
     """Measure what two outputs share; None where one is missing or of another shape."""
     if isinstance(first, NoBits) or isinstance(second, NoBits):
         return None
     try:
-        return measure(*aligned(first, second), strict=False, most=1)
+        lengths = sides[0].cell.length, sides[1].cell.length
+        both = aligned(first, second, shared(sides[0].case.conv, lengths))
+        return measure(*both, strict=False, most=1)
     except ValueError:
         return None

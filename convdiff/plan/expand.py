@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.model import Case
+from convdiff.plan.alike import longest_alike, padding_notes
 from convdiff.plan.cell import CLEAN, EXACT, Cell
 from convdiff.plan.plan import Pair, Plan
 from convdiff.plan.trials import first_round, trial_cell
@@ -47,7 +48,8 @@ def expand(
         pairs += against_zeros
     order = list(AXES)
     pairs.sort(key=lambda pair: (order.index(pair.axis), pair.candidate.length))
-    return Plan(case, tuple(runtimes), tuple(cells), tuple(pairs), trials)
+    notes = tuple(padding_notes(case))
+    return Plan(case, tuple(runtimes), tuple(cells), tuple(pairs), trials, notes)
 
 
 def _spread(lengths: Sequence[int], most: int) -> frozenset[int]:
@@ -78,8 +80,9 @@ def _pairs(
         yield Pair(axis, replace(cell, runtime=runtime), cell)
     if cell.is_reference:
         return
-    if cell.length != case.lengths[-1]:
-        yield Pair("length", replace(cell, length=case.lengths[-1]), cell)
+    longest = longest_alike(case, cell.length)
+    if cell.length != longest:
+        yield Pair("length", replace(cell, length=longest), cell)
     if cell.batch != case.batches[-1]:
         yield Pair("batch", replace(cell, batch=case.batches[-1]), cell)
     if cell.length in referenced:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from convdiff.case.model import Case
+from convdiff.plan.alike import longest_alike
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
 
@@ -31,7 +32,7 @@ def most_trials(case: Case) -> int:
 def first_round(case: Case) -> dict[int, int]:
     """Return how many random inputs each length gets: more where there are few outputs.
 
-    The longest has all of them, since the others are compared with it.
+    Those with which others are compared, such as the longest, have all of them.
     """
     if len(case.lengths) < 2:
         return {}
@@ -40,4 +41,5 @@ def first_round(case: Case) -> dict[int, int]:
     for length in case.lengths:
         outputs = math.prod(case.conv.output_shape(case.batches[-1], case.height, length))
         trials[length] = min(most, max(1, share, math.ceil(TRIAL_OUTPUTS / outputs)))
-    return {**trials, case.lengths[-1]: max(trials.values())}
+    anchors = {longest_alike(case, length) for length in case.lengths}
+    return trials | dict.fromkeys(anchors, max(trials.values()))

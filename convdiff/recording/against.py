@@ -67,7 +67,7 @@ def against(
         plan,
         cells=(*cells_of([*compared, *unstable]), *plan.cells),
         pairs=(*plan.pairs, *compared, *unstable, *refused),
-        notes=_notes(compared, held.recorded, fingerprints),
+        notes=(*plan.notes, *_notes(compared, held.recorded, fingerprints)),
         unclaimed=_unclaimed(plan, pairs, held),
     )
 

@@ -70,11 +70,14 @@ class Axis(NamedTuple):
             extent += 1
         return extent
 
-    def sources(self, extent: int) -> Any:
-        """Return (outputs, kernel): the input index that each output reads at each tap, or −1."""
+    def sources(self, extent: int, first: int = 0) -> Any:
+        """Return (outputs, kernel): the input index that each output reads at each tap, or −1.
+
+        first: the first output that is asked for.
+        """
         import numpy as np
 
-        outputs, taps = np.arange(self.extent(extent))[:, None], np.arange(self.kernel)
+        outputs, taps = np.arange(first, self.extent(extent))[:, None], np.arange(self.kernel)
         before = self.pad(extent)[0]
         if self.transposed:
             read, between = np.divmod(outputs + before - taps * self.dilation, self.stride)
@@ -83,6 +86,27 @@ class Axis(NamedTuple):
             between = np.zeros_like(read)
         inside = (between == 0) & (read >= 0) & (read < extent)
         return np.where(inside, read, -1)
+
+    def shared(self, one: int, other: int) -> int:
+        """Return how many outputs, from the first on, read the same inputs at both extents.
+
+        An output that reads padding at one extent and an input at the other is not shared.
+        """
+        before = self.pad(one)[0]
+        if before != self.pad(other)[0]:
+            return 0
+        both = max(0, min(self.extent(one), self.extent(other)))
+        shorter = min(one, other)
+        if self.transposed:
+            inside = shorter * self.stride - before
+        else:
+            inside = (shorter + before - self.reach) // self.stride + 1
+        inside = min(max(inside, 0), both)
+        if inside == both:
+            return both
+        a, b = (self.sources(n, inside)[: both - inside] for n in (one, other))
+        unlike = (a != b).any(axis=1)
+        return inside + (int(unlike.argmax()) if unlike.any() else len(unlike))
 
     def laid(self, extent: int) -> "Laid":
         """Return how an input is to be laid out so that windows step evenly over it."""
