@@ -56,6 +56,8 @@ class Astray:
     """NaN where an infinity belongs, an infinity where NaN does, or the other infinity."""
     flushed: Places = Places()
     """What is right where subnormal numbers are taken for zero: NaN for an infinity times one."""
+    padded: Places = Places()
+    """What is right where the zeros of padding are multiplied: NaN for one times an infinity."""
 
     def __bool__(self) -> bool:
         """Return whether anything is astray; flushing is no mistake."""
@@ -63,7 +65,7 @@ class Astray:
 
     def spoken(self, order: Order) -> Astray:
         """Return it with all positions as a case's arrays lie."""
-        kinds = (self.lost, self.unwanted, self.changed, self.flushed)
+        kinds = (self.lost, self.unwanted, self.changed, self.flushed, self.padded)
         return Astray(*(places.spoken(order) for places in kinds))
 
 
@@ -74,31 +76,34 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
     """
     found, mask = Astray(), np.zeros(output.shape, bool)
     for block in blocks(output.shape):
-        lost, unwanted, changed, flushed = _masks(output[block], block, reference)
+        lost, unwanted, changed, flushed, padded = _masks(output[block], block, reference)
         start = corner(block)
         found = Astray(
             found.lost.with_more(lost, start),
             found.unwanted.with_more(unwanted, start),
             found.changed.with_more(changed, start),
             found.flushed.with_more(flushed, start),
+            found.padded.with_more(padded, start),
         )
         mask[block] = lost | unwanted | changed
     return found, mask
 
 
 def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ...]:
-    """Return where a block's NaN or infinity is lost, unwanted, changed and flushed."""
-    there, (wanted, if_flushed) = kinds_of(values), reference.kinds_in(block)
+    """Return where a block's NaN or infinity is lost, unwanted, changed, flushed and padded."""
+    there, (wanted, if_flushed, if_padded) = kinds_of(values), reference.kinds_in(block)
     off = there != wanted
     if off.any():  # a sum that may overflow may become an infinity, and NaN of two
         large = np.zeros(off.shape, bool)
         large[off] = reference.scales_in(block, off).absolute >= reference.format.largest / 2
         off &= ~(large & (there != FINITE) & (wanted != NAN))
     flushed = off & (there == if_flushed)
-    off &= ~flushed
+    padded = off & ~flushed & (there == if_padded)
+    off &= ~(flushed | padded)
     return (
         off & (there == FINITE),
         off & (wanted == FINITE),
         off & (there != FINITE) & (wanted != FINITE),
         flushed,
+        padded,
     )

@@ -27,6 +27,18 @@ def kinds(conv: Convolution, tensors: Tensors) -> Array:
     return np.concatenate(parts)
 
 
+def with_padding(conv: Convolution, tensors: Tensors, strict: Array) -> Array:
+    """Return the kinds where the zeros of padding are multiplied, too, as some kernels do.
+
+    strict: the kinds where a tap on padding is none. Zero times what is not finite is NaN.
+    """
+    lost = (~np.isfinite(tensors.filter_hwio.astype(np.float64))).astype(np.float64)
+    if not (conv.is_padded and lost.any()):
+        return strict
+    inside = convolved(conv, np.ones(tensors.input_nhwc.shape), lost)
+    return np.where(inside < lost.sum(axis=(0, 1, 2)), NAN, strict).astype(np.int8)
+
+
 def kinds_of(values: Array) -> Array:
     """Return the kind of each value, int8."""
     kind = np.where(values == np.inf, PLUS, np.where(values == -np.inf, MINUS, FINITE))

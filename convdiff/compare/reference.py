@@ -14,7 +14,7 @@ from convdiff.case.nonfinite import cleaned
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import exact
 from convdiff.compare.fp64 import Scales, scales
-from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds
+from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds, with_padding
 from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
@@ -107,11 +107,20 @@ class Reference:
             return None
         return kinds(self.conv, flushed(self.tensors, self.format.flushed))
 
-    def kinds_in(self, block: Block) -> tuple[Array, Array]:
-        """Return the kinds that a block's outputs may be of, the strict ones first."""
-        if self.kinds is None or self._flushed_kinds is None:
-            return (np.full(_extent(block), FINITE, np.int8),) * 2
-        return self.kinds[block], self._flushed_kinds[block]
+    @cached_property
+    def _padded_kinds(self) -> Array | None:
+        """The same where zeros of padding are multiplied, which is none either."""
+        return None if self.kinds is None else with_padding(self.conv, self.tensors, self.kinds)
+
+    def kinds_in(self, block: Block) -> tuple[Array, Array, Array]:
+        """Return the kinds that a block's outputs may be of.
+
+        The strict ones; where subnormal numbers are zero; where padding is multiplied.
+        """
+        strict, flushing, padding = self.kinds, self._flushed_kinds, self._padded_kinds
+        if strict is None or flushing is None or padding is None:
+            return (np.full(_extent(block), FINITE, np.int8),) * 3
+        return strict[block], flushing[block], padding[block]
 
     @cached_property
     def largest(self) -> tuple[float, float]:

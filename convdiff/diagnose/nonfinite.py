@@ -45,17 +45,23 @@ def rule(
 
 
 def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | None:
-    """Rule on sides that differ where one takes subnormal numbers for zero, and so inf·0 is NaN."""
+    """Rule on sides that differ where inf·0 is NaN on one.
+
+    Where that takes subnormal numbers for zero, or multiplies the zeros of padding, too.
+    """
     difference = comparison.difference
     if difference is None or not difference.differing:
         return None
     facts: list[Evidence] = []
     for side, one in zip(SIDES, comparison.astray, strict=True):
-        if one.flushed:
-            where = _listed(one.flushed)
-            facts.append(
-                SideFact(side, f"infinity times a subnormal number is inf·0, NaN: {where}")
-            )
+        kinds = (
+            ("infinity times a subnormal number is inf·0, NaN", one.flushed),
+            (
+                "the zeros of padding are multiplied, and 0 times what is not finite is NaN",
+                one.padded,
+            ),
+        )
+        facts += [SideFact(side, f"{what}: {_listed(places)}") for what, places in kinds if places]
     return ("precision", tuple(facts)) if facts else None
 
 
