@@ -154,7 +154,9 @@ def refuse_too_big(case: Case) -> None:
     """Raise CaseError with the size if the case can't fit in memory. Allocates nothing."""
     item = ITEM_BYTES[case.conv.dtype]
     output = math.prod(case.conv.output_shape(*case.input_shape[:3]))
-    weights, inputs = math.prod(case.filter.shape), math.prod(case.input.shape)
+    batch, rows, length, channels = case.input.shape
+    laid = batch * channels * case.conv.laid_out(rows, length)
+    weights, inputs = math.prod(case.filter.shape), max(math.prod(case.input.shape), laid)
     # In float64 while they are made, then in their own dtype here, in the worker and in the
     # framework; an output also meets its exact reference.
     needed = (weights + inputs) * (8 + 3 * item) + output * (3 * item + 32)

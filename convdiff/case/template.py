@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convdiff.case.layout import written
 from convdiff.case.load import case_of
-from convdiff.case.npy import array_shape, read_values
+from convdiff.case.npy import array_shape
 from convdiff.errors import CaseError, CaseErrors, ConvdiffError, Place
 
 PLAIN = """\
-# One convolution, VALID. `{run}` runs it; `convdiff schema` has every key.
+# One convolution. `{run}` runs it; `convdiff schema` has every key.
 name: {name}
 
 # HWIO: height and width of the filter, channels in, channels out. Or values, [[...]], or
@@ -29,6 +27,8 @@ height: 12
 # Input widths: every output is compared with that of the longest.
 lengths: [12, 16, 20]
 
+# op: conv2d            # conv1d, conv3d, conv2d_transpose, dense, …
+# padding: same         # or valid, same_lower, causal, 1, [[top, bottom], [left, right]]
 # strides: 2            # one number, or [height, width]
 # dilations: 1
 # groups: 1
@@ -44,11 +44,11 @@ expect:
 """
 
 ARRAYS = """\
-# One convolution, VALID, of arrays in files. `{run}` runs it.
+# One convolution of arrays in files. `{run}` runs it.
 name: {name}
-{layout}filter: {{file: {filter}}}
+{op}{layout}filter: {{file: {filter}}}
 {bias}input: {{file: {input}}}
-{batch}# strides: 1            # one number, or [height, width]
+{batch}{padding}# strides: 1            # one number, or one an axis
 # dilations: 1
 # groups: 1
 """
@@ -65,8 +65,6 @@ class Written:
     """What was written."""
 
     case: Path
-    padded: Path | None = None
-    """The padded copy of the input."""
     layout: str = "nhwc"
 
     @property
@@ -82,13 +80,36 @@ def write_plain(path: Path) -> Written:
     return Written(path)
 
 
-def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int) -> Written:
+@dataclass(frozen=True)
+class Given:
+    """Arrays in .npy files, and what is computed on them."""
+
+    arrays: tuple[Path, ...]
+    """The filter, the bias where there are three, and the input."""
+    layout: str
+    """nhwc (HWIO and NHWC) or nchw (OIHW and NCHW)."""
+    op: str | None = None
+    """None: what the filter's axes say."""
+    padding: str | int = 0
+    """The case's: zeros on all sides, or a word."""
+
+
+BY_AXES = {
+    ("nchw", 3): "conv1d",
+    ("nhwc", 3): "conv1d",
+    ("nchw", 5): "conv3d",
+    ("nhwc", 5): "conv3d",
+}
+"""What a filter of so many axes is of, where it is not conv2d's."""
+
+
+def write_arrays(path: Path, given: Given) -> Written:
     """Write a case of filter, bias (where three are given) and input, named as .npy files.
 
-    layout: nhwc (HWIO and NHWC) or nchw (OIHW and NCHW). padding: zeros around the input's height
-    and width, in a copy beside the case. Raises ConvdiffError for files that can't be read, or that
-    lie outside of the case's folder, where no case may read.
+    Raises ConvdiffError for files that can't be read, or that lie outside of the case's folder,
+    where no case may read.
     """
+    arrays = given.arrays
     if not 2 <= len(arrays) <= MOST_ARRAYS:
         raise ConvdiffError("name two or three .npy files: the filter, the bias if any, the input")
     errors, shapes = CaseErrors(), []
@@ -96,38 +117,37 @@ def write_arrays(path: Path, arrays: tuple[Path, ...], layout: str, padding: int
         with errors.gathering():
             shapes.append(array_shape(file, None, Place(str(file))))
     errors.refuse()
+    op = given.op or BY_AXES.get((given.layout, len(shapes[0])), DEFAULT_OP)
     names = [_named(file, path) for file in arrays]
-    padded = _padded(path, arrays[-1], layout, padding) if padding else None
-    if padded is not None:
-        names[-1] = _named(padded, path)
-    try:
-        _write_checked(path, arrays, names, shapes[-1], layout)
-    except ConvdiffError:
-        if padded is not None:
-            padded.unlink()
-        raise
-    return Written(path, padded, layout)
+    _write_checked(path, replace(given, op=op), names, shapes[-1])
+    return Written(path, given.layout)
 
 
-def _write_checked(
-    path: Path, arrays: Sequence[Path], names: Sequence[str], shape: tuple[int, ...], layout: str
-) -> None:
+DEFAULT_OP = "conv2d"
+
+
+def _write_checked(path: Path, given: Given, names: Sequence[str], shape: tuple[int, ...]) -> None:
     """Write the case of these arrays, if it is sound; names: theirs in it; shape: the input's.
 
     Raises CaseError at those that do not go together.
     """
+    arrays, layout = given.arrays, given.layout
     lines = {
         "run": _run(Path(path.name), layout),
         "name": json.dumps(path.stem, ensure_ascii=False),
+        "op": "" if given.op == DEFAULT_OP else f"op: {given.op}\n",
         "layout": f"layout: {layout}\n" if layout == "nchw" else "",
         "filter": names[0],
         "bias": "".join(f"bias: {{file: {name}}}\n" for name in names[1:-1]),
         "batch": BATCH.format(shape[0]) if len(shape) > 2 and shape[0] > 1 else "",
+        "padding": f"padding: {given.padding}\n" if given.padding else "",
         "input": names[-1],
     }
+    from convdiff.case.arrays import refuse_too_big
+
     text = ARRAYS.format(**lines)
     try:
-        case_of(text, path)
+        refuse_too_big(case_of(text, path))
     except CaseError as error:
         keys = ("filter", "bias", "input") if len(arrays) == MOST_ARRAYS else ("filter", "input")
         _refuse(error, dict(zip(keys, arrays, strict=True)), path)
@@ -150,28 +170,6 @@ def _run(path: Path, layout: str = "nhwc") -> str:
     """Return the shell command that runs a case; arrays that lie as PyTorch's are run on it."""
     options = " --framework torch" if layout == "nchw" else ""
     return f"convdiff run {shlex.quote(str(path))}{options}"
-
-
-def _padded(path: Path, input_: Path, layout: str, padding: int) -> Path:
-    """Write the input with zeros around its height and width, or its length; return the file."""
-    import numpy as np
-
-    from convdiff.case.arrays import beyond_memory
-
-    values = read_values(input_, None, Place(str(input_)))
-    spatial = range(2, values.ndim) if layout == "nchw" else range(1, values.ndim - 1)
-    zeros = [(padding, padding) if axis in spatial else (0, 0) for axis in range(values.ndim)]
-    extents = [extent + sum(around) for extent, around in zip(values.shape, zeros, strict=True)]
-    beyond = beyond_memory(math.prod(extents) * values.itemsize)
-    if beyond:
-        raise ConvdiffError(
-            f"--padding {padding}: too big: an input of {written(tuple(extents))} needs {beyond}"
-        )
-    file = path.with_name(f"{input_.stem}_padded_{padding}.npy")
-    if file.exists():
-        raise ConvdiffError(f"{file}: there is a file of this name")
-    np.save(file, np.pad(values, zeros))
-    return file
 
 
 def _named(file: Path, case: Path) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from convdiff.cli.streams import write_out
+from convdiff.cli.types import PADDING, Choice
 from convdiff.errors import ConvdiffError
+from convdiff.worker.ops import OPS
 
 EPILOG = """\b
 Example:
@@ -28,29 +30,32 @@ Example:
 @click.option("--numpy", is_flag=True, help="ARRAYs lie as TensorFlow's: HWIO and NHWC.")
 @click.option(
     "--padding",
-    type=click.IntRange(0, 10**9),
-    default=0,
-    metavar="ZEROS",
-    help="Write a copy of the input with so many zeros around it: cases are VALID.",
+    type=PADDING,
+    default="0",
+    help="Zeros around the input, or valid, same, same_lower, causal.  [default: 0]",
 )
-def command(words: tuple[Path, ...], torch: bool, numpy: bool, padding: int) -> int:
+@click.option(
+    "--op",
+    type=Choice([*OPS]),
+    help="What is computed; default: what the filter's axes say.",
+)
+def command(
+    words: tuple[Path, ...], torch: bool, numpy: bool, padding: str | int, op: str | None
+) -> int:
     """Write a commented case, CASE (case.yaml): of drawn numbers, or of your own arrays.
 
     ARRAYs are the filter, the bias where there is one, and the input, as .npy files.
     """
-    from convdiff.case.template import write_arrays, write_plain
+    from convdiff.case.template import Given, write_arrays, write_plain
 
     layout = _layout(torch=torch, numpy=numpy)
     arrays = tuple(word for word in words if word.suffix == ".npy")
     names = [word for word in words if word not in arrays] or [Path("case.yaml")]
-    _refuse(names, arrays, layout, padding)
+    _refuse(names, arrays, layout, bool(padding or op))
     if layout is None:
         made = write_plain(names[0])
     else:
-        made = write_arrays(names[0], arrays, layout, padding)
-    if made.padded is not None:
-        zeros = "a zero" if padding == 1 else f"{padding} zeros"
-        write_out(f"{made.padded}: the input with {zeros} around it\n")
+        made = write_arrays(names[0], Given(arrays, layout, op, padding))
     write_out(f"{made.case}: written; next: {made.run}\n")
     return 0
 
@@ -64,13 +69,11 @@ def _layout(*, torch: bool, numpy: bool) -> str | None:
     return "nhwc" if numpy else None
 
 
-def _refuse(
-    names: Sequence[Path], arrays: Sequence[Path], layout: str | None, padding: int
-) -> None:
-    """Raise ConvdiffError for words that do not go together."""
+def _refuse(names: Sequence[Path], arrays: Sequence[Path], layout: str | None, more: bool) -> None:
+    """Raise ConvdiffError for words that do not go together; more: other options of arrays."""
     if len(names) > 1:
         raise ConvdiffError(f"init writes one case; {names[1]} is no .npy array")
     if arrays and layout is None:
         raise ConvdiffError("say how the arrays lie: --torch (OIHW, NCHW) or --numpy (HWIO, NHWC)")
-    if not arrays and (layout or padding):
+    if not arrays and (layout or more):
         raise ConvdiffError("name the .npy files: the filter, the bias if any, the input")

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from convdiff.case import expect
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError
+from convdiff.case.forms.misfit import cut
 from convdiff.case.model import Allowance
 from convdiff.case.ranges import parse_range
 from convdiff.cli.complete import completed
@@ -20,6 +21,7 @@ from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
 from convdiff.runtime.matrix import packaged_frameworks, refuse_unknown, split_spec
 from convdiff.runtime.model import Unnamed
+from convdiff.worker.ops.axis import PADDINGS
 
 T = TypeVar("T")
 KINDS = ("cpu", "gpu")
@@ -135,6 +137,14 @@ def _index(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def _padding(text: str) -> str | int:
+    if text.lower() in PADDINGS:
+        return text.lower()
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise ValueError(f"{cut(text)!r} is no number of zeros, nor {', '.join(PADDINGS)}")
+    return int(text)
+
+
 ALLOWANCES = "bitwise|ulps:N|rounding|anything"
 
 
@@ -162,5 +172,7 @@ FRAMEWORKS = Parsed(
 KERNEL = Parsed("MODULE:FUNCTION", _kernel)
 INDEX = Parsed("N,H,W,C", _index)
 """An element of an output, as the case's arrays lie."""
+PADDING = Parsed("ZEROS|WORD", _padding, lambda: PADDINGS)
+"""Zeros on all sides, or a word of a case's `padding`."""
 ALLOWANCE = Parsed(ALLOWANCES, _allowance, lambda: ("bitwise", "ulps:", "rounding", "anything"))
 """What may differ, as a case file's `expect` says it, and ulps:N."""

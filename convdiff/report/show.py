@@ -13,11 +13,13 @@ from convdiff.case.model import NOTED, Case
 from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
+from convdiff.plan.alike import written_pads
 from convdiff.recording.model import Entry, RecordedCase, Recording, SavedOrders, SavedProbes
 from convdiff.report.marks import Line, Mark, Span, line
 from convdiff.report.numbers import decimal
 from convdiff.report.runtime_line import fingerprint
 from convdiff.runtime.model import Runtime, Standing
+from convdiff.worker.ops.conv2d import Convolution
 
 MOST = 1000
 """Values of a cell that are shown, unless all are asked for."""
@@ -53,18 +55,19 @@ def _printable(span: Span) -> Span:
 
 def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     case, tensors = recorded.case, recorded.tensors
-    conv = case.conv
+    conv, lying = case.conv, case.lying
     yield line(Span(case.name, "strong"))
+    weights = lying.filter.named(lying.filter.spoken(conv.filter_shape))
     yield _row(
         "filter",
-        f"{_x(conv.filter_shape)} HWIO, {conv.dtype}, strides {_x(conv.strides)}, "
-        f"dilations {_x(conv.dilations)}, groups {conv.groups}",
+        f"{weights}, {conv.dtype}, strides {_x(conv.strides)}, "
+        f"dilations {_x(conv.dilations)}, groups {conv.groups}{_of_op(conv)}",
     )
     yield _row("", _checksum(tensors.filter_hwio))
     if tensors.bias is not None:
         yield _row("bias", f"{conv.channels_out}, ", _checksum(tensors.bias))
     x = tensors.input_nhwc
-    yield _row("input", f"{_x(x.shape)} NHWC, ", _checksum(x))
+    yield _row("input", f"{lying.input.named(lying.input.spoken(x.shape))}, ", _checksum(x))
     yield _row("expect", "; ".join(_expected(case)))
     orders = _notations(recorded.entries)
     for runtime, seen in recorded.fingerprints.items():
@@ -189,6 +192,17 @@ def _orders(saved: SavedOrders, numbers: Mapping[str, int]) -> Iterator[Line]:
         yield line("    order   ", Span(str(numbers[order.notation]), "strong"), share)
     for kind, reason in saved.refusals:
         yield line("    order   ", Span("none", "warning"), f": {kind}: {reason}")
+
+
+def _of_op(conv: Convolution) -> str:
+    """Say what is more than a VALID conv2d."""
+    parts = [] if conv.op == Convolution._field_defaults["op"] else [conv.op]
+    if conv.padding != "valid":
+        word = conv.padding if isinstance(conv.padding, str) else written_pads(conv, conv.padding)
+        parts.append(f"padding {word}")
+    if any(conv.output_padding):
+        parts.append(f"output padding {_x(conv.output_padding)}")
+    return "".join(f", {part}" for part in parts)
 
 
 def _x(shape: tuple[int, ...]) -> str:

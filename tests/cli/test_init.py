@@ -36,13 +36,13 @@ def test_pytorchs_arrays_are_read_as_they_lie(bias: bool, padding: int, tmp_path
     files = ["w.npy", *(["b.npy"] if bias else []), "x.npy"]
     ran = convdiff("init", "mine.yaml", "--torch", *files, "--padding", padding, cwd=tmp_path)
     assert ran.code == 0, ran.err
-    made = make_tensors(load_case(tmp_path / "mine.yaml"))
+    case = load_case(tmp_path / "mine.yaml")
+    made = make_tensors(case)
     w, x = np.load(tmp_path / "w.npy"), np.load(tmp_path / "x.npy")
     assert np.array_equal(made.filter_hwio, w.transpose(2, 3, 1, 0))
     assert (made.bias is not None) == bias
-    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    assert np.array_equal(made.input_nhwc, np.pad(x.transpose(0, 2, 3, 1), around))
-    assert ("x_padded_2.npy" in ran.out) == bool(padding)
+    assert np.array_equal(made.input_nhwc, x.transpose(0, 2, 3, 1))
+    assert case.conv.pads(6, 7) == ((padding, padding),) * 2
 
 
 def test_a_filter_of_three_axes_is_one_dimensional(tmp_path: Path):
@@ -50,8 +50,34 @@ def test_a_filter_of_three_axes_is_one_dimensional(tmp_path: Path):
     ran = convdiff("init", "one.yaml", "--torch", "w.npy", "x.npy", "--padding", 2, cwd=tmp_path)
     assert ran.code == 0, ran.err
     case = load_case(tmp_path / "one.yaml")
-    assert case.conv.filter_shape == (1, 5, 3, 4)
-    assert (case.height, case.lengths) == (1, (24,))
+    assert (case.conv.op, case.conv.filter_shape) == ("conv1d", (1, 5, 3, 4))
+    assert (case.height, case.lengths, case.conv.pads(1, 20)[1]) == (1, (20,), (2, 2))
+
+
+@pytest.mark.parametrize("padding", ["same", "SAME_LOWER", "causal", "valid", "7"])
+def test_padding_is_written_into_the_case(padding: str, tmp_path: Path):
+    save(tmp_path, w=(3, 2, 3, 5), x=(1, 6, 7, 3))
+    ran = convdiff("init", "--numpy", "w.npy", "x.npy", "--padding", padding, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    written = load_case(tmp_path / "case.yaml").conv.padding
+    assert written == (((7, 7), (7, 7)) if padding == "7" else padding.lower())
+
+
+@pytest.mark.parametrize(
+    ("op", "weights", "x"),
+    [
+        ("conv2d_transpose", (3, 5, 2, 2), (1, 3, 6, 7)),
+        ("conv3d", (5, 3, 2, 2, 2), (1, 3, 4, 6, 7)),
+        ("dense", (5, 3), (2, 7, 3)),
+    ],
+)
+def test_arrays_of_other_ops(op: str, weights: tuple[int, ...], x: tuple[int, ...], tmp_path: Path):
+    save(tmp_path, w=weights, x=x)
+    asked = [] if op == "conv3d" else ["--op", op]
+    ran = convdiff("init", "--torch", "w.npy", "x.npy", *asked, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    conv = load_case(tmp_path / "case.yaml").conv
+    assert (conv.op, conv.channels_in, conv.channels_out) == (op, 3, 5)
 
 
 def test_tensorflows_arrays_are_read_as_they_lie(tmp_path: Path):
@@ -122,13 +148,6 @@ def test_init_tells_all_that_is_wrong_with_the_arrays(tmp_path: Path):
         assert count == "2 errors"
 
 
-def test_a_case_that_is_there_already_costs_no_padded_copy(tmp_path: Path):
-    save(tmp_path, w=(5, 3, 3, 2), x=(2, 3, 6, 7))
-    (tmp_path / "case.yaml").write_text("mine")
-    assert convdiff("init", "--torch", "w.npy", "x.npy", "--padding", 1, cwd=tmp_path).code == 2
-    assert not list(tmp_path.glob("*padded*"))
-
-
 @pytest.mark.parametrize("padding", ["9" * 8, "9" * 30, "9" * 300, "9" * 5000], ids=len)
 @pytest.mark.parametrize(
     ("layout", "shape"),
@@ -141,7 +160,7 @@ def test_padding_beyond_memory_is_refused_and_nothing_written(
     save(tmp_path, w=(3, 3, 3, 2), x=shape)
     ran = convdiff("init", layout, "w.npy", "x.npy", "--padding", padding, cwd=tmp_path)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
-    assert "--padding" in ran.err
+    assert "too big" in ran.err or "is no number of zeros" in ran.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npy", "x.npy"]
 
 

@@ -138,6 +138,14 @@ class Convolution(NamedTuple):
         """Return what is added before and after each spatial axis of an input."""
         return tuple(a.pad(n) for a, n in zip(self.axes, self.extents(rows, length)))
 
+    def laid_out(self, rows: int, length: int) -> int:
+        """Return how many positions an input has with its padding, and what lies between inputs."""
+        count = 1
+        for axis, extent in zip(self.axes, self.extents(rows, length)):
+            laid = axis.laid(extent)
+            count *= max(extent, laid.extent + sum(laid.ends))
+        return count
+
     def inputs_of(self, group: int) -> slice:
         """Return the input channels that a group reads."""
         width = self.channels_in // self.groups
