@@ -48,9 +48,7 @@ def test_the_built_in_case_is_the_first_of_the_cases() -> None:
 
 def test_the_readme_names_every_key_of_a_case_and_every_make_target_it_promises() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    missing = [
-        key for key in json_schema()["properties"] if f"`{key}`" not in text
-    ]
+    missing = [key for key in json_schema()["properties"] if f"`{key}`" not in text]
     assert not missing
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.M)) <= targets
