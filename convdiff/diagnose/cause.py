@@ -38,6 +38,8 @@ class SideOrder:
     """The words summed up, where they are many."""
     narrowed: str = ""
     """What is kept in another precision than the case's own, or taken for zero."""
+    where: str = ""
+    """Where its elements lie, unless all see all taps."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,13 @@ def _orders(side: Side, orders: Orders) -> list[SideOrder]:
     written = []
     for proved in orders.orders:
         tree, arithmetic = proved.order.tree, proved.order.arithmetic
-        words, brief = (
-            say(tree, orders.geometry.filter_hwio) + proved.words for say in (describe, summed_up)
-        )
+        shape = orders.geometry_of(proved).filter_hwio
+        words, brief = (say(tree, shape) + proved.words for say in (describe, summed_up))
         fused = len(tree.fused_taps())
         brief = "" if brief == words else brief
         narrowed = arithmetic.words.removeprefix(", ")
-        written.append(SideOrder(side, proved.count, notation(tree), words, fused, brief, narrowed))
+        text, where = notation(tree), orders.where(proved)
+        written.append(SideOrder(side, proved.count, text, words, fused, brief, narrowed, where))
     return written
 
 
@@ -139,5 +141,7 @@ def _parted(
     first = divergence(baseline, candidate, *elements)
     if first is None:
         return None
-    names = tuple(baseline.geometry.name(leaf) for leaf in first.terms)
+    which = int(baseline.which().reshape(-1)[elements[0]])
+    name = baseline.geometry_of(baseline.orders[which]).name
+    names = tuple(name(leaf) for leaf in first.terms)
     return Parted(worst, names, first.sum_a, first.sum_b)

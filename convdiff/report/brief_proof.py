@@ -50,7 +50,8 @@ def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool)
     for order in why.orders:
         total = why.replayed[order.side][1]
         share = "all" if order.elements == total else f"{order.elements:,}"
-        holder = f"{sides[order.side]}: {share} of {total:,}"
+        where = f" {order.where}" if order.where else ""
+        holder = f"{sides[order.side]}: {share} of {total:,}{where}"
         holders.setdefault(order.notation, []).append(holder)
     for notation, shares in list(holders.items())[:most]:
         both = len(holders) == 1 and len(shares) > 1

@@ -105,11 +105,12 @@ def _cause(why: Explanation) -> Iterator[str | Span]:
 
 def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     _, total = why.replayed[order.side]
+    where = f", {order.where}" if order.where else ""
     cut = len(order.notation) > LONG
     notation = f"{order.notation[:LONG].rstrip()} …" if cut else order.notation
     words = (order.brief or order.words) + (WHOLE if cut or order.brief else "")
     return (
-        f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
+        f"{order.elements:,} of {total:,} elements replayed bit for bit{where}: ",
         Span(notation, "strong"),
         Span(f"\n{words}", "faint"),
     )

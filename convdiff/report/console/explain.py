@@ -65,12 +65,15 @@ def _headline(found: ElementReport) -> str:
 def _print_orders(console: Console, explanation: Orders) -> None:
     rows = []
     for letter, one in zip(letters(explanation), explanation.orders, strict=True):
+        shape, where = explanation.geometry_of(one).filter_hwio, explanation.where(one)
         text = Text.assemble(
-            f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
+            f"{one.count:,} element{'' if one.count == 1 else 's'}{f' {where}' if where else ''}: ",
             (notation(one.order.tree), "bold"),
-            f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}{one.words}",
+            f"\n{summed_up(one.order.tree, shape)}{one.words}",
         )
         rows.append((Text(letter, style="bold"), text))
+    if explanation.places:
+        rows.append((Text(), Text(f"replayed: {'; '.join(explanation.places)}", style="dim")))
     for refusal in explanation.refusals:
         rows.append((Text("?", style=MARKS["warning"]), Text(f"{refusal.kind}: {refusal.reason}")))
     print_pairs(console, rows)
