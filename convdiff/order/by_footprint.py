@@ -70,22 +70,11 @@ def _likely(whole: Geometry, orders: Sequence[ProvedOrder], geometry: Geometry) 
     if geometry.footprint is None:
         return
     trees = dict.fromkeys(
-        induced(one.order.tree, _kept(whole.seeing(one.footprint), geometry))
+        induced(one.order.tree, whole.seeing(one.footprint).leaves_of(geometry))
         for one in orders
         if one.footprint is None or one.footprint.holds(geometry.footprint)
     )
     yield from islice(trees, _INDUCED)
-
-
-def _kept(more: Geometry, fewer: Geometry) -> list[int]:
-    """Return the leaves of a geometry that one of fewer taps has, too."""
-    index = np.arange(more.taps).reshape(more.filter_hwio[:3])
-    places = (
-        np.searchsorted(mine, theirs)
-        for mine, theirs in zip(more.window, fewer.window, strict=True)
-    )
-    kept: list[int] = index[np.ix_(*places)].reshape(-1).tolist()
-    return kept + [more.taps] * more.bias
 
 
 def _explained(inquiry: Inquiry, likely: Iterator[Tree]) -> list[Refusal]:

@@ -95,6 +95,14 @@ class Geometry:
         shape = rows, columns, *conv.filter_shape[2:]
         return replace(self, filter_hwio=shape, asked=conv, footprint=footprint)
 
+    def leaves_of(self, fewer: Geometry) -> list[int]:
+        """Return the leaves that are those of a geometry of fewer taps, in its order."""
+        index = np.arange(self.taps).reshape(self.filter_hwio[:3])
+        pairs = zip(self.window, fewer.window, strict=True)
+        places = [np.searchsorted(mine, theirs) for mine, theirs in pairs]
+        leaves: list[int] = index[np.ix_(*places)].reshape(-1).tolist()
+        return leaves + [self.taps] * self.bias
+
     def cut(self, filter_hwio: Array) -> Array:
         """Return the taps of a whole filter."""
         if self.footprint is None:

@@ -52,10 +52,12 @@ class Inquiry:
 
         Raises RefusedError (budget, failed).
         """
-        kernel, trials = self.kernel.seen_by(geometry), self.trials.seen_by(geometry)
-        weights = self.trials.case.data.filter_hwio
-        plus_zero = self.plus_zero | (starts_from_zero(kernel) & _positive(weights, geometry))
-        among = np.asarray(self.left.any(axis=1))
+        kernel, case = self.kernel.seen_by(geometry), self.trials.case
+        turned = (case.output == 0) & _positive(case.data.filter_hwio, geometry)
+        plus_zero = self.plus_zero
+        if turned.any():
+            plus_zero = plus_zero | (turned & starts_from_zero(kernel))
+        among, trials = np.asarray(self.left.any(axis=1)), self.trials.seen_by(geometry)
         return Inquiry(kernel, trials, plus_zero, among, self.memory)
 
     @property

@@ -7,6 +7,7 @@ there are none, on random numbers too, and if it answered the probes as the reve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,8 +64,12 @@ class Orders:
     @property
     def replayed(self) -> tuple[int, int]:
         """(k, n): k of n elements are replayed bit for bit."""
-        alone = 0 if self.padding is None else int(self.padding.sum())
-        return alone + sum(proved.count for proved in self.orders), self.output.size
+        return self.alone + sum(proved.count for proved in self.orders), self.output.size
+
+    @property
+    def alone(self) -> int:
+        """Elements that see no tap, as they are to be."""
+        return 0 if self.padding is None else int(self.padding.sum())
 
     @property
     def unexplained(self) -> int:
@@ -98,14 +103,11 @@ class Orders:
         """Say where the elements of an order lie; nothing where all see all taps."""
         return "" if self.is_uniform else border(self.geometry, proved.footprint).words
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        """How many replayed elements lie where; nothing where all see all taps."""
+    def places(self, orders: Iterable[ProvedOrder]) -> tuple[str, ...]:
+        """Say how many elements of some orders lie where; nothing where all see all taps."""
         if self.is_uniform:
             return ()
-        lying = [(border(self.geometry, one.footprint), one.count) for one in self.orders]
-        alone = 0 if self.padding is None else int(self.padding.sum())
-        return (*counted(lying), *[f"{alone:,} on padding alone"][: alone > 0])
+        return tuple(counted((border(self.geometry, one.footprint), one.count) for one in orders))
 
 
 def orders_of(

@@ -52,7 +52,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "calls": None,
         "orders": [],
         "refusals": [],
-        "places": [],
+        "padding": 0,
         "element": _element(side),
     }
     if orders is None:
@@ -64,7 +64,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "calls": orders.calls,
         "orders": [_order(one, orders) for one in orders.orders],
         "refusals": [{"kind": r.kind, "reason": r.reason} for r in orders.refusals],
-        "places": list(orders.places),
+        "padding": orders.alone,
     }
 
 

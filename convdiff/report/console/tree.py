@@ -89,7 +89,9 @@ def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
     for row in drawing.rows:
         table.add_row(*_cells(row, geometry.dtype))
     title = f"{name}, order " if name else "order "
-    return Group(Text(title + letters(orders)[element.order], style="bold"), table)
+    where = orders.where(orders.orders[element.order])
+    title += letters(orders)[element.order] + (f", {where}" if where else "")
+    return Group(Text(title, style="bold"), table)
 
 
 def _cells(row: Row, dtype: str) -> list[Text]:
