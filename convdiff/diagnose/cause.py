@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Side
 from convdiff.numerics.array import Array
+from convdiff.order.alike import alike
 from convdiff.order.attribute import attribute
 from convdiff.order.counterfactual import Cause
 from convdiff.order.divergence import divergence
 from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.reveal.refusal import Refusal
 from convdiff.order.side_by_side import side_by_side
 from convdiff.order.tree.describe import describe
@@ -38,6 +40,14 @@ class SideOrder:
     """The words summed up, where they are many."""
     narrowed: str = ""
     """What is kept in another precision than the case's own, or taken for zero."""
+    where: str = ""
+    """Where its elements lie, unless all see all taps."""
+    is_like: bool = False
+    """Whether an order before is told for both."""
+    others: int = 0
+    """Elements of the orders that it is told for, besides its own."""
+    places: tuple[str, ...] = ()
+    """How many of all of them lie where."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,11 @@ class Explanation:
     refusals: tuple[Refusal, ...]
     confirmed: bool = True
     """Every channel answered every reading; else a sample of them, beside the replays."""
+
+    @property
+    def told(self) -> tuple[SideOrder, ...]:
+        """The orders, but of those that are alike the first."""
+        return tuple(order for order in self.orders if not order.is_like)
 
 
 def explain_difference(
@@ -104,19 +119,30 @@ def _status(unproven: int, differing: int) -> Status:
     return "partial" if unproven else "proved"
 
 
-def _orders(side: Side, orders: Orders) -> list[SideOrder]:
-    """Return the orders of one side, written down."""
-    written = []
-    for proved in orders.orders:
-        tree, arithmetic = proved.order.tree, proved.order.arithmetic
-        words, brief = (
-            say(tree, orders.geometry.filter_hwio) + proved.words for say in (describe, summed_up)
-        )
-        fused = len(tree.fused_taps())
-        brief = "" if brief == words else brief
-        narrowed = arithmetic.words.removeprefix(", ")
-        written.append(SideOrder(side, proved.count, notation(tree), words, fused, brief, narrowed))
-    return written
+def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
+    """Yield the orders of one side, written down, those that are alike after each other."""
+    for group in alike(orders):
+        members = [orders.orders[number] for number in group]
+        first, *others = [_written(side, orders, proved) for proved in members]
+        more = sum(other.elements for other in others)
+        yield replace(first, others=more, places=orders.places(members))
+        yield from (replace(other, is_like=True) for other in others)
+
+
+def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
+    tree, arithmetic = proved.order.tree, proved.order.arithmetic
+    shape = orders.geometry_of(proved).filter_hwio
+    words, brief = (say(tree, shape) + proved.words for say in (describe, summed_up))
+    return SideOrder(
+        side,
+        proved.count,
+        notation(tree),
+        words,
+        len(tree.fused_taps()),
+        "" if brief == words else brief,
+        arithmetic.words.removeprefix(", "),
+        orders.where(proved),
+    )
 
 
 def _flat(index: Array, shape: tuple[int, ...]) -> Array:
@@ -139,5 +165,7 @@ def _parted(
     first = divergence(baseline, candidate, *elements)
     if first is None:
         return None
-    names = tuple(baseline.geometry.name(leaf) for leaf in first.terms)
+    which = int(baseline.which().reshape(-1)[elements[0]])
+    name = baseline.geometry_of(baseline.orders[which]).name
+    names = tuple(name(leaf) for leaf in first.terms)
     return Parted(worst, names, first.sum_a, first.sum_b)

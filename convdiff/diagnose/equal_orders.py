@@ -10,6 +10,7 @@ import numpy as np
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.numerics.array import Array
+from convdiff.order.footprint import Footprint
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order
 from convdiff.order.side_by_side import side_by_side
@@ -74,11 +75,14 @@ def same_orders(baseline: Orders, candidate: Orders) -> bool:
 
 def order_maps(baseline: Orders, candidate: Orders) -> tuple[Array, Array]:
     """Return each aligned element's order as a number, NHWC: equal where orders are; -1 is none."""
-    numbers: dict[Order, int] = {}
+    numbers: dict[tuple[Order, Footprint | None] | None, int] = {}
     maps = []
     for side in (baseline, candidate):
-        index = [numbers.setdefault(one.order, len(numbers)) for one in side.orders]
+        known = [(one.order, one.footprint) for one in side.orders]
+        index = [numbers.setdefault(one, len(numbers)) for one in known]
         which = side.which()
         named: Array = np.where(which < 0, -1, np.array([*index, -1])[which])
+        if side.padding is not None:
+            named[side.padding] = numbers.setdefault(None, len(numbers))
         maps.append(named.reshape(side.geometry.output_nhwc))
     return side_by_side((baseline, candidate), *maps)

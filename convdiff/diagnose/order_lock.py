@@ -59,6 +59,7 @@ def _unproved(finding: Finding, reason: str) -> Finding:
 
 def _first_order(side: Orders) -> str:
     """Describe a side's first order, and say how many more there are."""
-    tree, more = side.orders[0].order.tree, len(side.orders) - 1
-    words = f"{notation(tree)}, {describe(tree, side.geometry.filter_hwio)}"
+    first, more = side.orders[0], len(side.orders) - 1
+    tree = first.order.tree
+    words = f"{notation(tree)}, {describe(tree, side.geometry_of(first).filter_hwio)}"
     return words + (f", and {more} more" if more else "")

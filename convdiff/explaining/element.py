@@ -9,7 +9,6 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.reference import References
 from convdiff.explaining.choose import flat
 from convdiff.explaining.model import Element, ElementReport, PairReport
-from convdiff.lab.kernel import data_of
 from convdiff.numerics.array import Array
 from convdiff.order.divergence import divergence
 from convdiff.order.replay.replay import leaf_values, partial_sums
@@ -26,8 +25,9 @@ def with_element(
     position, channel = flat(element.index, orders)
     which = int(orders.which()[position, channel])
     if which >= 0:
-        order, data = orders.orders[which].order, data_of(side.cell, tensors)
-        place = (order, orders.geometry, data, position, channel)
+        order = orders.orders[which].order
+        seen = orders.seen_by(which)
+        place = (order, seen.geometry, seen.data, position, channel)
         values = {**leaf_values(*place), **partial_sums(*place)}
         element = replace(element, order=which, values=values)
     return replace(side, element=element)

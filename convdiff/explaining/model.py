@@ -10,6 +10,7 @@ from convdiff.case.layout import Order
 from convdiff.case.model import Case
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.cause import Explanation
+from convdiff.order.geometry import Geometry
 from convdiff.order.orders import Orders
 from convdiff.order.tree.tree import Tree
 from convdiff.plan.cell import Cell
@@ -67,6 +68,13 @@ class ElementReport:
         if self.explanation is None or self.element is None or self.element.order < 0:
             return None
         return self.explanation.orders[self.element.order].order.tree
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """Of what the drawn element sees; None where it has no order."""
+        if self.tree is None or self.explanation is None or self.element is None:
+            return None
+        return self.explanation.geometry_of(self.explanation.orders[self.element.order])
 
     @property
     def is_explained(self) -> bool:

@@ -40,6 +40,7 @@ class WorkerKernel:
             "filter": self.geometry.filter_hwio,
             "bias": self.geometry.bias,
             "kinds": [batch.kind for batch in batches],
+            "windows": [batch.window for batch in batches],
             "some": positions is not None,
         }
         arrays = [np.ascontiguousarray(batch.taps) for batch in batches]

@@ -76,11 +76,11 @@ def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attributi
     causes = np.full(len(pairs_a), UNPROVEN, object)
     which_a, which_b = a.which().reshape(-1)[pairs_a], b.which().reshape(-1)[pairs_b]
     for ka, kb in sorted(set(zip(which_a.tolist(), which_b.tolist(), strict=True))):
-        if ka >= 0 and kb >= 0:
+        if ka >= 0 and kb >= 0 and a.orders[ka].footprint == b.orders[kb].footprint:
             chosen = np.flatnonzero((which_a == ka) & (which_b == kb))
             order_a, order_b = a.orders[ka].order, b.orders[kb].order
             wanted = b.output.reshape(-1)[pairs_b[chosen]]
-            causes[chosen] = _causes(a, pairs_a[chosen], order_a, order_b, wanted)
+            causes[chosen] = _causes(a.seen_by(ka), pairs_a[chosen], order_a, order_b, wanted)
     return Attribution(tuple(causes.tolist()))
 
 

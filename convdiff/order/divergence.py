@@ -53,7 +53,7 @@ def _sums(side: Orders, element: int) -> tuple[Tree, dict[int, float]]:
     index = int(side.which()[position, channel])
     if index < 0:
         raise ValueError(f"element {element} has no proven order")
-    order = side.orders[index].order
+    order, side = side.orders[index].order, side.seen_by(index)
     return order.tree, partial_sums(order, side.geometry, side.data, position, channel)
 
 

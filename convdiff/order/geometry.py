@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.order.footprint import Footprint
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -29,6 +30,8 @@ class Geometry:
     dtype: str = "float32"
     asked: Convolution | None = None
     """The convolution, where it is more than these say: padded, transposed, of other dimensions."""
+    footprint: Footprint | None = None
+    """The taps that the outputs in question see, if not all: `filter_hwio` is of these alone."""
 
     def __post_init__(self) -> None:
         cin, cout = self.filter_hwio[2] * self.groups, self.filter_hwio[3]
@@ -53,7 +56,7 @@ class Geometry:
     @property
     def taps(self) -> int:
         """Products in one output element."""
-        return self.conv.taps
+        return math.prod(self.filter_hwio[:3])
 
     @property
     def leaves(self) -> int:
@@ -75,6 +78,37 @@ class Geometry:
         """Shape of the output."""
         return self.conv.output_shape(*self.input_nhwc[:3])
 
+    @property
+    def window(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The rows and columns of the whole filter that the taps are in."""
+        if self.footprint is not None:
+            return self.footprint.window(self.conv.kernel)
+        rows, columns = self.conv.window
+        return tuple(range(rows)), tuple(range(columns))
+
+    def seeing(self, footprint: Footprint | None) -> Geometry:
+        """Return the geometry of outputs that see these taps alone; None is all."""
+        conv = self.conv
+        if footprint is None or footprint.axes == tuple(tuple(range(k)) for k in conv.kernel):
+            return replace(self, filter_hwio=conv.filter_shape, footprint=None)
+        rows, columns = map(len, footprint.window(conv.kernel))
+        shape = rows, columns, *conv.filter_shape[2:]
+        return replace(self, filter_hwio=shape, asked=conv, footprint=footprint)
+
+    def leaves_of(self, fewer: Geometry) -> list[int]:
+        """Return the leaves that are those of a geometry of fewer taps, in its order."""
+        index = np.arange(self.taps).reshape(self.filter_hwio[:3])
+        pairs = zip(self.window, fewer.window, strict=True)
+        places = [np.searchsorted(mine, theirs) for mine, theirs in pairs]
+        leaves: list[int] = index[np.ix_(*places)].reshape(-1).tolist()
+        return leaves + [self.taps] * self.bias
+
+    def cut(self, filter_hwio: Array) -> Array:
+        """Return the taps of a whole filter."""
+        if self.footprint is None:
+            return filter_hwio
+        return np.ascontiguousarray(filter_hwio[np.ix_(*self.window)])
+
     def windows(self, input_nhwc: Array, positions: Array) -> Array:
         """Return the inputs under the filter, shape (taps, len(positions), groups).
 
@@ -83,13 +117,24 @@ class Geometry:
         kh, kw, cin, _ = self.filter_hwio
         view = self.conv.windows(input_nhwc)
         fields = view[np.unravel_index(positions, self.output_nhwc[:3])]
+        if self.footprint is not None:
+            rows, columns = self.window
+            fields = fields[:, rows][:, :, columns]
         grouped = fields.reshape(len(positions), kh, kw, self.groups, cin)
         taps = grouped.transpose(1, 2, 4, 0, 3)
         return np.ascontiguousarray(taps).reshape(self.taps, len(positions), self.groups)
 
     def name(self, leaf: int) -> str:
-        """Return (kh, kw, cin) of a tap, or 'bias'."""
+        """Return (kh, kw, cin) of a tap in the whole filter, on the op's own axes, or 'bias'."""
         if leaf >= self.taps:
             return "bias"
-        kh, kw, cin = np.unravel_index(leaf, self.filter_hwio[:3])
-        return f"({kh},{kw},{cin})"
+        row, column, channel = np.unravel_index(leaf, self.filter_hwio[:3])
+        rows, columns = self.window
+        high = np.unravel_index(rows[row], self.conv.kernel[:-1])
+        index = (*self.conv.own((*high, columns[column])), channel)
+        return f"({','.join(map(str, index))})"
+
+    @property
+    def axes(self) -> str:
+        """What the numbers of a `name` are: (kh,kw,cin)."""
+        return f"({','.join((*self.conv.own(('kd', 'kh', 'kw')), 'cin'))})"

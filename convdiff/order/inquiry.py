@@ -8,12 +8,14 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
+from convdiff.order.geometry import Geometry
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Order, replay
 from convdiff.order.replay.rounding_candidates import flushes
 from convdiff.order.replay.verification import ObservedCall, Trials, gives
 from convdiff.order.reveal.budget import BudgetedKernel
+from convdiff.order.reveal.fma_probes import starts_from_zero
 from convdiff.order.reveal.memory import OrderMemory
 from convdiff.order.reveal.suite import Suite
 from convdiff.order.reveal.verify import verify
@@ -26,17 +28,37 @@ _HOPELESS = 3
 class Inquiry:
     """One kernel's elements, those `left` without an order, and the orders proved so far.
 
-    plus_zero: (positions, cout), whether a sum of -0 terms comes out as +0. memory: of the session.
+    plus_zero: (positions, cout), whether a sum of -0 terms comes out as +0. among: (positions,),
+    whose elements are asked; all of them see the taps of the kernel's geometry. memory: of the
+    session.
     """
 
     def __init__(
-        self, kernel: BudgetedKernel, trials: Trials, plus_zero: Array, memory: OrderMemory
+        self,
+        kernel: BudgetedKernel,
+        trials: Trials,
+        plus_zero: Array,
+        among: Array,
+        memory: OrderMemory,
     ) -> None:
         self.kernel, self.trials, self.memory = kernel, trials, memory
-        self.left = np.ones_like(plus_zero)
+        self.left = np.repeat(among[:, None], plus_zero.shape[1], axis=1)
         self.plus_zero = plus_zero
         self._orders: dict[Order, ProvedOrder] = {}
         self._verified: set[Tree] = set()
+
+    def seen_by(self, geometry: Geometry) -> Inquiry:
+        """Return an inquiry of the same elements, which see the taps of this geometry alone.
+
+        Raises RefusedError (budget, failed).
+        """
+        kernel, case = self.kernel.seen_by(geometry), self.trials.case
+        turned = (case.output == 0) & _positive(case.data.filter_hwio, geometry)
+        plus_zero = self.plus_zero
+        if turned.any():
+            plus_zero = plus_zero | (turned & starts_from_zero(kernel))
+        among, trials = np.asarray(self.left.any(axis=1)), self.trials.seen_by(geometry)
+        return Inquiry(kernel, trials, plus_zero, among, self.memory)
 
     @property
     def orders(self) -> tuple[ProvedOrder, ...]:
@@ -129,6 +151,16 @@ class Inquiry:
             sums = replay(order, self.kernel.geometry, call.data, positions, channels)
             proven[block] &= same_bits(sums, call.output[block])
         return proven
+
+
+def _positive(filter_hwio: Array, geometry: Geometry) -> Array:
+    """Return the channels, (cout,), that have a weight of positive sign outside of a window.
+
+    A kernel that adds padding adds it as +0 there, which turns a sum of -0.
+    """
+    outside = np.ones(filter_hwio.shape[:2], bool)
+    outside[np.ix_(*geometry.window)] = False
+    return np.asarray((~np.signbit(filter_hwio[outside])).any(axis=(0, 1)))
 
 
 def _first(elements: Array) -> tuple[int, int]:

@@ -7,14 +7,15 @@ there are none, on random numbers too, and if it answered the probes as the reve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.order.element import explain_element
+from convdiff.order.borders import border, counted
+from convdiff.order.by_footprint import by_footprint, on_padding
 from convdiff.order.geometry import Geometry
-from convdiff.order.inquiry import Inquiry
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data
 from convdiff.order.replay.verification import Trials
@@ -25,9 +26,6 @@ from convdiff.order.reveal.memory import OrderMemory
 from convdiff.order.reveal.refusal import Refusal, RefusedError
 from convdiff.order.reveal.suite import can_be_verified
 
-#: Elements without an order after which no further one is tried.
-_HOPELESS_ELEMENTS = 3
-
 #: Calls that one explanation may make unless it is told otherwise.
 BUDGET = 20_000
 
@@ -37,7 +35,9 @@ class Orders:
     """What is known of one kernel's orders on one case.
 
     output: (positions, cout), the bits that were explained (all zero where there was no run).
-    orders: disjoint, in the order of their first element. refusals: why elements have none.
+    orders: disjoint, those of elements that see the most taps first, then in the order of their
+    first element. refusals: why elements have none. padding: the elements, proved, that see none:
+    they are the bias, or zero; None where there are none.
     """
 
     geometry: Geometry
@@ -46,13 +46,15 @@ class Orders:
     orders: tuple[ProvedOrder, ...]
     refusals: tuple[Refusal, ...]
     calls: int
+    padding: Array | None = None
 
     @property
     def status(self) -> str:
         """'proved' (all elements), 'partial' or 'unexplained'."""
-        if not self.orders:
-            return "unexplained"
-        return "partial" if self.unexplained else "proved"
+        replayed, total = self.replayed
+        if replayed == total:
+            return "proved"
+        return "partial" if replayed else "unexplained"
 
     @property
     def confirmed(self) -> bool:
@@ -62,7 +64,12 @@ class Orders:
     @property
     def replayed(self) -> tuple[int, int]:
         """(k, n): k of n elements are replayed bit for bit."""
-        return sum(proved.count for proved in self.orders), self.output.size
+        return self.alone + sum(proved.count for proved in self.orders), self.output.size
+
+    @property
+    def alone(self) -> int:
+        """Elements that see no tap, as they are to be."""
+        return 0 if self.padding is None else int(self.padding.sum())
 
     @property
     def unexplained(self) -> int:
@@ -76,6 +83,31 @@ class Orders:
         for k, proved in enumerate(self.orders):
             index[proved.elements] = k
         return index
+
+    def geometry_of(self, proved: ProvedOrder) -> Geometry:
+        """Return the geometry of what the elements of an order see."""
+        return self.geometry.seeing(proved.footprint)
+
+    def seen_by(self, number: int) -> Orders:
+        """Return the same with the geometry and the filter of the taps that one order adds."""
+        geometry = self.geometry_of(self.orders[number])
+        weights = geometry.cut(self.data.filter_hwio)
+        return replace(self, geometry=geometry, data=replace(self.data, filter_hwio=weights))
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all elements see all taps of the filter."""
+        return self.padding is None and all(one.footprint is None for one in self.orders)
+
+    def where(self, proved: ProvedOrder) -> str:
+        """Say where the elements of an order lie; nothing where all see all taps."""
+        return "" if self.is_uniform else border(self.geometry, proved.footprint).words
+
+    def places(self, orders: Iterable[ProvedOrder]) -> tuple[str, ...]:
+        """Say how many elements of some orders lie where; nothing where all see all taps."""
+        if self.is_uniform:
+            return ()
+        return tuple(counted((border(self.geometry, one.footprint), one.count) for one in orders))
 
 
 def orders_of(
@@ -101,26 +133,8 @@ def orders_of(
     except RefusedError as refused:
         output = np.zeros(shape, np.float32) if observed is None else observed
         return Orders(kernel.geometry, data, output, (), (refused.refusal,), budgeted.calls)
-    inquiry = Inquiry(budgeted, trials, plus_zero, memory or OrderMemory())
-    refusals = tuple(_explained(inquiry))
+    orders, refusals = by_footprint(budgeted, trials, plus_zero, memory or OrderMemory())
     output = trials.case.output
-    return Orders(kernel.geometry, data, output, inquiry.orders, refusals, budgeted.calls)
-
-
-def _explained(inquiry: Inquiry) -> list[Refusal]:
-    """Prove the orders of all elements; return the reasons why some have none."""
-    refusals: list[Refusal] = []
-    try:
-        for suite in inquiry.memory.recall(inquiry.kernel.geometry):
-            inquiry.try_suite(suite)
-        while inquiry.left.any() and len(refusals) < _HOPELESS_ELEMENTS:
-            position, channel = (int(k) for k in np.argwhere(inquiry.left)[0])
-            refusal = explain_element(inquiry, position, channel, first=not refusals)
-            inquiry.left[position, channel] = False
-            if refusal is not None:
-                refusals.append(refusal)
-                if refusal.kind in ("transform", "unstable"):
-                    break
-    except RefusedError as refused:
-        refusals.append(refused.refusal)
-    return refusals
+    padding, wrong = on_padding(kernel.geometry, data, output)
+    calls = budget - budgeted.left
+    return Orders(kernel.geometry, data, output, orders, (*refusals, *wrong), calls, padding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convdiff.numerics.array import Array
+from convdiff.order.footprint import Footprint
 from convdiff.order.replay.replay import Order
 
 
@@ -16,12 +17,14 @@ class ProvedOrder:
     or every reading that it needs; where that takes too many calls, each answered a sample of them.
     undecided: fused products, or others, that no vector tells from what they are not; they are
     as they were read, and the order is not confirmed.
+    footprint: the taps that the elements see, which are those of the order; None is all.
     """
 
     order: Order
     elements: Array
     confirmed: bool = True
     undecided: int = 0
+    footprint: Footprint | None = None
 
     @property
     def count(self) -> int:

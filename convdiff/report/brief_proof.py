@@ -47,10 +47,12 @@ def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool)
     """Yield each order once, with its notation and who has it."""
     sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     holders: dict[str, list[str]] = {}
-    for order in why.orders:
+    for order in why.told:
         total = why.replayed[order.side][1]
-        share = "all" if order.elements == total else f"{order.elements:,}"
-        holder = f"{sides[order.side]}: {share} of {total:,}"
+        elements = order.elements + order.others
+        share = "all" if elements == total else f"{elements:,}"
+        where = f" {order.where}" if order.where and not order.others else ""
+        holder = f"{sides[order.side]}: {share} of {total:,}{where}"
         holders.setdefault(order.notation, []).append(holder)
     for notation, shares in list(holders.items())[:most]:
         both = len(holders) == 1 and len(shares) > 1

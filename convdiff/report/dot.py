@@ -25,16 +25,16 @@ def render(found: ElementReport | PairReport) -> str:
 def _tree(side: ElementReport, prefix: str) -> Iterator[str]:
     """Yield the statements of one tree; prefix: what its nodes' names begin with."""
     name = _name(side)
-    element, tree, orders = side.element, side.tree, side.explanation
-    if element is None or tree is None or orders is None:
+    element, tree, geometry = side.element, side.tree, side.geometry
+    if element is None or tree is None or geometry is None:
         yield f"label={_quoted(f'{name}: no proven order')};"
         return
     place = side.axes.index(element.index)
-    dtype = orders.geometry.dtype
+    dtype = geometry.dtype
     values = f"{short(element.output, dtype)}, exact {short(element.exact, dtype)}"
     yield f"label={_quoted(name, f'element {place}: {values}')};"
     for node, value in sorted(element.values.items()):
-        label = "+" if node >= tree.leaves else _term(orders.geometry.name(node), node, tree.taps)
+        label = "+" if node >= tree.leaves else _term(geometry.name(node), node, tree.taps)
         marked = ", color=red, penwidth=2" if node == element.parts else ""
         text = _quoted(label, short(value, dtype))
         yield f"{prefix}{node} [label={text}{marked}];"

@@ -52,6 +52,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "calls": None,
         "orders": [],
         "refusals": [],
+        "padding": 0,
         "element": _element(side),
     }
     if orders is None:
@@ -63,6 +64,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "calls": orders.calls,
         "orders": [_order(one, orders) for one in orders.orders],
         "refusals": [{"kind": r.kind, "reason": r.reason} for r in orders.refusals],
+        "padding": orders.alone,
     }
 
 
@@ -70,7 +72,8 @@ def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
     tree = one.order.tree
     return {
         "notation": notation(tree),
-        "words": describe(tree, orders.geometry.filter_hwio) + one.words,
+        "words": describe(tree, orders.geometry_of(one).filter_hwio) + one.words,
+        "where": orders.where(one),
         "fused": len(tree.fused_taps()),
         "confirmed": one.confirmed,
         "elements": one.count,
@@ -97,9 +100,9 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
         "exact": finite(element.exact),
         "error": finite(element.error),
     }
-    if tree is None or side.explanation is None:
+    if tree is None or side.geometry is None:
         return {**told, "order": None, "terms": [], "sums": [], "parts": None}
-    name = side.explanation.geometry.name
+    name = side.geometry.name
     return {
         **told,
         "order": element.order,

@@ -144,6 +144,7 @@ def _explanation(finding: Finding) -> dict[str, Any]:
                 "notation": order.notation,
                 "description": order.words,
                 "fused": order.fused,
+                "where": order.where,
                 "replayed": True,
             }
             for order in why.orders

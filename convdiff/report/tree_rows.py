@@ -159,7 +159,7 @@ class _Drawn:
         if node >= self.tree.taps and node < self.tree.leaves:
             return "bias"
         if node < self.tree.taps:
-            assert self.side.explanation is not None
-            return f"{node} {self.side.explanation.geometry.name(node)}"
+            assert self.side.geometry is not None
+            return f"{node} {self.side.geometry.name(node)}"
         size = f"{self.tree.sizes[node]:,} terms"
         return f"… {size}" if self._is_end(node) else f"+ {size}"

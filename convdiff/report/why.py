@@ -64,11 +64,11 @@ def why_lines(finding: Finding, names: tuple[str, str], axes: Order) -> Iterator
     yield cause_line(why)
     called: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     for side, name in called.items():
-        orders = [order for order in why.orders if order.side == side]
+        orders = [order for order in why.told if order.side == side]
         for order in orders[:ORDERS]:
             yield line(f"  {name}", *_order(order, why))
         if len(orders) > ORDERS:
-            left = sum(order.elements for order in orders[ORDERS:])
+            left = sum(order.elements + order.others for order in orders[ORDERS:])
             text = f"{len(orders) - ORDERS} more orders, of {left:,} elements"
             yield line(f"  {name}", text)
     if why.parted is not None:
@@ -108,10 +108,11 @@ def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     cut = len(order.notation) > LONG
     notation = f"{order.notation[:LONG].rstrip()} …" if cut else order.notation
     words = (order.brief or order.words) + (WHOLE if cut or order.brief else "")
+    places = f"\n{'; '.join(order.places)}" if order.places else ""
     return (
-        f"{order.elements:,} of {total:,} elements replayed bit for bit: ",
+        f"{order.elements + order.others:,} of {total:,} elements replayed bit for bit: ",
         Span(notation, "strong"),
-        Span(f"\n{words}", "faint"),
+        Span(f"\n{words}{places}", "faint"),
     )
 
 

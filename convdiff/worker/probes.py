@@ -19,6 +19,8 @@ bfloat16 values, because NumPy has no such type; the caller narrows them, which 
 Needs NumPy 1.16 or newer, Python 3.6 or newer, and nothing else.
 """
 
+from typing import Any, Tuple
+
 import numpy as np
 
 #: dtype -> (unit, mask M, c - 1). M swamps the units of a whole probe even in a wider accumulator
@@ -61,13 +63,19 @@ def probe_input(kind, taps, input_nhwc, dtype):
     return np.full(input_nhwc, value, stored(dtype))
 
 
-def probe_weights(kind, taps, filter_hwio, has_bias, dtype):
-    # type: (str, np.ndarray, tuple[int, ...], bool, str) -> tuple[np.ndarray, np.ndarray | None]
+def probe_weights(
+    kind: str, taps: Any, filter_hwio: Any, has_bias: bool, dtype: str, window: Any = None
+) -> Tuple[Any, Any]:
     """Return the HWIO filter and the (cout,) bias (or None) of one call.
 
-    taps: (cout, 4) integers, one row a channel; of a vector (leaves,) floats. Raises KeyError for
-    an unknown kind.
+    taps: (cout, 4) integers, one row a channel; of a vector (leaves,) floats. window: the rows and
+    columns of the filter that the taps are in, where they are not all; elsewhere weights are +0.
+    Raises KeyError for an unknown kind.
     """
+    if window is not None:
+        within = tuple(map(len, window)) + tuple(filter_hwio[2:])
+        weights, bias = probe_weights(kind, taps, within, has_bias, dtype)
+        return embedded(weights, filter_hwio, window), bias
     kh, kw, cin, cout = filter_hwio
     n = kh * kw * cin
     if kind == "vector":
@@ -81,6 +89,13 @@ def probe_weights(kind, taps, filter_hwio, has_bias, dtype):
     leaves = _FILL[name](np.asarray(taps), n, dtype, scale)
     weights = np.ascontiguousarray(leaves[:n]).reshape(filter_hwio)
     return weights, leaves[n].copy() if has_bias else None
+
+
+def embedded(weights: Any, filter_hwio: Any, window: Any) -> Any:
+    """Return a filter that is +0 but for the weights at a window: some rows and columns."""
+    whole = np.zeros(filter_hwio, weights.dtype)
+    whole[np.ix_(*window)] = weights
+    return whole
 
 
 def _named(kind, dtype):  # type: (str, str) -> tuple[str, tuple[float, float, float]]

@@ -11,22 +11,22 @@ from .framework import computing
 def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
     """Return an array (calls, positions, cout) for each batch of the request.
 
-    header: {"conv", "op", "device", "input", "filter", "bias", "kinds", "some"}; arrays: the
-    (calls, cout, 4) rows of each batch, or its (calls, leaves) vectors, then, if "some", the flat
-    positions to return.
+    header: {"conv", "op", "device", "input", "filter", "bias", "kinds", "windows", "some"}; arrays:
+    the (calls, cout, 4) rows of each batch, or its (calls, leaves) vectors, then, if "some", the
+    flat positions to return. windows: of each batch, see `probes.probe_weights`.
     """
     conv, dtype = header["conv"], header["conv"]["dtype"]
     input_nhwc, filter_hwio = tuple(header["input"]), tuple(header["filter"])
     positions = arrays[len(header["kinds"])] if header["some"] else None
     compute = computing(framework, header["op"], header["device"], conv)
     answers = []
-    for kind, rows in zip(header["kinds"], arrays):
+    for kind, window, rows in zip(header["kinds"], header["windows"], arrays):
         outputs = []
         x = None
         for row in rows:
             if x is None or kind == "random":  # all others have a constant input
                 x = _narrow(probes.probe_input(kind, row, input_nhwc, dtype), dtype)
-            w, b = probes.probe_weights(kind, row, filter_hwio, header["bias"], dtype)
+            w, b = probes.probe_weights(kind, row, filter_hwio, header["bias"], dtype, window)
             y = compute(x, _narrow(w, dtype), _narrow(b, dtype))
             outputs.append(_wide(y, dtype, positions))
         answers.append(np.stack(outputs))

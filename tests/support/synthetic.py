@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdiff.numerics.array import Array
+from convdiff.order.footprint import footprints
 from convdiff.order.geometry import Geometry
 from convdiff.order.tree.tree import Tree
 
@@ -102,6 +103,31 @@ def orders_kernel(choose, geometry: Geometry, machine: Machine | None = None):  
             elif geometry.dtype == "float16":
                 total = total.astype(np.float16)
             output[p, c] = total
+        return output.reshape(geometry.output_nhwc)
+
+    return convolution
+
+
+def footprints_kernel(choose, geometry: Geometry, machine: Machine | None = None):  # type: ignore[no-untyped-def]
+    """Return a convolution that adds only taps on the input, in the tree `choose` gives for them.
+
+    choose: of the geometry of what some outputs see.
+    """
+    machine = machine or Machine(geometry.dtype)
+    channels = np.arange(geometry.cout) // (geometry.cout // geometry.groups)
+    parts = []
+    for footprint, among in footprints(geometry.conv, geometry.input_nhwc):
+        part = geometry.seeing(footprint)
+        parts.append((part, np.flatnonzero(among), choose(part) if part.taps else None))
+
+    def convolution(input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
+        output = np.zeros((geometry.positions, geometry.cout), input_nhwc.dtype)
+        output += 0 if bias is None else bias
+        for part, positions, tree in parts:
+            if tree is not None:
+                windows = part.windows(input_nhwc, positions)[:, :, channels]
+                weights = part.cut(filter_hwio).reshape(part.taps, 1, geometry.cout)
+                output[positions] = summed(tree, machine, windows, weights, bias)
         return output.reshape(geometry.output_nhwc)
 
     return convolution

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,18 +65,39 @@ class Trials:
         if first is None:
             first = kernel.run(data.input_nhwc, data.filter_hwio, data.bias)
         _check_equal(first, again)
-        self.case = ObservedCall(data, first)
-        self.made: tuple[ObservedCall, ...] = (self.case,)
+        self.geometry = kernel.geometry
+        self._calls = [ObservedCall(data, first)]
         self._kernel = kernel
+
+    def seen_by(self, geometry: Geometry) -> Trials:
+        """Return the same calls as outputs see them that have this geometry."""
+        trials = copy(self)  # what is called is called for both
+        trials.geometry = geometry
+        return trials
+
+    @property
+    def case(self) -> ObservedCall:
+        """The case's own call."""
+        return self._seen(self._calls[0])
+
+    @property
+    def made(self) -> tuple[ObservedCall, ...]:
+        """The calls so far, the case's first."""
+        return tuple(map(self._seen, self._calls))
 
     def all(self) -> tuple[ObservedCall, ...]:
         """Return the case's call and random ones, the first of these run twice.
 
         Raises RefusedError (unstable) where its repeat differs in any bit.
         """
-        if len(self.made) == 1:
-            self.made = (self.case, *_random_calls(self._kernel))
+        if len(self._calls) == 1:
+            self._calls.extend(_random_calls(self._kernel))
         return self.made
+
+    def _seen(self, call: ObservedCall) -> ObservedCall:
+        data = call.data
+        weights = self.geometry.cut(data.filter_hwio)
+        return replace(call, data=replace(data, filter_hwio=weights))
 
 
 def _random_calls(kernel: Kernel) -> Iterator[ObservedCall]:

@@ -18,11 +18,12 @@ class Batch:
     """Probe calls of one kind; what the rows mean is told in `convdiff.worker.probes`.
 
     taps: (calls, cout, 4) int64, one row an output channel; of kind `vector` (calls, leaves)
-    float32, the weights of all channels.
+    float32, the weights of all channels. window: see `convdiff.worker.probes.probe_weights`.
     """
 
     kind: str
     taps: Array
+    window: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 class Kernel(Protocol):
@@ -69,7 +70,7 @@ class CallableKernel:
         for batch in batches:
             outputs = []
             for taps in batch.taps:
-                output = self._call(batch.kind, taps)
+                output = self._call(batch, taps)
                 outputs.append(output if positions is None else output[positions])
             answers.append(np.stack(outputs))
         return answers
@@ -93,10 +94,12 @@ class CallableKernel:
             )
         return output.astype(wide).reshape(self.geometry.positions, self.geometry.cout)
 
-    def _call(self, kind: str, taps: Array) -> Array:
+    def _call(self, batch: Batch, taps: Array) -> Array:
         g = self.geometry
-        weights, bias = probes.probe_weights(kind, taps, g.filter_hwio, g.bias, g.dtype)
-        return self._run(self._constant(kind, taps), weights, bias)
+        weights, bias = probes.probe_weights(
+            batch.kind, taps, g.filter_hwio, g.bias, g.dtype, batch.window
+        )
+        return self._run(self._constant(batch.kind, taps), weights, bias)
 
     def _constant(self, kind: str, taps: Array) -> Array:
         """Return the input of a call; the last one is kept and copied, as most calls share it."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
 from convdiff.explaining.model import ElementReport
+from convdiff.order.alike import alike
 from convdiff.order.orders import Orders
+from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
 from convdiff.report.console.letters import letters
@@ -16,6 +20,8 @@ from convdiff.report.runtime_line import fingerprint
 
 ROWS = 12
 """Rows of the map."""
+PADDING = "·"
+"""On the map: a position that sees padding alone."""
 STATUS = {
     "proved": OUTCOMES["ok"],
     "partial": OUTCOMES["untested"],
@@ -46,14 +52,14 @@ def print_orders(console: Console, found: ElementReport, *, runtime: bool = True
         print_pairs(console, [(name, Text(fingerprint(found.standing), style="dim"))])
     console.print()
     _print_orders(console, found.explanation)
-    if len(found.explanation.orders) > 1 or found.explanation.unexplained:
+    if len(set(letters(found.explanation))) != 1 or found.explanation.unexplained:
         _print_map(console, found.explanation, found.element.index[3] if found.element else 0)
 
 
 def _headline(found: ElementReport) -> str:
     assert found.explanation is not None
     replayed, total = found.explanation.replayed
-    orders = len(found.explanation.orders)
+    orders = len(set(letters(found.explanation)))
     batch = f", batch {found.cell.batch}" if found.case.batches[-1] > 1 else ""
     return (
         f"{found.cell.op} at length {found.cell.length}{batch}: {replayed:,} of {total:,} elements "
@@ -63,25 +69,47 @@ def _headline(found: ElementReport) -> str:
 
 
 def _print_orders(console: Console, explanation: Orders) -> None:
-    rows = []
-    for letter, one in zip(letters(explanation), explanation.orders, strict=True):
-        text = Text.assemble(
-            f"{one.count:,} element{'' if one.count == 1 else 's'}: ",
-            (notation(one.order.tree), "bold"),
-            f"\n{summed_up(one.order.tree, explanation.geometry.filter_hwio)}{one.words}",
-        )
-        rows.append((Text(letter, style="bold"), text))
+    rows, named = [], letters(explanation)
+    for group in alike(explanation):
+        orders = [explanation.orders[number] for number in group]
+        rows.append((Text(named[group[0]], style="bold"), _told(explanation, orders)))
+    if explanation.alone:
+        said = f"{_elements(explanation.alone)} on padding alone"
+        rows.append((Text(PADDING, style="bold"), Text(said)))
     for refusal in explanation.refusals:
         rows.append((Text("?", style=MARKS["warning"]), Text(f"{refusal.kind}: {refusal.reason}")))
     print_pairs(console, rows)
     console.print()
 
 
+def _told(explanation: Orders, orders: Sequence[ProvedOrder]) -> Text:
+    """Tell the first of some orders that are alike, and where the elements of all of them lie."""
+    first, *others = orders
+    shape = explanation.geometry_of(first).filter_hwio
+    words = f"{summed_up(first.order.tree, shape)}{first.words}"
+    if any(explanation.geometry_of(one).filter_hwio != shape for one in others):
+        words += "; with fewer taps, what is left of it"
+    places = "; ".join(explanation.places(orders))
+    return Text.assemble(
+        f"{_elements(sum(one.count for one in orders))}: ",
+        (notation(first.order.tree), "bold"),
+        f"\n{words}",
+        f"\n{places}" if places else "",
+    )
+
+
+def _elements(count: int) -> str:
+    return f"{count:,} element{'' if count == 1 else 's'}"
+
+
 def _print_map(console: Console, explanation: Orders, channel: int) -> None:
     """Print a letter a position: which share an order. A question mark has none that is proved."""
-    names = [*letters(explanation), "?"]
+    names = [*letters(explanation), PADDING, "?"]
     batch, height, width, cout = explanation.geometry.output_nhwc
-    which = explanation.which().reshape(batch * height, width, cout)
+    which = explanation.which()
+    if explanation.padding is not None:
+        which[explanation.padding] = len(explanation.orders)
+    which = which.reshape(batch * height, width, cout)
     where = f" in channel {channel}" if cout > 1 else ""
     console.print(Text(f"orders by position{where}, a row an output row", style="bold"))
     for row in which[:ROWS, :, channel]:

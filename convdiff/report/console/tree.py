@@ -15,7 +15,7 @@ from convdiff.report.console.style import MARKS
 from convdiff.report.numbers import short
 from convdiff.report.tree_rows import MARK, Drawing, Row, drawing_of
 
-TITLES = ("(kh,kw,cin)", "term", "sum so far")
+TITLES = ("term", "sum so far")
 GAP = 2
 """Columns between two drawings."""
 PARTS = f"bold {MARKS['calm']}"
@@ -78,18 +78,20 @@ def _say_values(console: Console, sides: Sequence[ElementReport], names: Sequenc
 
 def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
     """Return a drawing: the tree, the value of each term, the sum so far."""
-    element, orders = side.element, side.explanation
-    assert element is not None and orders is not None
+    element, orders, geometry = side.element, side.explanation, side.geometry
+    assert element is not None and orders is not None and geometry is not None
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_row(*(Text(title, style="dim") for title in TITLES))
+    table.add_row(*(Text(title, style="dim") for title in (geometry.axes, *TITLES)))
     for row in drawing.rows:
-        table.add_row(*_cells(row, orders.geometry.dtype))
+        table.add_row(*_cells(row, geometry.dtype))
     title = f"{name}, order " if name else "order "
-    return Group(Text(title + letters(orders)[element.order], style="bold"), table)
+    where = orders.where(orders.orders[element.order])
+    title += letters(orders)[element.order] + (f", {where}" if where else "")
+    return Group(Text(title, style="bold"), table)
 
 
 def _cells(row: Row, dtype: str) -> list[Text]:

@@ -1,0 +1,69 @@
+"""The taps of a filter that fall on the input: all of them inside, fewer at a border.
+
+Of a transposed convolution they are those of a phase, since inputs lie a stride apart there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from convdiff.numerics.array import Array
+from convdiff.worker.ops.conv2d import Convolution
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The taps that some outputs see: their indices along each axis of the filter, a box."""
+
+    axes: tuple[tuple[int, ...], ...]
+
+    def window(self, kernel: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the rows and columns that they have in a folded filter with these extents."""
+        rows = [0]
+        for extent, seen in zip(kernel[:-1], self.axes[:-1], strict=True):
+            rows = [row * extent + index for row in rows for index in seen]
+        return tuple(rows), self.axes[-1]
+
+    def holds(self, other: Footprint) -> bool:
+        """Return whether all taps of another footprint are among these."""
+        pairs = zip(self.axes, other.axes, strict=True)
+        return all(set(mine).issuperset(theirs) for mine, theirs in pairs)
+
+
+def footprints(
+    conv: Convolution, input_nhwc: tuple[int, int, int, int]
+) -> list[tuple[Footprint, Array]]:
+    """Return what the outputs see of an input, each with a mask of the (positions,) that see it.
+
+    Those with the most taps stand first; one without any is that of outputs on padding alone.
+    """
+    found = list(_footprints(conv, *input_nhwc[:3]))
+    found.sort(key=lambda pair: (-_size(pair[0]), int(pair[1].argmax())))
+    return found
+
+
+def _footprints(
+    conv: Convolution, batch: int, rows: int, length: int
+) -> Iterator[tuple[Footprint, Array]]:
+    kinds, numbers = [], []
+    for axis, extent in zip(conv.axes, conv.extents(rows, length), strict=True):
+        kind, number = np.unique(axis.sources(extent) >= 0, axis=0, return_inverse=True)
+        kinds.append(kind)
+        numbers.append(number.reshape(-1))
+    shape = tuple(len(kind) for kind in kinds)
+    grid = np.ravel_multi_index(np.meshgrid(*numbers, indexing="ij"), shape)
+    positions = np.tile(grid.reshape(-1), batch)
+    for number in np.unique(positions).tolist():
+        index = np.unravel_index(number, shape)
+        seen = (np.flatnonzero(kind[i]).tolist() for kind, i in zip(kinds, index, strict=True))
+        yield Footprint(tuple(map(tuple, seen))), positions == number
+
+
+def _size(footprint: Footprint) -> int:
+    size = 1
+    for seen in footprint.axes:
+        size *= len(seen)
+    return size
