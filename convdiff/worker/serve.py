@@ -2,12 +2,15 @@
 
 import importlib
 import os
+import re
 import sys
 from typing import Any, Dict, List, Tuple
 
 from . import wire
 
 PROTOCOL = 1
+PLACE = re.compile(r"\.[ch]\w*:\d+:$")
+"""Ends a line that says but where in a framework's source it failed; what failed comes below."""
 
 
 def serve(requests: int, replies: int) -> None:
@@ -105,5 +108,7 @@ def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and PLACE.search(lines[0]):
+        lines = [line for line in lines if not line.endswith(":")] or lines
     text = "".join(c if c.isprintable() else "?" for c in (lines[0] if lines else ""))
     return ("%s: %s" % (type(error).__name__, text))[:400]

@@ -1,4 +1,4 @@
-"""ONNX Runtime: a Conv node in a session; the level of graph optimisation is a mode."""
+"""ONNX Runtime: a node in a session; the level of graph optimisation is a mode."""
 
 from typing import Any, Callable, Dict, List, Optional
 
@@ -15,6 +15,10 @@ MODES = {
     "all": "ORT_ENABLE_ALL",
 }
 TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
+AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
+"""What ONNX computes from the input's extents itself."""
+KEPT = 64
+"""Sessions that are kept: each has threads of its own."""
 Nodes = Callable[[Any, List[str], Any], List[Any]]
 
 
@@ -27,7 +31,7 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class OnnxRuntime(object):
-    """One session a (graph, dtype, device); input, filter and bias are fed."""
+    """A session a (graph, dtype, device); input, filter and bias are fed."""
 
     def __init__(self, runtime: Any, onnx: Any, threads: Optional[int]) -> None:
         self.runtime, self.onnx, self.threads = runtime, onnx, threads
@@ -54,10 +58,24 @@ class OnnxRuntime(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        arrays = [layout.nchw(input_nhwc), layout.oihw(filter_hwio)]
-        if bias is not None:
-            arrays.append(bias)
-        return layout.nhwc(self._call(_conv, conv, conv.dtype, device, arrays))
+        return self._spatial(_conv, conv, device, input_nhwc, layout.oihw(filter_hwio), bias)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        w = layout.iohw(filter_hwio, conv.groups)
+        return self._spatial(_conv_transpose, conv, device, input_nhwc, w, bias)
+
+    def dense(
+        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        arrays = _given(input_nlc, filter_lio[0], bias)
+        return self._call(_matmul, conv, conv.dtype, device, arrays)
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -66,6 +84,16 @@ class OnnxRuntime(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return self._call(_add, None, dtype, device, [output, bias])
+
+    def _spatial(
+        self, nodes: Nodes, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
+    ) -> Any:
+        """Return the output (N, …, C) of nodes that take data (N, C, …)."""
+        x = input_nhwc
+        if not conv.transposed:
+            x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        arrays = _given(layout.nchw(x), w, bias)
+        return layout.nhwc(self._call(nodes, conv, conv.dtype, device, arrays))
 
     def _call(
         self,
@@ -78,6 +106,8 @@ class OnnxRuntime(object):
         names = "abc"[: len(arrays)]
         key = (nodes, conv, dtype, device, names, arrays[0].ndim)
         if key not in self.sessions:
+            if len(self.sessions) == KEPT:
+                self.sessions.clear()
             ranks = dict(zip(names, [array.ndim for array in arrays]))
             made = nodes(self.onnx, list(names), conv)
             self.sessions[key] = self._session(made, ranks, dtype, device)
@@ -107,19 +137,52 @@ class OnnxRuntime(object):
         )
 
 
+def _given(*arrays: Any) -> List[Any]:
+    return [array for array in arrays if array is not None]
+
+
 def _conv(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
     """Return the nodes that make `y` of these inputs."""
-    return [
-        onnx.helper.make_node(
-            "Conv",
-            names,
-            ["y"],
-            kernel_shape=list(conv.kernel),
-            strides=list(conv.strides),
-            dilations=list(conv.dilations),
-            group=conv.groups,
-        )
-    ]
+    padding = {}  # type: Dict[str, Any]
+    if conv.padding in AUTO_PAD:
+        padding = {"auto_pad": AUTO_PAD[conv.padding]}
+    elif conv.padding != "valid":
+        padding = {"pads": [max(0, pad) for pad in _pads(conv)]}
+    return [onnx.helper.make_node("Conv", names, ["y"], **dict(_moves(conv), **padding))]
+
+
+def _conv_transpose(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
+    attributes = _moves(conv)
+    if conv.padding in AUTO_PAD:
+        attributes["auto_pad"] = AUTO_PAD[conv.padding]
+    elif conv.padding != "valid":
+        attributes["pads"] = _pads(conv)
+    if any(conv.output_padding):
+        attributes["output_padding"] = list(conv.own(conv.output_padding))
+    return [onnx.helper.make_node("ConvTranspose", names, ["y"], **attributes)]
+
+
+def _moves(conv: Convolution) -> Dict[str, Any]:
+    """Return how the filter moves, as attributes."""
+    return {
+        "kernel_shape": list(conv.own(conv.kernel)),
+        "strides": list(conv.own(conv.strides)),
+        "dilations": list(conv.own(conv.dilations)),
+        "group": conv.groups,
+    }
+
+
+def _pads(conv: Convolution) -> List[int]:
+    """Return what is added before all axes, then what after, where no extent decides it."""
+    pads = conv.own(tuple(axis.pad(axis.least) for axis in conv.axes))
+    return [before for before, _ in pads] + [after for _, after in pads]
+
+
+def _matmul(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
+    if len(names) == 2:
+        return [onnx.helper.make_node("MatMul", names, ["y"])]
+    product = onnx.helper.make_node("MatMul", names[:2], ["product"])
+    return [product, onnx.helper.make_node("Add", ["product", names[2]], ["y"])]
 
 
 def _multiply_sum(onnx: Any, names: List[str], conv: None) -> List[Any]:

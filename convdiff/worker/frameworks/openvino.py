@@ -1,6 +1,6 @@
-"""OpenVINO: a Convolution compiled for the CPU; how precise its inference is, is a mode."""
+"""OpenVINO: a model of one op compiled for the CPU; how precise its inference is, is a mode."""
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -14,6 +14,12 @@ REFUSED = {
     # It gives float64 back, and so would pass for what it is not.
     "float64": "OpenVINO computes float64 in float32 at the most",
 }
+AUTO_PAD = {"same": "same_upper", "same_lower": "same_lower"}
+"""What OpenVINO computes from the input's extents itself."""
+AUTO_CUT = {"same": "same_lower", "same_lower": "same_upper"}
+"""The same of a transposed convolution, as OpenVINO's own reader of TensorFlow's models has it."""
+KEPT = 64
+"""Compiled models that are kept."""
 Graph = Callable[[Any, List[Any], Any], Any]
 
 
@@ -25,7 +31,7 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class OpenVino(object):
-    """One compiled model a (graph, shapes, device); input, filter and bias are fed."""
+    """A compiled model a (graph, shapes, device); input, filter and bias are fed."""
 
     def __init__(self, openvino: Any, threads: Optional[int]) -> None:
         self.ov, self.threads = openvino, threads
@@ -54,10 +60,25 @@ class OpenVino(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        arrays = [layout.nchw(input_nhwc), layout.oihw(filter_hwio)]
-        if bias is not None:
-            arrays.append(bias.reshape(1, -1, 1, 1))
-        return layout.nhwc(self._call(_convolution, conv, device, arrays))
+        x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        return self._spatial(_convolution, conv, device, x, layout.oihw(filter_hwio), bias)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        w = layout.iohw(filter_hwio, conv.groups)
+        return self._spatial(_backprop, conv, device, input_nhwc, w, bias)
+
+    def dense(
+        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        arrays = [input_nlc, filter_lio[0]] + ([] if bias is None else [bias])
+        return self._call(_matmul, conv, device, arrays)
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -67,11 +88,22 @@ class OpenVino(object):
         """See `Framework`."""
         return self._call(_add, None, device, [output, bias])
 
+    def _spatial(
+        self, graph: Graph, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
+    ) -> Any:
+        """Return the output (N, …, C) of a graph that takes data (N, C, …)."""
+        arrays = [layout.nchw(input_nhwc), w]
+        if bias is not None:
+            arrays.append(bias.reshape((1, -1) + (1,) * conv.rank))
+        return layout.nhwc(self._call(graph, conv, device, arrays))
+
     def _call(
         self, graph: Graph, conv: Optional[Convolution], device: Device, arrays: List[Any]
     ) -> Any:
         key = (graph, conv, device, tuple((a.shape, a.dtype.name) for a in arrays))
         if key not in self.compiled:
+            if len(self.compiled) == KEPT:
+                self.compiled.clear()
             self.compiled[key] = self._compile(graph, conv, device, arrays)
         feed = [np.ascontiguousarray(array) for array in arrays]
         return np.array(self.compiled[key](feed)[0])
@@ -92,14 +124,43 @@ class OpenVino(object):
 
 def _convolution(ops: Any, given: List[Any], conv: Convolution) -> Any:
     """Return the node that these inputs end in."""
-    zero, w = [0, 0], given[1]
-    if conv.groups == 1:
-        y = ops.convolution(given[0], w, conv.strides, zero, zero, conv.dilations)
-    else:
-        kh, kw, width, channels_out = conv.filter_shape
-        shape = [conv.groups, channels_out // conv.groups, width, kh, kw]
+    before, after = [[max(0, pad) for pad in pads] for pads in _pads(conv)]
+    rest = before, after, conv.own(conv.dilations), AUTO_PAD.get(conv.padding, "explicit")
+    return _by_groups(ops, "convolution", given, conv, rest)
+
+
+def _backprop(ops: Any, given: List[Any], conv: Convolution) -> Any:
+    shape = None
+    if conv.padding in AUTO_CUT:
+        axes = zip(conv.own(conv.axes), list(given[0].shape)[2:])
+        shape = ops.constant(np.array([axis.extent(n) for axis, n in axes], np.int64))
+    dilations, auto_pad = conv.own(conv.dilations), AUTO_CUT.get(conv.padding, "explicit")
+    longer = list(conv.own(conv.output_padding))
+    rest = (shape,) + _pads(conv) + (dilations, auto_pad, longer)
+    return _by_groups(ops, "convolution_backprop_data", given, conv, rest)
+
+
+def _by_groups(ops: Any, name: str, given: List[Any], conv: Convolution, rest: Any) -> Any:
+    """Return the op of this name, or the one for groups, whose filters' first axis is they."""
+    w, strides = given[1], conv.own(conv.strides)
+    if conv.groups > 1:
+        name = "group_" + name
+        shape = [conv.groups, w.shape[0] // conv.groups] + list(w.shape)[1:]
         w = ops.reshape(w, np.array(shape, np.int64), False)
-        y = ops.group_convolution(given[0], w, conv.strides, zero, zero, conv.dilations)
+    return _biased(ops, getattr(ops, name)(given[0], w, strides, *rest), given)
+
+
+def _pads(conv: Convolution) -> Tuple[List[int], List[int]]:
+    """Return what is added before each axis, and what after, where no extent decides it."""
+    pads = conv.own(tuple(axis.pad(axis.least) for axis in conv.axes))
+    return [before for before, _ in pads], [after for _, after in pads]
+
+
+def _matmul(ops: Any, given: List[Any], conv: Convolution) -> Any:
+    return _biased(ops, ops.matmul(given[0], given[1], False, False), given)
+
+
+def _biased(ops: Any, y: Any, given: List[Any]) -> Any:
     return y if len(given) == 2 else ops.add(y, given[2])
 
 

@@ -1,0 +1,133 @@
+"""Padded, grouped, dilated, transposed: every framework against exact integers, or it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from answers import Question, ask
+from asking import Lab, need
+from by_taps import by_taps
+from drawn_ops import shaped
+from geometries import Shape, geometries, integers
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from known import REFUSED, WRONG, Known, hit
+from soak import SHARE, WHOLE, soak
+
+from convdiff.plan.cell import NoBits
+from convdiff.worker.ops.conv2d import OPS, Convolution
+
+pytestmark = pytest.mark.framework
+
+SPECS = (
+    "numpy:cpu",
+    "onnxruntime:cpu",
+    "openvino:cpu+f32",
+)
+LISTED = geometries()
+REFUSED_OF_LISTED: dict[str, dict[str, str]] = {}
+"""By framework, which of a peer's geometries it refuses, and words of its own about each."""
+ALWAYS_WHOLE = ("numpy:cpu", "onnxruntime:cpu")
+"""Asked for all of them in `make test` too."""
+
+
+def asked(conv: Convolution, shape: Shape, seed: int = 7, bias: bool = True) -> Question:
+    """Return the question with small integers."""
+    tensors = integers(conv, shape, seed, bias)
+    return Question(conv, tensors, by_taps(conv, tensors))
+
+
+def test_a_peers_geometries_have_the_outputs_it_says():
+    assert len(LISTED) == 89
+    for name, (conv, shape, outputs) in LISTED.items():
+        *high, length = outputs
+        wanted = (shape[0], int(np.prod(high)), length, conv.channels_out)
+        assert conv.output_shape(*shape[:3]) == wanted, name
+        assert asked(conv, shape).right.shape == wanted, name
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_peers_geometries_are_right_or_refused(lab: Lab, spec: str):
+    need(spec)
+    names = list(LISTED)
+    if not WHOLE and spec not in ALWAYS_WHOLE:
+        names = names[::SHARE]
+    questions = {name: asked(*LISTED[name][:2]) for name in names}
+    answers = dict(zip(names, ask(lab.pool, spec, list(questions.values())), strict=True))
+    known = REFUSED_OF_LISTED.get(spec.partition(":")[0], {})
+    refused = {name: str(questions[name].refusal(answers[name]) or "") for name in names}
+    assert {name for name in names if refused[name]} == set(known) & set(names)
+    for name, words in known.items():
+        assert words in refused.get(name, words), name
+    faults = {
+        name: questions[name].fault(answer)
+        for name, answer in answers.items()
+        if not isinstance(answer, NoBits)
+    }
+    assert not {name: fault for name, fault in faults.items() if fault}
+    assert len(names) < len(LISTED) or len(faults) >= 83
+
+
+def check(spec: str, question: Question, answer: np.ndarray | NoBits) -> None:
+    """Assert that an answer is right, or what is known of its framework."""
+    framework, conv = spec.partition(":")[0], question.conv
+    shape = question.tensors.input_nhwc.shape
+    reason = question.refusal(answer)
+    where = f"{spec}: {conv} of {shape}"
+    if not question.right.size:
+        assert reason or not np.size(answer), where
+    elif reason:
+        rows = hit(REFUSED, framework, conv, shape)
+        assert any(row.words in reason for row in rows), f"{where}: {reason}"
+    else:
+        assert isinstance(answer, np.ndarray)
+        rows, fault = hit(WRONG, framework, conv, shape), question.fault(answer)
+        assert not fault or any(row.words in fault for row in rows), f"{where}: {fault}"
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("spec", SPECS)
+@soak(1000, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.integers(0, 2**31), st.booleans())
+def test_drawn_geometries_are_right_or_refused(
+    lab: Lab, spec: str, op: str, data: st.DataObject, seed: int, bias: bool
+):
+    need(spec)
+    question = asked(*data.draw(shaped(op)), seed, bias)
+    (answer,) = ask(lab.pool, spec, [question])
+    check(spec, question, answer)
+
+
+@given(st.data(), st.sampled_from(list(OPS)))
+def test_an_input_too_small_for_an_output_is_refused_with_the_reason(data: st.DataObject, op: str):
+    conv, shape = data.draw(shaped(op))
+    if min(conv.outputs(*shape[1:3])) > 0:
+        assert asked(conv, shape).right.shape == conv.output_shape(*shape[:3])
+        return
+    assert not asked(conv, shape).right.size
+    with pytest.raises(ValueError, match="the input is smaller than the filter"):
+        conv.windows(np.zeros(shape))
+
+
+EXAMPLES = [
+    pytest.param(row, known, id=f"{row.framework}: {row.name}")
+    for known in ("refused", "wrong")
+    for row in {"refused": REFUSED, "wrong": WRONG}[known]
+    if row.example
+]
+
+
+@pytest.mark.parametrize(("row", "known"), EXAMPLES)
+def test_what_is_known_of_a_framework_is_still_so(lab: Lab, row: Known, known: str):
+    need(row.framework)
+    assert row.example is not None
+    question = asked(*row.example)
+    (spec,) = (spec for spec in SPECS if spec.partition(":")[0] == row.framework)
+    (answer,) = ask(lab.pool, spec, [question])
+    assert row.when(*row.example)
+    reason = question.refusal(answer)
+    if known == "wrong":
+        assert not isinstance(answer, NoBits), reason
+        reason = question.fault(answer)
+    assert row.words in (reason or "")

@@ -1,0 +1,61 @@
+"""What frameworks answer on one geometry's arrays: right, wrong, or refused with a reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.lab.pool import Job, Pool
+from convdiff.plan.cell import NoBits
+from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.conv2d import Convolution
+
+
+@dataclass(frozen=True)
+class Question:
+    """One geometry with its arrays, and the right output, NHWC in float64."""
+
+    conv: Convolution
+    tensors: Tensors
+    right: np.ndarray
+
+    def job(self, spec: str) -> Job:
+        """Return it as work for one runtime, `torch:cpu+compiled` say."""
+        framework, _, device = spec.partition(":")
+        batch, _, length, _ = self.tensors.input_nhwc.shape
+        arrays = {"x": self.tensors.input_nhwc, "w": self.tensors.filter_hwio}
+        if self.tensors.bias is not None:
+            arrays["b"] = self.tensors.bias
+        bias = "b" if "b" in arrays else None
+        keys = {"x": "x", "w": "w", "b": bias, "length": length, "batch": batch}
+        cell = {**keys, "op": self.conv.op, "device": device}
+        return Job(Interpreter(framework, sys.executable), self.conv._asdict(), arrays, [cell])
+
+    def refusal(self, answer: np.ndarray | NoBits) -> str | None:
+        """Return the reason where it was refused."""
+        if not isinstance(answer, NoBits):
+            return None
+        assert not answer.died, f"{self.conv}: {answer.reason}"
+        return answer.reason
+
+    def fault(self, answer: np.ndarray, bound: np.ndarray | float = 0.0) -> str | None:
+        """Return what is wrong with an output, None where it is right.
+
+        bound: how far each element may be off; 0 for integers.
+        """
+        if answer.shape != self.right.shape:
+            return f"its shape is {answer.shape}, and not {self.right.shape}"
+        off = np.abs(answer.astype(np.float64) - self.right)
+        bad = int(np.count_nonzero(~(off <= bound)))
+        return f"{bad} of {off.size} elements are off by up to {off.max():g}" if bad else None
+
+
+def ask(pool: Pool, spec: str, questions: Sequence[Question]) -> list[np.ndarray | NoBits]:
+    """Return one runtime's answer to each question."""
+    jobs = [question.job(spec) for question in questions]
+    answers = {number: result for number, _, result, _ in pool.observe(jobs)}
+    return [answers[number] for number in range(len(jobs))]

@@ -1,0 +1,120 @@
+"""What frameworks refuse of padded, dilated, transposed convolutions, and what they get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geometries import Shape
+
+from convdiff.worker.ops.conv2d import Convolution
+
+
+@dataclass(frozen=True)
+class Known:
+    """Geometries that a framework refuses, in its own words, or computes wrongly."""
+
+    framework: str
+    name: str
+    when: Callable[[Convolution, Shape], bool]
+    """A geometry that it may hit; any other is to be right."""
+    words: str
+    """In its refusal; of a wrong answer, in what is said of it."""
+    example: tuple[Convolution, Shape] | None
+    """One that it hits on every machine."""
+
+
+def hit(table: tuple[Known, ...], framework: str, conv: Convolution, shape: Shape) -> list[Known]:
+    """Return the rows of a table that a framework's answer to a geometry may be."""
+    return [row for row in table if row.framework == framework and row.when(conv, shape)]
+
+
+def named_same(conv: Convolution) -> bool:
+    """Whether the framework itself computes the padding from the extents."""
+    return conv.padding in ("same", "same_lower")
+
+
+def longer_than(conv: Convolution, *limits: str) -> bool:
+    """Whether output padding reaches a limit of its axis, which are all to be greater."""
+    most = [max(entries) for entries in zip(*(getattr(conv, one) for one in limits), strict=True)]
+    return any(o >= m > 0 for o, m in zip(conv.output_padding, most, strict=True) if o)
+
+
+def cut(conv: Convolution) -> bool:
+    """Whether some padding is negative."""
+    return not isinstance(conv.padding, str) and min(map(min, conv.padding)) < 0
+
+
+def gaps(conv: Convolution) -> bool:
+    """Whether a stride is longer than the dilated filter, so that some outputs see nothing."""
+    return any(s > r for s, r in zip(conv.strides, conv.reach, strict=True))
+
+
+def one_column(conv: Convolution, shape: Shape) -> bool:
+    """Whether outputs of one channel step along other axes than the last only."""
+    alone = conv.channels_in == 1 and conv.outputs(*shape[1:3])[-1] == 1
+    return alone and conv.strides[-1] > 1 and not conv.transposed
+
+
+def _one(op: str, extents: tuple[int, int], **more: Any) -> tuple[Convolution, Shape]:
+    """Return a convolution of (1, 3) of one channel on an input of these rows and columns."""
+    return Convolution((1, 3), 1, 1, op=op, **more), (1, *extents, 1)
+
+
+REFUSED = (
+    Known(
+        "onnxruntime",
+        "SAME with dilation",
+        lambda conv, _: named_same(conv) and not conv.transposed and max(conv.dilations) > 1,
+        "Dilation not supported for AutoPadType::SAME_UPPER or AutoPadType::SAME_LOWER",
+        _one("conv1d", (1, 9), dilations=(1, 2), padding="same"),
+    ),
+    Known(
+        "onnxruntime",
+        "output padding as long as stride and dilation",
+        lambda conv, _: longer_than(conv, "strides", "dilations"),
+        "must be less than max(stride, dilation)",
+        _one("conv1d_transpose", (1, 5), strides=(1, 2), output_padding=(0, 2)),
+    ),
+    Known(
+        "onnxruntime",
+        "output padding as long as the stride",
+        lambda conv, _: longer_than(conv, "strides"),
+        "may be too large for stride",
+        _one("conv1d_transpose", (1, 5), dilations=(1, 2), output_padding=(0, 1)),
+    ),
+    Known(
+        "onnxruntime",
+        "a transposed convolution that is cut by a negative number",
+        lambda conv, _: conv.transposed and cut(conv),
+        "Attribute pads must not contain negative values",
+        _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
+    ),
+    Known(
+        "openvino",
+        "a transposed convolution that is cut by a negative number",
+        lambda conv, _: conv.transposed and cut(conv),
+        "could not create a primitive descriptor for the deconvolution",
+        None,  # its other kernels can
+    ),
+)
+"""Each with a geometry that is refused today."""
+
+WRONG = (
+    Known(
+        "onnxruntime",
+        "a transposed SAME whose stride is longer than the filter: the last outputs are missing",
+        lambda conv, _: conv.transposed and named_same(conv) and gaps(conv),
+        "its shape is",
+        _one("conv1d_transpose", (1, 5), strides=(1, 4), padding="same"),
+    ),
+    Known(
+        "openvino",
+        "one input channel, one output column, a stride along it: rows are mixed up",
+        one_column,
+        "elements are off by",
+        None,  # a kernel that not every CPU chooses
+    ),
+)
+"""Each with a geometry that is wrong today; the answer is the framework's own."""
