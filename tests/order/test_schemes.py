@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from soak import soak
 
-from convdiff.order.tree.cuts import Every, Panels, Whole
+from convdiff.order.tree.cuts import Even, Every, Panels, Whole
 from convdiff.order.tree.notation import notation, parse
 from convdiff.order.tree.schemes import Blocks, Chain, Halves, Lanes, Rounds, Scheme
 
@@ -45,6 +45,7 @@ def test_so_it_has_where_schemes_are_nested(seed: int, taps: int) -> None:
             [
                 Every(rng.randint(2, 12), rng.randint(0, 2)),
                 Panels(8 * rng.randint(1, 4)),
+                Even(8 * rng.randint(1, 4)),
                 Whole(rng.randint(2, 9), rng.randint(0, 3), rng.random() < 0.5),
             ]
         )
@@ -66,6 +67,7 @@ def test_so_it_has_where_schemes_are_nested(seed: int, taps: int) -> None:
         (Blocks(Every(4)), "((((0+1)+2)+3)+(4+5))"),
         (Blocks(Every(4, 1)), "(((0+1)+2)+((3+4)+5))"),
         (Blocks(Every(4, 2)), "((0+1)+(((2+3)+4)+5))"),
+        (schemes_drawn.SHARES, "((0+((1+2)+3))+(4+5))"),
         (Blocks(Whole(4)), "(((((0+1)+2)+3)+4)+5)"),
         (Blocks(Whole(4, 0, False)), "((((0+1)+2)+3)+(4+5))"),
     ],
@@ -82,6 +84,8 @@ def test_of_eight_lanes_partners_are_taken_bit_by_bit() -> None:
 
 def test_panels_are_those_that_were_seen() -> None:
     starts = [0, 496, 504, 1000, 1008, 1504, 1512, 1992]
+    assert Even(320).starts(4080).tolist() == [320 * k for k in range(13)]
+    assert Even(320).starts(4067).tolist() == [312 * k for k in range(14)]
     assert Panels(512).starts(2000).tolist() == starts
     assert Panels(320).starts(1916).tolist() == [0, 320, 640, 960, 1280, 1600, 1904, 1912]
     assert Panels(320).starts(4067)[-4:].tolist() == [4048, 4056, 4064, 4066]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 
-from convdiff.order.tree.cuts import Every, Panels, Whole
+from convdiff.order.tree.cuts import Even, Every, Panels, Whole
 from convdiff.order.tree.schemes import Blocks, Chain, Halves, Lanes, Rounds, Scheme
 from convdiff.order.tree.tree import Tree
 
 SIMPLE: tuple[Scheme, ...] = (Chain(), Chain(backwards=True), Rounds(), Halves())
+
+#: How Eigen adds the shares of threads, where they are no whole registers.
+THREES = Blocks(Whole(3, 1), Blocks(Every(3, 2)))
+SHARES = Blocks(Every(4), THREES, THREES)
 
 ORDERS = {
     # In the notation, with the (kh, kw, cin) of the filter.
@@ -56,6 +60,26 @@ ORDERS = {
         "<1992..1995> [1996 1997] 1998]]",
         (1, 1999, 1),
     ),
+    "two shares of panels": (
+        "[([0..319]*)^12+320 [3840..4079]* [([4080..4391]*)^13+312 [8136..8146]*]]",
+        (1, 8147, 1),
+    ),
+    "four shares of panels, pairwise": (
+        "[[[0..255]* [256..503]*] [[504..759]* [760..1007]*] [[1008..1263]* [1264..1511]* "
+        "[[1512..1759]* [1760..2002]*]]]",
+        (1, 2003, 1),
+    ),
+    "four shares of panels, the first one last": (
+        "[[([1504..1807]*)^4+304 [2720..3007]*] [([3008..3311]*)^4+304 [4224..4511]*] "
+        "[([4512..4815]*)^4+304 [5728..6006]*] [([0..303]*)^4+304 [1216..1503]*]]",
+        (1, 6007, 1),
+    ),
+    "eight shares of panels": (
+        "[([[752..1007]* [1008..1263]* [1264..1503]*])^3+752 [[0..255]* [256..511]* [512..751]*] "
+        "[[[3760..4015]* [4016..4271]* [4272..4511]*] [[4512..4767]* [4768..5023]* [5024..5263]*] "
+        "[[5264..5519]* [5520..5775]* [5776..6006]*] [[3008..3263]* [3264..3519]* [3520..3759]*]]]",
+        (1, 6007, 1),
+    ),
     "windows of 32, and of these": (
         "[[24..55] [0..23] ([56..87])^30+32 [([1016..1047])^30+32 [1976..1999]]]",
         (1, 2000, 1),
@@ -82,7 +106,7 @@ def grown(scheme: Scheme, taps: int, fused: bool = False) -> Tree:
 def scheme(seed: int, taps: int) -> Scheme:
     """Draw a scheme of the families that guesses know."""
     rng = random.Random(seed)
-    draw = rng.choice([_simple, _lanes, _blocks, _short_first, _panels])
+    draw = rng.choice([_simple, _lanes, _blocks, _short_first, _panels, _shares])
     return draw(rng, taps)
 
 
@@ -113,3 +137,9 @@ def _short_first(rng: random.Random, taps: int) -> Scheme:
 
 def _panels(rng: random.Random, taps: int) -> Scheme:
     return Blocks(Panels(8 * rng.randint(4, 4 + taps // 16)), Lanes(8, 0, Rounds((0, 2, 1))))
+
+
+def _shares(rng: random.Random, taps: int) -> Scheme:
+    panels = Blocks(Even(8 * rng.randint(2, taps // 32)))
+    share = 8 * rng.randint(taps // 64 + 1, taps // 16)
+    return Blocks(Every(share), panels, rng.choice([Chain(), Rounds(), SHARES]))

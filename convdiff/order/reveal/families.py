@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.order.tree.cuts import Cut, Every, Panels, Whole
+from convdiff.order.tree.cuts import Cut, Even, Every, Panels, Whole
 from convdiff.order.tree.schemes import Blocks, Chain, Halves, Lanes, Rounds, Scheme
 
 #: Ways of cutting, and of laying in lanes, that are looked into; and what is taken of each.
-_CUTS, _WIDTHS, _INSIDE = 12, 12, 2
+_CUTS, _WIDTHS, _INSIDE = 8, 12, 2
 
 #: The widest lanes, and the widest that begin after some terms.
 _WIDEST, _WIDEST_AHEAD = 64, 32
@@ -32,6 +32,10 @@ _GROUPS = (2, 3, 4, 8)
 _BITS = 4
 
 _SIMPLE: tuple[Scheme, ...] = (Chain(), Chain(backwards=True), Rounds(), Halves())
+
+#: Threes, summed, onto the first term; in groups of four, so does Eigen add the shares of threads.
+_THREES = Blocks(Whole(3, 1), Blocks(Every(3, 2)))
+_SHARES = Blocks(Every(4), _THREES, _THREES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +83,32 @@ def _blocks(readings: Readings, cut: Cut, depth: int) -> list[Scheme]:
     across = [one for one in _across(cut) if outer.agree(Blocks(cut, Chain(), one))]
     if not across:
         return []
-    schemes = fitting(below.of(inside), depth - 1)[:_INSIDE]
-    return [Blocks(cut, scheme, across[0]) for scheme in schemes]
+    within = fitting(below.of(inside), depth - 1)[:_INSIDE]
+    return [Blocks(cut, *both) for both in product(within, across)]
 
 
 def _across(cut: Cut) -> Iterator[Scheme]:
     """Yield how blocks may be added."""
-    yield from _SIMPLE
+    yield from (*_SIMPLE, _SHARES)
     if isinstance(cut, Every):
         yield from (Blocks(Every(size, cut.halves)) for size in (2, 4, 8, 16, 32))
 
 
 def _cuts(readings: Readings) -> list[Cut]:
-    """Return cuts whose blocks, added in some order, can have the readings; likely ones first."""
-    most = int(readings.terms.max())
-    chains: list[Cut] = []
-    others: list[Cut] = []
+    """Return cuts whose blocks, added in some order, can have the readings; a few of a family."""
+    most, rows = int(readings.terms.max()), np.unique(readings.terms)
+    families: list[list[Cut]] = []
     for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
         sizes = np.arange(2, min(most - 1, largest) + 1)
         chained, other = _possible(readings, Every(sizes[:, None], halves), sizes[:, None])
-        chains += [Every(size, halves) for size in sizes[chained].tolist()]
-        others += [Every(size, halves) for size in sizes[other & ~chained].tolist()]
+        for chosen in (chained, other & ~chained):
+            families.append([Every(size, halves) for size in sizes[chosen].tolist()])
     depths = np.arange(8, most + 8, 8)
-    _, first = np.unique(Panels(depths[:, None]).depth(np.unique(readings.terms)), True, axis=0)
-    chained, _ = _possible(readings, Panels(depths[first][:, None]))
-    chains += [Panels(depth) for depth in depths[first][chained].tolist()]
-    likely = (sorted(cuts, key=lambda cut: _unlikely(readings, cut)) for cuts in (chains, others))
+    depths = depths[np.unique(Even(depths[:, None]).depth(rows), True, axis=0)[1]]
+    for family in (Panels, Even) if len(rows) > 1 else (Panels,):  # of one row Even is an Every
+        chained, _ = _possible(readings, family(depths[:, None]))
+        families.append([family(depth) for depth in depths[chained].tolist()])
+    likely = (sorted(cuts, key=lambda cut: _unlikely(readings, cut)) for cuts in families)
     return [cut for cuts in likely for cut in cuts[:_CUTS]]
 
 

@@ -69,23 +69,41 @@ class At:
 
 
 @dataclass(frozen=True)
-class Panels:
-    """The depths of a matrix product as TensorFlow and XLA cut it: panels, and loops in each.
+class Even:
+    """As few blocks as `most` terms a block allow, about equally deep: Eigen's panels.
 
-    most: the depth that the cache allows; as few panels as that takes are made about equally deep,
-    in multiples of 8. A panel is cut into a multiple of 16 terms, then 8, 4, 2 and 1.
+    Rows of unlike numbers of terms are cut into blocks of unlike depths, all multiples of 8.
     """
 
     most: int | Array
 
     def depth(self, terms: Array) -> Array:
-        """Return the depth of all panels but the last."""
+        """Return the depth of all blocks but the last."""
         panels = -(-terms // self.most)
         return np.minimum(-(-(terms // panels) // 8) * 8, terms)
 
     def block(self, index: Array, terms: Array) -> tuple[Array, Array]:
         """See `Cut.block`."""
-        start, stop = Every(self.depth(terms)).block(index, terms)
+        return Every(self.depth(terms)).block(index, terms)
+
+    def starts(self, terms: int) -> Array:
+        """See `Cut.starts`."""
+        return starts_of(self, terms)
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The depths of a matrix product as TensorFlow and XLA cut it: panels, and loops in each.
+
+    most: the depth that the cache allows; the panels are `Even`. A panel is cut into a multiple of
+    16 terms, then 8, 4, 2 and 1.
+    """
+
+    most: int | Array
+
+    def block(self, index: Array, terms: Array) -> tuple[Array, Array]:
+        """See `Cut.block`."""
+        start, stop = Even(self.most).block(index, terms)
         left = stop - start
         for size, most in ((16, terms), (8, 8), (4, 4), (2, 2), (1, 1)):
             whole = np.minimum(left // size * size, most)
