@@ -97,8 +97,9 @@ def explain_difference(
 
     worst: where both sides' partial sums are followed to the node where they part.
     """
-    differing = np.argwhere(differs(*side_by_side((baseline, candidate), *outputs), strict))
-    elements = [_flat(differing, output.shape) for output in outputs]
+    common = side_by_side((baseline, candidate), *outputs)
+    differing = np.flatnonzero(differs(*common, strict))
+    elements = [_flat(differing, common[0].shape, output.shape) for output in outputs]
     attribution = attribute(baseline, candidate, *elements)
     sides: tuple[tuple[Side, Orders], ...] = (("baseline", baseline), ("candidate", candidate))
     return Explanation(
@@ -145,9 +146,11 @@ def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
     )
 
 
-def _flat(index: Array, shape: tuple[int, ...]) -> Array:
-    """Return (m, 4) NHWC positions as flat ones, (m,)."""
-    return np.asarray(np.ravel_multi_index(tuple(index.T), shape), np.int64)
+def _flat(elements: Array, common: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """Return flat indices into what two outputs have in common, (m,), as such into one of them."""
+    if common == shape:
+        return elements
+    return np.ravel_multi_index(np.unravel_index(elements, common), shape)
 
 
 def _parted(
@@ -158,7 +161,7 @@ def _parted(
 ) -> Parted | None:
     if worst is None:
         return None
-    elements = [int(_flat(np.array([worst]), shape)[0]) for shape in shapes]
+    elements = [int(np.ravel_multi_index(worst, shape)) for shape in shapes]
     for orders, element in zip((baseline, candidate), elements, strict=True):
         if orders.which().reshape(-1)[element] < 0:
             return None

@@ -10,14 +10,13 @@ where the others give B's bits without it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.numerics.bits import same_bits
+from convdiff.numerics.bits import identical, same_bits
 from convdiff.order.counterfactual import NARROWING, Cause, Part, changed, differences
 from convdiff.order.orders import Orders
 from convdiff.order.replay.replay import Order, replay
@@ -42,27 +41,40 @@ FIRST_CAUSES = (
 UNPROVEN = Cause(())
 
 
+_PARTS = tuple(Part)
+
+
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """The cause of each differing pair.
 
-    causes: one a pair, UNPROVEN where a side has no proven order or B's bits are not reproduced
-    from A's numbers.
+    codes: (m,), one a pair: bit k is set where the k-th `Part` is needed. 0 is UNPROVEN: a side
+    has no proven order, or B's bits are not reproduced from A's numbers.
     """
 
-    causes: tuple[Cause, ...]
+    codes: Array
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The cause of each pair."""
+        return tuple(map(_cause, self.codes.tolist()))
 
     @property
     def counts(self) -> dict[Cause, int]:
         """Pairs of each cause, FIRST_CAUSES first, then others by name; unproven are left out."""
-        counted = Counter(self.causes)
+        codes, pairs = np.unique(self.codes, return_counts=True)
+        counted = dict(zip(map(_cause, codes.tolist()), pairs.tolist(), strict=True))
         others = sorted(set(counted) - {UNPROVEN, *FIRST_CAUSES})
-        return {cause: counted[cause] for cause in (*FIRST_CAUSES, *others) if counted[cause]}
+        return {cause: counted[cause] for cause in (*FIRST_CAUSES, *others) if cause in counted}
 
     @property
     def unproven(self) -> int:
         """Pairs that have no proven cause."""
-        return self.causes.count(UNPROVEN)
+        return len(self.codes) - int(np.count_nonzero(self.codes))
+
+
+def _cause(code: int) -> Cause:
+    return Cause(part for k, part in enumerate(_PARTS) if code >> k & 1)
 
 
 def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attribution:
@@ -73,29 +85,66 @@ def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attributi
     """
     if (a.geometry.taps, a.geometry.leaves) != (b.geometry.taps, b.geometry.leaves):
         raise ValueError("the two sides do not add the same number of terms")
-    causes = np.full(len(pairs_a), UNPROVEN, object)
+    codes = np.zeros(len(pairs_a), np.int16)
+    same = np.array_equal(pairs_a, pairs_b) and _same_terms(a, b)
     which_a, which_b = a.which().reshape(-1)[pairs_a], b.which().reshape(-1)[pairs_b]
-    for ka, kb in sorted(set(zip(which_a.tolist(), which_b.tolist(), strict=True))):
-        if ka >= 0 and kb >= 0 and a.orders[ka].footprint == b.orders[kb].footprint:
-            chosen = np.flatnonzero((which_a == ka) & (which_b == kb))
-            order_a, order_b = a.orders[ka].order, b.orders[kb].order
-            wanted = b.output.reshape(-1)[pairs_b[chosen]]
-            causes[chosen] = _causes(a.seen_by(ka), pairs_a[chosen], order_a, order_b, wanted)
-    return Attribution(tuple(causes.tolist()))
+    for ka, kb in _meeting(which_a, which_b):
+        if a.orders[ka].footprint != b.orders[kb].footprint:
+            continue
+        chosen = np.flatnonzero((which_a == ka) & (which_b == kb))
+        theirs = b.orders[kb].order
+        wanted = b.output.reshape(-1)[pairs_b[chosen]]
+        pairs = _Pairs(a.seen_by(ka), pairs_a[chosen], wanted, theirs if same else None)
+        codes[chosen] = _codes(a.orders[ka].order, theirs, pairs)
+    return Attribution(codes)
 
 
-def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: Array) -> Array:
-    """Return the cause of each element of side A, whose counterpart has the bits `wanted`.
+def _same_terms(a: Orders, b: Orders) -> bool:
+    """Return whether elements of one index have the same numbers as terms on both sides."""
+    one, other = a.data, b.data
+    if a.geometry != b.geometry or not identical(one.input_nhwc, other.input_nhwc):
+        return False
+    if one.bias is not None and other.bias is not None and not identical(one.bias, other.bias):
+        return False
+    return identical(one.filter_hwio, other.filter_hwio)
 
-    elements, wanted: (m,); the causes are (m,) objects.
+
+def _meeting(which_a: Array, which_b: Array) -> Iterator[tuple[int, int]]:
+    """Yield the orders that pairs have, one of each side, where both have one."""
+    proved = (which_a >= 0) & (which_b >= 0)
+    for k in np.unique(which_a[proved] << 32 | which_b[proved]).tolist():
+        yield k >> 32, k & 0xFFFFFFFF
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Elements of side A, (m,), whose counterparts have the bits `wanted`.
+
+    proved: the order that was proved to give those bits from the same numbers; None where the
+    counterparts' numbers are not A's.
     """
+
+    side: Orders
+    elements: Array
+    wanted: Array
+    proved: Order | None
+
+    def given_by(self, order: Order) -> Array:
+        """Return which elements' counterparts have the bits that the order gives here."""
+        if order == self.proved:
+            return np.ones(len(self.elements), bool)
+        return same_bits(_at(order, self.side, self.elements), self.wanted)
+
+
+def _codes(order_a: Order, order_b: Order, pairs: _Pairs) -> Array:
+    """Return the code of each pair's cause, (m,)."""
     parts = differences(order_a, order_b)
-    causes = np.full(len(elements), UNPROVEN, object)
+    codes = np.zeros(len(pairs.elements), np.int16)
     if not parts:
-        return causes
+        return codes
 
     def gives(taken: Iterable[Part]) -> Array:
-        return same_bits(_at(changed(order_a, order_b, taken), a, elements), wanted)
+        return pairs.given_by(changed(order_a, order_b, taken))
 
     together = gives(parts)
     alone = together[None]
@@ -110,17 +159,23 @@ def _causes(a: Orders, elements: Array, order_a: Order, order_b: Order, wanted: 
     if 1 < sum(narrowing) < len(parts):  # else it would be said of order, too, and prove less
         by_them = ~alone.any(axis=0) & gives(NARROWING.intersection(parts))
         needed = np.where(by_them, np.array(narrowing)[:, None], needed)
-    for sets in np.unique(needed, axis=1).T:
-        cause = Cause(part for part, does in zip(parts, sets, strict=True) if does)
-        causes[(needed == sets[:, None]).all(axis=0)] = cause
-    return causes
+    for part, does in zip(parts, needed, strict=True):
+        codes[does] |= 1 << _PARTS.index(part)
+    return codes
 
 
 def _at(order: Order, side: Orders, elements: Array) -> Array:
     """Return the replay of an order at (m,) flat elements of a side."""
-    positions, channels = np.divmod(elements, side.geometry.cout)
-    rows, row = np.unique(positions, return_inverse=True)
-    lanes, lane = np.unique(channels, return_inverse=True)
-    sums = replay(order, side.geometry, side.data, rows, lanes)
+    index = np.divmod(elements, side.geometry.cout)
+    used = tuple(map(_used, index, (side.geometry.positions, side.geometry.cout)))
+    sums = replay(order, side.geometry, side.data, *map(np.flatnonzero, used))
+    row, lane = (np.cumsum(mask)[k] - 1 for mask, k in zip(used, index, strict=True))
     chosen: Array = sums[row, lane]
     return chosen
+
+
+def _used(index: Array, size: int) -> Array:
+    """Return which of `size` indices occur."""
+    mask = np.zeros(size, bool)
+    mask[index] = True
+    return mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import Machine, orders_kernel, tree_kernel
@@ -157,6 +159,16 @@ def test_bits_that_all_changes_together_do_not_give_have_no_cause() -> None:
     differing = np.flatnonzero((a.output != b.output).reshape(-1))
     elsewhere = np.roll(differing, 1)  # pairs that do not add the same terms
     assert attribute(a, b, differing, elsewhere).unproven == len(differing)
+
+
+@pytest.mark.parametrize("what", ["input_nhwc", "filter_hwio", "bias"])
+def test_what_is_proved_of_other_numbers_proves_nothing_here(what: str) -> None:
+    a = side("[0..8 b]", WIDE_BIAS)
+    kernel = CallableKernel(tree_kernel(parse("[0..8 b]*"), WIDE_BIAS), WIDE_BIAS)
+    b = orders_of(kernel, replace(a.data, **{what: getattr(a.data, what) * np.float32(3)}))
+    assert b.status == "proved"
+    elements = np.arange(a.output.size)
+    assert attribute(a, b, elements, elements).unproven > len(elements) / 2
 
 
 def test_without_a_proof_there_is_no_cause() -> None:

@@ -12,7 +12,7 @@ from soak import soak
 from synthetic import Machine, random_tree, summed
 
 from convdiff.order.geometry import Geometry
-from convdiff.order.replay import replay as module
+from convdiff.order.replay import tiles
 from convdiff.order.replay.replay import Data, Order, partial_sums, replay
 from convdiff.order.replay.schedule import JOIN, MANY, PUSH, compile_order
 from convdiff.order.replay.verification import random_data
@@ -31,16 +31,45 @@ def test_few_partial_sums_are_alive_at_once(taps: int, bias: bool, seed: int) ->
     assert deepest <= 1 + math.log2(tree.leaves)
 
 
-def test_chunks_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    geometry = Geometry((2, 7, 7, 4), (3, 3, 2, 6), True, groups=2)
-    data, order = random_data(geometry, 1), Order(random_tree(18, True, 9, many=False))
+@pytest.mark.parametrize(("side", "groups"), [((2, 8), 1), ((2, 8), 2), ((30, 30), 1)])
+@pytest.mark.parametrize("size", [(7, 7), (3, 4)])
+def test_tiles_leave_no_seams(
+    monkeypatch: pytest.MonkeyPatch, side: tuple[int, int], groups: int, size: tuple[int, int]
+) -> None:
+    geometry = Geometry((2, *size, 4), (3, 3, 4 // groups, 6), True, groups=groups)
+    tree = random_tree(geometry.taps, True, 9, many=False)
+    data, order = random_data(geometry, 1), Order(tree)
     whole = replay(order, geometry, data)
-    monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 30)
+    monkeypatch.setattr(tiles, "TILE", 30)
+    monkeypatch.setattr(tiles, "_SIDE", side)
     np.testing.assert_array_equal(replay(order, geometry, data), whole)
-    rows, lanes = np.array([40, 3, 17]), np.array([5, 0])
+    rows, lanes = np.array([geometry.positions - 1, 3, 1]), np.array([5, 0])
     np.testing.assert_array_equal(
         replay(order, geometry, data, rows, lanes), whole[np.ix_(rows, lanes)]
     )
+    last = len(rows) - 1, len(lanes) - 1
+    for row, lane in (last, (0, 0)):
+        sums = partial_sums(order, geometry, data, rows[row], lanes[lane])
+        assert sums[tree.root] == whole[rows[row], lanes[lane]]
+
+
+@given(st.integers(0, 9_000), st.integers(0, 9_000), st.integers(1, 40_000), st.booleans())
+def test_tasks_cover_every_element_once(
+    positions: int, channels: int, values: int, by_channel: bool
+) -> None:
+    cut = tiles.tasks(positions, channels, values, by_channel=by_channel)
+    area = 0
+    corners = set()
+    for task in cut:
+        height = task.positions.stop - task.positions.start
+        assert height * values <= max(values, 16_000_000)
+        for tile in task.channels:
+            width = tile.stop - tile.start
+            assert 0 < height * width <= tiles.TILE
+            area += height * width
+            corners.add((task.positions.start, tile.start))
+    assert area == positions * channels
+    assert len(corners) == sum(len(task.channels) for task in cut)
 
 
 def test_replay_of_blocks_equals_a_loop_in_plain_numpy() -> None:

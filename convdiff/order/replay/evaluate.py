@@ -1,0 +1,147 @@
+"""Evaluate a summation order at some elements at once: every step is one array operation.
+
+The products of a tap are made when they are needed, so memory does not grow with taps x elements.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from convdiff.numerics.array import Array
+from convdiff.numerics.fma import TINY_PRODUCT
+from convdiff.numerics.rounding import rounded
+from convdiff.order.replay.arithmetic import Arithmetic
+from convdiff.order.replay.narrowed import narrowed_nodes
+from convdiff.order.replay.schedule import ADD_LEAF, FUSE_LEAF, JOIN, MANY, PUSH, compile_order
+from convdiff.order.tree.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What the leaves of some elements are, as the kernel reads them.
+
+    windows: (taps, groups, positions), weights: (taps, channels, 1), bias: (channels, 1) or None;
+    group: that of each channel, None where there is one. The elements are (channels, positions).
+    tiny: whether a product other than zero may be smaller than TINY_PRODUCT.
+    """
+
+    windows: Array
+    weights: Array
+    bias: Array | None
+    group: Array | None
+    tiny: bool
+
+    def factors(self, tap: int) -> tuple[Array, Array]:
+        """Return the two factors of a product, which broadcast to the elements."""
+        window = self.windows[tap]
+        return (window if self.group is None else window[self.group]), self.weights[tap]
+
+    def of(self, channels: slice) -> Terms:
+        """Return the terms of some channels."""
+        bias, group = (None if v is None else v[channels] for v in (self.bias, self.group))
+        return Terms(self.windows, self.weights[:, channels], bias, group, self.tiny)
+
+    def swapped(self) -> Terms:
+        """Return the terms of one group with elements that are (positions, channels)."""
+        bias = None if self.bias is None else self.bias.T
+        windows, weights = (values.swapaxes(1, 2) for values in (self.windows, self.weights))
+        return Terms(windows, weights, bias, None, self.tiny)
+
+
+def may_be_tiny(x: Array, w: Array) -> bool:
+    """Return whether a product of x and w other than zero may be smaller than TINY_PRODUCT."""
+    return not _least(x) * _least(w) >= TINY_PRODUCT
+
+
+def _least(values: Array) -> float:
+    """Return the smallest magnitude other than zero; NaN where there is one."""
+    sizes = np.abs(values)
+    return float(sizes.min(where=sizes != 0, initial=np.inf))
+
+
+def evaluate(
+    tree: Tree,
+    arithmetic: Arithmetic,
+    terms: Terms,
+    watch: Callable[[int, Array], None] | None = None,
+) -> Array:
+    """Return the sums of the elements; `watch` is told each inner node and its value.
+
+    Warns as NumPy does on overflow, and so on.
+    """
+    sums = _PartialSums(tree, arithmetic, terms)
+    operations = {
+        PUSH: sums.push,
+        ADD_LEAF: sums.add_leaf,
+        FUSE_LEAF: sums.fuse_leaf,
+        JOIN: sums.join,
+        MANY: sums.many,
+    }
+    for operation, operand, node in compile_order(tree).steps:
+        operations[operation](operand, node)
+        if node in sums.narrowed:
+            sums.stack[-1] = rounded(sums.stack[-1], sums.narrowed[node])
+        if watch is not None and operation != PUSH:
+            watch(node, sums.stack[-1])
+    return arithmetic.finish(sums.stack[-1])
+
+
+def leaves(tree: Tree, arithmetic: Arithmetic, terms: Terms) -> Iterator[Array]:
+    """Yield the values of each leaf; of a product that is added unrounded, they are float64."""
+    fused, sums = tree.fused_taps(), _PartialSums(tree, arithmetic, terms)
+    for leaf in range(tree.leaves):
+        if leaf in fused:
+            yield np.asarray(np.multiply(*terms.factors(leaf), dtype=np.float64))
+        else:
+            yield sums.term(leaf)
+
+
+class _PartialSums:
+    """The stack on which a program works; each method is one of its operations.
+
+    All take an operand, a leaf or how many sums are added, and the node that the result is.
+    """
+
+    def __init__(self, tree: Tree, arithmetic: Arithmetic, terms: Terms) -> None:
+        self.stack: list[Array] = []
+        self.narrowed = narrowed_nodes(tree, arithmetic)
+        self._arithmetic, self._tree, self._terms = arithmetic, tree, terms
+        # A multi-operand addition takes its products unrounded.
+        several = (parts for parts in tree.children if len(parts) > 2)
+        self._exact = set(itertools.chain.from_iterable(several))
+
+    def push(self, leaf: int, _: int) -> None:
+        self.stack.append(self._arithmetic.started(self.term(leaf)))
+
+    def add_leaf(self, leaf: int, node: int) -> None:
+        if self._arithmetic.early and node == self._tree.root and leaf >= self._tree.taps:
+            self.stack[-1] = self._arithmetic.finish(self.stack[-1])
+        name = self.narrowed.get(node, "")
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], self.term(leaf), name)
+
+    def fuse_leaf(self, leaf: int, _: int) -> None:
+        x, w = self._terms.factors(leaf)
+        self.stack[-1] = self._arithmetic.fused(x, w, self.stack[-1], tiny=self._terms.tiny)
+
+    def join(self, _: int, node: int) -> None:
+        top, name = self.stack.pop(), self.narrowed.get(node, "")
+        self.stack[-1] = self._arithmetic.add(self.stack[-1], top, name)
+
+    def many(self, count: int, _: int) -> None:
+        operands = self.stack[-count:]
+        del self.stack[-count:]
+        self.stack.append(self._arithmetic.many(operands))
+
+    def term(self, leaf: int) -> Array:
+        """Return a product, or the bias, as it is added."""
+        if leaf >= self._tree.taps:
+            assert self._terms.bias is not None
+            return self._terms.bias
+        x, w = self._terms.factors(leaf)
+        if leaf in self._exact:
+            return np.multiply(x, w, dtype=np.float64)
+        return self._arithmetic.product(x, w)
