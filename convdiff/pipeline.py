@@ -238,7 +238,8 @@ def _small_outputs(plan: Plan, lab: Lab) -> Mapping[Cell, Array]:
     outputs: dict[Cell, Array] = {}
     runtimes = list(plan.runtimes)
     for cell in sorted(plan.live, key=lambda c: (runtimes.index(c.runtime), c.op, c.length)):
-        shape = plan.case.conv.output_shape(cell.batch, plan.case.height, cell.length)
+        conv = plan.case.conv.first(cell.channels)
+        shape = conv.output_shape(cell.batch, plan.case.height, cell.length)
         if not cell.is_first_run or np.prod(shape) > SMALL_OUTPUT:
             continue
         output = lab.bits(cell)

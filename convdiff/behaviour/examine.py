@@ -40,7 +40,8 @@ Measure = Callable[[Cell, Sequence[Tensors]], "Sequence[Array | Part | None]"]
 
 def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
     """Return what probes of a case's cell find."""
-    return examine_cell(cell, case.conv, case.height, case.bias is not None, measure)
+    conv = case.conv.first(cell.channels)
+    return examine_cell(cell, conv, case.height, case.bias is not None, measure)
 
 
 def examine_cell(

@@ -15,6 +15,7 @@ from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
 from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
 from convdiff.numerics.array import Array
+from convdiff.worker.ops.conv2d import Convolution
 
 GIVEN = ("values", "file")
 """Kinds whose values someone wrote down: NaN and infinity among them are meant."""
@@ -28,6 +29,15 @@ class Tensors:
     bias: Array | None
     input_nhwc: Array
     """At the largest batch and the longest length; every cell takes a prefix of it."""
+
+    def first(self, conv: Convolution) -> Tensors:
+        """Return the filters of a convolution of the first output channels, and their inputs."""
+        bias = None if self.bias is None else self.bias[: conv.channels_out]
+        return Tensors(
+            np.ascontiguousarray(self.filter_hwio[..., : conv.channels_out]),
+            bias,
+            np.ascontiguousarray(self.input_nhwc[..., : conv.channels_in]),
+        )
 
     def upto(self, batch: int, length: int) -> Tensors:
         """Return them with the input cut to so many images and columns."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 Axis = Literal[
     "length",
     "batch",
+    "channels",
     "threads",
     "repeat",
     "baseline",
@@ -33,6 +34,10 @@ class Coordinates(Protocol):
     @property
     def batch(self) -> int:
         """Images of the input."""
+
+    @property
+    def channels(self) -> int:
+        """How many of the filters it has; 0 is all."""
 
     @property
     def repeat(self) -> int:
@@ -68,6 +73,11 @@ class AxisFacts:
     """Its sides are two of the case's runtimes."""
 
 
+def filters(count: int) -> str:
+    """Say how many of the filters there are; 0 is all."""
+    return "1 filter" if count == 1 else f"{count or 'all'} filters"
+
+
 AXES: Mapping[Axis, AxisFacts] = {
     "length": AxisFacts(
         "the input length",
@@ -84,6 +94,14 @@ AXES: Mapping[Axis, AxisFacts] = {
         brief="{values} {verb} other bits than batch {value}",
         side=lambda cell: f"batch {cell.batch}",
         value=lambda cell: cell.batch,
+    ),
+    "channels": AxisFacts(
+        "the number of filters",
+        "the bits change with the number of filters, {values} against all",
+        "bitwise",
+        brief="{values} of the filters {verb} other bits than all of them",
+        side=lambda cell: filters(cell.channels),
+        value=lambda cell: cell.channels,
     ),
     "threads": AxisFacts(
         "the thread count",

@@ -146,6 +146,9 @@ class CaseKeys:
         "batch sizes: 1, [1, 8]; default: that of the input's shape, else 1",
     ] = None
     channels: Annotated[int | None, POSITIVE, "input channels, as a check"] = None
+    channels_out: Annotated[
+        tuple[int, ...] | None, SEVERAL, "so many of the first filters alone, against all of them"
+    ] = None
     strides: Annotated[Steps, STEPS, "one number, or one an axis: [height, width]"] = 1
     dilations: Annotated[Steps, STEPS, "one number, or one an axis: [height, width]"] = 1
     groups: Annotated[int, POSITIVE] = 1

@@ -16,9 +16,11 @@ from convdiff.case.geometry import arrays_of
 from convdiff.case.in_hand import refuse_folder, refuse_in_hand
 from convdiff.case.keys import CASE, CaseKeys
 from convdiff.case.model import Case
+from convdiff.case.override import some_filters
 from convdiff.case.volume import refuse_3d
 from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place
+from convdiff.worker.ops.conv2d import Convolution
 
 BUILT_IN = "variable-padding"
 STDIN = "(stdin)"
@@ -169,6 +171,7 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         height=arrays.input.shape[1],
         lengths=arrays.lengths,
         batches=arrays.batches,
+        channels_out=_channels_out(source, keys, arrays.conv),
         devices=devices,
         repeat=keys.repeat,
         source=keys.source,
@@ -179,6 +182,13 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         of_baseline=tuple(_of_baseline(source, keys)),
         places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
+
+
+def _channels_out(source: Source, keys: CaseKeys, conv: Convolution) -> tuple[int, ...]:
+    try:
+        return some_filters(conv, keys.channels_out or ())
+    except ValueError as error:
+        raise CaseError(source.place(("channels_out",)), str(error)) from None
 
 
 def _of_baseline(source: Source, keys: CaseKeys) -> Iterator[str]:

@@ -78,6 +78,8 @@ class Case:
     """Rows of the input: of three dimensions depth · height."""
     lengths: tuple[int, ...]
     batches: tuple[int, ...] = (1,)
+    channels_out: tuple[int, ...] = ()
+    """How many of the first filters are run alone, and held against all."""
     devices: tuple[Device, ...] = (Device("cpu"),)
     repeat: int = 1
     source: str | None = None

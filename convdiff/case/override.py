@@ -5,9 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from convdiff.case.device import Device
-from convdiff.case.model import Case
+from convdiff.case.model import ArraySpec, Case
 from convdiff.case.ranges import below
 from convdiff.errors import ConvdiffError
+from convdiff.worker.ops.conv2d import Convolution
+
+
+def some_filters(conv: Convolution, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers of filters to run alone. Raises ValueError for more than there are.
+
+    Of a grouped convolution they are whole groups.
+    """
+    each = conv.channels_out // conv.groups if conv.groups > 1 else 1
+    for count in counts:
+        if count > conv.channels_out:
+            raise ValueError(f"{count} filters of {conv.channels_out}")
+        if count % each:
+            raise ValueError(f"{count} filters are no whole groups of {each}")
+    return tuple(count for count in counts if count < conv.channels_out)
 
 
 def vary(
@@ -15,6 +30,7 @@ def vary(
     lengths: tuple[int, ...] | None = None,
     batches: tuple[int, ...] | None = None,
     devices: tuple[Device, ...] | None = None,
+    channels_out: tuple[int, ...] | None = None,
 ) -> Case:
     """Return the case with what is given replaced; a generated input grows to fit.
 
@@ -29,26 +45,36 @@ def vary(
             f"{short} below the width {conv.reach[-1]} of the filter of {case.name!r}; "
             f"{conv.needs_length}"
         )
-    held_batch, height, held_length, channels = case.input.shape
-    shape = (max(batches), height, lengths[-1], channels)
-    if case.input.kind in ("values", "file"):
-        if held_batch < shape[0] or held_length < shape[2]:
-            raise ConvdiffError(
-                f"the input of {case.name!r} is fixed: batch {held_batch}, length {held_length}; "
-                f"batch {shape[0]} and length {shape[2]} were asked for"
-            )
-        shape = case.input.shape  # type: ignore[assignment]  # an input is always NHWC
-    values = case.input.values
-    if case.input.kind == "delta":
-        shape = (max(shape[0], held_batch), height, max(shape[2], held_length), channels)
-        values = (_moved(int(values[0]), case.input.shape, shape),)
+    try:
+        some = case.channels_out if channels_out is None else some_filters(conv, channels_out)
+    except ValueError as error:
+        raise ConvdiffError(f"{case.name!r}: {error}") from None
     return replace(
         case,
         lengths=lengths,
         batches=batches,
+        channels_out=some,
         devices=devices or case.devices,
-        input=replace(case.input, shape=shape, values=values),
+        input=_grown(case, max(batches), lengths[-1]),
     )
+
+
+def _grown(case: Case, batch: int, length: int) -> ArraySpec:
+    """Return how an input of at least this size is made. Raises ConvdiffError for a fixed one."""
+    held_batch, height, held_length, channels = case.input.shape
+    shape: tuple[int, ...] = (batch, height, length, channels)
+    values = case.input.values
+    if case.input.kind in ("values", "file"):
+        if held_batch < batch or held_length < length:
+            raise ConvdiffError(
+                f"the input of {case.name!r} is fixed: batch {held_batch}, length {held_length}; "
+                f"batch {batch} and length {length} were asked for"
+            )
+        shape = case.input.shape
+    if case.input.kind == "delta":
+        shape = (max(batch, held_batch), height, max(length, held_length), channels)
+        values = (_moved(int(values[0]), case.input.shape, shape),)
+    return replace(case.input, shape=shape, values=values)
 
 
 def _moved(flat: int, old: tuple[int, ...], new: tuple[int, ...]) -> int:

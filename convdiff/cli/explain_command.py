@@ -36,7 +36,7 @@ def explain_command(case: CaseResult, options: Options) -> str:
 def _can_be_explained(cells: Sequence[Cell]) -> bool:
     """Return whether all are run, on the case's own data, and of one op."""
     asked = all(cell.is_first_run and not cell.recorded and not cell.is_exact for cell in cells)
-    return asked and len({cell.op for cell in cells}) == 1
+    return asked and len({cell.op for cell in cells}) == 1 and not cells[1].channels
 
 
 def _which(cells: Sequence[Cell], case: CaseResult, options: Options) -> list[str]:

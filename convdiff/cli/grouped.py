@@ -10,6 +10,7 @@ GROUPS = {
         "index",
         "op",
         "batch",
+        "channels_out",
         "threads",
         "device",
         "framework",

@@ -66,6 +66,7 @@ class Options:
 
     lengths: tuple[int, ...] | None = None
     batch: tuple[int, ...] | None = None
+    channels_out: tuple[int, ...] | None = None
     threads: tuple[int, ...] | None = None
     device: tuple[Device, ...] | None = None
     framework: tuple[str, ...] | None = None
@@ -146,7 +147,7 @@ class Options:
     def names_an_axis(self) -> bool:
         """Return whether anything is asked to vary."""
         several = (self.frameworks, self.python, self.runtime)
-        return any((self.lengths, self.batch, self.threads, self.vary)) or any(
+        return any((self.lengths, self.batch, self.channels_out, self.threads, self.vary)) or any(
             len(names) > 1 for names in several
         )
 
@@ -154,6 +155,11 @@ class Options:
 MATRIX_OPTIONS = (
     lengths(type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
     click.Option(["--batch"], type=RANGE, help="Batch sizes: 1,8."),
+    click.Option(
+        ["--channels-out"],
+        type=RANGE,
+        help="So many of the first filters alone, against all: 1,8.",
+    ),
     click.Option(["--threads"], type=RANGE, help="Intra-op thread counts: 1,2,4."),
     click.Option(["--device"], type=DEVICES, help="Devices, instead of the case's."),
     click.Option(

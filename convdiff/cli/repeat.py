@@ -26,6 +26,8 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
         words += ["--batch", write_range(batches).replace(" ", "")]
+    if options.channels_out:
+        words += ["--channels-out", write_range(options.channels_out).replace(" ", "")]
     return shlex.join([*words, *_asked(options)])
 
 

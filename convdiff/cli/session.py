@@ -32,7 +32,8 @@ SLOW_BYTES = 2**18
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches and devices."""
     cases = _load_all(find_cases(paths)) if paths else [built_in_case()]
-    return [vary(case, options.lengths, options.batch, options.device) for case in cases]
+    asked = (options.lengths, options.batch, options.device, options.channels_out)
+    return [vary(case, *asked) for case in cases]
 
 
 def _load_all(paths: Sequence[Path]) -> list[Case]:

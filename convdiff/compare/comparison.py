@@ -130,7 +130,9 @@ def compare(
             between = measure(baseline, candidate, strict, most)
         return Comparison(axis, *cells, between, reason, mismatch=True)
     lengths = pair.baseline.length, pair.candidate.length
-    a, b = aligned(baseline, candidate, shared(reference.conv, lengths))
+    channels = min(baseline.shape[3], candidate.shape[3])
+    one, other = baseline[..., :channels], candidate[..., :channels]
+    a, b = aligned(one, other, shared(reference.conv, lengths))
     if not a.size:
         reason = "no output of one sees the inputs that one of the other sees"
         return Comparison(axis, *cells, None, reason=reason)
@@ -207,7 +209,8 @@ def _finite(output: Array, reference: Reference) -> Array:
 
 def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
     """Say what shape a cell gave that is not the convolution's, and whose it is; "" if it is."""
-    conv, (_, height, _, channels) = reference.conv, reference.tensors.input_nhwc.shape
+    conv, height = reference.conv.first(cell.channels), reference.tensors.input_nhwc.shape[1]
+    channels = conv.channels_in
     wanted = expected_shape(reference, cell)
     if observed == wanted:
         return ""
@@ -219,7 +222,7 @@ def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
 def expected_shape(reference: Reference, cell: Cell) -> tuple[int, ...]:
     """Return the NHWC shape that a cell's output is to have."""
     height = reference.tensors.input_nhwc.shape[1]
-    return reference.conv.output_shape(cell.batch, height, cell.length)
+    return reference.conv.first(cell.channels).output_shape(cell.batch, height, cell.length)
 
 
 def constant_of(output: Array) -> str | None:

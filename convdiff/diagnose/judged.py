@@ -112,7 +112,9 @@ def _fit_data(asked: Asked, cell: Cell) -> str | None:
     output, tensors = asked.lab.bits(cell), asked.lab.inputs(cell)
     if isinstance(output, NoBits) or not is_finite(tensors):
         return None
-    work = partial(fit_data, asked.case.conv, tensors.upto(cell.batch, cell.length), output)
+    conv = asked.case.conv.first(cell.channels)
+    tensors = tensors.upto(cell.batch, cell.length).first(conv)
+    work = partial(fit_data, conv, tensors, output)
     fault = asked.lab.compute(f"looking for a mistake at length {cell.length}", work)
     return None if isinstance(fault, NotAsked) else fault
 

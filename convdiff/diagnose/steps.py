@@ -20,7 +20,8 @@ def by_steps(
     output = lab.bits(cell)
     if quantisation is None or isinstance(output, NoBits):
         return None
-    tensors = lab.inputs(cell).upto(cell.batch, cell.length)
+    conv = conv.first(cell.channels)
+    tensors = lab.inputs(cell).upto(cell.batch, cell.length).first(conv)
     off = np.abs(output.astype(np.float64) - plain_fp64(conv, tensors))
     beyond = int(np.count_nonzero(~(off <= quantisation.bound(conv, tensors))))
     if not beyond:

@@ -17,6 +17,7 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import CLEAN, Cell, NoBits
 from convdiff.worker.manual import some_places
 from convdiff.worker.ops import REFERENCE
+from convdiff.worker.ops.conv2d import Convolution
 
 
 def observe(
@@ -35,12 +36,15 @@ def observe(
     for trial in trials:
         clean = trial == CLEAN
         arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
+    for channels in sorted({cell.channels for cell in cells} - {0}):
+        some = tensors.first(case.conv.first(channels))
+        arrays |= {f"w {channels}": some.filter_hwio, f"b {channels}": some.bias}
     by_interpreter: dict[Any, list[Cell]] = {}
     for cell in cells:
         by_interpreter.setdefault(cell.runtime.interpreter, []).append(cell)
     members = list(by_interpreter.values())
     jobs = [
-        _job(case, interpreter, arrays, [_of_case(cell, weights) for cell in group])
+        _job(case.conv, interpreter, arrays, [_of_case(case, cell, weights) for cell in group])
         for interpreter, group in by_interpreter.items()
     ]
     for job, number, outcome, seconds in pool.observe(jobs):
@@ -59,8 +63,9 @@ def probe(
 
     Of a large reference some calls are made, each with the shape that it has in the whole.
     """
-    shape = case.conv.output_shape(cell.batch, case.height, cell.length)
-    places = some_places(case.conv, math.prod(shape[:3])) if cell.op == REFERENCE else None
+    conv = case.conv.first(cell.channels)
+    shape = conv.output_shape(cell.batch, case.height, cell.length)
+    places = some_places(conv, math.prod(shape[:3])) if cell.op == REFERENCE else None
     outputs = _measured(case, cell, data, pool, places)
     if places is None:
         return outputs
@@ -83,7 +88,8 @@ def _measured(
         arrays[keys["b"]] = tensors.bias
         requests.append({**_request(cell, ""), **keys, **asked})
     outputs: list[Array | None] = [None] * len(data)
-    job = _job(case, cell.runtime.interpreter, arrays, requests)
+    conv = case.conv.first(cell.channels)
+    job = _job(conv, cell.runtime.interpreter, arrays, requests)
     for _, number, outcome, _ in pool.observe([job]):
         bits = _bits(outcome, case)
         outputs[number] = None if isinstance(bits, NoBits) else bits
@@ -102,7 +108,7 @@ def trial_input(like: Array, trial: int) -> Array:
 
 
 def _job(
-    case: Case,
+    conv: Convolution,
     interpreter: Any,
     arrays: Mapping[str, Array | None],
     requests: Sequence[dict[str, Any]],
@@ -112,12 +118,15 @@ def _job(
     cells = [
         {**request, "b": request["b"] if request["b"] in held else None} for request in requests
     ]
-    return Job(interpreter, case.conv._asdict(), held, cells)
+    return Job(interpreter, conv._asdict(), held, cells)
 
 
-def _of_case(cell: Cell, weights: Mapping[str, str]) -> dict[str, Any]:
+def _of_case(case: Case, cell: Cell, weights: Mapping[str, str]) -> dict[str, Any]:
     """Return the request for a cell on the case's own data, or on a random input and weights."""
     own = _request(cell, f"x{cell.trial}")
+    if cell.channels:
+        conv = case.conv.first(cell.channels)._asdict()
+        return {**own, "w": f"w {cell.channels}", "b": f"b {cell.channels}", "conv": conv}
     return {**own, **weights} if cell.trial else own
 
 

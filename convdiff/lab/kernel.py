@@ -33,7 +33,7 @@ class WorkerKernel:
         self._tell(self.calls)
         header = {
             "do": "probe",
-            "conv": self._case.conv._asdict(),
+            "conv": self._case.conv.first(self._cell.channels)._asdict(),
             "op": self._cell.op,
             "device": str(self._cell.runtime.device),
             "input": self.geometry.input_nhwc,
@@ -75,7 +75,7 @@ class WorkerKernel:
 
 def geometry_of_cell(case: Case, cell: Cell) -> Geometry:
     """Return the shapes of one cell's convolution."""
-    conv = case.conv
+    conv = case.conv.first(cell.channels)
     return Geometry(
         (cell.batch, case.height, cell.length, conv.channels_in),
         conv.filter_shape,
@@ -94,10 +94,11 @@ def flat(output_nhwc: Array) -> Array:
     return output_nhwc.astype(wide).reshape(-1, output_nhwc.shape[-1])
 
 
-def data_of(cell: Cell, tensors: Tensors) -> Data:
+def data_of(case: Case, cell: Cell, tensors: Tensors) -> Data:
     """Return a cell's own numbers as kernels take them: bfloat16 as fp32."""
-    x = np.ascontiguousarray(tensors.input_nhwc[: cell.batch, :, : cell.length])
-    arrays = [None if a is None else _stored(a) for a in (x, tensors.filter_hwio, tensors.bias)]
+    own = tensors.upto(cell.batch, cell.length).first(case.conv.first(cell.channels))
+    given = (own.input_nhwc, own.filter_hwio, own.bias)
+    arrays = [None if a is None else _stored(a) for a in given]
     assert arrays[0] is not None and arrays[1] is not None
     return Data(arrays[0], arrays[1], arrays[2])
 

@@ -159,7 +159,7 @@ class LiveLab:
             self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls", 0, 0)
 
         kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
-        data = data_of(cell, self._tensors)
+        data = data_of(self._case, cell, self._tensors)
         memory = self._session.orders
         work = partial(orders_of, kernel, data, flat(output), budget, memory)
         return self._watch.compute(doing, work)

@@ -27,6 +27,8 @@ class Cell:
     trial: int = 0
     """0 is the case's own input; 1, 2, … are random inputs of the same shape; CLEAN is the case's
     own data with zeros for NaN and infinity."""
+    channels: int = 0
+    """How many of the filters it has, the first ones; 0 is all."""
 
     @property
     def is_reference(self) -> bool:

@@ -21,7 +21,8 @@ REPLAYED = 2e7
 
 def products(case: Case, cell: Cell) -> int:
     """Return how many products a cell sums, over all its outputs."""
-    outputs = math.prod(case.conv.output_shape(cell.batch, case.height, cell.length))
+    conv = case.conv.first(cell.channels)
+    outputs = math.prod(conv.output_shape(cell.batch, case.height, cell.length))
     return outputs * case.conv.taps
 
 

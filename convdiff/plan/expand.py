@@ -65,8 +65,10 @@ def _cells_of_length(case: Case, runtime: Runtime, length: int, trials: int) -> 
     for op, cells in ops.items():
         for batch in reversed(case.batches):
             cells += [Cell(runtime, op, length, batch, repeat) for repeat in range(case.repeat)]
+    first = Cell(runtime, case.conv.op, length, case.batches[-1])
+    some = [replace(first, channels=channels) for channels in reversed(case.channels_out)]
     random = [trial_cell(case, runtime, length, trial) for trial in range(1, trials + 1)]
-    return [*ops[case.conv.op], *random, *ops[REFERENCE]]
+    return [*ops[case.conv.op], *some, *random, *ops[REFERENCE]]
 
 
 def _pairs(
@@ -78,7 +80,9 @@ def _pairs(
         return
     for axis, runtime in partners:
         yield Pair(axis, replace(cell, runtime=runtime), cell)
-    if cell.is_reference:
+    if cell.channels:
+        yield Pair("channels", replace(cell, channels=0), cell)
+    if cell.is_reference or cell.channels:
         return
     longest = longest_alike(case, cell.length)
     if cell.length != longest:

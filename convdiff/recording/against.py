@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.axes import filters
 from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair, Plan
 from convdiff.recording.baseline import Baseline
@@ -16,7 +17,7 @@ from convdiff.runtime.model import Runtime
 
 NO_ENTRY = "the baseline has no such entry; --add-to-baseline records it"
 
-Coordinates = tuple[str, str, int, int]
+Coordinates = tuple[str, str, int, int, int]
 """(runtime's id, op, length, batch): what a live cell and its recorded one share."""
 
 
@@ -114,7 +115,7 @@ def cells_of(pairs: Sequence[Pair]) -> list[Cell]:
 
 
 def _coordinates(cell: Cell) -> Coordinates:
-    return cell.runtime.live_id, cell.op, cell.length, cell.batch
+    return cell.runtime.live_id, cell.op, cell.length, cell.batch, cell.channels
 
 
 def _recorded(cell: Cell, file: str) -> Cell:
@@ -125,7 +126,8 @@ def _recorded(cell: Cell, file: str) -> Cell:
 
 
 def _named(cell: Cell) -> str:
-    return f"{cell.runtime.live_id} {cell.op} T={cell.length} batch {cell.batch}"
+    some = f" {filters(cell.channels)}" if cell.channels else ""
+    return f"{cell.runtime.live_id} {cell.op} T={cell.length} batch {cell.batch}{some}"
 
 
 def _notes(

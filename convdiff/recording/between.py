@@ -53,7 +53,7 @@ def _pairs(a: RecordedCase, b: RecordedCase, partners: Partners) -> Iterator[Pai
         if cell.repeat:
             continue
         partner = partners[cell.runtime]
-        other = _counterpart(cell, shelves.get((partner, cell.op), {}))
+        other = _counterpart(cell, shelves.get((partner, cell.op, cell.channels), {}))
         if other is None:
             yield Pair("baseline", replace(cell, runtime=partner), cell, f"only in {b.case.file}")
             continue
@@ -117,11 +117,11 @@ def _likeness(one: Runtime, other: Runtime) -> tuple[bool, ...]:
     )
 
 
-def _shelves(recorded: RecordedCase) -> dict[tuple[Runtime, str], Shelf]:
-    shelves: dict[tuple[Runtime, str], Shelf] = {}
+def _shelves(recorded: RecordedCase) -> dict[tuple[Runtime, str, int], Shelf]:
+    shelves: dict[tuple[Runtime, str, int], Shelf] = {}
     for cell in _cells(recorded):
         if not cell.repeat:
-            shelf = shelves.setdefault((cell.runtime, cell.op), {})
+            shelf = shelves.setdefault((cell.runtime, cell.op, cell.channels), {})
             shelf[cell.batch, cell.length] = cell
     return shelves
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import ArraySpec, Case
+from convdiff.case.override import some_filters
 from convdiff.plan.cell import Cell
 from convdiff.recording.header import (
     Header,
@@ -56,7 +57,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
     conv = _convolution(stored, tensors)
     runtimes = _runtimes(stored.runtimes, file)
     entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
-    _refuse_cells([entry.cell for entry in entries], tensors)
+    _refuse_cells([entry.cell for entry in entries], tensors, conv)
     case = Case(
         name=stored.name,
         file=file,
@@ -67,6 +68,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         height=tensors.input_nhwc.shape[1],
         lengths=tuple(sorted({entry.cell.length for entry in entries})),
         batches=tuple(sorted({entry.cell.batch for entry in entries})),
+        channels_out=tuple(sorted({entry.cell.channels for entry in entries} - {0})),
         devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
         expect=stored.expect.axes,
         lock_order=stored.expect.lock_order,
@@ -77,9 +79,10 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
     return RecordedCase(case, tensors, dict(zip(runtimes, reports, strict=True)), entries, failed)
 
 
-def _refuse_cells(cells: Sequence[Cell], tensors: Tensors) -> None:
-    """Raise ValueError for cells beyond the input, and for one that is named twice."""
+def _refuse_cells(cells: Sequence[Cell], tensors: Tensors, conv: Convolution) -> None:
+    """Raise ValueError for cells beyond the input or filter, and for one that is named twice."""
     batch, _, length, _ = tensors.input_nhwc.shape
+    some_filters(conv, tuple(cell.channels for cell in cells))
     if any(cell.length > length or cell.batch > batch for cell in cells):
         raise ValueError("a cell is larger than the input")
     if len(set(cells)) < len(cells):
@@ -100,7 +103,8 @@ def _runtimes(stored: Sequence[StoredRuntime], file: str) -> list[Runtime]:
 
 def _cell(stored: StoredCell, runtimes: Sequence[Runtime]) -> Cell:
     runtime = runtimes[stored.runtime]
-    return Cell(runtime, stored.op, stored.length, stored.batch, stored.repeat)
+    sizes = stored.length, stored.batch, stored.repeat
+    return Cell(runtime, stored.op, *sizes, channels=stored.channels)
 
 
 def _convolution(stored: StoredCase, tensors: Tensors) -> Convolution:

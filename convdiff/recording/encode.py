@@ -8,6 +8,7 @@ import numpy as np
 
 import convdiff
 from convdiff.case.arrays import digest
+from convdiff.case.axes import filters
 from convdiff.case.expect import Expectation
 from convdiff.plan.cell import Cell
 from convdiff.recording.header import (
@@ -79,12 +80,15 @@ class _Case:
             "length": cell.length,
             "batch": cell.batch,
             "repeat": cell.repeat,
+            "channels": cell.channels,
         }
 
     def entry(self, entry: Entry) -> StoredEntry:
         cell = entry.cell
         number = self.numbers[cell.runtime]
         name = f"{cell.op} T={cell.length} batch={cell.batch} {cell.runtime.live_id} #{number}"
+        if cell.channels:
+            name += f" {filters(cell.channels)}"
         if cell.repeat:
             name += f" run {cell.repeat + 1}"
         output = self.put(name, entry.output)

@@ -90,7 +90,7 @@ class StoredOrders:
     refusals: Pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredCell:
     """A cell; its runtime by its number in the case."""
 
@@ -99,9 +99,10 @@ class StoredCell:
     length: Annotated[int, COUNT]
     batch: Annotated[int, COUNT]
     repeat: Annotated[int, INDEX]
+    channels: Annotated[int, INDEX] = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredEntry(StoredCell):
     """A cell with its output, and what was found out about it."""
 

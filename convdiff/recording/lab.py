@@ -88,7 +88,7 @@ class RecordedLab:
             restored,
             entry.orders,
             geometry_of_cell(home.case, cell),
-            data_of(cell, home.tensors),
+            data_of(home.case, cell, home.tensors),
             flat(entry.output),
             home.case.file,
         )

@@ -45,15 +45,16 @@ def merged(
     return whole, Counts(len(now.keys() - before.keys()), changed, 0)
 
 
-Coordinates = tuple[str, str, int, int, int]
-"""(runtime's id, op, length, batch, repeat): what a cell is in any recording."""
+Coordinates = tuple[str, str, int, int, int, int]
+"""(runtime's id, op, length, batch, channels, repeat): what a cell is in any recording."""
 
 
 def _by_coordinates(side: RecordedCase) -> dict[Coordinates, Entry]:
     entries = {}
     for entry in side.entries:
         cell = entry.cell
-        at = (cell.runtime.live_id, cell.op, cell.length, cell.batch, cell.repeat)
+        sizes = cell.length, cell.batch, cell.channels, cell.repeat
+        at = (cell.runtime.live_id, cell.op, *sizes)
         entries[at] = entry
     return entries
 

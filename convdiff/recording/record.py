@@ -27,7 +27,7 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
     locks them, of all. A repeat is kept where its bits differ from the first run's.
     """
     cells = [cell for cell in plan.live if not cell.trial]
-    cells.sort(key=lambda cell: (cell.op, cell.length, cell.batch, cell.repeat))
+    cells.sort(key=lambda cell: (cell.op, cell.length, cell.batch, cell.channels, cell.repeat))
     probed = set(_to_probe(plan))
     done = lab.log.done
     entries, failed = [], []

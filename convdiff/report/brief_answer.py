@@ -24,6 +24,7 @@ LOCKED = "; the order is locked and changed"
 ONE_OR_MANY: Mapping[Axis, tuple[tuple[str, str], tuple[str, str]]] = {
     "length": (("length", "gives"), ("lengths", "give")),
     "batch": (("batch", "gives"), ("batches", "give")),
+    "channels": (("the first", "gives"), ("the first", "give")),
 }
 
 

@@ -85,7 +85,7 @@ def _agreeing_along(case: CaseSummary, worst: Row, compared: Sequence[Row]) -> I
     if value is not None:
         differing = {value(row.finding.comparison.candidate) for row in along if _is_unequal(row)}
         values = {value(row.finding.comparison.candidate) for row in along} - differing
-        against = f"{axis} {value(worst.finding.comparison.baseline)}"
+        against = f"{axis} {value(worst.finding.comparison.baseline) or 'all'}"
         yield from _equal(case, axis, sorted(values), against)
     yield from _unaffected(case, axis, compared)
 

@@ -83,11 +83,12 @@ def folded(case: CaseResult, rows: Iterable[Row]) -> list[Group]:
     """Order rows by axis, runtime and length; neighbours that are `same` share one."""
     runtimes = {runtime: number for number, runtime in enumerate(case.runtimes)}
 
-    def coordinates(row: Row) -> tuple[int, int, str, int, int]:
+    def coordinates(row: Row) -> tuple[int, int, str, int, int, int]:
         """Return all but the length."""
         cell = row.finding.comparison.candidate
         runtime = runtimes.get(cell.runtime, len(runtimes))
-        return axes[row.finding.comparison.axis], runtime, cell.op, cell.batch, cell.repeat
+        sizes = cell.batch, cell.channels, cell.repeat
+        return axes[row.finding.comparison.axis], runtime, cell.op, *sizes
 
     rows = list(rows)
     axes: dict[str, int] = {}

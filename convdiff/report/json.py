@@ -182,6 +182,7 @@ def _side(cell: Cell) -> dict[str, Any]:
         "length": cell.length,
         "batch": cell.batch,
         "repeat": cell.repeat,
+        "channels": cell.channels,
     }
 
 

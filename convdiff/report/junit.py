@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from junitparser import Attr, Error, Failure, JUnitXml, Skipped, SystemOut, TestCase, TestSuite
 
-from convdiff.case.axes import AXES, Axis
+from convdiff.case.axes import AXES, Axis, filters
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.plan.cell import Cell
 from convdiff.report.detail import detail_of
@@ -151,6 +151,8 @@ def _name(case: CaseResult, finding: Finding) -> str:
     shared = [] if axis == "length" else [_length(cell, comparison.baseline)]
     if axis != "batch" and (len(case.case.batches) > 1 or cell.batch > 1):
         shared.append(f"batch {cell.batch}")
+    if axis != "channels" and cell.channels:
+        shared.append(filters(cell.channels))
     if AXES[axis].side is not None:
         shared.append(cell.runtime.id)
     if axis != "reference" and cell.is_reference:

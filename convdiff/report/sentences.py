@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from convdiff.case.axes import AXES
+from convdiff.case.axes import AXES, filters
 from convdiff.case.ranges import write_range
 from convdiff.compare.comparison import Comparison, Nearness
 from convdiff.diagnose.evidence import Evidence, Look, SideFact
@@ -57,6 +57,8 @@ def context(comparison: Comparison, case: CaseResult) -> str:
         parts.append(f"T={cell.length}")
     if axis != "batch" and len(case.case.batches) > 1:
         parts.append(f"batch {cell.batch}")
+    if axis != "channels" and cell.channels:
+        parts.append(filters(cell.channels))
     parts.append(_shared_runtime(comparison, case))
     if axis != "reference" and cell.is_reference:
         parts.append(cell.op)

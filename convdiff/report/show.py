@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from convdiff.case.arrays import digest
+from convdiff.case.axes import filters
 from convdiff.case.expect import written
 from convdiff.case.model import NOTED, Case
 from convdiff.diagnose.verdicts import VERDICTS, Verdict
@@ -143,9 +144,11 @@ def _entry(
     numbers: of orders. told: what was said above of what probes found.
     """
     cell = entry.cell
+    some = f" {filters(cell.channels)}" if cell.channels else ""
     again = f" run {cell.repeat + 1}" if cell.repeat else ""
     where = f" {cell.runtime.live_id}" if named else ""
-    yield line("  ", Span(f"{cell.op} T={cell.length} batch {cell.batch}{again}{where}", "strong"))
+    sizes = f"T={cell.length} batch {cell.batch}{some}"
+    yield line("  ", Span(f"{cell.op} {sizes}{again}{where}", "strong"))
     yield line("    ", f"{_x(entry.output.shape)} NHWC, ", _checksum(entry.output))
     if entry.probes is not None and told is None:
         yield line("    probes  ", *_probes(entry.probes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from convdiff.case.axes import filters
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
@@ -62,6 +63,8 @@ def _label(case: CaseResult, group: Group) -> str:
         parts.append(_lengths(cell, group))
     if axis == "batch" or len(case.case.batches) > 1:
         parts.append(f"batch {cell.batch}")
+    if cell.channels:
+        parts.append(filters(cell.channels))
     if axis == "repeat":
         parts.append(f"run {cell.repeat + 1}")
     if len(case.runtimes) > 1:

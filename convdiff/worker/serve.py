@@ -41,7 +41,7 @@ def serve(requests: int, replies: int) -> None:
         elif header["do"] == "probe":
             wire.write(replies, _probe(framework, header, payload))
         else:
-            computes = {}  # type: Dict[Tuple[str, str], Any]
+            computes = {}  # type: Dict[Tuple[str, str, str], Any]
             for number in range(len(header["cells"])):
                 wire.write(replies, _observe(framework, header, number, kept, computes))
 
@@ -75,22 +75,26 @@ def _observe(
     header: Dict[str, Any],
     number: int,
     kept: Dict[str, Any],
-    computes: Dict[Tuple[str, str], Any],
+    computes: Dict[Tuple[str, str, str], Any],
 ) -> List[Any]:
-    """Return the reply to one cell; `computes` keeps what computes each op on each device."""
+    """Return the reply to one cell; `computes` keeps what computes each op on each device.
+
+    A cell has a geometry of its own, "conv", where it is not of all channels.
+    """
     from .framework import computing
 
     cell = header["cells"][number]
-    op, device = cell["op"], cell["device"]
+    conv = cell.get("conv", header["conv"])
+    key = (cell["op"], cell["device"], repr(conv))
     try:
-        if (op, device) not in computes:
-            computes[op, device] = computing(framework, op, device, header["conv"])
-        input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
+        if key not in computes:
+            computes[key] = computing(framework, cell["op"], cell["device"], conv)
+        cut = kept[cell["x"]][: cell["batch"], :, : cell["length"], : conv["channels_in"]]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        arrays = [input_nhwc, kept[cell["w"]], bias]
+        arrays = [cut, kept[cell["w"]], bias]
         if cell.get("places"):
             arrays.append(kept[cell["places"]])
-        result = computes[op, device](*arrays)
+        result = computes[key](*arrays)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})

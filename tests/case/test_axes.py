@@ -29,7 +29,13 @@ def test_a_sentence_needs_no_more_than_its_axis_knows(axis: Axis):
 def test_sides_are_named_by_what_tells_them_apart():
     names = {axis: facts.side(CELL) for axis, facts in AXES.items() if facts.side}
     ops = {"reference": "manual", "exact": "manual", "clean": "given"}
-    assert names == {"length": "T=7", "batch": "batch 2", "repeat": "run 4", **ops}
+    assert names == {
+        "length": "T=7",
+        "batch": "batch 2",
+        "channels": "all filters",
+        "repeat": "run 4",
+        **ops,
+    }
 
 
 def test_runtimes_tell_the_sides_apart_only_where_nothing_else_does():

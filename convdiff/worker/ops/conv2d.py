@@ -160,6 +160,15 @@ class Convolution(NamedTuple):
         """Return the group that makes an output channel."""
         return channel // (self.channels_out // self.groups)
 
+    def first(self, channels: int) -> "Convolution":
+        """Return the geometry of the first output channels alone, whole groups; 0 is all."""
+        if channels in (0, self.channels_out):
+            return self
+        per_group = self.channels_out // self.groups
+        groups = 1 if self.groups == 1 else channels // per_group
+        channels_in = self.channels_in // self.groups * groups
+        return self._replace(channels_out=channels, channels_in=channels_in, groups=groups)
+
     def spread(self, array: Any) -> Any:
         """Return an input with all spatial axes of the filter, a view where it can be one."""
         batch, rows, length, channels = _nhwc(array.shape)
