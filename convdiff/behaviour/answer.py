@@ -50,10 +50,20 @@ class Answer:
 
     @property
     def off(self) -> Array:
-        """How far off each output is, in fp64; infinite where it is not finite."""
+        """How far off each output is, in fp64; infinite where it is not finite.
+
+        Zero where the answer is none of those that the probe asks for.
+        """
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.abs(self.output - self.right)
-        return np.asarray(np.where(np.isfinite(error), error, np.inf))
+        error = np.where(np.isfinite(error), error, np.inf)
+        return np.where(self.asked, error, 0.0) if self.probe.asked else error
+
+    @property
+    def asked(self) -> Array:
+        """Where an answer is one of those that the probe asks for."""
+        size = self.probe.asked
+        return np.abs(self.right) == size if size else np.ones(self.right.shape, bool)
 
 
 def of_kind(answers: Sequence[Answer], *kinds: Kind) -> list[Answer]:

@@ -36,7 +36,7 @@ def narrow_places(subject: Subject, sums: int) -> Places:
     lost = {side: kept for side, kept in alone.items() if kept < top}
     if not lost:
         return Places()
-    found = _of_one_tap(subject, lost) if subject.conv.taps == 1 else _of_taps(subject, lost, top)
+    found = _of_one_tap(subject, lost) if subject.most_taps == 1 else _of_taps(subject, lost, top)
     return Places(tuple(found or _sides(subject, lost)))
 
 
@@ -61,7 +61,7 @@ def _of_taps(subject: Subject, lost: dict[str, int], top: int) -> list[str]:
     if total == top:
         return _sides(subject, factors)
     # Two products are too few to tell a narrow sum from what it is made of and stored in.
-    if conv.taps == 2 and list(factors.values()) == [total] * len(SIDES):
+    if subject.most_taps == 2 and list(factors.values()) == [total] * len(SIDES):
         return [f"sums or outputs keep {_bits(subject, total)}"]
     return [*_sides(subject, factors), _output(subject, total, top)]
 

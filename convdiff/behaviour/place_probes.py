@@ -5,31 +5,34 @@ In each of them all other places hold numbers of few bits, which no format round
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from convdiff.behaviour.probes import Kind, Probe, no_bias, probe_of
+from convdiff.behaviour.seen import fullest, taps_together
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
-
-Tap = tuple[int, int, int]
-"""(kh, kw, cin)"""
 
 
 def cancelled(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, side: str) -> Probe:
     """(1 + 2^-bits)·1 − 1·1 = ±2^-bits: lost where that side keeps fewer bits, or sums do.
 
-    An output of few bits holds it. The convolution has two taps or more.
+    An output of few bits holds it. Some output sees two taps or more.
     """
     long = 1.0 + 2.0**-bits
     first, second, parity = _neighbours(conv, shape)
-    w = np.zeros(conv.filter_shape)
-    x = np.ones(shape)
+    w = np.zeros((conv.taps, conv.channels_out))
+    x: Array = np.ones(shape)
     w[first], w[second] = 1.0, -1.0
     if side == "weight":
         w[first] = long
     else:
         x = np.where(parity == 0, long, 1.0)
-    return probe_of(Kind.CANCELLED, conv, x, w, no_bias(conv, bias), bits=bits)
+    weights = w.reshape(conv.filter_shape)
+    probe = probe_of(Kind.CANCELLED, conv, x, weights, no_bias(conv, bias), bits=bits)
+    return replace(probe, asked=2.0**-bits)
 
 
 def summed(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int) -> Probe:
@@ -37,8 +40,8 @@ def summed(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int) -> 
 
     Of a single tap the product is as long: (1 + 2^-a)(1 + 2^-b) where a + b = bits.
     """
-    if conv.taps > 1:
-        x, w = np.ones(shape), _two(conv, 1.0, 2.0**-bits)
+    if len(taps_together(conv, shape)) > 1:
+        x, w = np.ones(shape), _two(conv, shape, 1.0, 2.0**-bits)
     else:
         a = bits // 2
         x = np.full(shape, 1.0 + 2.0**-a if a else 1.0)
@@ -49,32 +52,37 @@ def summed(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int) -> 
 def before_bias(conv: Convolution, shape: tuple[int, ...], bits: int) -> Probe:
     """1·1 + 1·2^-bits − 1, the last a bias: lost where the sum is rounded before its bias."""
     b = np.full(conv.channels_out, -1.0)
-    w = _two(conv, 1.0, 2.0**-bits)
-    return probe_of(Kind.BEFORE_BIAS, conv, np.ones(shape), w, b, bits=bits)
+    w = _two(conv, shape, 1.0, 2.0**-bits)
+    probe = probe_of(Kind.BEFORE_BIAS, conv, np.ones(shape), w, b, bits=bits)
+    return replace(probe, asked=2.0**-bits)
 
 
 def after_bias(conv: Convolution, shape: tuple[int, ...], bits: int) -> Probe:
     """1·1 and a bias of 2^-bits: lost where the sum is rounded after its bias."""
     b = np.full(conv.channels_out, 2.0**-bits)
-    return probe_of(Kind.AFTER_BIAS, conv, np.ones(shape), _two(conv, 1.0, 0.0), b, bits=bits)
+    w = _two(conv, shape, 1.0, 0.0)
+    return probe_of(Kind.AFTER_BIAS, conv, np.ones(shape), w, b, bits=bits)
 
 
-def _two(conv: Convolution, first: float, last: float) -> Array:
-    """Return a filter of two weights, at the first and the last tap."""
-    w = np.zeros((conv.taps, conv.channels_out))
-    w[0], w[-1] = first, last
+def _two(conv: Convolution, shape: tuple[int, ...], first: float, last: float) -> Array:
+    """Return a filter of two weights, at the first and the last tap that an output sees."""
+    w, taps = np.zeros((conv.taps, conv.channels_out)), taps_together(conv, shape)
+    w[taps[0]], w[taps[-1]] = first, last
     return w.reshape(conv.filter_shape)
 
 
-def _neighbours(conv: Convolution, shape: tuple[int, ...]) -> tuple[Tap, Tap, Array]:
-    """Return two taps, and a parity of inputs (NHWC) that is never the same at both."""
-    kh, kw, width = conv.filter_shape[:3]
+def _neighbours(conv: Convolution, shape: tuple[int, ...]) -> tuple[int, int, Array]:
+    """Return two flat taps of an output, and a parity of inputs (NHWC) never the same at both."""
+    width, taps = conv.channels_in // conv.groups, taps_together(conv, shape)
     if width > 1:
-        parity = np.arange(shape[3]) % width % 2
-        return (0, 0, 0), (0, 0, 1), np.broadcast_to(parity, shape)
-    if kh > 1:
-        parity = np.arange(shape[1])[:, None, None] // conv.dilations[0] % 2
-        return (0, 0, 0), (1, 0, 0), np.broadcast_to(parity, shape)
-    assert kw > 1, "a convolution of one tap has no neighbours"
-    parity = np.arange(shape[2])[:, None] // conv.dilations[1] % 2
-    return (0, 0, 0), (0, 1, 0), np.broadcast_to(parity, shape)
+        parity: Array = np.arange(shape[3]) % width % 2
+        return int(taps[0]), int(taps[0]) + 1, np.broadcast_to(parity, shape)
+    extents = conv.extents(*shape[1:3])
+    for axis, read in enumerate(fullest(conv, shape)):
+        seen = np.flatnonzero(read >= 0)
+        if len(seen) > 1:
+            apart = int(abs(read[seen[1]] - read[seen[0]]))
+            parity = np.indices(extents)[axis].reshape(*shape[1:3], 1) // apart % 2
+            step = (seen[1] - seen[0]) * math.prod(conv.kernel[axis + 1 :])
+            return int(taps[0]), int(taps[0] + step), np.broadcast_to(parity, shape)
+    raise AssertionError("outputs that see one tap have no neighbours")

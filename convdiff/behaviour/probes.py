@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
+from convdiff.behaviour.seen import outputs_of_tap, seen_taps, taps_together
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
@@ -54,6 +54,8 @@ class Probe:
     """Which repetition of the question it is, with other numbers or at other taps."""
     bits: int = 0
     """The exponent of a width, the fraction bits of a survivor."""
+    asked: float = 0.0
+    """The size of the answers that are looked at: outputs that see all of its taps; 0 for all."""
 
 
 def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
@@ -61,8 +63,7 @@ def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[
 
     Those that rest on chance are repeated with other numbers where a cell has few outputs.
     """
-    outputs = math.prod(conv.output_shape(*shape[:3]))
-    turns = max(1, min(MOST_TURNS, -(-ENOUGH_OUTPUTS // outputs)))
+    turns = max(1, min(MOST_TURNS, -(-ENOUGH_OUTPUTS // outputs_of_tap(conv, shape))))
     probes = integer_sets(conv, shape, bias)
     for turn in range(turns):
         if turn:
@@ -117,7 +118,7 @@ def integers(
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """One weight of 1 an output channel, inputs with all their bits: the output is the input."""
     x = full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
-    w = _one_tap(conv, np.ones(conv.channels_out), turn)
+    w = _one_tap(conv, shape, np.ones(conv.channels_out), turn)
     return probe_of(Kind.INPUT, conv, x, w, no_bias(conv, bias), turn)
 
 
@@ -125,7 +126,8 @@ def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
     """One weight with all its bits an output channel, inputs of 1: the output is the weight."""
     rng = np.random.default_rng(2)
     values = full_bits(rng, (conv.channels_out,), FORMATS[conv.dtype])
-    return probe_of(Kind.WEIGHT, conv, np.ones(shape), _one_tap(conv, values), no_bias(conv, bias))
+    w = _one_tap(conv, shape, values)
+    return probe_of(Kind.WEIGHT, conv, np.ones(shape), w, no_bias(conv, bias))
 
 
 def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
@@ -146,11 +148,12 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int 
 
     e is p − 1 where none is given. The three probes take the taps in turns.
     """
-    if conv.taps < 3:
+    together = taps_together(conv, shape)
+    if len(together) < 3:
         return []
     exponent = exponent or FORMATS[conv.dtype].precision - 1
     inputs = 2.0 ** (exponent // 2)  # half of the exponent on each side: fp16 holds it too
-    taps = [0, conv.taps // 2, conv.taps - 1]
+    taps = together[[0, len(together) // 2, -1]]
     probes = []
     for turn in range(3):
         w = np.zeros((conv.taps, conv.channels_out))
@@ -159,7 +162,7 @@ def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int 
             w[tap] = product / inputs
         x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
         probe = probe_of(Kind.WIDTH, conv, x, weights, no_bias(conv, bias), turn, exponent)
-        probes.append(probe)
+        probes.append(replace(probe, asked=1.0))
     return probes
 
 
@@ -178,7 +181,7 @@ def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Pr
     )
     probes = []
     for kind, value, weight in rows:
-        taps = _one_tap(conv, np.full(conv.channels_out, weight))
+        taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
         probes.append(probe_of(kind, conv, np.full(shape, value), taps, no_bias(conv, bias)))
     return probes
 
@@ -187,7 +190,7 @@ def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, s
     """Return the probe that asks whether 1 + 2^-bits survives on one side of the product."""
     value = 1.0 + 2.0**-bits
     weight, filled = (value, 1.0) if side == "weight" else (1.0, value)
-    taps = _one_tap(conv, np.full(conv.channels_out, weight))
+    taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
     x = np.full(shape, filled)
     return probe_of(Kind.SURVIVOR, conv, x, taps, no_bias(conv, bias), bits=bits)
 
@@ -196,16 +199,16 @@ def ranges(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]
     """2^16·1 and 1·2^16, one tap a channel: float16 holds neither."""
     probes = []
     for value, weight in ((HALF_OVERFLOW, 1.0), (1.0, HALF_OVERFLOW)):
-        taps = _one_tap(conv, np.full(conv.channels_out, weight))
+        taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
         x = np.full(shape, value)
         probes.append(probe_of(Kind.RANGE, conv, x, taps, no_bias(conv, bias)))
     return probes
 
 
-def _one_tap(conv: Convolution, values: Array, turn: int = 0) -> Array:
-    w = np.zeros((conv.taps, conv.channels_out))
+def _one_tap(conv: Convolution, shape: tuple[int, ...], values: Array, turn: int = 0) -> Array:
+    w, seen = np.zeros((conv.taps, conv.channels_out)), seen_taps(conv, shape)
     channels = np.arange(conv.channels_out)
-    w[((channels + turn) * 7 + conv.taps // 2) % conv.taps, channels] = values
+    w[seen[((channels + turn) * 7 + len(seen) // 2) % len(seen)], channels] = values
     return w.reshape(conv.filter_shape)
 
 

@@ -6,6 +6,7 @@ that quantises so gives back just that, of filters of a single weight and of all
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.probes import Kind, Probe, full_bits, no_bias, probe_of
+from convdiff.behaviour.seen import sources
 from convdiff.behaviour.steps import END_OF_SYMMETRIC, Steps, other_ways, usual_ways
 from convdiff.behaviour.subject import Subject
 from convdiff.case.arrays import Tensors
@@ -105,18 +107,22 @@ def reading(subject: Subject, turn: int) -> Probe:
     rng = np.random.default_rng([4, turn])
     w = _several_sizes(rng, subject, conv.filter_shape)
     w *= 1 + np.arange(conv.channels_out) % 3  # of channels of one range, none can be told apart
-    kh, kw, width = conv.filter_shape[:3]
-    _, rows, columns, _ = conv.output_shape(*shape[:3])
-    tap = int(rng.integers(kh)), int(rng.integers(kw))
-    at = tuple(
-        count // 2 * stride + index * dilation
-        for count, stride, index, dilation in zip(
-            (rows, columns), conv.strides, tap, conv.dilations, strict=True
-        )
-    )
-    x = np.zeros(shape)
-    x[:, at[0], at[1], turn % width :: width] = 1.0
+    x, width = np.zeros(shape), conv.filter_shape[2]
+    met = (slice(None), *_met(rng, subject), slice(turn % width, None, width))
+    conv.spread(x)[met] = 1.0
     return probe_of(Kind.READING, conv, x, w, no_bias(conv, subject.bias), turn)
+
+
+def _met(rng: np.random.Generator, subject: Subject) -> Iterator[int]:
+    """Yield where an input lies that weights meet, by axis: one that the middle output reads."""
+    rows, columns = (int(rng.integers(extent)) for extent in subject.conv.window)
+    tap = [int(k) for k in np.unravel_index(rows, subject.conv.kernel[:-1])] + [columns]
+    for read, index in zip(sources(subject.conv, subject.shape), tap, strict=True):
+        at = int(read[len(read) // 2, index])
+        inside = read[read >= 0]
+        if at < 0 and len(inside):
+            at = int(inside[len(inside) // 2])
+        yield max(at, 0)
 
 
 def _several_sizes(rng: np.random.Generator, subject: Subject, shape: tuple[int, ...]) -> Array:

@@ -84,12 +84,12 @@ def accumulator_bits(answers: Sequence[Answer]) -> int | None:
     None if the readings are none that any accumulator of some p bits can give: 1 up to p, beyond it
     the 1 is lost or rounded up to a power of two, and from 2^16 on fp16 may overflow.
     """
-    lost = [answer.probe.bits for answer in answers if (answer.output != 1).any()]
+    lost = [answer.probe.bits for answer in answers if answer.off.any()]
     bits = min(lost, default=0)
     if bits <= FEWEST_BITS:
         return None
     for answer in answers:
-        exponent, output = answer.probe.bits, answer.output
+        exponent, output = answer.probe.bits, answer.output[answer.asked]
         finite = output[np.isfinite(output)]
         if finite.size < output.size and exponent < HALF_OVERFLOW_EXPONENT:
             return None

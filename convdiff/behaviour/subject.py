@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.probes import Probe
+from convdiff.behaviour.seen import taps_together
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -24,6 +25,11 @@ class Subject:
     def form(self) -> Format:
         """The format of the case."""
         return FORMATS[self.conv.dtype]
+
+    @property
+    def most_taps(self) -> int:
+        """How many taps an output sees at the most."""
+        return len(taps_together(self.conv, self.shape))
 
 
 def most_kept(subject: Subject, question: Callable[[int], Probe], most: int) -> int:

@@ -30,7 +30,8 @@ def transform(answers: Sequence[Answer], form: Format) -> Transform:
     inputs = {answer.probe.turn: answer for answer in of_kind(answers, Kind.INPUT)}
     for answer in of_kind(answers, Kind.CONTAMINATION):
         leak = _leak(answer, inputs[answer.probe.turn])
-        share = float((leak / np.abs(answer.right)).max())
+        # No input is smaller than 1, and padding is to stay 0.
+        share = float((leak / np.maximum(np.abs(answer.right), 1.0)).max())
         if share <= 8 * form.unit_roundoff:
             continue
         text = f"large inputs outside a tap's field change its product (by {share:.1e} of it)"
@@ -68,8 +69,11 @@ def _leak(answer: Answer, plain: Answer) -> Array:
     Both probes hold the same inputs, some of them scaled by a power of two in `answer`'s: a direct
     sum gives the same bits at another exponent, however it rounds its inputs.
     """
+    times = np.divide(
+        answer.right, plain.right, out=np.ones_like(plain.right), where=plain.right != 0
+    )
     with np.errstate(invalid="ignore", over="ignore"):
-        change = np.abs(answer.output - plain.output * (answer.right / plain.right))
+        change = np.abs(answer.output - plain.output * times)
     return np.asarray(np.where(np.isfinite(change), change, np.inf))
 
 

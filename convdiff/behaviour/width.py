@@ -48,7 +48,7 @@ def width(subject: Subject, answers: Sequence[Answer]) -> Width:
 
 def _accumulator(subject: Subject, answers: Sequence[Answer]) -> int | None:
     """Return how many bits an accumulator keeps that does not keep all, if any number does."""
-    turns = [answer.probe.turn for answer in answers if (answer.output != 1).any()]
+    turns = [answer.probe.turn for answer in answers if answer.off.any()]
     if not turns:
         return None
     ladder = []
