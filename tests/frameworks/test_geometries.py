@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from known import REFUSED, WRONG, Known, hit
 from soak import SHARE, WHOLE, soak
+from test_frameworks import DTYPES, MAY_REFUSE
+from test_frameworks import REFUSED as DTYPES_REFUSED
 
 from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.conv2d import OPS, Convolution
@@ -97,6 +99,45 @@ def test_drawn_geometries_are_right_or_refused(
     question = asked(*data.draw(shaped(op)), seed, bias)
     (answer,) = ask(lab.pool, spec, [question])
     check(spec, question, answer)
+
+
+def padded(op: str) -> tuple[Convolution, Shape]:
+    """Return an op that is strided, dilated, grouped and padded unevenly, as far as it can be."""
+    if op == "dense":
+        return Convolution((1, 1), 12, 5, op=op), (2, 1, 3, 12)
+    rank = OPS[op]
+    fill = (1,) * (2 - rank)
+    return Convolution(
+        fill + (2, 2, 3)[-rank:],
+        4,
+        6,
+        strides=fill + (1, 1, 2)[-rank:],
+        dilations=fill + (1, 2, 1)[-rank:],
+        groups=2,
+        op=op,
+        padding=((0, 0),) * (2 - rank) + ((1, 0), (0, 1), (2, 1))[-rank:],
+        output_padding=(0,) * max(2, rank),
+        depth=3 if rank == 3 else 1,
+    ), (2, {1: 1, 2: 5, 3: 15}[rank], 7, 4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_op_is_right_in_every_dtype_or_refused(lab: Lab, spec: str, dtype: str):
+    need(spec)
+    key = spec.partition(":")[0], dtype
+    words = (DTYPES_REFUSED[key],) if key in DTYPES_REFUSED else MAY_REFUSE.get(key, ())
+    for op in OPS:
+        conv, shape = padded(op)
+        question = asked(conv._replace(dtype=dtype), shape)
+        assert np.abs(question.right).max() <= 256, "so that bfloat16 holds every partial sum"
+        (answer,) = ask(lab.pool, spec, [question])
+        reason = question.refusal(answer)
+        if reason:
+            assert any(word in reason for word in words), f"{op}: {reason}"
+        else:
+            assert key not in DTYPES_REFUSED
+            assert isinstance(answer, np.ndarray) and not question.fault(answer), op
 
 
 @given(st.data(), st.sampled_from(list(OPS)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.case.arrays import Tensors
+from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
@@ -49,6 +49,10 @@ class Question:
         """
         if answer.shape != self.right.shape:
             return f"its shape is {answer.shape}, and not {self.right.shape}"
+        if self.conv.dtype == "bfloat16":  # travels as bits
+            answer = answer.view(numpy_dtype("bfloat16"))
+        if answer.dtype != numpy_dtype(self.conv.dtype):
+            return f"its dtype is {answer.dtype}"
         off = np.abs(answer.astype(np.float64) - self.right)
         bad = int(np.count_nonzero(~(off <= bound)))
         return f"{bad} of {off.size} elements are off by up to {off.max():g}" if bad else None

@@ -57,6 +57,12 @@ def one_column(conv: Convolution, shape: Shape) -> bool:
     return alone and conv.strides[-1] > 1 and not conv.transposed
 
 
+def pointwise_cut(conv: Convolution, shape: Shape) -> bool:
+    """Whether a transposed convolution of one tap and no stride is cut in front."""
+    one = max(conv.kernel) == max(conv.strides) == 1
+    return conv.transposed and one and any(before for before, _ in conv.pads(*shape[1:3]))
+
+
 def _one(op: str, extents: tuple[int, int], **more: Any) -> tuple[Convolution, Shape]:
     """Return a convolution of (1, 3) of one channel on an input of these rows and columns."""
     return Convolution((1, 3), 1, 1, op=op, **more), (1, *extents, 1)
@@ -115,6 +121,13 @@ WRONG = (
         one_column,
         "elements are off by",
         None,  # a kernel that not every CPU chooses
+    ),
+    Known(
+        "openvino",
+        "a transposed convolution of one tap, as long as its input: the cut in front is ignored",
+        pointwise_cut,
+        "elements are off by",
+        None,
     ),
 )
 """Each with a geometry that is wrong today; the answer is the framework's own."""
