@@ -49,10 +49,11 @@ class WorkerKernel:
         answers = self._pool.ask(self._cell.runtime.interpreter, header, arrays)
         if isinstance(answers, NoBits):
             raise RefusedError("failed", answers.reason)
-        shape = (len(self._all(positions)), self.geometry.cout)
-        if any(answer.shape[1:] != shape for answer in answers):
+        asked = self.geometry.positions if positions is None else len(positions)
+        cout = self.geometry.cout
+        if any(answer.shape[1:] not in ((asked, cout), (1, cout)) for answer in answers):
             raise RefusedError("failed", "an answer of another shape than the output's")
-        return answers
+        return [np.broadcast_to(answer, (len(answer), asked, cout)) for answer in answers]
 
     def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
         """See `Kernel.run`. Raises RefusedError where the worker gives no bits."""
@@ -68,9 +69,6 @@ class WorkerKernel:
         if output is None or output.shape != self.geometry.output_nhwc:
             raise RefusedError("failed", "the runtime gave no output of the expected shape")
         return flat(output)
-
-    def _all(self, positions: Array | None) -> Array:
-        return np.arange(self.geometry.positions) if positions is None else positions
 
 
 def geometry_of_cell(case: Case, cell: Cell) -> Geometry:

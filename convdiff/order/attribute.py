@@ -40,6 +40,9 @@ FIRST_CAUSES = (
 
 UNPROVEN = Cause(())
 
+#: Pairs looked at together, which bounds memory.
+_AT_ONCE = 1 << 18
+
 
 _PARTS = tuple(Part)
 
@@ -85,17 +88,21 @@ def attribute(a: Orders, b: Orders, pairs_a: Array, pairs_b: Array) -> Attributi
     """
     if (a.geometry.taps, a.geometry.leaves) != (b.geometry.taps, b.geometry.leaves):
         raise ValueError("the two sides do not add the same number of terms")
-    codes = np.zeros(len(pairs_a), np.int16)
     same = np.array_equal(pairs_a, pairs_b) and _same_terms(a, b)
-    which_a, which_b = a.which().reshape(-1)[pairs_a], b.which().reshape(-1)[pairs_b]
-    for ka, kb in _meeting(which_a, which_b):
-        if a.orders[ka].footprint != b.orders[kb].footprint:
-            continue
-        chosen = np.flatnonzero((which_a == ka) & (which_b == kb))
-        theirs = b.orders[kb].order
-        wanted = b.output.reshape(-1)[pairs_b[chosen]]
-        pairs = _Pairs(a.seen_by(ka), pairs_a[chosen], wanted, theirs if same else None)
-        codes[chosen] = _codes(a.orders[ka].order, theirs, pairs)
+    sides = a.which().reshape(-1), b.which().reshape(-1)
+    codes = np.zeros(len(pairs_a), np.int16)
+    for start in range(0, len(codes), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        here, there = pairs_a[some], pairs_b[some]
+        which_a, which_b = sides[0][here], sides[1][there]
+        for ka, kb in _meeting(which_a, which_b):
+            if a.orders[ka].footprint != b.orders[kb].footprint:
+                continue
+            chosen = (which_a == ka) & (which_b == kb)
+            theirs = b.orders[kb].order
+            wanted = b.output.reshape(-1)[there[chosen]]
+            pairs = _Pairs(a.seen_by(ka), here[chosen], wanted, theirs if same else None)
+            codes[some][chosen] = _codes(a.orders[ka].order, theirs, pairs)
     return Attribution(codes)
 
 
@@ -112,7 +119,8 @@ def _same_terms(a: Orders, b: Orders) -> bool:
 def _meeting(which_a: Array, which_b: Array) -> Iterator[tuple[int, int]]:
     """Yield the orders that pairs have, one of each side, where both have one."""
     proved = (which_a >= 0) & (which_b >= 0)
-    for k in np.unique(which_a[proved] << 32 | which_b[proved]).tolist():
+    both = which_a[proved].astype(np.int64) << 32 | which_b[proved]
+    for k in np.unique(both).tolist():
         yield k >> 32, k & 0xFFFFFFFF
 
 

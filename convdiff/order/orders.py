@@ -79,7 +79,7 @@ class Orders:
 
     def which(self) -> Array:
         """Return the index into `orders` of each element, shape (positions, cout); -1 is none."""
-        index = np.full(self.output.shape, -1, np.int64)
+        index = np.full(self.output.shape, -1, np.int32)
         for k, proved in enumerate(self.orders):
             index[proved.elements] = k
         return index

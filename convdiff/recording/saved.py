@@ -38,7 +38,7 @@ def saved_orders(found: Orders) -> SavedOrders:
             SavedOrder(notation(one.order.tree), one.order.arithmetic, one.confirmed)
             for one in found.orders
         ),
-        found.which().astype(np.int32),
+        found.which(),
         tuple((refusal.kind, refusal.reason) for refusal in found.refusals),
     )
 

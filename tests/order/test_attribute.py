@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from synthetic import Machine, orders_kernel, tree_kernel
 
+from convdiff.order import attribute as attribution
 from convdiff.order.attribute import Attribution, attribute
 from convdiff.order.counterfactual import changed, differences
 from convdiff.order.divergence import divergence
@@ -55,7 +56,11 @@ def test_orders_that_differ_in_one_thing_have_it_as_their_cause(
     assert found.unproven == 0
 
 
-def test_order_and_fusing_together_are_sorted_out_element_by_element() -> None:
+@pytest.mark.parametrize("at_once", [attribution._AT_ONCE, 7])
+def test_order_and_fusing_together_are_sorted_out_element_by_element(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(attribution, "_AT_ONCE", at_once)
     a, b = side("[0..8]"), side("[<0..3> <4..7> 8*]")
     found = causes(a, b)
     differing = np.flatnonzero((a.output != b.output).reshape(-1))
