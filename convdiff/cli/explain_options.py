@@ -14,11 +14,11 @@ from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
-from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION, Choice
+from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
-from convdiff.worker.ops import OPS, REFERENCE
+from convdiff.worker.ops import REFERENCE
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
@@ -42,7 +42,8 @@ WHAT = (
     ),
     click.Option(
         ["--op"],
-        type=Choice([*OPS, REFERENCE]),
+        type=OP,
+        metavar="OP",
         help="The convolution, or multiply + reduce_sum; default: the case's own op.",
     ),
     click.Option(["--batch"], type=RANGE, help="Batch size, or two; default: the largest."),

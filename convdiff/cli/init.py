@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from convdiff.cli.streams import write_out
-from convdiff.cli.types import PADDING, Choice
+from convdiff.cli.types import OP, PADDING
 from convdiff.errors import ConvdiffError
-from convdiff.worker.ops import OPS
+from convdiff.worker.ops import REFERENCE
 
 EPILOG = """\b
 Example:
@@ -36,7 +36,8 @@ Example:
 )
 @click.option(
     "--op",
-    type=Choice([*OPS]),
+    type=OP,
+    metavar="OP",
     help="What is computed; default: what the filter's axes say.",
 )
 def command(
@@ -52,6 +53,8 @@ def command(
     arrays = tuple(word for word in words if word.suffix == ".npy")
     names = [word for word in words if word not in arrays] or [Path("case.yaml")]
     _refuse(names, arrays, layout, bool(padding or op))
+    if op == REFERENCE:
+        raise ConvdiffError(f"--op {op}: a case has the op that it is held against")
     if layout is None:
         made = write_plain(names[0])
     else:

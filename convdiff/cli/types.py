@@ -21,6 +21,7 @@ from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import FRAMEWORKS as FRAMEWORKS_THERE
 from convdiff.runtime.matrix import packaged_frameworks, refuse_unknown, split_spec
 from convdiff.runtime.model import Unnamed
+from convdiff.worker.ops import OPS, REFERENCE
 from convdiff.worker.ops.axis import PADDINGS
 
 T = TypeVar("T")
@@ -172,6 +173,8 @@ FRAMEWORKS = Parsed(
 KERNEL = Parsed("MODULE:FUNCTION", _kernel)
 INDEX = Parsed("N,H,W,C", _index)
 """An element of an output, as the case's arrays lie."""
+OP = Choice([*OPS, REFERENCE])
+"""What is computed: an op, or multiply + reduce_sum."""
 PADDING = Parsed("ZEROS|WORD", _padding, lambda: PADDINGS)
 """Zeros on all sides, or a word of a case's `padding`."""
 ALLOWANCE = Parsed(ALLOWANCES, _allowance, lambda: ("bitwise", "ulps:", "rounding", "anything"))
