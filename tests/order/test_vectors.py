@@ -91,6 +91,7 @@ def test_no_mutant_is_accepted() -> None:
     assert looked_at >= examples(100_000)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("order", LARGE)
 def test_no_mutant_of_a_large_order_is_accepted(order: str) -> None:
     tree = parse(order)
@@ -117,6 +118,7 @@ def test_no_other_block_size_is_accepted(order: str, others: list[str]) -> None:
         assert not accepts(vectors, parse(other))
 
 
+@pytest.mark.soak
 def test_several_flags_flipped_at_once_are_not_accepted() -> None:
     random = np.random.default_rng(3)
     for tree in trees(examples(32 * 20), 64):
@@ -139,6 +141,7 @@ def test_few_terms_are_told_from_all_orders(taps: int, bias: bool) -> None:
         assert [other for other in every if accepts(vectors, other)] == [tree]
 
 
+@pytest.mark.soak
 def test_four_products_are_told_from_all_orders() -> None:
     every = all_orders(4, bias=False)
     assert len(every) == 171
