@@ -14,7 +14,7 @@ from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
-from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, RANGE, VARIATION
+from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, OP, RANGE, VARIATION
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
