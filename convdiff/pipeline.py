@@ -32,6 +32,7 @@ from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.lab.lab import Lab, NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.mixed import MixedLab
+from convdiff.lab.padding import padding_notes_of
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch, silent
 from convdiff.numerics.array import Array
@@ -109,7 +110,8 @@ def _run_case(
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
     plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))
     with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, watch)) as live:
-        notes = tuple(rounding_notes(case, tensors))
+        pads = padding_notes_of(case, here, session.pool)
+        notes = (*rounding_notes(case, tensors), *pads)
         if ask.baseline is None:
             unheld = () if ask.updating else unheld_notes(case)
             notes = (*plan.notes, *notes, *unheld)

@@ -17,7 +17,8 @@ def serve(requests: int, replies: int) -> None:
     """Answer requests until the pipe closes.
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
-    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing).
+    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
+    {"do": "pads", "conv"}, whether the framework pads by itself.
     Every cell gets its own reply as soon as it is done, so that what was done before a crash is
     known; a message of probes gets one.
     """
@@ -40,6 +41,8 @@ def serve(requests: int, replies: int) -> None:
                 kept.pop(key, None)
         elif header["do"] == "probe":
             wire.write(replies, _probe(framework, header, payload))
+        elif header["do"] == "pads":
+            wire.write(replies, _pads(framework, header))
         else:
             computes = {}  # type: Dict[Tuple[str, str, str], Any]
             for number in range(len(header["cells"])):
@@ -108,6 +111,20 @@ def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
         return wire.encode({"probed": len(answers)}, answers)
     except Exception as error:  # a refusal is an answer too
         return wire.encode({"failed": _reason(error)})
+
+
+def _pads(framework: Any, header: Dict[str, Any]) -> List[Any]:
+    """Return the reply, one number: 1 where the padding is the framework's own, else 0."""
+    import numpy as np
+
+    from .ops import geometry
+
+    pads_itself = getattr(framework, "pads_itself", None)
+    try:
+        itself = pads_itself is None or pads_itself(geometry(header["conv"]))
+    except Exception as error:  # a refusal is an answer too
+        return wire.encode({"failed": _reason(error)})
+    return wire.encode({"probed": 1}, [np.array([float(itself)])])
 
 
 def _reason(error: Exception) -> str:
