@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from findings import judged, tensors
 from geometries import Drawn, geometries
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from kernels import (
     CELL,
@@ -43,6 +43,11 @@ def traits_of(kernel: Kernel, drawn: Drawn, *, bias: bool) -> Traits:
     return traits
 
 
+def sees_anything(drawn: Drawn) -> bool:
+    conv, shape = drawn
+    return bool(conv.windows(np.ones(shape)).any())
+
+
 def matrix_product(conv: Convolution, data: Tensors) -> Array:
     """Multiply by matrices in the format itself, as NumPy's loop does."""
     shape = conv.output_shape(*data.input_nhwc.shape[:3])
@@ -61,14 +66,10 @@ def test_a_sound_kernel_is_clean(drawn: Drawn, bias: bool, kernel: Kernel):
 @soak(1000, **SLOW)
 @given(geometries(), st.booleans(), st.integers(0, 2**20))
 def test_two_orders_are_rounding_or_the_same(drawn: Drawn, bias: bool, seed: int):
+    assume(sees_anything(drawn))  # equal outputs that are all zero are not trusted
     conv, shape = drawn
     finding = judged(conv, tensors(conv, shape, seed, bias=bias), direct, shuffled(seed))
     assert finding.verdict in ("same", "rounding"), finding.evidence
-
-
-def sees_anything(drawn: Drawn) -> bool:
-    conv, shape = drawn
-    return bool(conv.windows(np.ones(shape)).any())
 
 
 def one_side(side: str, bits: int) -> Kernel:
