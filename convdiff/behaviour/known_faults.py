@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -42,15 +42,19 @@ def fit_data(conv: Convolution, tensors: Tensors, output: Array) -> str | None:
     limit = _limit(conv, tensors, right, observed)
     if observed.shape == right.shape and (np.abs(observed - right) <= limit).all():
         return None
-    started, found = Started(conv), dict[str, Array]()
-    for guesses in (
-        _guesses(conv, tensors, right, observed, limit, started),
-        open_shifts(conv, tensors, started) if observed.shape == right.shape else (),
-    ):
-        for guess in [] if found else guesses:
+    started = Started(conv)
+
+    def fitting(guesses: Iterable[Guess]) -> dict[str, Array]:
+        found = {}
+        for guess in guesses:
             expected = guess.result(tensors)
             if expected is not None and _is_explained(conv, right, observed, expected, limit):
                 found[guess.name] = expected
+        return found
+
+    found = fitting(_guesses(conv, tensors, right, observed, limit, started))
+    if not found and observed.shape == right.shape:
+        found = fitting(open_shifts(conv, tensors, started))
     return " or ".join(found) if 0 < len(found) <= ALIKE and _are_alike(found) else None
 
 

@@ -14,9 +14,9 @@ from convdiff.worker.ops.conv2d import Convolution
 Mode = Literal["edge", "reflect", "wrap"]
 """As np.pad calls them."""
 FILLINGS: dict[Mode, str] = {
-    "edge": "the padding repeats the edge, and is not zero",
-    "reflect": "the padding mirrors the input (reflect), and is not zero",
-    "wrap": "the padding is the input's other end (circular), and not zero",
+    "edge": "the padding repeats the edge (replicate), not zero",
+    "reflect": "the padding mirrors the input (reflect), not zero",
+    "wrap": "the padding is the input's other end (circular), not zero",
 }
 
 

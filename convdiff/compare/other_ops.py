@@ -95,9 +95,8 @@ def _paddings(conv: Convolution, shape: Shape) -> dict[str, Convolution]:
     extents = conv.extents(*shape[1:3])
     longer = tuple(axis.longer(n) for axis, n in zip(conv.axes, extents, strict=True))
     known = conv._replace(padding=own, output_padding=longer)
-    others = _changed(known) if conv.is_padded else {}
-    for name, word in NAMED.items():
-        others[name] = conv._replace(padding=word)
+    named = {name: conv._replace(padding=word) for name, word in NAMED.items()}
+    others = {"VALID": named["VALID"], **(_changed(known) if conv.is_padded else {}), **named}
     if conv.rank == 1 and not conv.transposed:
         others["causal"] = conv._replace(padding="causal")
     others["full"] = known._replace(padding=tuple((r - 1, r - 1) for r in reach))

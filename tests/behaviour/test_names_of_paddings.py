@@ -13,6 +13,7 @@ from labelled import given
 from labelled_faults import Asked, Fault, named
 from labelled_sums import PLAIN, Order, convolved
 from labels_judged import kernel_of
+from soak import WHOLE
 
 from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.mistakes import mistakes
@@ -44,16 +45,13 @@ def asked_of(conv: Convolution, shape: Shape) -> Asked:
     return Asked(conv, x, w, b)
 
 
-SOME = {1, 3, 5, 6, 9}
-"""Geometries that are not left to the soak."""
-CASES = [
-    pytest.param(*one, marks=() if number in SOME else pytest.mark.soak, id=str(one))
-    for number, one in enumerate(GEOMETRIES)
-]
+CASES = GEOMETRIES if WHOLE else GEOMETRIES[1::2]
+"""The others are left to the soak."""
 ORDER = Order("chain", 1, fused=False)
 
 
-@pytest.mark.parametrize(("conv", "shape"), CASES)
+@pytest.mark.soak
+@pytest.mark.parametrize(("conv", "shape"), CASES, ids=str)
 def test_every_fault_has_its_name(conv: Convolution, shape: Shape):
     asked = asked_of(conv, shape)
     right = convolved(*asked, ORDER)

@@ -360,9 +360,9 @@ def written(conv: Any, pads: Any) -> str:
 
 
 MODES = {
-    "edge": "the padding repeats the edge, and is not zero",
-    "reflect": "the padding mirrors the input (reflect), and is not zero",
-    "wrap": "the padding is the input's other end (circular), and not zero",
+    "edge": "the padding repeats the edge (replicate), not zero",
+    "reflect": "the padding mirrors the input (reflect), not zero",
+    "wrap": "the padding is the input's other end (circular), not zero",
 }
 
 
