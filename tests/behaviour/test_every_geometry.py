@@ -79,11 +79,12 @@ def one_side(side: str, bits: int) -> Kernel:
     return kernel
 
 
+OF_OUTPUTS = ("outputs keep 10 of 23", "sums or outputs keep 10 of 23")
 NARROW: dict[str, tuple[Kernel, Callable[[str], bool]]] = {
     "inputs": (one_side("input_nhwc", 7), lambda said: said.startswith("inputs keep 7 of 23")),
     "weights": (one_side("filter_hwio", 7), lambda said: said.startswith("weights keep 7 of 23")),
     "both": (rounded_inputs(to_bits(10)), lambda said: said.count("keep 10 of 23") == 2),
-    "outputs": (rounded_output(to_float16), lambda said: "outputs keep 10 of 23" in said),
+    "outputs": (rounded_output(to_float16), lambda said: said.startswith(OF_OUTPUTS)),
     "sums": (bfloat16_accumulator, lambda said: "keeps 8 of 24" in said or "keep 7 of 23" in said),
 }
 
