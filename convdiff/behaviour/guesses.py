@@ -74,13 +74,14 @@ def of_rows(started: Started, rows: Sequence[Mistake]) -> Guess:
 
 
 def of_shifts(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
-    """Yield shifts of the output, (down, right)."""
-    yield from _shifts(conv, tensors, started, SHIFTS)
+    """Yield shifts of the output, (down, right); where there is padding, those that say it all."""
+    yield from _shifts(conv, tensors, started, CLOSED if conv.is_padded else (*CLOSED, _open))
 
 
 def open_shifts(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
-    """Yield shifts of the output where anything may come in."""
-    yield from _shifts(conv, tensors, started, (_open,))
+    """Yield those where anything may come in, which other padding may look like."""
+    if conv.is_padded:
+        yield from _shifts(conv, tensors, started, (_open,))
 
 
 def _shifts(
@@ -118,7 +119,7 @@ def _open(y: Array, down: int, right: int) -> Array | None:
     return np.where(stays, moved(y, down, right), np.nan)
 
 
-SHIFTS: tuple[Shift, ...] = (_clamped, _around, moved)
+CLOSED: tuple[Shift, ...] = (_clamped, _around, moved)
 """What may come in from the edge, if it is known: nothing else may where little stays."""
 
 
