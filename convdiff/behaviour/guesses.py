@@ -17,6 +17,8 @@ from convdiff.compare.other_ops import other_ops
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
+Shift = Callable[[Array, int, int], "Array | None"]
+"""Move an output, NHWC, down and right; None where too little of it stays."""
 FARTHEST = 2
 """Shifts are tried up to so many positions either way."""
 
@@ -72,14 +74,27 @@ def of_rows(started: Started, rows: Sequence[Mistake]) -> Guess:
 
 
 def of_shifts(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
-    """Yield shifts of the output, (down, right)."""
+    """Yield shifts of the output, (down, right); where there is padding, those that say it all."""
+    yield from _shifts(conv, tensors, started, CLOSED if conv.is_padded else (*CLOSED, _open))
+
+
+def open_shifts(conv: Convolution, tensors: Tensors, started: Started) -> Iterator[Guess]:
+    """Yield those where anything may come in, which other padding may look like."""
+    if conv.is_padded:
+        yield from _shifts(conv, tensors, started, (_open,))
+
+
+def _shifts(
+    conv: Convolution, tensors: Tensors, started: Started, ways: Sequence[Shift]
+) -> Iterator[Guess]:
     height, length = tensors.input_nhwc.shape[1:3]
     _, rows, columns, _ = conv.output_shape(1, height, length)
     steps = range(-FARTHEST, FARTHEST + 1)
-    for by in itertools.product(steps, steps):
+    down = steps if len(conv.kernel) == 2 else (0,)  # rows of other depths are no neighbours
+    for by in itertools.product(down, steps):
         if by == (0, 0) or abs(by[0]) >= rows or abs(by[1]) >= columns:
             continue
-        for shift in SHIFTS:
+        for shift in ways:
             name = f"the output is shifted by {by}"
             yield Guess(name, lambda t, by=by, shift=shift: shift(started.of(t).result(), *by))  # type: ignore[misc]
 
@@ -104,15 +119,17 @@ def _open(y: Array, down: int, right: int) -> Array | None:
     return np.where(stays, moved(y, down, right), np.nan)
 
 
-SHIFTS: tuple[Callable[[Array, int, int], Array | None], ...] = (_clamped, _around, moved, _open)
-"""What may come in from the edge: where little stays, only what is known comes in."""
+CLOSED: tuple[Shift, ...] = (_clamped, _around, moved)
+"""What may come in from the edge, if it is known: nothing else may where little stays."""
 
 
 def of_tap(
     conv: Convolution, tap: int, times: float, channels: Sequence[int], *, all_channels: bool
 ) -> Guess:
     """Return the guess that a tap counts `times` in some output channels; taps as in the filter."""
-    place = tuple(int(i) for i in np.unravel_index(tap, conv.filter_shape[:3]))
+    extents = (*conv.own(conv.kernel), conv.filter_shape[2])
+    place = tuple(int(i) for i in np.unravel_index(tap, extents))
+    axes = ", ".join((*("kd", "kh", "kw")[-conv.rank :], "cin"))
     text = "is dropped" if times == 0 else "is counted twice"
     numbers = ", ".join(map(str, channels))
     where = f"output channel{'s' if len(channels) > 1 else ''} {numbers}"
@@ -125,4 +142,4 @@ def of_tap(
         changed = replace(tensors, filter_hwio=w.reshape(conv.filter_shape))
         return plain_fp64(conv, changed)
 
-    return Guess(f"tap {place} (kh, kw, cin) {text} in {where}", result)
+    return Guess(f"tap {place} ({axes}) {text} in {where}", result)

@@ -9,10 +9,12 @@ import numpy as np
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.probes import integer_sets
 from convdiff.behaviour.rounding_widths import beyond
+from convdiff.behaviour.seen import blind
 from convdiff.behaviour.subject import Subject
 from convdiff.behaviour.transform import Transform
 from convdiff.behaviour.where import where_wrong
 from convdiff.behaviour.width import Width
+from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -27,7 +29,10 @@ def integers_that_count(
         if transform.seen or (width.narrowed and inexact):
             integers = _few(subject, integers, width.bits)
         wrong = _any_beyond(conv, integers, full, capped=True)
-    return integers, _error(integers) if wrong else None
+    exact = not (transform.seen or width.narrowed)
+    if wrong or (exact and _off_at(integers, blind(conv, subject.shape))):
+        return integers, _error(integers) + _unseen(subject, integers)
+    return integers, None
 
 
 def where(subject: Subject, integers: Sequence[Answer]) -> str:
@@ -71,3 +76,15 @@ def _error(integers: Sequence[Answer]) -> str:
     size = sum(answer.off.size for answer in integers)
     most = max(float(answer.off.max()) for answer in integers)
     return f"exact on no integers: off by up to {most:g} at {count} of {size} outputs"
+
+
+def _unseen(subject: Subject, integers: Sequence[Answer]) -> str:
+    """Say that all outputs that are off see nothing but padding, if so."""
+    if _off_at(integers, ~blind(subject.conv, subject.shape)):
+        return ""
+    return ", all of which see padding only and must be 0, or the bias: memory that nobody wrote"
+
+
+def _off_at(integers: Sequence[Answer], places: Array) -> bool:
+    """Return whether outputs at some places, (OH, OW), are off."""
+    return any(bool(answer.off[:, places].any()) for answer in integers)

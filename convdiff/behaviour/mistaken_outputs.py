@@ -20,9 +20,10 @@ Outputs = Iterator[tuple[str, Output]]
 
 def outputs(conv: Convolution, *, bias: bool) -> Outputs:
     """Yield named changes of a right result."""
-    yield "height and width of the output are swapped", lambda y, b: y.transpose(0, 2, 1, 3)
-    yield "the output's memory is NCHW", _is_nchw
-    yield "the output's memory is read as NCHW", _read_as_nchw
+    if conv.rank == 2:
+        yield "height and width of the output are swapped", lambda y, b: y.transpose(0, 2, 1, 3)
+    yield f"the output's memory is {channels_first(conv)}", _is_nchw
+    yield f"the output's memory is read as {channels_first(conv)}", _read_as_nchw
     yield "the output's channels are reversed", lambda y, b: y[..., ::-1]
     yield "an activation is fused in: relu", lambda y, b: np.maximum(y, 0)
     yield "an activation is fused in: relu6", lambda y, b: np.clip(y, 0, 6)
@@ -33,6 +34,11 @@ def outputs(conv: Convolution, *, bias: bool) -> Outputs:
         if bias:
             for change in _scalings_of_products(conv, factor, divisor):
                 yield f"the products, but not the bias, are multiplied by {name}", change
+
+
+def channels_first(conv: Convolution) -> str:
+    """Return the letters of a layout whose channels come first."""
+    return f"NC{'DHW'[-conv.rank :]}"
 
 
 def _is_nchw(y: Array, b: Array) -> Array:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from convdiff.behaviour.computation import Computation
-from convdiff.behaviour.mistaken_outputs import outputs
+from convdiff.behaviour.mistaken_outputs import channels_first, outputs
+from convdiff.behaviour.mistaken_padding import fillings
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -53,31 +54,51 @@ def mistakes(conv: Convolution, shape: tuple[int, ...], *, bias: bool) -> Mistak
         yield from _of_bias()
     yield from _of_filter(conv)
     yield from _of_input(conv, shape)
+    for name, filled in fillings(conv, shape):
+        yield Mistake(name, "input", filled)
     for name, change in outputs(conv, bias=bias):
         yield Mistake(name, "output", lambda one, change=change: one.with_output(change))  # type: ignore[misc]
 
 
 def _of_steps(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
     """Yield what comes of strides and dilations that are ignored or mixed up."""
-    if conv.dilations != (1, 1):
-        _, rows, columns, _ = conv.output_shape(*shape[:3])
-        yield _steps("the dilation is ignored", dilations=(1, 1))
-        ignored = _steps("the dilation is ignored, the output cut", dilations=(1, 1))
-        yield replace(
-            ignored,
-            change=lambda one: ignored.change(one).with_output(lambda y, b: y[:, :rows, :columns]),
-        )
-    if conv.strides != (1, 1):
-        yield _steps("the strides are ignored", strides=(1, 1))
+    ones = (1,) * len(conv.kernel)
+    if conv.dilations != ones:
+        yield _steps("the dilation is ignored", dilations=ones)
+        if conv._replace(dilations=ones).output_shape(*shape[:3]) != conv.output_shape(*shape[:3]):
+            yield _cut(conv, shape)
+    if conv.strides != ones:
+        yield _steps("the strides are ignored", strides=ones)
     for what, steps in (("stride", conv.strides), ("dilation", conv.dilations)):
-        down, right = steps
-        if down != right:
-            of = f"{what}s"
-            if down > 1:
-                yield _steps(f"the height's {what} is used for both axes", **{of: (down, down)})
-            if right > 1:
-                yield _steps(f"the width's {what} is used for both axes", **{of: (right, right)})
-            yield _steps(f"the {of} of height and width are swapped", **{of: (right, down)})
+        if conv.rank > 1 and len(set(steps)) > 1:
+            yield from _mixed_up(conv, what, steps)
+
+
+def _cut(conv: Convolution, shape: tuple[int, ...]) -> Mistake:
+    """Return the row of a dilation that is ignored, where the output has the shape it must have."""
+    _, rows, columns, _ = conv.output_shape(*shape[:3])
+    ignored = _steps("the dilation is ignored, the output cut", dilations=(1,) * len(conv.kernel))
+    return replace(
+        ignored,
+        change=lambda one: ignored.change(one).with_output(lambda y, b: y[:, :rows, :columns]),
+    )
+
+
+def _mixed_up(conv: Convolution, what: str, steps: tuple[int, ...]) -> Mistakes:
+    """Yield what comes of one axis's step that is taken for another's."""
+    both = "both" if len(steps) == 2 else "all"
+    for name, step in zip(axis_names(conv), steps, strict=True):
+        if step > 1:
+            same = {f"{what}s": (step,) * len(steps)}
+            yield _steps(f"the {name}'s {what} is used for {both} axes", **same)
+    if len(steps) == 2:
+        reverse = {f"{what}s": steps[::-1]}
+        yield _steps(f"the {what}s of height and width are swapped", **reverse)
+
+
+def axis_names(conv: Convolution) -> tuple[str, ...]:
+    """Return the names of the op's own spatial axes."""
+    return ("depth", "height", "width")[-conv.rank :]
 
 
 def _steps(name: str, **steps: Any) -> Mistake:
@@ -97,21 +118,18 @@ def _of_bias() -> Mistakes:
 
 def _of_filter(conv: Convolution) -> Mistakes:
     """Yield the filters, HWIO, that are taken for the right one."""
-    (kh, kw), (inputs, outs) = conv.kernel, conv.filter_shape[2:]
-    yield _filter(
-        "the filter is flipped (true convolution, not cross-correlation)", lambda w: w[::-1, ::-1]
-    )
-    if min(kh, kw) > 1:
-        yield _filter("the filter is flipped along the height", lambda w: w[::-1])
-        yield _filter("the filter is flipped along the width", lambda w: w[:, ::-1])
+    yield _filter(f"the filter is flipped ({_FLIPPED[conv.transposed]})", lambda w: w[::-1, ::-1])
+    if sum(extent > 1 for extent in conv.kernel) > 1:
+        yield from _flips(conv)
     if conv.groups == 1:
         name = "the filter's input channels are reversed, which is to reverse the input's"
         yield _filter(name, lambda w: w[:, :, ::-1])
     else:
         yield _filter("the filter's input channels are reversed", lambda w: w[:, :, ::-1])
     yield _filter("the filter's output channels are reversed", lambda w: w[..., ::-1])
-    yield _filter("the filter's memory is read as OIHW", as_oihw)
-    if kh == kw:
+    yield from _memories(conv)
+    kh, kw, inputs, outs = conv.filter_shape
+    if conv.rank == 2 and kh == kw:
         yield _filter(
             "height and width of the filter are swapped", lambda w: w.transpose(1, 0, 2, 3)
         )
@@ -124,6 +142,37 @@ def _of_filter(conv: Convolution) -> Mistakes:
         yield _filter(name, lambda w: w.transpose(0, 1, 3, 2))
 
 
+_FLIPPED = {
+    False: "true convolution, not cross-correlation",
+    True: "as by lax.conv_transpose without transpose_kernel",
+}
+
+
+def _flips(conv: Convolution) -> Mistakes:
+    """Yield the filters that are flipped along one axis of several."""
+    names = axis_names(conv)
+    for axis, extent in enumerate(conv.kernel):
+        if extent > 1:
+            name = f"the filter is flipped along the {names[axis]}"
+            yield _filter(name, lambda w, axis=axis: _flip(conv, w, axis))  # type: ignore[misc]
+
+
+def _flip(conv: Convolution, w: Array, axis: int) -> Array:
+    spread = w.reshape(*conv.kernel, *w.shape[2:])
+    return np.asarray(np.flip(spread, axis).reshape(w.shape))
+
+
+def _memories(conv: Convolution) -> Mistakes:
+    """Yield the filters whose memory is read as that of another layout."""
+    extents = "DHW"[-conv.rank :] if conv.op != "dense" else ""
+    said = "the filter's memory is read as"
+    yield _filter(f"{said} OI{extents}", as_oihw)
+    if conv.transposed:
+        yield _filter(f"{said} IO{extents}", as_iohw)
+        if conv.filter_shape[2] != conv.filter_shape[3]:  # else its channels are swapped
+            yield _filter(f"{said} {extents}OI", as_hwoi)
+
+
 def _filter(name: str, change: Callable[[Array], Array]) -> Mistake:
     return Mistake(name, "filter", lambda one: one.with_filter(change(one.core.w)))
 
@@ -134,15 +183,28 @@ def as_oihw(w: Array) -> Array:
     return np.asarray(read.transpose(2, 3, 1, 0))
 
 
+def as_iohw(w: Array) -> Array:
+    """Read HWIO memory as IOHW, PyTorch's of transposed convolutions; return it as HWIO."""
+    read = w.reshape(w.shape[2], w.shape[3], w.shape[0], w.shape[1])
+    return np.asarray(read.transpose(2, 3, 0, 1))
+
+
+def as_hwoi(w: Array) -> Array:
+    """Read HWIO memory as HWOI, TensorFlow's of transposed convolutions; return it as HWIO."""
+    read = w.reshape(w.shape[0], w.shape[1], w.shape[3], w.shape[2])
+    return np.asarray(read.transpose(0, 1, 3, 2))
+
+
 def _of_input(conv: Convolution, shape: tuple[int, ...]) -> Mistakes:
     """Yield the inputs, NHWC, that are taken for the right one."""
     batch, height, length, channels = shape
     yield _input(
-        "the input's memory is read as NCHW",
+        f"the input's memory is read as {channels_first(conv)}",
         lambda x: x.reshape(batch, channels, height, length).transpose(0, 2, 3, 1),
     )
-    if conv.strides != (1, 1):
-        for down, right in ((1, 1), (0, 1), (1, 0), (-1, -1), (0, -1), (-1, 0)):
+    if max(conv.strides) > 1:
+        both = ((1, 1), (0, 1), (1, 0), (-1, -1), (0, -1), (-1, 0))
+        for down, right in both if conv.rank == 2 else ((0, 1), (0, -1)):
             name = f"the input is moved by ({down}, {right})"
             yield _input(name, lambda x, d=down, r=right: moved(x, d, r))  # type: ignore[misc]
     if conv.groups > 1:

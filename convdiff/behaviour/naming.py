@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.constants import constant
 from convdiff.behaviour.glance import Glance
-from convdiff.behaviour.guesses import Guess, Started, of_other_ops, of_shifts, of_table
+from convdiff.behaviour.guesses import (
+    Guess,
+    Started,
+    of_other_ops,
+    of_shifts,
+    of_table,
+    open_shifts,
+)
 from convdiff.behaviour.lost_taps import lost_taps
 from convdiff.behaviour.pairs import pairs
 from convdiff.behaviour.scalings import scalings
@@ -34,12 +42,14 @@ def name_of(conv: Convolution, answers: Sequence[Answer]) -> str | None:
 
     Mistakes that give the same numbers on all of them are one thing at this size: “… or …”.
     """
+    answers = [_folded(answer, conv) for answer in answers]
     wrong = [answer for answer in answers if not np.array_equal(answer.output, answer.right)]
     if not wrong or not all(_is_readable(answer) for answer in answers):
         return None
     clearest, started = max(wrong, key=_count), Started(conv)
     for names in (
         fitting(conv, _single(conv, clearest, wrong, started), answers, clearest),
+        fitting(conv, _shifts(conv, clearest, started), answers, clearest),
         scalings(conv, answers),
         fitting(conv, pairs(conv, clearest, started), answers, clearest),
     ):
@@ -60,6 +70,20 @@ def _single(
         seen = [(a.probe.tensors, a.right, a.output, np.zeros_like(a.right)) for a in wrong]
         yield from lost_taps(conv, seen)
         yield from constant(conv, wrong)
+
+
+def _shifts(conv: Convolution, clearest: Answer, started: Started) -> Iterator[Guess]:
+    """Yield shifts that leave open what comes in: what explains that, too, is looked for first."""
+    if clearest.output.shape == clearest.right.shape:
+        yield from open_shifts(conv, clearest.probe.tensors, started)
+
+
+def _folded(answer: Answer, conv: Convolution) -> Answer:
+    """Return an answer whose output, of another depth or height than expected, is NHWC."""
+    output = answer.output
+    if output.ndim != conv.rank + 2 or conv.rank < 3:
+        return answer
+    return replace(answer, output=output.reshape(len(output), -1, *output.shape[-2:]))
 
 
 def _is_readable(answer: Answer) -> bool:

@@ -61,7 +61,8 @@ def _explains(conv: Convolution, answers: Sequence[Answer], times: float, of_bia
         if not (np.abs(answer.output - expected) <= slack).all():
             return False
         sizes = np.maximum(np.abs(expected - answer.right), slack)
-        log_chance += float(np.log(slack / sizes, where=slack > 0, out=np.zeros_like(slack)).sum())
+        some = slack > 0
+        log_chance += float(np.log(slack[some] / sizes[some]).sum())
     return log_chance < math.log(CHANCE)
 
 

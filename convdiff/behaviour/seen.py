@@ -46,6 +46,12 @@ def outputs_of_tap(conv: Convolution, shape: Shape) -> int:
     return max(1, count * pairs // max(1, taps))
 
 
+def blind(conv: Convolution, shape: Shape) -> Array:
+    """Mask the output positions, (OH, OW), that see nothing but padding."""
+    seen = reduce(np.logical_and.outer, [(read >= 0).any(axis=1) for read in sources(conv, shape)])
+    return np.asarray(~seen.reshape(conv.output_shape(*shape[:3])[1:3]))
+
+
 def _flat(conv: Convolution, by_axis: Sequence[Array]) -> Array:
     """Return the flat taps whose place is set along each axis."""
     places = reduce(np.logical_and.outer, by_axis).ravel()

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_geometries import Drawn, geometries
 from findings import judged, tensors
-from hypothesis import HealthCheck, given
+from drawn_geometries import Drawn, geometries
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from kernels import (
     CELL,
@@ -43,6 +43,11 @@ def traits_of(kernel: Kernel, drawn: Drawn, *, bias: bool) -> Traits:
     return traits
 
 
+def sees_anything(drawn: Drawn) -> bool:
+    conv, shape = drawn
+    return bool(conv.windows(np.ones(shape)).any())
+
+
 def matrix_product(conv: Convolution, data: Tensors) -> Array:
     """Multiply by matrices in the format itself, as NumPy's loop does."""
     shape = conv.output_shape(*data.input_nhwc.shape[:3])
@@ -61,14 +66,10 @@ def test_a_sound_kernel_is_clean(drawn: Drawn, bias: bool, kernel: Kernel):
 @soak(1000, **SLOW)
 @given(geometries(), st.booleans(), st.integers(0, 2**20))
 def test_two_orders_are_rounding_or_the_same(drawn: Drawn, bias: bool, seed: int):
+    assume(sees_anything(drawn))  # equal outputs that are all zero are not trusted
     conv, shape = drawn
     finding = judged(conv, tensors(conv, shape, seed, bias=bias), direct, shuffled(seed))
     assert finding.verdict in ("same", "rounding"), finding.evidence
-
-
-def sees_anything(drawn: Drawn) -> bool:
-    conv, shape = drawn
-    return bool(conv.windows(np.ones(shape)).any())
 
 
 def one_side(side: str, bits: int) -> Kernel:
@@ -78,11 +79,12 @@ def one_side(side: str, bits: int) -> Kernel:
     return kernel
 
 
+OF_OUTPUTS = ("outputs keep 10 of 23", "sums or outputs keep 10 of 23")
 NARROW: dict[str, tuple[Kernel, Callable[[str], bool]]] = {
     "inputs": (one_side("input_nhwc", 7), lambda said: said.startswith("inputs keep 7 of 23")),
     "weights": (one_side("filter_hwio", 7), lambda said: said.startswith("weights keep 7 of 23")),
     "both": (rounded_inputs(to_bits(10)), lambda said: said.count("keep 10 of 23") == 2),
-    "outputs": (rounded_output(to_float16), lambda said: "outputs keep 10 of 23" in said),
+    "outputs": (rounded_output(to_float16), lambda said: said.startswith(OF_OUTPUTS)),
     "sums": (bfloat16_accumulator, lambda said: "keeps 8 of 24" in said or "keep 7 of 23" in said),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from labelled import drawn_of_any
 from labels_judged import Outcome, outcome_of, where
 from soak import examples
 
@@ -10,6 +11,7 @@ ALWAYS, CHUNK = 500, 50
 WHOLE = 10_000
 MORE = examples(WHOLE - ALWAYS)
 """What the soak judges beyond those that are always judged."""
+MORE_OF_ANY = examples(5000)
 
 
 def check(outcomes: list[Outcome]) -> None:
@@ -46,6 +48,17 @@ def test_500_kernels_are_called_what_they_are(start: int) -> None:
     check(outcomes)
     named = [one for one in outcomes if one.made.kind == "named"]
     assert sum(one.said == "unnamed" for one in named) <= 1
+
+
+def test_100_of_any_op_padded_in_any_way_are_too() -> None:
+    check([outcome_of(number, drawn_of_any) for number in range(100)])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(100, 100 + MORE_OF_ANY, CHUNK))
+def test_so_are_thousands_more_of_any_op(start: int) -> None:
+    numbers = range(start, min(start + CHUNK, 100 + MORE_OF_ANY))
+    check([outcome_of(number, drawn_of_any) for number in numbers])
 
 
 @pytest.mark.soak

@@ -151,7 +151,7 @@ def test_onnxruntime_14208_torch_is_right_and_onnxruntime_refuses(lab: Lab):
 
 def test_output_padding_that_is_ignored_is_named(ports: Path):
     text = judged(ports, ORT_14208, "without_output_padding")
-    assert "wrong" in text and "output padding is ignored" in text
+    assert "wrong" in text and "output_padding is ignored" in text
 
 
 def test_pytorch_81694_with_its_own_padding(lab: Lab):
@@ -207,5 +207,5 @@ batch: [4, 8, 32]
         own = finding.comparison.astray[1]
         is_numpy = finding.comparison.candidate.runtime.id == "numpy:cpu"
         assert not (is_numpy and own), "NumPy's loop has NaN where it belongs"
-        if own.unwanted:  # as PyTorch has it where its kernel takes 16 images or more at once
-            assert finding.verdict == "wrong" and own.unwanted.count == 2
+        if own.unwanted:  # as PyTorch has it where a transform takes 16 images or more at once
+            assert finding.verdict in ("transform", "wrong") and own.unwanted.count == 2

@@ -5,6 +5,7 @@ Nothing here is convdiff's but the tuple that holds a convolution's sizes, which
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 from labelled_faults import Array, Asked, Fault, Rng, named, rolled
+from labelled_geometry import gathered
 from labelled_others import others
 from labelled_sums import ARITHMETICS, PLAIN, Arithmetic, Order, convolved, drawn_order, to_float32
 
 Sizes = Callable[..., Any]
 """Makes the tuple of kernel, channels_in, channels_out, strides, dilations, groups."""
+Ask = Callable[[Rng], Asked]
 KINDS = ("arithmetic", "named", "two named", "other", "two others")
 SHARES = (0.3, 0.4, 0.14, 0.1, 0.06)
 TRIES = 200
@@ -83,18 +86,35 @@ def given(asked: Asked, faults: Sequence[Fault], order: Order, arithmetic: Arith
 
 
 def drawn(number: int, sizes: Sizes) -> Labelled:
-    """Return the kernel of this number."""
-    rng = np.random.default_rng([20261128, number])
+    """Return the kernel of this number, of a VALID conv2d."""
+    return _drawn(np.random.default_rng([20261128, number]), number, lambda rng: _asked(rng, sizes))
+
+
+def drawn_of_any(number: int, sizes: Sizes) -> Labelled:
+    """Return the kernel of this number, of any op, padded in any way."""
+    rng = np.random.default_rng([20261129, number])
+    return _drawn(rng, number, lambda rng: _with_outputs(rng, sizes))
+
+
+def _with_outputs(rng: Rng, sizes: Sizes) -> Asked:
+    while True:
+        asked = asked_of_any(rng, sizes)
+        with contextlib.suppress(ValueError):
+            gathered(asked.conv, asked.x)
+            return asked
+
+
+def _drawn(rng: Rng, number: int, ask: Ask) -> Labelled:
     kind = str(rng.choice(KINDS, p=SHARES))
     for _ in range(TRIES):
-        made = _made(kind, rng, sizes)
+        made = _made(kind, rng, ask)
         if made is not None and (kind == "arithmetic" or _shows(made)):
             return made
     raise AssertionError(f"number {number}: nothing to draw")
 
 
-def _made(kind: str, rng: Rng, sizes: Sizes) -> Labelled | None:
-    asked = _asked(rng, sizes)
+def _made(kind: str, rng: Rng, ask: Ask) -> Labelled | None:
+    asked = ask(rng)
     order, baseline = drawn_order(rng), drawn_order(rng)
     if kind == "arithmetic":
         arithmetic = ARITHMETICS[int(rng.integers(len(ARITHMETICS)))]
@@ -150,7 +170,7 @@ def _one_of(pool: Sequence[Fault], rng: Rng) -> Fault:
 
 def kind_of(name: str) -> str:
     """Return a label without its numbers."""
-    name = re.sub(r"tap \(.*?\) \(kh, kw, cin\)", "tap", name)
+    name = re.sub(r"tap \(.*?\) \(.*?cin\)", "tap", name)
     if "multiplied" in name and "number" in name:
         name = re.sub(r"by (1/)?\d+", r"by \1n", name)
     else:
@@ -206,6 +226,56 @@ def _asked(rng: Rng, sizes: Sizes) -> Asked:
     return Asked(conv, to_float32(x), to_float32(w), None if b is None else to_float32(b))
 
 
+def asked_of_any(rng: Rng, sizes: Sizes) -> Asked:
+    """Draw a convolution of any op, padded in any way, with its data."""
+    op = str(rng.choice(OPS))
+    rank, transposed = 1 if op == "dense" else int(op[4]), "transpose" in op
+    count, groups = max(2, rank), 1 if op == "dense" else int(rng.choice([1, 1, 1, 2, 3]))
+
+    def along(least: int, most: int) -> tuple[int, ...]:
+        high = (1,) * (count - rank)
+        return high + tuple(int(rng.integers(least, most + 1)) for _ in range(rank))
+
+    kernel, strides, dilations = along(1, 4 if rank < 3 else 2), along(1, 2), along(1, 2)
+    padding, longer = str(rng.choice(["valid", "same", "same_lower", "causal", "numbers"])), None
+    if op == "dense":
+        kernel = strides = dilations = (1, 1)
+        padding = "valid"
+    if padding == "causal" and transposed:
+        padding = "numbers"
+    if padding == "numbers":
+        most = 2
+        padding = ((0, 0),) * (count - rank) + tuple(
+            (int(rng.integers(-1, most + 1)), int(rng.integers(0, most + 1))) for _ in range(rank)
+        )
+        longer = tuple(int(rng.integers(0, s)) if transposed else 0 for s in strides)
+    inputs, outputs = (groups * int(rng.integers(1, 5)) for _ in range(2))
+    shape = [
+        1 if axis < count - rank else (k - 1) * d + 2 + int(rng.integers(0, 6 if rank < 3 else 3))
+        for axis, (k, d) in enumerate(zip(kernel, dilations, strict=True))
+    ]
+    conv = sizes(kernel, inputs, outputs, strides, dilations, groups, op=op, padding=padding)
+    conv = conv._replace(output_padding=longer or (0,) * count)
+    if rank == 3:
+        conv = conv._replace(depth=shape[0])
+    x = rng.standard_normal((int(rng.integers(1, 3)), int(np.prod(shape[:-1])), shape[-1], inputs))
+    w = rng.standard_normal((int(np.prod(kernel[:-1])), kernel[-1], inputs // groups, outputs))
+    b = rng.standard_normal(outputs) if rng.random() < 0.6 else None
+    return Asked(conv, to_float32(x), to_float32(w), None if b is None else to_float32(b))
+
+
+OPS = (
+    "conv1d",
+    "conv2d",
+    "conv2d",
+    "conv3d",
+    "conv1d_transpose",
+    "conv2d_transpose",
+    "conv3d_transpose",
+    "dense",
+)
+
+
 def integers(asked: Asked, rng: Rng) -> Asked:
     """Return the same of small integers, none of them zero."""
 
@@ -229,9 +299,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _tap(name: str) -> Fault | None:
-    found = re.fullmatch(
-        r"tap (\(.*?\)) \(kh, kw, cin\) (is dropped|is counted twice) in (.*)", name
-    )
+    found = re.fullmatch(r"tap (\(.*?\)) \(.*?cin\) (is dropped|is counted twice) in (.*)", name)
     if found is None:
         return None
     tap = tuple(_numbers(found[1]))
@@ -239,7 +307,8 @@ def _tap(name: str) -> Fault | None:
 
     def changed(asked: Asked) -> Asked:
         w = asked.w.copy()
-        w[(*tap, channels)] *= 0.0 if found[2] == "is dropped" else 2.0
+        own = w.reshape(*asked.conv.kernel, *w.shape[2:])[(0,) * (asked.w.ndim - 1 - len(tap))]
+        own[(*tap, channels)] *= 0.0 if found[2] == "is dropped" else 2.0
         return asked._replace(w=w)
 
     return Fault(name, "tap", changed)

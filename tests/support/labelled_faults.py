@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from labelled_geometry import extents_of, gathered, is_plain, longer_of, pads_of, rank_of
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -75,34 +76,44 @@ def named(asked: Asked, rng: Rng) -> list[Fault]:
         *_taps(asked, rng),
         *_shifts(asked, rng),
         *_constants(asked, rng),
+        *paddings(asked),
     ]
 
 
 def _steps(asked: Asked) -> Faults:
     conv = asked.conv
-    if conv.dilations != (1, 1):
-        yield of_steps("the dilation is ignored", dilations=(1, 1))
+    ones = (1,) * len(conv.kernel)
+    if conv.dilations != ones:
+        yield of_steps("the dilation is ignored", dilations=ones)
         rows, columns = _shape(conv, asked.x)
         yield Fault(
             "the dilation is ignored, the output cut",
             "steps",
-            lambda a: a._replace(conv=a.conv._replace(dilations=(1, 1))),
+            lambda a: a._replace(conv=a.conv._replace(dilations=ones)),
             lambda y, a: y[:, :rows, :columns],
         )
-    if conv.strides != (1, 1):
-        yield of_steps("the strides are ignored", strides=(1, 1))
+    if conv.strides != ones:
+        yield of_steps("the strides are ignored", strides=ones)
     for what in ("stride", "dilation"):
-        down, right = getattr(conv, what + "s")
-        if down != right:
-            key = what + "s"
-            for axis, step in (("height", down), ("width", right)):
+        steps, key = getattr(conv, what + "s"), what + "s"
+        if rank_of(conv) > 1 and len(set(steps)) > 1:
+            for axis, step in zip(AXES[-len(steps) :], steps, strict=True):
                 if step > 1:  # else they are ignored
-                    name = f"the {axis}'s {what} is used for both axes"
-                    yield of_steps(name, **{key: (step, step)})
-            yield of_steps(f"the {key} of height and width are swapped", **{key: (right, down)})
+                    both = "both" if len(steps) == 2 else "all"
+                    name = f"the {axis}'s {what} is used for {both} axes"
+                    yield of_steps(name, **{key: (step,) * len(steps)})
+            if len(steps) == 2:
+                swapped = {key: (steps[1], steps[0])}
+                yield of_steps(f"the {key} of height and width are swapped", **swapped)
+
+
+AXES = ("depth", "height", "width")
 
 
 def _shape(conv: Any, x: Array) -> tuple[int, int]:
+    if not is_plain(conv):
+        rows, columns = gathered(conv, x).shape[1:3]
+        return rows, columns
     sizes = []
     for size, kernel, stride, dilation in zip(
         x.shape[1:3], conv.kernel, conv.strides, conv.dilations, strict=True
@@ -125,20 +136,36 @@ def _bias(asked: Asked) -> Faults:
 
 def _filters(asked: Asked) -> Faults:
     kh, kw, inputs, outputs = asked.w.shape
+    conv = asked.conv
     flip = "the filter is flipped (true convolution, not cross-correlation)"
+    if "transpose" in conv.op:
+        flip = "the filter is flipped (as by lax.conv_transpose without transpose_kernel)"
     yield of_filter(flip, lambda w: np.flip(w, (0, 1)))
-    if kh > 1 and kw > 1:
-        yield of_filter("the filter is flipped along the height", np.flipud)
-        yield of_filter("the filter is flipped along the width", lambda w: np.flip(w, 1))
+    if sum(extent > 1 for extent in conv.kernel) > 1:
+        for axis, extent in enumerate(conv.kernel):
+            if extent > 1:
+                name = f"the filter is flipped along the {AXES[-len(conv.kernel) :][axis]}"
+                yield of_filter(name, lambda w, axis=axis: spread_flip(conv, w, axis))
     name = "the filter's input channels are reversed"
     name += ", which is to reverse the input's" if asked.conv.groups == 1 else ""
     yield of_filter(name, lambda w: np.flip(w, 2))
     yield of_filter("the filter's output channels are reversed", lambda w: np.flip(w, 3))
+    letters = "DHW"[-rank_of(conv) :] if conv.op != "dense" else ""
     yield of_filter(
-        "the filter's memory is read as OIHW",
+        f"the filter's memory is read as OI{letters}",
         lambda w: np.moveaxis(w.ravel().reshape(outputs, inputs, kh, kw), (0, 1), (3, 2)),
     )
-    if kh == kw:
+    if "transpose" in conv.op:
+        yield of_filter(
+            f"the filter's memory is read as IO{letters}",
+            lambda w: np.moveaxis(w.ravel().reshape(inputs, outputs, kh, kw), (0, 1), (2, 3)),
+        )
+        if inputs != outputs:
+            yield of_filter(
+                f"the filter's memory is read as {letters}OI",
+                lambda w: np.swapaxes(w.ravel().reshape(kh, kw, outputs, inputs), 2, 3),
+            )
+    if kh == kw and rank_of(conv) == 2:
         yield of_filter(
             "height and width of the filter are swapped", lambda w: np.swapaxes(w, 0, 1)
         )
@@ -150,6 +177,14 @@ def _filters(asked: Asked) -> Faults:
         yield of_filter(
             "input and output channels of the filter are swapped", lambda w: np.swapaxes(w, 2, 3)
         )
+
+
+def spread_flip(conv: Any, w: Array, axis: int) -> Array:
+    return np.flip(w.reshape(*conv.kernel, *w.shape[2:]), axis).reshape(w.shape)
+
+
+def first(conv: Any) -> str:
+    return f"NC{'DHW'[-rank_of(conv) :]}"
 
 
 def rolled(x: Array, down: int, right: int) -> Array:
@@ -166,11 +201,13 @@ def rolled(x: Array, down: int, right: int) -> Array:
 def _inputs(asked: Asked) -> Faults:
     n, h, w, c = asked.x.shape
     yield of_input(
-        "the input's memory is read as NCHW",
+        f"the input's memory is read as {first(asked.conv)}",
         lambda x: np.moveaxis(x.ravel().reshape(n, c, h, w), 1, 3),
     )
-    if asked.conv.strides != (1, 1):
+    if max(asked.conv.strides) > 1:
         for down, right in ((1, 1), (0, 1), (1, 0), (-1, -1), (0, -1), (-1, 0)):
+            if down and rank_of(asked.conv) != 2:
+                continue
             yield of_input(
                 f"the input is moved by ({down}, {right})",
                 lambda x, down=down, right=right: rolled(x, down, right),
@@ -191,12 +228,15 @@ def _inputs(asked: Asked) -> Faults:
 
 
 def _layouts(asked: Asked) -> Faults:
-    yield of_output("height and width of the output are swapped", lambda y: np.swapaxes(y, 1, 2))
+    if rank_of(asked.conv) == 2:
+        swapped = "height and width of the output are swapped"
+        yield of_output(swapped, lambda y: np.swapaxes(y, 1, 2))
     yield of_output(
-        "the output's memory is NCHW", lambda y: np.moveaxis(y, 3, 1).ravel().reshape(y.shape)
+        f"the output's memory is {first(asked.conv)}",
+        lambda y: np.moveaxis(y, 3, 1).ravel().reshape(y.shape),
     )
     yield of_output(
-        "the output's memory is read as NCHW",
+        f"the output's memory is read as {first(asked.conv)}",
         lambda y: np.moveaxis(
             y.ravel().reshape(y.shape[0], y.shape[3], y.shape[1], y.shape[2]), 1, 3
         ),
@@ -246,7 +286,7 @@ def _factors(asked: Asked) -> Faults:
 def _taps(asked: Asked, rng: Rng) -> Faults:
     """Yield two, at a place that is drawn."""
     place = tuple(int(rng.integers(size)) for size in asked.w.shape)
-    where = f"tap {place[:3]} (kh, kw, cin)"
+    where = tap_name(asked.conv, place)
     for said, times in (("is dropped", 0.0), ("is counted twice", 2.0)):
         mask = np.ones(asked.w.shape)
         mask[place] = times
@@ -254,9 +294,19 @@ def _taps(asked: Asked, rng: Rng) -> Faults:
         yield Fault(name, "tap", lambda a, mask=mask: a._replace(w=a.w * mask))
 
 
+def tap_name(conv: Any, place: tuple[int, ...]) -> str:
+    """Return a tap's name, from its place in HWIO."""
+    row, *others = place[:3]
+    rank = rank_of(conv)
+    high = [int(k) for k in np.unravel_index(row, conv.kernel[:-1])][-max(0, rank - 1) :]
+    numbers = tuple([*(high if rank > 1 else []), *others])
+    return f"tap {numbers} ({', '.join((*('kd', 'kh', 'kw')[-rank:], 'cin'))})"
+
+
 def _shifts(asked: Asked, rng: Rng) -> Faults:
     rows, columns = _shape(asked.conv, asked.x)
     down, right = (int(rng.integers(-min(2, n - 1), min(2, n - 1) + 1)) for n in (rows, columns))
+    down = 0 if rank_of(asked.conv) == 3 else down
     if (down, right) != (0, 0):
         name = f"the output is shifted by ({down}, {right})"
         yield of_output(name, lambda y: rolled(y, down, right), "shift")
@@ -271,3 +321,67 @@ def _constants(asked: Asked, rng: Rng) -> Faults:
         one = np.where(np.arange(outputs) == channel, value, 0.0)
         name = f"a constant is added: {text} to output channel {channel}"
         yield of_output(name, lambda y: y + one, "constant")
+
+
+def paddings(asked: Asked) -> Faults:
+    """Yield what is padded otherwise, of a convolution that is padded or transposed."""
+    conv, extents = asked.conv, extents_of(asked.conv, asked.x)
+    own, longer = pads_of(conv, extents), longer_of(conv)
+    if is_plain(conv) or conv.op == "dense":
+        return
+
+    def padded(name: str, pads: Any, longer: Any = longer) -> Fault:
+        return of_steps(name, padding=tuple(map(tuple, pads)), output_padding=tuple(longer))
+
+    none = [0] * len(own)
+    others = [[after, before] for before, after in own]
+    if others != [list(pair) for pair in own]:
+        yield padded(f"the padding is at the other end{written(conv, others)}", others)
+    if own != [(0, 0)] * len(own):
+        yield padded("the padding is ignored (VALID)", [(0, 0)] * len(own))
+        yield padded("the padding is counted twice", [(2 * a, 2 * b) for a, b in own])
+    if any(longer):
+        yield padded("output_padding is ignored", own, none)
+        front = [(a - n, b) for (a, b), n in zip(own, longer, strict=True)]
+        yield padded("output_padding is at the front, not at the end", front, none)
+    if "transpose" not in conv.op:
+        for mode, name in MODES.items():
+            if max(map(max, own)) > 0:
+                yield Fault(name, "input", lambda a, mode=mode: filled(a, mode))  # type: ignore[misc]
+
+
+def written(conv: Any, pads: Any) -> str:
+    """Write a padding; whose it is comes before it, and is not told here."""
+    sides = (("in front", "behind"), ("above", "below"), ("left", "right"))[-rank_of(conv) :]
+    said = []
+    for pair, names in zip(pads[-len(sides) :], sides, strict=True):
+        said += [f"{number} {name}" for number, name in zip(pair, names, strict=True)]
+    return f" ({'cut' if 'transpose' in conv.op else 'zeros'}: {', '.join(said)})"
+
+
+MODES = {
+    "edge": "the padding repeats the edge (replicate), not zero",
+    "reflect": "the padding mirrors the input (reflect), not zero",
+    "wrap": "the padding is the input's other end (circular), not zero",
+}
+
+
+def filled(asked: Asked, mode: str) -> Asked:
+    """Return the same of an input with more around it."""
+    conv, extents = asked.conv, extents_of(asked.conv, asked.x)
+    pads = pads_of(conv, extents)
+    wide = asked.x.reshape(len(asked.x), *extents, -1)
+    for axis, (before, after) in enumerate(pads):
+        n = extents[axis]
+        numbers = np.arange(-max(0, before), n + max(0, after))
+        if mode == "edge":
+            numbers = numbers.clip(0, n - 1)
+        elif mode == "wrap" or n == 1:
+            numbers = numbers % n
+        else:
+            numbers = (n - 1) - np.abs(numbers % (2 * n - 2) - (n - 1))
+        wide = np.take(wide, numbers, axis=1 + axis)
+    rest = tuple((min(0, a), min(0, b)) for a, b in pads)
+    depth = wide.shape[1] if len(pads) == 3 else 1
+    x = wide.reshape(len(wide), -1, *wide.shape[-2:])
+    return asked._replace(x=x, conv=conv._replace(padding=rest, depth=depth))

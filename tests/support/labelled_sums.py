@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from labelled_geometry import gathered, is_plain
 
 Array = np.ndarray[Any, Any]
 Round = Callable[[Array], Array]
@@ -124,6 +125,8 @@ def drawn_order(rng: np.random.Generator) -> Order:
 
 def windows(conv: Any, x: Array) -> Array:
     """Return what each output sees, (N, OH, OW, kh, kw, C)."""
+    if not is_plain(conv):
+        return gathered(conv, x)
     (kh, kw), (sh, sw), (dh, dw) = conv.kernel, conv.strides, conv.dilations
     reach = ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
     view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))

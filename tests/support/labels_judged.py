@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ from convdiff.case.arrays import Tensors
 from convdiff.diagnose.verdict import Finding
 from convdiff.worker.ops.conv2d import Convolution
 
+Drawn = Callable[..., Labelled]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -27,9 +31,9 @@ class Outcome:
     """right, same numbers, unnamed, named wrongly, or the verdict where that is wrong."""
 
 
-def outcome_of(number: int) -> Outcome:
+def outcome_of(number: int, of: Drawn = drawn) -> Outcome:
     """Judge the kernel of this number."""
-    made = drawn(number, Convolution)
+    made = of(number, Convolution)
     x, w, b = made.asked.x, made.asked.w, made.asked.b
     data = Tensors(_single(w), None if b is None else _single(b), _single(x))
     finding = judged(made.asked.conv, data, kernel_of(made.right), kernel_of(made.given))
@@ -60,7 +64,8 @@ def _of_fault(made: Labelled, finding: Finding) -> str:
         return finding.verdict
     if finding.fits is None:
         return "same numbers" if _is_ambiguous(made) else "unnamed"
-    said = [tuple(names.split(", and ")) for names in finding.fits.split(" or ")]
+    fits = re.sub(r": [A-Z_]+'s", "", finding.fits)  # whose padding it is
+    said = [tuple(names.split(", and ")) for names in fits.split(" or ")]
     if made.kind in NAMED and any(set(names) == set(made.label) for names in said):
         return "named"
     same = all(made.gives_the_same(names) for names in said)

@@ -1,6 +1,6 @@
 """Prints what labelled kernels are called, by kind, as the table of docs/labels.md.
 
-python tests/support/labels_table.py [COUNT]
+python tests/support/labels_table.py [COUNT [any]]: of VALID conv2d, or of any op and padding
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections import Counter
+from functools import partial
 
-from labels_judged import outcome_of
+from labelled import drawn, drawn_of_any
+from labels_judged import Drawn, outcome_of
 
 COLUMNS = ("named", "same numbers", "unnamed", "named wrongly", "rounding", "precision")
 """Of faults; any other verdict is counted as `other`."""
 PARTS = {
-    "steps": "strides, dilations",
+    "steps": "strides, dilations, padding, output padding",
     "input": "the input's memory, place, channels, groups",
     "filter": "the filter flipped, transposed, its channels, its memory",
     "tap": "a tap dropped or counted twice",
@@ -27,13 +29,14 @@ PARTS = {
     "constant": "a constant added",
 }
 
+OF = {False: drawn, True: drawn_of_any}
 Told = tuple[str, str, str]
 """Kind, row of the table, what was said."""
 
 
-def told(number: int) -> Told:
+def told(of: Drawn, number: int) -> Told:
     """Judge one kernel; what is not as it should be is printed on stderr."""
-    one = outcome_of(number)
+    one = outcome_of(number, of)
     made = one.made
     row = made.label[0]
     if made.kind == "named":
@@ -54,11 +57,13 @@ ROWS = {
 }
 
 
-def main(count: int) -> None:
+def main(count: int, of: Drawn) -> None:
     """Judge so many kernels in all processes there are and print the table."""
     counts: Counter[Told] = Counter()
     with multiprocessing.Pool() as pool:
-        for done, one in enumerate(pool.imap_unordered(told, range(count), chunksize=20), 1):
+        for done, one in enumerate(
+            pool.imap_unordered(partial(told, of), range(count), chunksize=20), 1
+        ):
             counts[one] += 1
             if done % 1000 == 0:
                 print(f"{done:,} of {count:,}", file=sys.stderr, flush=True)
@@ -89,4 +94,4 @@ def print_faults(counts: Counter[Told]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, OF[sys.argv[2:] == ["any"]])
