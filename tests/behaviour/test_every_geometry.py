@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from findings import judged, tensors
 from drawn_geometries import Drawn, geometries
+from findings import judged, tensors
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from kernels import (
