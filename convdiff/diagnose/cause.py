@@ -22,6 +22,7 @@ from convdiff.order.reveal.refusal import Refusal
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
+from convdiff.order.words import in_words
 
 Status = Literal["proved", "partial", "unexplained"]
 
@@ -131,8 +132,7 @@ def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
 
 def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
     tree, arithmetic = proved.order.tree, proved.order.arithmetic
-    shape = orders.geometry_of(proved).filter_hwio
-    words, brief = (say(tree, shape) + proved.words for say in (describe, summed_up))
+    words, brief = (in_words(orders, proved, say) for say in (describe, summed_up))
     return SideOrder(
         side,
         proved.count,
