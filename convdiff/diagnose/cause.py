@@ -12,7 +12,6 @@ from convdiff.compare.align import aligned
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Side
 from convdiff.numerics.array import Array
-from convdiff.order.alike import alike
 from convdiff.order.attribute import attribute
 from convdiff.order.counterfactual import Cause
 from convdiff.order.divergence import divergence
@@ -122,7 +121,7 @@ def _status(unproven: int, differing: int) -> Status:
 
 def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
     """Yield the orders of one side, written down, those that are alike after each other."""
-    for group in alike(orders):
+    for group in orders.alike:
         members = [orders.orders[number] for number in group]
         first, *others = [_written(side, orders, proved) for proved in members]
         more = sum(other.elements for other in others)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.order.alike import alike
 from convdiff.order.borders import border, counted
 from convdiff.order.by_footprint import by_footprint, on_padding
 from convdiff.order.footprint import footprints
@@ -101,6 +102,11 @@ class Orders:
         """Whether all elements see all taps of the filter."""
         seen = footprints(self.geometry.conv, self.geometry.input_nhwc)
         return all(self.geometry.seeing(footprint).footprint is None for footprint, _ in seen)
+
+    @cached_property
+    def alike(self) -> tuple[tuple[int, ...], ...]:
+        """The places of orders in groups that are told together, the one that is told first."""
+        return alike(self.geometry, self.orders)
 
     def where(self, proved: ProvedOrder) -> str:
         """Say where the elements of an order lie; nothing where all see all taps."""

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given
+from hypothesis import strategies as st
 from mutants import some_mutants
+from soak import soak
 from synthetic import footprints_kernel, random_tree, tree_kernel
 
 from convdiff.numerics.array import Array
-from convdiff.order.alike import alike
 from convdiff.order.attribute import attribute
 from convdiff.order.footprint import footprints
 from convdiff.order.geometry import Geometry
@@ -112,7 +114,49 @@ def test_a_kernel_that_adds_padding_too_has_what_is_left_of_its_order(name: str)
         leaves = geometry.leaves_of(orders.geometry_of(one))
         assert one.order.tree == induced(tree, leaves)
     if any(one.footprint is None for one in orders.orders):
-        assert len(alike(orders)) == 1
+        assert len(orders.alike) == 1
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> Geometry:
+    rank, transposed = draw(st.integers(1, 3)), draw(st.booleans())
+    axes = max(rank, 2)
+
+    def each(low: int, high: int) -> tuple[int, ...]:
+        drawn = draw(st.lists(st.integers(low, high), min_size=rank, max_size=rank))
+        return (*[1] * (axes - rank), *drawn)
+
+    pads = each(0, 3), each(0, 3)
+    padding = tuple(zip(*([0] * (axes - rank) + list(p[axes - rank :]) for p in pads), strict=True))
+    strides, groups = each(1, 3), draw(st.integers(1, 2))
+    conv = Convolution(
+        kernel=each(1, 3),
+        channels_in=groups,
+        channels_out=groups * draw(st.integers(1, 2)),
+        strides=strides,
+        dilations=each(1, 2),
+        groups=groups,
+        op=f"conv{rank}d{'_transpose' * transposed}",
+        padding=draw(st.sampled_from(["same", "same_lower", padding])),
+        output_padding=(0,) * axes,
+        depth=draw(st.integers(1, 3)) if rank > 2 else 1,
+    )
+    height = 1 if rank == 1 else draw(st.integers(1, 4))
+    shape = draw(st.integers(1, 2)), conv.depth * height, draw(st.integers(1, 6)), groups
+    assume(min(conv.outputs(*shape[1:3])) > 0)
+    return Geometry(shape, conv.filter_shape, draw(st.booleans()), groups=groups, asked=conv)
+
+
+@soak(300, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(geometries(), st.integers(0, 2**16))
+def test_all_elements_of_any_geometry_are_replayed(geometry: Geometry, seed: int) -> None:
+    tree = random_tree(geometry.taps, geometry.bias, seed, many=False)
+    orders = explained(tree_kernel(tree, geometry), geometry)
+    assert orders.status == "proved", orders.refusals
+    for one in orders.orders:
+        part = orders.geometry_of(one)
+        assert one.order.tree == induced(tree, geometry.leaves_of(part))
+        assert orders.where(one) or orders.is_uniform
 
 
 def test_what_is_left_of_an_order_is_verified_and_not_assumed() -> None:
@@ -128,7 +172,7 @@ def test_what_is_left_of_an_order_is_verified_and_not_assumed() -> None:
     orders = explained(footprints_kernel(choose, geometry), geometry)
     assert orders.status == "proved"
     assert {one.footprint: one.order.tree for one in orders.orders} == mutants
-    assert len(alike(orders)) > 1
+    assert len(orders.alike) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

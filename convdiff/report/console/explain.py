@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.text import Text
 
 from convdiff.explaining.model import ElementReport
-from convdiff.order.alike import alike
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.notation import notation
@@ -71,7 +70,7 @@ def _headline(found: ElementReport) -> str:
 
 def _print_orders(console: Console, explanation: Orders) -> None:
     rows, named = [], letters(explanation)
-    for group in alike(explanation):
+    for group in explanation.alike:
         orders = [explanation.orders[number] for number in group]
         rows.append((Text(named[group[0]], style="bold"), _told(explanation, orders)))
     if explanation.alone:
