@@ -11,7 +11,6 @@ import numpy as np
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Side
 from convdiff.numerics.array import Array
-from convdiff.order.alike import alike
 from convdiff.order.attribute import attribute
 from convdiff.order.counterfactual import Cause
 from convdiff.order.divergence import divergence
@@ -22,6 +21,7 @@ from convdiff.order.side_by_side import side_by_side
 from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
+from convdiff.order.words import in_words
 
 Status = Literal["proved", "partial", "unexplained"]
 
@@ -122,7 +122,7 @@ def _status(unproven: int, differing: int) -> Status:
 
 def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
     """Yield the orders of one side, written down, those that are alike after each other."""
-    for group in alike(orders):
+    for group in orders.alike:
         members = [orders.orders[number] for number in group]
         first, *others = [_written(side, orders, proved) for proved in members]
         more = sum(other.elements for other in others)
@@ -132,8 +132,7 @@ def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
 
 def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
     tree, arithmetic = proved.order.tree, proved.order.arithmetic
-    shape = orders.geometry_of(proved).filter_hwio
-    words, brief = (say(tree, shape) + proved.words for say in (describe, summed_up))
+    words, brief = (in_words(orders, proved, say) for say in (describe, summed_up))
     return SideOrder(
         side,
         proved.count,

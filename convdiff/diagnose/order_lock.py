@@ -11,8 +11,8 @@ from convdiff.diagnose.evidence import SideFact
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
 from convdiff.order.orders import Orders
-from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
+from convdiff.order.words import in_words
 
 UNPROVED = "the order is locked, but could not be proved on both sides"
 
@@ -60,6 +60,5 @@ def _unproved(finding: Finding, reason: str) -> Finding:
 def _first_order(side: Orders) -> str:
     """Describe a side's first order, and say how many more there are."""
     first, more = side.orders[0], len(side.orders) - 1
-    tree = first.order.tree
-    words = f"{notation(tree)}, {describe(tree, side.geometry_of(first).filter_hwio)}"
+    words = f"{notation(first.order.tree)}, {in_words(side, first)}"
     return words + (f", and {more} more" if more else "")

@@ -70,6 +70,14 @@ class ElementReport:
         return self.explanation.orders[self.element.order].order.tree
 
     @property
+    def is_on_padding(self) -> bool:
+        """Whether the drawn element sees padding alone, as is proved."""
+        if self.explanation is None or self.explanation.padding is None or self.element is None:
+            return False
+        padding = self.explanation.padding.reshape(self.explanation.geometry.output_nhwc)
+        return bool(padding[self.element.index])
+
+    @property
     def geometry(self) -> Geometry | None:
         """Of what the drawn element sees; None where it has no order."""
         if self.tree is None or self.explanation is None or self.element is None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.order.alike import alike
 from convdiff.order.borders import border, counted
 from convdiff.order.by_footprint import by_footprint, on_padding
+from convdiff.order.footprint import footprints
 from convdiff.order.geometry import Geometry
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data
@@ -94,10 +97,16 @@ class Orders:
         weights = geometry.cut(self.data.filter_hwio)
         return replace(self, geometry=geometry, data=replace(self.data, filter_hwio=weights))
 
-    @property
+    @cached_property
     def is_uniform(self) -> bool:
         """Whether all elements see all taps of the filter."""
-        return self.padding is None and all(one.footprint is None for one in self.orders)
+        seen = footprints(self.geometry.conv, self.geometry.input_nhwc)
+        return all(self.geometry.seeing(footprint).footprint is None for footprint, _ in seen)
+
+    @cached_property
+    def alike(self) -> tuple[tuple[int, ...], ...]:
+        """The places of orders in groups that are told together, the one that is told first."""
+        return alike(self.geometry, self.orders)
 
     def where(self, proved: ProvedOrder) -> str:
         """Say where the elements of an order lie; nothing where all see all taps."""
@@ -108,6 +117,18 @@ class Orders:
         if self.is_uniform:
             return ()
         return tuple(counted((border(self.geometry, one.footprint), one.count) for one in orders))
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Say how many elements that see some taps have no proved order, and where they lie."""
+        if self.is_uniform or not self.unexplained:
+            return ()
+        unproved, lying = self.which() < 0, []
+        for footprint, among in footprints(self.geometry.conv, self.geometry.input_nhwc):
+            elements = int(np.count_nonzero(unproved[among]))
+            if elements and self.geometry.seeing(footprint).taps:
+                lying.append((border(self.geometry, footprint), elements))
+        return tuple(counted(lying))
 
 
 def orders_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import get_args
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from convdiff.behaviour.behaviour import Behaviour, Sums, Traits
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
+from convdiff.order.by_footprint import on_padding
+from convdiff.order.footprint import footprints
 from convdiff.order.geometry import Geometry
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
@@ -53,16 +55,20 @@ def restored(
     orders = []
     for number, one in enumerate(saved.orders):
         try:
-            order = _order(one, geometry)
             proven = np.asarray(saved.which == number)
-            proven &= _replayed(order, geometry, data, output, proven)
+            seen, among = _seen(geometry, proven)
+            order = _order(one, seen)
+            proven &= among[:, None]
+            cut = replace(data, filter_hwio=seen.cut(data.filter_hwio))
+            proven &= _replayed(order, seen, cut, output, proven)
             if proven.any():
-                orders.append(ProvedOrder(order, proven, one.confirmed))
+                orders.append(ProvedOrder(order, proven, one.confirmed, footprint=seen.footprint))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             said = f"{file}: damaged: no summation order: {quoted(error)}"
             raise RecordingError(said) from None
     refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
-    return Orders(geometry, data, output, tuple(orders), refusals, 0)
+    padding, _ = on_padding(geometry, data, output)
+    return Orders(geometry, data, output, tuple(orders), refusals, 0, padding)
 
 
 def saved_probes(found: Behaviour) -> SavedProbes:
@@ -84,6 +90,18 @@ def restored_probes(saved: SavedProbes) -> Behaviour:
     said = saved.traits.get(SUMS)
     sums = next((sums for sums in get_args(Sums) if sums == said), None)
     return Behaviour(traits, saved.fits, sums)
+
+
+def _seen(geometry: Geometry, elements: Array) -> tuple[Geometry, Array]:
+    """Return the geometry of what an order's elements see, and the (positions,) that see it.
+
+    All elements of one order see the same taps; of others none is taken.
+    """
+    if elements.shape[0] != geometry.positions:
+        raise ValueError(f"orders of {elements.shape[0]} positions, expected {geometry.positions}")
+    seen = footprints(geometry.conv, geometry.input_nhwc)
+    footprint, among = next((pair for pair in seen if elements[pair[1]].any()), seen[0])
+    return geometry.seeing(footprint), among
 
 
 def _order(saved: SavedOrder, geometry: Geometry) -> Order:

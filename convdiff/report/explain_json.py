@@ -12,8 +12,8 @@ from convdiff.explaining.model import ElementReport, PairReport
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
-from convdiff.order.tree.describe import describe
 from convdiff.order.tree.notation import notation
+from convdiff.order.words import in_words
 from convdiff.report.json_values import finite, parted_json
 
 SCHEMA_VERSION = 1
@@ -72,7 +72,7 @@ def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
     tree = one.order.tree
     return {
         "notation": notation(tree),
-        "words": describe(tree, orders.geometry_of(one).filter_hwio) + one.words,
+        "words": in_words(orders, one),
         "where": orders.where(one),
         "fused": len(tree.fused_taps()),
         "confirmed": one.confirmed,

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from convdiff.explaining.model import ElementReport
-from convdiff.order.alike import alike
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.notation import notation
 from convdiff.order.tree.sum_up import summed_up
+from convdiff.order.words import in_words
 from convdiff.report.console.letters import letters
 from convdiff.report.console.style import MARKS, OUTCOMES, print_pairs
 from convdiff.report.console.tree import print_trees
@@ -70,12 +70,15 @@ def _headline(found: ElementReport) -> str:
 
 def _print_orders(console: Console, explanation: Orders) -> None:
     rows, named = [], letters(explanation)
-    for group in alike(explanation):
+    for group in explanation.alike:
         orders = [explanation.orders[number] for number in group]
         rows.append((Text(named[group[0]], style="bold"), _told(explanation, orders)))
     if explanation.alone:
         said = f"{_elements(explanation.alone)} on padding alone"
         rows.append((Text(PADDING, style="bold"), Text(said)))
+    if explanation.left:
+        said = f"without a proved order: {'; '.join(explanation.left)}"
+        rows.append((Text("?", style=MARKS["warning"]), Text(said)))
     for refusal in explanation.refusals:
         rows.append((Text("?", style=MARKS["warning"]), Text(f"{refusal.kind}: {refusal.reason}")))
     print_pairs(console, rows)
@@ -86,7 +89,7 @@ def _told(explanation: Orders, orders: Sequence[ProvedOrder]) -> Text:
     """Tell the first of some orders that are alike, and where the elements of all of them lie."""
     first, *others = orders
     shape = explanation.geometry_of(first).filter_hwio
-    words = f"{summed_up(first.order.tree, shape)}{first.words}"
+    words = in_words(explanation, first, summed_up)
     if any(explanation.geometry_of(one).filter_hwio != shape for one in others):
         words += "; with fewer taps, what is left of it"
     places = "; ".join(explanation.places(orders))

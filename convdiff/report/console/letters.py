@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from string import ascii_letters, digits
 
-from convdiff.order.alike import alike
 from convdiff.order.orders import Orders
 
 
@@ -15,7 +14,7 @@ def letters(explanation: Orders) -> list[str]:
     """
     names = ascii_letters + digits + "+" * len(explanation.orders)
     named = [""] * len(explanation.orders)
-    for name, group in zip(names, alike(explanation), strict=False):
+    for name, group in zip(names, explanation.alike, strict=False):
         for number in group:
             named[number] = name
     return named

@@ -32,7 +32,7 @@ def print_trees(
         if drawing is not None:
             drawings.append((side, drawing, name))
         elif side.element is not None:
-            left.append(f"{name} has no proven order there" if name else "it has no proven order")
+            left.append(_no_order(side, name))
     _say_element(console, sides[0], drawn=bool(drawings))
     _say_values(console, sides, names)
     for line in left:
@@ -49,6 +49,11 @@ def print_trees(
         for table in tables:
             console.print(table)
     _legend(console, [drawing for _, drawing, _ in drawings])
+
+
+def _no_order(side: ElementReport, name: str) -> str:
+    what = "sees padding alone" if side.is_on_padding else "has no proven order"
+    return f"{name} {what} there" if name else f"it {what}"
 
 
 def _say_element(console: Console, side: ElementReport, *, drawn: bool) -> None:
