@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convdiff.behaviour.answer import Answer, Part, of_kind
+from convdiff.behaviour.answer import Answer, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.integers import integers_that_count, noise_of_sums, where
 from convdiff.behaviour.more_integers import more_integers
@@ -32,6 +32,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
+from convdiff.plan.sampled import Part
 from convdiff.worker.ops.conv2d import Convolution
 
 Measure = Callable[[Cell, Sequence[Tensors]], "Sequence[Array | Part | None]"]

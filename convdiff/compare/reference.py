@@ -61,6 +61,18 @@ class Reference:
         """The data with zeros for NaN and infinity."""
         batch, height, length, _ = tensors.input_nhwc.shape
         self.shape = conv.output_shape(batch, height, length)
+        self._parts: dict[tuple[int, int], Reference] = {}
+
+    def at(self, batch: int, length: int, places: Array) -> Reference:
+        """Return the reference of some outputs alone, (1, 1, k, cout).
+
+        places: (k,) flat positions in the output of so many images of this length.
+        """
+        if (batch, length) not in self._parts:
+            fields = self.conv.fields(self.tensors.input_nhwc[:batch, :, :length], places)
+            conv, row = self.conv.unrolled(fields)
+            self._parts[batch, length] = Reference(conv, replace(self.tensors, input_nhwc=row))
+        return self._parts[batch, length]
 
     @property
     def terms(self) -> int:

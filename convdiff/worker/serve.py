@@ -85,7 +85,7 @@ def _observe(
         input_nhwc = kept[cell["x"]][: cell["batch"], :, : cell["length"], :]
         bias = kept[cell["b"]] if cell["b"] is not None else None
         arrays = [input_nhwc, kept[cell["w"]], bias]
-        if cell.get("places"):
+        if cell.get("places") is not None:
             arrays.append(kept[cell["places"]])
         result = computes[op, device](*arrays)
         return wire.encode({"cell": number}, [result])
