@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convdiff.behaviour.checks import Check
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import cleaned
@@ -71,6 +72,22 @@ def probe(
         Part(places, output[0, 0]) if output is not None and output.shape == part else output
         for output in outputs
     ]
+
+
+def check(case: Case, cell: Cell, question: Check, pool: Pool) -> tuple[int, int] | None:
+    """Put a check to a cell: how many outputs are wrong, and how many of those are zero.
+
+    None where the runtime gave none. A large reference is checked where it is computed.
+    """
+    shape = (cell.batch, case.height, cell.length, case.conv.channels_in)
+    places = places_of(case, cell)
+    header, arrays = question.written(case.conv, shape, places, bias=case.bias is not None)
+    header |= {"do": "check", "op": cell.op, "device": str(cell.runtime.device)}
+    answers = pool.ask(cell.runtime.interpreter, header, arrays)
+    if isinstance(answers, NoBits):
+        return None
+    wrong, zeros = answers[0].tolist()
+    return wrong, zeros
 
 
 def _measured(

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from convdiff.behaviour.behaviour import Behaviour
+from convdiff.behaviour.checks import Check
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
-from convdiff.lab.jobs import observe, probe
+from convdiff.lab.jobs import check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
 from convdiff.lab.session import Session
@@ -121,7 +122,7 @@ class LiveLab:
             return self._behaviour[cell]
         if self._session.signal:
             return INTERRUPTED
-        work = partial(behaviour_of, self._case, cell, self._probe)
+        work = partial(behaviour_of, self._case, cell, self._probe, self._check)
         behaviour = self._watch.compute(f"{self._named(cell)}: probing", work)
         if self._session.signal or isinstance(behaviour, NotAsked):
             return INTERRUPTED
@@ -187,6 +188,9 @@ class LiveLab:
 
     def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:
         return probe(self._case, cell, data, self._session.pool)
+
+    def _check(self, cell: Cell, question: Check) -> tuple[int, int] | None:
+        return check(self._case, cell, question, self._session.pool)
 
     def _named(self, cell: Cell) -> str:
         what = cell.op

@@ -14,9 +14,10 @@ def serve(requests: int, replies: int) -> None:
     """Answer requests until the pipe closes.
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
-    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing).
+    {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
+    {"do": "check", …} (see checks).
     Every cell gets its own reply as soon as it is done, so that what was done before a crash is
-    known; a message of probes gets one.
+    known; a message of probes, or of a check, gets one.
     """
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
     kept = {}  # type: Dict[str, Any]
@@ -37,6 +38,8 @@ def serve(requests: int, replies: int) -> None:
                 kept.pop(key, None)
         elif header["do"] == "probe":
             wire.write(replies, _probe(framework, header, payload))
+        elif header["do"] == "check":
+            wire.write(replies, _check(framework, header, payload))
         else:
             computes = {}  # type: Dict[Tuple[str, str], Any]
             for number in range(len(header["cells"])):
@@ -99,6 +102,16 @@ def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
     try:
         answers = probing.answer(framework, header, wire.decode_arrays(header, payload))
         return wire.encode({"probed": len(answers)}, answers)
+    except Exception as error:  # a refusal is an answer too
+        return wire.encode({"failed": _reason(error)})
+
+
+def _check(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
+    from . import checks
+
+    try:
+        counts = checks.answer(framework, header, wire.decode_arrays(header, payload))
+        return wire.encode({"checked": True}, [counts])
     except Exception as error:  # a refusal is an answer too
         return wire.encode({"failed": _reason(error)})
 
