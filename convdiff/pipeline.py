@@ -84,10 +84,11 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
     standings: dict[Runtime, Standing] = {}
     results: list[CaseResult] = []
     for case in cases:
-        available = session.availability(case)
+        # Frameworks are imported meanwhile.
         tensors = watch.compute(f"{case.name}: making its arrays", partial(make_tensors, case))
         if isinstance(tensors, NotAsked):
             break
+        available = session.availability(case)
         standings.update({standing.runtime: standing for standing in available})
         results.append(_run_case(case, available, tensors, session, ask, watch))
     return Result(
