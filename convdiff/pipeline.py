@@ -17,6 +17,7 @@ from convdiff.case.rounded import rounding_notes
 from convdiff.case.unheld import unheld_notes
 from convdiff.compare.against_exact import against_exact
 from convdiff.compare.comparison import Comparison, compare
+from convdiff.compare.in_part import compare_in_part
 from convdiff.compare.nonfinite_notes import nonfinite_notes
 from convdiff.compare.reference import References
 from convdiff.diagnose.agreement import agreement
@@ -68,6 +69,8 @@ class Ask:
     """What is recorded, to be compared with."""
     record: bool = False
     """Keep what is observed for a recording."""
+    whole: bool = False
+    """Compute large references at all of their outputs, not at some."""
     pairwise: bool = False
     """Compare every runtime with every other, not just with the first."""
     adding: bool = False
@@ -82,10 +85,11 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
     standings: dict[Runtime, Standing] = {}
     results: list[CaseResult] = []
     for case in cases:
-        available = session.availability(case)
+        # Frameworks are imported meanwhile.
         tensors = watch.compute(f"{case.name}: making its arrays", partial(make_tensors, case))
         if isinstance(tensors, NotAsked):
             break
+        available = session.availability(case)
         standings.update({standing.runtime: standing for standing in available})
         results.append(_run_case(case, available, tensors, session, ask, watch))
     return Result(
@@ -109,7 +113,8 @@ def _run_case(
     here = [standing.runtime for standing in available if standing.available]
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
     plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))
-    with closing(LiveLab(case, tensors, session, fingerprints, ask.budget, watch)) as live:
+    lab = LiveLab(case, tensors, session, fingerprints, ask.budget, watch, whole=ask.whole)
+    with closing(lab) as live:
         pads = padding_notes_of(case, here, session.pool)
         notes = (*rounding_notes(case, tensors), *pads)
         if ask.baseline is None:
@@ -176,7 +181,10 @@ def _measured(pair: Pair, lab: Lab, references: References, ask: Ask) -> Compari
     reference = references.at(pair.candidate.length)
     if pair.baseline.is_exact:
         return against_exact(pair, candidate, reference, most=most)
-    baseline = lab.bits(pair.baseline)
+    baseline, parts = lab.bits(pair.baseline), (lab.part(pair.baseline), lab.part(pair.candidate))
+    if any(parts):
+        given = parts[0] or baseline, parts[1] or candidate
+        return compare_in_part(pair, given, reference, strict=ask.strict, most=most)
     return compare(pair, baseline, candidate, reference, strict=ask.strict, most=most)
 
 

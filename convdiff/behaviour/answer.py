@@ -20,22 +20,6 @@ F(6×6, 3×3), in PyTorch without oneDNN: 786.
 
 
 @dataclass(frozen=True)
-class Part:
-    """What a runtime answered at some positions of an output, where not all were asked."""
-
-    places: Array
-    """(k,) flat indices into N x OH x OW."""
-    values: Array
-    """(k, cout)"""
-
-    def within(self, right: Array) -> Array:
-        """Return a right answer, NHWC, with these values at their places."""
-        whole: Array = right.copy()
-        whole.reshape(-1, right.shape[3])[self.places] = self.values
-        return whole
-
-
-@dataclass(frozen=True)
 class Answer:
     """A probe and what the runtime answered."""
 

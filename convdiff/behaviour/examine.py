@@ -5,23 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from convdiff.behaviour.answer import Answer, Part, of_kind
+from convdiff.behaviour.answer import Answer, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
+from convdiff.behaviour.checks import Check, checked
+from convdiff.behaviour.first_probes import ENOUGH_OUTPUTS, MOST_TURNS, first_probes
 from convdiff.behaviour.integers import integers_that_count, noise_of_sums, where
 from convdiff.behaviour.more_integers import more_integers
 from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.noise import failing, noise_in
-from convdiff.behaviour.probes import (
-    ENOUGH_OUTPUTS,
-    MOST_TURNS,
-    SUBNORMALS,
-    Kind,
-    Probe,
-    first_probes,
-)
+from convdiff.behaviour.probes import SUBNORMALS, Kind, Probe
 from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
 from convdiff.behaviour.rounding_widths import flushed
 from convdiff.behaviour.subject import Subject
@@ -32,26 +28,44 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
+from convdiff.plan.sampled import Part
 from convdiff.worker.ops.conv2d import Convolution
 
 Measure = Callable[[Cell, Sequence[Tensors]], "Sequence[Array | Part | None]"]
 """Run a cell on other numbers of the same shapes, or a part of it; None where it gave no bits."""
+PutCheck = Callable[[Cell, Check], "tuple[int, int] | None"]
+"""Puts a check to a cell, as `checks.Ask` has it."""
 
 
-def behaviour_of(case: Case, cell: Cell, measure: Measure) -> Behaviour:
+def unchecked(_cell: Cell, _check: Check) -> None:
+    """Put no check."""
+
+
+def behaviour_of(
+    case: Case, cell: Cell, measure: Measure, check: PutCheck = unchecked
+) -> Behaviour:
     """Return what probes of a case's cell find."""
     conv = case.conv.first(cell.channels)
-    return examine_cell(cell, conv, case.height, case.bias is not None, measure)
+    return examine_cell(cell, conv, case.height, case.bias is not None, measure, check)
 
 
 def examine_cell(
-    cell: Cell, conv: Convolution, height: int, bias: bool, measure: Measure
+    cell: Cell,
+    conv: Convolution,
+    height: int,
+    bias: bool,
+    measure: Measure,
+    check: PutCheck = unchecked,
 ) -> Behaviour:
     """Return what probes find of a cell of this convolution, with inputs of this height."""
     interview = _Interview(cell, measure)
     shape = (cell.batch, height, cell.length, conv.channels_in)
+    subject = Subject(conv, shape, bias, interview.ask)
     try:
-        return _result(Subject(conv, shape, bias, interview.ask), interview)
+        traits = checked(conv, shape, partial(check, cell))
+        if traits is not None:
+            return Behaviour(traits, sums=sums_beside_format(subject))
+        return _result(subject, interview)
     except SilentError:
         return Behaviour(None)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convdiff.behaviour import place_probes
-from convdiff.behaviour.probes import Probe, survivor
+from convdiff.behaviour.constant_inputs import survivor
+from convdiff.behaviour.probes import Probe
 from convdiff.behaviour.subject import Subject, most_kept
 
 FORMAT_OF_FRACTION_BITS = {7: " (bfloat16)", 10: " (TF32 or float16)", 23: " (float32)"}

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
-from convdiff.behaviour.seen import outputs_of_tap, seen_taps, taps_together
+from convdiff.behaviour.seen import seen_taps
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW, Format
+from convdiff.numerics.floats import FORMATS, Format
 from convdiff.worker.ops.conv2d import Convolution
-
-ENOUGH_OUTPUTS, MOST_TURNS = 32, 8
-"""Outputs that a probe is to have, and how often it is repeated at most to have them."""
 
 
 class Kind(Enum):
@@ -56,22 +53,6 @@ class Probe:
     """The exponent of a width, the fraction bits of a survivor."""
     asked: float = 0.0
     """The size of the answers that are looked at: outputs that see all of its taps; 0 for all."""
-
-
-def first_probes(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
-    """Return the probes that every questioned cell gets; `shape` is the NHWC of its input.
-
-    Those that rest on chance are repeated with other numbers where a cell has few outputs.
-    """
-    turns = max(1, min(MOST_TURNS, -(-ENOUGH_OUTPUTS // outputs_of_tap(conv, shape))))
-    probes = integer_sets(conv, shape, bias)
-    for turn in range(turns):
-        if turn:
-            probes.append(integers(conv, shape, bias, turn, turn))
-        probes.append(weight_delta(conv, shape, bias, turn))
-        probes.append(contamination(conv, shape, bias, turn))
-    probes.append(input_ones(conv, shape, bias))
-    return [*probes, *widths(conv, shape, bias), *subnormals(conv, shape, bias)]
 
 
 def integer_sets(
@@ -118,16 +99,8 @@ def integers(
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
     """One weight of 1 an output channel, inputs with all their bits: the output is the input."""
     x = full_bits(np.random.default_rng([1, turn]), shape, FORMATS[conv.dtype])
-    w = _one_tap(conv, shape, np.ones(conv.channels_out), turn)
+    w = one_weight(conv, shape, turn).reshape(conv.filter_shape)
     return probe_of(Kind.INPUT, conv, x, w, no_bias(conv, bias), turn)
-
-
-def input_ones(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Probe:
-    """One weight with all its bits an output channel, inputs of 1: the output is the weight."""
-    rng = np.random.default_rng(2)
-    values = full_bits(rng, (conv.channels_out,), FORMATS[conv.dtype])
-    w = _one_tap(conv, shape, values)
-    return probe_of(Kind.WEIGHT, conv, np.ones(shape), w, no_bias(conv, bias))
 
 
 def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:
@@ -143,73 +116,20 @@ def contamination(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: i
     return probe_of(Kind.CONTAMINATION, conv, x, w, no_bias(conv, bias), turn)
 
 
-def widths(conv: Convolution, shape: tuple[int, ...], bias: bool, exponent: int = 0) -> list[Probe]:
-    """2^e + 1 − 2^e at three taps: 1 in any order, unless the accumulator keeps no e + 1 bits.
+def one_weight(conv: Convolution, shape: tuple[int, ...], turn: int = 0) -> Array:
+    """Return one weight of 1 an output channel, (taps, cout)."""
+    return one_tap(conv, shape, np.ones(conv.channels_out), turn)
 
-    e is p − 1 where none is given. The three probes take the taps in turns.
+
+def one_tap(conv: Convolution, shape: tuple[int, ...], values: Array, turn: int = 0) -> Array:
+    """Return one weight an output channel, (taps, cout), of these (cout,) values.
+
+    At taps that outputs of an input of this NHWC shape see.
     """
-    together = taps_together(conv, shape)
-    if len(together) < 3:
-        return []
-    exponent = exponent or FORMATS[conv.dtype].precision - 1
-    inputs = 2.0 ** (exponent // 2)  # half of the exponent on each side: fp16 holds it too
-    taps = together[[0, len(together) // 2, -1]]
-    probes = []
-    for turn in range(3):
-        w = np.zeros((conv.taps, conv.channels_out))
-        products = np.roll([2.0**exponent, 1.0, -(2.0**exponent)], turn)
-        for tap, product in zip(taps, products, strict=True):
-            w[tap] = product / inputs
-        x, weights = np.full(shape, inputs), w.reshape(conv.filter_shape)
-        probe = probe_of(Kind.WIDTH, conv, x, weights, no_bias(conv, bias), turn, exponent)
-        probes.append(replace(probe, asked=1.0))
-    return probes
-
-
-def subnormals(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
-    """tiny/2·1, tiny·½ and tiny/2·4, one tap a channel: zero where subnormals are flushed.
-
-    Not for fp16, whose subnormals every wider format holds as normal numbers.
-    """
-    if conv.dtype == "float16":
-        return []
-    tiny = FORMATS[conv.dtype].flushed
-    rows = (
-        (Kind.SUBNORMAL, tiny / 2, 1.0),
-        (Kind.SUBNORMAL_OUTPUT, tiny, 0.5),
-        (Kind.SUBNORMAL_INPUT, tiny / 2, 4.0),
-    )
-    probes = []
-    for kind, value, weight in rows:
-        taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
-        probes.append(probe_of(kind, conv, np.full(shape, value), taps, no_bias(conv, bias)))
-    return probes
-
-
-def survivor(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, side: str) -> Probe:
-    """Return the probe that asks whether 1 + 2^-bits survives on one side of the product."""
-    value = 1.0 + 2.0**-bits
-    weight, filled = (value, 1.0) if side == "weight" else (1.0, value)
-    taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
-    x = np.full(shape, filled)
-    return probe_of(Kind.SURVIVOR, conv, x, taps, no_bias(conv, bias), bits=bits)
-
-
-def ranges(conv: Convolution, shape: tuple[int, ...], bias: bool) -> list[Probe]:
-    """2^16·1 and 1·2^16, one tap a channel: float16 holds neither."""
-    probes = []
-    for value, weight in ((HALF_OVERFLOW, 1.0), (1.0, HALF_OVERFLOW)):
-        taps = _one_tap(conv, shape, np.full(conv.channels_out, weight))
-        x = np.full(shape, value)
-        probes.append(probe_of(Kind.RANGE, conv, x, taps, no_bias(conv, bias)))
-    return probes
-
-
-def _one_tap(conv: Convolution, shape: tuple[int, ...], values: Array, turn: int = 0) -> Array:
     w, seen = np.zeros((conv.taps, conv.channels_out)), seen_taps(conv, shape)
     channels = np.arange(conv.channels_out)
     w[seen[((channels + turn) * 7 + len(seen) // 2) % len(seen)], channels] = values
-    return w.reshape(conv.filter_shape)
+    return w
 
 
 def full_bits(rng: np.random.Generator, shape: tuple[int, ...], form: Format) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -104,10 +104,12 @@ def flushed(answers: Sequence[Answer], normal: Answer) -> str | None:
 
     normal: a probe of normal numbers at the same taps: what is zero there too was not flushed.
     """
-    kinds = set()
-    for answer in answers:
-        if ((answer.output == 0) & (normal.output != 0)).any():
-            kinds.add(answer.probe.kind)
+    zero = [a for a in answers if ((a.output == 0) & (normal.output != 0)).any()]
+    return flushed_words({answer.probe.kind for answer in zero})
+
+
+def flushed_words(kinds: Collection[Kind]) -> str | None:
+    """Return which subnormals are taken as zero, in words; kinds: of the probes that gave zero."""
     sides = []
     if Kind.SUBNORMAL_INPUT in kinds:
         sides.append("inputs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convdiff.behaviour.behaviour import Sums
-from convdiff.behaviour.probes import widths
+from convdiff.behaviour.constant_inputs import widths
 from convdiff.behaviour.subject import Subject
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from convdiff.behaviour.answer import Answer, of_kind
+from convdiff.behaviour.constant_inputs import ranges, widths
 from convdiff.behaviour.narrow_places import narrow_places
-from convdiff.behaviour.probes import Kind, ranges, widths
+from convdiff.behaviour.probes import Kind
 from convdiff.behaviour.rounding_widths import accumulator_bits, bits_of
 from convdiff.behaviour.subject import Subject
 from convdiff.numerics.floats import HALF_OVERFLOW

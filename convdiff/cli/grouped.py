@@ -21,7 +21,7 @@ GROUPS = {
         "require",
         "timeout",
     ),
-    "Compare": ("against", "pairwise", "strict", "expect", "case"),
+    "Compare": ("against", "pairwise", "strict", "whole_reference", "expect", "case"),
     "Explain": ("explain", "explain_up_to", "budget"),
     "Record": ("save", "baseline", "update_baseline", "add_to_baseline"),
     "Report": (

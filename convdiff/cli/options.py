@@ -77,6 +77,7 @@ class Options:
     python: tuple[str, ...] = ()
     require: tuple[Device, ...] = ()
     strict: bool = False
+    whole_reference: bool = False
     timeout: float = 300.0
     explain: bool | None = None
     explain_up_to: float | None = None
@@ -202,6 +203,11 @@ MATRIX_OPTIONS = (
         help="Run on these too, and exit 125 if they are absent.",
     ),
     STRICT,
+    click.Option(
+        ["--whole", "whole_reference"],
+        is_flag=True,
+        help="Compute the reference of a large layer at all outputs, not at a sample of them.",
+    ),
     *DETAIL_OPTIONS,
     click.Option(
         ["--explain/--no-explain"],

@@ -47,6 +47,7 @@ def _asked(options: Options) -> list[str]:
         words += ["--baseline", str(options.baseline)]
     words += ["--pairwise"] if options.pairwise else []
     words += ["--strict"] if options.strict else []
+    words += ["--whole"] if options.whole_reference else []
     return words
 
 

@@ -131,6 +131,7 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
         adding=options.add_to_baseline,
         updating=options.update_baseline,
         pairwise=options.pairwise,
+        whole=options.whole_reference,
     )
 
 

@@ -91,7 +91,7 @@ def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Co
     """Hold a sample of a large output against the exact one."""
     some = reference.some.within(output.shape)
     observed = output[tuple(some.index.T)]
-    difference = _placed(_measured(some, observed, most), some)
+    difference = _measured(some, observed, most)
     comparison = Comparison(
         pair.axis,
         pair.baseline,
@@ -108,19 +108,10 @@ def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Co
 
 
 def _measured(some: Some, observed: Array, most: int) -> Difference:
-    """Measure a sample as a row of outputs."""
+    """Measure a sample, as a row of outputs, with each where it is in the whole output."""
     row = (1, 1, len(observed), 1)
-    return measure(some.exact.reshape(row), observed.reshape(row), strict=False, most=most)
-
-
-def _placed(difference: Difference, some: Some) -> Difference:
-    """Return the measure of a row of outputs with each where it is in the whole output."""
-    if difference.worst is None:
-        return difference
-    index = some.index[difference.worst.index[:, 2]]
-    n, h, w, c = (int(i) for i in index[0])
-    worst = replace(difference.worst, index=index)
-    return replace(difference, max_index=(n, h, w, c), worst=worst, by_column=None)
+    found = measure(some.exact.reshape(row), observed.reshape(row), strict=False, most=most)
+    return found if found.worst is None else found.placed(some.index[found.worst.index[:, 2]])
 
 
 def _differing(

@@ -138,7 +138,7 @@ def compare(
         return Comparison(axis, *cells, None, reason=reason)
     if axis == "clean":
         return _beside_nan(pair, a, b, reference, strict=strict, most=most)
-    return _measured(pair, a, b, reference, measure(a, b, strict, most))
+    return measured(pair, a, b, reference, measure(a, b, strict, most))
 
 
 def _beside_nan(
@@ -150,21 +150,21 @@ def _beside_nan(
         text = "NaN or infinity in the data reaches every output"
         return Comparison(pair.axis, pair.baseline, pair.candidate, None, reason=text)
     beside = np.where(finite, a, b)
-    found = _measured(pair, beside, b, reference, measure(beside, b, strict, most))
+    found = measured(pair, beside, b, reference, measure(beside, b, strict, most))
     return replace(found, nearness=None)
 
 
-def _measured(
+def measured(
     pair: Pair, a: Array, b: Array, reference: Reference, difference: Difference
 ) -> Comparison:
     """Hold the differences of aligned outputs against what sums of the same products can give."""
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
-    off, measured = _astray(axis, a, b, reference)
+    off, beside = _astray(axis, a, b, reference)
     if difference.worst is None:
         constant = constant_of(a) if reference.is_finite or not a.any() else None
         return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
-    bound, usual, least = _ratios(a, b, measured, reference)
+    bound, usual, least = _ratios(a, b, beside, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,6 +58,14 @@ class Difference:
     worst: Elements | None = None
     by_column: Array | None = None
     """(OW,) uint64: the largest ulp difference at each position along the length."""
+
+    def placed(self, index: Array) -> Difference:
+        """Return the measure of some outputs of many with its worst where they are, (k, 4)."""
+        if self.worst is None:
+            return self
+        n, h, w, c = (int(i) for i in index[0])
+        worst = replace(self.worst, index=index)
+        return replace(self, max_index=(n, h, w, c), worst=worst, by_column=None)
 
 
 def differs(a: Array, b: Array, strict: bool) -> Array:

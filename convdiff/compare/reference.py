@@ -79,6 +79,18 @@ class Reference:
         """The data with zeros for NaN and infinity."""
         batch, height, length, _ = tensors.input_nhwc.shape
         self.shape = conv.output_shape(batch, height, length)
+        self._parts: dict[tuple[int, int], Reference] = {}
+
+    def at(self, batch: int, length: int, places: Array) -> Reference:
+        """Return the reference of some outputs alone, (1, 1, k, cout).
+
+        places: (k,) flat positions in the output of so many images of this length.
+        """
+        if (batch, length) not in self._parts:
+            fields = self.conv.fields(self.tensors.input_nhwc[:batch, :, :length], places)
+            conv, row = self.conv.unrolled(fields)
+            self._parts[batch, length] = Reference(conv, replace(self.tensors, input_nhwc=row))
+        return self._parts[batch, length]
 
     @property
     def terms(self) -> int:
@@ -185,7 +197,11 @@ class Reference:
         """Return the correctly rounded outputs at (k, 4) positions."""
         if self.exact is not None:
             return np.asarray(self.exact[tuple(index.T)])
-        return np.array([self.exact_of(place) for place in index], self.tensors.input_nhwc.dtype)
+        values = some_outputs(self.conv, self.finite, index).exact
+        if self.kinds is None:
+            return values
+        kinds = self.kinds[tuple(index.T)]
+        return np.where(kinds == FINITE, values, VALUES[kinds].astype(values.dtype))
 
     def exact_of(self, index: Sequence[int] | Array) -> Array:
         """Return the correctly rounded output at one NHWC position, whatever all would take."""

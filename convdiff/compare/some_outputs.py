@@ -14,14 +14,13 @@ from convdiff.compare.rational import exact_at
 from convdiff.numerics.array import Array
 from convdiff.numerics.eft import product_error
 from convdiff.numerics.floats import round_to
+from convdiff.numerics.spread import spread
 from convdiff.worker.ops.conv2d import Convolution
 
 MOST, FEWEST = 2000, 64
 """Outputs of a sample …"""
 PRODUCTS = 1 << 23
 """… as far as they have no more products than these; a few outputs are always looked at."""
-TAIL = 16
-"""The last outputs along an axis, which a kernel's blocks and vectors often treat apart."""
 AT_ONCE = 1 << 20
 """Products in memory at once."""
 
@@ -53,29 +52,8 @@ def some_outputs(conv: Convolution, tensors: Tensors, index: Array) -> Some:
 
 
 def sample(shape: tuple[int, ...], taps: int) -> Array:
-    """Return some positions of an output, (k, 4) in C order, each once, the same every time.
-
-    All corners; half of the rest lie on a border or among the last along some axis, half anywhere.
-    """
-    size = math.prod(shape)
-    count = min(size, MOST, max(FEWEST, PRODUCTS // taps))
-    corners = [[0, extent - 1] for extent in shape]
-    flat = set(np.ravel_multi_index(np.meshgrid(*corners), shape).ravel().tolist())
-    rng, extents = np.random.default_rng(20170215), np.array(shape)
-    while len(flat) < count:
-        index = rng.integers(0, extents, (count, len(shape)))
-        axes = rng.integers(0, len(shape), count // 2)
-        index[np.arange(count // 2), axes] = _edges(rng, extents[axes])
-        flat |= set(np.ravel_multi_index(tuple(index.T), shape).tolist())
-    kept = rng.permutation(sorted(flat))[:count]
-    return np.stack(np.unravel_index(np.sort(kept), shape), axis=1)
-
-
-def _edges(rng: np.random.Generator, extents: Array) -> Array:
-    """Return the first, the last, or one of the last indices of axes of these extents."""
-    back = rng.integers(1, np.minimum(TAIL, extents), endpoint=True)
-    places = np.stack([np.zeros_like(extents), extents - 1, extents - back])
-    return np.asarray(places[rng.integers(0, len(places), len(extents)), np.arange(len(extents))])
+    """Return some positions of an output, (k, 4), as `spread` has them: few where taps are many."""
+    return spread(shape, min(math.prod(shape), MOST, max(FEWEST, PRODUCTS // taps)))
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -10,7 +10,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.ops.conv2d import Convolution
 
-TABLE_INPUTS = 1 << 18
+TABLE_INPUTS = 1 << 19
 """Inputs copied at once, so that they stay in the cache …"""
 
 FEWEST_OUTPUTS = 64

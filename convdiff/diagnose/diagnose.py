@@ -72,11 +72,13 @@ def _is_question(comparison: Comparison) -> bool:
     """Return whether probes are to say what a comparison found.
 
     Sums are off the exact result everywhere: that alone is not worth a probe, but where a format of
-    16 bits leaves more room than sums of float32 need.
+    16 bits leaves more room than sums of float32 need. Where only some outputs were compared with
+    the reference, probes look at all.
     """
     if comparison.axis in ("repeat", "exact"):
         return comparison.axis == "exact" and (unusual(comparison) or comparison.wide_ratio > 1)
-    return comparison.mismatch or comparison.strayed or _differs(comparison)
+    unlike = comparison.mismatch or comparison.strayed or _differs(comparison)
+    return unlike or comparison.sampled_of is not None
 
 
 def _sides(comparisons: Iterable[Comparison]) -> Iterator[Cell]:

@@ -76,8 +76,7 @@ def judged(asked: Asked, *, noisy: bool) -> Finding:
         replace(comparison, astray=spoken), baseline.traits, candidate.traits, noisy, fits
     )
     verdict, evidence = _second_look(asked, ruling[0]) or ruling
-    if comparison.baseline.is_exact:
-        evidence = (*_of_sample(comparison), *evidence)
+    evidence = (*_of_sample(comparison), *evidence)
     looks_like = fits if verdict == "wrong" else None
     finding = Finding(comparison, verdict, False, evidence, looks_like, silent=asked.is_silent)
     finding = replace(finding, flushes=verdict == "precision" and comparison.is_flushed)

@@ -116,10 +116,8 @@ def _by_bits(comparison: Comparison, probed: Probes, *, unstable: bool) -> Rulin
     """Rule on equal bits, on repeats, and on values that are finite on one side only."""
     difference = comparison.difference
     assert difference is not None
-    if difference.differing == 0 and comparison.constant:
-        return "mistrusted", (f"equal, but the outputs are {comparison.constant}",)
     if difference.differing == 0:
-        return "same", ()
+        return _by_equality(comparison, probed)
     noisy = unstable and (comparison.axis != "exact" or comparison.screen_ratio > 1)
     if noisy or comparison.axis == "repeat":
         return "unstable", ("the same cell gives other bits when repeated",)
@@ -128,6 +126,15 @@ def _by_bits(comparison: Comparison, probed: Probes, *, unstable: bool) -> Rulin
         ruling = _by_overflow(comparison, probed, text)
         return ruling or ("wrong", (f"{text}, with no overflow",))
     return None
+
+
+def _by_equality(comparison: Comparison, probed: Probes) -> Ruling | None:
+    """Rule on equal bits: of a sample, probes of all outputs may have found what is not in it."""
+    if comparison.sampled_of is not None and any(traits.error for _, traits in probed):
+        return None
+    if comparison.constant:
+        return "mistrusted", (f"equal, but the outputs are {comparison.constant}",)
+    return "same", ()
 
 
 def _by_overflow(comparison: Comparison, probed: Probes, text: str) -> Ruling | None:

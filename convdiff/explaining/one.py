@@ -75,7 +75,8 @@ def explain(
     asked = None if wanted.index is None else Element(wanted.index)
     tensors = make_tensors(case)
     fingerprints = {standing.runtime: standing.fingerprint for standing in standings}
-    with closing(LiveLab(case, tensors, session, fingerprints, budget, watch)) as lab:
+    live = LiveLab(case, tensors, session, fingerprints, budget, watch, whole=True)
+    with closing(live) as lab:
         for _ in lab.observe([cell for standing, cell in cells if standing.available]):
             pass
         sides = [_side(case, lab, *cell) for cell in cells]

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from convdiff.behaviour.answer import Part
+from convdiff.behaviour.checks import Check
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import cleaned
 from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import CLEAN, Cell, NoBits
-from convdiff.worker.manual import some_places
-from convdiff.worker.ops import REFERENCE
+from convdiff.plan.sampled import Part, places_of
 from convdiff.worker.ops.conv2d import Convolution
+
+Places = Callable[[Cell], "Array | None"]
+"""The flat positions at which a cell is computed; None of all."""
 
 
 def observe(
-    case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
+    case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool, places: Places
 ) -> Iterator[tuple[Cell, Array | NoBits, float]]:
     """Run cells; yield what each gives as it comes, and its seconds, runtimes side by side.
 
-    Random inputs meet the weights without NaN and infinity, lest nothing be known of a channel.
+    What is computed at some places is (1, 1, k, cout). Random inputs meet the weights without NaN
+    and infinity, lest nothing be known of a channel.
     """
-    trials, finite = sorted({cell.trial for cell in cells} - {0}), cleaned(tensors)
-    arrays = {"w": tensors.filter_hwio, "b": tensors.bias, "x0": tensors.input_nhwc}
-    weights = {"w": "w", "b": "b"}  # of random inputs
-    if trials and finite is not tensors:
-        weights = {"w": "finite w", "b": "finite b"}
-        arrays |= {"finite w": finite.filter_hwio, "finite b": finite.bias}
-    for trial in trials:
-        clean = trial == CLEAN
-        arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
-    for channels in sorted({cell.channels for cell in cells} - {0}):
-        some = tensors.first(case.conv.first(channels))
-        arrays |= {f"w {channels}": some.filter_hwio, f"b {channels}": some.bias}
+    arrays, weights = _arrays_of(case, cells, tensors, places)
     by_interpreter: dict[Any, list[Cell]] = {}
     for cell in cells:
         by_interpreter.setdefault(cell.runtime.interpreter, []).append(cell)
@@ -49,6 +40,27 @@ def observe(
     ]
     for job, number, outcome, seconds in pool.observe(jobs):
         yield members[job][number], _bits(outcome, case), seconds
+
+
+def _arrays_of(
+    case: Case, cells: Sequence[Cell], tensors: Tensors, places: Places
+) -> tuple[dict[str, Array | None], dict[str, str]]:
+    """Return all arrays that cells are run on, and which filter and bias random inputs meet."""
+    trials, finite = sorted({cell.trial for cell in cells} - {0}), cleaned(tensors)
+    arrays: dict[str, Array | None] = {"w": tensors.filter_hwio, "b": tensors.bias}
+    arrays["x0"] = tensors.input_nhwc
+    arrays |= {_places_key(cell): places(cell) for cell in cells}
+    weights = {"w": "w", "b": "b"}  # of random inputs
+    if trials and finite is not tensors:
+        weights = {"w": "finite w", "b": "finite b"}
+        arrays |= {"finite w": finite.filter_hwio, "finite b": finite.bias}
+    for trial in trials:
+        clean = trial == CLEAN
+        arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
+    for channels in sorted({cell.channels for cell in cells} - {0}):
+        some = tensors.first(case.conv.first(channels))
+        arrays |= {f"w {channels}": some.filter_hwio, f"b {channels}": some.bias}
+    return arrays, weights
 
 
 def measure(case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool) -> list[Array | None]:
@@ -63,30 +75,44 @@ def probe(
 
     Of a large reference some calls are made, each with the shape that it has in the whole.
     """
-    conv = case.conv.first(cell.channels)
-    shape = conv.output_shape(cell.batch, case.height, cell.length)
-    places = some_places(conv, math.prod(shape[:3])) if cell.op == REFERENCE else None
+    places = places_of(case, cell)
     outputs = _measured(case, cell, data, pool, places)
     if places is None:
         return outputs
-    part = (1, 1, len(places), shape[3])
+    part = (1, 1, len(places), case.conv.first(cell.channels).channels_out)
     return [
         Part(places, output[0, 0]) if output is not None and output.shape == part else output
         for output in outputs
     ]
 
 
+def check(case: Case, cell: Cell, question: Check, pool: Pool) -> tuple[int, int] | None:
+    """Put a check to a cell: how many outputs are wrong, and how many of those are zero.
+
+    None where the runtime gave none. A large reference is checked where it is computed.
+    """
+    conv = case.conv.first(cell.channels)
+    shape = (cell.batch, case.height, cell.length, conv.channels_in)
+    places = places_of(case, cell)
+    header, arrays = question.written(conv, shape, places, bias=case.bias is not None)
+    header |= {"do": "check", "op": cell.op, "device": str(cell.runtime.device)}
+    answers = pool.ask(cell.runtime.interpreter, header, arrays)
+    if isinstance(answers, NoBits):
+        return None
+    wrong, zeros = answers[0].tolist()
+    return wrong, zeros
+
+
 def _measured(
     case: Case, cell: Cell, data: Sequence[Tensors], pool: Pool, places: Array | None
 ) -> list[Array | None]:
-    arrays: dict[str, Array | None] = {"places": places}
-    asked = {} if places is None else {"places": "places"}
+    arrays: dict[str, Array | None] = {_places_key(cell): places}
     requests = []
     for number, tensors in enumerate(data):
         keys = {name: f"{name}{number}" for name in "xwb"}
         arrays[keys["x"]], arrays[keys["w"]] = tensors.input_nhwc, tensors.filter_hwio
         arrays[keys["b"]] = tensors.bias
-        requests.append({**_request(cell, ""), **keys, **asked})
+        requests.append({**_request(cell, ""), **keys})
     outputs: list[Array | None] = [None] * len(data)
     conv = case.conv.first(cell.channels)
     job = _job(conv, cell.runtime.interpreter, arrays, requests)
@@ -115,10 +141,13 @@ def _job(
 ) -> Job:
     """Make a job of the arrays that exist; a request for one that does not asks for none."""
     held = {key: array for key, array in arrays.items() if array is not None}
-    cells = [
-        {**request, "b": request["b"] if request["b"] in held else None} for request in requests
-    ]
+    named = ("b", "places")
+    cells = [{**one, **{key: _held(one[key], held) for key in named}} for one in requests]
     return Job(interpreter, conv._asdict(), held, cells)
+
+
+def _held(key: str, held: Mapping[str, Array]) -> str | None:
+    return key if key in held else None
 
 
 def _of_case(case: Case, cell: Cell, weights: Mapping[str, str]) -> dict[str, Any]:
@@ -137,9 +166,14 @@ def _request(cell: Cell, x: str) -> dict[str, Any]:
         "x": x,
         "w": "w",
         "b": "b",
+        "places": _places_key(cell),
         "length": cell.length,
         "batch": cell.batch,
     }
+
+
+def _places_key(cell: Cell) -> str:
+    return f"places of {cell.op}, {cell.batch} x {cell.length}"
 
 
 def _bits(outcome: Array | NoBits, case: Case) -> Array | NoBits:

@@ -11,6 +11,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.sampled import Part
 from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
@@ -81,6 +82,9 @@ class Lab(Protocol):
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """Return an observed cell's output, NHWC in the case's dtype, or why there is none."""
+
+    def part(self, cell: Cell) -> Part | None:
+        """Return what an observed cell gave at some of its outputs, where no others were asked."""
 
     def is_restless(self, cell: Cell) -> bool:
         """Return whether an observed cell gives other bits when it is run once more.

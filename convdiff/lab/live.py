@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from convdiff.behaviour.answer import Part
 from convdiff.behaviour.behaviour import Behaviour
+from convdiff.behaviour.checks import Check
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
-from convdiff.lab.jobs import observe, probe
+from convdiff.lab.jobs import check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
 from convdiff.lab.session import Session
@@ -21,12 +21,14 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.orders import Orders, orders_of
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.sampled import Part, places_of
 from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
 
 OTHER_DATA = NotAsked("only the case's own data are explained")
 SPENT = NotAsked("the budget is spent; raise --budget")
+IN_PART = NoBits("computed at some of its outputs only; --whole asks for all")
 
 
 def gives_others(first: Array | NoBits, second: Array | NoBits) -> bool:
@@ -47,12 +49,18 @@ class LiveLab:
         fingerprints: Mapping[Runtime, Mapping[str, Any]],
         budget: int,
         watch: Watch,
+        *,
+        whole: bool = False,
     ) -> None:
-        """budget: calls that `orders` may take of all kernels together; 0 switches it off."""
+        """budget: calls that `orders` may take of all kernels together; 0 switches it off.
+
+        whole: large references are computed at all of their outputs, too.
+        """
         self.fingerprints = fingerprints
         self._case, self._tensors, self._session = case, tensors, session
         self._asks_orders, self._calls_left = budget > 0, budget
         self._watch, self._far = watch, (0, 0)
+        self._whole = whole
         self._deaths_before = session.pool.deaths
         self._store = Store()
         self._done: set[Cell] = set()
@@ -78,7 +86,7 @@ class LiveLab:
 
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`."""
-        answers = observe(self._case, cells, self._tensors, self._session.pool)
+        answers = self._run(cells)
         for number, (cell, bits, seconds) in enumerate(answers, 1):
             self._store.put(cell, bits)
             self._seconds[cell] = seconds
@@ -90,13 +98,21 @@ class LiveLab:
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
-        return self._store.get(cell)
+        return self._store.get(cell) if self.part(cell) is None else IN_PART
+
+    def part(self, cell: Cell) -> Part | None:
+        """See `Lab.part`."""
+        places, bits = self._places(cell), self._store.get(cell)
+        if places is None or isinstance(bits, NoBits):
+            return None
+        shape = (1, 1, len(places), self._case.conv.channels_out)
+        return Part(places, bits[0, 0]) if bits.shape == shape else None
 
     def is_restless(self, cell: Cell) -> bool:
         """See `Lab.is_restless`; each cell is run again once."""
         if cell not in self._restless and not self._session.signal:
-            first = self.bits(cell)
-            for _, second, _ in observe(self._case, [cell], self._tensors, self._session.pool):
+            first = self._store.get(cell)
+            for _, second, _ in self._run([cell]):
                 self._restless[cell] = gives_others(first, second)
         return self._restless.get(cell, False)
 
@@ -106,7 +122,7 @@ class LiveLab:
             return self._behaviour[cell]
         if self._session.signal:
             return INTERRUPTED
-        work = partial(behaviour_of, self._case, cell, self._probe)
+        work = partial(behaviour_of, self._case, cell, self._probe, self._check)
         behaviour = self._watch.compute(f"{self._named(cell)}: probing", work)
         if self._session.signal or isinstance(behaviour, NotAsked):
             return INTERRUPTED
@@ -142,6 +158,12 @@ class LiveLab:
         """Give back what it keeps; its session goes on."""
         self._store.close()
 
+    def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Array | NoBits, float]]:
+        return observe(self._case, cells, self._tensors, self._session.pool, self._places)
+
+    def _places(self, cell: Cell) -> Array | None:
+        return None if self._whole else places_of(self._case, cell)
+
     def _refusal(self) -> NotAsked | None:
         """Return why no orders are asked for any more."""
         if not self._asks_orders:
@@ -166,6 +188,9 @@ class LiveLab:
 
     def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:
         return probe(self._case, cell, data, self._session.pool)
+
+    def _check(self, cell: Cell, question: Check) -> tuple[int, int] | None:
+        return check(self._case, cell, question, self._session.pool)
 
     def _named(self, cell: Cell) -> str:
         what = cell.op

@@ -11,6 +11,7 @@ from convdiff.lab.lab import Known, Lab, NotAsked, RunLog
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.sampled import Part
 from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
@@ -44,6 +45,10 @@ class MixedLab:
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
         return self._of(cell).bits(cell)
+
+    def part(self, cell: Cell) -> Part | None:
+        """See `Lab.part`."""
+        return self._of(cell).part(cell)
 
     def is_restless(self, cell: Cell) -> bool:
         """See `Lab.is_restless`."""

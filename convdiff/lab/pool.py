@@ -32,7 +32,8 @@ class Job:
     conv: Mapping[str, Any]
     arrays: Mapping[str, Any]
     cells: Sequence[Mapping[str, Any]]
-    """Each {op, device, x, w, b, length, batch}; x, w and b are keys of `arrays`, b may be None."""
+    """Each {op, device, x, w, b, places, length, batch}; x, w, b and the flat positions to compute
+    are keys of `arrays`, b and places may be None."""
 
 
 Outcome = tuple[int, int, Any, float]

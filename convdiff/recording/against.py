@@ -9,6 +9,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.axes import filters
 from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair, Plan
+from convdiff.plan.sampled import places_of
 from convdiff.recording.baseline import Baseline
 from convdiff.recording.model import RecordedCase
 from convdiff.recording.same_problem import unlike
@@ -78,7 +79,9 @@ def _pairs(plan: Plan, tensors: Tensors, held: Held) -> list[Pair]:
     known = {_coordinates(cell): cell for cell in held.first_runs}
     live = [cell for cell in plan.cells if cell.is_first_run]
     live.sort(key=lambda cell: (cell.op, cell.length, cell.batch))
-    return [_pair(plan, tensors, cell, known.get(_coordinates(cell)), held) for cell in live]
+    # A reference that is computed in part is not recorded.
+    kept = [c for c in live if _coordinates(c) in known or places_of(plan.case, c) is None]
+    return [_pair(plan, tensors, cell, known.get(_coordinates(cell)), held) for cell in kept]
 
 
 def _unclaimed(plan: Plan, pairs: Sequence[Pair], held: Held) -> tuple[str, ...]:

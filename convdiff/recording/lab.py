@@ -14,6 +14,7 @@ from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.sampled import Part
 from convdiff.recording.model import Entry, RecordedCase
 from convdiff.recording.saved import restored, restored_probes
 from convdiff.runtime.model import Runtime
@@ -60,6 +61,10 @@ class RecordedLab:
         """See `Lab.bits`."""
         entry = self._entries.get(cell)
         return NOT_HELD if entry is None else entry.output
+
+    def part(self, cell: Cell) -> Part | None:
+        """See `Lab.part`: what is recorded is whole."""
+        return None
 
     def is_restless(self, cell: Cell) -> bool:
         """See `Lab.is_restless`: nothing is run."""

@@ -24,7 +24,8 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
     """Return a case as it was observed, with what the lab says of its cells.
 
     Orders are those that were found, and of light cells as far as the budget goes; where the case
-    locks them, of all. A repeat is kept where its bits differ from the first run's.
+    locks them, of all. A repeat is kept where its bits differ from the first run's. A reference
+    that was computed in part is not kept.
     """
     cells = [cell for cell in plan.live if not cell.trial]
     cells.sort(key=lambda cell: (cell.op, cell.length, cell.batch, cell.channels, cell.repeat))
@@ -32,7 +33,7 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
     done = lab.log.done
     entries, failed = [], []
     for cell in cells:
-        if cell not in done or _repeats(cell, lab):
+        if cell not in done or _repeats(cell, lab) or lab.part(cell):
             continue
         output = lab.bits(cell)
         if isinstance(output, NoBits):

@@ -81,21 +81,27 @@ def differing_axes(rows: Sequence[Row]) -> Iterator[tuple[Axis, str]]:
     for axis, members in _axes(unusual(rows) or rows).items():
         ops = [row for row in members if differs(row) and not _is_own(row)]
         if ops:
-            yield axis, f"{axis} {_gravest(ops)}, {_largest(ops)}"
+            yield axis, f"{_named(axis, ops)} {_gravest(ops)}, {_largest(ops)}"
 
 
 def _equal_axes(rows: Sequence[Row]) -> Iterator[str]:
     """Yield which axes are bitwise equal, and how convdiff's own sums differ along them."""
-    equal: list[Axis] = []
+    equal: list[str] = []
     own: list[Row] = []
     for axis, members in _axes(unusual(rows) or rows).items():
         differing = [row for row in members if differs(row)]
         if all(map(_is_own, differing)):
-            equal.append(axis)
+            equal.append(_named(axis, members))
             own += differing
     if equal:
         beside = f" (multiply + reduce_sum: {_gravest(own)}, {_largest(own)})" if own else ""
         yield f"{', '.join(equal)} bitwise equal{beside}"
+
+
+def _named(axis: Axis, rows: Sequence[Row]) -> str:
+    """Return an axis, and at how many outputs a reference was computed where not at all."""
+    sample = sentences.sampled(rows[0].finding.comparison) if axis == "reference" else ""
+    return f"{axis} ({sample})" if sample else axis
 
 
 def _axes(rows: Sequence[Row]) -> Mapping[Axis, Sequence[Row]]:

@@ -14,8 +14,6 @@ MOST_PRODUCTS = 4e9
 """Beyond that the reference is refused rather than waited for."""
 CHUNK = 1 << 24
 """Products in memory at once."""
-SOME = 4
-"""Chunks of a large reference that a probe asks for."""
 
 
 def manual(
@@ -38,7 +36,7 @@ def manual(
     products_allowed(float(outputs) * conv.taps, MOST_PRODUCTS)
     parts = []
     for table, columns in conv.tables(input_nhwc, filter_hwio, places):
-        step = _step(conv)
+        step = positions_a_call(conv)
         sums = [
             framework.multiply_sum(conv.dtype, device, table[at : at + step, None], columns[None])
             for at in range(0, len(table), step)
@@ -48,22 +46,9 @@ def manual(
     return output if bias is None else framework.add(conv.dtype, device, output, bias)
 
 
-def _step(conv: Convolution) -> int:
+def positions_a_call(conv: Convolution) -> int:
     """Return how many output positions are summed in one call."""
     return max(1, CHUNK // (conv.taps * conv.channels_out // conv.groups))
-
-
-def some_places(conv: Convolution, positions: int) -> Any:
-    """Return the flat positions of the first, the last and two more calls, or None of all calls.
-
-    These calls have the shapes that they have in the whole, and so their bits.
-    """
-    step = _step(conv)
-    starts = range(0, positions, step)
-    if len(starts) <= SOME:
-        return None
-    chosen = [starts[k * (len(starts) - 1) // (SOME - 1)] for k in range(SOME)]
-    return np.concatenate([np.arange(at, min(at + step, positions)) for at in chosen])
 
 
 def products_allowed(count: float, limit: float) -> None:

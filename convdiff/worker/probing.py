@@ -1,6 +1,6 @@
 """Answers probes: builds each call's numbers here, so that only leaf indices travel. Python 3.6."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import numpy as np
 
@@ -27,10 +27,11 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
         x = None
         for row in rows:
             if x is None or kind == "random":  # all others have a constant input
-                x = _narrow(probes.probe_input(kind, row, input_nhwc, dtype), dtype)
+                x = narrow(probes.probe_input(kind, row, input_nhwc, dtype), dtype)
             w, b = probes.probe_weights(kind, row, filter_hwio, header["bias"], dtype, window)
-            y = compute(x, _narrow(w, dtype), _narrow(b, dtype))
-            outputs.append(_wide(y, dtype, positions))
+            y = compute(x, narrow(w, dtype), narrow(b, dtype))
+            flat = y.reshape(-1, y.shape[-1])
+            outputs.append(wide(flat if positions is None else flat[positions], dtype))
         answers.append(np.stack(_once(outputs)))
     return answers
 
@@ -44,18 +45,15 @@ def _once(outputs: List[Any]) -> List[Any]:
     return [output[:1] for output in outputs]
 
 
-def _narrow(array: Any, dtype: str) -> Any:
+def narrow(array: Any, dtype: str) -> Any:
     """Return the array as frameworks get it; bfloat16 as its bits, which are fp32's upper half."""
     if dtype != "bfloat16" or array is None:
         return array
     return (array.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
-def _wide(output: Any, dtype: str, positions: Optional[Any]) -> Any:
-    """Return (positions, cout) in fp64 for float64, else in fp32, which holds the others."""
-    flat = output.reshape(-1, output.shape[-1])
-    if positions is not None:
-        flat = flat[positions]
+def wide(values: Any, dtype: str) -> Any:
+    """Return values as they come from frameworks in fp64 for float64, else in fp32."""
     if dtype == "bfloat16":
-        return (flat.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return flat.astype(np.float64 if dtype == "float64" else np.float32)
+        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return values.astype(np.float64 if dtype == "float64" else np.float32, copy=False)

@@ -18,9 +18,9 @@ def serve(requests: int, replies: int) -> None:
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
     {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
-    {"do": "pads", "conv"}, whether the framework pads by itself.
+    {"do": "check", …} (see checks); {"do": "pads", "conv"}, whether the framework pads by itself.
     Every cell gets its own reply as soon as it is done, so that what was done before a crash is
-    known; a message of probes gets one.
+    known; a message of probes, or of a check, gets one.
     """
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
     kept = {}  # type: Dict[str, Any]
@@ -39,10 +39,8 @@ def serve(requests: int, replies: int) -> None:
         elif header["do"] == "drop":
             for key in header["keys"]:
                 kept.pop(key, None)
-        elif header["do"] == "probe":
-            wire.write(replies, _probe(framework, header, payload))
-        elif header["do"] == "pads":
-            wire.write(replies, _pads(framework, header))
+        elif header["do"] in ANSWERS:
+            wire.write(replies, _answered(framework, header, payload))
         else:
             computes = {}  # type: Dict[Tuple[str, str, str], Any]
             for number in range(len(header["cells"])):
@@ -95,7 +93,7 @@ def _observe(
         cut = kept[cell["x"]][: cell["batch"], :, : cell["length"], : conv["channels_in"]]
         bias = kept[cell["b"]] if cell["b"] is not None else None
         arrays = [cut, kept[cell["w"]], bias]
-        if cell.get("places"):
+        if cell.get("places") is not None:
             arrays.append(kept[cell["places"]])
         result = computes[key](*arrays)
         return wire.encode({"cell": number}, [result])
@@ -103,28 +101,40 @@ def _observe(
         return wire.encode({"cell": number, "failed": _reason(error)})
 
 
-def _probe(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
-    from . import probing
-
+def _answered(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:
+    """Return the one reply to a message of ANSWERS."""
     try:
-        answers = probing.answer(framework, header, wire.decode_arrays(header, payload))
-        return wire.encode({"probed": len(answers)}, answers)
+        arrays = ANSWERS[header["do"]](framework, header, wire.decode_arrays(header, payload))
+        return wire.encode({"answered": len(arrays)}, arrays)
     except Exception as error:  # a refusal is an answer too
         return wire.encode({"failed": _reason(error)})
 
 
-def _pads(framework: Any, header: Dict[str, Any]) -> List[Any]:
-    """Return the reply, one number: 1 where the padding is the framework's own, else 0."""
+def _probe(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    from . import probing
+
+    return probing.answer(framework, header, arrays)
+
+
+def _check(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    from . import checks
+
+    return [checks.answer(framework, header, arrays)]
+
+
+def _pads(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    """Return one number: 1 where the padding is the framework's own, else 0."""
     import numpy as np
 
     from .ops import geometry
 
     pads_itself = getattr(framework, "pads_itself", None)
-    try:
-        itself = pads_itself is None or pads_itself(geometry(header["conv"]))
-    except Exception as error:  # a refusal is an answer too
-        return wire.encode({"failed": _reason(error)})
-    return wire.encode({"probed": 1}, [np.array([float(itself)])])
+    itself = pads_itself is None or pads_itself(geometry(header["conv"]))
+    return [np.array([float(itself)])]
+
+
+ANSWERS = {"probe": _probe, "check": _check, "pads": _pads}
+"""Messages that have one reply, of arrays."""
 
 
 def _reason(error: Exception) -> str:

@@ -23,7 +23,8 @@ from kernels import (
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
-from convdiff.behaviour.probes import first_probes, integer_sets
+from convdiff.behaviour.first_probes import first_probes
+from convdiff.behaviour.probes import integer_sets
 from convdiff.behaviour.rounding_widths import _away, _halves, _truncated
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.worker.ops.conv2d import Convolution

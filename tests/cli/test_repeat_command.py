@@ -25,7 +25,7 @@ ASKED = [
     ["--batch", "1,8", "--threads", "1,2"],
     ["--device", "cpu,gpu:1", "--require", "gpu"],
     ["--vary", "TF_ENABLE_ONEDNN_OPTS=1,0", "--vary", "EMPTY=,a b"],
-    ["--python", "/old env/bin/python", "--python", "this", "--strict"],
+    ["--python", "/old env/bin/python", "--python", "this", "--strict", "--whole"],
 ]
 NOT_REPEATED = {"lengths", "timeout", "explain", "budget", "reports"}
 

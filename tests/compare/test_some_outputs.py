@@ -12,8 +12,9 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.exact import exact
 from convdiff.compare.fp64 import scales
 from convdiff.compare.rational import exact_at
-from convdiff.compare.some_outputs import FEWEST, MOST, TAIL, sample, some_outputs
+from convdiff.compare.some_outputs import FEWEST, MOST, sample, some_outputs
 from convdiff.numerics.bits import same_bits
+from convdiff.numerics.spread import TAIL
 from convdiff.worker.ops.conv2d import Convolution
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")

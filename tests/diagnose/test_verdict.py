@@ -55,6 +55,13 @@ def test_same_is_equal_bits_whatever_the_probes_say():
     assert verdict(comparison(SOME)) != "same"
 
 
+def test_equal_bits_of_a_sample_are_not_the_same_where_probes_found_an_error():
+    sample = comparison(NONE, sampled_of=1000)
+    assert verdict(sample) == "same"
+    assert verdict(sample, CLEAN, DIRTY) == verdict(sample, DIRTY, CLEAN) == "wrong"
+    assert verdict(sample, CLEAN, Traits(narrowed="weights keep 10 bits")) == "same"
+
+
 def test_mistrusted_is_equal_constants_only():
     assert verdict(comparison(NONE, constant="all zero")) == "mistrusted"
     assert verdict(comparison(SOME, constant="all zero")) != "mistrusted"

@@ -13,6 +13,7 @@ from convdiff.lab.live import gives_others
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.sampled import Part
 from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
@@ -56,6 +57,9 @@ class FakeLab:
 
     def bits(self, cell: Cell) -> Array | NoBits:
         return self.asked.get(cell, NoBits("not run"))
+
+    def part(self, cell: Cell) -> Part | None:
+        return None
 
     def is_restless(self, cell: Cell) -> bool:
         first = self.bits(cell)

@@ -234,6 +234,22 @@ class Convolution(NamedTuple):
             return view
         return view.reshape((batch, -1, outputs[-1]) + self.window + (channels,))
 
+    def fields(self, input_nhwc: Any, places: Any) -> Any:
+        """Return what the output positions at flat `places` see: (k, kh, kw, cin), a copy."""
+        from numpy import unravel_index
+
+        view = self.windows(input_nhwc)
+        return view[unravel_index(places, view.shape[:3])]
+
+    def unrolled(self, fields: Any) -> Tuple["Convolution", Any]:
+        """Return a convolution whose only outputs are those of some fields, and its input.
+
+        The fields lie side by side in one row; the outputs are (1, 1, k, cout).
+        """
+        kh, kw = self.kernel
+        row = fields.transpose(1, 0, 2, 3).reshape(1, kh, -1, self.channels_in)
+        return self._replace(strides=(1, kw), dilations=(1, 1)), row
+
     def tables(
         self, input_nhwc: Any, filter_hwio: Any, places: Any = None
     ) -> Iterator[Tuple[Any, Any]]:
@@ -243,11 +259,9 @@ class Convolution(NamedTuple):
         flat `places` only; the other the weights of an output channel, (cout / groups, taps). The
         groups' channels follow each other in the output.
         """
-        from numpy import ascontiguousarray, unravel_index
+        from numpy import ascontiguousarray
 
-        view = self.windows(input_nhwc)
-        if places is not None:
-            view = view[unravel_index(places, view.shape[:3])]
+        view = self.windows(input_nhwc) if places is None else self.fields(input_nhwc, places)
         weights = filter_hwio.reshape(self.taps, self.channels_out)
         for group in range(self.groups):
             field = ascontiguousarray(view[..., self.inputs_of(group)])
