@@ -90,7 +90,7 @@ def _observe(
     try:
         if key not in computes:
             computes[key] = computing(framework, cell["op"], cell["device"], conv)
-        cut = kept[cell["x"]][: cell["batch"], :, : cell["length"], : conv["channels_in"]]
+        cut = kept[cell["x"]][: cell["batch"], :, : cell["length"], : conv.get("channels_in")]
         bias = kept[cell["b"]] if cell["b"] is not None else None
         arrays = [cut, kept[cell["w"]], bias]
         if cell.get("places") is not None:
