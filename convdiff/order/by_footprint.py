@@ -49,7 +49,7 @@ def by_footprint(
             continue
         try:
             inquiry = Inquiry(kernel, trials, plus_zero, among, memory)
-            if geometry.footprint is not None:
+            if geometry != whole or not among.all():
                 inquiry = inquiry.seen_by(geometry)
         except RefusedError as error:
             refusals.append(error.refusal)

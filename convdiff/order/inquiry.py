@@ -52,13 +52,13 @@ class Inquiry:
 
         Raises RefusedError (budget, failed).
         """
-        kernel, case = self.kernel.seen_by(geometry), self.trials.case
+        among, case = np.asarray(self.left.any(axis=1)), self.trials.case
+        kernel = self.kernel.seen_by(geometry, np.flatnonzero(among))
         turned = (case.output == 0) & _positive(case.data.filter_hwio, geometry)
         plus_zero = self.plus_zero
         if turned.any():
             plus_zero = plus_zero | (turned & starts_from_zero(kernel))
-        among, trials = np.asarray(self.left.any(axis=1)), self.trials.seen_by(geometry)
-        return Inquiry(kernel, trials, plus_zero, among, self.memory)
+        return Inquiry(kernel, self.trials.seen_by(geometry), plus_zero, among, self.memory)
 
     @property
     def orders(self) -> tuple[ProvedOrder, ...]:

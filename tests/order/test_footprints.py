@@ -36,6 +36,7 @@ CONVOLUTIONS = {
     "depthwise": ((1, 5, 6, 3), Convolution((3, 3), 3, 3, groups=3, padding="same")),
     "wide pads": ((1, 3, 4, 2), Convolution((2, 3), 2, 3, padding=((3, 0), (4, 5)))),
     "cut": ((1, 5, 8, 2), Convolution((2, 3), 2, 3, padding=((0, 1), (-1, 2)))),
+    "one output": ((1, 1, 1, 3), Convolution((3, 3), 3, 2, padding="same")),
     "causal": ((1, 1, 12, 3), Convolution((1, 4), 3, 4, padding="causal", op="conv1d")),
     "3-D": (
         (1, 6, 3, 2),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
 from convdiff.order.reveal.kernel import Batch, Kernel
@@ -27,8 +29,8 @@ class _Budget:
 class BudgetedKernel:
     """A `Kernel` with a limit; raises RefusedError (budget) before it would be exceeded.
 
-    Its geometry may be that of outputs that see some of the taps alone: all that is asked then is
-    asked of these, and the weights of the others are +0.
+    It may be that of some outputs, which see some of the taps alone: all that is asked then is
+    asked of these, and the weights of other taps are +0, as are the answers of other outputs.
     """
 
     def __init__(self, kernel: Kernel, budget: int) -> None:
@@ -36,11 +38,15 @@ class BudgetedKernel:
         self.calls = 0
         self._kernel = kernel
         self._budget = _Budget(budget)
+        self._among: Array | None = None
 
-    def seen_by(self, geometry: Geometry) -> BudgetedKernel:
-        """Return the kernel as outputs see it that have this geometry; it shares the budget."""
+    def seen_by(self, geometry: Geometry, among: Array) -> BudgetedKernel:
+        """Return the kernel of some outputs, which have this geometry; it shares the budget.
+
+        among: flat indices into N x OH x OW.
+        """
         kernel = BudgetedKernel(self._kernel, 0)
-        kernel.geometry, kernel._budget = geometry, self._budget
+        kernel.geometry, kernel._budget, kernel._among = geometry, self._budget, among
         return kernel
 
     @property
@@ -53,7 +59,14 @@ class BudgetedKernel:
         self._spend(sum(len(batch.taps) for batch in batches))
         if self.geometry.footprint is not None:
             batches = [replace(batch, window=self.geometry.window) for batch in batches]
-        return self._kernel.probe(batches, positions)
+        if self._among is None or positions is not None:
+            return self._kernel.probe(batches, positions)
+        answers = []
+        for answer in self._kernel.probe(batches, self._among):
+            whole = np.zeros((len(answer), self.geometry.positions, answer.shape[2]), answer.dtype)
+            whole[:, self._among] = answer
+            answers.append(whole)
+        return answers
 
     def run(self, input_nhwc: Array, filter_hwio: Array, bias: Array | None) -> Array:
         """See `Kernel.run`."""
