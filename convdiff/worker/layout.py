@@ -1,23 +1,46 @@
-"""Layouts of other frameworks: what arrives is NHWC and HWIO. Runs on Python 3.6."""
+"""Layouts of other frameworks: what arrives is N…C and …IO. Runs on Python 3.6."""
 
-from typing import Any
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 
 def nchw(array_nhwc: Any) -> Any:
-    """Return (N, H, W, C) data as contiguous (N, C, H, W)."""
-    return _canonical(array_nhwc.transpose(0, 3, 1, 2))
+    """Return (N, …, C) data as contiguous (N, C, …)."""
+    return _canonical(np.moveaxis(array_nhwc, -1, 1))
 
 
 def nhwc(array_nchw: Any) -> Any:
-    """Return (N, C, H, W) data as contiguous (N, H, W, C)."""
-    return np.ascontiguousarray(array_nchw.transpose(0, 2, 3, 1))
+    """Return (N, C, …) data as contiguous (N, …, C)."""
+    return np.ascontiguousarray(np.moveaxis(array_nchw, 1, -1))
 
 
 def oihw(filter_hwio: Any) -> Any:
-    """Return an HWIO filter as contiguous OIHW."""
-    return _canonical(filter_hwio.transpose(3, 2, 0, 1))
+    """Return a filter (…, cin / groups, cout) as contiguous (cout, cin / groups, …)."""
+    return _canonical(np.moveaxis(filter_hwio, (-1, -2), (0, 1)))
+
+
+def iohw(filter_hwio: Any, groups: int) -> Any:
+    """Return a filter (…, cin / groups, cout) as contiguous (cin, cout / groups, …).
+
+    That is how a transposed convolution's is laid out: group after group along cin.
+    """
+    kernel, (width, channels_out) = filter_hwio.shape[:-2], filter_hwio.shape[-2:]
+    lanes = channels_out // groups
+    apart = filter_hwio.reshape(kernel + (width, groups, lanes))
+    first = np.moveaxis(apart, (-2, -3, -1), (0, 1, 2))
+    return _canonical(first.reshape((groups * width, lanes) + kernel))
+
+
+def cropped(array_nhwc: Any, pads: Sequence[Tuple[int, int]]) -> Tuple[Any, List[Tuple[int, int]]]:
+    """Return (N, …, C) data without what negative pads cut off, and the pads that are left.
+
+    pads: (before, after) of each axis between N and C. No framework pads by a negative number.
+    """
+    extents = array_nhwc.shape[1:-1]
+    kept = [slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(pads, extents)]
+    left = [(max(0, a), max(0, b)) for a, b in pads]
+    return array_nhwc[(slice(None),) + tuple(kept)], left
 
 
 def _canonical(array: Any) -> Any:
