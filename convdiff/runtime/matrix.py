@@ -31,6 +31,8 @@ ALIASES = {
     "flax": "jax",
     "np": "numpy",
     "ov": "openvino",
+    "tensorflow-lite": "tflite",
+    "litert": "tflite",
 }
 """What people also call a framework, or what runs in it."""
 

@@ -44,8 +44,15 @@ SPECS = (
     "openvino:cpu+f32",
     "openvino:cpu+f16",
     "openvino:cpu+bf16",
+    "tflite:cpu",
+    "tflite:cpu+xnnpack",
+    "tflite:cpu+builtin",
+    "tflite:cpu+reference",
+    "tflite:cpu+fp16_weights",
     "numpy:cpu",
 )
+INTEGERS = ("tflite:cpu+int8_weights", "tflite:cpu+int8")
+"""What computes in scaled integers, and so gives no small integer back; tested in its own file."""
 GEOMETRIES = {
     "one-dimensional": Convolution((1, 5), 1, 1),
     "asymmetric": Convolution((3, 2), 3, 4),
@@ -64,11 +71,14 @@ REFUSED = {
     ("onnxruntime", "bfloat16"): "ONNX Runtime has no bfloat16 convolution",
     ("openvino", "bfloat16"): "OpenVINO takes no bfloat16 inputs",
     ("openvino", "float64"): "OpenVINO computes float64 in float32 at the most",
+    ("tflite", "float64"): "TensorFlow Lite has no float64 convolution",
+    ("tflite", "bfloat16"): "TensorFlow Lite has no bfloat16 convolution",
 }
 """What a framework can't do at all, and how it says so."""
 MAY_REFUSE = {
     ("onnxruntime", "float64"): ("NOT_IMPLEMENTED", "NotImplemented", "Could not find an impl"),
     ("onnxruntime", "float16"): ("NOT_IMPLEMENTED", "NotImplemented", "Could not find an impl"),
+    ("tflite", "float16"): ("failed to prepare",),
 }
 
 
@@ -186,7 +196,8 @@ def test_without_a_bias_none_is_added(lab: Lab, spec: str):
 
 
 @pytest.mark.parametrize(
-    "spec", ["tensorflow:cpu", "torch:cpu", "jax:cpu", "onnxruntime:cpu", "openvino:cpu+f32"]
+    "spec",
+    ["tensorflow:cpu", "torch:cpu", "jax:cpu", "onnxruntime:cpu", "openvino:cpu+f32", "tflite:cpu"],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtype: str):
@@ -208,7 +219,7 @@ def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtyp
             assert np.abs(found - truth).max() < 1e-12, "float64 is not quietly float32"
 
 
-@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tensorflow"])
+@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tensorflow", "tflite"])
 def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
     need(framework)
     for threads in (1, 2):
@@ -274,7 +285,10 @@ def test_the_fingerprint_names_version_mode_and_modes(lab: Lab, framework: str):
     assert found["version"][0].isdigit()
     assert "cpu" in found["devices"]
     offered = {
-        mode for spec in SPECS for mode in spec.split("+")[1:] if spec.startswith(framework + ":")
+        mode
+        for spec in SPECS + INTEGERS
+        for mode in spec.split("+")[1:]
+        if spec.startswith(framework + ":")
     }
     assert set(found["modes"]) == offered, "every mode is tested here, and every tested one named"
 

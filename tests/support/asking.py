@@ -24,6 +24,7 @@ MODULES = {
     "jax": ("jax",),
     "onnxruntime": ("onnx", "onnxruntime"),
     "openvino": ("openvino",),
+    "tflite": ("tensorflow",),
     "numpy": ("numpy",),
 }
 CAPPED = "ONEDNN_MAX_CPU_ISA" in os.environ
