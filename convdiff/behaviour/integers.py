@@ -39,7 +39,11 @@ def where(subject: Subject, integers: Sequence[Answer]) -> str:
     """Say where integers are wrong, in words; empty where they are not."""
     full = subject.form.precision
     wrong = [beyond(subject.conv, answer, full, capped=True) for answer in integers]
-    return where_wrong(np.logical_or.reduce(wrong))
+    mask = np.logical_or.reduce(wrong)
+    if subject.conv.rank == 3:
+        outputs = subject.conv.outputs(*subject.shape[1:3])
+        mask = mask.reshape(len(mask), *outputs, mask.shape[-1])
+    return where_wrong(mask)
 
 
 def noise_of_sums(integers: Sequence[Answer]) -> str | None:

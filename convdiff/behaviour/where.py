@@ -11,10 +11,20 @@ from convdiff.numerics.array import Array
 FEW = 4
 """Outputs, rows, columns, channels or images that are said one by one."""
 AXES = ("image", "row", "column", "output channel")
+AXES_3D = ("image", "plane", "row", "column", "output channel")
+
+
+def _names(axes: int) -> tuple[str, ...]:
+    return AXES if axes == len(AXES) else AXES_3D
+
+
+def _order(axes: int) -> tuple[int, ...]:
+    """Return the axes as they are said: channel, places, image."""
+    return (axes - 1, *range(1, axes - 1), 0)
 
 
 def where_wrong(wrong: Array) -> str:
-    """Return where a mask, NHWC, is set; empty where it is set nowhere.
+    """Return where a mask, N[D]HWC, is set; empty where it is set nowhere.
 
     What is said of one axis holds of every wrong output: there is none in another row, column,
     channel or image.
@@ -39,35 +49,36 @@ def _only_in(places: Array, wrong: Array) -> str:
     said = ", ".join(_axes(places, wrong.shape))
     if said:
         return f"only in {said}"
-    inner = wrong[:, 1:-1, 1:-1]
+    inside = [slice(None)] + [slice(1, -1)] * (wrong.ndim - 2)
+    inner = wrong[tuple(inside)]
     return "only at the borders" if inner.size and not inner.any() else ""
 
 
 def _axes(places: Array, shape: Sequence[int]) -> Iterator[str]:
-    for axis in (3, 1, 2, 0):
+    for axis in _order(len(shape)):
         yield from _axis(axis, places[:, axis], shape)
 
 
 def _spread(shape: Sequence[int]) -> str:
-    spread = [f"{name}s" for name, size in zip(AXES, shape, strict=True) if size > 1]
+    spread = [f"{name}s" for name, size in zip(_names(len(shape)), shape, strict=True) if size > 1]
     return f"in all {_listed(spread)}, though not at every output"
 
 
 def _place(place: Array, shape: Sequence[int]) -> str:
     """Write one output's place, without the axes that have but one."""
     parts = []
-    for axis in (3, 1, 2, 0):
+    for axis in _order(len(shape)):
         if shape[axis] > 1:
-            parts.append(f"{AXES[axis]} {place[axis]}")
+            parts.append(f"{_names(len(shape))[axis]} {place[axis]}")
     return ", ".join(parts)
 
 
 def _axis(axis: int, numbers: Array, shape: Sequence[int]) -> Iterator[str]:
     """Yield the words for the numbers along one axis, where they are not all there are."""
-    found, size, name = np.unique(numbers).tolist(), shape[axis], AXES[axis]
+    found, size, name = np.unique(numbers).tolist(), shape[axis], _names(len(shape))[axis]
     if len(found) == size:
         return
-    if axis in (1, 2) and found in ([0], [size - 1]):
+    if 0 < axis < len(shape) - 1 and found in ([0], [size - 1]):
         yield f"the {'last' if found[0] else 'first'} {name}"
     elif len(found) == 1:
         yield f"{name} {found[0]}"

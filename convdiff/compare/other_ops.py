@@ -166,6 +166,8 @@ def _transposed(conv: Convolution, shape: Shape) -> Iterator[tuple[str, Convolut
         kind, ways = "plain", [False]
     elif conv.groups == 1 and conv.op + TRANSPOSE in OPS:
         plain, kind, ways = conv._replace(op=conv.op + TRANSPOSE), "transposed", [False, True]
+        if conv.is_padded and max(conv.strides) == 1:
+            ways = [False]  # flipped it is a plain one of other padding
     else:
         return
     own = conv.pads(*shape[1:3])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from findings import judged, tensors
-from kernels import CELL, Kernel, direct, measure_with
+from kernels import CELL, Kernel, direct, measure_with, shuffled
 from labelled import given
 from labelled_faults import Asked, Fault, named
 from labelled_sums import PLAIN, Order, convolved
@@ -16,8 +16,10 @@ from labels_judged import kernel_of
 from soak import WHOLE
 
 from convdiff.behaviour.examine import examine_cell
+from convdiff.behaviour.known_faults import fit_data
 from convdiff.behaviour.mistakes import mistakes
 from convdiff.case.arrays import Tensors
+from convdiff.compare.other_ops import shape_owners
 from convdiff.worker.ops.conv2d import Convolution
 
 Shape = tuple[int, ...]
@@ -133,3 +135,35 @@ def test_what_nobody_wrote_is_told():
     finding = judged(conv, data, direct, unwritten)
     assert finding.verdict == "wrong"
     assert "see padding only and must be 0, or the bias" in " ".join(map(str, finding.evidence))
+
+
+def test_the_own_axes_of_a_wrong_shape_are_read():
+    """A worker gives what it did not expect with the op's own axes."""
+    conv, shape = GEOMETRIES[5]
+
+    def unpadded(conv: Convolution, data: Tensors):
+        valid = conv._replace(padding="valid")
+        y = direct(valid, data)
+        return y.reshape(len(y), *valid.outputs(*shape[1:3]), y.shape[3])
+
+    cell = replace(CELL, batch=shape[0], length=shape[2])
+    found = examine_cell(cell, conv, shape[1], True, measure_with(unpadded, conv))
+    assert found.traits is not None
+    assert found.traits.shape_error
+    assert found.fits == "the padding is ignored (VALID)"
+    observed = (1, *conv._replace(padding="valid").outputs(*shape[1:3]), 3)
+    assert "VALID" in shape_owners(conv, shape, observed)
+
+
+@pytest.mark.parametrize(("conv", "shape"), GEOMETRIES[:9], ids=str)
+def test_on_the_cases_own_data_too(conv: Convolution, shape: Shape):
+    data = tensors(conv, shape, 4, bias=True)
+    pads = conv.pads(*shape[1:3])
+    other = conv._replace(padding=tuple(pair[::-1] for pair in pads))
+    output = shuffled(3)(other, data)
+    fits = fit_data(conv, data, output)
+    if np.array_equal(output, shuffled(3)(conv, data)):
+        assert fits is None
+    elif output.shape == direct(conv, data).shape:
+        assert "the padding is at the other end" in (fits or "")
+    assert fit_data(conv, data, shuffled(5)(conv, data)) is None

@@ -107,3 +107,12 @@ def test_what_has_a_name_needs_no_place() -> None:
     finding = judged(conv, data, direct, lambda c, t: direct(c, t)[..., ::-1].copy())
     assert finding.fits == "the output's channels are reversed"
     assert str(finding.evidence[0]).endswith("outputs")
+
+
+def test_a_third_axis_has_its_name() -> None:
+    wrong = np.zeros((1, 3, 4, 5, 2), bool)
+    wrong[:, 1, :, :, 1] = True
+    assert where_wrong(wrong) == "only in output channel 1, plane 1"
+    wrong[:] = False
+    wrong[:, :, 0] = True
+    assert where_wrong(wrong) == "only in the first row"
