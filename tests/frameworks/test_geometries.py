@@ -121,6 +121,25 @@ def test_every_op_is_right_in_every_dtype_or_refused(lab: Lab, spec: str, dtype:
         check(spec, question, answer, may_say=words)
 
 
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_odd_zero_is_where_its_name_says(lab: Lab, spec: str):
+    """Three taps at a stride of two on an even length: one zero, or one output cut off."""
+    need(spec)
+    answered = 0
+    for op, padding in product(OPS, ("same", "same_lower", "causal")):
+        if op == "dense" or (padding == "causal" and op.endswith("_transpose")):
+            continue
+        conv, (batch, rows, _, channels) = padded(op, 1, 1)
+        conv, shape = conv._replace(padding=padding), (batch, rows, 8, channels)
+        one, other = (asked(conv._replace(padding=p), shape) for p in ("same", "same_lower"))
+        assert not np.array_equal(one.right, other.right), "that either would be seen"
+        question = asked(conv, shape)
+        (answer,) = ask(lab.pool, spec, [question])
+        check(spec, question, answer)
+        answered += not isinstance(answer, NoBits)
+    assert answered > 3 * 2
+
+
 @given(st.data(), st.sampled_from(list(OPS)))
 def test_an_input_too_small_for_an_output_is_refused_with_the_reason(data: st.DataObject, op: str):
     conv, shape = data.draw(shaped(op))

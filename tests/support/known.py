@@ -44,6 +44,11 @@ def cut(conv: Convolution) -> bool:
     return not isinstance(conv.padding, str) and min(map(min, conv.padding)) < 0
 
 
+def cut_far(conv: Convolution) -> bool:
+    """Whether more is cut off an end than the filter reaches beyond its input."""
+    return any(max(axis.pad(1)) >= axis.reach for axis in conv.axes)
+
+
 def gaps(conv: Convolution) -> bool:
     """Whether a stride is longer than the dilated filter, so that some outputs see nothing."""
     return any(s > r for s, r in zip(conv.strides, conv.reach, strict=True))
@@ -158,8 +163,8 @@ REFUSED = (
     ),
     Known(
         "tensorflow",
-        "dilation of a transposed convolution, in oneDNN",
-        lambda conv, _: conv.transposed and max(conv.dilations) > 1,
+        "dilation of a transposed convolution, or more cut than the filter reaches, in oneDNN",
+        lambda conv, _: conv.transposed and (max(conv.dilations) > 1 or cut_far(conv)),
         "could not create a primitive descriptor",
         None,
     ),
@@ -169,6 +174,13 @@ REFUSED = (
         lambda conv, _: conv.transposed and cut(conv),
         "Expected string for argument 'padding'",
         _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
+    ),
+    Known(
+        "tensorflow",
+        "the same of two axes, which it pads by numbers",
+        lambda conv, _: conv.transposed and cut(conv),
+        "All elements of explicit_paddings must be nonnegative",
+        _one("conv2d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
     ),
     Known(
         "openvino",
