@@ -43,6 +43,11 @@ class Framework(Protocol):
     Arrays are NumPy's, in the op's dtype, in and out; bfloat16 comes and goes as uint16 bits.
     Outputs are C-contiguous. What an op does on a device is done there or refused, and `device`
     has only modes that the fingerprint lists.
+
+    It may have a method `pads_itself(conv) -> bool`: whether the padding of an op is the
+    framework's own at every length. Where it is not, its function that pads puts zeros around the
+    input, or cuts a transposed output, before or after the call. One without the method always pads
+    itself.
     """
 
     refused: Dict[str, str]

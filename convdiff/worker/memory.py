@@ -30,8 +30,8 @@ class Laid(NamedTuple):
 
 
 def _sliced(array: Any, axes: str) -> Laid:
-    """Return every second column of a buffer that is twice as wide."""
-    axis = axes.index("W")
+    """Return every second column of a buffer that is twice as wide; the last axis has those."""
+    axis = axes.find("W")
     buffer = _filled(array, axis, 2 * array.shape[axis])
     return _copied(array, buffer, axis, slice(0, None, 2))
 

@@ -1,14 +1,19 @@
-"""JAX: lax.conv_general_dilated, compiled by XLA a shape; the precision is a mode."""
+"""JAX: lax's convolutions, compiled by XLA a shape; the precision is a mode."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu
+from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.conv2d import Convolution
 
 MODES = ("default", "high", "highest")
+PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
+"""What lax computes from the input's extents itself; all else it is given as numbers."""
+Compute = Callable[[Any, Any], Any]
+Make = Callable[[Any, Convolution, Optional[str]], Compute]
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -22,7 +27,7 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class Jax(object):
-    """One jitted function a geometry and precision."""
+    """One jitted function an op, geometry and precision."""
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
@@ -50,11 +55,24 @@ class Jax(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        arrays = [self._array(a, conv.dtype) for a in (input_nhwc, filter_hwio)]
-        if bias is not None:
-            arrays.append(self._array(bias, conv.dtype))
-        with self._on(device):
-            return _plain(self._jitted(conv, device.modes)(*arrays), conv.dtype)
+        x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        return self._call(_convolution, conv, device, [x, filter_hwio, bias])
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        make = _transposed if conv.groups == 1 else _transposed_groups
+        return self._call(make, conv, device, [input_nhwc, filter_hwio, bias])
+
+    def dense(
+        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        return self._call(_dense, conv, device, [input_nlc, filter_lio[0], bias])
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -77,26 +95,20 @@ class Jax(object):
             return self.jax.default_device(self.jax.devices("cpu")[0])
         return self.jax.default_device(self._gpus()[device.number])
 
-    def _jitted(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[..., Any]:
-        key = (conv, modes)
+    def _call(self, make: Make, conv: Convolution, device: Device, arrays: List[Any]) -> Any:
+        """Compute what `make` makes of (x, w), and add the bias where there is one."""
+        key = (make, conv, device.modes)
         if key not in self.jitted:
-            lax = self.jax.lax
+            compute = make(self.jax, conv, device.modes[-1] if device.modes else None)
 
-            def conv2d(x: Any, w: Any, b: Any = None) -> Any:
-                y = lax.conv_general_dilated(
-                    x,
-                    w,
-                    conv.strides,
-                    "VALID",
-                    rhs_dilation=conv.dilations,
-                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                    feature_group_count=conv.groups,
-                    precision=modes[-1] if modes else None,
-                )
+            def biased(x: Any, w: Any, b: Any = None) -> Any:
+                y = compute(x, w)
                 return y if b is None else y + b
 
-            self.jitted[key] = self.jax.jit(conv2d)
-        return self.jitted[key]
+            self.jitted[key] = self.jax.jit(biased)
+        given = [self._array(array, conv.dtype) for array in arrays if array is not None]
+        with self._on(device):
+            return _plain(self.jitted[key](*given), conv.dtype)
 
     def _array(self, array: Any, dtype: str) -> Any:
         return array.view(self.jax.numpy.bfloat16) if dtype == "bfloat16" else array
@@ -106,6 +118,76 @@ class Jax(object):
             return self.jax.devices("gpu")
         except RuntimeError:
             return []
+
+
+def _convolution(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    """Return the convolution of (x, w) as JAX makes it."""
+
+    def compute(x: Any, w: Any) -> Any:
+        pads = [(max(0, before), max(0, after)) for before, after in conv.own_pads(x)]
+        return jax.lax.conv_general_dilated(
+            x,
+            w,
+            conv.own(conv.strides),
+            PADDINGS.get(conv.padding, pads),
+            rhs_dilation=conv.own(conv.dilations),
+            dimension_numbers=_axes(conv),
+            feature_group_count=conv.groups,
+            precision=precision,
+        )
+
+    return compute
+
+
+def _transposed(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    def compute(x: Any, w: Any) -> Any:
+        # JAX's numbers are what is added to the input that is spread out; and its VALID is longer
+        # than the filter reaches where the stride is.
+        return jax.lax.conv_transpose(
+            x,
+            w.swapaxes(-1, -2),
+            conv.own(conv.strides),
+            "SAME" if conv.padding == "same" else _ends(conv, x),
+            rhs_dilation=conv.own(conv.dilations),
+            dimension_numbers=_axes(conv),
+            transpose_kernel=True,  # else JAX correlates: the filter would be flipped
+            precision=precision,
+        )
+
+    return compute
+
+
+def _transposed_groups(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    """Return what `lax.conv_transpose` calls itself, which knows no groups."""
+
+    def compute(x: Any, w: Any) -> Any:
+        return jax.lax.conv_general_dilated(
+            x,
+            jax.numpy.flip(w, tuple(range(conv.rank))),
+            (1,) * conv.rank,
+            _ends(conv, x),
+            lhs_dilation=conv.own(conv.strides),
+            rhs_dilation=conv.own(conv.dilations),
+            dimension_numbers=_axes(conv),
+            feature_group_count=conv.groups,
+            precision=precision,
+        )
+
+    return compute
+
+
+def _dense(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    return partial(jax.numpy.matmul, precision=precision)
+
+
+def _axes(conv: Convolution) -> Tuple[str, str, str]:
+    spatial = "DHW"[-conv.rank :]
+    return "N%sC" % spatial, "%sIO" % spatial, "N%sC" % spatial
+
+
+def _ends(conv: Convolution, x: Any) -> List[Tuple[int, int]]:
+    """Return what is added before and after an input that is spread out."""
+    return [axis.laid(n).ends for axis, n in zip(conv.own(conv.axes), x.shape[1:-1])]
 
 
 def _padded(rows: Any) -> Any:

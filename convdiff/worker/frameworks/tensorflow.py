@@ -1,15 +1,15 @@
-"""TensorFlow 1.x (graph and session) and 2.x (eager): conv2d + bias_add, and the manual reference.
+"""TensorFlow 1.x (graph and session) and 2.x (eager): an op + bias_add, and the manual reference.
 
 Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
-import inspect
 import re
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu
+from .. import cpu, tensorflow_ops
 from ..framework import Device, Framework
 from ..ops.conv2d import Convolution
 
@@ -23,7 +23,7 @@ def open(threads: Optional[int]) -> Framework:
     """Import TensorFlow and return its Framework, with `threads` intra-op threads if given."""
     import tensorflow as tf
 
-    if tf.__version__.startswith(("0.", "1.")):
+    if tensorflow_ops.is_old(tf):
         return Graph(tf, threads)
     return Eager(tf, threads)
 
@@ -71,13 +71,22 @@ class Eager(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        dtype = conv.dtype
-        with self._on(device):
-            x, w = self._tensor(input_nhwc, dtype), self._kept(filter_hwio, dtype, device)
-            y = self._traced(conv, device.modes)(x, w)
-            if bias is not None:
-                y = self.tf.nn.bias_add(y, self._kept(bias, dtype, device))
-            return _plain(y.numpy(), dtype)
+        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
+        return self._compute(conv, device, x, filter_hwio, bias)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
+        return self._compute(conv, device, input_nhwc, w, bias)
+
+    conv1d = conv3d = dense = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
+
+    def pads_itself(self, conv: Convolution) -> bool:
+        """See `Framework`."""
+        return tensorflow_ops.pads_itself(self.tf, conv)
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -95,19 +104,31 @@ class Eager(object):
     def _on(self, device: Device) -> Any:
         return self.tf.device("/" + device.name.upper())
 
+    def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
+        dtype = conv.dtype
+        with self._on(device):
+            x, w = self._tensor(x, dtype), self._kept(w, dtype, device)
+            try:
+                y = self._traced(conv, device.modes)(x, w)
+            except self.tf.errors.OpError as error:
+                raise type(error)(None, None, _own_words(error.message)) from None
+            if bias is not None:
+                y = self.tf.nn.bias_add(y, self._kept(bias, dtype, device))
+            return _plain(y.numpy(), dtype)
+
     def _traced(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[[Any, Any], Any]:
-        """Return the convolution, in graph and xla mode as a function that is traced once."""
-
-        def conv2d(x: Any, w: Any) -> Any:
-            return _conv2d(self.tf, self.tf.nn.depthwise_conv2d, conv, x, w)
-
+        """Return the op of (x, w), in graph and xla mode as a function that is traced once."""
+        compute = partial(tensorflow_ops.compute, self.tf, conv)
         if not modes:
-            return conv2d
+            return compute
         key = (conv, modes[-1])
         if key not in self.traced:
             compiled = True if modes[-1] == "xla" else None
             self.traced[key] = self.tf.function(
-                conv2d, jit_compile=compiled, reduce_retracing=modes[-1] == "graph"
+                compute,
+                jit_compile=compiled,
+                reduce_retracing=modes[-1] == "graph",
+                autograph=False,  # it would put where it was in our code before what is wrong
             )
         return self.traced[key]
 
@@ -165,10 +186,22 @@ class Graph(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        arrays = [input_nhwc, filter_hwio]
-        if bias is not None:
-            arrays.append(bias)
-        return self._call(_convolution, conv, conv.dtype, device, arrays)
+        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
+        return self._compute(conv, device, x, filter_hwio, bias)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
+        return self._compute(conv, device, input_nhwc, w, bias)
+
+    conv1d = conv3d = dense = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
+
+    def pads_itself(self, conv: Convolution) -> bool:
+        """See `Framework`."""
+        return tensorflow_ops.pads_itself(self.tf, conv)
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -177,6 +210,10 @@ class Graph(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return self._call(_bias_add, None, dtype, device, [output, bias])
+
+    def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
+        arrays = [x, w] if bias is None else [x, w, bias]
+        return self._call(_op, conv, conv.dtype, device, arrays)
 
     def _call(
         self,
@@ -208,8 +245,8 @@ class Graph(object):
         return self.tf.Session(graph=graph, config=config)
 
 
-def _convolution(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
-    y = _conv2d(tf, tf.nn.depthwise_conv2d_native, conv, inputs[0], inputs[1])
+def _op(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
+    y = tensorflow_ops.compute(tf, conv, inputs[0], inputs[1])
     return y if len(inputs) == 2 else tf.nn.bias_add(y, inputs[2])
 
 
@@ -221,23 +258,10 @@ def _bias_add(tf: Any, inputs: List[Any], conv: None) -> Any:
     return tf.nn.bias_add(inputs[0], inputs[1])
 
 
-def _conv2d(tf: Any, depthwise: Callable[..., Any], conv: Convolution, x: Any, w: Any) -> Any:
-    """Call TensorFlow's own convolution: the depthwise one where every channel is a group."""
-    (sh, sw), (dh, dw), groups = conv.strides, conv.dilations, conv.groups
-    options = {}  # type: Dict[str, Any]
-    if (dh, dw) != (1, 1):
-        options["dilations"] = [1, dh, dw, 1]
-    if groups > 1 and groups == conv.channels_in:
-        w = tf.reshape(w, list(conv.kernel) + [groups, conv.channels_out // groups])
-        if "dilations" in options and depthwise is tf.nn.depthwise_conv2d:
-            options = {"dilations": [dh, dw]}
-        return depthwise(x, w, [1, sh, sw, 1], "VALID", **options)
-    if groups > 1 and tf.__version__.startswith(("0.", "1.")):
-        raise ValueError("TensorFlow %s has no grouped convolution" % tf.__version__)
-    if options and "dilations" not in inspect.signature(tf.nn.conv2d).parameters:
-        # Before 1.6 dilation was another function's, and not together with strides.
-        return tf.nn.convolution(x, w, "VALID", strides=[sh, sw], dilation_rate=[dh, dw])
-    return tf.nn.conv2d(x, w, [1, sh, sw, 1], "VALID", **options)
+def _own_words(message: str) -> str:
+    """Return what TensorFlow says of an op, without where in our code a graph got it from."""
+    lines = [line for line in message.splitlines() if line[:1].strip()]
+    return lines[-1] if message.startswith("Graph execution error") else message
 
 
 def _plain(array: Any, dtype: str) -> Any:

@@ -1,6 +1,6 @@
-"""PyTorch: conv2d eager or compiled, however its arrays lie, with oneDNN (mkldnn) on or off."""
+"""PyTorch: eager or compiled, however its arrays lie, with oneDNN (mkldnn) on or off."""
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -12,6 +12,23 @@ RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
 """Both arrays in that memory format, or one of them and the other contiguous."""
 MODES = ("compiled", "channels_last", "mkldnn_off") + FORMATS[1:] + memory.MODES
+ITSELF = {"valid": 0, "same": "same"}
+"""Paddings that torch has a word for; it refuses the second with a stride."""
+BY_RANK = {5: "channels_last_3d"}
+"""What channels_last is called where a tensor has not four axes; of three torch has none."""
+
+
+class Call(NamedTuple):
+    """What one call of torch takes besides its tensors, as constants that a compiler can hold."""
+
+    function: str
+    """Of torch.nn.functional."""
+    options: Tuple[Any, ...] = ()
+    """What follows the bias."""
+    ahead: Tuple[int, ...] = ()
+    """What F.pad adds to the input, as it takes it: the last axis first."""
+    behind: Tuple[int, ...] = ()
+    """The same of the output."""
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -24,17 +41,20 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class Torch(object):
-    """Every convolution is torch.nn.functional.conv2d on NCHW data."""
+    """Every op is a function of torch.nn.functional, a convolution's on NC… data."""
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
 
-        def conv2d(x: Any, w: Any, b: Any, strides: Any, dilations: Any, groups: int) -> Any:
-            return torch.nn.functional.conv2d(
-                x, w, b, stride=strides, padding=0, dilation=dilations, groups=groups
-            )
+        functional = torch.nn.functional
 
-        self.eager = conv2d
+        def eager(x: Any, w: Any, b: Any, function: str, options: Any, *pads: Any) -> Any:
+            ahead, behind = pads
+            x = functional.pad(x, ahead) if ahead else x
+            y = getattr(functional, function)(x, w, b, *options)
+            return functional.pad(y, behind) if behind else y
+
+        self.eager = eager
         self.mkldnn = bool(torch.backends.mkldnn.enabled)
         self.refused = {}  # type: Dict[str, str]
         self.compiled = None  # type: Optional[Callable[..., Any]]
@@ -64,14 +84,34 @@ class Torch(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        x = self._laid("input", layout.nchw(input_nhwc), conv.dtype, device)
-        w = self._laid("weights", layout.oihw(filter_hwio), conv.dtype, device)
-        b = None if bias is None else self._tensor(bias, conv.dtype, device)
-        self._use_mkldnn("mkldnn_off" not in device.modes)
-        compute = self._compiled() if "compiled" in device.modes else self.eager
-        with self.torch.no_grad():
-            y = compute(x, w, b, conv.strides, conv.dilations, conv.groups)
-        return layout.nhwc(self._array(y.contiguous(), conv.dtype))
+        x, pads = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        arrays = layout.nchw(x), layout.oihw(filter_hwio), bias
+        y = self._call(_convolution(conv, pads), conv, device, _axes("OI", conv), arrays)
+        return layout.nhwc(y)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        call = _transposed(conv, conv.own_pads(input_nhwc))
+        arrays = layout.nchw(input_nhwc), layout.iohw(filter_hwio, conv.groups), bias
+        return layout.nhwc(self._call(call, conv, device, _axes("IO", conv), arrays))
+
+    def dense(
+        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        arrays = input_nlc, layout.oihw(filter_lio[0]), bias
+        return self._call(Call("linear"), conv, device, ("NWC", "OI"), arrays)
+
+    conv1d = conv3d = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
+
+    def pads_itself(self, conv: Convolution) -> bool:
+        """See `Framework`: torch pads both ends alike, or SAME without a stride."""
+        lengths = [(axis, n) for axis in conv.own(conv.axes) for n in range(1, axis.stride + 1)]
+        even = all(before == after for before, after in (axis.pad(n) for axis, n in lengths))
+        return even or (conv.padding == "same" and not conv.transposed)
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -84,6 +124,28 @@ class Torch(object):
         """See `Framework`."""
         y, b = self._tensor(output, dtype, device), self._tensor(bias, dtype, device)
         return self._array(self.torch.add(y, b), dtype)
+
+    def _call(
+        self,
+        call: Call,
+        conv: Convolution,
+        device: Device,
+        axes: Tuple[str, str],
+        arrays: Tuple[Any, Any, Any],
+    ) -> Any:
+        """Return what torch makes of the input, the weights and the bias or None.
+
+        axes: those of the input and of the weights.
+        """
+        x, w, bias = arrays
+        x = self._laid("input", x, axes[0], conv.dtype, device)
+        w = self._laid("weights", w, axes[1], conv.dtype, device)
+        b = None if bias is None else self._tensor(bias, conv.dtype, device)
+        self._use_mkldnn("mkldnn_off" not in device.modes)
+        compute = self._compiled() if "compiled" in device.modes else self.eager
+        with self.torch.no_grad():
+            y = compute(x, w, b, *call)
+        return self._array(y.contiguous(), conv.dtype)
 
     def _use_mkldnn(self, wanted: bool) -> None:
         """Switch oneDNN on or off where it is not so yet: asking takes as long as a small cell."""
@@ -98,16 +160,19 @@ class Torch(object):
             self.compiled = self.torch.compile(self.eager, dynamic=False)
         return self.compiled
 
-    def _laid(self, which: str, array: Any, dtype: str, device: Device) -> Any:
-        """Return input or weights, NCHW or OIHW, as they are to lie in the device's memory."""
+    def _laid(self, which: str, array: Any, axes: str, dtype: str, device: Device) -> Any:
+        """Return input or weights as they are to lie in the device's memory."""
         wanted = [mode for mode in MODES if mode.startswith(which)]
         mode = memory.one_of(device.modes, ["channels_last"] + wanted)
         if mode in memory.MODES:
-            lying = memory.laid(array, "NCHW" if which == "input" else "OIHW", mode)
+            lying = memory.laid(array, axes, mode)
             buffer = self._tensor(lying.buffer, dtype, device)
             return buffer.as_strided(array.shape, lying.strides, lying.offset)
         tensor = self._tensor(array, dtype, device)
-        return tensor.to(memory_format=self.torch.channels_last) if mode else tensor
+        if not mode:
+            return tensor
+        wanted_format = getattr(self.torch, BY_RANK.get(array.ndim, "channels_last"))
+        return tensor.to(memory_format=wanted_format)
 
     def _tensor(self, array: Any, dtype: str, device: Device) -> Any:
         torch, where = self.torch, device.name.replace("gpu", "cuda")
@@ -123,3 +188,36 @@ class Torch(object):
         if dtype == "bfloat16":
             return tensor.view(self.torch.int16).numpy().view(np.uint16)
         return tensor.numpy()
+
+
+def _convolution(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
+    """Return the call of a convolution; what torch can't pad itself, F.pad does."""
+    ahead, padding = (), tuple(before for before, _ in pads)  # type: Tuple[Any, Any]
+    if isinstance(conv.padding, str) and conv.padding in ITSELF:
+        padding = ITSELF[conv.padding]
+    elif any(before != after for before, after in pads):
+        ahead, padding = _for_pad(pads), 0
+    strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
+    options = (strides, padding, dilations, conv.groups)
+    return Call("conv%dd" % conv.rank, options, ahead)
+
+
+def _transposed(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
+    """Return the call of a transposed convolution; what torch can't cut itself, F.pad does."""
+    padding = tuple(min(pair) for pair in pads)
+    rest = [(least - before, least - after) for least, (before, after) in zip(padding, pads)]
+    longer = tuple(axis.longer(0) for axis in conv.own(conv.axes))
+    strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
+    options = (strides, padding, longer, conv.groups, dilations)
+    behind = _for_pad(rest) if np.any(rest) else ()
+    return Call("conv_transpose%dd" % conv.rank, options, (), behind)
+
+
+def _for_pad(pads: Sequence[Tuple[int, int]]) -> Tuple[int, ...]:
+    """Return (before, after) of each axis as F.pad takes them."""
+    return tuple(number for pair in reversed(pads) for number in pair)
+
+
+def _axes(channels: str, conv: Convolution) -> Tuple[str, str]:
+    spatial = "DHW"[-conv.rank :]
+    return "NC" + spatial, channels + spatial

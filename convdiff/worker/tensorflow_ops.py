@@ -1,0 +1,146 @@
+"""TensorFlow's own calls of each op, and what each takes. Runs on Python 3.6, TensorFlow 1.0.0."""
+
+import inspect
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+from . import layout
+from .ops.conv2d import Convolution
+
+WORDS = {"valid": "VALID", "same": "SAME"}
+"""Paddings that TensorFlow computes from the input's extents itself."""
+TAKES_NUMBERS = ("conv2d", "conv2d_transpose")
+"""Ops that take padding as numbers too, in TensorFlow 2."""
+
+
+def is_old(tf: Any) -> bool:
+    """Return whether this is TensorFlow 1, of graphs and sessions."""
+    return bool(tf.__version__.startswith(("0.", "1.")))
+
+
+def pads_itself(tf: Any, conv: Convolution) -> bool:
+    """Return whether TensorFlow pads, and cuts a transposed output, by itself."""
+    return conv.padding in WORDS or (conv.op in TAKES_NUMBERS and not is_old(tf))
+
+
+def resolved(conv: Convolution, array: Any) -> Tuple[Convolution, Any]:
+    """Return the op with padding as a word of TensorFlow's or as numbers, none of them negative.
+
+    array: the input, with the op's own axes; it is returned without what negative numbers cut off.
+    """
+    if conv.padding in WORDS:
+        return conv, array
+    array, pads = layout.cropped(array, conv.own_pads(array))
+    others = ((0, 0),) * (len(conv.kernel) - conv.rank)
+    return conv._replace(padding=others + tuple(pads)), array
+
+
+def transposed_filter(conv: Convolution, filter_hwio: Any) -> Any:
+    """Return a filter (…, cin / groups, cout) as (…, cout / groups, cin), group after group."""
+    iohw = layout.iohw(filter_hwio, conv.groups)
+    return np.ascontiguousarray(np.moveaxis(iohw, (0, 1), (-1, -2)))
+
+
+def compute(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
+    """Return the op of two tensors, without a bias.
+
+    conv: as `resolved` returns it; w: for a transposed convolution as `transposed_filter` does.
+    """
+    return OPS[conv.op](tf, conv, x, w)
+
+
+def _convolution(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
+    """Call the convolution: the depthwise one where every channel is a group."""
+    x, padding = _padded(tf, conv, x)
+    if conv.rank == 2 and conv.groups > 1 and conv.groups == conv.channels_in:
+        return _depthwise(tf, conv, x, w, padding)
+    if conv.groups > 1 and is_old(tf):
+        raise ValueError("TensorFlow %s has no grouped convolution" % tf.__version__)
+    function, options = getattr(tf.nn, conv.op), _dilated(conv)
+    if options and "dilations" not in inspect.signature(function).parameters:
+        # Before 1.6 dilation was another function's, and not together with strides.
+        strides, rates = conv.own(conv.strides), conv.own(conv.dilations)
+        return tf.nn.convolution(x, w, padding, strides=strides, dilation_rate=rates)
+    strides = conv.strides[-1] if conv.rank == 1 else _around(conv, conv.strides)
+    return function(x, w, strides, padding, **options)
+
+
+def _depthwise(tf: Any, conv: Convolution, x: Any, w: Any, padding: Any) -> Any:
+    w = tf.reshape(w, list(conv.kernel) + [conv.groups, conv.channels_out // conv.groups])
+    strides, options = _around(conv, conv.strides), _dilated(conv)
+    if is_old(tf):
+        return tf.nn.depthwise_conv2d_native(x, w, strides, padding, **options)
+    if options:
+        options = {"dilations": list(conv.dilations)}
+    return tf.nn.depthwise_conv2d(x, w, strides, padding, **options)
+
+
+def _padded(tf: Any, conv: Convolution, x: Any) -> Tuple[Any, Any]:
+    """Return the input and the padding to ask for: what TensorFlow can't pad, tf.pad does."""
+    if conv.padding in WORDS:
+        return x, WORDS[conv.padding]
+    pads = _ends(conv.own(conv.padding))
+    return (x, pads) if pads_itself(tf, conv) else (tf.pad(x, pads), "VALID")
+
+
+def _transposed(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
+    """Call the transposed convolution; what it can't cut off its output itself is cut behind it."""
+    pads = tuple(axis.pad(1) for axis in conv.own(conv.axes))
+    padding, cut = WORDS.get(conv.padding) or _ends(pads), ()  # type: Any, Any
+    if not pads_itself(tf, conv) and min(map(min, pads)) >= 0:  # else it refuses them itself
+        padding, cut = "VALID", pads
+    strides = conv.strides[-1] if conv.rank == 1 else _around(conv, conv.strides)
+    shape = _output_shape(tf, conv, x, cut or ((0, 0),) * conv.rank)
+    y = getattr(tf.nn, conv.op)(x, w, shape, strides, padding, **_dilated(conv))
+    inside = [slice(before, -after or None) for before, after in cut]
+    return y[(slice(None),) + tuple(inside)] if cut else y
+
+
+def _dense(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
+    """Multiply matrices: batch and length are rows."""
+    rows = tf.reshape(x, [-1, conv.channels_in])
+    y = tf.matmul(rows, tf.reshape(w, [conv.channels_in, conv.channels_out]))
+    return tf.reshape(y, _extents(tf, x)[:-1] + [conv.channels_out])
+
+
+OPS = {
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+    "conv1d_transpose": _transposed,
+    "conv2d_transpose": _transposed,
+    "conv3d_transpose": _transposed,
+    "dense": _dense,
+}
+
+
+def _dilated(conv: Convolution) -> Dict[str, Any]:
+    """Return the option that dilates a filter; versions without one are asked without."""
+    if set(conv.dilations) == {1}:
+        return {}
+    return {"dilations": conv.dilations[-1] if conv.rank == 1 else _around(conv, conv.dilations)}
+
+
+def _around(conv: Convolution, values: Any) -> List[int]:
+    """Return an entry for each of the axes N, …, C."""
+    return [1] + list(conv.own(values)) + [1]
+
+
+def _ends(pads: Any) -> List[List[int]]:
+    """Return (before, after) for each of the axes N, …, C."""
+    return [[0, 0]] + [list(pair) for pair in pads] + [[0, 0]]
+
+
+def _output_shape(tf: Any, conv: Convolution, x: Any, cut: Any) -> Any:
+    """Return the shape of a transposed convolution's output before its ends are cut off."""
+    batch, *extents, _ = _extents(tf, x)
+    axes = zip(conv.own(conv.axes), extents, cut)
+    outputs = [axis.extent(n) + before + after for axis, n, (before, after) in axes]
+    return tf.stack([batch] + outputs + [conv.channels_out])
+
+
+def _extents(tf: Any, x: Any) -> List[Any]:
+    """Return a tensor's shape; what a graph does not know of it yet, as tensors."""
+    known, later = x.get_shape().as_list(), tf.shape(x)
+    return [later[axis] if n is None else n for axis, n in enumerate(known)]
