@@ -107,7 +107,7 @@ def padded(op: str, groups: int, dilation: int) -> tuple[Convolution, Shape]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", SPECS[:3])  # the others in files of their own
 def test_every_op_is_right_in_every_dtype_or_refused(lab: Lab, spec: str, dtype: str):
     need(spec)
     key = spec.partition(":")[0], dtype

@@ -53,7 +53,8 @@ def test_all_that_onnx_tests_is_read(questions: dict[str, Question]):
     }
     assert len(questions) >= 50
     for name, one in questions.items():
-        assert not one.fault(by_taps(one.conv, one.tensors), bound(one)), name
+        rounded = by_taps(one.conv, one.tensors).astype(np.float32)
+        assert not one.fault(rounded, bound(one)), name
 
 
 @pytest.mark.parametrize("spec", SPECS)
