@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from answers import Question
 from geometries import Shape
 
+from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.conv2d import Convolution
 
 
@@ -23,11 +26,6 @@ class Known:
     """In its refusal; of a wrong answer, in what is said of it."""
     example: tuple[Convolution, Shape] | None
     """One that it hits on every machine."""
-
-
-def hit(table: tuple[Known, ...], framework: str, conv: Convolution, shape: Shape) -> list[Known]:
-    """Return the rows of a table that a framework's answer to a geometry may be."""
-    return [row for row in table if row.framework == framework and row.when(conv, shape)]
 
 
 def named_same(conv: Convolution) -> bool:
@@ -46,9 +44,19 @@ def cut(conv: Convolution) -> bool:
     return not isinstance(conv.padding, str) and min(map(min, conv.padding)) < 0
 
 
+def cut_far(conv: Convolution) -> bool:
+    """Whether more is cut off an end than the filter reaches beyond its input."""
+    return any(max(axis.pad(1)) >= axis.reach for axis in conv.axes)
+
+
 def gaps(conv: Convolution) -> bool:
     """Whether a stride is longer than the dilated filter, so that some outputs see nothing."""
     return any(s > r for s, r in zip(conv.strides, conv.reach, strict=True))
+
+
+def strided_and_dilated(conv: Convolution) -> bool:
+    """Whether a filter both steps and is spread out."""
+    return max(conv.strides) > 1 and max(conv.dilations) > 1
 
 
 def one_column(conv: Convolution, shape: Shape) -> bool:
@@ -98,6 +106,83 @@ REFUSED = (
         _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
     ),
     Known(
+        "torch",
+        "SAME with a stride",
+        lambda conv, _: conv.padding == "same" and not conv.transposed and max(conv.strides) > 1,
+        "padding='same' is not supported for strided convolutions",
+        _one("conv1d", (1, 9), strides=(1, 2), padding="same"),
+    ),
+    Known(
+        "torch",
+        "output padding as long as stride and dilation",
+        lambda conv, _: longer_than(conv, "strides", "dilations"),
+        "output padding must be smaller than either stride or dilation",
+        _one("conv1d_transpose", (1, 5), strides=(1, 2), output_padding=(0, 2)),
+    ),
+    Known(
+        "torch",
+        "a transposed convolution that is cut by a negative number",
+        lambda conv, _: conv.transposed and cut(conv),
+        "negative padding is not supported",
+        _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, -1))),
+    ),
+    Known(
+        "tensorflow",
+        "groups of a 3-D convolution",
+        lambda conv, _: conv.rank == 3 and conv.groups > 1,
+        "input and filter must have the same depth",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "groups of a 3-D convolution, but in oneDNN",
+        lambda conv, _: conv.rank == 3 and conv.groups > 1,
+        "must match last dimension of input",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "dilation of a 3-D convolution, but in oneDNN",
+        lambda conv, _: conv.rank == 3 and max(conv.dilations) > 1,
+        "only supports dilated rates of 1",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "groups of a transposed convolution",
+        lambda conv, _: conv.transposed and conv.groups > 1,
+        "Gradients for grouped convolutions are not supported on CPU",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "dilation of a transposed convolution",
+        lambda conv, _: conv.transposed and max(conv.dilations) > 1,
+        "not yet support dilation rates larger than 1",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "dilation of a transposed convolution, or more cut than the filter reaches, in oneDNN",
+        lambda conv, _: conv.transposed and (max(conv.dilations) > 1 or cut_far(conv)),
+        "could not create a primitive descriptor",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "a transposed convolution that is cut by a negative number",
+        lambda conv, _: conv.transposed and cut(conv),
+        "Expected string for argument 'padding'",
+        _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
+    ),
+    Known(
+        "tensorflow",
+        "the same of two axes, which it pads by numbers",
+        lambda conv, _: conv.transposed and cut(conv),
+        "All elements of explicit_paddings must be nonnegative",
+        _one("conv2d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
+    ),
+    Known(
         "openvino",
         "a transposed convolution that is cut by a negative number",
         lambda conv, _: conv.transposed and cut(conv),
@@ -108,6 +193,23 @@ REFUSED = (
 """Each with a geometry that is refused today."""
 
 WRONG = (
+    Known(
+        "tensorflow",
+        "a depthwise convolution with strides and dilation, of which its documentation has but one",
+        lambda conv, _: strided_and_dilated(conv) and conv.groups == conv.channels_in > 1,
+        "",
+        (
+            Convolution((1, 3), 2, 2, (2, 2), (2, 2), 2, padding="same"),
+            (1, 9, 9, 2),
+        ),
+    ),
+    Known(
+        "tensorflow",
+        "an input smaller than the filter comes back as it is",
+        lambda conv, shape: min(conv.outputs(*shape[1:3])) < 1,
+        "its shape is",
+        None,  # oneDNN's kernel; the other has no output
+    ),
     Known(
         "onnxruntime",
         "a transposed SAME whose stride is longer than the filter: the last outputs are missing",
@@ -131,3 +233,27 @@ WRONG = (
     ),
 )
 """Each with a geometry that is wrong today; the answer is the framework's own."""
+
+
+def check(
+    spec: str,
+    question: Question,
+    answer: np.ndarray | NoBits,
+    bound: np.ndarray | float = 0.0,
+    may_say: Sequence[str] = (),
+) -> None:
+    """Assert that an answer is right, or what is known of its framework.
+
+    bound: how far each element may be off; may_say: words of other refusals.
+    """
+    framework, conv = spec.partition(":")[0], question.conv
+    shape = question.tensors.input_nhwc.shape
+    where, table, words = f"{spec}: {conv} of {shape}", REFUSED, list(may_say)
+    said = question.refusal(answer)
+    if said and not question.right.size:
+        return  # there is nothing to compute
+    if isinstance(answer, np.ndarray):
+        table, words, said = WRONG, [], question.fault(answer, bound)
+    rows = [row for row in table if row.framework == framework and row.when(conv, shape)]
+    words += [row.words for row in rows]
+    assert not said or any(word in said for word in words), f"{where}: {said}"
