@@ -15,6 +15,7 @@ import numpy as np
 from convdiff.behaviour.computation import Computation
 from convdiff.behaviour.mistaken_outputs import channels_first, outputs
 from convdiff.behaviour.mistaken_padding import fillings
+from convdiff.case.layout import layout_of
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.conv2d import Convolution
 
@@ -164,7 +165,7 @@ def _flip(conv: Convolution, w: Array, axis: int) -> Array:
 
 def _memories(conv: Convolution) -> Mistakes:
     """Yield the filters whose memory is read as that of another layout."""
-    extents = "DHW"[-conv.rank :] if conv.op != "dense" else ""
+    extents = layout_of("nchw", conv.op).filter.name.strip("OI")
     said = "the filter's memory is read as"
     yield _filter(f"{said} OI{extents}", as_oihw)
     if conv.transposed:

@@ -89,8 +89,6 @@ NAMED = {"VALID": "valid", "SAME": "same", "SAME_LOWER": "same_lower"}
 
 def _paddings(conv: Convolution, shape: Shape) -> dict[str, Convolution]:
     """Return the convolution with every padding that has a name, and with its own changed."""
-    if conv.op == "dense":
-        return {}
     own, reach = conv.pads(*shape[1:3]), conv.reach
     extents = conv.extents(*shape[1:3])
     longer = tuple(axis.longer(n) for axis, n in zip(conv.axes, extents, strict=True))
