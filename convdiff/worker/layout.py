@@ -7,17 +7,19 @@ import numpy as np
 
 def nchw(array_nhwc: Any) -> Any:
     """Return (N, …, C) data as contiguous (N, C, …)."""
-    return _canonical(np.moveaxis(array_nhwc, -1, 1))
+    last = array_nhwc.ndim - 1
+    return _canonical(array_nhwc.transpose(0, last, *range(1, last)))
 
 
 def nhwc(array_nchw: Any) -> Any:
     """Return (N, C, …) data as contiguous (N, …, C)."""
-    return np.ascontiguousarray(np.moveaxis(array_nchw, 1, -1))
+    return np.ascontiguousarray(array_nchw.transpose(0, *range(2, array_nchw.ndim), 1))
 
 
 def oihw(filter_hwio: Any) -> Any:
     """Return a filter (…, cin / groups, cout) as contiguous (cout, cin / groups, …)."""
-    return _canonical(np.moveaxis(filter_hwio, (-1, -2), (0, 1)))
+    last = filter_hwio.ndim - 1
+    return _canonical(filter_hwio.transpose(last, last - 1, *range(last - 1)))
 
 
 def iohw(filter_hwio: Any, groups: int) -> Any:

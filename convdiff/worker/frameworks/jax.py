@@ -55,7 +55,9 @@ class Jax(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        x = input_nhwc
+        if conv.padding not in PADDINGS:
+            x, _ = layout.cropped(x, conv.own_pads(x))
         return self._call(_convolution, conv, device, [x, filter_hwio, bias])
 
     def conv2d_transpose(

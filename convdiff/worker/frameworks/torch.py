@@ -84,9 +84,9 @@ class Torch(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        x, pads = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
+        call, x = _convolution(conv, input_nhwc)
         arrays = layout.nchw(x), layout.oihw(filter_hwio), bias
-        y = self._call(_convolution(conv, pads), conv, device, _axes("OI", conv), arrays)
+        y = self._call(call, conv, device, _axes("OI", conv), arrays)
         return layout.nhwc(y)
 
     def conv2d_transpose(
@@ -190,16 +190,17 @@ class Torch(object):
         return tensor.numpy()
 
 
-def _convolution(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
-    """Return the call of a convolution; what torch can't pad itself, F.pad does."""
-    ahead, padding = (), tuple(before for before, _ in pads)  # type: Tuple[Any, Any]
-    if isinstance(conv.padding, str) and conv.padding in ITSELF:
-        padding = ITSELF[conv.padding]
-    elif any(before != after for before, after in pads):
-        ahead, padding = _for_pad(pads), 0
+def _convolution(conv: Convolution, x: Any) -> Tuple[Call, Any]:
+    """Return the call of a convolution and its input; what torch can't pad itself, F.pad does."""
+    ahead, padding = (), ITSELF.get(conv.padding)  # type: Tuple[Any, Any]
+    if padding is None:
+        x, pads = layout.cropped(x, conv.own_pads(x))
+        padding = tuple(before for before, _ in pads)
+        if any(before != after for before, after in pads):
+            ahead, padding = _for_pad(pads), 0
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
     options = (strides, padding, dilations, conv.groups)
-    return Call("conv%dd" % conv.rank, options, ahead)
+    return Call("conv%dd" % conv.rank, options, ahead), x
 
 
 def _transposed(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
