@@ -49,6 +49,11 @@ def cut_far(conv: Convolution) -> bool:
     return any(max(axis.pad(1)) >= axis.reach for axis in conv.axes)
 
 
+def beyond_onednn(conv: Convolution) -> bool:
+    """Whether oneDNN, whose transposed convolution is a gradient, may have no kernel."""
+    return max(conv.dilations) > 1 or cut_far(conv) or longer_than(conv, "strides")
+
+
 def gaps(conv: Convolution) -> bool:
     """Whether a stride is longer than the dilated filter, so that some outputs see nothing."""
     return any(s > r for s, r in zip(conv.strides, conv.reach, strict=True))
@@ -163,9 +168,16 @@ REFUSED = (
     ),
     Known(
         "tensorflow",
-        "dilation of a transposed convolution, or more cut than the filter reaches, in oneDNN",
-        lambda conv, _: conv.transposed and (max(conv.dilations) > 1 or cut_far(conv)),
+        "a transposed convolution that is dilated, cut far or lengthened by a stride, in oneDNN",
+        lambda conv, _: conv.transposed and beyond_onednn(conv),
         "could not create a primitive descriptor",
+        None,
+    ),
+    Known(
+        "tensorflow",
+        "output padding as long as the stride",
+        lambda conv, _: longer_than(conv, "strides"),
+        "Size of out_backprop doesn't match computed",
         None,
     ),
     Known(
@@ -216,6 +228,13 @@ WRONG = (
         lambda conv, _: conv.transposed and named_same(conv) and gaps(conv),
         "its shape is",
         _one("conv1d_transpose", (1, 5), strides=(1, 4), padding="same"),
+    ),
+    Known(
+        "tensorflow",
+        "of a 3-D convolution the same as OpenVINO's, which also calls oneDNN",
+        lambda conv, shape: conv.rank == 3 and one_column(conv, shape),
+        "elements are off by",
+        None,
     ),
     Known(
         "openvino",
