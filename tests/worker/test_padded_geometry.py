@@ -31,8 +31,8 @@ def reads(axis: Axis, extent: int) -> np.ndarray:
     """Which input each output reads at each tap, from what the words mean."""
     before, after = axis.pad(extent)
     if not axis.transposed:
-        padded = [-1] * max(before, 0) + list(range(extent)) + [-1] * max(after, 0)
-        padded = padded[max(-before, 0) : len(padded) - max(-after, 0)]
+        left = list(range(extent))[max(-before, 0) : extent - max(-after, 0)]
+        padded = [-1] * max(before, 0) + left + [-1] * max(after, 0) if left else []
         starts = range(0, len(padded) - axis.reach + 1, axis.stride)
         rows = [padded[s : s + axis.reach : axis.dilation] for s in starts]
         return np.array(rows, int).reshape(-1, axis.kernel)

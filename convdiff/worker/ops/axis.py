@@ -60,6 +60,8 @@ class Axis(NamedTuple):
         if self.transposed:
             whole = (extent - 1) * self.stride + self.reach
             return whole - before - after + self.longer(extent)
+        if extent + min(before, 0) + min(after, 0) < 1:
+            return 0  # nothing is left of the input
         return (extent + before + after - self.reach) // self.stride + 1
 
     @property
