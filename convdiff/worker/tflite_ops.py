@@ -16,9 +16,7 @@ STORED = ("fp16_weights", "int8_weights", "int8")
 """How constants are stored other than in the op's dtype; with int8 all is computed in it."""
 
 
-LONGER = (
-    "TensorFlow Lite makes a transposed output longer at its end only, and by less than a stride"
-)
+LONGER = "TensorFlow Lite lengthens a transposed output at its end only, by less than a stride"
 """Of another length asked for it gives what other frameworks don't, or refuses it."""
 
 

@@ -27,7 +27,7 @@ def open(threads: Optional[int]) -> Framework:
         from tensorflow.lite.python import interpreter, schema_py_generated
 
         package, version = "TensorFlow's own", tf.__version__
-    except ImportError:
+    except ModuleNotFoundError:
         import ai_edge_litert
         from ai_edge_litert import interpreter, schema_py_generated
 
