@@ -80,6 +80,16 @@ def operator(conv: Convolution) -> Operator:
     return found
 
 
+def laid(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:
+    """Return an op's own input and filter with the axes that its operator has.
+
+    A dense product's filter has no spatial axis; a convolution of one dimension has a height of 1.
+    """
+    count = len(OPERATORS[conv.op].order)
+    filled = kernel.reshape(((1,) * count + kernel.shape)[-count:])
+    return (array if array.ndim >= count else array[:, None]), filled
+
+
 def written(
     schema: Any,
     conv: Convolution,
