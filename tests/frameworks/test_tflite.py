@@ -201,6 +201,19 @@ def test_int8_weights_lie_on_255_steps_of_their_channel(lab: Lab, kernels: str, 
     assert (np.abs(steps).max(axis=0) > 126.9).all()
 
 
+@pytest.mark.parametrize("kernels", ["builtin", "reference"])
+def test_int8_weights_of_one_scale_make_the_inputs_symmetric(lab: Lab, kernels: str):
+    need("tflite")
+    asked = Asked(Convolution((1, 1), 1, 2), (1, 1, 40))
+    x = np.random.default_rng(0).uniform(-1, 2, (1, 1, 40, 1)).astype(np.float32)
+    x[0, 0, :2, 0] = 2, -1
+    for last, step in ((1.0, 2 / 127), (0.5, 3 / 255)):
+        w = np.float32([1, last]).reshape(1, 1, 1, 2)
+        found = answer(lab, f"tflite:cpu+int8_weights+{kernels}", asked, Tensors(w, None, x))
+        steps = found[..., 0] / step
+        assert np.allclose(steps, np.rint(steps), atol=1e-3), (last, step)
+
+
 def test_half_precision_weights_are_float16_and_all_else_is_not(lab: Lab):
     need("tflite")
     asked = OPS["conv2d uneven"]
