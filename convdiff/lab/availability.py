@@ -19,6 +19,8 @@ from convdiff.runtime.model import Interpreter, Runtime, Standing
 
 BESIDE = ("numpy", "ml_dtypes", "onnx")
 """Packages that are needed, and that not every framework brings."""
+PACKAGES = {"tflite": "ai-edge-litert"}
+"""Packages that are not called as the framework they bring."""
 
 
 def stand(
@@ -70,7 +72,7 @@ def remedy(interpreter: Interpreter, failure: NoBits) -> str:
     if not failure.absent:
         return ""
     beside = [one for one in BESIDE if f"No module named '{one}'" in failure.reason]
-    packages = dict.fromkeys([*beside, framework])
+    packages = dict.fromkeys([*beside, PACKAGES.get(framework, framework)])
     own = interpreter.python == sys.executable
     pip = "pip" if own else f"{shlex.quote(interpreter.python)} -m pip"
     return f"; install it there: {pip} install {' '.join(packages)}"

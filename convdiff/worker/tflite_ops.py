@@ -16,9 +16,7 @@ STORED = ("fp16_weights", "int8_weights", "int8")
 """How constants are stored other than in the op's dtype; with int8 all is computed in it."""
 
 
-LONGER = (
-    "TensorFlow Lite makes a transposed output longer at its end only, and by less than a stride"
-)
+LONGER = "TensorFlow Lite lengthens a transposed output at its end only, by less than a stride"
 """Of another length asked for it gives what other frameworks don't, or refuses it."""
 
 
@@ -80,6 +78,16 @@ def operator(conv: Convolution) -> Operator:
         if np.any(np.array(getattr(conv, name)) != 1):
             raise ValueError("TensorFlow Lite's %s has no %s" % (found.name, name))
     return found
+
+
+def laid(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:
+    """Return an op's own input and filter with the axes that its operator has.
+
+    A dense product's filter has no spatial axis; a convolution of one dimension has a height of 1.
+    """
+    count = len(OPERATORS[conv.op].order)
+    filled = kernel.reshape(((1,) * count + kernel.shape)[-count:])
+    return (array if array.ndim >= count else array[:, None]), filled
 
 
 def written(

@@ -108,6 +108,7 @@ def test_doctor_writes_its_json_to_a_file_beside_the_text(bare_python: Path, tmp
     )
     remedies = {one["framework"]: one["absent"] for one in frameworks}
     assert remedies["torch"].endswith(f"{bare_python} -m pip install numpy torch")
+    assert remedies["tflite"].endswith(f"{bare_python} -m pip install numpy ai-edge-litert")
     assert remedies["numpy"].endswith(f"{bare_python} -m pip install numpy")
 
 

@@ -53,6 +53,15 @@ def test_the_worker_loads_nothing_of_convdiff_in_python_3_6(tf1_python):
     assert "convdiff_worker" in tops and "convdiff" not in tops
 
 
+BESIDE = {
+    "onnxruntime": {"onnx"},
+    "own_kernel": {"ml_dtypes"},
+    "tflite": {"tensorflow", "ai_edge_litert"},
+    "tflite_model": {"flatbuffers"},
+}
+"""A runtime needs its model format, and what an own kernel computes in may be bfloat16."""
+
+
 def imported_by(tree: ast.AST) -> set[str]:
     names = set()
     for node in ast.walk(tree):
@@ -67,8 +76,7 @@ def imported_by(tree: ast.AST) -> set[str]:
 def test_no_line_of_the_worker_imports_convdiff_or_needs_a_newer_python(source):
     tree = ast.parse(source.read_text(), feature_version=(3, 6))
     allowed = set(sys.stdlib_module_names) | {"numpy", "convdiff_worker", source.stem}
-    # A runtime needs its model format, and what an own kernel computes in may be bfloat16.
-    allowed |= {"onnxruntime": {"onnx"}, "own_kernel": {"ml_dtypes"}}.get(source.stem, set())
+    allowed |= BESIDE.get(source.stem, set())
     assert imported_by(tree) <= allowed
 
 

@@ -1,6 +1,6 @@
 """TensorFlow Lite: a model of one operator in an interpreter; kernels and weights are modes."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.conv2d import Convolution
 from ..tflite_model import Model
-from ..tflite_ops import STORED, Calibrated, asymmetric, pads_itself, written
+from ..tflite_ops import STORED, Calibrated, asymmetric, laid, pads_itself, written
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -27,7 +27,7 @@ def open(threads: Optional[int]) -> Framework:
         from tensorflow.lite.python import interpreter, schema_py_generated
 
         package, version = "TensorFlow's own", tf.__version__
-    except ImportError:
+    except ModuleNotFoundError:
         import ai_edge_litert
         from ai_edge_litert import interpreter, schema_py_generated
 
@@ -70,7 +70,7 @@ class TfLite(object):
         """See `Framework`."""
         kernels = _chosen(device.modes, tuple(KERNELS))
         stored = _chosen(device.modes, ("",) + STORED)
-        x, kernel = _spread(conv, input_nhwc, filter_hwio)
+        x, kernel = laid(conv, input_nhwc, filter_hwio)
         ends = [axis.pad(n) for axis, n in zip(conv.axes[2 - x.ndim :], x.shape[1:-1])]
         if not conv.transposed:
             x, ends = layout.cropped(x, ends)
@@ -124,13 +124,6 @@ class TfLite(object):
         )
         made.allocate_tensors()
         return made
-
-
-def _spread(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:
-    """Return input and filter as TensorFlow Lite has them: of one dimension it has none."""
-    if conv.op == "dense":
-        return array, kernel[0]
-    return (array[:, None], kernel[None]) if conv.rank == 1 else (array, kernel)
 
 
 def _called(interpreter: Any, arrays: List[Any]) -> Any:
