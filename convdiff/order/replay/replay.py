@@ -119,7 +119,8 @@ class _Operands:
         weights = data.filter_hwio.reshape(geometry.taps, geometry.cout)[:, channels, None]
         bias = None if data.bias is None else arithmetic.stored(data.bias[channels, None])
         group = None if geometry.groups == 1 else channels // (geometry.cout // geometry.groups)
-        narrow = arithmetic.narrow_weights(weights)
+        # Chosen by an array, the channels of one tap do not lie beside each other in memory.
+        narrow = np.ascontiguousarray(arithmetic.narrow_weights(weights))
         return cls(arithmetic, geometry, data.input_nhwc, narrow, bias, group)
 
     def at(self, positions: Array) -> Terms:
