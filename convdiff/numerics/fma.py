@@ -69,6 +69,35 @@ def fma32(x: Array, w: Array, a: Array, *, tiny: bool = True) -> Array:
     return result
 
 
+def fma32_chain(x: Array, w: Array, a: Array) -> Array:
+    """Return x[0] * w[0] + a, that plus x[1] * w[1], and so on, each rounded once to float32.
+
+    x, w: (k, ...), as `fma32` has them, no product tiny; a: float32, of a sum's shape. Two array
+    operations a sum; whether one of them was rounded twice is looked at in the end.
+    """
+    sums, doubtful = _chain32(x, w, a)
+    if doubtful < len(sums):
+        for k in range(doubtful, len(sums)):
+            sums[k] = fma32(x[k], w[k], sums[k - 1] if k else a, tiny=False)
+    return sums
+
+
+def _chain32(x: Array, w: Array, a: Array) -> tuple[Array, int]:
+    """Return the sums, and the first that may be wrong: its float64 sum is inexact, and a tie."""
+    totals = np.multiply(x, w, dtype=np.float64)
+    sums = np.empty((len(totals) + 1, *totals.shape[1:]), np.float32)
+    sums[0] = a
+    for total, last, result in zip(totals, sums[:-1], sums[1:], strict=True):
+        np.add(total, last, out=total)
+        result[...] = total
+    ties = totals.view(np.int64) << _KEPT == _TIE
+    if ties.any():
+        x, w, a = (np.broadcast_to(v, ties.shape)[ties] for v in (x, w, sums[:-1]))
+        ties[ties] = two_sum(np.multiply(x, w, dtype=np.float64), a.astype(np.float64))[1] != 0
+    where = np.flatnonzero(ties.reshape(len(ties), -1).any(axis=1))
+    return sums[1:], int(where[0]) if len(where) else len(ties)
+
+
 def fma64(x: Array, w: Array, a: Array) -> Array:
     """Return float64 x * w + a rounded once."""
     x, w, a = (np.asarray(v, np.float64) for v in np.broadcast_arrays(x, w, a))

@@ -108,6 +108,11 @@ class Arithmetic:
         return self.accumulator == WIDER.get(self.dtype)
 
     @property
+    def fuses_plainly(self) -> bool:
+        """Whether a fused sum is a float32 that is kept as it is."""
+        return self.accumulator == "float32" and self.flush not in ("all", "sums")
+
+    @property
     def accumulates_narrowly(self) -> bool:
         """Whether sums are kept in fewer bits than `dtype` has."""
         return self._is_narrow(self.accumulator)

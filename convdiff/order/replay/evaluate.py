@@ -6,18 +6,22 @@ The products of a tap are made when they are needed, so memory does not grow wit
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.numerics.fma import TINY_PRODUCT
+from convdiff.numerics.fma import TINY_PRODUCT, fma32_chain
 from convdiff.numerics.rounding import rounded
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.narrowed import narrowed_nodes
 from convdiff.order.replay.schedule import ADD_LEAF, FUSE_LEAF, JOIN, MANY, PUSH, compile_order
 from convdiff.order.tree.tree import Tree
+
+#: Elements up to which calling NumPy costs more than what it does; products in a row that are worth
+#: more than one step each then; and how many products are looked at together.
+_FEW, _RUN, _AT_ONCE = 1024, 4, 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +39,10 @@ class Terms:
     group: Array | None
     tiny: bool
 
-    def factors(self, tap: int) -> tuple[Array, Array]:
-        """Return the two factors of a product, which broadcast to the elements."""
-        window = self.windows[tap]
-        return (window if self.group is None else window[self.group]), self.weights[tap]
+    def factors(self, taps: int | Sequence[int]) -> tuple[Array, Array]:
+        """Return the two factors of a product, or of several, which broadcast to the elements."""
+        windows = self.windows[taps]
+        return (windows if self.group is None else windows[..., self.group, :]), self.weights[taps]
 
     def of(self, channels: slice) -> Terms:
         """Return the terms of some channels."""
@@ -81,12 +85,16 @@ def evaluate(
         JOIN: sums.join,
         MANY: sums.many,
     }
-    for operation, operand, node in compile_order(tree).steps:
-        operations[operation](operand, node)
-        if node in sums.narrowed:
-            sums.stack[-1] = rounded(sums.stack[-1], sums.narrowed[node])
-        if watch is not None and operation != PUSH:
-            watch(node, sums.stack[-1])
+    for operation, run in compile_order(tree).runs:
+        if operation == FUSE_LEAF and watch is None and sums.are_few(len(run)):
+            sums.fuse_leaves([leaf for _, leaf, _ in run])
+            continue
+        for _, operand, node in run:
+            operations[operation](operand, node)
+            if node in sums.narrowed:
+                sums.stack[-1] = rounded(sums.stack[-1], sums.narrowed[node])
+            if watch is not None and operation != PUSH:
+                watch(node, sums.stack[-1])
     return arithmetic.finish(sums.stack[-1])
 
 
@@ -126,6 +134,21 @@ class _PartialSums:
     def fuse_leaf(self, leaf: int, _: int) -> None:
         x, w = self._terms.factors(leaf)
         self.stack[-1] = self._arithmetic.fused(x, w, self.stack[-1], tiny=self._terms.tiny)
+
+    def are_few(self, run: int) -> bool:
+        """Return whether so many products in a row are best fused by `fuse_leaves`."""
+        plain = not (self.narrowed or self._terms.tiny) and self._arithmetic.fuses_plainly
+        return plain and run >= _RUN and self.stack[-1].size <= _FEW
+
+    def fuse_leaves(self, leaves: Sequence[int]) -> None:
+        """Add fused products in a row, as many at a time as fit the cache."""
+        shape = np.broadcast_shapes(*(v.shape for v in (*self._terms.factors(0), self.stack[-1])))
+        total = np.broadcast_to(self.stack[-1], shape)
+        step = max(_RUN, _AT_ONCE // total.size)
+        for start in range(0, len(leaves), step):
+            x, w = self._terms.factors(leaves[start : start + step])
+            total = fma32_chain(x, w, total)[-1]
+        self.stack[-1] = total
 
     def join(self, _: int, node: int) -> None:
         top, name = self.stack.pop(), self.narrowed.get(node, "")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import groupby
 
 from convdiff.order.tree.tree import Tree
 
 #: What a step does: push a term; add a term to the top; add a fused product to the top; add the
 #: two at the top; add the top k.
 PUSH, ADD_LEAF, FUSE_LEAF, JOIN, MANY = range(5)
+
+Step = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,18 @@ class Program:
     (Sethi and Ullman, J. ACM 17(4), 1970).
     """
 
-    steps: tuple[tuple[int, int, int], ...]
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def runs(self) -> tuple[tuple[int, tuple[Step, ...]], ...]:
+        """The steps in a row that do the same: (operation, steps)."""
+        return tuple((kind, tuple(run)) for kind, run in groupby(self.steps, lambda step: step[0]))
 
 
 @lru_cache(maxsize=16)
 def compile_order(tree: Tree) -> Program:
     """Return the program of an order."""
-    steps: list[tuple[int, int, int]] = []
+    steps: list[Step] = []
     stack: list[tuple[int, bool]] = [(tree.root, False)]
     while stack:
         node, ready = stack.pop()
@@ -41,7 +49,7 @@ def compile_order(tree: Tree) -> Program:
     return Program(tuple(steps))
 
 
-def _addition(tree: Tree, node: int) -> tuple[int, int, int]:
+def _addition(tree: Tree, node: int) -> Step:
     """Return the step that adds a node's operands, once those that are pending are summed."""
     parts = tree.children[node - tree.leaves]
     direct = _direct(tree, node)

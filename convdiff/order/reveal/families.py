@@ -6,8 +6,9 @@ left is looked at whole. What a block is inside is found the same way, from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations, product
 
 import numpy as np
@@ -97,31 +98,33 @@ def _across(cut: Cut) -> Iterator[Scheme]:
 def _cuts(readings: Readings) -> list[Cut]:
     """Return cuts whose blocks, added in some order, can have the readings; a few of a family."""
     most, rows = int(readings.terms.max()), np.unique(readings.terms)
-    families: list[list[Cut]] = []
+    found: list[Cut] = []
     for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
         sizes = np.arange(2, min(most - 1, largest) + 1)
-        chained, other = _possible(readings, Every(sizes[:, None], halves), sizes[:, None])
+        every = partial(Every, halves=halves)
+        chained, other = _possible(readings, every(sizes[:, None]), sizes[:, None])
         for chosen in (chained, other & ~chained):
-            families.append([Every(size, halves) for size in sizes[chosen].tolist()])
+            found += _likeliest(readings, every, sizes[chosen])
     depths = np.arange(8, most + 8, 8)
     depths = depths[np.unique(Even(depths[:, None]).depth(rows), True, axis=0)[1]]
     for family in (Panels, Even) if len(rows) > 1 else (Panels,):  # of one row Even is an Every
         chained, _ = _possible(readings, family(depths[:, None]))
-        families.append([family(depth) for depth in depths[chained].tolist()])
-    likely = (sorted(cuts, key=lambda cut: _unlikely(readings, cut)) for cuts in families)
-    return [cut for cuts in likely for cut in cuts[:_CUTS]]
+        found += _likeliest(readings, family, depths[chained])
+    return found
 
 
-def _unlikely(readings: Readings, cut: Cut) -> tuple[int, bool, int]:
-    """Return a key that sorts likely cuts first.
+def _likeliest(readings: Readings, family: Callable[[int | Array], Cut], sizes: Array) -> list[Cut]:
+    """Return a few members of a family of cuts, likely ones first.
 
     Those that tell most readings; then, of large blocks that only a few readings see, those of a
     multiple of 8 terms that are nearly equal.
     """
-    apart = cut.block(readings.i, readings.terms)[0] != cut.block(readings.j, readings.terms)[0]
-    told = np.count_nonzero(apart & (readings.size < readings.terms))
-    size = int(cut.block(np.zeros(1, np.int64), readings.terms[:1])[1][0])
-    return -int(told), size % 8 > 0, int(-readings.terms[0] % size)
+    cut, terms = family(sizes[:, None]), readings.terms
+    apart = cut.block(readings.i, terms)[0] != cut.block(readings.j, terms)[0]
+    told = np.count_nonzero(apart & (readings.size < terms), axis=1)
+    first = cut.block(np.zeros(1, np.int64), terms[:1])[1][:, 0]
+    order = np.lexsort((-terms[0] % first, first % 8 > 0, -told))
+    return [family(size) for size in sizes[order[:_CUTS]].tolist()]
 
 
 def _possible(readings: Readings, cut: Cut, size: Array | None = None) -> tuple[Array, Array]:
