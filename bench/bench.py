@@ -51,7 +51,7 @@ def main() -> None:
     sweep = [*CONVDIFF, "sweep", "--lengths", "5..2000"]
     pair("sweep 5..2000 ÷ bare eager loop", sweep, bare(5, 2000), 5, "≤ 1.5")
     matrix()
-    few, many = peak("5..200"), peak("5..2000")
+    few, many = (peak("sweep", "--lengths", lengths) for lengths in ("5..200", "5..2000"))
     print(
         f"{'peak memory of the parent, 196 and 1996 lengths':<52} "
         f"{few:>6.0f}MB {many:>6.0f}MB {many / few:>7.2f}  < 120 MB, flat"
@@ -84,6 +84,12 @@ def layer() -> None:
             run = [*CONVDIFF, "run", str(path), *options]
             script = [sys.executable, str(HERE / "bare_layer.py"), str(path), *names]
             pair(f"{what} ÷ bare script", run, script, 3, bound)
+        one, two = (
+            peak("run", str(path), "--device", "cpu", "--no-explain", "--framework", names)
+            for names in ("tensorflow", "tensorflow,torch")
+        )
+        what = "peak memory of the parent, a layer in 1 and in 2"
+        print(f"{what:<52} {one:>6.0f}MB {two:>6.0f}MB {two / one:>7.2f}  < 400 MB, flat")
 
 
 def matrix() -> None:
@@ -122,9 +128,9 @@ def pair(what: str, a: Sequence[str], b: Sequence[str], runs: int, bound: str) -
     print(f"{what:<52} {median[0]:>7.3f}s {median[1]:>7.3f}s {ratio:>7.2f}  {bound}", flush=True)
 
 
-def peak(lengths: str) -> float:
-    """Return the largest resident size of the parent process of a sweep, in MB."""
-    command = [sys.executable, "-c", PEAK, "sweep", "--lengths", lengths]
+def peak(*words: str) -> float:
+    """Return the largest resident size of the parent process of a command, in MB."""
+    command = [sys.executable, "-c", PEAK, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stderr.splitlines()[-1]) / 1024
 
