@@ -53,8 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("line", "values"),
     [
         ("convdiff ru", ["run", "rule"]),
-        ("convdiff run --framework t", ["tensorflow", "torch"]),
-        ("convdiff sweep --framework torch,t", ["torch,tensorflow"]),
+        ("convdiff run --framework t", ["tensorflow", "tflite", "torch"]),
+        ("convdiff sweep --framework torch,t", ["torch,tensorflow", "torch,tflite"]),
         ("convdiff explain --framework numpy,jax,op", ["numpy,jax,openvino"]),
         ("convdiff run --device ", ["cpu", "gpu"]),
         ("convdiff run --require cpu,", ["cpu,gpu"]),
