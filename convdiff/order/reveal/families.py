@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import permutations, product
 
 import numpy as np
@@ -52,10 +52,15 @@ class Readings:
         """Return some of the readings: a mask, or their indices."""
         return Readings(self.i[chosen], self.j[chosen], self.terms[chosen], self.size[chosen])
 
+    @cached_property
+    def _by_terms(self) -> list[tuple[int, Readings]]:
+        """The readings of each number of terms."""
+        numbers = sorted(set(self.terms.tolist()))
+        return [(terms, self.of(self.terms == terms)) for terms in numbers]
+
     def agree(self, scheme: Scheme) -> bool:
         """Return whether a scheme has all of the readings."""
-        for terms in np.unique(self.terms).tolist():
-            some = self.of(self.terms == terms)
+        for terms, some in self._by_terms:
             if (scheme.under(some.i, some.j, terms) != some.size).any():
                 return False
         return True
