@@ -51,10 +51,9 @@ def _footprints(
     kinds, numbers = [], []
     for axis, extent in zip(conv.axes, conv.extents(rows, length), strict=True):
         inside = np.ascontiguousarray(axis.sources(extent) >= 0)
-        rows = inside.view(
-            f"V{inside.shape[1]}"
-        )  # along an axis, `unique` makes each column a field
-        _, first, number = np.unique(rows, return_index=True, return_inverse=True)
+        # Each row as one value: along an axis, `unique` takes each column for a field.
+        values = inside.view(f"V{inside.shape[1]}")
+        _, first, number = np.unique(values, return_index=True, return_inverse=True)
         kinds.append(inside[first])
         numbers.append(number.reshape(-1))
     shape = tuple(len(kind) for kind in kinds)

@@ -105,12 +105,12 @@ def _cuts(readings: Readings) -> list[Cut]:
     most, rows = int(readings.terms.max()), np.unique(readings.terms)
     found: list[Cut] = []
     for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
-        sizes = np.arange(2, min(most - 1, largest) + 1)
+        sizes = np.arange(2, min(most - 1, largest) + 1, dtype=np.int32)
         every = partial(Every, halves=halves)
         chained, other = _possible(readings, every(sizes[:, None]), sizes[:, None])
         for chosen in (chained, other & ~chained):
             found += _likeliest(readings, every, sizes[chosen])
-    depths = np.arange(8, most + 8, 8)
+    depths = np.arange(8, most + 8, 8, dtype=np.int32)
     depths = depths[np.unique(Even(depths[:, None]).depth(rows), True, axis=0)[1]]
     for family in (Panels, Even) if len(rows) > 1 else (Panels,):  # of one row Even is an Every
         chained, _ = _possible(readings, family(depths[:, None]))
