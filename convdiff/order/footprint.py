@@ -50,8 +50,11 @@ def _footprints(
 ) -> Iterator[tuple[Footprint, Array]]:
     kinds, numbers = [], []
     for axis, extent in zip(conv.axes, conv.extents(rows, length), strict=True):
-        kind, number = np.unique(axis.sources(extent) >= 0, axis=0, return_inverse=True)
-        kinds.append(kind)
+        inside = np.ascontiguousarray(axis.sources(extent) >= 0)
+        # Each row as one value: along an axis, `unique` takes each column for a field.
+        values = inside.view(f"V{inside.shape[1]}")
+        _, first, number = np.unique(values, return_index=True, return_inverse=True)
+        kinds.append(inside[first])
         numbers.append(number.reshape(-1))
     shape = tuple(len(kind) for kind in kinds)
     grid = np.ravel_multi_index(np.meshgrid(*numbers, indexing="ij"), shape)

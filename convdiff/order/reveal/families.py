@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import permutations, product
 
 import numpy as np
@@ -52,10 +52,15 @@ class Readings:
         """Return some of the readings: a mask, or their indices."""
         return Readings(self.i[chosen], self.j[chosen], self.terms[chosen], self.size[chosen])
 
+    @cached_property
+    def _by_terms(self) -> list[tuple[int, Readings]]:
+        """The readings of each number of terms."""
+        numbers = sorted(set(self.terms.tolist()))
+        return [(terms, self.of(self.terms == terms)) for terms in numbers]
+
     def agree(self, scheme: Scheme) -> bool:
         """Return whether a scheme has all of the readings."""
-        for terms in np.unique(self.terms).tolist():
-            some = self.of(self.terms == terms)
+        for terms, some in self._by_terms:
             if (scheme.under(some.i, some.j, terms) != some.size).any():
                 return False
         return True
@@ -100,12 +105,12 @@ def _cuts(readings: Readings) -> list[Cut]:
     most, rows = int(readings.terms.max()), np.unique(readings.terms)
     found: list[Cut] = []
     for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
-        sizes = np.arange(2, min(most - 1, largest) + 1)
+        sizes = np.arange(2, min(most - 1, largest) + 1, dtype=np.int32)
         every = partial(Every, halves=halves)
         chained, other = _possible(readings, every(sizes[:, None]), sizes[:, None])
         for chosen in (chained, other & ~chained):
             found += _likeliest(readings, every, sizes[chosen])
-    depths = np.arange(8, most + 8, 8)
+    depths = np.arange(8, most + 8, 8, dtype=np.int32)
     depths = depths[np.unique(Even(depths[:, None]).depth(rows), True, axis=0)[1]]
     for family in (Panels, Even) if len(rows) > 1 else (Panels,):  # of one row Even is an Every
         chained, _ = _possible(readings, family(depths[:, None]))

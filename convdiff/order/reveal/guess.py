@@ -132,10 +132,11 @@ def _read(kernel: Kernel, site: Site, pairs: Array) -> Array:
 def _having(kernel: Kernel, pairs: Array, sizes: Array) -> Iterator[list[Candidate]]:
     """Yield the candidates of each walk that have these readings, simple ones first."""
     kh, kw, cin, _ = kernel.geometry.filter_hwio
+    sizes = sizes.astype(np.int32)
     terms = np.full_like(sizes, kernel.geometry.taps)
     ways = []
     for walk in walks((kh, kw, cin)):
-        i, j = walk.place[pairs].T
+        i, j = walk.place[pairs].T.astype(np.int32)
         ways.append((walk, Readings(i, j, terms, sizes)))
     for depth, most in enumerate(_WALKS):
         for walk, readings in ways[:most]:

@@ -17,8 +17,9 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.fma import fma32
-from convdiff.order.reveal.blind_range import blind_ranges
+from convdiff.order.reveal.carried import UNITS, carried
 from convdiff.order.reveal.cover import cover
+from convdiff.order.reveal.states import KINDS, Splits, from_root
 from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
@@ -82,41 +83,41 @@ def drawn_weights(tree: Tree, count: int, random: np.random.Generator) -> Array:
     return np.asarray(drawn(tree, count, random).weights.T * _UNIT)
 
 
-def flips(tree: Tree) -> list[tuple[int, int]]:
-    """Return (node, leaf) for each way to fuse a node otherwise; leaf -1 rounds all products."""
-    others = []
-    for k, parts in enumerate(tree.children):
-        able = [-1, *(c for c in parts if c < tree.taps)]
-        others += [(tree.leaves + k, leaf) for leaf in able if leaf != tree.fused[k]]
-    return others
+def flips(tree: Tree) -> Array:
+    """Return (flips, 2), the node and the leaf for each way to fuse a node otherwise.
+
+    Leaf -1 rounds all products.
+    """
+    children = np.array(tree.children, np.int64).reshape(-1, 2)
+    able = np.column_stack([np.full(len(children), -1), children])
+    other = (able < tree.taps) & (able != np.array(tree.fused, np.int64)[:, None])
+    return np.column_stack([np.nonzero(other)[0] + tree.leaves, able[other]])
 
 
 def flips_caught(tree: Tree, sums: Sums) -> Array:
-    """Return (flips, vectors), whether the result is another one where only this is flipped."""
-    low, high = blind_ranges(tree, sums.values, sums.exact)
-    nodes, leaves = np.array(flips(tree), np.int64).reshape(-1, 2).T
+    """Return (flips, vectors), whether the result is another one for certain where this is flipped.
+
+    Alone. What is off by less than a unit is not counted, though it may come to be one.
+    """
+    nodes, leaves = flips(tree).T
     one, other = np.array(tree.children, np.int64)[nodes - tree.leaves].T
     flipped = sums.values[one] + sums.values[other]
     fused = leaves >= 0
     rest = (one + other - leaves)[fused]
     flipped[fused] = fma32(FACTOR, sums.weights[leaves[fused]], sums.values[rest])
-    return np.asarray((flipped < low[nodes]) | (flipped > high[nodes]))
-
-
-def _added(sums: Sums, fused: int, one: int, other: int) -> Array:
-    """Return the sum of two nodes' values, the product of `fused` unrounded; -1 is none."""
-    if fused < 0:
-        return np.asarray(sums.values[one] + sums.values[other])
-    rest = sums.values[other if fused == one else one]
-    return np.asarray((sums.exact[fused] + rest).astype(np.float32))
+    flipped -= sums.values[nodes]
+    caught = np.zeros(flipped.shape, bool)
+    for sign, sure in carried(tree, sums.values, sums.exact).items():
+        for units, rows in zip(UNITS, sure, strict=True):
+            caught |= rows[nodes - tree.leaves] & (flipped * sign >= units)
+    return caught
 
 
 def drawn(
     tree: Tree, count: int, random: np.random.Generator, to_leaf: float = _TO_LEAF[1]
 ) -> Sums:
     """Return random vectors of a tree: states from the root down, then weights from the leaves."""
-    states = _states(tree, count, random, to_leaf)
-    leaves = states[: tree.leaves]
+    leaves = _states(tree, count, random, to_leaf)[: tree.leaves]
     shape = leaves.shape
     ties = random.random(shape) < np.resize(_TIES, count)
     ties[tree.taps :] = False
@@ -124,12 +125,35 @@ def drawn(
     hairs = random.integers(0, 2, count)
     entries = random.integers(0, _ENTRIES, shape) + hairs * (3 * _ENTRIES)
     weights = _untied(tree, leaves, random)
-    sums = Sums(weights, np.empty(shape), np.empty(states.shape, np.float32))
-    choose = _Chooser(tree, sums, ties, entries)
-    for k, (one, other) in enumerate(tree.children):
-        choose.leaves_of(one, other)
-        sums.values[tree.leaves + k] = _added(sums, tree.fused[k], one, other)
-    return sums
+    even, odd = (
+        np.where(ties, _tie_weights().take(at), weights) for at in (entries, entries ^ _ENTRIES)
+    )
+    return _summed(tree, even, odd)
+
+
+def _summed(tree: Tree, even: Array, odd: Array) -> Sums:
+    """Return the sums of weights that are chosen by whether they are added to an even sum.
+
+    Sums of state 1 or -1 alone matter, the last bit of which is that of their whole number.
+    """
+    exact, other_exact = even.astype(np.float64), odd.astype(np.float64)
+    for products in (exact, other_exact):
+        products[: tree.taps] *= FACTOR
+    values = np.empty((tree.root + 1, even.shape[1]), np.float32)
+    values[: tree.leaves] = exact
+    bits, is_odd = values.view(np.int32), np.zeros(even.shape, bool)
+    for k, parts in enumerate(tree.children):
+        for leaf, onto in (parts[::-1], parts):
+            if leaf < tree.leaves:
+                is_odd[leaf] = bits[onto] & 1
+                np.copyto(exact[leaf], other_exact[leaf], where=is_odd[leaf])
+                values[leaf] = exact[leaf]
+        fused, (one, other) = tree.fused[k], parts
+        if fused < 0:
+            np.add(values[one], values[other], out=values[tree.leaves + k])
+        else:
+            values[tree.leaves + k] = exact[fused] + values[one + other - fused]
+    return Sums(np.where(is_odd, odd, even), exact, values)
 
 
 def _untied(tree: Tree, states: Array, random: np.random.Generator) -> Array:
@@ -139,40 +163,6 @@ def _untied(tree: Tree, states: Array, random: np.random.Generator) -> Array:
     weights = np.where(states == 0, small, states * (_STATE + off)).astype(np.float32)
     weights[tree.taps :] = np.rint(weights[tree.taps :] * FACTOR)  # the bias is no product
     return weights
-
-
-@dataclass(frozen=True, eq=False)
-class _Chooser:
-    """Gives leaves their weights, each once the sum is known that it is added to.
-
-    ties, entries (leaves, vectors): which are ties, and where in the table, for even sums.
-    """
-
-    tree: Tree
-    sums: Sums
-    ties: Array
-    entries: Array
-
-    def leaves_of(self, one: int, other: int) -> None:
-        """Choose the leaves among a node's two operands."""
-        if one < self.tree.leaves and other < self.tree.leaves:
-            self._choose(one, None)  # what the second is chosen by, where it is a tie
-        if other < self.tree.leaves:
-            self._choose(other, self.sums.values[one])
-        if one < self.tree.leaves:
-            self._choose(one, self.sums.values[other])
-
-    def _choose(self, leaf: int, onto: Array | None) -> None:
-        weights, exact = self.sums.weights, self.sums.exact
-        if leaf >= self.tree.taps:
-            exact[leaf] = weights[leaf]
-        else:
-            at = self.entries[leaf]
-            if onto is not None:
-                at = at ^ ((onto.astype(np.int64) & 1) * _ENTRIES)
-            np.copyto(weights[leaf], _tie_weights().take(at), where=self.ties[leaf])
-            np.multiply(weights[leaf], FACTOR, out=exact[leaf], dtype=np.float64)
-        self.sums.values[leaf] = exact[leaf]
 
 
 @cache
@@ -189,24 +179,21 @@ def _tie_weights() -> Array:
 
 def _states(tree: Tree, count: int, random: np.random.Generator, to_leaf: float) -> Array:
     """Return (leaves + nodes, count) int8 states, drawn from the root down."""
-    states = np.empty((tree.root + 1, count), np.int8)
     bytes_ = random.integers(0, 256, (len(tree.children), count), np.int16)
-    states[tree.root] = random.choice(np.array([-1, 1], np.int8), count)
-    for node in range(tree.root, tree.leaves - 1, -1):
-        one, other = tree.children[node - tree.leaves]
-        table = _splits(one < tree.leaves, other < tree.leaves, to_leaf)
-        own = states[node]
-        states[one] = table.take(bytes_[node - tree.leaves] + ((own.astype(np.int16) + 1) << 8))
-        np.subtract(own, states[one], out=states[other])
-    return states
+    root = random.choice(np.array([-1, 1], np.int8), count)
+    return from_root(tree, bytes_, root, _splits(to_leaf))
 
 
 @cache
-def _splits(one_is_leaf: bool, other_is_leaf: bool, to_leaf: float) -> Array:
-    """Return, for each state and a byte, the first operand's state."""
-    first = 0.5
-    if one_is_leaf != other_is_leaf:
-        first = to_leaf if one_is_leaf else 1 - to_leaf
-    with_state = np.arange(256) < 256 * first
-    opposite = np.array([1, -1]).take(np.arange(256) % 2) * (np.arange(256) < 256 * _OPPOSITE)
-    return np.concatenate([-with_state.astype(np.int8), opposite, with_state]).astype(np.int8)
+def _splits(to_leaf: float) -> Splits:
+    """Return the first operand's states."""
+    splits = {}
+    for kind in KINDS:
+        first = 0.5
+        if kind[0] != kind[1]:
+            first = to_leaf if kind[0] else 1 - to_leaf
+        with_state = (np.arange(256) < 256 * first).astype(np.int8)
+        opposite = np.array([1, -1]).take(np.arange(256) % 2)
+        opposite *= np.arange(256) < 256 * _OPPOSITE
+        splits[kind] = np.concatenate([-with_state, opposite, with_state]).astype(np.int8)
+    return splits

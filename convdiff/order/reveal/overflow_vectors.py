@@ -14,6 +14,7 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.order.reveal.cover import cover
+from convdiff.order.reveal.states import KINDS, Splits, from_root
 from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
@@ -46,23 +47,14 @@ def drawn_overflows(tree: Tree, count: int, random: np.random.Generator) -> Arra
 
 def draw_states(tree: Tree, count: int, random: np.random.Generator) -> Array:
     """Return (leaves + nodes, count) int8 states, drawn from the root down."""
-    states = np.empty((tree.root + 1, count), np.int8)
     drawn = random.integers(0, 256, (len(tree.children), count), np.int16)
-    states[tree.root] = random.integers(-LARGEST, LARGEST, count, np.int8, endpoint=True)
-    table = _splits()
-    for node in range(tree.root, tree.leaves - 1, -1):
-        one, other = tree.children[node - tree.leaves]
-        own = states[node]
-        at = drawn[node - tree.leaves]
-        at += (own.astype(np.int16) + LARGEST) << 8
-        states[one] = table.take(at)
-        np.subtract(own, states[one], out=states[other])
-    return states
+    root = random.integers(-LARGEST, LARGEST, count, np.int8, endpoint=True)
+    return from_root(tree, drawn, root, _splits())
 
 
 @cache
-def _splits() -> Array:
-    """Return, for each state and a byte, a child's state: a with weight exp((|a| + |s - a|) / L).
+def _splits() -> Splits:
+    """Return a child's states: a of s with a weight of exp((|a| + |s - a|) / L).
 
     Large states of both signs are the likelier, since these overflow where they meet.
     """
@@ -72,7 +64,7 @@ def _splits() -> Array:
         weight = np.exp((np.abs(parts) + np.abs(state - parts)) / LARGEST)
         share = np.cumsum(weight) / weight.sum()
         rows.append(parts[np.searchsorted(share, (np.arange(256) + 0.5) / 256)])
-    return np.concatenate(rows).astype(np.int8)
+    return dict.fromkeys(KINDS, np.concatenate(rows).astype(np.int8))
 
 
 def overflowing(tree: Tree, states: Array) -> Array:
@@ -87,12 +79,11 @@ def overflowing(tree: Tree, states: Array) -> Array:
 
 def rotations(tree: Tree) -> Array:
     """Return (rotations, 2): the nodes that meet first once a node is rotated."""
-    pairs = []
-    for node in range(tree.leaves, tree.root):
-        parent = tree.parents[node]
-        (sibling,) = set(tree.children[parent - tree.leaves]) - {node}
-        pairs += [(child, sibling) for child in tree.children[node - tree.leaves]]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    children = np.array(tree.children, np.int64).reshape(-1, 2)
+    nodes = np.arange(tree.leaves, tree.root)
+    parents = np.array(tree.parents[tree.leaves : -1], np.int64) - tree.leaves
+    siblings = children[parents].sum(axis=1) - nodes
+    return np.column_stack([children[:-1].ravel(), np.repeat(siblings, 2)])
 
 
 def weights_of(states: Array, random: np.random.Generator) -> Array:

@@ -39,7 +39,7 @@ class Every:
 
     def block(self, index: Array, terms: Array) -> tuple[Array, Array]:
         """See `Cut.block`."""
-        missing = -terms % self.size * self.halves // 2
+        missing = -terms % self.size * self.halves // 2 if self.halves else 0
         start = (index + missing) // self.size * self.size - missing
         return np.maximum(start, 0), np.minimum(start + self.size, terms)
 
