@@ -246,11 +246,14 @@ class Convolution(NamedTuple):
     def unrolled(self, fields: Any) -> Tuple["Convolution", Any]:
         """Return a convolution whose only outputs are those of some fields, and its input.
 
-        The fields lie side by side in one row; the outputs are (1, 1, k, cout).
+        The fields lie side by side in one row, with the zeros of padding; the outputs are
+        (1, 1, k, cout) of a VALID conv2d.
         """
-        kh, kw = self.kernel
+        kh, kw = self.window
         row = fields.transpose(1, 0, 2, 3).reshape(1, kh, -1, self.channels_in)
-        return self._replace(strides=(1, kw), dilations=(1, 1)), row
+        channels = self.channels_in, self.channels_out
+        plain = Convolution((kh, kw), *channels, strides=(1, kw), groups=self.groups)
+        return plain._replace(dtype=self.dtype), row
 
     def tables(
         self, input_nhwc: Any, filter_hwio: Any, places: Any = None
