@@ -128,4 +128,8 @@ def test_windows_hold_what_each_axis_reads(drawn):
                 expected[(slice(None), *out, *tap)] = spread[(slice(None), *read)]
     windows = conv.windows(x)
     assert windows.shape[:3] == conv.output_shape(*shape[:3])[:3]
+    places = np.arange(0, int(np.prod(windows.shape[:3])), 2)
+    plain, row = conv.unrolled(conv.fields(x, places))
+    chosen = windows.reshape(-1, *windows.shape[3:])[places]
+    assert np.array_equal(plain.windows(row)[0, 0], chosen)
     assert np.array_equal(windows, expected.reshape(windows.shape))
