@@ -72,8 +72,9 @@ def found(fn, geometry: Geometry, budget: int = 20_000) -> Orders:  # type: igno
     return orders_of(CallableKernel(fn, geometry), random_data(geometry, 3), None, budget)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("bias", [False, True], ids=["", "bias"])
+@pytest.mark.parametrize(
+    ("bias", "dtype"), [(False, "float32"), (True, "float32"), (False, "float64")]
+)
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_every_border_and_phase_has_the_order_that_its_own_taps_are_added_in(
     name: str, bias: bool, dtype: str
