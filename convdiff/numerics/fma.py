@@ -76,9 +76,8 @@ def fma32_chain(x: Array, w: Array, a: Array) -> Array:
     operations a sum; whether one of them was rounded twice is looked at in the end.
     """
     sums, doubtful = _chain32(x, w, a)
-    if doubtful < len(sums):
-        for k in range(doubtful, len(sums)):
-            sums[k] = fma32(x[k], w[k], sums[k - 1] if k else a, tiny=False)
+    for k in range(doubtful, len(sums)):
+        sums[k] = fma32(x[k], w[k], sums[k - 1] if k else a, tiny=False)
     return sums
 
 

@@ -10,7 +10,7 @@ import soak
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.eft import two_sum
-from convdiff.numerics.fma import TINY_PRODUCT, fma, fma32
+from convdiff.numerics.fma import TINY_PRODUCT, fma, fma32, fma32_chain
 from convdiff.numerics.rounding import rounded
 
 #: name -> (significant bits, exponent of the smallest subnormal, largest finite value)
@@ -244,3 +244,26 @@ def test_products_just_large_enough_leave_sums_that_are_exact() -> None:
     near = -(x.astype(np.float64) * w).astype(np.float32)
     a = near + (rng.integers(-2, 3, len(k)) * 2.0**-149).astype(np.float32)
     assert_same_bits(fma32(x, w, a, tiny=False), nearest_float32(x, w, a), x, w, a)
+
+
+@pytest.mark.parametrize("bits", [12, 18, 24])
+@pytest.mark.parametrize("hard", [0, 1, 5])
+def test_a_chain_is_rounded_once_a_step(bits: int, hard: int) -> None:
+    """So many products miss a tie by less than float64 holds, others are ties, or any number."""
+    rng = np.random.default_rng([bits, hard])
+    one = 2**23
+    x = rng.integers(1, 2**bits, (40, 6)) / 2.0**bits
+    w = rng.integers(-one, one, (40, 6)) / 2.0**20
+    miss = rng.permutation(40)[:hard]
+    k = rng.integers(1, 200, (hard, 6))
+    x[miss], w[miss] = (one + k) / one, (one - k) / one / 2
+    start = rng.integers(one, 2 * one, 6) * rng.choice([-1.0, 1.0], 6)
+    x, w, start = (values.astype(np.float32) for values in (x, w, start))
+    expected = [start]
+    for factor, weight in zip(x, w, strict=True):
+        numbers = zip(factor.tolist(), weight.tolist(), expected[-1].tolist(), strict=True)
+        sums = [nearest(Fraction(p) * Fraction(q) + Fraction(r), "float32") for p, q, r in numbers]
+        expected.append(np.array(sums, np.float32))
+    np.testing.assert_array_equal(fma32_chain(x, w, start), np.stack(expected[1:]))
+    naive = np.stack(expected[:-1]) + np.multiply(x, w, dtype=np.float64)
+    assert (naive.astype(np.float32) != expected[1:]).any() == (hard > 0)

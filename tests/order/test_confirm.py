@@ -76,8 +76,11 @@ def test_large_outputs_are_watched_at_all_positions(monkeypatch: pytest.MonkeyPa
         assert {found.orders[k].order.tree for k in row} == {other if p % 2 else one}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("dtype", "seed"),
+    [(dtype, seed) for dtype in ("float32", "float16") for seed in range(8)]
+    + [("bfloat16", seed) for seed in range(3)],
+)
 def test_the_answers_that_a_tree_predicts_are_given(dtype: str, seed: int) -> None:
     taps = 150 if dtype == "bfloat16" else 30
     geometry = Geometry((1, 1, taps + 1, 1), (1, taps, 1, 4), bool(seed % 2), dtype=dtype)

@@ -45,7 +45,7 @@ def compile_order(tree: Tree) -> Program:
             steps.append(_addition(tree, node))
         else:
             stack.append((node, True))
-            stack.extend((operand, False) for operand in _pending(tree, node))
+            stack += [(operand, False) for operand in _pending(tree, node)]
     return Program(tuple(steps))
 
 
@@ -65,7 +65,9 @@ def _pending(tree: Tree, node: int) -> list[int]:
     if len(parts) > 2:
         return list(reversed(parts))
     direct = _direct(tree, node)
-    return sorted((c for c in parts if c != direct), key=tree.sizes.__getitem__)
+    if direct >= 0:
+        return [sum(parts) - direct]
+    return sorted(parts, key=tree.sizes.__getitem__)
 
 
 def _direct(tree: Tree, node: int) -> int:
@@ -76,4 +78,7 @@ def _direct(tree: Tree, node: int) -> int:
     mark = tree.fused[node - tree.leaves]
     if mark >= 0:
         return mark
-    return next((c for c in reversed(parts) if c < tree.leaves), -1)
+    one, other = parts
+    if other < tree.leaves:
+        return other
+    return one if one < tree.leaves else -1

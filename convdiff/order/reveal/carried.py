@@ -34,8 +34,9 @@ def carried(tree: Tree, values: Array, exact: Array) -> dict[int, Array]:
     usual, above = values[parents], np.append(parents - tree.leaves, len(parents))
     found = {}
     for sign in (-1, 1):
-        steps = _to_root(_steps(sums, usual, sign), above)[:, 0]
-        found[sign] = np.unpackbits(steps, axis=-1, count=values.shape[1]).astype(bool)
+        steps = _to_root(_steps(sums, usual, sign), above)[:, 0].copy()
+        bits = np.unpackbits(steps.view(np.uint8), axis=-1, count=values.shape[1])
+        found[sign] = bits.view(bool)
     return found
 
 
@@ -43,23 +44,24 @@ def _steps(sums: Array, usual: Array, sign: int) -> Array:
     """Return, in bits, whether a node that is off makes its parent be so by one or two, or more.
 
     sums: (nodes, vectors) float64, what the parents are before they are rounded to what is usual.
-    (2, 2, nodes + 1, bytes of vectors) uint8; the root, which is last, is its own parent.
+    (2, 2, nodes + 1, words) uint64, a bit a vector; the root, which is last, is its own parent.
     """
-    steps = np.empty((2, 2, len(sums) + 1, -(-sums.shape[1] // 8)), np.uint8)
+    count = -(-sums.shape[1] // 8)
+    steps = np.zeros((2, 2, len(sums) + 1, -(-count // 8) * 8), np.uint8)
     for own, units in enumerate(UNITS):
         off = (sums + sign * units).astype(np.float32)
         off -= usual
         for parent, least in enumerate(UNITS):
             enough = off >= least if sign > 0 else off <= -least
-            steps[own, parent, :-1] = np.packbits(enough, axis=-1)
+            steps[own, parent, :-1, :count] = np.packbits(enough, axis=-1)
             steps[own, parent, -1] = 255 * (units >= least)
-    return steps
+    return steps.view(np.uint64)
 
 
 def _to_root(steps: Array, above: Array) -> Array:
     """Return the same for the root in place of the parent; above: each one's parent."""
     root = len(above) - 1
     while (above < root).any():
-        steps = np.bitwise_or.reduce(steps[:, :, None] & steps[None, :, :, above], axis=1)
+        steps = np.bitwise_or.reduce(steps[:, :, None] & steps.take(above, axis=2)[None], axis=1)
         above = above[above]
     return steps

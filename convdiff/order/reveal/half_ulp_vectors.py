@@ -142,17 +142,16 @@ def _summed(tree: Tree, even: Array, odd: Array) -> Sums:
     values = np.empty((tree.root + 1, even.shape[1]), np.float32)
     values[: tree.leaves] = exact
     bits, is_odd = values.view(np.int32), np.zeros(even.shape, bool)
-    for k, parts in enumerate(tree.children):
+    for k, (fused, parts) in enumerate(zip(tree.fused, tree.children, strict=True)):
         for leaf, onto in (parts[::-1], parts):
             if leaf < tree.leaves:
                 is_odd[leaf] = bits[onto] & 1
                 np.copyto(exact[leaf], other_exact[leaf], where=is_odd[leaf])
                 values[leaf] = exact[leaf]
-        fused, (one, other) = tree.fused[k], parts
         if fused < 0:
-            np.add(values[one], values[other], out=values[tree.leaves + k])
+            np.add(values[parts[0]], values[parts[1]], out=values[tree.leaves + k])
         else:
-            values[tree.leaves + k] = exact[fused] + values[one + other - fused]
+            values[tree.leaves + k] = exact[fused] + values[sum(parts) - fused]
     return Sums(np.where(is_odd, odd, even), exact, values)
 
 
