@@ -38,7 +38,7 @@ _TIES = (1.0, 0.5, 0.2, 0.05)
 
 #: By draw, of which there are no more than are needed: how often a state goes to a leaf and not to
 #: the sum that it is added to. And how often a sum without one is of two that have opposite ones.
-_TO_LEAF, _OPPOSITE = (0.03, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2), 0.75
+_TO_LEAF, _OPPOSITE = (0.03, 0.1, *(0.2,) * 14), 0.75
 
 #: Entries of a table of ties, for each sign of the hair and each parity; and the thinnest hair,
 #: which a float64 sum of the size of a state still shows.
