@@ -25,6 +25,8 @@ from convdiff.worker.ops.conv2d import Convolution
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""
+MOST_EXACT = 2_000_000
+"""Outputs, likewise."""
 
 WHOLE = 1_000_000
 """Outputs; up to here the scales of all are kept, beyond they are made where asked for."""
@@ -180,7 +182,8 @@ class Reference:
     @cached_property
     def exact(self) -> Array | None:
         """Every output correctly rounded, or None where that would take too long."""
-        if float(np.prod(self.shape)) * self.conv.taps > FULL_LIMIT:
+        outputs = math.prod(self.shape)
+        if outputs > MOST_EXACT or float(outputs) * self.conv.taps > FULL_LIMIT:
             return None
         values = exact(self.conv, self.finite)
         if self.kinds is None:
