@@ -231,6 +231,8 @@ def _lengths(given: _Given, conv: Convolution, own: int | None) -> tuple[int, ..
     short = below(lengths, conv.axes[-1].least)
     if short:
         text = f"{short} below the filter's width {conv.reach[-1]}; {conv.needs_length}"
+        if conv.padding != "valid":
+            text = f"{short} too short: {conv.needs_length}"
         given.fail("lengths" if given.keys.lengths else "input", text)
     return lengths
 
@@ -247,6 +249,8 @@ def _high(given: _Given, conv: Convolution, own: dict[str, int]) -> tuple[int, .
         extent = asked or own.get(key[0].upper(), max(least, axis.reach))
         if extent < least:
             text = f"{key} {extent} is below the filter's {key} {least}"
+            if conv.padding != "valid":
+                text = f"{key} {extent} is too small: with this padding {least} or more are needed"
             given.fail(key if asked else "input", text)
         if OPS[conv.op] == 1 and extent != 1:
             given.fail(key, f"{conv.op} has no {key}")

@@ -42,6 +42,9 @@ def _refuse_foreign(source: Source, keys: CaseKeys) -> None:
     for key in foreign:
         if getattr(keys, key) != CASE.keys[key].default:
             raise CaseError(source.place((key,)), f"{keys.op} has no {key}")
+    if keys.output_padding != 0 and keys.padding in ("same", "same_lower"):
+        text = f"padding {keys.padding} fixes the output's length; give numbers with output_padding"
+        raise CaseError(source.place(("output_padding",)), text)
     if is_transposed and keys.padding == "causal":
         raise CaseError(source.place(("padding",)), f"{keys.op} has no causal padding")
 

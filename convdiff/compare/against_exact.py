@@ -18,7 +18,6 @@ from convdiff.compare.comparison import (
 )
 from convdiff.compare.difference import Difference, differs, measure
 from convdiff.compare.fp64 import Scales
-from convdiff.compare.ieee import FINITE
 from convdiff.compare.reference import Reference
 from convdiff.compare.some_outputs import Some, some_outputs
 from convdiff.numerics.array import Array
@@ -56,11 +55,21 @@ def against_exact(
         return Comparison(pair.axis, *cells, None, unfit, mismatch=True)
     if _is_large(reference, output.size) or reference.exact is None:
         return _of_sample(pair, output, reference, most)
-    exact = reference.exact[tuple(slice(0, extent) for extent in output.shape)]
+    exact = _legal(reference, output)
     difference = measure(exact, output, strict=False, most=most)
     comparison = Comparison(pair.axis, *cells, difference, constant=_constant(output, reference))
     comparison, beside = _with_astray(comparison, output, reference)
     return _held(comparison, _differing(exact, output, beside, reference), reference)
+
+
+def _legal(reference: Reference, output: Array) -> Array:
+    """Return the exact outputs; NaN where a kernel multiplied zeros of padding, which it may."""
+    assert reference.exact is not None
+    here = tuple(slice(0, extent) for extent in output.shape)
+    exact, untouched = reference.exact[here], reference.untouched(output.shape)
+    if untouched is None:
+        return exact
+    return np.where(np.isfinite(exact) & ~untouched & np.isnan(output), output, exact)
 
 
 def _constant(output: Array, reference: Reference) -> str | None:
@@ -75,8 +84,9 @@ def _with_astray(
     if reference.kinds is None:
         return comparison, np.ones(output.shape, bool)
     found, mask = astray(output, reference)
-    here = tuple(slice(0, extent) for extent in output.shape)
-    beside = (reference.kinds[here] == FINITE) & ~mask
+    untouched = reference.untouched(output.shape)
+    assert untouched is not None, "there are kinds"
+    beside = untouched & ~mask
     return replace(comparison, astray=(Astray(), found)), beside
 
 

@@ -11,7 +11,6 @@ from convdiff.compare.align import aligned, shared
 from convdiff.compare.astray import Astray, astray
 from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
-from convdiff.compare.ieee import FINITE
 from convdiff.compare.other_ops import shape_owners
 from convdiff.compare.reference import NO_OVERFLOW, Overflows, Reference
 from convdiff.numerics.array import Array
@@ -201,10 +200,8 @@ def _astray(
 
 def _finite(output: Array, reference: Reference) -> Array:
     """Return the mask of the outputs that no NaN or infinity of the data reaches."""
-    if reference.kinds is None:
-        return np.ones(output.shape, bool)
-    here = tuple(slice(0, extent) for extent in output.shape)
-    return np.asarray(reference.kinds[here] == FINITE)
+    untouched = reference.untouched(output.shape)
+    return np.ones(output.shape, bool) if untouched is None else untouched
 
 
 def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convdiff.compare.ieee import MINUS, NAN, PLUS
+from convdiff.compare.ieee import FINITE, MINUS, NAN, PLUS
 from convdiff.compare.reference import Reference
 
 NAMES = ((NAN, "NaN"), (PLUS, "inf"), (MINUS, "-inf"))
@@ -37,4 +37,7 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
     if not outputs:
         yield f"{said}, and in no output's window"
         return
-    yield f"{said}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, no others"
+    untouched = reference.untouched(reference.shape)
+    more = int(np.count_nonzero((reference.kinds == FINITE) & ~untouched))  # type: ignore[operator]
+    others = f"{more:,} more may where padding is multiplied" if more else "no others"
+    yield f"{said}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, {others}"

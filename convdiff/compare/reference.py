@@ -126,6 +126,16 @@ class Reference:
         """The same where zeros of padding are multiplied, which is none either."""
         return None if self.kinds is None else with_padding(self.conv, self.tensors, self.kinds)
 
+    def untouched(self, shape: tuple[int, ...]) -> Array | None:
+        """Return the mask of the outputs that no NaN or infinity reaches in any legal way.
+
+        shape: of an output, a prefix of the reference's. None where the data are finite.
+        """
+        if self.kinds is None or self._padded_kinds is None:
+            return None
+        here = tuple(slice(0, extent) for extent in shape)
+        return np.asarray((self.kinds[here] == FINITE) & (self._padded_kinds[here] == FINITE))
+
     def kinds_in(self, block: Block) -> tuple[Array, Array, Array]:
         """Return the kinds that a block's outputs may be of.
 

@@ -22,6 +22,7 @@ from convdiff.lab.live import LiveLab
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
+from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Interpreter, Standing
 
@@ -162,6 +163,7 @@ def _pair(
         return replace(found, baseline=alone[0], candidate=alone[1])
     assert not isinstance(first, NoBits) and not isinstance(second, NoBits)
     both, bits = (orders[0], orders[1]), (first, second)
+    _refuse_unlike(both, asked)
     differing = first_to_differ(bits, both)
     smaller = 0 if first.size <= second.size else 1
     chosen = asked or differing
@@ -175,6 +177,19 @@ def _pair(
     if first[worst] == second[worst]:
         worst = differing.index
     return replace(found, why=explain_difference(*both, bits, worst, strict=False))
+
+
+def _refuse_unlike(orders: tuple[Orders, Orders], asked: Element | None) -> None:
+    """Raise ConvdiffError where the outputs, or those at the index, see other inputs."""
+    one, other = (side.geometry for side in orders)
+    lengths = one.input_nhwc[2], other.input_nhwc[2]
+    width, named = shared(one.conv, lengths), f"lengths {lengths[0]} and {lengths[1]}"
+    if not width:
+        text = "their windows start elsewhere, and see other inputs; explain each by itself"
+        raise ConvdiffError(f"{named}: {text}")
+    if asked is not None and asked.index[2] >= width:
+        text = "one sees padding there where the other's input goes on; explain each by itself"
+        raise ConvdiffError(f"{named}: {text}")
 
 
 def _difference(

@@ -91,8 +91,8 @@ def _pairs(
         yield Pair("batch", replace(cell, batch=case.batches[-1]), cell)
     if cell.length in referenced:
         yield Pair("reference", replace(cell, op=REFERENCE), cell)
-    # The longest of the largest batch stands for all of a runtime: they are compared with it.
-    if (cell.length, cell.batch) == (case.lengths[-1], case.batches[-1]):
+    # The longest of the largest batch stands for all of a runtime that are compared with it.
+    if (cell.length, cell.batch) == (longest, case.batches[-1]):
         yield Pair("exact", replace(cell, op=EXACT), cell)
 
 

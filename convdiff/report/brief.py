@@ -123,11 +123,11 @@ def _ulp(element: Element) -> str:
 
 
 def _varying(indices: Sequence[Sequence[str]], letters: Sequence[str]) -> tuple[list[str], str]:
-    """Return each index reduced to the axes that vary, and what those are called.
+    """Return each index reduced to the axes along which it is not 0, and what those are called.
 
     letters: what the numbers of an index are.
     """
     columns, length = list(zip(*indices, strict=True)), letters.index("w")
-    axes = [axis for axis, column in enumerate(columns) if len(set(column)) > 1] or [length]
+    axes = [axis for axis, column in enumerate(columns) if set(column) != {"0"}] or [length]
     label = "position" if axes == [length] else ",".join(letters[a] for a in axes)
     return [",".join(index[a] for a in axes) for index in indices], label

@@ -67,10 +67,14 @@ class Axis(NamedTuple):
     @property
     def least(self) -> int:
         """The smallest extent of an input that gives an output."""
-        extent = 1
-        while self.extent(extent) < 1:
-            extent += 1
-        return extent
+        if isinstance(self.padding, str) and self.padding != "valid":
+            return 1
+        before, after = self.pad(1)
+        if self.transposed:
+            beyond = 1 - self.reach + before + after - self.output_padding
+            return 1 + max(0, -(-beyond // self.stride))
+        cut = min(before, 0) + min(after, 0)
+        return max(1, self.reach - before - after, 1 - cut)
 
     def sources(self, extent: int, first: int = 0) -> Any:
         """Return (outputs, kernel): the input index that each output reads at each tap, or −1.

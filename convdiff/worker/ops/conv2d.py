@@ -104,8 +104,9 @@ class Convolution(NamedTuple):
     def needs_length(self) -> str:
         """Say how long an input must be at least."""
         least, word = self.axes[-1].least, self.padding
-        name = str(word).upper() if isinstance(word, str) else "this padding"
-        return "%s needs %d or more" % (name, least)
+        if not isinstance(word, str):
+            return "with this padding %d or more are needed" % least
+        return "%s needs %d or more" % (word.upper(), least)
 
     @property
     def is_padded(self) -> bool:
