@@ -12,6 +12,7 @@ from nonfinite import beyond_the_window, on_cleaned, on_output, skipping_zero_we
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.nonfinite import cleaned
+from convdiff.compare.against_exact import against_exact
 from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.verdict import Finding, judge
@@ -237,3 +238,15 @@ def test_groups_strides_and_dilations_are_minded():
     places = finding.comparison.astray[1].lost
     assert places.count == 3 * 3, "one row of outputs, three columns, the second group"
     assert all(index[3] >= 3 for index in places.first)
+
+
+@pytest.mark.parametrize("multiplied", [False, True])
+def test_a_kernel_may_multiply_the_zeros_of_padding_and_is_exact_all_the_same(multiplied: bool):
+    conv = Convolution((1, 3), 1, 1, padding=((0, 0), (1, 1)))
+    w = np.array([np.inf, 1, 2], np.float32).reshape(1, 3, 1, 1)
+    data = Tensors(w, None, np.arange(1, 5, dtype=np.float32).reshape(1, 1, 4, 1))
+    output = np.full((1, 1, 4, 1), np.inf, np.float32)
+    output[0, 0, 0] = np.nan if multiplied else 1 * 1 + 2 * 2
+    found = against_exact(Pair("exact", OTHER, CELL), output, Reference(conv, data), most=9)
+    assert found.difference is not None and not found.difference.differing
+    assert not any(found.astray) and bool(found.astray[1].padded) == multiplied

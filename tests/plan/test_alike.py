@@ -2,8 +2,11 @@
 
 import pytest
 
+from convdiff.case.device import Device
 from convdiff.case.load import case_of
 from convdiff.plan.alike import longest_alike, padding_notes
+from convdiff.plan.expand import expand
+from convdiff.runtime.model import Interpreter, Runtime
 
 
 @pytest.fixture
@@ -39,6 +42,15 @@ def test_same_with_a_stride_shifts_the_grid_of_half_of_the_lengths(case):
         "at lengths 6, 8 the windows start 1 input later than at length 9: other sums, "
         "compared with each other only"
     )
+
+
+def test_each_grid_has_its_own_comparison_with_the_exact_result(case):
+    found = case("lengths: 5..9\npadding: same\nstrides: [1, 2]")
+    runtime = Runtime(Interpreter("numpy", ""), Device("cpu"))
+    pairs = expand(found, [runtime]).pairs
+    assert [pair.candidate.length for pair in pairs if pair.axis == "exact"] == [8, 9]
+    lengths = [(p.baseline.length, p.candidate.length) for p in pairs if p.axis == "length"]
+    assert lengths == [(9, 5), (8, 6), (9, 7)]
 
 
 def test_causal_padding_is_all_on_the_left(case):
