@@ -54,6 +54,11 @@ class CaseResult:
     seconds: float = field(default=0.0, compare=False)
     """From the first cell to the result, with probes and proofs."""
 
+    @property
+    def advised_lengths(self) -> tuple[SafeLengths, ...]:
+        """The safe lengths of the runtimes in which padding to them is advice."""
+        return tuple(one for one in self.safe_lengths if one.advised)
+
 
 @dataclass(frozen=True)
 class Result:

@@ -79,7 +79,8 @@ def _error(integers: Sequence[Answer]) -> str:
     count = sum(int(np.count_nonzero(answer.off)) for answer in integers)
     size = sum(answer.off.size for answer in integers)
     most = max(float(answer.off.max()) for answer in integers)
-    return f"exact on no integers: off by up to {most:g} at {count} of {size} outputs"
+    probes = f" of {len(integers)} probes" if len(integers) > 1 else ""
+    return f"exact on no integers: off by up to {most:g} at {count} of {size} outputs{probes}"
 
 
 def _unseen(subject: Subject, integers: Sequence[Answer]) -> str:

@@ -20,6 +20,10 @@ Outputs = Iterator[tuple[str, Output]]
 
 def outputs(conv: Convolution, *, bias: bool) -> Outputs:
     """Yield named changes of a right result."""
+    yield "the output is 0", lambda y, b: np.zeros_like(y)
+    if bias:
+        name = "no product arrives: the output is the bias alone"
+        yield name, lambda y, b: np.zeros_like(y) + b
     if conv.rank == 2:
         yield "height and width of the output are swapped", lambda y, b: y.transpose(0, 2, 1, 3)
     yield f"the output's memory is {channels_first(conv)}", _is_nchw

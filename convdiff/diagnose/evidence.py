@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Side = Literal["baseline", "candidate"]
+Sides = Literal["baseline", "candidate", "both"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,17 @@ class Look:
     """The known mistake that a finding `fits`, which a headline names, too."""
 
     mistake: str
+    side: Sides = "candidate"
+    """Whose mistake it is."""
+
+    @property
+    def fact(self) -> str:
+        """What it looks like."""
+        return f"it fits: {self.mistake}"
 
     def __str__(self) -> str:
-        """Say what it looks like."""
-        return f"it fits: {self.mistake}"
+        """Say what it looks like, after the side where that is not the candidate."""
+        return self.fact if self.side == "candidate" else f"{self.side}: {self.fact}"
 
 
 Evidence = str | SideFact | Look

@@ -53,7 +53,18 @@ def _of_runtime(
         if not lab.log.signal:
             unsafe += _try(plan, runtime, equal, more, lab, strict)
             tried = most
-    return safe_lengths(runtime.id, plan.case.lengths, equal, tried, _unstable(unsafe, lab))
+    found = safe_lengths(runtime.id, plan.case.lengths, equal, tried, _unstable(unsafe, lab))
+    return replace(found, advised=not _is_mistaken(findings, runtime))
+
+
+def _is_mistaken(findings: Sequence[Finding], runtime: Runtime) -> bool:
+    """Return whether a mistake tells a runtime's lengths apart, or the longest one has it.
+
+    The bits of the longest are then none to pad for.
+    """
+    wrong = [one.comparison for one in findings if one.verdict == "wrong"]
+    here = [one.axis for one in wrong if one.candidate.runtime == runtime]
+    return not {"length", "exact"}.isdisjoint(here)
 
 
 def _run(lab: Lab, cells: Sequence[Cell]) -> None:

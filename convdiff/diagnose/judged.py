@@ -12,7 +12,7 @@ from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.again import how_to_look, ruled_on_again
-from convdiff.diagnose.evidence import Evidence, Side, SideFact
+from convdiff.diagnose.evidence import Evidence, Look, Side, SideFact
 from convdiff.diagnose.steps import by_steps
 from convdiff.diagnose.sums import by_sums
 from convdiff.diagnose.verdict import Finding, Ruling, accepts, allowance_of, judge
@@ -69,33 +69,42 @@ def judged(asked: Asked, *, noisy: bool) -> Finding:
     """Return the finding; noisy: repeats of a side differ."""
     case, comparison = asked.case, asked.comparison
     baseline, candidate = asked.known
-    fits = _fits(asked)
+    look = _look(asked)
     order = case.output_order
     spoken = comparison.astray[0].spoken(order), comparison.astray[1].spoken(order)
     ruling = judge(
-        replace(comparison, astray=spoken), baseline.traits, candidate.traits, noisy, fits
+        replace(comparison, astray=spoken), baseline.traits, candidate.traits, noisy, look
     )
     verdict, evidence = _second_look(asked, ruling[0]) or ruling
     evidence = (*_of_sample(comparison), *evidence)
-    looks_like = fits if verdict == "wrong" else None
-    finding = Finding(comparison, verdict, False, evidence, looks_like, silent=asked.is_silent)
+    finding = Finding(comparison, verdict, False, evidence, silent=asked.is_silent)
+    if look and verdict == "wrong":
+        finding = replace(finding, fits=look.mistake, fits_side=look.side)
     finding = replace(finding, flushes=verdict == "precision" and comparison.is_flushed)
     finding = replace(finding, evidence=(*_doubts(asked, finding), *_remarks(asked, finding)))
     return replace(finding, allowed=accepts(finding, allowance_of(case, finding)))
 
 
-def _fits(asked: Asked) -> str | None:
-    """Return what a wrong result looks like, on integers or else on the case's own data."""
-    baseline, candidate = asked.known
+def _look(asked: Asked) -> Look | None:
+    """Return what a wrong side looks like, on integers or else on the case's own data."""
     if _told_apart(asked):
         return None
-    if candidate.fits or baseline.fits or asked.comparison.screen_ratio <= 1:
-        return candidate.fits or baseline.fits
-    for _, cell, behaviour in reversed(asked.sides):
+    look = _look_on_integers(asked)
+    if look or asked.comparison.screen_ratio <= 1:
+        return look
+    for side, cell, behaviour in reversed(asked.sides):
         fault = None if _has_told(behaviour) else _fit_data(asked, cell)
         if fault:
-            return fault
+            return Look(fault, side)
     return None
+
+
+def _look_on_integers(asked: Asked) -> Look | None:
+    """Return the mistake that probes found: of both sides, of the candidate, or of the baseline."""
+    baseline, candidate = asked.known
+    if candidate.fits:
+        return Look(candidate.fits, "both" if candidate.fits == baseline.fits else "candidate")
+    return Look(baseline.fits, "baseline") if baseline.fits else None
 
 
 def _has_told(behaviour: Behaviour) -> bool:

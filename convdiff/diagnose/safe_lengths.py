@@ -28,6 +28,8 @@ class SafeLengths:
     """Such as `T ≡ 0 mod 4`, or None where there is none that all tried lengths keep."""
     proved: tuple[int, ...] = ()
     """Lengths whose orders are proved equal to the longest one's: safe for every input."""
+    advised: bool = True
+    """Whether padding to them is advice: not where a mistake tells lengths apart, or is in all."""
 
 
 def safe_lengths(

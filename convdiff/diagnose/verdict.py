@@ -12,7 +12,7 @@ from convdiff.case.model import NOTED, Allowance, Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose import nonfinite
 from convdiff.diagnose.cause import Explanation
-from convdiff.diagnose.evidence import Evidence, Look, Side, SideFact
+from convdiff.diagnose.evidence import Evidence, Look, Side, SideFact, Sides
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
 from convdiff.plan.cell import Failure
 
@@ -30,6 +30,8 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     fits: str | None = None
     """What a wrong result looks like: shifted, flipped, dilation ignored, …"""
+    fits_side: Sides | None = None
+    """Whose result looks like that, where it `fits` something."""
     why: Explanation | None = None
     """The orders of both sides and the cause, where they were asked for."""
     silent: bool = False
@@ -54,11 +56,11 @@ def judge(
     baseline: Traits | None,
     candidate: Traits | None,
     unstable: bool,
-    fits: str | None,
+    look: Look | None,
 ) -> Ruling:
     """Return the verdict and its evidence. Traits are None where no probe was run.
 
-    `unstable` says that repeats of either side differ; `fits` is a known mistake whose result one
+    `unstable` says that repeats of either side differ; `look` is a known mistake whose result a
     side shows. The first rule that has something to say decides.
     """
     probed: list[tuple[Side, Traits]] = []
@@ -66,7 +68,7 @@ def judge(
         probed.append(("baseline", baseline))
     if candidate is not None:
         probed.append(("candidate", candidate))
-    looks = (Look(fits),) if fits else ()
+    looks = (look,) if look else ()
     return (
         _by_presence(comparison, looks)
         or _by_special_values(comparison, probed, looks)

@@ -10,7 +10,7 @@ from convdiff.diagnose.verdict import is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
-from convdiff.report.brief_names import called, product
+from convdiff.report.brief_names import called, product, side_names
 from convdiff.report.groups import Row, unusual
 from convdiff.report.headline import FEW_ULPS, headline, worst_finding
 from convdiff.report.numbers import count
@@ -85,17 +85,29 @@ def differing_axes(rows: Sequence[Row]) -> Iterator[tuple[Axis, str]]:
 
 
 def _equal_axes(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield which axes are bitwise equal, and how convdiff's own sums differ along them."""
+    """Yield which axes are bitwise equal, and how convdiff's own sums differ along them.
+
+    Where nothing but these sums was compared, nothing is said of the convolution.
+    """
     equal: list[str] = []
     own: list[Row] = []
+    alone: list[str] = []
     for axis, members in _axes(unusual(rows) or rows).items():
         differing = [row for row in members if differs(row)]
-        if all(map(_is_own, differing)):
+        if all(map(_is_own, members)):
+            alone.append(f"{axis} of multiply + reduce_sum alone: {_how_own(differing)}")
+        elif all(map(_is_own, differing)):
             equal.append(_named(axis, members))
             own += differing
     if equal:
-        beside = f" (multiply + reduce_sum: {_gravest(own)}, {_largest(own)})" if own else ""
+        beside = f" (multiply + reduce_sum: {_how_own(own)})" if own else ""
         yield f"{', '.join(equal)} bitwise equal{beside}"
+    yield from alone
+
+
+def _how_own(differing: Sequence[Row]) -> str:
+    """Say how convdiff's own sums differ."""
+    return f"{_gravest(differing)}, {_largest(differing)}" if differing else "bitwise equal"
 
 
 def _named(axis: Axis, rows: Sequence[Row]) -> str:
@@ -163,9 +175,17 @@ def told(case: CaseSummary, worst: Row) -> str:
     alike = [row for row in _drifting(case) if row.finding.comparison.axis == comparison.axis]
     if _is_told_whole(worst):
         return headline(case.result, [row.finding for row in alike])
-    fits = f": {worst.finding.fits}" if worst.finding.fits else ""
+    fits = _mistake(case, worst)
     locked = any(row.finding.lock == "changed" for row in alike)
     return _sides(case, worst, alike) + fits + _size(worst, alike) + (LOCKED if locked else "")
+
+
+def _mistake(case: CaseSummary, worst: Row) -> str:
+    """Say which known mistake it looks like, of which side where that is not the candidate."""
+    text = sentences.mistake(worst.finding, side_names(case, worst))
+    if not text:
+        return ""
+    return f"{':' if text == worst.finding.fits else ';'} {text}"
 
 
 def other_drifts(case: CaseSummary, worst: Row) -> Sequence[Row]:
@@ -233,7 +253,7 @@ def _since(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
     comparison, now = worst.finding.comparison, _product(case, worst.finding.comparison.candidate)
     was, origin = _product(case, comparison.baseline), comparison.baseline.runtime.origin
     other = comparison.candidate.runtime.origin
-    candidate = f"{now} ({other})" if other else now
+    candidate = f"{now} ({other})" if now and other else other or now
     baseline = f"{was} ({origin})" if was and origin != was else origin
     where = _at_lengths(case, worst, alike)
     return f"{candidate or 'now'} gives other bits than {baseline}{where}"

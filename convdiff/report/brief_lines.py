@@ -140,7 +140,7 @@ def _padding(case: CaseSummary) -> Iterator[str]:
     where = {one.candidate.runtime.id for one in drifting if one.axis == "length"}
     others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
     stays = f"; no help against {' or '.join(others)}" if others else ""
-    for advised, lengths in zip(case.advice.safe, case.result.safe_lengths, strict=True):
+    for advised, lengths in zip(case.advice.safe, case.result.advised_lengths, strict=True):
         if lengths.unsafe and lengths.runtime in where:
             runtime = f"in {called(case, f'#{advised.number}')} " if len(where) > 1 else ""
             yield f"{runtime}pad to {sentences.pad_to(lengths)}{stays}"

@@ -31,8 +31,9 @@ def called(case: CaseSummary, number: str) -> str:
 
 
 def product(runtime: RuntimeLine) -> str:
-    """Return a runtime's framework and version."""
-    return runtime.text.partition(",")[0]
+    """Return a runtime's framework and version; nothing where its bits are all that is known."""
+    name, comma, _ = runtime.text.partition(", ")
+    return name if comma else ""
 
 
 def _short(case: CaseSummary) -> Mapping[str, str]:
@@ -71,6 +72,8 @@ def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
 
 def _runtime(runtime: RuntimeLine) -> str:
     """Say what runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
+    if not product(runtime):
+        return f"{runtime.name} {runtime.text}"
     version, *rest = runtime.text.split(", ")
     threads = [part for part in rest if part.endswith(("thread", "threads"))]
     bare, bracket, told = runtime.name.partition("[")

@@ -9,7 +9,7 @@ from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity
 from convdiff.report.exactly import equal_but_off, is_usual, without_usual
 from convdiff.report.numbers import count
-from convdiff.report.sentences import number, short, sides
+from convdiff.report.sentences import mistake, number, short, sides
 from convdiff.result import CaseResult
 
 FEW_ULPS = 256
@@ -93,7 +93,7 @@ def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iter
     if worst.flushes:
         yield "subnormals are flushed to zero"
     if worst.fits:
-        yield worst.fits
+        yield mistake(worst, sides(worst.comparison, case))
     if any(finding.lock == "changed" for finding in drifted):
         yield "and the locked summation order changed"
 
@@ -143,16 +143,18 @@ def _cause(findings: Sequence[Finding]) -> str:
 
 def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
     """Say how the comparisons along one axis ended."""
-    verdicts = sorted({finding.verdict for finding in findings})
-    if verdicts == ["same"]:
-        return f"{axis}: bitwise equal{_by_chance(case, axis)}"
     own = [finding for finding in findings if is_opinion(finding.comparison)]
     ops = [finding for finding in findings if not is_opinion(finding.comparison)]
+    if not ops:
+        return f"{axis}, of multiply + reduce_sum alone: {_tally(own)}"
     if {finding.verdict for finding in ops} == {"same"}:
         equal = f"{axis}: bitwise equal{_by_chance(case, axis)}"
-        return f"{equal}; only multiply + reduce_sum differs ({_how_many(findings)})"
-    beside = f" (multiply + reduce_sum: {_tally(own)})" if ops and own else ""
-    return f"{axis}: {_tally(ops or own)}{beside}"
+        differ = any(finding.verdict != "same" for finding in own)
+        return equal + (
+            f"; only multiply + reduce_sum differs ({_how_many(own)})" if differ else ""
+        )
+    beside = f" (multiply + reduce_sum: {_tally(own)})" if own else ""
+    return f"{axis}: {_tally(ops)}{beside}"
 
 
 def _how_many(findings: Sequence[Finding]) -> str:

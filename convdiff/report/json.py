@@ -98,6 +98,7 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "reason": comparison.reason,
         "evidence": [str(fact) for fact in finding.evidence],
         "fits": finding.fits,
+        "fits_side": finding.fits_side,
         "elements": difference.elements if difference else 0,
         "sampled_of": comparison.sampled_of,
         "differing": difference.differing if difference else 0,
@@ -197,4 +198,5 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
         "random_inputs": safe.inputs,
         "rule": safe.rule,
         "proved": list(safe.proved),
+        "advised": safe.advised,
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from convdiff.case.axes import AXES, filters
 from convdiff.case.ranges import write_range
 from convdiff.compare.comparison import Comparison, Nearness
-from convdiff.diagnose.evidence import Evidence, Look, SideFact
+from convdiff.diagnose.evidence import Evidence, Look, SideFact, Sides
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell
@@ -92,8 +92,23 @@ def _facts(facts: Iterable[Evidence], names: tuple[str, str]) -> str:
     return "; ".join(_fact(fact, called) for fact in facts)
 
 
-def _fact(fact: Evidence, called: dict[str, str]) -> str:
-    return f"{called[fact.side]}: {fact.fact}" if isinstance(fact, SideFact) else str(fact)
+def _fact(fact: Evidence, called: Mapping[str, str]) -> str:
+    if isinstance(fact, SideFact):
+        return f"{called[fact.side]}: {fact.fact}"
+    return _of_side(fact.fact, fact.side, called) if isinstance(fact, Look) else fact
+
+
+def mistake(finding: Finding, names: tuple[str, str]) -> str:
+    """Name the known mistake that a finding fits; after its side where that is not the candidate.
+
+    Empty where it fits none.
+    """
+    called = dict(zip(("baseline", "candidate"), names, strict=True))
+    return _of_side(finding.fits or "", finding.fits_side or "candidate", called)
+
+
+def _of_side(fact: str, side: Sides, called: Mapping[str, str]) -> str:
+    return fact if side == "candidate" else f"{called.get(side, side)}: {fact}"
 
 
 def reason(finding: Finding) -> str:

@@ -45,7 +45,7 @@ class RuntimeLine:
 
 @dataclass(frozen=True)
 class SafeLine:
-    """Which lengths of a runtime are safe."""
+    """Which lengths of a runtime are safe, where padding to them is advice."""
 
     runtime: str
     number: int
@@ -186,7 +186,7 @@ def _advice(case: CaseResult) -> Advice:
     numbers = _numbers(case)
     safe = [
         SafeLine(one.runtime, numbers.get(one.runtime, 0), sentences.safe(one), bool(one.unsafe))
-        for one in case.safe_lengths
+        for one in case.advised_lengths
     ]
     suggested = case.suggested_expect or {}
     changed = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from findings import judged, tensors
 from kernels import CELL, Kernel, direct, measure_with
 from labelled import given
-from labelled_faults import Asked, named
+from labelled_faults import Asked, named, nothing_added
 from labelled_sums import PLAIN, Order, convolved
 from labels_judged import kernel_of
 
@@ -116,6 +117,32 @@ def test_groups_that_read_the_first_one():
     assert name_of(kernel, conv, (1, 6, 7, 4)) == "all groups read the first one's channels"
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("bias", "name"),
+    [(True, "no product arrives: the output is the bias alone"), (False, "the output is 0")],
+)
+def test_no_product_at_all(channels: int, bias: bool, name: str):
+    def without(conv: Convolution, data: Tensors) -> Array:
+        return direct(conv, replace(data, filter_hwio=data.filter_hwio * 0))
+
+    conv, cell = Convolution((2, 3), channels, 4), replace(CELL, batch=1, length=8)
+    behaviour = examine_cell(cell, conv, 5, bias, measure_with(without, conv))
+    assert behaviour.fits == name
+
+
+@pytest.mark.parametrize("length", [3, 4, 5, 8, 40])
+def test_how_many_outputs_are_off_is_said_of_how_many_probes(length: int):
+    conv, cell = Convolution((1, 3), 2, 4), replace(CELL, batch=1, length=length)
+    kernel = measure_with(filtered(lambda w: w * 0), conv)
+    traits = examine_cell(cell, conv, 1, True, kernel).traits
+    assert traits is not None
+    found = re.search(r" of (\d+) outputs(?: of (\d+) probes)?$", str(traits.integer_error))
+    assert found is not None
+    assert int(found[1]) == (length - 2) * 4 * int(found[2] or 1)
+    assert (found[2] is None) == (length == 40)
+
+
 @pytest.mark.parametrize("channel", range(3))
 def test_a_channel_that_is_left_out(channel: int):
     def without(x: Array) -> Array:
@@ -147,7 +174,12 @@ def test_what_is_no_known_mistake_has_no_name(conv: Convolution, shape: tuple[in
         y[:, 1, 1] += 3
         return y
 
-    for change in (odd, lambda y: y * np.float32(1.7), lambda y: y * y, np.zeros_like):
+    for change in (
+        odd,
+        lambda y: y * np.float32(1.7),
+        lambda y: y * y,
+        lambda y: np.full_like(y, 7),
+    ):
         assert name_of(after(change), conv, shape) is None
 
 
@@ -173,7 +205,7 @@ def test_every_fault_of_the_table_has_its_name(conv: Convolution, shape: tuple[i
     asked, order = asked_of(conv, shape), Order("chain", 1, fused=False)
     right = convolved(*asked, order)
     wrongly = []
-    for fault in named(asked, np.random.default_rng(5)):
+    for fault in (*named(asked, np.random.default_rng(5)), *nothing_added()):
         made = given(asked, [fault], order, PLAIN)
         if made.shape == right.shape and np.array_equal(made, right):
             continue
@@ -195,4 +227,4 @@ def test_the_faults_made_elsewhere_are_all_of_the_table() -> None:
     for conv, shape in GEOMETRIES:
         table = {row.name for row in mistakes(conv, shape, bias=True)}
         made = {fault.name for fault in named(asked_of(conv, shape), np.random.default_rng(5))}
-        assert table <= made
+        assert table <= made | {fault.name for fault in nothing_added()}

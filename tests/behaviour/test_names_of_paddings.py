@@ -10,7 +10,7 @@ import pytest
 from findings import judged, tensors
 from kernels import CELL, Kernel, direct, measure_with, shuffled
 from labelled import given
-from labelled_faults import Asked, Fault, named
+from labelled_faults import Asked, Fault, named, nothing_added
 from labelled_sums import PLAIN, Order, convolved
 from labels_judged import kernel_of
 from soak import WHOLE
@@ -58,7 +58,7 @@ def test_every_fault_has_its_name(conv: Convolution, shape: Shape):
     asked = asked_of(conv, shape)
     right = convolved(*asked, ORDER)
     wrongly = []
-    for fault in named(asked, np.random.default_rng(5)):
+    for fault in (*named(asked, np.random.default_rng(5)), *nothing_added()):
         try:
             made = given(asked, [fault], ORDER, PLAIN)
         except ValueError:  # the steps leave nothing of the output
@@ -85,7 +85,8 @@ def plain(name: str) -> str:
 @pytest.mark.parametrize(("conv", "shape"), GEOMETRIES, ids=str)
 def test_the_faults_made_elsewhere_are_all_of_the_table(conv: Convolution, shape: Shape):
     table = {row.name for row in mistakes(conv, shape, bias=True)}
-    assert table <= {fault.name for fault in named(asked_of(conv, shape), np.random.default_rng(5))}
+    faults = (*named(asked_of(conv, shape), np.random.default_rng(5)), *nothing_added())
+    assert table <= {fault.name for fault in faults}
 
 
 SAME = Convolution((3, 4), 3, 4, (1, 2), padding="same")

@@ -19,6 +19,7 @@ from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
 from convdiff.compare.reference import Overflows
 from convdiff.diagnose.diagnose import behaviours, diagnose
+from convdiff.diagnose.evidence import Look
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
 from convdiff.diagnose.verdicts import permits
 from convdiff.plan.cell import Cell, Failure
@@ -41,7 +42,7 @@ def verdict(
     unstable: bool = False,
     fits: str | None = None,
 ) -> str:
-    return judge(comparison, baseline, candidate, unstable, fits)[0]
+    return judge(comparison, baseline, candidate, unstable, Look(fits) if fits else None)[0]
 
 
 def test_untested_is_a_missing_side_with_its_reason():
@@ -108,7 +109,7 @@ def test_wrong_by_the_numbers_alone(made: Comparison, fits: str | None):
 
 
 def test_what_fits_is_told():
-    said = judge(comparison(), DIRTY, CLEAN, False, "the bias is missing")[1]
+    said = judge(comparison(), DIRTY, CLEAN, False, Look("the bias is missing"))[1]
     assert any("the bias is missing" in evidence for evidence in map(str, said))
     assert any("baseline" in evidence for evidence in map(str, said))
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from made import CELL, RUNTIMES, case_of, drifted, result_of, summary_of
+from made import CELL, RUNTIMES, case_of, drifted, result_of, same, summary_of
 from rich.console import Console
 
 from convdiff.case.axes import Axis
@@ -69,3 +69,24 @@ def test_the_long_report_details_every_pair_of_convolutions_first():
         show_all=False,
     )
     assert out.getvalue().count("\n#2 against #1") == 3
+
+
+@pytest.mark.parametrize("axis", BETWEEN[:3])
+@pytest.mark.parametrize(
+    ("ulps", "short", "long"), [(0, "bitwise equal", "same"), (3, "rounding, ≤ 3 ulp", "rounding")]
+)
+def test_no_axis_is_equal_along_which_only_own_sums_were_compared(
+    axis: Axis, ulps: int, short: str, long: str
+):
+    own = of(axis, ("manual", "manual"), ulps, verdict="rounding" if ulps else "same")
+    op = of(axis, ("conv2d", "conv2d"), 1, verdict="untested", evidence=("refused",))
+    refused = replace(op, comparison=replace(op.comparison, difference=None, reason="refused"))
+    case = case_of([same(), refused, own], outcome="untested")
+    sentence = brief_of(summary_of(result_of(case)).cases[0], alone=True).sentence
+    assert "length bitwise equal" in sentence
+    assert f"{axis} of multiply + reduce_sum alone: {short}" in sentence
+    assert f"{axis}: untested (multiply + reduce_sum: {long}" in headline(case, case.findings)
+    alone = case_of([own])
+    assert f"{axis}, of multiply + reduce_sum alone: {long}" in headline(alone, alone.findings)
+    both = brief_of(summary_of(result_of(case_of([same(axis), own]))).cases[0], alone=True)
+    assert f"{axis} bitwise equal" in both.sentence

@@ -251,6 +251,13 @@ def _values() -> Faults:
     yield of_output("the absolute value is taken", lambda y: np.where(y < 0, -y, y), "values")
 
 
+def nothing_added() -> Faults:
+    """Yield the faults that leave nothing of the products; they are drawn nowhere."""
+    yield of_output("the output is 0", lambda y: y * 0)
+    name = "no product arrives: the output is the bias alone"
+    yield of_filter(name, np.zeros_like)
+
+
 def _factors(asked: Asked) -> Faults:
     taps, inputs = int(np.prod(asked.w.shape[:3])), asked.x.shape[3]
     factors = {"1/255": 1 / 255, "255": 255.0, "-1": -1.0}
