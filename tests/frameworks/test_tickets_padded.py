@@ -208,4 +208,4 @@ batch: [4, 8, 32]
         is_numpy = finding.comparison.candidate.runtime.id == "numpy:cpu"
         assert not (is_numpy and own), "NumPy's loop has NaN where it belongs"
         if own.unwanted:  # as PyTorch has it where a transform takes 16 images or more at once
-            assert finding.verdict in ("transform", "wrong") and own.unwanted.count == 2
+            assert finding.verdict in ("transform", "wrong")
