@@ -20,7 +20,7 @@ from convdiff.behaviour.probes import SUBNORMALS, Kind, one_weight
 from convdiff.behaviour.rounding_widths import flushed_words
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 LARGE = 1e7
 """Products from which on a kernel is checked first."""

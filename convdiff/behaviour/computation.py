@@ -11,7 +11,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Output = Callable[[Array, Array], Array]
 """From the result, NHWC in fp64, and the bias of each channel, to what is given instead."""

@@ -10,7 +10,7 @@ from convdiff.behaviour.probes import Kind, Probe, full_bits, no_bias, one_tap, 
 from convdiff.behaviour.seen import taps_together
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, HALF_OVERFLOW
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Shape = tuple[int, ...]
 """NHWC of an input."""

@@ -10,7 +10,7 @@ from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.guesses import Guess
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FEWEST = 8
 """Outputs of a channel that must all be off by the constant."""

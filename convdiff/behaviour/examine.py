@@ -29,7 +29,7 @@ from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.plan.sampled import Part
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Measure = Callable[[Cell, Sequence[Tensors]], "Sequence[Array | Part | None]"]
 """Run a cell on other numbers of the same shapes, or a part of it; None where it gave no bits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from convdiff.behaviour.constant_inputs import first_constants
 from convdiff.behaviour.probes import Probe, contamination, integer_sets, integers, weight_delta
 from convdiff.behaviour.seen import outputs_of_tap
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 ENOUGH_OUTPUTS, MOST_TURNS = 32, 8
 """Outputs that a probe is to have, and how often it is repeated at most to have them."""

@@ -13,7 +13,7 @@ from convdiff.compare.bounds import screen
 from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 WIDTHS = {11: "TF32 or float16", 8: "bfloat16", 4: "fp8 e4m3", 3: "fp8 e5m2"}
 """Significant bits that are tried, and whose they are."""

@@ -15,7 +15,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.compare.other_ops import other_ops
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Shift = Callable[[Array, int, int], "Array | None"]
 """Move an output, NHWC, down and right; None where too little of it stays."""

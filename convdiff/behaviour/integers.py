@@ -15,7 +15,7 @@ from convdiff.behaviour.transform import Transform
 from convdiff.behaviour.where import where_wrong
 from convdiff.behaviour.width import Width
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def integers_that_count(

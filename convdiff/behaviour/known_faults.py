@@ -20,7 +20,7 @@ from convdiff.compare.bounds import screen
 from convdiff.compare.fp64 import Scales, plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CLEAR, CHANCE = 8.0, 1e-3
 """What a mistake changes is so many times what rounding allows, and so unlikely by chance."""

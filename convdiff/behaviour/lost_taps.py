@@ -10,7 +10,7 @@ import numpy as np
 from convdiff.behaviour.guesses import Guess, of_tap
 from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 TABLE = 1 << 20
 """Products that are looked through at once."""

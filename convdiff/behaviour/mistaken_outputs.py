@@ -13,7 +13,7 @@ from convdiff.behaviour.computation import Output
 from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Outputs = Iterator[tuple[str, Output]]
 

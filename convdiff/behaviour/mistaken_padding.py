@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from convdiff.behaviour.computation import Computation
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Mode = Literal["edge", "reflect", "wrap"]
 """As np.pad calls them."""

@@ -17,7 +17,7 @@ from convdiff.behaviour.mistaken_outputs import channels_first, outputs
 from convdiff.behaviour.mistaken_padding import fillings
 from convdiff.case.layout import layout_of
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Part = Literal["steps", "input", "filter", "bias", "output"]
 MOST_CHANNELS = 32

@@ -11,7 +11,7 @@ from convdiff.behaviour.probes import Probe
 from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 ENOUGH, FEWEST, MOST = 64, 3, 16
 """Output positions that are wanted, and how many probes more there are for them."""

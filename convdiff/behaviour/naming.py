@@ -23,7 +23,7 @@ from convdiff.behaviour.pairs import pairs
 from convdiff.behaviour.scalings import scalings
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CHANCE = 1e-3
 """How likely a name may fit by chance."""

@@ -12,7 +12,7 @@ from convdiff.behaviour.guesses import Guess, Started, of_rows
 from convdiff.behaviour.mistakes import Mistake, mistakes
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 WORK = 1 << 28
 """Numbers that may be touched in search of a pair: a second or so."""

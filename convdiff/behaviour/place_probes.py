@@ -13,7 +13,7 @@ import numpy as np
 from convdiff.behaviour.probes import Kind, Probe, no_bias, probe_of
 from convdiff.behaviour.seen import fullest, taps_together
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def cancelled(conv: Convolution, shape: tuple[int, ...], bias: bool, bits: int, side: str) -> Probe:

@@ -12,7 +12,7 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 class Kind(Enum):

@@ -21,7 +21,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FEWEST_READINGS = 16
 """Numbers that must be seen on their steps, half of them moved: one may lie there by chance."""

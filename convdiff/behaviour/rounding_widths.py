@@ -12,7 +12,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FEWEST_BITS = 3
 """Bits that the narrowest format keeps: fp8 e5m2."""

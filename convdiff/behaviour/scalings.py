@@ -12,7 +12,7 @@ from convdiff.behaviour.mistaken_outputs import factors
 from convdiff.compare.fp64 import scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 MORE = 4
 """Roundings of an output beside its sum's: of the constant, inputs, weights and the bias."""

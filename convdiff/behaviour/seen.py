@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Shape = tuple[int, ...]
 """NHWC of an input."""

@@ -9,7 +9,7 @@ from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.probes import Probe
 from convdiff.behaviour.seen import taps_together
 from convdiff.numerics.floats import FORMATS, Format
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from convdiff.case.model import ITEM_BYTES, ArraySpec, Case
 from convdiff.case.npy import read_values
 from convdiff.errors import CaseError, Place
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 GIVEN = ("values", "file")
 """Kinds whose values someone wrote down: NaN and infinity among them are meant."""

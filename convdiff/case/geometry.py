@@ -17,7 +17,7 @@ from convdiff.case.volume import AXES_3D, three_d
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError, CaseErrors
 from convdiff.worker.ops import OPS
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

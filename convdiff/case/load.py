@@ -20,7 +20,7 @@ from convdiff.case.override import some_filters
 from convdiff.case.volume import refuse_3d
 from convdiff.case.yaml_source import Source, parse_source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 BUILT_IN = "variable-padding"
 STDIN = "(stdin)"

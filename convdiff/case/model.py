@@ -11,7 +11,7 @@ from convdiff.case.axes import AXES, Axis
 from convdiff.case.device import Device
 from convdiff.case.layout import Layout, Order, layout_of
 from convdiff.errors import Place
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Dtype = Literal["float32", "float64", "float16", "bfloat16"]
 ITEM_BYTES: dict[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}

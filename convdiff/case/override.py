@@ -8,7 +8,7 @@ from convdiff.case.device import Device
 from convdiff.case.model import ArraySpec, Case
 from convdiff.case.ranges import below
 from convdiff.errors import ConvdiffError
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def some_filters(conv: Convolution, counts: tuple[int, ...]) -> tuple[int, ...]:

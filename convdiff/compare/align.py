@@ -7,7 +7,7 @@ index have the same receptive field, up to those that read padding where the lon
 from __future__ import annotations
 
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Lengths = tuple[int, int]
 """Of the inputs of two outputs."""

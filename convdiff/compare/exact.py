@@ -18,7 +18,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
 from convdiff.numerics.eft import product_error, two_sum
 from convdiff.numerics.floats import FORMATS, round_to
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CHUNK_OUTPUTS = 1 << 16
 """Outputs summed at once, so that the sums and their errors stay in the cache."""

@@ -10,7 +10,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import convolved
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FINITE, PLUS, MINUS, NAN = 0, 1, 2, 3
 """The kinds of an output: no NaN or infinity reaches it, +inf, −inf, NaN."""

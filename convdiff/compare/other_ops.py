@@ -13,7 +13,7 @@ from functools import partial
 from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import plain_fp64
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 Pads = tuple[tuple[int, int], ...]
 """(before, after) of each spatial axis; a negative one cuts."""

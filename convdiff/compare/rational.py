@@ -9,7 +9,7 @@ import numpy as np
 from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_fraction
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def exact_at(conv: Convolution, tensors: Tensors, index: tuple[int, int, int, int]) -> Array:

@@ -21,7 +21,7 @@ from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import HALF_OVERFLOW, Format, format_of
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""

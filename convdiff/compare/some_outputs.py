@@ -15,7 +15,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.eft import product_error
 from convdiff.numerics.floats import round_to
 from convdiff.numerics.spread import spread
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 MOST, FEWEST = 2000, 64
 """Outputs of a sample …"""

@@ -8,7 +8,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.fp64 import Scales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 TABLE_INPUTS = 1 << 19
 """Inputs copied at once, so that they stay in the cache …"""

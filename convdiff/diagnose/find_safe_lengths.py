@@ -15,7 +15,7 @@ from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Plan
 from convdiff.plan.trials import most_trials, trial_cell
 from convdiff.runtime.model import Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 AGAIN = 8
 """Cells that differ on a random input and are run again, lest run-to-run noise be called length."""

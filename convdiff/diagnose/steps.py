@@ -10,7 +10,7 @@ from convdiff.diagnose.evidence import Side, SideFact
 from convdiff.diagnose.verdict import Ruling
 from convdiff.lab.lab import Lab
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def by_steps(

@@ -13,7 +13,7 @@ from convdiff.explaining.model import Element, Index
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.order.side_by_side import side_by_side
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def farthest(conv: Convolution, tensors: Tensors, output: Array, orders: Orders) -> Element:

@@ -11,7 +11,7 @@ from convdiff.lab.availability import remedy
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 NO_ONEDNN = "not in this version"
 

@@ -15,7 +15,7 @@ from convdiff.lab.pool import Job, Pool
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import CLEAN, Cell, NoBits
 from convdiff.plan.sampled import Part, places_of
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Places = Callable[[Cell], "Array | None"]
 """The flat positions at which a cell is computed; None of all."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

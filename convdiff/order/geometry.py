@@ -10,7 +10,7 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.order.footprint import Footprint
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

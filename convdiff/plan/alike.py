@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from convdiff.case.model import Case
 from convdiff.case.ranges import write_range
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def longest_alike(case: Case, length: int) -> int:

@@ -14,7 +14,7 @@ from convdiff.numerics.spread import spread
 from convdiff.plan.cell import Cell
 from convdiff.plan.cost import products
 from convdiff.worker.manual import CHUNK, positions_a_call
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 LARGE = 4 * CHUNK
 """Products up to which a reference is computed whole: a few tenths of a second."""

@@ -29,7 +29,7 @@ from convdiff.recording.model import (
     quoted,
 )
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]

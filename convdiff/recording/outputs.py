@@ -29,7 +29,7 @@ from convdiff.plan.cell import EXACT, Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
 from convdiff.plan.sampled import Part
 from convdiff.runtime.model import ELSEWHERE, Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 T = TypeVar("T")
 

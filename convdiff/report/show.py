@@ -20,7 +20,7 @@ from convdiff.report.marks import Line, Mark, Span, line
 from convdiff.report.numbers import decimal
 from convdiff.report.runtime_line import fingerprint
 from convdiff.runtime.model import Runtime, Standing
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 MOST = 1000
 """Values of a cell that are shown, unless all are asked for."""

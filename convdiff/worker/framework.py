@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 from .manual import manual
 from .ops import REFERENCE, geometry
-from .ops.conv2d import Convolution
+from .ops.convolution import Convolution
 
 if sys.version_info >= (3, 8):
     from typing import Protocol

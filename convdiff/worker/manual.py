@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .ops.conv2d import Convolution
+from .ops.convolution import Convolution
 
 MOST_PRODUCTS = 4e9
 """Beyond that the reference is refused rather than waited for."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import cpu, memory
 from .framework import Device, Framework
-from .ops.conv2d import Convolution
+from .ops.convolution import Convolution
 
 GROUP = "convdiff.frameworks"
 EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_padding": 0}

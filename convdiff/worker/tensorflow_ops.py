@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from . import layout
-from .ops.conv2d import Convolution
+from .ops.convolution import Convolution
 
 WORDS = {"valid": "VALID", "same": "SAME"}
 """Paddings that TensorFlow computes from the input's extents itself."""

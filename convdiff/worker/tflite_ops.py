@@ -9,7 +9,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from .ops.axis import Axis, Pad
-from .ops.conv2d import Convolution
+from .ops.convolution import Convolution
 from .tflite_model import Model, Scales
 
 STORED = ("fp16_weights", "int8_weights", "int8")

@@ -35,7 +35,7 @@ from convdiff.behaviour.checks import checked
 from convdiff.behaviour.first_probes import ENOUGH_OUTPUTS
 from convdiff.case.arrays import Tensors
 from convdiff.numerics.floats import FORMATS
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONVS = (
     Convolution((1, 5), 1, 1),

@@ -29,7 +29,7 @@ from soak import soak
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 SLOW = {"suppress_health_check": [HealthCheck.too_slow]}

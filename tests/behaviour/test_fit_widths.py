@@ -16,7 +16,7 @@ from convdiff.behaviour.rounding_widths import ROUNDINGS
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.exact import exact
 from convdiff.compare.fp64 import plain_fp64
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((3, 2), 4, 6, (1, 1), (1, 1), 1, "float32")
 

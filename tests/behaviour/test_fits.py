@@ -10,7 +10,7 @@ from findings import tensors
 from kernels import rounded_inputs, shuffled, to_bits, with_tap
 
 from convdiff.behaviour.known_faults import fit_data
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 DEEP = Convolution((3, 3), 64, 4)
 SHAPE = (1, 6, 7, 64)

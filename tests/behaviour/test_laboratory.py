@@ -31,7 +31,7 @@ from kernels import (
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
 

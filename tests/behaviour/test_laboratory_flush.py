@@ -9,7 +9,7 @@ from kernels import CELL, HEIGHT, Kernel, direct, measure_with, with_tap
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 SQUARE = Convolution((3, 3), 4, 4)
 

@@ -27,7 +27,7 @@ from convdiff.behaviour.first_probes import first_probes
 from convdiff.behaviour.probes import integer_sets
 from convdiff.behaviour.rounding_widths import _away, _halves, _truncated
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
 

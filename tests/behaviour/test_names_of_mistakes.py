@@ -18,7 +18,7 @@ from labels_judged import kernel_of
 from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.mistakes import mistakes
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

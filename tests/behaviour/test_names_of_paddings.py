@@ -20,7 +20,7 @@ from convdiff.behaviour.known_faults import fit_data
 from convdiff.behaviour.mistakes import mistakes
 from convdiff.case.arrays import Tensors
 from convdiff.compare.other_ops import shape_owners
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Shape = tuple[int, ...]
 UNEVEN = ((0, 1), (2, 1))

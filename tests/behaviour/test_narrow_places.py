@@ -11,7 +11,7 @@ from narrowing import PLACES, in_blocks, summing_and_storing
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
 ROUNDINGS = {

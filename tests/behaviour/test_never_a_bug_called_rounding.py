@@ -23,7 +23,7 @@ from kernels import (
 from soak import soak
 
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 TRIALS = soak(500, suppress_health_check=[HealthCheck.too_slow])
 

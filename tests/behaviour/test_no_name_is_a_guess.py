@@ -18,7 +18,7 @@ from convdiff.behaviour.known_faults import fit_data
 from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.probes import integer_sets, integers
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 Change = Callable[[Array], Array]

@@ -14,7 +14,7 @@ from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
 from convdiff.diagnose.verdict import Finding
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((3, 3), 4, 4)
 

@@ -27,7 +27,7 @@ from narrowing import PLACES, Rounding, affine, like_tflite, quantising, symmetr
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
 CHANNEL, IMAGE = (0, 1, 2), (1, 2, 3)

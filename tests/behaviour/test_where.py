@@ -11,7 +11,7 @@ from findings import judged, tensors
 from kernels import Kernel, direct
 
 from convdiff.behaviour.where import where_wrong
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 SHAPE = (2, 5, 6, 8)

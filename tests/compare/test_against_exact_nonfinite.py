@@ -15,7 +15,7 @@ from convdiff.compare.against_exact import against_exact
 from convdiff.compare.reference import Reference
 from convdiff.plan.cell import EXACT
 from convdiff.plan.plan import Pair
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((3, 3), 4, 5)
 DATA = with_values(

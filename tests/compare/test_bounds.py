@@ -11,7 +11,7 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.compare.bounds import gamma, screen, worst_case
 from convdiff.compare.fp64 import Scales, scales
 from convdiff.numerics.floats import FORMATS
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

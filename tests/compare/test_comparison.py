@@ -12,7 +12,7 @@ from convdiff.compare.reference import Reference
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 

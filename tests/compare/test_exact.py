@@ -19,7 +19,7 @@ from convdiff.compare.fp64 import plain_fp64, scales
 from convdiff.compare.rational import exact_at, products_at
 from convdiff.compare.reference import Reference
 from convdiff.numerics.floats import FORMATS, round_fraction
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 NAMES = ["float16", "bfloat16", "float32", "float64"]
 

@@ -15,7 +15,7 @@ from convdiff.case.nonfinite import cleaned, is_finite
 from convdiff.compare import reference as reference_module
 from convdiff.compare.ieee import FINITE, NAN, PLUS, kinds, kinds_of
 from convdiff.compare.reference import Reference
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONVOLUTIONS = (
     Convolution((1, 3), 2, 3),

@@ -7,7 +7,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.compare.astray import astray
 from convdiff.compare.ieee import FINITE, NAN
 from convdiff.compare.reference import Reference
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def reference(weight: float, op: str = "conv2d") -> Reference:

@@ -24,7 +24,7 @@ from convdiff.numerics.floats import FORMATS
 from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 RUNTIME = Runtime(Interpreter("tensorflow", "python"), Device("cpu"))
 SPECIAL = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e4, 3.5]

@@ -7,7 +7,7 @@ import pytest
 from findings import tensors
 
 from convdiff.compare.other_ops import other_ops, shape_owners
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FLIPPED = ", its filter flipped in both axes"
 SHAPES = (

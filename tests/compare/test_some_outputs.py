@@ -15,7 +15,7 @@ from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import FEWEST, MOST, sample, some_outputs
 from convdiff.numerics.bits import same_bits
 from convdiff.numerics.spread import TAIL
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 CONVS = (

@@ -13,7 +13,7 @@ from convdiff.compare import term_scales as module
 from convdiff.compare.fp64 import scales
 from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.blocks import blocks
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def assert_alike(conv: Convolution, tensors: Tensors, size: int, seed: int, share: float) -> None:

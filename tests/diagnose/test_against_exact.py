@@ -33,7 +33,7 @@ from convdiff.compare import against_exact
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import outcome_of
 from convdiff.report.headline import headline, worst_finding
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

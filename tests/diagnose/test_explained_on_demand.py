@@ -12,7 +12,7 @@ from convdiff.cli.recordings import refuse_options
 from convdiff.cli.run import command as run
 from convdiff.errors import ConvdiffError
 from convdiff.plan.cost import LIGHT
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV, SHAPE = Convolution((3, 3), 4, 8), (1, 62, 62, 4)
 PRODUCTS = 60 * 60 * 8 * 36

@@ -19,7 +19,7 @@ from trip import explained
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.diagnose.verdict import Finding
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from convdiff.compare.comparison import compare
 from convdiff.compare.reference import Reference
 from convdiff.diagnose.verdict import Finding, judge
 from convdiff.plan.plan import Pair
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((3, 3), 4, 5)
 SHAPE = (2, 9, 11, 4)

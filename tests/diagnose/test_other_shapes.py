@@ -10,7 +10,7 @@ from findings import judged, tensors
 from kernels import direct
 
 from convdiff.diagnose.evidence import SideFact
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 STRIDED = Convolution((3, 1), 2, 2, strides=(2, 2), groups=2)
 DECONV = Convolution((4, 4), 3, 2, strides=(4, 4))

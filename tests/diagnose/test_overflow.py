@@ -20,7 +20,7 @@ from kernels import (
 )
 
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 CONV = Convolution((2, 3), 2, 4)

@@ -20,7 +20,7 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import NotAsked
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((3, 3), 1, 2)
 DATA = tensors(CONV, (1, 4, 8, 1), 1, bias=False)

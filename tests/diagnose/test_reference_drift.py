@@ -24,7 +24,7 @@ from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair
 from convdiff.worker.ops import REFERENCE
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

@@ -23,7 +23,7 @@ from convdiff.diagnose.evidence import Look
 from convdiff.diagnose.verdict import Finding, judge, largest_ulp, outcome_of
 from convdiff.diagnose.verdicts import permits
 from convdiff.plan.cell import Cell, Failure
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 SOME = Difference(100, 7, 1e-6, 2, (0, 0, 0, 0))
 NONE = Difference(100, 0)

@@ -19,7 +19,7 @@ from test_frameworks import DTYPES, MAY_REFUSE
 from test_frameworks import REFUSED as DTYPES_REFUSED
 
 from convdiff.plan.cell import NoBits
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 pytestmark = pytest.mark.framework
 

@@ -10,7 +10,7 @@ from asking import Lab, need
 from small_ops import CONVOLUTIONS, DENSE, answers, check, geometry, in_all, some, tensors, truth
 
 from convdiff.worker.framework import Device
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
 

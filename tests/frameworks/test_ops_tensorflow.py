@@ -11,7 +11,7 @@ from small_ops import CONVOLUTIONS, DENSE, answers, check, every, geometry, in_a
 
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 pytestmark = pytest.mark.framework
 

@@ -10,7 +10,7 @@ from small_ops import CONVOLUTIONS, DENSE, answers, check, every, geometry, in_a
 
 from convdiff.plan.cell import NoBits
 from convdiff.worker.framework import Device
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
 

@@ -16,7 +16,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
 

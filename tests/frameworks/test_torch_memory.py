@@ -9,7 +9,7 @@ import pytest
 from asking import Lab, need
 
 from convdiff.worker.framework import Device
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
 

@@ -20,7 +20,7 @@ from convdiff.worker import manual as module
 from convdiff.worker.framework import Device as Where
 from convdiff.worker.frameworks.numpy import Loop
 from convdiff.worker.manual import manual, positions_a_call
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 LARGE = """
 filter: {normal: 1, shape: [3, 3, 16, 16], seed: 1}

@@ -24,7 +24,7 @@ from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.tree.induced import induced
 from convdiff.order.tree.notation import parse
 from convdiff.order.tree.tree import Tree
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 ONES = (1, 1, 1)
 CONVOLUTIONS = {

@@ -15,7 +15,7 @@ from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.order.tree.notation import parse
 from convdiff.recording.model import RecordingError, SavedOrders
 from convdiff.recording.saved import restored, saved_orders
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 PADDED = Convolution((2, 3), 2, 3, padding=((3, 0), (1, 5)))
 PHASES = Convolution((2, 3), 2, 3, (1, 2), op="conv2d_transpose")

@@ -18,7 +18,7 @@ from convdiff.report.console.sweep import print_sweep
 from convdiff.report.summary import Summary, summarise
 from convdiff.result import Result
 from convdiff.runtime.model import Standing
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CONV = Convolution((2, 3), 3, 4, dilations=(1, 2))
 DATA = tensors(CONV, (1, 5, 12, 3), 1, bias=True)

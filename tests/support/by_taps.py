@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 def by_taps(conv: Convolution, tensors: Tensors) -> np.ndarray:

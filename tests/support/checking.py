@@ -12,7 +12,7 @@ from convdiff.behaviour.checks import Check
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.worker import checks
 from convdiff.worker.frameworks.numpy import Loop
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 class Patient(Loop):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.numerics.floats import FORMATS
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FLAVOURS = ("normal", "integers", "wide", "sparse", "cancelling")
 

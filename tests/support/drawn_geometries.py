@@ -6,7 +6,7 @@ import math
 
 from hypothesis import strategies as st
 
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 Drawn = tuple[Convolution, tuple[int, ...]]
 """A convolution and its input's NHWC."""

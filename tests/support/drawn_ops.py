@@ -8,7 +8,7 @@ from geometries import Shape
 from hypothesis import strategies as st
 
 from convdiff.worker.ops.axis import Axis
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 MORE = {1: 20, 2: 6, 3: 4}
 """What an input has beyond the least that gives an output, by how many axes an op has."""

@@ -20,7 +20,7 @@ from convdiff.pipeline import Ask, examine
 from convdiff.plan.cell import Cell
 from convdiff.plan.expand import expand
 from convdiff.result import CaseResult
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

@@ -22,7 +22,7 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
 from convdiff.runtime.model import Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 TABLE = Path(__file__).parent.parent / "frameworks" / "data" / "geometries.csv"
 Shape = tuple[int, int, int, int]

@@ -14,7 +14,7 @@ from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.device import Device
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 Kernel = Callable[[Convolution, Tensors], Array]

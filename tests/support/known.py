@@ -11,7 +11,7 @@ from answers import Question
 from geometries import Shape
 
 from convdiff.plan.cell import NoBits
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from labelled_faults import Asked, named
 
 from convdiff.case.arrays import Tensors
 from convdiff.diagnose.verdict import Finding
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Drawn = Callable[..., Labelled]
 

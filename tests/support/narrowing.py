@@ -18,7 +18,7 @@ from kernels import (
 )
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 Rounding = Callable[[Array], Array]

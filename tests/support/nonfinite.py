@@ -9,7 +9,7 @@ import numpy as np
 from kernels import Kernel, direct, products
 
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 

@@ -11,7 +11,7 @@ import numpy as np
 from answers import Question
 
 from convdiff.case.arrays import Tensors
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 CASES = "onnx.backend.test.case.node"
 MODULES = {"conv": "Conv", "convtranspose": "ConvTranspose", "gemm": "Gemm"}

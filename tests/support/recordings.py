@@ -34,7 +34,7 @@ from convdiff.recording.model import (
     SavedProbes,
 )
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
 Header = dict[str, Any]

@@ -12,7 +12,7 @@ from convdiff.case.arrays import Array, Tensors, numpy_dtype
 from convdiff.lab.pool import Job
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
-from convdiff.worker.ops.conv2d import OPS, Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 
 KERNELS = {1: (1, 3), 2: (3, 2), 3: (2, 1, 3)}
 EXTENTS = {1: (1, 11), 2: (6, 9), 3: (4, 3, 9)}

@@ -18,7 +18,7 @@ from convdiff.lab.lab import NotAsked
 from convdiff.order.orders import Orders, orders_of
 from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.plan.cell import Cell
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 
 class KernelLab(FakeLab):

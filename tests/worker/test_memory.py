@@ -9,7 +9,7 @@ import pytest
 
 from convdiff.worker import memory, own_kernel
 from convdiff.worker.framework import Device
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 ARRAYS = {
     "NCHW": np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5),

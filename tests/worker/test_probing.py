@@ -9,7 +9,7 @@ import pytest
 
 from convdiff.numerics.array import Array
 from convdiff.worker.frameworks.numpy import Loop
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.probing import answer
 
 CONV = Convolution((1, 3), 2, 4)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from convdiff.worker import cpu
 from convdiff.worker.manual import products_allowed
-from convdiff.worker.ops.conv2d import Convolution
+from convdiff.worker.ops.convolution import Convolution
 
 FOLDER = Path(cpu.__file__).parent
 SOURCES = sorted(FOLDER.rglob("*.py"))

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 
 MODES = ("default", "high", "highest")
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cpu
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 
 
 def open(threads: Optional[int]) -> Framework:

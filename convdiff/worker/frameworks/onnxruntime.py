@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 
 MODES = {
     "disabled": "ORT_DISABLE_ALL",

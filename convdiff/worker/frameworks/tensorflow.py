@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import cpu, tensorflow_ops
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 
 MODES = ("graph", "xla")
 KEPT = 4

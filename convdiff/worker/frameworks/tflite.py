@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 from ..tflite_model import Model
 from ..tflite_ops import STORED, Calibrated, asymmetric, laid, pads_itself, written
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cpu, layout, memory
 from ..framework import Device, Framework
-from ..ops.conv2d import Convolution
+from ..ops.convolution import Convolution
 
 RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
