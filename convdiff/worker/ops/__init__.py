@@ -1,8 +1,8 @@
 """The ops that can be asked of a framework, and their geometry.
 
-A new op is a row of OPS, in `convolution`. Its geometry is a NamedTuple of plain values (so it travels
-as JSON and is a key of caches) with `op`, its row there; with `output_shape`, `windows` and what
-else says which inputs and weights an output element sees; and with `tables`, from which
+A new op is a row of OPS, in `convolution`. Its geometry is a NamedTuple of plain values (so it
+travels as JSON and is a key of caches) with `op`, its row there; with `output_shape`, `windows`
+and what else says which inputs and weights an output element sees; and with `tables`, from which
 `convdiff_worker.manual` makes its reference.
 """
 
