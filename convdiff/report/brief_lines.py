@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdicts import VERDICTS
+from convdiff.plan.cell import Cell
 from convdiff.report import sentences
 from convdiff.report.brief_answer import by_standing, differs, other_drifts, told
 from convdiff.report.brief_names import called
@@ -82,12 +83,18 @@ def _agreeing_along(case: CaseSummary, worst: Row, compared: Sequence[Row]) -> I
     """Say which values along the drifting axis give the same bits, and where all of them do."""
     axis, value = worst.finding.comparison.axis, AXES[worst.finding.comparison.axis].value
     along = [row for row in compared if _is_along(row, worst)]
-    if value is not None:
+    if value is not None and not _is_wrong(case, worst.finding.comparison.baseline):
         differing = {value(row.finding.comparison.candidate) for row in along if _is_unequal(row)}
         values = {value(row.finding.comparison.candidate) for row in along} - differing
         against = f"{axis} {value(worst.finding.comparison.baseline) or 'all'}"
         yield from _equal(case, axis, sorted(values), against)
     yield from _unaffected(case, axis, compared)
+
+
+def _is_wrong(case: CaseSummary, cell: Cell) -> bool:
+    """Return whether a cell's own output is wrong: to have its bits is not ok."""
+    wrong = [row.finding.comparison for row in case.rows if row.finding.verdict == "wrong"]
+    return any(one.axis == "exact" and one.candidate == cell for one in wrong)
 
 
 def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -> Iterator[str]:

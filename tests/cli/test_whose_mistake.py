@@ -99,6 +99,9 @@ def test_the_longest_length_that_is_wrong_is_named_and_nothing_is_padded_to_it(
     assert along_lengths(case) == {("wrong", fits, "baseline")}
     assert f"than length {longest}; length {longest}: {fits}" in ran.out
     assert "pad to" not in ran.out
+    assert f"= length {longest}" not in ran.out, (
+        "no length is ok for having the bits of a wrong one"
+    )
     texts = [ran.out + ran.err, *((project / one).read_text("utf-8") for one in others[1:4:2])]
     for text in texts:
         assert "safe lengths" not in text
@@ -108,9 +111,10 @@ def test_the_longest_length_that_is_wrong_is_named_and_nothing_is_padded_to_it(
 
 
 def test_the_shorter_length_that_is_wrong_is_said_as_ever(project: Path):
-    ran, case = lengths(project, "flipped_where_odd", "7,8")
+    ran, case = lengths(project, "flipped_where_odd", "6..8")
     assert along_lengths(case) == {("wrong", FLIPPED, "candidate")}
     assert f"length 7 gives other bits than length 8: {FLIPPED}" in ran.out
+    assert "ok     length 6 = length 8" in ran.out
     assert "pad to" not in ran.out
 
 
