@@ -26,6 +26,8 @@ CLEAR, CHANCE = 8.0, 1e-3
 """What a mistake changes is so many times what rounding allows, and so unlikely by chance."""
 GUESSES = 200.0
 """Guesses that are made at the most, beside two for each tap."""
+ORDER = 1e-12
+"""What the order of fp64 sums changes, of the largest output, at the most."""
 ALIKE = 4
 """Names that are said where they are one thing at this size."""
 
@@ -73,9 +75,13 @@ def _at_least_mean(sizes: Array) -> Array:
 
 
 def _are_alike(found: dict[str, Array]) -> bool:
-    """Return whether all guesses are one thing at this size."""
+    """Return whether all guesses are one thing at this size, but for the order of their sums."""
     first, *others = found.values()
-    return all(np.array_equal(first, other, equal_nan=True) for other in others)
+    slack = ORDER * float(np.nan_to_num(np.abs(first)).max(initial=0.0))
+    return all(
+        first.shape == other.shape and np.allclose(first, other, 0.0, slack, equal_nan=True)
+        for other in others
+    )
 
 
 def _guesses(

@@ -121,4 +121,6 @@ def test_a_case_may_hold_on_to_the_baselines_manual_sums() -> None:
 
 
 def test_no_axis_was_forgotten() -> None:
-    assert {*ELSEWHERE, "baseline", "repeat", "reference", "exact", "clean"} == set(AXES)
+    assert {*ELSEWHERE, "baseline", "repeat", "reference", "exact", "clean", "channels"} == set(
+        AXES
+    )

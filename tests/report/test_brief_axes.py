@@ -23,6 +23,7 @@ OLD = replace(RUNTIMES[0], origin="old.json")
 SIDES: Mapping[Axis, tuple[Cell, Cell]] = {
     "length": (NOW, CELL),
     "batch": (replace(NOW, batch=2), NOW),
+    "channels": (NOW, replace(NOW, channels=4)),
     "threads": (NOW, replace(NOW, runtime=RUNTIMES[1])),
     "repeat": (NOW, replace(NOW, repeat=1)),
     "baseline": (replace(NOW, runtime=OLD), NOW),
@@ -68,6 +69,8 @@ def is_told(axis: Axis, made: Brief) -> bool:
 def _sentence(axis: Axis) -> str:
     """Return the end of the sentence by which the answer tells of an axis."""
     value, baseline = AXES[axis].value, SIDES[axis][0]
+    if axis == "channels":
+        return "other bits than all of them"
     if value is not None:
         return f"other bits than {axis} {value(baseline)}"
     words = {"baseline": "than old.json", "exact": "off the exact result", "repeat": "than run 1"}

@@ -164,7 +164,7 @@ def test_comparisons_of_an_axis_share_an_annotation():
 def test_a_changed_order_is_annotated_where_the_order_is_locked():
     (found,) = annotations(made.ENDINGS["a changed order"])
     case = made.ENDINGS["a changed order"].cases[0].case
-    assert found.properties["line"] == str(case.places["order"].line) == "11"
+    assert found.properties["line"] == str(case.places["order"].line) == "12"
     assert "order" in found.message
 
 

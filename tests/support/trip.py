@@ -48,7 +48,9 @@ class KernelLab(FakeLab):
 
         output = self.bits(cell)
         assert isinstance(output, np.ndarray)
-        return orders_of(CallableKernel(called, geometry), data_of(cell, self.data), flat(output))
+        return orders_of(
+            CallableKernel(called, geometry), data_of(self.case, cell, self.data), flat(output)
+        )
 
 
 def explained(
