@@ -22,7 +22,8 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
     positions = arrays[len(header["kinds"])] if header["some"] else None
     compute = computing(framework, header["op"], header["device"], conv)
     answers = []
-    for kind, window, rows in zip(header["kinds"], header["windows"], arrays):
+    windows = header.get("windows") or [None] * len(header["kinds"])
+    for kind, window, rows in zip(header["kinds"], windows, arrays):
         outputs = []
         x = None
         for row in rows:

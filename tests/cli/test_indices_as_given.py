@@ -103,18 +103,15 @@ def test_tables_name_the_axes_and_write_indices_so(folder: Path, layout: str, fo
     assert f"{written(layout, AT)} " in text
 
 
-@pytest.mark.parametrize(("kernel", "axes"), [("one_off", "w"), ("two_off", "hwc")])
-def test_the_short_report_names_the_axes_that_vary_so(
-    folder: Path, layout: str, kernel: str, axes: str
-):
+@pytest.mark.parametrize(("kernel", "off"), [("one_off", 1), ("two_off", 2)])
+def test_the_short_report_names_the_axes_so(folder: Path, layout: str, kernel: str, off: int):
+    """All of them: an index of which a part is left out, though it is not 0, is no place."""
     ran = asked(folder, "run", "--kernel", f"k:{kernel}")
     assert ran.code == 1, ran.err
-    kept = ["nhwc"[axis] for axis in ORDERS[layout] if "nhwc"[axis] in axes]
-    name = "position" if axes == "w" else ",".join(kept)
-    head = next(n for n, one in enumerate(ran.out.splitlines()) if one.strip().startswith(name))
-    rows = ran.out.splitlines()[head + 1 : head + 1 + (1 if axes == "w" else 2)]
-    at = {one: value for one, value in zip("nhwc", AT, strict=True)}
-    assert ",".join(str(at[one]) for one in kept) in {row.split()[0] for row in rows}
+    lines = ran.out.splitlines()
+    head = next(n for n, one in enumerate(lines) if one.strip().startswith(letters(layout)))
+    rows = lines[head + 1 : head + 1 + off]
+    assert written(layout, AT) in {row.split()[0] for row in rows}
 
 
 def test_the_json_report_keeps_to_nhwc(folder: Path):

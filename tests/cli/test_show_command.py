@@ -49,7 +49,7 @@ def test_a_small_recording_in_full(whole: Recording):
         "            sha256 …\n"
         "  bias      1, sha256 …\n"
         "  input     1×1×4×1 NHWC, sha256 …\n"
-        "  expect    bitwise along length, batch, threads, repeat, baseline; "
+        "  expect    bitwise along length, batch, channels, threads, repeat, baseline; "
         "rounding along device, runtime, reference\n"
         "  tensorflow:cpu  tensorflow 2.21.0, oneDNN on, CPU avx2, 2 threads, Python 3.11.7\n"
         "  probes    clean\n"
