@@ -90,6 +90,8 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
         if isinstance(tensors, NotAsked):
             break
         available = session.availability(case)
+        if session.signal:  # an import that was cut short says nothing of a framework
+            break
         standings.update({standing.runtime: standing for standing in available})
         results.append(_run_case(case, available, tensors, session, ask, watch))
     return Result(
