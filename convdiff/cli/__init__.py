@@ -23,6 +23,7 @@ COMMANDS = {
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "init": "Write a new case file, commented, or of your own arrays.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
+    "shrink": "Find the smallest case that still shows the difference.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
@@ -30,7 +31,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a case file.",
 }
 
-CONFIGURED = ("run", "sweep", "explain")
+CONFIGURED = ("run", "sweep", "explain", "shrink")
 """Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b

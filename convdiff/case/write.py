@@ -1,0 +1,89 @@
+"""A case as a file: its keys, and its arrays written out as numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import DEFAULT_EXPECT, Case
+from convdiff.numerics.array import Array
+
+
+def text_of(case: Case, tensors: Tensors, comments: Sequence[str] = ()) -> str:
+    """Return a case file of these arrays, in HWIO and NHWC, that loads as the same case."""
+    lines = [f"# {comment}" for comment in comments]
+    lines += [f"{key}: {value}" for key, value in _keys(case, tensors)]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(case: Case, tensors: Tensors) -> Iterator[tuple[str, str]]:
+    conv = case.conv
+    yield "name", json.dumps(case.name, ensure_ascii=False)
+    if case.source:
+        yield "source", json.dumps(case.source, ensure_ascii=False)
+    if conv.op != "conv2d":
+        yield "op", conv.op
+    if conv.dtype != "float32":
+        yield "dtype", conv.dtype
+    filters = conv.own_filter(tensors.filter_hwio)
+    yield "filter", written(filters[0] if conv.op == "dense" else filters)
+    if tensors.bias is not None:
+        yield "bias", written(tensors.bias)
+    yield "input", written(conv.own_input(tensors.input_nhwc))
+    yield "lengths", json.dumps(case.lengths)
+    if case.batches != (1,):
+        yield "batch", json.dumps(case.batches)
+    if case.channels_out:
+        yield "channels_out", json.dumps(case.channels_out)
+    yield from _moves(case)
+    yield "devices", f"[{', '.join(map(str, case.devices))}]"
+    allowed = {axis: one for axis, one in case.expect.items() if one != DEFAULT_EXPECT[axis]}
+    if allowed:
+        parts = [f"{axis}: {_allowance(one)}" for axis, one in allowed.items()]
+        yield "expect", "{" + ", ".join(parts) + "}"
+
+
+def _allowance(one: Any) -> str:
+    return f"{{ulps: {one.ulps}}}" if one.kind == "ulps" else str(one.kind)
+
+
+def _moves(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield what is not as it is by default of how the filter moves."""
+    conv = case.conv
+    for key, usual in (("strides", 1), ("dilations", 1), ("output_padding", 0)):
+        numbers = conv.own(getattr(conv, key))
+        if any(number != usual for number in numbers):
+            yield key, json.dumps(list(numbers))
+    if conv.groups != 1:
+        yield "groups", str(conv.groups)
+    if conv.padding != "valid":
+        padding = conv.padding
+        own = padding if isinstance(padding, str) else conv.own(padding)
+        pairs = own[0] if conv.rank == 1 and not isinstance(own, str) else own
+        yield "padding", pairs if isinstance(pairs, str) else json.dumps(pairs)
+
+
+def written(array: Array) -> str:
+    """Return an array as nested lists of the shortest numbers that round-trip."""
+    if array.ndim == 0:
+        return _number(array[()])
+    return "[" + ", ".join(written(part) for part in array) + "]"
+
+
+def _number(value: Any) -> str:
+    """Return a number that YAML reads as one, in the fewest digits that tell it in its dtype."""
+    number = float(value)
+    if not np.isfinite(number):
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(number), ".nan")
+    text = str(np.float32(value) if value.dtype.name == "bfloat16" else value)
+    mantissa, e, exponent = text.partition("e")
+    whole = mantissa.removesuffix(".0") if not e and number else mantissa  # but for −0.0
+    if not number and not str(number).startswith("-"):
+        return "0"
+    if e and "." not in mantissa:
+        whole += ".0"  # YAML 1.1 readers take 1e5 for a word
+    return whole + e + exponent

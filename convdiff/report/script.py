@@ -1,0 +1,188 @@
+"""A comparison as a Python script of its own, with no convdiff in it: ready for a bug report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import Case
+from convdiff.case.write import written
+from convdiff.compare.align import shared
+from convdiff.errors import ConvdiffError
+from convdiff.plan.cell import Cell
+from convdiff.report.script_calls import call_of
+from convdiff.runtime.model import Runtime
+
+PACKAGES = {"onnxruntime": ("onnx",)}
+"""What a framework needs besides itself."""
+
+SCRIPT = '''\
+# /// script
+# requires-python = "{python}"
+# dependencies = [{packages}]
+# ///
+"""{title}
+
+`uv run` this file, or run it where there is {where}. It exits with 1 while both sides
+differ.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+FILTER = {filter}
+BIAS = {bias}
+INPUT = {input}
+DTYPE = "{dtype}"
+SHARED = {shared}  # outputs along the length that see the same inputs on both sides
+SIDES = [
+    {sides},
+]
+
+
+{calls}
+
+def outputs(side):
+    """Print one side's outputs, as numbers that round-trip."""
+    channels_in, channels_out = side["channels"]
+    x = np.array(INPUT, DTYPE)[: side["batch"], ..., : side["length"], :channels_in]
+    w = np.array(FILTER, DTYPE)[..., :channels_out]
+    b = None if BIAS is None else np.array(BIAS, DTYPE)[:channels_out]
+    y = globals()[side["call"]](*map(ready, (x, w, b)), threads=side["threads"])
+    batch = min(other["batch"] for other in SIDES)
+    channels = min(other["channels"][1] for other in SIDES)
+    y = np.asarray(y)[:batch, ..., :SHARED, :channels]
+    print(json.dumps([float(value) for value in y.reshape(-1)]))
+
+
+def ready(array):
+    return None if array is None else np.ascontiguousarray(array)
+
+
+def ran(number):
+    """Return what a process of its own prints: settings count only before an import."""
+    side = SIDES[number]
+    environment = dict(os.environ, **side["environment"])
+    command = [sys.executable, os.path.abspath(__file__), str(number)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.decode().splitlines()[-1])
+
+
+def bits(value):
+    """Return a number's bits in DTYPE, as hex."""
+    data = np.array(value, DTYPE).tobytes()[::-1]
+    return "".join("%02x" % byte for byte in data)
+
+
+def main():
+    one, other = ran(0), ran(1)
+    print("%24s  %24s" % tuple(side["name"][:24] for side in SIDES))
+    for a, b in zip(one, other):
+        mark = "" if bits(a) == bits(b) else "  <- differ"
+        row = (repr_of(a), bits(a), repr_of(b), bits(b), mark)
+        print("%14s %s  %14s %s%s" % row)
+    return int(any(bits(a) != bits(b) for a, b in zip(one, other)))
+
+
+def repr_of(value):
+    return str(np.array(value, DTYPE)[()])
+
+
+if __name__ == "__main__":
+    sys.exit(main() if len(sys.argv) == 1 else outputs(SIDES[int(sys.argv[1])]))
+'''
+
+
+def script(
+    case: Case,
+    tensors: Tensors,
+    cells: Sequence[Cell],
+    fingerprints: Mapping[Runtime, Mapping[str, Any]],
+    title: str,
+) -> str:
+    """Return the text of a script that computes two cells and compares them.
+
+    title: what it shows, in one line. Raises ConvdiffError for what no script is written of.
+    """
+    prints = [fingerprints[cell.runtime] for cell in cells]
+    _refuse(cells, prints)
+    conv, packages = case.conv, sorted({name for one in prints for name in _packages(one)})
+    calls = [
+        call_of(conv.first(cell.channels), cell.runtime, str(one["version"]))
+        for cell, one in zip(cells, prints, strict=True)
+    ]
+    named = {text: f"convolve_{number}" for number, text in enumerate(dict.fromkeys(calls), 1)}
+    sides = [_side(case, cell, named[text]) for cell, text in zip(cells, calls, strict=True)]
+    return SCRIPT.format(
+        python=_python(prints),
+        packages=", ".join(f'"{name}"' for name in packages),
+        title=title,
+        where=" and ".join(sorted({str(one["framework"]) for one in prints})),
+        filter=written(conv.own_filter(tensors.filter_hwio)),
+        bias=None if tensors.bias is None else written(tensors.bias),
+        input=written(conv.own_input(tensors.input_nhwc)),
+        dtype=conv.dtype,
+        shared=shared(conv, (cells[0].length, cells[1].length)),
+        sides=",\n    ".join(map(_literal, sides)),
+        calls="\n\n".join(text.replace("convolve", name, 1) for text, name in named.items()),
+    )
+
+
+def _refuse(cells: Sequence[Cell], prints: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ConvdiffError for what one environment can't compute."""
+    if any(cell.is_reference or cell.is_exact for cell in cells):
+        raise ConvdiffError("--script: a script is of two runs of the convolution itself")
+    by_framework: dict[str, set[str]] = {}
+    for one in prints:
+        by_framework.setdefault(str(one["framework"]), set()).add(str(one["version"]))
+    pythons = {str(one["python"]) for one in prints}
+    several = [name for name, versions in by_framework.items() if len(versions) > 1]
+    if several or len(pythons) > 1:
+        what = f"two versions of {several[0]}" if several else "two versions of Python"
+        raise ConvdiffError(f"--script: a script has one environment, and these are {what}")
+
+
+def _packages(fingerprint: Mapping[str, Any]) -> list[str]:
+    """Return the requirements of a framework's environment."""
+    framework, version = str(fingerprint["framework"]), str(fingerprint["version"])
+    numpy = f"numpy=={fingerprint['numpy']}"
+    return [f"{framework}=={version.partition('+')[0]}", *PACKAGES.get(framework, ()), numpy]
+
+
+def _python(prints: Sequence[Mapping[str, Any]]) -> str:
+    major, minor = str(prints[0]["python"]).split(".")[:2]
+    return f"=={major}.{minor}.*"
+
+
+def _side(case: Case, cell: Cell, call: str) -> dict[str, Any]:
+    """Return what a side is computed with, as a literal."""
+    interpreter = cell.runtime.interpreter
+    environment = dict(interpreter.settings)
+    if interpreter.threads:
+        count = str(interpreter.threads)
+        environment |= {"OMP_NUM_THREADS": count, "TF_NUM_INTRAOP_THREADS": count}
+    conv = case.conv.first(cell.channels)
+    return {
+        "name": f"{cell.runtime.id} {_differing(cell)}",
+        "call": call,
+        "environment": environment,
+        "threads": interpreter.threads,
+        "length": cell.length,
+        "batch": cell.batch,
+        "channels": [conv.channels_in, conv.channels_out],
+    }
+
+
+def _literal(side: Mapping[str, Any]) -> str:
+    lines = "".join(f"        {json.dumps(key)}: {value!r},\n" for key, value in side.items())
+    return f"{{\n{lines}    }}"
+
+
+def _differing(cell: Cell) -> str:
+    return f"length {cell.length}" + (f" batch {cell.batch}" if cell.batch > 1 else "")

@@ -1,0 +1,1 @@
+"""Loops over the trip: the smallest case that still shows it."""
