@@ -14,6 +14,8 @@ MAGIC = b"cvd1"
 SMALL = 1 << 16
 _HEAD = struct.Struct("<4sIQ")
 MAX_HEADER = 256 * 1024 * 1024
+ALIGNMENT = 64
+"""Bytes: what frameworks allocate their own arrays at multiples of."""
 
 
 class WireError(Exception):
@@ -74,7 +76,7 @@ def decode_header(text: Union[bytes, bytearray]) -> Dict[str, Any]:
 
 
 def decode_arrays(header: Dict[str, Any], payload: bytearray) -> List[Any]:
-    """Return the frame's arrays as NumPy views of `payload`; bfloat16 comes as uint16 bits.
+    """Return the frame's arrays, views of `payload` where they lie well; bfloat16 as uint16 bits.
 
     Raises WireError where header and payload do not fit together.
     """
@@ -97,10 +99,27 @@ def _arrays(header: Dict[str, Any], payload: bytearray) -> List[Any]:
             count *= extent
         if start + count * dtype.itemsize > len(payload):
             raise WireError("a payload shorter than its header says")
-        flat = np.frombuffer(payload, dtype, count, start)
+        flat = aligned(np.frombuffer(payload, dtype, count, start))
         arrays.append(flat.reshape(shape))
         start += count * dtype.itemsize
     return arrays
+
+
+def aligned(array: Any) -> Any:
+    """Return a contiguous array as it would lie if it had memory of its own: a copy where it must.
+
+    A kernel may give other bits where its arrays begin at other addresses (MKL's matrix products
+    do), and whoever calls a framework hands it arrays of their own.
+    """
+    import numpy as np
+
+    if array.ctypes.data % ALIGNMENT == 0:
+        return array
+    memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def read_frame(descriptor: int) -> Optional[Tuple[Dict[str, Any], bytearray]]:

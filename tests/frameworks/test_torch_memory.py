@@ -122,3 +122,20 @@ def test_without_a_mode_strides_are_those_of_the_shape(torch: Any):
         height, width = kernel
         strides = (30 * channels, 30, 6, 1), (height * width * channels, height * width, width, 1)
         assert seen.pop() == strides
+
+
+@pytest.mark.parametrize("offset", [0, 4, 8, 12, 20])
+def test_where_an_array_came_to_lie_changes_no_bits(torch: Any, offset: int):
+    """MKL's matrix products give other bits where an input begins at another address."""
+    rng, conv = np.random.default_rng(1), Convolution((1, 1), 64, 3, op="dense")
+    x, w = rng.normal(size=(1, 5, 64)).astype("f4"), rng.normal(size=(1, 64, 3)).astype("f4")
+    bias = np.ones(3, np.float32)
+    memory = np.zeros(x.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    moved = memory[start : start + x.nbytes].view(np.float32).reshape(x.shape)
+    moved[...] = x
+    functional = torch.open(None).torch.nn.functional
+    own = torch.open(None).torch.tensor
+    expected = functional.linear(own(x), own(np.ascontiguousarray(w[0].T)), own(bias)).numpy()
+    found = torch.open(None).dense(conv, Device("cpu"), moved, w, bias)
+    assert found.tobytes() == expected.tobytes()

@@ -73,6 +73,19 @@ def test_any_header_and_arrays_arrive(held, header):
         assert_same_bits(sent, got)
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 5), max_size=3)), max_size=6
+    )
+)
+def test_arrays_lie_as_if_each_had_memory_of_its_own(described):
+    held = [np.ones(shape, dtype) for dtype, shape in described]
+    _, came = through_a_pipe({}, held)
+    assert [array.ctypes.data % wire.ALIGNMENT for array in came if array.size] == [
+        0 for array in held if array.size
+    ]
+
+
 def test_a_frame_larger_than_a_pipe_arrives_whole():
     sent = np.random.default_rng(0).standard_normal(1_000_000)
     _, [arrived] = through_a_pipe({}, [sent])

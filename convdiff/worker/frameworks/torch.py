@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .. import cpu, layout, memory
+from .. import cpu, layout, memory, wire
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
 
@@ -179,6 +179,7 @@ class Torch(object):
         array = np.ascontiguousarray(array)
         if not array.flags.writeable:
             array = array.copy()
+        array = wire.aligned(array)  # as torch's own tensors are
         if dtype == "bfloat16":
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(where)
         return torch.from_numpy(array).to(where)
