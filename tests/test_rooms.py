@@ -28,6 +28,7 @@ ROOMS = (
     "pipeline",
     "comparing",
     "explaining",
+    "search",
     "report",
     "testing",
     "api",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.keys import CASE
+from convdiff.case.layout import DEFAULT, layout_of
 from convdiff.case.model import DEFAULT_EXPECT, Case
 from convdiff.numerics.array import Array
 
@@ -25,12 +28,14 @@ def _keys(case: Case, tensors: Tensors) -> Iterator[tuple[str, str]]:
     yield "name", json.dumps(case.name, ensure_ascii=False)
     if case.source:
         yield "source", json.dumps(case.source, ensure_ascii=False)
-    if conv.op != "conv2d":
-        yield "op", conv.op
-    if conv.dtype != "float32":
-        yield "dtype", conv.dtype
-    filters = conv.own_filter(tensors.filter_hwio)
-    yield "filter", written(filters[0] if conv.op == "dense" else filters)
+    for key in ("op", "dtype"):
+        if getattr(conv, key) != CASE.keys[key].default:
+            yield key, getattr(conv, key)
+    order = layout_of(DEFAULT, conv.op, conv.groups).filter
+    filters = tensors.filter_hwio.reshape(
+        replace(order, high=conv.kernel[-2]).spoken(conv.filter_shape)
+    )
+    yield "filter", written(filters)
     if tensors.bias is not None:
         yield "bias", written(tensors.bias)
     yield "input", written(conv.own_input(tensors.input_nhwc))

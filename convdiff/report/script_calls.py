@@ -12,6 +12,18 @@ from convdiff.errors import ConvdiffError
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.convolution import Convolution
 
+PRODUCTS = ("dense",)
+"""Ops that are matrix products."""
+NOT_YET = {"onnxruntime": PRODUCTS}
+"""Ops that no script is written of."""
+WORDS = {
+    "tensorflow": ("valid", "same"),
+    "torch": ("valid", "same"),
+    "jax": ("valid", "same", "same_lower"),
+    "onnxruntime": ("valid", "same", "same_lower"),
+}
+"""Paddings that a framework has a word for."""
+
 Call = Callable[[Convolution, Runtime, str], str]
 """From a geometry, its runtime and the framework's version to the function's text."""
 
@@ -21,13 +33,24 @@ def call_of(conv: Convolution, runtime: Runtime, version: str) -> str:
     framework = runtime.interpreter.framework
     if framework not in CALLS:
         raise ConvdiffError(f"--script: there is no script of {framework} yet")
-    if conv.transposed or conv.dtype == "bfloat16":
-        what = conv.op if conv.transposed else conv.dtype
-        raise ConvdiffError(f"--script: there is no script of {what} yet")
     modes = set(runtime.device.modes) - MODES[framework]
-    if modes or runtime.device.kind != "cpu":
-        raise ConvdiffError(f"--script: there is no script of {framework}:{runtime.device} yet")
+    unwritten = {
+        conv.op: conv.transposed or conv.op in NOT_YET.get(framework, ()),
+        conv.dtype: conv.dtype == "bfloat16",
+        f"padding: {conv.padding}": not _is_padded_by(framework, conv),
+        f"{framework}:{runtime.device}": bool(modes) or runtime.device.kind != "cpu",
+    }
+    for what, is_unwritten in unwritten.items():
+        if is_unwritten:
+            raise ConvdiffError(f"--script: there is no script of {what} in {framework} yet")
     return CALLS[framework](conv, runtime, version)
+
+
+def _is_padded_by(framework: str, conv: Convolution) -> bool:
+    """Return whether a framework takes the padding as it is, and cuts nothing."""
+    if isinstance(conv.padding, str):
+        return conv.padding in WORDS[framework]
+    return bool(min(map(min, conv.padding)) >= 0)
 
 
 def _tensorflow(conv: Convolution, runtime: Runtime, version: str) -> str:
@@ -71,7 +94,7 @@ def convolve(x, w, b, threads):
 
 def _tf_op(conv: Convolution, *, old: bool = False) -> str:
     """Return the expression of TensorFlow's op of x and w."""
-    if conv.op == "dense":
+    if conv.op in PRODUCTS:
         rows = f"tf.reshape(x, [-1, {conv.channels_in}])"
         product = f"tf.matmul({rows}, tf.reshape(w, [{conv.channels_in}, {conv.channels_out}]))"
         return f"tf.reshape({product}, list(x.shape[:-1]) + [{conv.channels_out}])"
@@ -100,7 +123,7 @@ def _torch(conv: Convolution, runtime: Runtime, version: str) -> str:
     wrapped = "torch.compile(op, dynamic=False)" if "compiled" in modes else "op"
     lead = "    x, w = (t.to(memory_format=torch.channels_last) for t in (x, w))\n"
     lead = lead if "channels_last" in modes else ""
-    if conv.op == "dense":
+    if conv.op in PRODUCTS:
         body = "torch.nn.functional.linear(x, w, b)"
         arrange = "torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(w[0].T))"
         back = "y"
@@ -161,7 +184,7 @@ def _jax(conv: Convolution, runtime: Runtime, version: str) -> str:
             feature_group_count={conv.groups},
             precision={precision},
         )"""
-    if conv.op == "dense":
+    if conv.op in PRODUCTS:
         body = f"jax.numpy.matmul(x, w[0], precision={precision})"
     return f"""\
 def convolve(x, w, b, threads):
@@ -211,8 +234,6 @@ LEVELS = {
 
 
 def _onnxruntime(conv: Convolution, runtime: Runtime, version: str) -> str:
-    if conv.op == "dense":
-        raise ConvdiffError("--script: there is no script of onnxruntime's dense yet")
     attributes = {
         "kernel_shape": list(conv.own(conv.kernel)),
         "strides": list(conv.own(conv.strides)),

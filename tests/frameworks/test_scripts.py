@@ -1,18 +1,21 @@
-"""A case as a script of its own: it prints the bits that the runtimes gave."""
+"""A case as a script of its own: it computes the bits that the runtimes gave."""
 
 from __future__ import annotations
 
-import ast
+import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from convdiff.case.arrays import make_tensors
+from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.load import case_of
+from convdiff.case.model import Case
 from convdiff.compare.align import shared
 from convdiff.errors import ConvdiffError
 from convdiff.lab.jobs import observe
@@ -21,6 +24,7 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.report.script import script
 from convdiff.runtime.matrix import interpreters
+from convdiff.runtime.model import Runtime
 
 CASES = {
     "plain": "filter: {normal: 1, shape: [2, 3, 4, 6], seed: 1}\nbias: {normal: 1, shape: [6]}\n"
@@ -40,55 +44,84 @@ CASES = {
 REFUSED = {("onnxruntime", "dense")}
 
 
-@pytest.mark.parametrize(
-    "framework",
-    ["tensorflow", "tensorflow:cpu+xla", "torch", "torch:cpu+compiled", "jax", "onnxruntime"],
-)
-def test_a_script_prints_the_bits_of_the_runtime(
-    framework: str, runs_framework: None, tmp_path: Path
-) -> None:
-    with Session(interpreters([framework], (), (2,) if framework != "jax" else (), ()), 120) as lab:
+DRIVER = """
+import contextlib, io, json, runpy, sys
+
+for path in sys.argv[1:]:
+    found, script = [], runpy.run_path(path)
+    for side in script["SIDES"]:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            script["outputs"](side)
+        found.append([script["bits"](value) for value in json.loads(said.getvalue())])
+    print(json.dumps(found))
+"""
+"""Computes the sides of several scripts in one process, which imports a framework once."""
+
+
+@pytest.mark.parametrize("framework", ["tensorflow:cpu+xla", "torch:cpu+compiled", "jax"])
+def test_scripts_give_the_bits_of_a_mode(framework: str, frameworks: Path) -> None:
+    _check([framework], ["in one dimension"], frameworks)
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "torch", "onnxruntime"])
+def test_scripts_give_the_bits_of_the_runtime(framework: str, frameworks: Path) -> None:
+    _check([framework], list(CASES), frameworks)
+
+
+def test_scripts_of_an_old_tensorflow_run_there(tf1_python: str, tmp_path: Path) -> None:
+    _check(["tensorflow"], ["plain", "moved", "in one dimension"], tmp_path, tf1_python)
+
+
+@pytest.fixture
+def frameworks(runs_framework: None, tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def _check(specs: list[str], names: list[str], folder: Path, python: str = "") -> None:
+    threads = () if "jax" in specs else (2,)
+    paths, expected = [], []
+    with Session(interpreters(specs, [python] if python else [], threads, ()), 120) as lab:
         lab.start()
-        for name, text in CASES.items():
-            _check(framework, name, text, lab, tmp_path)
+        for name in names:
+            text = CASES[name] if not python else CASES[name].replace("dilations: 2\n", "")
+            made = _made(text, lab)
+            if (specs[0], name) in REFUSED:
+                with pytest.raises(ConvdiffError, match="no script"):
+                    script(*made, "Two cells.")
+                continue
+            path = folder / f"{name.replace(' ', '_')}.py"
+            path.write_text(script(*made, "Two cells."))
+            assert "convdiff" not in path.read_text()
+            paths.append(str(path))
+            expected.append(_bits(*made[:3], lab))
+    driver = folder / "driver.py"
+    driver.write_text(DRIVER)
+    done = subprocess.run(
+        [python or sys.executable, str(driver), *paths],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "2"},
+        check=True,
+        timeout=180,
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"[[")]
+    assert dict(zip(paths, found, strict=True)) == dict(zip(paths, expected, strict=True))
 
 
-def test_a_script_of_an_old_tensorflow_runs_there(tf1_python: str, tmp_path: Path) -> None:
-    with Session(interpreters(["tensorflow"], [tf1_python], (), ()), 120) as lab:
-        lab.start()
-        for name in ("plain", "moved", "in one dimension"):
-            text = CASES[name].replace("dilations: 2\n", "")
-            _check("tensorflow", name, text, lab, tmp_path, tf1_python)
-
-
-def _check(
-    framework: str, name: str, text: str, lab: Session, folder: Path, python: str = sys.executable
-) -> None:
+def _made(text: str, lab: Session) -> tuple[Case, Tensors, list[Cell], dict[Runtime, Any]]:
+    """Return a case, its arrays, its largest and its smallest cell, and the fingerprint."""
     case = case_of(text, Path("case.yaml"))
     (standing,) = [one for one in lab.availability(case) if one.available]
-    tensors = make_tensors(case)
     large = Cell(standing.runtime, case.conv.op, case.lengths[-1], case.batches[-1])
     small = replace(large, length=case.lengths[0], batch=case.batches[0])
-    prints = {standing.runtime: standing.fingerprint}
-    if (framework, name) in REFUSED:
-        with pytest.raises(ConvdiffError, match="no script"):
-            script(case, tensors, [large, small], prints, "Two lengths.")
-        return
-    path = folder / f"{name.replace(' ', '_')}.py"
-    path.write_text(script(case, tensors, [large, small], prints, "Two lengths."))
-    assert "convdiff" not in path.read_text()
-    outputs = {
-        cell: bits for cell, bits, _ in observe(case, [large, small], tensors, lab.pool, _nowhere)
-    }
-    columns = shared(case.conv, (large.length, small.length))
-    expected = [_cut(outputs[cell], small.batch, columns) for cell in (large, small)]
-    done = subprocess.run(
-        [python, str(path)], capture_output=True, text=True, check=False, timeout=120
-    )
-    rows = [line.split() for line in done.stdout.splitlines()[1:]]
-    printed = [[row[column] for row in rows] for column in (1, 3)]
-    assert printed == [[_hex(value) for value in side] for side in expected], (name, done.stderr)
-    assert done.returncode == int(printed[0] != printed[1])
+    return case, make_tensors(case), [large, small], {standing.runtime: standing.fingerprint}
+
+
+def _bits(case: Case, tensors: Tensors, cells: list[Cell], lab: Session) -> list[list[str]]:
+    """Return the bits that the runtime gives of what both cells share."""
+    answers = observe(case, cells, tensors, lab.pool, _nowhere)
+    outputs = {cell: bits for cell, bits, _ in answers}
+    columns = shared(case.conv, (cells[0].length, cells[1].length))
+    return [[_hex(value) for value in _cut(outputs[one], cells[1].batch, columns)] for one in cells]
 
 
 def _nowhere(cell: Cell) -> None:
@@ -102,11 +135,3 @@ def _cut(output: object, batch: int, columns: int) -> Array:
 
 def _hex(value: np.float32) -> str:
     return value.tobytes()[::-1].hex()
-
-
-def test_a_script_is_plain_python_that_python_3_6_reads(tmp_path: Path) -> None:
-    from convdiff.report.script import SCRIPT
-
-    fields = dict.fromkeys(("filter", "bias", "input", "shared"), "1")
-    words = dict.fromkeys(("python", "packages", "title", "where", "dtype", "sides", "calls"), "")
-    ast.parse(SCRIPT.format(**fields, **words), feature_version=(3, 6))
