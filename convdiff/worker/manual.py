@@ -24,10 +24,12 @@ def manual(
     filter_hwio: Any,
     bias: Any,
     places: Any = None,
+    added: Any = None,
 ) -> Any:
     """Return the output as multiply + reduce_sum, and + bias unless it is None, make it.
 
-    Of the flat positions `places` only, (1, 1, places, cout), where they are given.
+    Of the flat positions `places` only, (1, 1, places, cout), where they are given. Then the
+    framework's own function does the step that follows.
     """
     shape = conv.output_shape(*input_nhwc.shape[:3])
     if places is not None:
@@ -43,7 +45,27 @@ def manual(
         ]
         parts.append(np.concatenate(sums))
     output = np.concatenate(parts, axis=1).reshape(shape)
-    return output if bias is None else framework.add(conv.dtype, device, output, bias)
+    if bias is not None:
+        output = framework.add(conv.dtype, device, output, bias)
+    if not conv.then:
+        return output
+    if added is not None:
+        added = addend_at(conv, added, input_nhwc.shape, places)
+    return framework.then(conv.then, conv.dtype, device, output, added)
+
+
+def addend_at(conv: Convolution, added: Any, shape: Any, places: Any) -> Any:
+    """Return what is added to an output for an input of this NHWC shape, as `conv.addend` does.
+
+    At flat positions `places` only, (1, 1, places, cout), where they are given.
+    """
+    part = conv.addend(added, shape)
+    if places is None:
+        return part
+    whole = conv.output_shape(*shape[:3])[:3]
+    return np.broadcast_to(part, whole + part.shape[3:]).reshape(-1, part.shape[3])[places][
+        None, None
+    ]
 
 
 def positions_a_call(conv: Convolution) -> int:
