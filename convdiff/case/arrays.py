@@ -65,6 +65,7 @@ def make_tensors(case: Case) -> Tensors:
         make_array(case.filter, dtype),
         make_array(case.bias, dtype) if case.bias else None,
         input_of(case, dtype),
+        make_input(case.added, dtype) if case.added else None,
     )
 
 

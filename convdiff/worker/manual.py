@@ -50,22 +50,8 @@ def manual(
     if not conv.then:
         return output
     if added is not None:
-        added = addend_at(conv, added, input_nhwc.shape, places)
+        added = conv.addend(added, input_nhwc.shape, places)
     return framework.then(conv.then, conv.dtype, device, output, added)
-
-
-def addend_at(conv: Convolution, added: Any, shape: Any, places: Any) -> Any:
-    """Return what is added to an output for an input of this NHWC shape, as `conv.addend` does.
-
-    At flat positions `places` only, (1, 1, places, cout), where they are given.
-    """
-    part = conv.addend(added, shape)
-    if places is None:
-        return part
-    whole = conv.output_shape(*shape[:3])[:3]
-    return np.broadcast_to(part, whole + part.shape[3:]).reshape(-1, part.shape[3])[places][
-        None, None
-    ]
 
 
 def positions_a_call(conv: Convolution) -> int:

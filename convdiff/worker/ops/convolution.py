@@ -209,12 +209,20 @@ class Convolution(NamedTuple):
             return output[:, None]
         return output.reshape(self.output_shape(*shape[:3])) if output.shape == wanted else output
 
-    def addend(self, added: Any, shape: Any) -> Any:
-        """Return what the step adds to the output for an input of this NHWC shape, a view.
+    def addend(self, added: Any, shape: Any, places: Any = None) -> Any:
+        """Return what the step adds to the output for an input of this NHWC shape.
 
-        That is the prefix of `added`, NHWC; an extent of 1 stands for all.
+        That is the prefix of `added`, NHWC; an extent of 1 stands for all. Of flat positions
+        `places` only, (1, 1, places, channels), where they are given.
         """
-        return added[tuple(slice(0, n) for n in self.output_shape(*shape[:3]))]
+        from numpy import broadcast_to
+
+        whole = self.output_shape(*shape[:3])
+        part = added[tuple(slice(0, n) for n in whole)]
+        if places is None:
+            return part
+        rows = broadcast_to(part, whole[:3] + part.shape[3:]).reshape(-1, part.shape[3])
+        return rows[places][None, None]
 
     def own_addend(self, added: Any, shape: Any) -> Any:
         """Return the same with the axes that the op itself has."""

@@ -25,6 +25,13 @@ def clamped(then: str, output: Any) -> Any:
     return np.minimum(np.maximum(output, low), high)
 
 
+def at_limits(output: Any, then: str) -> Any:
+    """Return which values are limits of a step that has them: a mask, False for other steps."""
+    import numpy as np
+
+    return np.isin(output.astype(np.float64), LIMITS.get(then, ()))
+
+
 def applied(then: str, output: Any, added: Any) -> Any:
     """Return what a step makes of an output, in its dtype; `added` is that of `add`."""
     return output + added if then == "add" else clamped(then, output)
