@@ -92,7 +92,7 @@ def check(case: Case, cell: Cell, question: Check, pool: Pool) -> tuple[int, int
 
     None where the runtime gave none. A large reference is checked where it is computed.
     """
-    conv = case.conv.first(cell.channels)
+    conv = cell.conv_of(case.conv)
     shape = (cell.batch, case.height, cell.length, conv.channels_in)
     places = places_of(case, cell)
     header, arrays = question.written(conv, shape, places, bias=case.bias is not None)

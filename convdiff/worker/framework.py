@@ -71,7 +71,7 @@ class Framework(Protocol):
         """Return its own convolution with bias, NHWC; the bias, (cout,), may be None.
 
         With the step `conv.then`, in one call and one graph where its mode has such: that is how
-        it comes to be fused. `added`, with the axes of the output, some of them 1, is that of `add`.
+        it comes to be fused. `added`, of the output's axes, with 1 along some, is that of `add`.
 
         Another row of `convdiff_worker.ops.OPS` is another method of that name, and may be missing.
         Its arrays have the op's own axes, N[[D]H]WC and [[kd]kh]kwIO; `dense` those of a conv1d of

@@ -4,7 +4,7 @@ What an operator has no word for is refused here, in ours; what it can't do, it 
 Runs on Python 3.6.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -183,7 +183,7 @@ class _Parts(NamedTuple):
 
     def options(self, padding: str) -> Any:
         """Return the values of the operator's options, by their fields in the schema."""
-        conv, values = self.conv, {}  # type: Convolution, Dict[str, Any]
+        conv, values = self.conv, {}
         if conv.then in LIMITS:
             kinds = self.model.schema.ActivationFunctionType
             values["fusedActivationFunction"] = getattr(kinds, STEPS[conv.then])

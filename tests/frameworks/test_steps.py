@@ -67,7 +67,9 @@ def question(
 
 def steps() -> list[tuple[str, tuple[int, ...]]]:
     """Return the steps, and what is added in each way."""
-    return [(then, ()) for then in STEPS if then != "add"] + [("add", ones) for ones in BROADCAST.values()]
+    return [(then, ()) for then in STEPS if then != "add"] + [
+        ("add", ones) for ones in BROADCAST.values()
+    ]
 
 
 @pytest.mark.parametrize("spec", lasting(*FUSING))
@@ -90,7 +92,9 @@ def test_every_op_with_every_step_is_right_or_refused(lab: Lab, spec: str):
 
 
 @pytest.mark.parametrize("dtype", ("float32", "float64", "float16", "bfloat16"))
-@pytest.mark.parametrize("spec", [spec for spec in lasting(*FUSING) if "+" not in spec or "xla" in spec])
+@pytest.mark.parametrize(
+    "spec", [spec for spec in lasting(*FUSING) if "+" not in spec or "xla" in spec]
+)
 def test_steps_in_every_dtype_and_of_multiply_and_sum(lab: Lab, spec: str, dtype: str):
     need(spec)
     framework = spec.partition(":")[0]
@@ -101,14 +105,21 @@ def test_steps_in_every_dtype_and_of_multiply_and_sum(lab: Lab, spec: str, dtype
             one = question(*padded("conv2d", 1, 1), then, ones)
             conv = one.conv._replace(dtype=dtype)
             kind = numpy_dtype(dtype)
-            given = (one.tensors.filter_hwio, one.tensors.bias, one.tensors.input_nhwc, one.tensors.added)
+            given = (
+                one.tensors.filter_hwio,
+                one.tensors.bias,
+                one.tensors.input_nhwc,
+                one.tensors.added,
+            )
             tensors = Tensors(*(None if a is None else a.astype(kind) for a in given))
             one = Question(conv, tensors, one.right)
             (answer,) = ask(lab.pool, spec, [one], op)
             check(spec, one, answer, may_say=words)
 
 
-@pytest.mark.parametrize("spec", ("numpy:cpu", "onnxruntime:cpu", "torch:cpu", "tensorflow:cpu+graph"))
+@pytest.mark.parametrize(
+    "spec", ("numpy:cpu", "onnxruntime:cpu", "torch:cpu", "tensorflow:cpu+graph")
+)
 @soak(300, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from(list(OPS)), st.sampled_from(steps()), st.integers(0, 2**31))
 def test_drawn_geometries_with_a_step(

@@ -297,8 +297,9 @@ class Graph(object):
 
 def _op(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
     added = inputs[-1] if conv.then == "add" else None
-    bias = inputs[2:-1] if conv.then == "add" else inputs[2:]
-    return tensorflow_ops.whole(tf, conv, inputs[0], inputs[1], *(bias or [None]), added=added)
+    own = inputs if added is None else inputs[:-1]
+    bias = own[2] if len(own) > 2 else None
+    return tensorflow_ops.whole(tf, conv, own[0], own[1], bias, added)
 
 
 def _multiply_sum(tf: Any, inputs: List[Any], conv: None) -> Any:

@@ -183,7 +183,9 @@ def _clamp(then: str) -> Callable[[Any, str, Any], bytes]:
     def make(schema: Any, dtype: str, shapes: Any) -> bytes:
         model = Model(schema)
         given = model.tensor(shapes[0], dtype)
-        return model.finished([given], model.node(STEPS[then], [given], model.tensor(shapes[0], dtype)))
+        return model.finished(
+            [given], model.node(STEPS[then], [given], model.tensor(shapes[0], dtype))
+        )
 
     return make
 
