@@ -1,8 +1,8 @@
 """The orders of a convolution that a step follows: proved before it, and then with it.
 
 What the convolution gives before its step is explained as any other. Then the step is replayed, in
-each way in which it may be done, and the way has to give the bits of the whole: an element that none
-of them gives has no proven order.
+each way in which it may be done, and the way has to give the bits of the whole: an element of which
+none does has no proven order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from convdiff.order.replay.verification import ObservedCall
 from convdiff.order.reveal.refusal import Refusal
 
 UNLIKE = Refusal(
-    "step", "the order before the step, and then the step, does not give the bits of the whole"
+    "step-not-replayed",
+    "the order before the step, and then the step, does not give the bits of the whole",
 )
 
 

@@ -52,8 +52,7 @@ def decoded(header: Header, arrays: Arrays, file: str) -> Recording:
 
 
 def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
-    bias = None if stored.bias is None else arrays[stored.bias]
-    added = None if stored.added is None else arrays[stored.added]
+    bias, added = (None if name is None else arrays[name] for name in (stored.bias, stored.added))
     tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input], added)
     conv = _convolution(stored, tensors)
     runtimes = _runtimes(stored.runtimes, file)
@@ -64,9 +63,9 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         file=file,
         conv=conv,
         filter=_spec(tensors.filter_hwio),
-        bias=None if bias is None else _spec(bias),
+        bias=_spec_or_none(tensors.bias),
         input=_spec(tensors.input_nhwc),
-        added=None if added is None else _spec(added),
+        added=_spec_or_none(tensors.added),
         height=tensors.input_nhwc.shape[1],
         lengths=tuple(sorted({entry.cell.length for entry in entries})),
         batches=tuple(sorted({entry.cell.batch for entry in entries})),
@@ -202,6 +201,10 @@ def _orders(stored: StoredOrders, arrays: Arrays, shape: tuple[int, int]) -> Sav
     if which.size and (int(which.min()) < -1 or int(which.max()) >= len(stored.orders)):
         raise ValueError("an element has an order that is not there")
     return SavedOrders(stored.orders, which, stored.refusals)
+
+
+def _spec_or_none(array: Array | None) -> ArraySpec | None:
+    return None if array is None else _spec(array)
 
 
 def _spec(array: Array) -> ArraySpec:

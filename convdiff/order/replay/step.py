@@ -13,12 +13,12 @@ from convdiff.numerics.rounding import rounded
 from convdiff.worker.ops.then import LIMITS, STEPS
 
 JOINS = {
-    "": "",
-    "sum": ", before the sum is rounded",
-    "bias": ", before the bias",
-    "block": ", to the sum of the first block",
-    "first fused": ", first of all",
-    "first": ", first of all, and not fused with the first product",
+    "": "then the array is added",
+    "sum": "then the array is added, before the sum is rounded",
+    "bias": "the array added before the bias",
+    "block": "the array added to the sum of the first block",
+    "first fused": "the array first",
+    "first": "the array first, not fused with a product",
 }
 """Where what is added joins the sum, each in words; empty: after it is done and rounded."""
 
@@ -40,9 +40,9 @@ class Step:
     def words(self) -> str:
         """Say what follows, as a suffix."""
         if self.then not in LIMITS:
-            return f", then what is added{JOINS[self.joins]}" if self.then else ""
+            return f", {JOINS[self.joins]}" if self.then else ""
         zeros = ", which keeps -0" if self.zeros else ""
-        return f", then {self.then}{zeros}" + (", which drops NaN" if self.limited else "")
+        return f", then {self.then}{zeros}" + (", which takes NaN for a limit" * bool(self.limited))
 
     def of(self, sums: Array, added: Array | None, dtype: str) -> Array:
         """Return what it makes of finished sums, and of what is added to each of them."""

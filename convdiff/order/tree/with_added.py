@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from convdiff.order.tree.tree import Tree
@@ -16,8 +16,7 @@ def with_added(tree: Tree, joins: str) -> Tree | None:
 
     joins: a key of `convdiff.order.replay.step.JOINS` that is not empty.
     """
-    find, mark = _NODES[joins], joins == FUSED
-    node = find(tree)
+    node = _NODES[joins](tree)
     if node < 0:
         return None
     leaves, added = tree.leaves + 1, tree.leaves
@@ -32,12 +31,18 @@ def with_added(tree: Tree, joins: str) -> Tree | None:
     children.append([number(node), added])
     for parts in tree.children[at:]:
         children.append([leaves + at if part == node else number(part) for part in parts])
-    fused = [*tree.fused[:at], node if mark else -1, *tree.fused[at:]]
-    for k, parts in enumerate(tree.children[at:], at + 1):
-        if fused[k] == node and node in parts:  # a product that is no product any more
-            (other,) = set(parts) - {node}
-            fused[k] = other if other < tree.taps else -1
+    pairs = zip(tree.fused, tree.children, strict=True)
+    fused = [_fused(mark, parts, node, tree.taps) for mark, parts in pairs]
+    fused.insert(at, node if joins == FUSED else -1)
     return Tree.build(tree.taps, leaves, children, fused)
+
+
+def _fused(mark: int, parts: Sequence[int], node: int, taps: int) -> int:
+    """Return which product is fused where `node` is no product any more: the other one, if any."""
+    if mark != node or node not in parts:
+        return mark
+    (other,) = set(parts) - {node}
+    return other if other < taps else -1
 
 
 def _before_bias(tree: Tree) -> int:
