@@ -30,6 +30,7 @@ from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import Finding, outcome_of
+from convdiff.diagnose.without_step import beside_step
 from convdiff.lab.lab import Lab, NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.mixed import MixedLab
@@ -138,6 +139,7 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     comparisons = with_runs(_comparisons(plan, lab, references, ask), lab.log.seconds)
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
     findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
+    findings = beside_step(case, findings, lab)
     findings = hold_orders(case, findings, lab)
     safe = prove(plan, find_safe_lengths(plan, findings, lab, strict=ask.strict), lab)
     result = _result(plan, lab, findings, safe, ask)
@@ -218,7 +220,8 @@ def _result(
     case = plan.case
     recorded = record(plan, lab) if ask.record and plan.live else None
     log = lab.log
-    failures = tuple(Failure(cell, no.reason, no.died) for cell, no in log.failures.items())
+    failed = [(cell, no) for cell, no in log.failures.items() if not cell.bare]
+    failures = tuple(Failure(cell, no.reason, no.died) for cell, no in failed)
     outcome = outcome_of(findings, failures)
     if any(lengths.unstable for lengths in safe):
         outcome = "drift"

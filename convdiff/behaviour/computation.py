@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import plain_fp64
+from convdiff.compare.fp64 import plain_fp64, whole_addend
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import applied
 
 Output = Callable[[Array, Array], Array]
 """From the result, NHWC in fp64, and the bias of each channel, to what is given instead."""
@@ -52,6 +53,29 @@ class Core:
 
 
 @dataclass(frozen=True, eq=False)
+class Step:
+    """The step that follows, as a kernel does it."""
+
+    then: str = ""
+    added: Array | None = None
+    """In fp64, of the output's shape or of some of its positions; as it is added."""
+    is_early: bool = False
+    """Whether it is done before the bias is added."""
+
+    def of(self, sums: Array, bias: Array | None) -> Array | None:
+        """Return what it makes of sums of products with their bias; None where it does not fit."""
+        if self.added is not None and self.added.shape != sums.shape:
+            return None
+        first, last = (None, bias) if self.is_early else (bias, None)
+        y = applied(self.then, sums if first is None else sums + first, self.added)
+        return np.asarray(y if last is None else y + last)
+
+    def at(self, places: tuple[Array, ...]) -> Step:
+        """Return the step at some (image, row, column), of all channels."""
+        return self if self.added is None else replace(self, added=self.added[places])
+
+
+@dataclass(frozen=True, eq=False)
 class Computation:
     """A convolution as a kernel does it, right or not."""
 
@@ -63,22 +87,30 @@ class Computation:
     outputs: tuple[Output, ...] = ()
     """What is done to the result, first to last."""
 
+    step: Step = field(default_factory=Step)
+
     @classmethod
     def of(cls, conv: Convolution, tensors: Tensors) -> Computation:
         """Return the right one."""
         bias = None if tensors.bias is None else tensors.bias.astype(np.float64)
-        return cls(Core(conv, tensors.input_nhwc, tensors.filter_hwio), bias, bias)
+        core = Core(conv._replace(then=""), tensors.input_nhwc, tensors.filter_hwio)
+        return cls(core, bias, bias, step=Step(conv.then, whole_addend(conv, tensors)))
 
     def result(self) -> Array | None:
         """Return what it gives, NHWC in fp64, or None where it can give nothing."""
         sums = self.core.sums
-        if sums is None:
+        y = None if sums is None else self.step.of(sums, self.bias)
+        if y is None:
             return None
-        y = sums if self.bias is None else sums + self.bias
         zeros = np.zeros(y.shape[-1])
         for change in self.outputs:
             y = change(y, zeros if self.bias is None else self.bias)
         return y
+
+    def at(self, places: tuple[Array, ...]) -> Array | None:
+        """Return what it gives at some (image, row, column), less what is done to the result."""
+        sums = self.core.sums_at(places)
+        return None if sums is None else self.step.at(places).of(sums, self.bias)
 
     def with_input(self, x: Array) -> Computation:
         """Return the same of another input, NHWC."""

@@ -13,11 +13,11 @@ from convdiff.behaviour.answer import Answer, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.checks import Check, checked
 from convdiff.behaviour.first_probes import ENOUGH_OUTPUTS, MOST_TURNS, first_probes
-from convdiff.behaviour.integers import integers_that_count, noise_of_sums, where
+from convdiff.behaviour.integers import error_of, integers_that_count, noise_of_sums, where
 from convdiff.behaviour.more_integers import more_integers
 from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.noise import failing, noise_in
-from convdiff.behaviour.probes import SUBNORMALS, Kind, Probe
+from convdiff.behaviour.probes import SUBNORMALS, Kind, Probe, with_step
 from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
 from convdiff.behaviour.rounding_widths import flushed
 from convdiff.behaviour.subject import Subject
@@ -45,8 +45,43 @@ def behaviour_of(
     case: Case, cell: Cell, measure: Measure, check: PutCheck = unchecked
 ) -> Behaviour:
     """Return what probes of a case's cell find."""
-    conv = case.conv.first(cell.channels)
-    return examine_cell(cell, conv, case.height, case.bias is not None, measure, check)
+    conv, bias = cell.conv_of(case.conv), case.bias is not None
+    if not conv.then:
+        return examine_cell(cell, conv, case.height, bias, measure, check)
+    alone = replace(cell, bare=True)
+    found = examine_cell(alone, conv._replace(then=""), case.height, bias, measure, check)
+    if found.traits is None or not found.traits.clean:
+        return found  # what the convolution does wrong, its step passes on
+    added = None if case.added is None else case.added.shape
+    return _of_step(cell, conv, case.height, bias, added, measure) or found
+
+
+def _of_step(
+    cell: Cell,
+    conv: Convolution,
+    height: int,
+    bias: bool,
+    added: tuple[int, ...] | None,
+    measure: Measure,
+) -> Behaviour | None:
+    """Return what integers show of a clean convolution with its step; None where they are right."""
+    interview = _Interview(cell, measure)
+    shape = (cell.batch, height, cell.length, conv.channels_in)
+    subject = Subject(conv, shape, bias, interview.ask)
+    try:
+        answers = subject.ask(with_step(conv, shape, bias, added))
+        shape_error = _shape_error(answers)
+        if shape_error:
+            return _named(subject, Traits(shape_error=shape_error), answers)
+        if not any(answer.off.any() for answer in answers):
+            return None
+        noise = noise_in(subject, answers)
+        if noise:
+            return Behaviour(Traits(unstable=noise))
+        traits = Traits(integer_error=f"with the step {conv.then}, {error_of(answers)}")
+        return _named(subject, traits, answers)
+    except SilentError:
+        return Behaviour(None)
 
 
 def examine_cell(

@@ -31,7 +31,7 @@ def integers_that_count(
         wrong = _any_beyond(conv, integers, full, capped=True)
     exact = not (transform.seen or width.narrowed)
     if wrong or (exact and _off_at(integers, blind(conv, subject.shape))):
-        return integers, _error(integers) + _unseen(subject, integers)
+        return integers, error_of(integers) + _unseen(subject, integers)
     return integers, None
 
 
@@ -72,7 +72,7 @@ def _few(subject: Subject, integers: list[Answer], bits: int) -> list[Answer]:
     return subject.ask(sets)
 
 
-def _error(integers: Sequence[Answer]) -> str:
+def error_of(integers: Sequence[Answer]) -> str:
     """Say how far integers are off."""
     if not all(np.isfinite(answer.output).all() for answer in integers):
         return "small integers give NaN or infinity"

@@ -14,6 +14,7 @@ from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import LIMITS, clamped
 
 Outputs = Iterator[tuple[str, Output]]
 
@@ -29,8 +30,8 @@ def outputs(conv: Convolution, *, bias: bool) -> Outputs:
     yield f"the output's memory is {channels_first(conv)}", _is_nchw
     yield f"the output's memory is read as {channels_first(conv)}", _read_as_nchw
     yield "the output's channels are reversed", lambda y, b: y[..., ::-1]
-    yield "an activation is fused in: relu", lambda y, b: np.maximum(y, 0)
-    yield "an activation is fused in: relu6", lambda y, b: np.clip(y, 0, 6)
+    for step in () if conv.then in LIMITS else LIMITS:  # else it is another step than its own
+        yield f"an activation is fused in: {step}", lambda y, b, step=step: clamped(step, y)  # type: ignore[misc]
     yield "the absolute value is taken", lambda y, b: np.abs(y)
     for name, factor, divisor in factors(conv):
         for change in _scalings(conv, factor, divisor):

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from convdiff.behaviour.computation import Computation
+from convdiff.behaviour.computation import Computation, Step
 from convdiff.behaviour.mistaken_outputs import channels_first, outputs
 from convdiff.behaviour.mistaken_padding import fillings
+from convdiff.behaviour.mistaken_steps import mistaken_steps
 from convdiff.case.layout import layout_of
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.convolution import Convolution
 
-Part = Literal["steps", "input", "filter", "bias", "output"]
+Part = Literal["steps", "input", "filter", "bias", "step", "output"]
 MOST_CHANNELS = 32
 """Up to so many input channels, each is tried as the one that is left out."""
 MOST_LEFT = 15
@@ -38,11 +40,12 @@ class Mistake:
     @property
     def is_late(self) -> bool:
         """Return whether it is made after the products are summed, and so costs little to try."""
-        return self.part in ("bias", "output")
+        return self.part in ("bias", "step", "output")
 
     def may_precede(self, other: Mistake) -> bool:
         """Return whether it can be made before another one: a bias is added before the output."""
-        return self is not other and (self.part, other.part) != ("output", "bias")
+        own = self.part == "output" and other.part in ("bias", "step")
+        return self is not other and not own
 
 
 Mistakes = Iterator[Mistake]
@@ -53,6 +56,8 @@ def mistakes(conv: Convolution, shape: tuple[int, ...], *, bias: bool) -> Mistak
     yield from _of_steps(conv, shape)
     if bias:
         yield from _of_bias()
+    for name, instead in mistaken_steps(conv, bias=bias):
+        yield Mistake(name, "step", partial(_stepping, instead=instead))
     yield from _of_filter(conv)
     yield from _of_input(conv, shape)
     for name, filled in fillings(conv, shape):
@@ -104,6 +109,10 @@ def axis_names(conv: Convolution) -> tuple[str, ...]:
 
 def _steps(name: str, **steps: Any) -> Mistake:
     return Mistake(name, "steps", lambda one: one.with_steps(one.core.conv._replace(**steps)))
+
+
+def _stepping(one: Computation, instead: Callable[[Step], Step]) -> Computation:
+    return replace(one, step=instead(one.step))
 
 
 def _of_bias() -> Mistakes:

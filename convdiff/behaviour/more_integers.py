@@ -30,6 +30,7 @@ def _again(conv: Convolution, probe: Probe, number: int) -> Probe:
         _like(rng, tensors.filter_hwio),
         None if tensors.bias is None else _like(rng, tensors.bias),
         _like(rng, tensors.input_nhwc),
+        None if tensors.added is None else _like(rng, tensors.added),
     )
     answer = plain_fp64(conv, made).astype(probe.answer.dtype)
     return replace(probe, tensors=made, answer=answer, turn=probe.turn + number + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -162,3 +162,34 @@ def probe_of(
     answer = plain_fp64(conv, Tensors(w, b, x)).astype(dtype)
     bias = None if b is None else b.astype(dtype)
     return Probe(kind, Tensors(w.astype(dtype), bias, x.astype(dtype)), answer, turn, bits)
+
+
+STEP_BITS = {"relu6": 4}
+"""Bits of sums of integers of which a step leaves some as they are, where it cuts others off."""
+STEP_SETS = 8
+"""Sets of taps that are asked at most with a step: without it, all are."""
+
+
+def with_step(
+    conv: Convolution, shape: tuple[int, ...], bias: bool, added: tuple[int, ...] | None
+) -> list[Probe]:
+    """Return integers for a convolution with the step that follows.
+
+    added: the shape of what the step adds, NHWC, where it adds something.
+    """
+    probes = integer_sets(conv, shape, bias, STEP_BITS.get(conv.then, 0))[:STEP_SETS]
+    if added is None:
+        return probes
+    return [
+        _adding(conv, probe, np.random.default_rng([5, n]), added) for n, probe in enumerate(probes)
+    ]
+
+
+def _adding(
+    conv: Convolution, probe: Probe, rng: np.random.Generator, added: tuple[int, ...]
+) -> Probe:
+    """Return a probe with integers that are added to its outputs."""
+    numbers = rng.integers(1, 8, added, endpoint=True) * rng.choice([-1.0, 1.0], added)
+    tensors = replace(probe.tensors, added=numbers.astype(probe.answer.dtype))
+    answer = plain_fp64(conv, tensors).astype(probe.answer.dtype)
+    return replace(probe, tensors=tensors, answer=answer)

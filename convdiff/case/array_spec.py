@@ -61,7 +61,10 @@ def read_array(
 
 def _kind(source: Source, key: Key) -> str:
     """Return the one key that says how an array is made. Raises CaseError."""
-    kinds = [kind for kind in KINDS if kind in source.value[key[0]]]
+    given: Any = source.value
+    for part in key:
+        given = given[part]
+    kinds = [kind for kind in KINDS if kind in given]
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
         _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")

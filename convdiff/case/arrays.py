@@ -29,6 +29,8 @@ class Tensors:
     bias: Array | None
     input_nhwc: Array
     """At the largest batch and the longest length; every cell takes a prefix of it."""
+    added: Array | None = None
+    """What the step `add` adds, NHWC; `Convolution.addend` cuts it to an output."""
 
     def first(self, conv: Convolution) -> Tensors:
         """Return the filters of a convolution of the first output channels, and their inputs."""
@@ -37,6 +39,7 @@ class Tensors:
             np.ascontiguousarray(self.filter_hwio[..., : conv.channels_out]),
             bias,
             np.ascontiguousarray(self.input_nhwc[..., : conv.channels_in]),
+            self.added,
         )
 
     def upto(self, batch: int, length: int) -> Tensors:
@@ -62,6 +65,7 @@ def make_tensors(case: Case) -> Tensors:
         make_array(case.filter, dtype),
         make_array(case.bias, dtype) if case.bias else None,
         input_of(case, dtype),
+        make_input(case.added, dtype) if case.added else None,
     )
 
 

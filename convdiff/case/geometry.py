@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from convdiff.case.array_spec import check_each, read_array, read_shape
-from convdiff.case.keys import CaseKeys
+from convdiff.case.keys import Addition, CaseKeys
 from convdiff.case.layout import LAYOUTS, Layout, Order, Shape, layout_of, written
 from convdiff.case.model import ArraySpec
 from convdiff.case.moves import moves_of
@@ -29,6 +29,8 @@ class Arrays:
     bias: ArraySpec | None
     input: ArraySpec
     """At the longest of the lengths and the largest of the batches, or larger."""
+    added: ArraySpec | None
+    """What the step `add` adds, of an output's shape then, with 1 along some axes."""
     lengths: tuple[int, ...]
     batches: tuple[int, ...]
 
@@ -121,7 +123,12 @@ def _read(given: _Given) -> Arrays:
         extent = _extent(given, conv)
     errors.refuse()  # what an input needs follows from all of these
     conv = conv._replace(depth=math.prod(extent.high[:-1]))
-    return Arrays(conv, weights, bias, _input(given, conv, extent), extent.lengths, extent.batches)
+    with errors.gathering():
+        added = _added(given, conv, extent)
+    with errors.gathering():
+        x = _input(given, conv, extent)
+    errors.refuse()
+    return Arrays(conv, weights, bias, x, added, extent.lengths, extent.batches)
 
 
 def _filter(given: _Given) -> ArraySpec:
@@ -144,6 +151,7 @@ def _convolution(given: _Given, weights: ArraySpec) -> Convolution:
         groups=keys.groups,
         dtype=keys.dtype,
         op=keys.op,
+        then="add" if isinstance(keys.then, Addition) else keys.then or "",
         **moves_of(given.source, keys, len(kernel)),
     )
 
@@ -293,3 +301,27 @@ def _input(given: _Given, conv: Convolution, extent: _Extent) -> ArraySpec:
         given.fail("input", f"{text} (a larger batch or length is cut)")
     spec = read_array(given.source, ("input",), keys.input, given.folder, shape)
     return _turned(given, "input", order, spec, along=2)
+
+
+ADD = ("then", "add")
+
+
+def _added(given: _Given, conv: Convolution, extent: _Extent) -> ArraySpec | None:
+    """Return what the step `add` adds: of the output's shape, or with 1 along some axes."""
+    then = given.keys.then
+    if not isinstance(then, Addition):
+        return None
+    rows, length = math.prod(extent.high), extent.lengths[-1]
+    wanted = conv.output_shape(extent.batches[-1], rows, length)
+    order = replace(given.layout.input, high=conv.outputs(rows, length)[-2])
+    spec = read_array(given.source, ADD, then.add, given.folder, order.spoken(wanted))
+    if len(spec.shape) == 1:  # one value a channel, or one for all
+        turned = replace(spec, shape=(1, 1, 1, *spec.shape))
+    else:
+        turned = _turned(given, "then", order, spec, along=2)
+    batch, height, width, channels = turned.shape
+    longer = (batch == 1 or batch >= wanted[0]) and (width == 1 or width >= wanted[2])
+    if not (longer and height in (1, wanted[1]) and channels in (1, wanted[3])):
+        text = f"then adds an array of shape {written(spec.shape)}; the output has"
+        given.fail("then", f"{text} {order.named(order.spoken(wanted))}, or give 1 along some axes")
+    return turned

@@ -31,6 +31,7 @@ from convdiff.case.ranges import LONGEST, parse_range
 from convdiff.case.record import record
 from convdiff.worker.ops import OPS
 from convdiff.worker.ops.axis import PADDINGS
+from convdiff.worker.ops.then import LIMITS
 
 
 def _several(value: int | str | tuple[int | str, ...]) -> tuple[int, ...]:
@@ -121,6 +122,17 @@ Array = list[Any] | ArrayKeys
 
 
 @dataclass(frozen=True, kw_only=True)
+class Addition:
+    """The step `add`, as a case file describes it."""
+
+    add: Annotated[
+        Array,
+        ARRAY,
+        "of the output's shape at the longest length, or with 1 along axes, or one value a channel",
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseKeys:
     """A case file, key by key; None stands for what it leaves open."""
 
@@ -164,6 +176,12 @@ class CaseKeys:
         Either(INDEX, ListOf(INDEX, 1, 3)),
         "what a transposed convolution's output is longer at its end",
     ] = 0
+    then: Annotated[
+        str | Addition | None,
+        Either(Words(*LIMITS), record(Addition, "'then'")),
+        "the step that follows in the same call, which frameworks fuse: relu, relu6, or what is"
+        " added",
+    ] = None
     repeat: Annotated[int, Whole(1, 10_000)] = 1
     expect: Annotated[Expectation, EXPECTATION, "what may differ along each axis"] = EXPECTED
 

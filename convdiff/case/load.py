@@ -168,6 +168,7 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         filter=arrays.filter,
         bias=arrays.bias,
         input=arrays.input,
+        added=arrays.added,
         height=arrays.input.shape[1],
         lengths=arrays.lengths,
         batches=arrays.batches,

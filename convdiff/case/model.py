@@ -77,6 +77,8 @@ class Case:
     height: int
     """Rows of the input: of three dimensions depth · height."""
     lengths: tuple[int, ...]
+    added: ArraySpec | None = None
+    """What the step `add` adds, NHWC, with 1 along the axes along which it is alike."""
     batches: tuple[int, ...] = (1,)
     channels_out: tuple[int, ...] = ()
     """How many of the first filters are run alone, and held against all."""

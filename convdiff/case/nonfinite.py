@@ -12,7 +12,7 @@ from convdiff.numerics.array import Array
 
 def is_finite(tensors: Tensors) -> bool:
     """Return whether a case's arrays hold neither NaN nor infinity."""
-    given = (tensors.filter_hwio, tensors.bias, tensors.input_nhwc)
+    given = (tensors.filter_hwio, tensors.bias, tensors.input_nhwc, tensors.added)
     return all(array is None or bool(np.isfinite(array).all()) for array in given)
 
 
@@ -25,6 +25,7 @@ def cleaned(tensors: Tensors) -> Tensors:
         filter_hwio=_zeroed(tensors.filter_hwio),
         bias=None if tensors.bias is None else _zeroed(tensors.bias),
         input_nhwc=_zeroed(tensors.input_nhwc),
+        added=None if tensors.added is None else _zeroed(tensors.added),
     )
 
 

@@ -56,6 +56,7 @@ def vary(
         channels_out=some,
         devices=devices or case.devices,
         input=_grown(case, max(batches), lengths[-1]),
+        added=_added(case, max(batches), lengths[-1]),
     )
 
 
@@ -75,6 +76,33 @@ def _grown(case: Case, batch: int, length: int) -> ArraySpec:
         shape = (max(batch, held_batch), height, max(length, held_length), channels)
         values = (_moved(int(values[0]), case.input.shape, shape),)
     return replace(case.input, shape=shape, values=values)
+
+
+def _added(case: Case, batch: int, length: int) -> ArraySpec | None:
+    """Return how what is added to outputs of this size is made. Raises ConvdiffError if it can't.
+
+    What has but one element along batch or length, and is no whole output, is alike along them.
+    """
+    spec = case.added
+    if spec is None:
+        return None
+    before = case.conv.output_shape(case.batches[-1], case.height, case.lengths[-1])
+    wanted = case.conv.output_shape(batch, case.height, length)
+    if spec.kind in ("values", "file"):
+        held = zip(spec.shape, before, wanted, strict=True)
+        if any(n < most and (n > 1 or was == 1) for n, was, most in held):
+            raise ConvdiffError(
+                f"what {case.name!r} adds is fixed, of an output of batch {before[0]} and length "
+                f"{before[2]}; batch {wanted[0]} and length {wanted[2]} are needed"
+            )
+        return spec
+    if spec.shape[1:3] != before[1:3]:
+        return spec
+    extents = (max(a, b) for a, b in zip(spec.shape[:3], wanted[:3], strict=True))
+    shape = (*extents, spec.shape[3])
+    if spec.kind == "delta":
+        return replace(spec, shape=shape, values=(_moved(int(spec.values[0]), spec.shape, shape),))
+    return replace(spec, shape=shape)
 
 
 def _moved(flat: int, old: tuple[int, ...], new: tuple[int, ...]) -> int:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convdiff.case.arrays import Tensors, input_of, make_array
+from convdiff.case.arrays import Tensors, make_array, make_input
 from convdiff.case.model import ArraySpec, Case
 from convdiff.numerics.array import Array
 
 CHOSEN = ("values", "integers", "ramp")
 """Kinds whose whole numbers someone chose. A decimal fraction is rounded by any binary format, and
 of what is drawn nobody knows the digits."""
+
+MAKES = {"input": make_input, "added": make_input}
+"""What makes an array, where it is not `make_array`."""
 
 
 def rounding_notes(case: Case, tensors: Tensors) -> Iterator[str]:
@@ -24,11 +27,13 @@ def rounding_notes(case: Case, tensors: Tensors) -> Iterator[str]:
         ("filter", case.filter, tensors.filter_hwio),
         ("bias", case.bias, tensors.bias),
         ("input", case.input, tensors.input_nhwc),
+        ("added", case.added, tensors.added),
     )
     for name, spec, held in arrays:
         if spec is None or held is None or not _is_given(spec):
             continue
-        given = input_of(case, "float64") if name == "input" else make_array(spec, "float64")
+        given = MAKES.get(name, make_array)(spec, "float64")
+        given = given[tuple(slice(0, extent) for extent in held.shape)]  # as much as is run
         with np.errstate(invalid="ignore"):  # what is not finite is not rounded
             change = np.abs(held.astype(np.float64) - given)
         if spec.kind != "file":

@@ -24,6 +24,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks
 from convdiff.plan.cell import NoBits
 from convdiff.plan.plan import Pair
+from convdiff.worker.ops.then import at_limits
 
 WHOLE, PRODUCTS = 1 << 18, 2e7
 """Outputs, and products, up to which all outputs are looked at: a tenth of a second's work."""
@@ -63,18 +64,24 @@ def against_exact(
 
 
 def _legal(reference: Reference, output: Array) -> Array:
-    """Return the exact outputs; NaN where a kernel multiplied zeros of padding, which it may."""
+    """Return the exact outputs; NaN where a kernel multiplied zeros of padding, which it may.
+
+    And where the step may take NaN for one of its limits, what it took.
+    """
     assert reference.exact is not None
     here = tuple(slice(0, extent) for extent in output.shape)
     exact, untouched = reference.exact[here], reference.untouched(output.shape)
     if untouched is None:
         return exact
-    return np.where(np.isfinite(exact) & ~untouched & np.isnan(output), output, exact)
+    padded = np.isfinite(exact) & ~untouched & np.isnan(output)
+    limited = np.isnan(exact) & at_limits(output, reference.conv.then)
+    return np.where(padded | limited, output, exact)
 
 
 def _constant(output: Array, reference: Reference) -> str | None:
     """Return what makes an output say nothing; where the data say so it may be all NaN."""
-    return constant_of(output) if reference.is_finite or not output.any() else None
+    told = reference.is_finite or not output.any()
+    return constant_of(output, reference.conv.then) if told else None
 
 
 def _with_astray(

@@ -11,6 +11,7 @@ from convdiff.compare.ieee import FINITE, NAN, kinds_of
 from convdiff.compare.reference import Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks, corner
+from convdiff.worker.ops.then import at_limits
 
 SHOWN = 3
 """Positions that are kept of many."""
@@ -58,6 +59,8 @@ class Astray:
     """What is right where subnormal numbers are taken for zero: NaN for an infinity times one."""
     padded: Places = Places()
     """What is right where the zeros of padding are multiplied: NaN for one times an infinity."""
+    limited: Places = Places()
+    """What is right where a step takes NaN for one of its limits, as max(x, 0) may."""
 
     def __bool__(self) -> bool:
         """Return whether anything is astray; flushing is no mistake."""
@@ -65,7 +68,14 @@ class Astray:
 
     def spoken(self, order: Order) -> Astray:
         """Return it with all positions as a case's arrays lie."""
-        kinds = (self.lost, self.unwanted, self.changed, self.flushed, self.padded)
+        kinds = (
+            self.lost,
+            self.unwanted,
+            self.changed,
+            self.flushed,
+            self.padded,
+            self.limited,
+        )
         return Astray(*(places.spoken(order) for places in kinds))
 
 
@@ -76,7 +86,8 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
     """
     found, mask = Astray(), np.zeros(output.shape, bool)
     for block in blocks(output.shape):
-        lost, unwanted, changed, flushed, padded = _masks(output[block], block, reference)
+        lost, unwanted, changed, *legal = _masks(output[block], block, reference)
+        flushed, padded, limited = legal
         start = corner(block)
         found = Astray(
             found.lost.with_more(lost, start),
@@ -84,13 +95,17 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
             found.changed.with_more(changed, start),
             found.flushed.with_more(flushed, start),
             found.padded.with_more(padded, start),
+            found.limited.with_more(limited, start),
         )
         mask[block] = lost | unwanted | changed
     return found, mask
 
 
 def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ...]:
-    """Return where a block's NaN or infinity is lost, unwanted, changed, flushed and padded."""
+    """Return where a block's NaN or infinity is lost, unwanted, changed, and legal otherwise.
+
+    That is flushed, padded and limited, as `Astray` has them.
+    """
     there, (wanted, if_flushed, if_padded) = kinds_of(values), reference.kinds_in(block)
     off = there != wanted
     if off.any():  # a sum that may overflow may become an infinity, and NaN of two
@@ -99,11 +114,13 @@ def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ..
         off &= ~(large & (there != FINITE) & (wanted != NAN))
     flushed = off & (there == if_flushed)
     padded = off & ~flushed & (there == if_padded)
-    off &= ~(flushed | padded)
+    limited = off & (wanted == NAN) & at_limits(values, reference.conv.then)
+    off &= ~(flushed | padded | limited)
     return (
         off & (there == FINITE),
         off & (wanted == FINITE),
         off & (there != FINITE) & (wanted != FINITE),
         flushed,
         padded,
+        limited,
     )

@@ -18,6 +18,7 @@ from convdiff.numerics.blocks import Block, blocks
 from convdiff.numerics.floats import spacing
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
+from convdiff.worker.ops.then import at_limits
 
 NOTHING = (Astray(), Astray())
 """Where NaN and infinity are what they must be on both sides."""
@@ -160,7 +161,9 @@ def measured(
     axis, cells = pair.axis, (pair.baseline, pair.candidate)
     off, beside = _astray(axis, a, b, reference)
     if difference.worst is None:
-        constant = constant_of(a) if reference.is_finite or not a.any() else None
+        constant = None
+        if reference.is_finite or not a.any():
+            constant = constant_of(a, reference.conv.then)
         return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
     bound, usual, least = _ratios(a, b, beside, reference)
@@ -222,10 +225,15 @@ def expected_shape(reference: Reference, cell: Cell) -> tuple[int, ...]:
     return reference.conv.first(cell.channels).output_shape(cell.batch, height, cell.length)
 
 
-def constant_of(output: Array) -> str | None:
-    """Return what makes an output say nothing: it is all zero, all NaN or all infinite."""
+def constant_of(output: Array, then: str) -> str | None:
+    """Return what makes an output say nothing: it is all zero, all NaN or all infinite.
+
+    Or all at the limits of the step that follows.
+    """
     if not output.any():
         return "all zero"
+    if at_limits(output, then).all():
+        return f"all at the limits of {then}"
     if np.isnan(output).all():
         return "all NaN"
     return "all infinite" if np.isinf(output).all() else None

@@ -6,12 +6,13 @@ fp64 holds, by a matrix product; of fp64, by a compensated sum. The others are s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import plain_fp64, scales
+from convdiff.compare.fp64 import scales, sums_fp64, whole_addend
 from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import some_outputs
 from convdiff.numerics.array import Array
@@ -19,18 +20,26 @@ from convdiff.numerics.blocks import blocks, corner
 from convdiff.numerics.eft import product_error, two_sum
 from convdiff.numerics.floats import FORMATS, round_to
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 CHUNK_OUTPUTS = 1 << 16
 """Outputs summed at once, so that the sums and their errors stay in the cache."""
 
 
 def exact(conv: Convolution, tensors: Tensors) -> Array:
-    """Return every output correctly rounded to the case's dtype, NHWC."""
+    """Return every output correctly rounded to the case's dtype, NHWC.
+
+    What a step adds is a term of the sum; limits of a step hold for it as for the sum itself.
+    """
+    return np.asarray(clamped(conv.then, _sums(conv, tensors)))
+
+
+def _sums(conv: Convolution, tensors: Tensors) -> Array:
     if tensors.input_nhwc.dtype == np.float64:
         return _exact_of_fp64(conv, tensors)
-    sums = plain_fp64(conv, tensors)
+    sums = sums_fp64(conv, tensors)
     # n + 1 terms in any order, fused or not, are off by γₙA at most (Higham, 2002, §3.1).
-    slack = 1.01 * (conv.taps + 2) * 2.0**-53 * scales(conv, tensors).absolute
+    slack = 1.01 * (conv.taps + 3) * 2.0**-53 * scales(conv, tensors).absolute
     result, doubtful = _narrowed(sums, slack, tensors.input_nhwc.dtype)
     index = np.argwhere(doubtful)
     if len(index):
@@ -57,8 +66,11 @@ def _exact_of_fp64(conv: Convolution, tensors: Tensors) -> Array:
     shape = (*view.shape[:3], conv.channels_out)
     result = np.empty(shape)
     least = 2.0**-1040 if _may_underflow(tensors) else 0.0
+    added = whole_addend(conv, tensors)
     for block in blocks(shape[:3], max(1, CHUNK_OUTPUTS // shape[3])):
-        result[block], doubtful = _compensated(conv, tensors, view[block], least)
+        last = [] if tensors.bias is None else [tensors.bias]
+        last += [] if added is None else [added[block]]
+        result[block], doubtful = _compensated(conv, tensors, view[block], least, last)
         for n, y, x, channel in np.add(np.argwhere(doubtful), (*corner(block), 0)):
             index = (int(n), int(y), int(x), int(channel))
             result[index] = exact_at(conv, tensors, index)
@@ -67,11 +79,12 @@ def _exact_of_fp64(conv: Convolution, tensors: Tensors) -> Array:
 
 @np.errstate(over="ignore", invalid="ignore")
 def _compensated(
-    conv: Convolution, tensors: Tensors, field: Array, least: float
+    conv: Convolution, tensors: Tensors, field: Array, least: float, last: Sequence[Array]
 ) -> tuple[Array, Array]:
     """Sum fp64 with error terms (Sum2 of Ogita, Rump and Oishi, 2005), and certify the rounding.
 
-    field: (…, kh, kw, C) inputs of some outputs; least: what the products themselves may have lost.
+    field: (…, kh, kw, C) inputs of some outputs; least: what the products themselves may have lost;
+    last: what is added besides.
     A product is two terms without error (Dekker, 1971). Returns the rounded outputs, (…, O), and a
     mask of those in doubt.
     """
@@ -90,10 +103,10 @@ def _compensated(
             lost += np.abs(error)
     shape = (*outputs, conv.channels_out)
     high, low, lost = high.reshape(shape), low.reshape(shape), lost.reshape(shape)
-    if tensors.bias is not None:
-        high, error = two_sum(high, tensors.bias)
+    for term in last:
+        high, error = two_sum(high, term)
         low, lost = low + error, lost + np.abs(error)
-    slack = 4 * (2 * conv.taps + 2) * 2.0**-53 * lost + least
+    slack = 4 * (2 * conv.taps + 3) * 2.0**-53 * lost + least
     high, low = two_sum(high, low)
     # The exact sum rounds to `high` if it is less than half a gap away. The gap towards zero is
     # the narrower one; a hundredth of it is more than this comparison's own rounding errors.

@@ -11,6 +11,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,9 @@ class Scales:
     """How large the terms of each output are, bias included; fp64, NHWC."""
 
     absolute: Array
-    """A = Σ|x·w| + |b|"""
+    """A = Σ|x·w| + |b|, and what a step adds"""
     euclidean: Array
-    """L2 = √(Σ(x·w)² + b²)"""
+    """L2 = √(Σ(x·w)² + b²), likewise"""
 
 
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
@@ -32,13 +33,38 @@ def scales(conv: Convolution, tensors: Tensors) -> Scales:
     if tensors.bias is not None:
         bias = _wide(tensors.bias)
         absolute, squares = absolute + np.abs(bias), squares + bias**2
+    added = addend(conv, tensors)
+    if added is not None:
+        absolute, squares = absolute + np.abs(added), squares + added**2
     return Scales(absolute, np.sqrt(squares))
 
 
 def plain_fp64(conv: Convolution, tensors: Tensors) -> Array:
-    """Return the convolution in fp64, NHWC: exact for small integers, for the probes."""
+    """Return the convolution and its step in fp64, NHWC: exact for small integers, for probes."""
+    return np.asarray(clamped(conv.then, sums_fp64(conv, tensors)))
+
+
+def sums_fp64(conv: Convolution, tensors: Tensors) -> Array:
+    """Return the same before a step that keeps them between limits."""
     result = convolved(conv, _wide(tensors.input_nhwc), _wide(tensors.filter_hwio))
-    return result if tensors.bias is None else result + _wide(tensors.bias)
+    result = result if tensors.bias is None else result + _wide(tensors.bias)
+    added = addend(conv, tensors)
+    return result if added is None else result + added
+
+
+def addend(conv: Convolution, tensors: Tensors) -> Array | None:
+    """Return what the step adds to an output, in fp64; it broadcasts. None where it adds none."""
+    if conv.then != "add" or tensors.added is None:
+        return None
+    return _wide(conv.addend(tensors.added, tensors.input_nhwc.shape))
+
+
+def whole_addend(conv: Convolution, tensors: Tensors) -> Array | None:
+    """Return the same in the shape of the output, a view."""
+    added = addend(conv, tensors)
+    if added is None:
+        return None
+    return np.broadcast_to(added, conv.output_shape(*tensors.input_nhwc.shape[:3]))
 
 
 def convolved(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array:

@@ -7,12 +7,15 @@ products is exact in fp64, in whatever order they are added.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import convolved
+from convdiff.compare.fp64 import addend, convolved
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 FINITE, PLUS, MINUS, NAN = 0, 1, 2, 3
 """The kinds of an output: no NaN or infinity reaches it, +inf, −inf, NaN."""
@@ -24,7 +27,21 @@ def kinds(conv: Convolution, tensors: Tensors) -> Array:
     """Return the kind of every output that legal sums of the products give: int8, NHWC."""
     images = tensors.input_nhwc
     parts = [_image_kinds(conv, images[n : n + 1], tensors) for n in range(len(images))]
-    return np.concatenate(parts)
+    found, added = np.concatenate(parts), addend(conv, tensors)
+    if added is None:
+        return found
+    beside = np.broadcast_to(kinds_of(added), found.shape)
+    return np.where(found == FINITE, beside, np.where(beside == FINITE, found, _met(found, beside)))
+
+
+def _met(found: Array, beside: Array) -> Array:
+    """Return the kinds of sums of two that are not finite: of unlike infinities it is NaN."""
+    return np.where(found == beside, found, np.int8(NAN))
+
+
+def stepped(then: str, before: Array) -> Array:
+    """Return the kinds that a step makes of those before it: a limit is finite."""
+    return np.asarray(kinds_of(clamped(then, VALUES))[before])
 
 
 def with_padding(conv: Convolution, tensors: Tensors, strict: Array) -> Array:
@@ -51,7 +68,11 @@ def flushed(tensors: Tensors, smallest: float) -> Tensors:
     def without(array: Array) -> Array:
         return np.where(np.abs(array) < smallest, array.dtype.type(0), array)
 
-    return Tensors(without(tensors.filter_hwio), tensors.bias, without(tensors.input_nhwc))
+    return replace(
+        tensors,
+        filter_hwio=without(tensors.filter_hwio),
+        input_nhwc=without(tensors.input_nhwc),
+    )
 
 
 def _image_kinds(conv: Convolution, image: Array, tensors: Tensors) -> Array:

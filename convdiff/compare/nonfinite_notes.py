@@ -21,6 +21,7 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
         ("filter", tensors.filter_hwio),
         ("bias", tensors.bias),
         ("input", tensors.input_nhwc),
+        ("added", tensors.added),
     )
     values = []
     for name, array in arrays:

@@ -59,17 +59,20 @@ def other_ops(conv: Convolution, shape_nhwc: Shape) -> Iterator[tuple[str, Resul
     done = {_read(conv, shape_nhwc)}
     for name, other in _paddings(conv, shape_nhwc).items():
         read = _read(other, shape_nhwc)
-        if read not in done and _is_there(other, shape_nhwc):
+        if read not in done and _is_there(conv, other, shape_nhwc):
             done.add(read)
             yield _said(name, other, shape_nhwc), partial(plain_fp64, other)
     for name, other, flipped in _transposed(conv, shape_nhwc):
-        if _is_there(other, shape_nhwc):
+        if _is_there(conv, other, shape_nhwc):
             suffix = ", its filter flipped in both axes" if flipped else ""
             yield f"{name}{suffix}", partial(_flipped if flipped else plain_fp64, other)
 
 
-def _is_there(conv: Convolution, shape: Shape) -> bool:
-    return min(conv.output_shape(*shape[:3])) >= 1
+def _is_there(conv: Convolution, other: Convolution, shape: Shape) -> bool:
+    """Return whether another convolution gives an output, to which a step can add what it adds."""
+    output = other.output_shape(*shape[:3])
+    fits = conv.then != "add" or output == conv.output_shape(*shape[:3])
+    return min(output) >= 1 and fits
 
 
 def _flipped(conv: Convolution, tensors: Tensors) -> Array:

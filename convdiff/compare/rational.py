@@ -7,21 +7,27 @@ from fractions import Fraction
 import numpy as np
 
 from convdiff.case.arrays import Tensors
+from convdiff.compare.fp64 import whole_addend
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_fraction
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 
 def exact_at(conv: Convolution, tensors: Tensors, index: tuple[int, int, int, int]) -> Array:
     """Return one output, correctly rounded, by rational arithmetic; a 0-d array."""
     terms = products_at(conv, tensors, index)
-    return round_fraction(sum(terms, Fraction(0)), tensors.input_nhwc.dtype)
+    rounded = round_fraction(sum(terms, Fraction(0)), tensors.input_nhwc.dtype)
+    return np.asarray(clamped(conv.then, rounded))
 
 
 def products_at(
     conv: Convolution, tensors: Tensors, index: tuple[int, int, int, int]
 ) -> list[Fraction]:
-    """Return the exact terms of one output: its taps in (kh, kw, cin) order, the bias last."""
+    """Return the exact terms of one output: its taps in (kh, kw, cin) order, then the bias.
+
+    Last is what a step adds.
+    """
     image, y, x, channel = index
     group = channel // (conv.channels_out // conv.groups)
     width = conv.channels_in // conv.groups
@@ -35,4 +41,7 @@ def products_at(
     ]
     if tensors.bias is not None:
         terms.append(Fraction(float(tensors.bias[channel])))
+    added = whole_addend(conv, tensors)
+    if added is not None:
+        terms.append(Fraction(float(added[index])))
     return terms

@@ -14,7 +14,7 @@ from convdiff.case.nonfinite import cleaned
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import exact
 from convdiff.compare.fp64 import Scales, scales
-from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds, with_padding
+from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds, stepped, with_padding
 from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import TermScales
@@ -22,6 +22,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import HALF_OVERFLOW, Format, format_of
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""
@@ -91,13 +92,18 @@ class Reference:
         if (batch, length) not in self._parts:
             fields = self.conv.fields(self.tensors.input_nhwc[:batch, :, :length], places)
             conv, row = self.conv.unrolled(fields)
-            self._parts[batch, length] = Reference(conv, replace(self.tensors, input_nhwc=row))
+            added = self.tensors.added
+            if added is not None:
+                shape = (batch, self.tensors.input_nhwc.shape[1], length)
+                added = self.conv.addend(added, shape, places)
+            tensors = replace(self.tensors, input_nhwc=row, added=added)
+            self._parts[batch, length] = Reference(conv._replace(then=self.conv.then), tensors)
         return self._parts[batch, length]
 
     @property
     def terms(self) -> int:
-        """Terms in one output: its taps, and the bias where there is one."""
-        return self.conv.taps + (self.tensors.bias is not None)
+        """Terms in one output: its taps, the bias where there is one, and what a step adds."""
+        return self.conv.taps + (self.tensors.bias is not None) + (self.conv.then == "add")
 
     @property
     def format(self) -> Format:
@@ -110,21 +116,34 @@ class Reference:
         return self.finite is self.tensors
 
     @cached_property
-    def kinds(self) -> Array | None:
-        """What NaN and infinity make of each output, as `ieee.kinds` has it; None without any."""
+    def _before(self) -> Array | None:
+        """What NaN and infinity make of each sum, as `ieee.kinds` has it; None without any."""
         return None if self.is_finite else kinds(self.conv, self.tensors)
+
+    @cached_property
+    def kinds(self) -> Array | None:
+        """What they make of each output, after the step."""
+        return None if self._before is None else stepped(self.conv.then, self._before)
 
     @cached_property
     def _flushed_kinds(self) -> Array | None:
         """The same where subnormal numbers are taken for zero, which is no mistake."""
         if self.is_finite:
             return None
-        return kinds(self.conv, flushed(self.tensors, self.format.flushed))
+        sums = kinds(self.conv, flushed(self.tensors, self.format.flushed))
+        return stepped(self.conv.then, sums)
 
     @cached_property
     def _padded_kinds(self) -> Array | None:
         """The same where zeros of padding are multiplied, which is none either."""
-        return None if self.kinds is None else with_padding(self.conv, self.tensors, self.kinds)
+        if self._before is None:
+            return None
+        return stepped(self.conv.then, with_padding(self.conv, self.tensors, self._before))
+
+    def _values(self, values: Array, before: Array) -> Array:
+        """Return exact values with what the step makes of sums that are not finite."""
+        others = clamped(self.conv.then, VALUES)[before].astype(values.dtype)
+        return np.where(before == FINITE, values, others)
 
     def untouched(self, shape: tuple[int, ...]) -> Array | None:
         """Return the mask of the outputs that no NaN or infinity reaches in any legal way.
@@ -196,9 +215,7 @@ class Reference:
         if outputs > MOST_EXACT or float(outputs) * self.conv.taps > FULL_LIMIT:
             return None
         values = exact(self.conv, self.finite)
-        if self.kinds is None:
-            return values
-        return np.where(self.kinds == FINITE, values, VALUES[self.kinds].astype(values.dtype))
+        return values if self._before is None else self._values(values, self._before)
 
     @cached_property
     def some(self) -> Some:
@@ -211,16 +228,15 @@ class Reference:
         if self.exact is not None:
             return np.asarray(self.exact[tuple(index.T)])
         values = some_outputs(self.conv, self.finite, index).exact
-        if self.kinds is None:
+        if self._before is None:
             return values
-        kinds = self.kinds[tuple(index.T)]
-        return np.where(kinds == FINITE, values, VALUES[kinds].astype(values.dtype))
+        return self._values(values, self._before[tuple(index.T)])
 
     def exact_of(self, index: Sequence[int] | Array) -> Array:
         """Return the correctly rounded output at one NHWC position, whatever all would take."""
         n, h, w, c = (int(i) for i in index)
-        if self.kinds is not None and self.kinds[n, h, w, c] != FINITE:
-            return np.asarray(VALUES[self.kinds[n, h, w, c]])
+        if self._before is not None and self._before[n, h, w, c] != FINITE:
+            return np.asarray(clamped(self.conv.then, VALUES)[self._before[n, h, w, c]])
         return exact_at(self.conv, self.finite, (n, h, w, c))
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import Scales
+from convdiff.compare.fp64 import Scales, whole_addend
 from convdiff.compare.rational import exact_at
 from convdiff.numerics.array import Array
 from convdiff.numerics.eft import product_error
 from convdiff.numerics.floats import round_to
 from convdiff.numerics.spread import spread
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import clamped
 
 MOST, FEWEST = 2000, 64
 """Outputs of a sample …"""
@@ -69,12 +70,17 @@ def _part(conv: Convolution, tensors: Tensors, index: Array) -> tuple[Array, Arr
         bias = tensors.bias.astype(np.float64)[index[:, 3], None]
         terms.append(bias)
         products = np.concatenate([products, bias], axis=1)
+    added = whole_addend(conv, tensors)
+    if added is not None:
+        terms.append(added[tuple(index.T)][:, None])
+        products = np.concatenate([products, terms[-1]], axis=1)
     sums = np.array([_sum(row) for row in np.concatenate(terms, axis=1).tolist()])
     if dtype == np.float64:
         doubtful = _beyond_fp64(a, b) & (np.isfinite(a) & np.isfinite(b)).all(axis=1)
         values = _anew(conv, tensors, index, sums, doubtful)
     else:
         values = _narrowed(sums, products, dtype)
+    values = np.asarray(clamped(conv.then, values))
     return values, np.abs(products).sum(axis=1), np.square(products).sum(axis=1)
 
 

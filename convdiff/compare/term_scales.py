@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import Scales
+from convdiff.compare.fp64 import Scales, whole_addend
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.worker.ops.convolution import Convolution
@@ -31,6 +31,7 @@ class TermScales:
         self._weights = weights.reshape(conv.taps, conv.groups, -1).transpose(1, 0, 2)
         """(groups, taps, cout / groups)"""
         self._squares = self._weights**2
+        self._added = whole_addend(conv, tensors)
         self._bias = 0.0 if tensors.bias is None else np.abs(tensors.bias.astype(np.float64))
 
     def scales(self, block: Block, mask: Array) -> Scales:
@@ -48,8 +49,12 @@ class TermScales:
             sums[some] = _channels(table @ self._weights)
             squares[some] = _channels(table**2 @ self._squares)
         chosen = mask[wanted]
-        sums, squares = sums + self._bias, np.sqrt(squares + np.square(self._bias))
-        return Scales(sums[:, block[3]][chosen], squares[:, block[3]][chosen])
+        sums, squares = sums + self._bias, squares + np.square(self._bias)
+        absolute, square = sums[:, block[3]][chosen], squares[:, block[3]][chosen]
+        if self._added is not None:
+            added = np.abs(self._added[block][mask])
+            absolute, square = absolute + added, square + np.square(added)
+        return Scales(absolute, np.sqrt(square))
 
     def _sizes(self, fields: Array) -> Array:
         """Return |x| of (k, kh, kw, C) fields, in fp64: (groups, k, taps)."""

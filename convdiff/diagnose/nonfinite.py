@@ -55,8 +55,8 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
         return None
     one, other = comparison.astray
     if comparison.baseline.is_exact:  # which has such NaN where the candidate has them
-        other = replace(other, padded=one.padded)
-    if (one.flushed, one.padded) == (other.flushed, other.padded):
+        other = replace(other, padded=one.padded, limited=one.limited)
+    if _legal(one) == _legal(other):
         return None  # the same on both sides: what differs is something else
     facts: list[Evidence] = []
     for side, its in zip(SIDES, (one, other), strict=True):
@@ -66,9 +66,14 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 "the zeros of padding are multiplied, and 0 times what is not finite is NaN",
                 its.padded,
             ),
+            ("the step takes NaN for one of its limits, as max(x, 0) may", its.limited),
         )
         facts += [SideFact(side, f"{what}: {_listed(places)}") for what, places in kinds if places]
     return ("precision", tuple(facts)) if facts else None
+
+
+def _legal(one: Astray) -> tuple[Places, Places, Places]:
+    return one.flushed, one.padded, one.limited
 
 
 def not_finite(difference: Difference) -> str:

@@ -14,6 +14,7 @@ from convdiff.diagnose import nonfinite
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.evidence import Evidence, Look, Side, SideFact, Sides
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, permits
+from convdiff.diagnose.with_and_without import WithoutStep
 from convdiff.plan.cell import Failure
 
 TINY = 2.0**-100
@@ -42,6 +43,8 @@ class Finding:
     """Its own order was proved, where it is held against the exact result."""
     flushes: bool = False
     """What is off the exact result is what flushing subnormal numbers to zero takes."""
+    without: WithoutStep | None = None
+    """What its cells give without the step that follows, where they were asked for it."""
     lock: Literal["", "kept", "changed", "unproved"] = ""
     """Whether a locked summation order is the baseline's; empty where none is locked."""
 

@@ -48,12 +48,13 @@ def _arrays_of(
     """Return all arrays that cells are run on, and which filter and bias random inputs meet."""
     trials, finite = sorted({cell.trial for cell in cells} - {0}), cleaned(tensors)
     arrays: dict[str, Array | None] = {"w": tensors.filter_hwio, "b": tensors.bias}
-    arrays["x0"] = tensors.input_nhwc
+    arrays |= {"a": tensors.added, "x0": tensors.input_nhwc}
     arrays |= {_places_key(cell): places(cell) for cell in cells}
-    weights = {"w": "w", "b": "b"}  # of random inputs
+    weights = {"w": "w", "b": "b", "added": "a"}  # of random inputs
     if trials and finite is not tensors:
-        weights = {"w": "finite w", "b": "finite b"}
+        weights = {name: f"finite {key}" for name, key in weights.items()}
         arrays |= {"finite w": finite.filter_hwio, "finite b": finite.bias}
+        arrays["finite a"] = finite.added
     for trial in trials:
         clean = trial == CLEAN
         arrays[f"x{trial}"] = finite.input_nhwc if clean else trial_input(finite.input_nhwc, trial)
@@ -91,7 +92,7 @@ def check(case: Case, cell: Cell, question: Check, pool: Pool) -> tuple[int, int
 
     None where the runtime gave none. A large reference is checked where it is computed.
     """
-    conv = case.conv.first(cell.channels)
+    conv = cell.conv_of(case.conv)
     shape = (cell.batch, case.height, cell.length, conv.channels_in)
     places = places_of(case, cell)
     header, arrays = question.written(conv, shape, places, bias=case.bias is not None)
@@ -111,10 +112,10 @@ def _measured(
     for number, tensors in enumerate(data):
         keys = {name: f"{name}{number}" for name in "xwb"}
         arrays[keys["x"]], arrays[keys["w"]] = tensors.input_nhwc, tensors.filter_hwio
-        arrays[keys["b"]] = tensors.bias
-        requests.append({**_request(cell, ""), **keys})
+        arrays[keys["b"]], arrays[f"a{number}"] = tensors.bias, tensors.added
+        requests.append({**_request(cell, ""), **keys, "added": f"a{number}"})
     outputs: list[Array | None] = [None] * len(data)
-    conv = case.conv.first(cell.channels)
+    conv = cell.conv_of(case.conv)
     job = _job(conv, cell.runtime.interpreter, arrays, requests)
     for _, number, outcome, _ in pool.observe([job]):
         bits = _bits(outcome, case)
@@ -141,7 +142,7 @@ def _job(
 ) -> Job:
     """Make a job of the arrays that exist; a request for one that does not asks for none."""
     held = {key: array for key, array in arrays.items() if array is not None}
-    named = ("b", "places")
+    named = ("b", "places", "added")
     cells = [{**one, **{key: _held(one[key], held) for key in named}} for one in requests]
     return Job(interpreter, conv._asdict(), held, cells)
 
@@ -153,8 +154,10 @@ def _held(key: str, held: Mapping[str, Array]) -> str | None:
 def _of_case(case: Case, cell: Cell, weights: Mapping[str, str]) -> dict[str, Any]:
     """Return the request for a cell on the case's own data, or on a random input and weights."""
     own = _request(cell, f"x{cell.trial}")
+    if cell.bare:
+        own |= {"conv": cell.conv_of(case.conv)._asdict(), "added": ""}
     if cell.channels:
-        conv = case.conv.first(cell.channels)._asdict()
+        conv = cell.conv_of(case.conv)._asdict()
         return {**own, "w": f"w {cell.channels}", "b": f"b {cell.channels}", "conv": conv}
     return {**own, **weights} if cell.trial else own
 
@@ -166,6 +169,7 @@ def _request(cell: Cell, x: str) -> dict[str, Any]:
         "x": x,
         "w": "w",
         "b": "b",
+        "added": "a",
         "places": _places_key(cell),
         "length": cell.length,
         "batch": cell.batch,

@@ -12,14 +12,14 @@ from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.lab.jobs import check, observe, probe
-from convdiff.lab.kernel import WorkerKernel, data_of, flat
+from convdiff.lab.kernel import WorkerKernel, data_of, flat, orders_of_cell
 from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
-from convdiff.order.orders import Orders, orders_of
+from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.sampled import Part, places_of
 from convdiff.runtime.model import Runtime
@@ -183,7 +183,7 @@ class LiveLab:
         kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
         data = data_of(self._case, cell, self._tensors)
         memory = self._session.orders
-        work = partial(orders_of, kernel, data, flat(output), budget, memory)
+        work = partial(orders_of_cell, kernel, data, flat(output), budget, memory)
         return self._watch.compute(doing, work)
 
     def _probe(self, cell: Cell, data: Sequence[Tensors]) -> Sequence[Array | Part | None]:

@@ -36,6 +36,7 @@ FIRST_CAUSES = (
     Cause([Part.OUTPUT]),
     Cause([Part.FLUSH]),
     Cause([Part.ZERO_SIGN]),
+    Cause([Part.STEP]),
 )
 
 UNPROVEN = Cause(())

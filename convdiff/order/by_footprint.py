@@ -15,6 +15,7 @@ from convdiff.order.geometry import Geometry
 from convdiff.order.inquiry import Inquiry
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data
+from convdiff.order.replay.step import NO_STEP, Step
 from convdiff.order.replay.verification import Trials
 from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.memory import OrderMemory
@@ -106,9 +107,9 @@ def _try_known(inquiry: Inquiry, likely: Iterator[Tree]) -> None:
 
 
 def on_padding(
-    geometry: Geometry, data: Data, output: Array
+    geometry: Geometry, data: Data, output: Array, step: Step = NO_STEP
 ) -> tuple[Array | None, tuple[Refusal, ...]]:
-    """Return which (positions, cout) elements see no tap and are the bias, or zero.
+    """Return which (positions, cout) elements see no tap and are the bias, or zero, after a step.
 
     None where all see one; a refusal where some that see none are something else.
     """
@@ -118,7 +119,9 @@ def on_padding(
             among |= positions
     if not among.any() or len(output) != len(among):
         return None, ()
-    expected = np.zeros(1) if data.bias is None else data.bias
+    expected = np.zeros(1, output.dtype) if data.bias is None else data.bias
+    if step.then:
+        expected = step.of(np.broadcast_to(expected, output.shape), data.added, geometry.dtype)
     right = among[:, None] & ((output == expected) | (np.isnan(output) & np.isnan(expected)))
     wrong = int(np.count_nonzero(among) * geometry.cout - np.count_nonzero(right))
     if not wrong:

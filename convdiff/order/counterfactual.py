@@ -27,6 +27,7 @@ class Part(str, Enum):
     OUTPUT = "narrowed output"
     FLUSH = "flush to zero"
     ZERO_SIGN = "zero sign"
+    STEP = "step"
 
 
 NARROWING = frozenset(
@@ -94,6 +95,7 @@ def differences(a: Order, b: Order) -> tuple[Part, ...]:
         Part.ORDER: reshaped and not moved,
         Part.FMA: not exact_products and _fused(a.tree, b.tree),
         Part.BIAS_POSITION: moved,
+        Part.STEP: a.step != b.step,
     }
     return tuple(part for part in Part if differing[part])
 
@@ -110,7 +112,8 @@ def changed(a: Order, b: Order, parts: Iterable[Part]) -> Order:
         theirs = {name: getattr(b.arithmetic, name) for name in _FIELDS[part]}
         arithmetic = replace(arithmetic, **theirs)
     tree = _changed_tree(a, b, taken)
-    return Order(tree.unfused() if arithmetic.wide else tree, arithmetic)
+    step = b.step if Part.STEP in taken else a.step
+    return Order(tree.unfused() if arithmetic.wide else tree, arithmetic, step)
 
 
 def _changed_tree(a: Order, b: Order, taken: set[Part]) -> Tree:

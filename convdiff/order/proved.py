@@ -36,4 +36,4 @@ class ProvedOrder:
         """Say, as a suffix, what precision it has that is not the case's own, and what is open."""
         products = "1 product" if self.undecided == 1 else f"{self.undecided:,} products"
         doubt = f", fused or not: undecided for {products}" if self.undecided else ""
-        return self.order.arithmetic.words + doubt
+        return self.order.arithmetic.words + doubt + self.order.step.words

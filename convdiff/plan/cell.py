@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
+from convdiff.worker.ops.convolution import Convolution
 
 EXACT = "exact"
 """The op of the correctly rounded result: the parent computes it, and no runtime is asked."""
@@ -29,6 +30,8 @@ class Cell:
     own data with zeros for NaN and infinity."""
     channels: int = 0
     """How many of the filters it has, the first ones; 0 is all."""
+    bare: bool = False
+    """Whether the step that follows the case's convolution is left out."""
 
     @property
     def is_reference(self) -> bool:
@@ -49,6 +52,11 @@ class Cell:
     def is_first_run(self) -> bool:
         """Whether it is on the case's own input, for the first time."""
         return not self.trial and not self.repeat
+
+    def conv_of(self, conv: Convolution) -> Convolution:
+        """Return what it computes of a case's convolution."""
+        own = conv.first(self.channels)
+        return own._replace(then="") if self.bare else own
 
     @property
     def recorded(self) -> bool:

@@ -52,8 +52,8 @@ def decoded(header: Header, arrays: Arrays, file: str) -> Recording:
 
 
 def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
-    bias = None if stored.bias is None else arrays[stored.bias]
-    tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input])
+    bias, added = (None if name is None else arrays[name] for name in (stored.bias, stored.added))
+    tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input], added)
     conv = _convolution(stored, tensors)
     runtimes = _runtimes(stored.runtimes, file)
     entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
@@ -63,8 +63,9 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         file=file,
         conv=conv,
         filter=_spec(tensors.filter_hwio),
-        bias=None if bias is None else _spec(bias),
+        bias=_spec_or_none(tensors.bias),
         input=_spec(tensors.input_nhwc),
+        added=_spec_or_none(tensors.added),
         height=tensors.input_nhwc.shape[1],
         lengths=tuple(sorted({entry.cell.length for entry in entries})),
         batches=tuple(sorted({entry.cell.batch for entry in entries})),
@@ -124,6 +125,7 @@ def _convolution(stored: StoredCase, tensors: Tensors) -> Convolution:
         padding=stored.padding,
         output_padding=stored.output_padding,
         depth=stored.depth,
+        then=stored.then,
     )
     _refuse_axes(conv, weights.shape, x.shape[1])
     if x.shape[3] != conv.channels_in or conv.channels_out % groups:
@@ -133,7 +135,26 @@ def _convolution(stored: StoredCase, tensors: Tensors) -> Convolution:
     if tensors.bias is not None and tensors.bias.shape != (conv.channels_out,):
         raise ValueError("the bias does not fit the filter")
     _refuse_dtypes(tensors)
+    _refuse_added(conv, tensors)
     return conv
+
+
+def _refuse_added(conv: Convolution, tensors: Tensors) -> None:
+    """Raise ValueError where a step adds an array that is not there, or not of the output's shape.
+
+    Or where one is there that no step adds.
+    """
+    added = tensors.added
+    if (conv.then == "add") != (added is not None):
+        raise ValueError("what a step adds is missing, or added by none")
+    if added is None:
+        return
+    wanted = conv.output_shape(*tensors.input_nhwc.shape[:3])
+    fits = added.ndim == 4 and all(
+        n == 1 or n >= most for n, most in zip(added.shape, wanted, strict=True)
+    )
+    if not fits or added.shape[3] not in (1, wanted[3]):
+        raise ValueError("what a step adds does not fit the output")
 
 
 def _refuse_axes(conv: Convolution, filter_shape: tuple[int, ...], rows: int) -> None:
@@ -148,7 +169,7 @@ def _refuse_axes(conv: Convolution, filter_shape: tuple[int, ...], rows: int) ->
 
 def _refuse_dtypes(tensors: Tensors) -> None:
     """Raise ValueError unless all arrays are of one floating-point dtype."""
-    given = (tensors.filter_hwio, tensors.input_nhwc, tensors.bias)
+    given = (tensors.filter_hwio, tensors.input_nhwc, tensors.bias, tensors.added)
     arrays = [array for array in given if array is not None]
     if len({array.dtype.name for array in arrays}) > 1 or arrays[0].dtype.name == "int32":
         raise ValueError("filter, bias and input are not of one floating-point dtype")
@@ -180,6 +201,10 @@ def _orders(stored: StoredOrders, arrays: Arrays, shape: tuple[int, int]) -> Sav
     if which.size and (int(which.min()) < -1 or int(which.max()) >= len(stored.orders)):
         raise ValueError("an element has an order that is not there")
     return SavedOrders(stored.orders, which, stored.refusals)
+
+
+def _spec_or_none(array: Array | None) -> ArraySpec | None:
+    return None if array is None else _spec(array)
 
 
 def _spec(array: Array) -> ArraySpec:

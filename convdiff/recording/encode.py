@@ -63,6 +63,8 @@ class _Case:
             padding=case.conv.padding,
             output_padding=case.conv.output_padding,
             depth=case.conv.depth,
+            then=case.conv.then,
+            added=None if tensors.added is None else self.put("added", tensors.added),
         )
 
     def put(self, name: str, array: Array) -> str:

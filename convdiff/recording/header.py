@@ -26,6 +26,7 @@ from convdiff.case.record import record
 from convdiff.recording.model import SavedOrder, SavedProbes
 from convdiff.worker.ops import OPS, REFERENCE
 from convdiff.worker.ops.axis import PADDINGS
+from convdiff.worker.ops.then import STEPS as THEN
 
 VERSION = 1
 KIND = "convdiff recording"
@@ -144,6 +145,9 @@ class StoredCase:
     padding: Annotated[str | tuple[tuple[int, int], ...], Either(Words(*PADDINGS), PADS)] = "valid"
     output_padding: Annotated[tuple[int, ...], ListOf(INDEX, 2, 3)] = (0, 0)
     depth: Annotated[int, COUNT] = 1
+    then: Annotated[str, Words("", *THEN)] = ""
+    added: Annotated[str | None, NAME] = None
+    """The name of an array, where `then` adds one."""
 
 
 @dataclass(frozen=True)

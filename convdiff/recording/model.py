@@ -13,6 +13,7 @@ from convdiff.case.record import record
 from convdiff.errors import ConvdiffError
 from convdiff.numerics.array import Array
 from convdiff.order.replay.arithmetic import ADDED, Arithmetic
+from convdiff.order.replay.step import NO_STEP, Step
 from convdiff.plan.cell import Cell
 from convdiff.runtime.model import Runtime
 
@@ -37,6 +38,8 @@ class SavedOrder:
     notation: Annotated[str, Text(10_000_000)]
     arithmetic: Annotated[Arithmetic, record(Arithmetic, whole=True, added=ADDED)]
     confirmed: Annotated[bool, Flag()]
+    step: Annotated[Step, record(Step)] = NO_STEP
+    """What follows, as the kernel does it."""
 
 
 @dataclass(frozen=True, eq=False)

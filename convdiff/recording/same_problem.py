@@ -6,6 +6,7 @@ from convdiff.case.arrays import Tensors, digest
 from convdiff.case.model import Case
 from convdiff.numerics.array import Array
 from convdiff.numerics.bits import identical
+from convdiff.worker.ops.convolution import Convolution
 
 PARTS = (
     "op",
@@ -17,8 +18,10 @@ PARTS = (
     "groups",
     "dtype",
     "channels_out",
+    "then",
 )
 """What makes two convolutions one."""
+NAMED = {"added": "an array that is added"}
 
 
 def unlike(
@@ -35,20 +38,23 @@ def unlike(
     if one.height != other.height:
         return f"not the same inputs: height {one.height} against {other.height}"
     for name, was, now in zip(
-        ("filter", "bias", "input"),
-        _seen(one_tensors, batch, length),
-        _seen(other_tensors, batch, length),
+        ("filter", "bias", "input", "added"),
+        _seen(one.conv, one_tensors, batch, length),
+        _seen(other.conv, other_tensors, batch, length),
         strict=True,
     ):
         if was is None and now is None:
             continue
         if was is None or now is None:
-            return f"not the same inputs: a {name} on one side only"
+            return f"not the same inputs: {NAMED.get(name, 'a ' + name)} on one side only"
         if not identical(was, now):
             shas = f"{digest(was)[:12]} against {digest(now)[:12]}"
             return f"not the same inputs: sha256 of the {name} {shas}"
     return None
 
 
-def _seen(tensors: Tensors, batch: int, length: int) -> tuple[Array, Array | None, Array]:
-    return tensors.filter_hwio, tensors.bias, tensors.input_nhwc[:batch, :, :length]
+def _seen(conv: Convolution, tensors: Tensors, batch: int, length: int) -> list[Array | None]:
+    """Return the arrays as far as both sides see them."""
+    x, added = tensors.input_nhwc[:batch, :, :length], tensors.added
+    part = None if added is None else conv.addend(added, x.shape)
+    return [tensors.filter_hwio, tensors.bias, x, part]

@@ -16,6 +16,7 @@ from convdiff.order.geometry import Geometry
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.replay.replay import Data, Order, replay
+from convdiff.order.replay.step import Step
 from convdiff.order.reveal.refusal import KINDS, Refusal
 from convdiff.order.tree.loop_nest import Item, Leaf, Loop, terms_of, tree_of
 from convdiff.order.tree.notation import notation, parse_nest
@@ -37,7 +38,9 @@ def saved_orders(found: Orders) -> SavedOrders:
     """Return an explanation's orders as plain data."""
     return SavedOrders(
         tuple(
-            SavedOrder(notation(one.order.tree), one.order.arithmetic, one.confirmed)
+            SavedOrder(
+                notation(one.order.tree), one.order.arithmetic, one.confirmed, one.order.step
+            )
             for one in found.orders
         ),
         found.which(),
@@ -67,7 +70,7 @@ def restored(
             said = f"{file}: damaged: no summation order: {quoted(error)}"
             raise RecordingError(said) from None
     refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
-    padding, _ = on_padding(geometry, data, output)
+    padding, _ = on_padding(geometry, data, output, Step(geometry.conv.then))
     return Orders(geometry, data, output, tuple(orders), refusals, 0, padding)
 
 
@@ -117,7 +120,9 @@ def _order(saved: SavedOrder, geometry: Geometry) -> Order:
     tree = tree_of(nest)
     if tree.taps != geometry.taps:
         raise ValueError(f"{tree.taps} taps, expected {geometry.taps}")
-    return Order(tree, saved.arithmetic)
+    if saved.step.then != geometry.conv.then:
+        raise ValueError(f"{saved.step.then or 'nothing'} follows, not {geometry.conv.then}")
+    return Order(tree, saved.arithmetic, saved.step)
 
 
 def _idle(item: Item) -> bool:

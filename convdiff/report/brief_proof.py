@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.evidence import Side
+from convdiff.diagnose.with_and_without import WithoutStep
 from convdiff.report import sentences
 from convdiff.report.brief_names import side_names
 from convdiff.report.groups import Row
@@ -23,6 +24,8 @@ def proof_lines(case: CaseSummary, row: Row, most: int, *, whole: bool) -> Itera
     why = line("  why", *_why(row, names))
     if why.text:
         yield why
+    if finding.without is not None and finding.why is not None and finding.why.causes:
+        yield line("  step", _step(finding.without, names))
     if finding.why is not None:
         yield from _orders(finding.why, names, most, whole=whole)
     yield from _right(row, names)
@@ -41,6 +44,15 @@ def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
     share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
     yield Span("proved" if why.status == "proved" else "partly proved", "strong")
     yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
+
+
+def _step(without: WithoutStep, names: tuple[str, str]) -> str:
+    """Say whose the difference is: the convolutions', the step's, or that of both in one call."""
+    said = [without.words]
+    for name, unlike in zip(names, without.fused, strict=True):
+        if unlike:
+            said.append(f"{name}: in the same call {unlike:,} elements are others")
+    return "; ".join(said)
 
 
 def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool) -> Iterator[Line]:

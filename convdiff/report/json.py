@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import convdiff
@@ -63,6 +64,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         "outcome": case.outcome,
         "notes": list(case.notes),
         "unclaimed": list(case.unclaimed),
+        "then": case.case.conv.then or None,
         "cells": {"asked": case.cells, "done": case.done},
         "failures": [_failure(failure) for failure in case.failures],
         "comparisons": [_comparison(finding) for finding in case.findings],
@@ -119,6 +121,7 @@ def _comparison(finding: Finding) -> dict[str, Any]:
                 "elements": nearness.elements,
             }
         ),
+        "step": None if finding.without is None else asdict(finding.without),
         "elements_shown": _elements(finding),
         "explanation": _explanation(finding),
     }

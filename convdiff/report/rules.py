@@ -157,6 +157,14 @@ RULES: Mapping[str, Rule] = {
         "float16 data summed in float32, stored in float16 every few channels.",
         "Choose a kernel that keeps the whole sum, where it matters.",
     ),
+    "step": Rule(
+        "cause",
+        "The step that follows is done in another way: what is added joins the sum at another"
+        " place, or −0 and NaN come out otherwise.",
+        "(products + array) + bias on one side, (products + bias) + array on the other.",
+        "Accept it, or keep the step out of the call.",
+        "docs/fused_steps.md",
+    ),
     "overflow": Rule(
         "refusal",
         "A probe's reading was not finite or far out of range, so that no order was read.",
@@ -186,6 +194,14 @@ RULES: Mapping[str, Rule] = {
         "An order was read, but its replay gives other bits, so that it is not the whole truth.",
         "Partial sums in a format that no candidate of arithmetic has.",
         "`--json` has what was read; please report the kernel.",
+    ),
+    "step-not-replayed": Rule(
+        "refusal",
+        "The order before the step was proved, but no known way to do the step after it gives the"
+        " bits of the whole.",
+        "A kernel that sums otherwise where a relu6 is fused into it.",
+        "`convdiff run` without `then:` explains the convolution alone.",
+        "docs/fused_steps.md",
     ),
     "failed": Rule(
         "refusal",

@@ -34,6 +34,7 @@ SIGNS = {
     "narrowed output": "one side rounds its results to fewer bits",
     "flush to zero": "one side takes subnormal numbers for zero",
     "zero sign": "one side starts from +0",
+    "step": "the step that follows is done in another way",
 }
 
 

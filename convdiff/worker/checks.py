@@ -50,7 +50,8 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> Any:
     filter_hwio = narrow(w.reshape(conv.filter_shape), dtype)
     b = narrow(bias.astype(probes.stored(dtype)), dtype) if header["bias"] else None
     compute = computing(framework, header["op"], header["device"], header["conv"])
-    y = compute(x, filter_hwio, b, *([places] if len(places) else []))
+    some = {"places": places} if len(places) else {}
+    y = compute(x, filter_hwio, b, **some)
     return np.array(_counts(y, conv, header, places, rights, bias))
 
 

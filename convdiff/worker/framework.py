@@ -40,6 +40,9 @@ class Device(NamedTuple):
 class Framework(Protocol):
     """One framework of this process.
 
+    It may have `steps`: those of `convdiff_worker.ops.then.STEPS` that it computes; one without
+    it computes none, and none is asked of it.
+
     Arrays are NumPy's, in the op's dtype, in and out; bfloat16 comes and goes as uint16 bits.
     Outputs are C-contiguous. What an op does on a device is done there or refused, and `device`
     has only modes that the fingerprint lists.
@@ -57,9 +60,18 @@ class Framework(Protocol):
         """Return what it says it is, as plain values: see `convdiff_worker.cpu.fingerprint`."""
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """Return its own convolution with bias, NHWC; the bias, (cout,), may be None.
+
+        With the step `conv.then`, in one call and one graph where its mode has such: that is how
+        it comes to be fused. `added`, of the output's axes, with 1 along some, is that of `add`.
 
         Another row of `convdiff_worker.ops.OPS` is another method of that name, and may be missing.
         Its arrays have the op's own axes, N[[D]H]WC and [[kd]kh]kwIO; `dense` those of a conv1d of
@@ -75,19 +87,28 @@ class Framework(Protocol):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """Return the output (…, channels) with the bias (channels,) added, in the same shape."""
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """Return what a step makes of an output (…, channels), by its own function.
+
+        `added`, of `add`, has as many axes. Only of a framework that has `steps`.
+        """
+
 
 def computing(framework: Any, op: str, device: str, plain: Dict[str, Any]) -> Callable[..., Any]:
     """Return what computes an op or the reference of (input, filter, bias or None).
 
-    The reference takes, fourth, the only places that are asked for: see `convdiff_worker.manual`.
+    By the name `added` it takes what is added by the step `add`; the reference, by the name
+    `places`, the only places that are asked for: see `convdiff_worker.manual`.
 
     plain: the geometry as it travels. An object with a method `run(op, device, plain, *arrays)`
     answers by itself: that is how packages wrote theirs before there was a protocol. Raises
     ValueError for a dtype that the framework can't compute in.
     """
-    if hasattr(framework, "run"):
-        return lambda *arrays: framework.run(op, device, plain, *arrays[:3])
     conv = geometry(plain)
+    if conv.then and conv.then not in getattr(framework, "steps", ()):
+        raise ValueError("it has no step %s after a convolution here" % conv.then)
+    if hasattr(framework, "run"):
+        return lambda *arrays, **_: framework.run(op, device, plain, *arrays)
     if conv.dtype in framework.refused:
         raise ValueError(framework.refused[conv.dtype])
     if op == REFERENCE:
@@ -105,7 +126,10 @@ def _own(
     input_nhwc: Any,
     filter_hwio: Any,
     bias: Any,
+    added: Any = None,
 ) -> Any:
     """Compute an op on arrays with its own axes; return the output as NHWC."""
-    arrays = conv.own_input(input_nhwc), conv.own_filter(filter_hwio), bias
+    arrays = [conv.own_input(input_nhwc), conv.own_filter(filter_hwio), bias]
+    if added is not None:
+        arrays.append(conv.own_addend(added, input_nhwc.shape))
     return conv.folded(compute(conv, device, *arrays), input_nhwc.shape)

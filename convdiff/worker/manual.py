@@ -24,10 +24,12 @@ def manual(
     filter_hwio: Any,
     bias: Any,
     places: Any = None,
+    added: Any = None,
 ) -> Any:
     """Return the output as multiply + reduce_sum, and + bias unless it is None, make it.
 
-    Of the flat positions `places` only, (1, 1, places, cout), where they are given.
+    Of the flat positions `places` only, (1, 1, places, cout), where they are given. Then the
+    framework's own function does the step that follows.
     """
     shape = conv.output_shape(*input_nhwc.shape[:3])
     if places is not None:
@@ -43,7 +45,13 @@ def manual(
         ]
         parts.append(np.concatenate(sums))
     output = np.concatenate(parts, axis=1).reshape(shape)
-    return output if bias is None else framework.add(conv.dtype, device, output, bias)
+    if bias is not None:
+        output = framework.add(conv.dtype, device, output, bias)
+    if not conv.then:
+        return output
+    if added is not None:
+        added = conv.addend(added, input_nhwc.shape, places)
+    return framework.then(conv.then, conv.dtype, device, output, added)
 
 
 def positions_a_call(conv: Convolution) -> int:

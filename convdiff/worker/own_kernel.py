@@ -12,6 +12,7 @@ import numpy as np
 from . import cpu, memory
 from .framework import Device, Framework
 from .ops.convolution import Convolution
+from .ops.then import STEPS, applied
 
 GROUP = "convdiff.frameworks"
 EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_padding": 0}
@@ -19,6 +20,8 @@ EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_paddi
 number a spatial axis of the op, of padding (before, after)."""
 ALWAYS = ("strides", "dilations", "groups")
 """Those that are given even then."""
+FOLLOWING = ("then", "added")
+"""Parameters that a function needs for a step: its name, and the array of `add`."""
 
 
 def open(target: str, threads: Optional[int]) -> Framework:
@@ -74,6 +77,8 @@ def entry_point(name: str) -> Any:
 class Kernel(object):
     """Calls `function(x, w, b)` and gives it strides, dilations and groups where it takes them."""
 
+    steps = STEPS
+
     def __init__(self, target: str, function: Any, module: Any) -> None:
         self.target, self.function, self.module = target, function, module
         self.takes = _taken(function)
@@ -87,7 +92,13 @@ class Kernel(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         arrays = [
@@ -95,7 +106,8 @@ class Kernel(object):
             _laid("weights", filter_hwio, conv.dtype, device),
             _copied(bias, conv.dtype),
         ]
-        y = np.ascontiguousarray(self.function(*arrays, **self._extras(conv, input_nhwc)))
+        named = dict(self._extras(conv, input_nhwc), **self._step(conv, added))
+        y = np.ascontiguousarray(self.function(*arrays, **named))
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:
@@ -114,6 +126,23 @@ class Kernel(object):
         """See `Framework`."""
         return _plain(_typed(output, dtype) + _typed(bias, dtype))
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        beside = None if added is None else _typed(added, dtype)
+        return _plain(applied(then, _typed(output, dtype), beside))
+
+    def _step(self, conv: Convolution, added: Any) -> Dict[str, Any]:
+        """Return what a function is given of the step that follows, where there is one."""
+        if not conv.then:
+            return {}
+        given = {"then": conv.then}  # type: Dict[str, Any]
+        if added is not None:
+            given["added"] = _copied(added, conv.dtype)
+        for name in given:
+            if name not in self.takes:
+                raise ValueError("%s takes no %s" % (self.target, name))
+        return given
+
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
         wanted = {name: getattr(conv, name) for name in EXTRAS}
         wanted["padding"] = conv.own_pads(input_nhwc)
@@ -130,8 +159,9 @@ def _taken(function: Any) -> List[str]:
     signature = _signature(function)
     parameters = [] if signature is None else signature.parameters.values()
     if any(one.kind == one.VAR_KEYWORD for one in parameters):
-        return list(EXTRAS)
-    return [name for name in EXTRAS if name in [one.name for one in parameters]]
+        return list(EXTRAS) + list(FOLLOWING)
+    named = [one.name for one in parameters]
+    return [name for name in list(EXTRAS) + list(FOLLOWING) if name in named]
 
 
 def _laid(which: str, array: Any, dtype: str, device: Device) -> Any:

@@ -15,7 +15,9 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
 
     header: {"conv", "op", "device", "input", "filter", "bias", "kinds", "windows", "some"}; arrays:
     the (calls, cout, 4) rows of each batch, or its (calls, leaves) vectors, then, if "some", the
-    flat positions to return. windows: of each batch, see `probes.probe_weights`.
+    flat positions to return. windows: of each batch, see `probes.probe_weights`. It may have
+    "negated", which batches have all weights and biases with the other sign, and "added", the shape
+    of what a step adds, of which all is −0.
     """
     conv, dtype = header["conv"], header["conv"]["dtype"]
     input_nhwc, filter_hwio = tuple(header["input"]), tuple(header["filter"])
@@ -23,14 +25,20 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
     compute = computing(framework, header["op"], header["device"], conv)
     answers = []
     windows = header.get("windows") or [None] * len(header["kinds"])
-    for kind, window, rows in zip(header["kinds"], windows, arrays):
+    negated = header.get("negated") or [False] * len(header["kinds"])
+    named = {}  # type: Dict[str, Any]
+    if header.get("added"):
+        named["added"] = narrow(np.full(header["added"], -0.0, probes.stored(dtype)), dtype)
+    for kind, window, turned, rows in zip(header["kinds"], windows, negated, arrays):
         outputs = []
         x = None
         for row in rows:
             if x is None or kind == "random":  # all others have a constant input
                 x = narrow(probes.probe_input(kind, row, input_nhwc, dtype), dtype)
             w, b = probes.probe_weights(kind, row, filter_hwio, header["bias"], dtype, window)
-            y = compute(x, narrow(w, dtype), narrow(b, dtype))
+            if turned:
+                w, b = -w, None if b is None else -b
+            y = compute(x, narrow(w, dtype), narrow(b, dtype), **named)
             flat = y.reshape(-1, y.shape[-1])
             outputs.append(wide(flat if positions is None else flat[positions], dtype))
         answers.append(np.stack(_once(outputs)))

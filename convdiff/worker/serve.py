@@ -9,6 +9,8 @@ from typing import Any, Dict, List, Tuple
 from . import wire
 
 PROTOCOL = 1
+NAMED = ("places", "added")
+"""Arrays of a cell that go by their names, where it has them."""
 PLACE = re.compile(r"\.[ch]\w*:\d+:$")
 """Ends a line that says but where in a framework's source it failed; what failed comes below."""
 
@@ -92,10 +94,8 @@ def _observe(
             computes[key] = computing(framework, cell["op"], cell["device"], conv)
         cut = kept[cell["x"]][: cell["batch"], :, : cell["length"], : conv.get("channels_in")]
         bias = kept[cell["b"]] if cell["b"] is not None else None
-        arrays = [cut, kept[cell["w"]], bias]
-        if cell.get("places") is not None:
-            arrays.append(kept[cell["places"]])
-        result = computes[key](*arrays)
+        named = {name: kept[cell[name]] for name in NAMED if cell.get(name) is not None}
+        result = computes[key](cut, kept[cell["w"]], bias, **named)
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})

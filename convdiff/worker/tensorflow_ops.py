@@ -42,6 +42,21 @@ def transposed_filter(conv: Convolution, filter_hwio: Any) -> Any:
     return np.ascontiguousarray(np.moveaxis(iohw, (0, 1), (-1, -2)))
 
 
+def whole(tf: Any, conv: Convolution, x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
+    """Return the op of tensors with its bias, if any, and the step that follows."""
+    y = compute(tf, conv, x, w)
+    y = y if b is None else tf.nn.bias_add(y, b)
+    return STEPS[conv.then](tf, y, added) if conv.then else y
+
+
+STEPS = {
+    "relu": lambda tf, y, added: tf.nn.relu(y),
+    "relu6": lambda tf, y, added: tf.nn.relu6(y),
+    "add": lambda tf, y, added: tf.add(y, added),
+}
+"""What follows an op, of its output and of what is added."""
+
+
 def compute(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
     """Return the op of two tensors, without a bias.
 

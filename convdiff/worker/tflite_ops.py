@@ -10,6 +10,7 @@ import numpy as np
 
 from .ops.axis import Axis, Pad
 from .ops.convolution import Convolution
+from .ops.then import LIMITS
 from .tflite_model import Model, Scales
 
 STORED = ("fp16_weights", "int8_weights", "int8")
@@ -53,6 +54,10 @@ OPERATORS = {
     "conv3d_transpose": DEEP_TRANSPOSED,
     "dense": DENSE,
 }
+
+
+STEPS = {"relu": "RELU", "relu6": "RELU6", "add": "ADD"}
+"""Operators that follow; all but the last are an operator's own activation, too."""
 
 
 class Calibrated(NamedTuple):
@@ -99,18 +104,25 @@ def written(
     kernel: Any,
     bias: Any,
     calibrated: Optional[Calibrated] = None,
+    added: Sequence[int] = (),
 ) -> bytes:
     """Return the flatbuffer of a model of one convolution of an input of this shape.
 
     shape: (N, [D, ]H, W, C), of `dense` (N, L, C); ends: the zeros before and after each axis
     between N and C; kernel: the filter, of `dense` (I, O). Where there is no bias, one of zeros is
     written, as TensorFlow Lite's converter does: XNNPACK's depthwise convolution dies without one.
+    added: the shape of a second input, which the step `add` adds.
     """
     parts = _Parts(Model(schema), conv, operator(conv), ends, stored, calibrated)
     given = parts.model.tensor(shape, conv.dtype)
     zeros = np.zeros(conv.channels_out, kernel.dtype)
     output = parts.computed(given, tuple(shape), kernel, zeros if bias is None else bias)
-    return parts.model.finished([given], output)
+    if conv.then != "add":
+        return parts.model.finished([given], output)
+    other = parts.model.tensor(added, conv.dtype)
+    whole = parts.model.tensor(parts.model.graph.tensors[output].shape, conv.dtype)
+    sums = parts.model.node("ADD", [output, other], whole, "AddOptions")
+    return parts.model.finished([given, other], sums)
 
 
 class _Parts(NamedTuple):
@@ -171,9 +183,13 @@ class _Parts(NamedTuple):
 
     def options(self, padding: str) -> Any:
         """Return the values of the operator's options, by their fields in the schema."""
+        conv, values = self.conv, {}
+        if conv.then in LIMITS:
+            kinds = self.model.schema.ActivationFunctionType
+            values["fusedActivationFunction"] = getattr(kinds, STEPS[conv.then])
         if self.operator is DENSE:
-            return {"keepNumDims": True}
-        conv, values = self.conv, {"padding": getattr(self.model.schema.Padding, padding)}
+            return dict(values, keepNumDims=True)
+        values["padding"] = getattr(self.model.schema.Padding, padding)
         for axis, name in zip("WHD", range(-1, -1 - len(conv.kernel), -1)):
             values["stride" + axis] = conv.strides[name]
             if "dilations" not in self.operator.lacks:

@@ -35,6 +35,7 @@ SPECS = (
     "jax:cpu+default",
     "jax:cpu+high",
     "jax:cpu+highest",
+    "jax:cpu+op_by_op",
     "onnxruntime:cpu",
     "onnxruntime:cpu+disabled",
     "onnxruntime:cpu+basic",

@@ -23,16 +23,19 @@ class Question:
     tensors: Tensors
     right: np.ndarray
 
-    def job(self, spec: str) -> Job:
-        """Return it as work for one runtime, `torch:cpu+compiled` say."""
+    def job(self, spec: str, op: str = "") -> Job:
+        """Return it as work for one runtime, `torch:cpu+compiled` say; op: `manual`, or its own."""
         framework, _, device = spec.partition(":")
         batch, _, length, _ = self.tensors.input_nhwc.shape
         arrays = {"x": self.tensors.input_nhwc, "w": self.tensors.filter_hwio}
         if self.tensors.bias is not None:
             arrays["b"] = self.tensors.bias
+        if self.tensors.added is not None:
+            arrays["a"] = self.tensors.added
         bias = "b" if "b" in arrays else None
         keys = {"x": "x", "w": "w", "b": bias, "length": length, "batch": batch}
-        cell = {**keys, "op": self.conv.op, "device": device}
+        cell = {**keys, "op": op or self.conv.op, "device": device}
+        cell["added"] = "a" if "a" in arrays else None
         return Job(Interpreter(framework, sys.executable), self.conv._asdict(), arrays, [cell])
 
     def refusal(self, answer: np.ndarray | NoBits) -> str | None:
@@ -60,8 +63,10 @@ class Question:
         return f"{bad} of {off.size} elements are off by up to {off.max():g}" if bad else None
 
 
-def ask(pool: Pool, spec: str, questions: Sequence[Question]) -> list[np.ndarray | NoBits]:
-    """Return one runtime's answer to each question."""
-    jobs = [question.job(spec) for question in questions]
+def ask(
+    pool: Pool, spec: str, questions: Sequence[Question], op: str = ""
+) -> list[np.ndarray | NoBits]:
+    """Return one runtime's answer to each question; op: `manual`, or the question's own."""
+    jobs = [question.job(spec, op) for question in questions]
     answers = {number: result for number, _, result, _ in pool.observe(jobs)}
     return [answers[number] for number in range(len(jobs))]

@@ -24,7 +24,16 @@ def by_taps(conv: Convolution, tensors: Tensors) -> np.ndarray:
         return np.zeros((batch, 0, 0, conv.channels_out))
     if tensors.bias is not None:
         y = y + tensors.bias.astype(np.float64)
-    return y.reshape(batch, -1, *y.shape[-2:])
+    return followed(conv.then, y.reshape(batch, -1, *y.shape[-2:]), tensors.added)
+
+
+def followed(then: str, y: np.ndarray, added: np.ndarray | None) -> np.ndarray:
+    """Return what the step makes of an output: by its definition, an element at a time."""
+    if added is not None:
+        y = y + added.astype(np.float64)[: y.shape[0], : y.shape[1], : y.shape[2], : y.shape[3]]
+    limits = {"relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+    low, high = limits.get(then, (-np.inf, np.inf))
+    return np.array([sorted((low, value, high))[1] for value in y.ravel()]).reshape(y.shape)
 
 
 def gathered(conv: Convolution, x: np.ndarray, w: np.ndarray) -> np.ndarray:

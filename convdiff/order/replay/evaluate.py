@@ -30,6 +30,7 @@ class Terms:
 
     windows: (taps, groups, positions), weights: (taps, channels, 1), bias: (channels, 1) or None;
     group: that of each channel, None where there is one. The elements are (channels, positions).
+    added: of these elements, where the last leaf is what a step adds; else None.
     tiny: whether a product other than zero may be smaller than TINY_PRODUCT.
     """
 
@@ -38,6 +39,7 @@ class Terms:
     bias: Array | None
     group: Array | None
     tiny: bool
+    added: Array | None = None
 
     def factors(self, taps: int | Sequence[int]) -> tuple[Array, Array]:
         """Return the two factors of a product, or of several, which broadcast to the elements."""
@@ -46,14 +48,15 @@ class Terms:
 
     def of(self, channels: slice) -> Terms:
         """Return the terms of some channels."""
-        bias, group = (None if v is None else v[channels] for v in (self.bias, self.group))
-        return Terms(self.windows, self.weights[:, channels], bias, group, self.tiny)
+        own = (None if v is None else v[channels] for v in (self.bias, self.group, self.added))
+        bias, group, added = own
+        return Terms(self.windows, self.weights[:, channels], bias, group, self.tiny, added)
 
     def swapped(self) -> Terms:
         """Return the terms of one group with elements that are (positions, channels)."""
-        bias = None if self.bias is None else self.bias.T
+        bias, added = (None if v is None else v.T for v in (self.bias, self.added))
         windows, weights = (values.swapaxes(1, 2) for values in (self.windows, self.weights))
-        return Terms(windows, weights, bias, None, self.tiny)
+        return Terms(windows, weights, bias, None, self.tiny, added)
 
 
 def may_be_tiny(x: Array, w: Array) -> bool:
@@ -160,10 +163,12 @@ class _PartialSums:
         self.stack.append(self._arithmetic.many(operands))
 
     def term(self, leaf: int) -> Array:
-        """Return a product, or the bias, as it is added."""
+        """Return a product, the bias, or what a step adds, as it is added."""
         if leaf >= self._tree.taps:
-            assert self._terms.bias is not None
-            return self._terms.bias
+            last = leaf == self._tree.leaves - 1 and self._terms.added is not None
+            other = self._terms.added if last else self._terms.bias
+            assert other is not None
+            return other
         x, w = self._terms.factors(leaf)
         if leaf in self._exact:
             return np.multiply(x, w, dtype=np.float64)

@@ -77,7 +77,7 @@ def _adds_bias(tree: Tree, node: int) -> bool:
 
 def _taps(tree: Tree) -> list[int]:
     """Return how many products lie under each leaf and node."""
-    taps = [1] * tree.taps + [0] * tree.has_bias
+    taps = [1] * tree.taps + [0] * (tree.leaves - tree.taps)
     for parts in tree.children:
         taps.append(sum(taps[c] for c in parts))
     return taps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,25 +12,38 @@ from convdiff.numerics.rounding import storage
 from convdiff.order.geometry import Geometry
 from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.evaluate import Terms, evaluate, leaves, may_be_tiny
+from convdiff.order.replay.step import Step
 from convdiff.order.replay.tiles import Task, tasks
 from convdiff.order.tree.tree import Tree
+from convdiff.order.tree.with_added import with_added
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The numbers of one call: NHWC input, HWIO filter, (cout,) bias or None."""
+    """The numbers of one call: NHWC input, HWIO filter, (cout,) bias or None.
+
+    And what a step adds, (positions, cout), or None.
+    """
 
     input_nhwc: Array
     filter_hwio: Array
     bias: Array | None
+    added: Array | None = None
 
 
 @dataclass(frozen=True)
 class Order:
-    """A summation order with its rounding: all that a replay needs."""
+    """A summation order with its rounding and the step that follows: all that a replay needs."""
 
     tree: Tree
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+    step: Step = field(default_factory=Step)
+
+    @property
+    def whole(self) -> Tree:
+        """The tree with what the step adds, where that joins the sum while it is made."""
+        joined = with_added(self.tree, self.step.joins) if self.step.joins else None
+        return self.tree if joined is None else joined
 
 
 def replay(
@@ -40,7 +53,9 @@ def replay(
     positions: Array | None = None,
     channels: Array | None = None,
 ) -> Array:
-    """Return the sums of `order` at (positions, channels), in float64 or float32 storage.
+    """Return what `order` gives at (positions, channels), in float64 or float32 storage.
+
+    That are its sums, after the step that follows.
 
     positions: flat indices into N x OH x OW, channels: output channels; None means all.
     Raises ValueError where the order has other leaves than the geometry.
@@ -52,18 +67,25 @@ def replay(
     sums = np.empty((len(rows), len(lanes)), storage(order.arithmetic.dtype))
     by_channel = geometry.groups > 1 or len(rows) >= len(lanes)
     operands = _Operands.of(order.arithmetic, geometry, data, lanes)
+    added = None if data.added is None else data.added[np.ix_(rows, lanes)]
+    tree = order.whole
 
     def work(task: Task) -> None:
         with np.errstate(all="ignore"):
             terms = operands.at(rows[task.positions])
+            if tree is not order.tree and added is not None:
+                terms = replace(terms, added=added[task.positions].T)
             for some in task.channels:
                 tile = terms.of(some) if by_channel else terms.of(some).swapped()
-                found = evaluate(order.tree, order.arithmetic, tile)
+                found = evaluate(tree, order.arithmetic, tile)
                 sums[task.positions, some] = found.T if by_channel else found
 
     values = geometry.taps * geometry.groups
     each(work, tasks(len(rows), len(lanes), values, by_channel=by_channel))
-    return sums
+    if not order.step.then or tree is not order.tree:
+        return sums
+    with np.errstate(all="ignore"):
+        return order.step.of(sums, added, order.arithmetic.dtype)
 
 
 def partial_sums(

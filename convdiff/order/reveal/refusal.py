@@ -13,6 +13,7 @@ KINDS = {
     "non-ultrametric": "the readings fit no tree",
     "exact": "the sum loses nothing, whatever the order",
     "not-replayed": "an order was read, but its replay gives other bits",
+    "step-not-replayed": "an order was proved, but not the step that follows",
     "failed": "the runtime gave no answer",
     "budget": "the budget of calls was spent",
 }

@@ -115,8 +115,8 @@ class Tree:
 
 
 def _check(taps: int, leaves: int, children: Sequence[Sequence[int]], fused: Sequence[int]) -> None:
-    if not 1 <= taps <= leaves <= taps + 1 or len(fused) != len(children):
-        raise ValueError(f"{leaves} leaves do not fit {taps} taps and at most one bias")
+    if not 1 <= taps <= leaves <= taps + 2 or len(fused) != len(children):
+        raise ValueError(f"{leaves} leaves do not fit {taps} taps, a bias and what a step adds")
     used = [False] * (leaves + len(children))
     for k, parts in enumerate(children):
         if len(parts) < 2:

@@ -9,11 +9,22 @@ from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
 
-MODES = ("default", "high", "highest")
+PRECISIONS = ("default", "high", "highest")
+OP_BY_OP = "op_by_op"
+"""Each operation compiled by itself, as outside of `jax.jit`."""
+MODES = PRECISIONS + (OP_BY_OP,)
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
 """What lax computes from the input's extents itself; all else it is given as numbers."""
 Compute = Callable[[Any, Any], Any]
 Make = Callable[[Any, Convolution, Optional[str]], Compute]
+
+
+STEPS = {
+    "relu": lambda jax, y, added: jax.nn.relu(y),
+    "relu6": lambda jax, y, added: jax.nn.relu6(y),
+    "add": lambda jax, y, added: jax.numpy.add(y, added),
+}
+"""What follows an op, of its output and of what is added."""
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -28,6 +39,8 @@ def open(threads: Optional[int]) -> Framework:
 
 class Jax(object):
     """One jitted function an op, geometry and precision."""
+
+    steps = tuple(STEPS)
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
@@ -52,26 +65,44 @@ class Jax(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         x = input_nhwc
         if conv.padding not in PADDINGS:
             x, _ = layout.cropped(x, conv.own_pads(x))
-        return self._call(_convolution, conv, device, [x, filter_hwio, bias])
+        return self._call(_convolution, conv, device, [x, filter_hwio, bias, added])
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         make = _transposed if conv.groups == 1 else _transposed_groups
-        return self._call(make, conv, device, [input_nhwc, filter_hwio, bias])
+        return self._call(make, conv, device, [input_nhwc, filter_hwio, bias, added])
 
     def dense(
-        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nlc: Any,
+        filter_lio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        return self._call(_dense, conv, device, [input_nlc, filter_lio[0], bias])
+        return self._call(_dense, conv, device, [input_nlc, filter_lio[0], bias, added])
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -92,23 +123,32 @@ class Jax(object):
             total = self.jax.numpy.add(rows, self._array(bias, dtype))
             return _plain(total, dtype)[: len(flat)].reshape(output.shape)
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        given = [None if a is None else self._array(a, dtype) for a in (output, added)]
+        with self._on(device):
+            return _plain(STEPS[then](self.jax, *given), dtype)
+
     def _on(self, device: Device) -> Any:
         if device.name == "cpu":
             return self.jax.default_device(self.jax.devices("cpu")[0])
         return self.jax.default_device(self._gpus()[device.number])
 
     def _call(self, make: Make, conv: Convolution, device: Device, arrays: List[Any]) -> Any:
-        """Compute what `make` makes of (x, w), and add the bias where there is one."""
+        """Compute what `make` makes of (x, w), add the bias, if any, and do the step, if any."""
         key = (make, conv, device.modes)
         if key not in self.jitted:
-            compute = make(self.jax, conv, device.modes[-1] if device.modes else None)
+            precision = [mode for mode in device.modes if mode in PRECISIONS]
+            compute = make(self.jax, conv, precision[-1] if precision else None)
 
-            def biased(x: Any, w: Any, b: Any = None) -> Any:
+            def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
                 y = compute(x, w)
-                return y if b is None else y + b
+                y = y if b is None else y + b
+                return STEPS[conv.then](self.jax, y, added) if conv.then else y
 
-            self.jitted[key] = self.jax.jit(biased)
-        given = [self._array(array, conv.dtype) for array in arrays if array is not None]
+            jitted = OP_BY_OP not in device.modes
+            self.jitted[key] = self.jax.jit(whole) if jitted else whole
+        given = [None if array is None else self._array(array, conv.dtype) for array in arrays]
         with self._on(device):
             return _plain(self.jitted[key](*given), conv.dtype)
 

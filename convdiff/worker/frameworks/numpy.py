@@ -7,6 +7,7 @@ import numpy as np
 from .. import cpu
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
+from ..ops.then import STEPS, applied
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -17,6 +18,8 @@ def open(threads: Optional[int]) -> Framework:
 class Loop(object):
     """y = x₀w₀; y = y + x₁w₁; … in (kh, kw, cin) order, every step rounded; then the bias."""
 
+    steps = STEPS
+
     def __init__(self) -> None:
         self.refused = {"bfloat16": "NumPy has no bfloat16"}
 
@@ -25,7 +28,13 @@ class Loop(object):
         return cpu.fingerprint("numpy", np.__version__, {}, 1, mode="loop")
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         view, filter_hwio = conv.windows(input_nhwc), filter_hwio.reshape(conv.filter_shape)
@@ -37,7 +46,9 @@ class Loop(object):
                 product = field[:, :, :, i, j, c, None] * filter_hwio[i, j, c, lanes]
                 total = product if total is None else total + product
             y[..., lanes] = total
-        return y if bias is None else y + bias
+        if added is not None:
+            added = added.reshape(added.shape[:1] + (-1,) + added.shape[-2:])  # NHWC, as y is
+        return applied(conv.then, y if bias is None else y + bias, added)
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv2d_transpose = conv3d_transpose = conv2d
@@ -50,3 +61,7 @@ class Loop(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return output + bias
+
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        return applied(then, output, added)

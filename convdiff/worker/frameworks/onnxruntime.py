@@ -7,6 +7,7 @@ import numpy as np
 from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
+from ..ops.then import LIMITS
 
 MODES = {
     "disabled": "ORT_DISABLE_ALL",
@@ -22,6 +23,27 @@ KEPT = 64
 Nodes = Callable[[Any, List[str], Any], List[Any]]
 
 
+def _relu(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
+    """Return the nodes that make `y` of these inputs."""
+    return [onnx.helper.make_node("Relu", names, ["y"])]
+
+
+def _relu6(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
+    kind, made = getattr(onnx.TensorProto, TYPES[conv.dtype]), []
+    for name, limit in zip(("low", "high"), LIMITS["relu6"]):
+        value = onnx.helper.make_tensor(name, kind, [], [limit])
+        made.append(onnx.helper.make_node("Constant", [], [name], value=value))
+    return made + [onnx.helper.make_node("Clip", names + ["low", "high"], ["y"])]
+
+
+def _add(onnx: Any, names: List[str], conv: Any) -> List[Any]:
+    return [onnx.helper.make_node("Add", names, ["y"])]
+
+
+STEPS = {"relu": _relu, "relu6": _relu6, "add": _add}
+"""What follows an op, of its output and of what is added."""
+
+
 def open(threads: Optional[int]) -> Framework:
     """Import ONNX Runtime and onnx and return its Framework."""
     import onnx
@@ -32,6 +54,8 @@ def open(threads: Optional[int]) -> Framework:
 
 class OnnxRuntime(object):
     """A session a (graph, dtype, device); input, filter and bias are fed."""
+
+    steps = tuple(STEPS)
 
     def __init__(self, runtime: Any, onnx: Any, threads: Optional[int]) -> None:
         self.runtime, self.onnx, self.threads = runtime, onnx, threads
@@ -55,23 +79,41 @@ class OnnxRuntime(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        return self._spatial(_conv, conv, device, input_nhwc, layout.oihw(filter_hwio), bias)
+        return self._spatial(_conv, conv, device, input_nhwc, layout.oihw(filter_hwio), bias, added)
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         w = layout.iohw(filter_hwio, conv.groups)
-        return self._spatial(_conv_transpose, conv, device, input_nhwc, w, bias)
+        return self._spatial(_conv_transpose, conv, device, input_nhwc, w, bias, added)
 
     def dense(
-        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nlc: Any,
+        filter_lio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        arrays = _given(input_nlc, filter_lio[0], bias)
+        arrays = _given(input_nlc, filter_lio[0], bias, added)
         return self._call(_matmul, conv, conv.dtype, device, arrays)
 
     conv1d = conv3d = conv2d
@@ -85,14 +127,26 @@ class OnnxRuntime(object):
         """See `Framework`."""
         return self._call(_add, None, dtype, device, [output, bias])
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        conv = Convolution((1, 1), 1, 1, dtype=dtype)
+        return self._call(STEPS[then], conv, dtype, device, _given(output, added))
+
     def _spatial(
-        self, nodes: Nodes, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
+        self,
+        nodes: Nodes,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        w: Any,
+        bias: Any,
+        added: Any,
     ) -> Any:
         """Return the output (N, …, C) of nodes that take data (N, C, …)."""
         x = input_nhwc
         if not conv.transposed:
             x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
-        arrays = _given(layout.nchw(x), w, bias)
+        arrays = _given(layout.nchw(x), w, bias, None if added is None else layout.nchw(added))
         return layout.nhwc(self._call(nodes, conv, conv.dtype, device, arrays))
 
     def _call(
@@ -103,13 +157,13 @@ class OnnxRuntime(object):
         device: Device,
         arrays: List[Any],
     ) -> Any:
-        names = "abc"[: len(arrays)]
+        names = "abcd"[: len(arrays)]
         key = (nodes, conv, dtype, device, names, arrays[0].ndim)
         if key not in self.sessions:
             if len(self.sessions) == KEPT:
                 self.sessions.clear()
             ranks = dict(zip(names, [array.ndim for array in arrays]))
-            made = nodes(self.onnx, list(names), conv)
+            made = _whole(self.onnx, nodes, list(names), conv)
             self.sessions[key] = self._session(made, ranks, dtype, device)
         feed = dict(zip(names, map(np.ascontiguousarray, arrays)))
         return self.sessions[key].run(None, feed)[0]
@@ -139,6 +193,16 @@ class OnnxRuntime(object):
 
 def _given(*arrays: Any) -> List[Any]:
     return [array for array in arrays if array is not None]
+
+
+def _whole(onnx: Any, nodes: Nodes, names: List[str], conv: Optional[Convolution]) -> List[Any]:
+    """Return the nodes that make `y` of these inputs, with the step that follows, if any."""
+    if conv is None or not conv.then:
+        return nodes(onnx, names, conv)
+    ends = 1 if conv.then == "add" else 0
+    made = nodes(onnx, names[: len(names) - ends], conv)
+    made[-1].output[0] = "before"
+    return made + STEPS[conv.then](onnx, ["before"] + names[len(names) - ends :], conv)
 
 
 def _conv(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
@@ -192,7 +256,3 @@ def _multiply_sum(onnx: Any, names: List[str], conv: None) -> List[Any]:
         onnx.helper.make_node("Mul", names, ["product"]),
         onnx.helper.make_node("ReduceSum", ["product", "axes"], ["y"], keepdims=0),
     ]
-
-
-def _add(onnx: Any, names: List[str], conv: None) -> List[Any]:
-    return [onnx.helper.make_node("Add", names, ["y"])]

@@ -7,6 +7,7 @@ import numpy as np
 from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
+from ..ops.then import LIMITS
 
 MODES = ("f32", "bf16", "f16")
 REFUSED = {
@@ -23,6 +24,14 @@ KEPT = 64
 Graph = Callable[[Any, List[Any], Any], Any]
 
 
+STEPS = {
+    "relu": lambda ops, y, *added: ops.relu(y),
+    "relu6": lambda ops, y, *added: ops.clamp(y, *LIMITS["relu6"]),
+    "add": lambda ops, y, *added: ops.add(y, *added),
+}
+"""What follows an op, of its output and of what is added."""
+
+
 def open(threads: Optional[int]) -> Framework:
     """Import OpenVINO and return its Framework."""
     import openvino
@@ -32,6 +41,8 @@ def open(threads: Optional[int]) -> Framework:
 
 class OpenVino(object):
     """A compiled model a (graph, shapes, device); input, filter and bias are fed."""
+
+    steps = tuple(STEPS)
 
     def __init__(self, openvino: Any, threads: Optional[int]) -> None:
         self.ov, self.threads = openvino, threads
@@ -57,24 +68,42 @@ class OpenVino(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
-        return self._spatial(_convolution, conv, device, x, layout.oihw(filter_hwio), bias)
+        return self._spatial(_convolution, conv, device, x, layout.oihw(filter_hwio), bias, added)
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         w = layout.iohw(filter_hwio, conv.groups)
-        return self._spatial(_backprop, conv, device, input_nhwc, w, bias)
+        return self._spatial(_backprop, conv, device, input_nhwc, w, bias, added)
 
     def dense(
-        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nlc: Any,
+        filter_lio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        arrays = [input_nlc, filter_lio[0]] + ([] if bias is None else [bias])
+        arrays = [a for a in (input_nlc, filter_lio[0], bias, added) if a is not None]
         return self._call(_matmul, conv, device, arrays)
 
     conv1d = conv3d = conv2d
@@ -88,13 +117,28 @@ class OpenVino(object):
         """See `Framework`."""
         return self._call(_add, None, device, [output, bias])
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        conv = Convolution((1, 1), 1, 1, then=then)
+        given = [output] if added is None else [output, added]
+        return self._call(_step, conv, device, given)
+
     def _spatial(
-        self, graph: Graph, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
+        self,
+        graph: Graph,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        w: Any,
+        bias: Any,
+        added: Any,
     ) -> Any:
         """Return the output (N, …, C) of a graph that takes data (N, C, …)."""
         arrays = [layout.nchw(input_nhwc), w]
         if bias is not None:
             arrays.append(bias.reshape((1, -1) + (1,) * conv.rank))
+        if added is not None:
+            arrays.append(layout.nchw(added))
         return layout.nhwc(self._call(graph, conv, device, arrays))
 
     def _call(
@@ -118,8 +162,20 @@ class OpenVino(object):
             settings["INFERENCE_PRECISION_HINT"] = device.modes[-1]
         if self.threads:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        model = self.ov.Model([graph(ops, given, conv)], given, "convdiff")
+        model = self.ov.Model([_whole(ops, graph, given, conv)], given, "convdiff")
         return self.core.compile_model(model, "CPU" if device.name == "cpu" else "GPU", settings)
+
+
+def _whole(ops: Any, graph: Graph, given: List[Any], conv: Optional[Convolution]) -> Any:
+    """Return the node that these inputs end in, with the step that follows a graph, if any."""
+    if conv is None or not conv.then or graph is _step:
+        return graph(ops, given, conv)
+    ends = given[len(given) - (conv.then == "add") :]
+    return STEPS[conv.then](ops, graph(ops, given[: len(given) - len(ends)], conv), *ends)
+
+
+def _step(ops: Any, given: List[Any], conv: Convolution) -> Any:
+    return STEPS[conv.then](ops, *given)
 
 
 def _convolution(ops: Any, given: List[Any], conv: Convolution) -> Any:

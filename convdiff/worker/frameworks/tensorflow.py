@@ -31,6 +31,8 @@ def open(threads: Optional[int]) -> Framework:
 class Eager(object):
     """TensorFlow 2: every operation runs as it is called."""
 
+    steps = tuple(tensorflow_ops.STEPS)
+
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
         # What a device can't do is refused, not quietly done on the CPU under the device's name.
@@ -40,7 +42,7 @@ class Eager(object):
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         self.refused = {}  # type: Dict[str, str]
         self.tensors = {}  # type: Dict[Tuple[int, str], Tuple[Any, Any]]
-        self.traced = {}  # type: Dict[Tuple[Convolution, str], Callable[[Any, Any], Any]]
+        self.traced = {}  # type: Dict[Tuple[Convolution, str], Callable[..., Any]]
 
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
@@ -68,18 +70,30 @@ class Eager(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         conv, x = tensorflow_ops.resolved(conv, input_nhwc)
-        return self._compute(conv, device, x, filter_hwio, bias)
+        return self._compute(conv, device, x, filter_hwio, bias, added)
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         w = tensorflow_ops.transposed_filter(conv, filter_hwio)
-        return self._compute(conv, device, input_nhwc, w, bias)
+        return self._compute(conv, device, input_nhwc, w, bias, added)
 
     conv1d = conv3d = dense = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -101,24 +115,39 @@ class Eager(object):
             y = self._tensor(output, dtype)
             return _plain(self.tf.nn.bias_add(y, self._kept(bias, dtype, device)).numpy(), dtype)
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        with self._on(device):
+            tensors = [None if a is None else self._tensor(a, dtype) for a in (output, added)]
+            return _plain(tensorflow_ops.STEPS[then](self.tf, *tensors).numpy(), dtype)
+
     def _on(self, device: Device) -> Any:
         return self.tf.device("/" + device.name.upper())
 
-    def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
+    def _compute(
+        self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
+    ) -> Any:
         dtype = conv.dtype
         with self._on(device):
             x, w = self._tensor(x, dtype), self._kept(w, dtype, device)
+            b = None if bias is None else self._kept(bias, dtype, device)
+            beside = []  # type: List[Any]
+            if conv.then:  # else the bias is added by itself, whatever the mode
+                beside = [b, None if added is None else self._tensor(added, dtype)]
             try:
-                y = self._traced(conv, device.modes)(x, w)
+                y = self._traced(conv, device.modes)(x, w, *beside)
             except self.tf.errors.OpError as error:
                 raise type(error)(None, None, _own_words(error.message)) from None
-            if bias is not None:
-                y = self.tf.nn.bias_add(y, self._kept(bias, dtype, device))
+            if b is not None and not beside:
+                y = self.tf.nn.bias_add(y, b)
             return _plain(y.numpy(), dtype)
 
-    def _traced(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[[Any, Any], Any]:
-        """Return the op of (x, w), in graph and xla mode as a function that is traced once."""
-        compute = partial(tensorflow_ops.compute, self.tf, conv)
+    def _traced(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[..., Any]:
+        """Return the op of (x, w), in graph and xla mode as a function that is traced once.
+
+        With a step, it is all of (x, w, bias or None, added or None).
+        """
+        compute = partial(tensorflow_ops.whole, self.tf, conv)
         if not modes:
             return compute
         key = (conv, modes[-1])
@@ -150,6 +179,8 @@ class Eager(object):
 
 class Graph(object):
     """TensorFlow 1: one graph and session a (operation, device, geometry), fed with arrays."""
+
+    steps = tuple(tensorflow_ops.STEPS)
 
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
         self.tf, self.threads = tf, threads
@@ -183,18 +214,30 @@ class Graph(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         conv, x = tensorflow_ops.resolved(conv, input_nhwc)
-        return self._compute(conv, device, x, filter_hwio, bias)
+        return self._compute(conv, device, x, filter_hwio, bias, added)
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         w = tensorflow_ops.transposed_filter(conv, filter_hwio)
-        return self._compute(conv, device, input_nhwc, w, bias)
+        return self._compute(conv, device, input_nhwc, w, bias, added)
 
     conv1d = conv3d = dense = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -211,8 +254,15 @@ class Graph(object):
         """See `Framework`."""
         return self._call(_bias_add, None, dtype, device, [output, bias])
 
-    def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
-        arrays = [x, w] if bias is None else [x, w, bias]
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        arrays = [output] if added is None else [output, added]
+        return self._call(_STEPS[then], None, dtype, device, arrays)
+
+    def _compute(
+        self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
+    ) -> Any:
+        arrays = [array for array in (x, w, bias, added) if array is not None]
         return self._call(_op, conv, conv.dtype, device, arrays)
 
     def _call(
@@ -246,8 +296,10 @@ class Graph(object):
 
 
 def _op(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
-    y = tensorflow_ops.compute(tf, conv, inputs[0], inputs[1])
-    return y if len(inputs) == 2 else tf.nn.bias_add(y, inputs[2])
+    added = inputs[-1] if conv.then == "add" else None
+    own = inputs if added is None else inputs[:-1]
+    bias = own[2] if len(own) > 2 else None
+    return tensorflow_ops.whole(tf, conv, own[0], own[1], bias, added)
 
 
 def _multiply_sum(tf: Any, inputs: List[Any], conv: None) -> Any:
@@ -256,6 +308,14 @@ def _multiply_sum(tf: Any, inputs: List[Any], conv: None) -> Any:
 
 def _bias_add(tf: Any, inputs: List[Any], conv: None) -> Any:
     return tf.nn.bias_add(inputs[0], inputs[1])
+
+
+def _step(then: str) -> Make:
+    """Return what makes a step of an output, and of what is added, if anything."""
+    return lambda tf, inputs, conv: tensorflow_ops.STEPS[then](tf, inputs[0], inputs[-1])
+
+
+_STEPS = {then: _step(then) for then in tensorflow_ops.STEPS}
 
 
 def _own_words(message: str) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
+from ..ops.then import LIMITS
 from ..tflite_model import Model
-from ..tflite_ops import STORED, Calibrated, asymmetric, laid, pads_itself, written
+from ..tflite_ops import STEPS, STORED, Calibrated, asymmetric, laid, pads_itself, written
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -38,6 +39,8 @@ def open(threads: Optional[int]) -> Framework:
 class TfLite(object):
     """One interpreter a model; only its input is fed, the rest is constant."""
 
+    steps = tuple(STEPS)
+
     def __init__(
         self, interpreter: Any, schema: Any, package: str, version: str, threads: Optional[int]
     ) -> None:
@@ -65,7 +68,13 @@ class TfLite(object):
         return pads_itself(conv)
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         kernels = _chosen(device.modes, tuple(KERNELS))
@@ -74,17 +83,25 @@ class TfLite(object):
         ends = [axis.pad(n) for axis, n in zip(conv.axes[2 - x.ndim :], x.shape[1:-1])]
         if not conv.transposed:
             x, ends = layout.cropped(x, ends)
-        key = conv, x.shape, kernel.tobytes(), None if bias is None else bias.tobytes()
+        given = [x]
+        if added is not None:
+            given.append(added if added.ndim == x.ndim else added[:, None])
+        shapes = tuple(array.shape for array in given)
+        arrays = kernel.tobytes(), None if bias is None else bias.tobytes()
 
-        def model(stored: str, ranges: Optional[Calibrated] = None) -> bytes:
-            return written(self.schema, conv, stored, x.shape, ends, kernel, bias, ranges)
+        def model(conv: Convolution, stored: str, ranges: Optional[Calibrated] = None) -> bytes:
+            parts = conv, stored, x.shape, ends, kernel, bias, ranges, shapes[-1]
+            return written(self.schema, *parts)
 
         if stored == "int8":
-            whole = self._run(key + ("",), lambda: model(""), [x], kernels)
+            own = conv if added is None else conv._replace(then="")
+            key = (own, x.shape) + arrays
+            whole = self._run(key + ("",), lambda: model(own, ""), [x], kernels)
             ranges = Calibrated(asymmetric(x), asymmetric(whole))
-            y = _called(self._interpreter(model(stored, ranges), kernels), [x])
+            y = _called(self._interpreter(model(conv, stored, ranges), kernels), given)
         else:
-            y = self._run(key + (stored,), lambda: model(stored), [x], kernels)
+            key = (conv, shapes) + arrays
+            y = self._run(key + (stored,), lambda: model(conv, stored), given, kernels)
         return y if x.ndim == input_nhwc.ndim else y[:, 0]
 
     conv1d = conv3d = conv2d
@@ -98,6 +115,11 @@ class TfLite(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return self._elementwise(_add, dtype, [output, bias])
+
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        given = [output] if added is None else [output, added]
+        return self._elementwise(_MAKES[then], dtype, given)
 
     def _elementwise(self, make: Any, dtype: str, arrays: List[Any]) -> Any:
         shapes = tuple(array.shape for array in arrays)
@@ -155,3 +177,17 @@ def _add(schema: Any, dtype: str, shapes: Any) -> bytes:
     given = [model.tensor(shape, dtype) for shape in shapes]
     sums = model.node("ADD", given, model.tensor(shapes[0], dtype), "AddOptions")
     return model.finished(given, sums)
+
+
+def _clamp(then: str) -> Callable[[Any, str, Any], bytes]:
+    def make(schema: Any, dtype: str, shapes: Any) -> bytes:
+        model = Model(schema)
+        given = model.tensor(shapes[0], dtype)
+        return model.finished(
+            [given], model.node(STEPS[then], [given], model.tensor(shapes[0], dtype))
+        )
+
+    return make
+
+
+_MAKES = dict({then: _clamp(then) for then in LIMITS}, add=_add)

@@ -18,6 +18,16 @@ BY_RANK = {5: "channels_last_3d"}
 """What channels_last is called where a tensor has not four axes; of three torch has none."""
 
 
+STEPS = {
+    "relu": lambda torch, y, added: torch.nn.functional.relu(y),
+    "relu6": lambda torch, y, added: torch.nn.functional.relu6(y),
+    "add": lambda torch, y, added: torch.add(y, added),
+}
+"""What follows an op, of its output and of what is added."""
+Arrays = Tuple[Any, Any, Any, Any]
+"""Input, weights, bias and what is added, each of the last two or None."""
+
+
 class Call(NamedTuple):
     """What one call of torch takes besides its tensors, as constants that a compiler can hold."""
 
@@ -29,6 +39,8 @@ class Call(NamedTuple):
     """What F.pad adds to the input, as it takes it: the last axis first."""
     behind: Tuple[int, ...] = ()
     """The same of the output."""
+    then: str = ""
+    """The step that follows."""
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -43,16 +55,21 @@ def open(threads: Optional[int]) -> Framework:
 class Torch(object):
     """Every op is a function of torch.nn.functional, a convolution's on NC… data."""
 
+    steps = tuple(STEPS)
+
     def __init__(self, torch: Any) -> None:
         self.torch = torch
 
         functional = torch.nn.functional
 
-        def eager(x: Any, w: Any, b: Any, function: str, options: Any, *pads: Any) -> Any:
-            ahead, behind = pads
+        def eager(
+            x: Any, w: Any, b: Any, added: Any, function: str, options: Any, *others: Any
+        ) -> Any:
+            ahead, behind, then = others
             x = functional.pad(x, ahead) if ahead else x
             y = getattr(functional, function)(x, w, b, *options)
-            return functional.pad(y, behind) if behind else y
+            y = functional.pad(y, behind) if behind else y
+            return STEPS[then](torch, y, added) if then else y
 
         self.eager = eager
         self.mkldnn = bool(torch.backends.mkldnn.enabled)
@@ -81,27 +98,46 @@ class Torch(object):
         )
 
     def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         call, x = _convolution(conv, input_nhwc)
-        arrays = layout.nchw(x), layout.oihw(filter_hwio), bias
+        arrays = layout.nchw(x), layout.oihw(filter_hwio), bias, _beside(added)
         y = self._call(call, conv, device, _axes("OI", conv), arrays)
         return layout.nhwc(y)
 
     def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nhwc: Any,
+        filter_hwio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
         call = _transposed(conv, conv.own_pads(input_nhwc))
-        arrays = layout.nchw(input_nhwc), layout.iohw(filter_hwio, conv.groups), bias
+        w = layout.iohw(filter_hwio, conv.groups)
+        arrays = layout.nchw(input_nhwc), w, bias, _beside(added)
         return layout.nhwc(self._call(call, conv, device, _axes("IO", conv), arrays))
 
     def dense(
-        self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
+        self,
+        conv: Convolution,
+        device: Device,
+        input_nlc: Any,
+        filter_lio: Any,
+        bias: Any,
+        added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        arrays = input_nlc, layout.oihw(filter_lio[0]), bias
+        arrays = input_nlc, layout.oihw(filter_lio[0]), bias, added
         return self._call(Call("linear"), conv, device, ("NWC", "OI"), arrays)
 
     conv1d = conv3d = conv2d
@@ -125,26 +161,31 @@ class Torch(object):
         y, b = self._tensor(output, dtype, device), self._tensor(bias, dtype, device)
         return self._array(self.torch.add(y, b), dtype)
 
+    def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
+        """See `Framework`."""
+        given = [None if a is None else self._tensor(a, dtype, device) for a in (output, added)]
+        return self._array(STEPS[then](self.torch, *given).contiguous(), dtype)
+
     def _call(
         self,
         call: Call,
         conv: Convolution,
         device: Device,
         axes: Tuple[str, str],
-        arrays: Tuple[Any, Any, Any],
+        arrays: Arrays,
     ) -> Any:
-        """Return what torch makes of the input, the weights and the bias or None.
+        """Return what torch makes of these arrays.
 
         axes: those of the input and of the weights.
         """
-        x, w, bias = arrays
+        x, w = arrays[:2]
         x = self._laid("input", x, axes[0], conv.dtype, device)
         w = self._laid("weights", w, axes[1], conv.dtype, device)
-        b = None if bias is None else self._tensor(bias, conv.dtype, device)
+        b, added = (None if a is None else self._tensor(a, conv.dtype, device) for a in arrays[2:])
         self._use_mkldnn("mkldnn_off" not in device.modes)
         compute = self._compiled() if "compiled" in device.modes else self.eager
         with self.torch.no_grad():
-            y = compute(x, w, b, *call)
+            y = compute(x, w, b, added, *call._replace(then=conv.then))
         return self._array(y.contiguous(), conv.dtype)
 
     def _use_mkldnn(self, wanted: bool) -> None:
@@ -213,6 +254,11 @@ def _transposed(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
     options = (strides, padding, longer, conv.groups, dilations)
     behind = _for_pad(rest) if np.any(rest) else ()
     return Call("conv_transpose%dd" % conv.rank, options, (), behind)
+
+
+def _beside(added: Any) -> Any:
+    """Return what is added, (N, …, C), as torch's outputs lie."""
+    return None if added is None else layout.nchw(added)
 
 
 def _for_pad(pads: Sequence[Tuple[int, int]]) -> Tuple[int, ...]:

@@ -52,6 +52,8 @@ class Convolution(NamedTuple):
     """What a transposed convolution's output is longer at its end."""
     depth: int = 1
     """The input's depth, of a 3-D op: rows = depth · height."""
+    then: str = ""
+    """The step that follows in the same call, one of `then.STEPS`; none where it is empty."""
 
     @classmethod
     def parsed(cls, plain: Dict[str, Any]) -> "Convolution":
@@ -206,6 +208,30 @@ class Convolution(NamedTuple):
         if self.rank == 1 and output.ndim == 3:
             return output[:, None]
         return output.reshape(self.output_shape(*shape[:3])) if output.shape == wanted else output
+
+    def addend(self, added: Any, shape: Any, places: Any = None) -> Any:
+        """Return what the step adds to the output for an input of this NHWC shape.
+
+        That is the prefix of `added`, NHWC; an extent of 1 stands for all. Of flat positions
+        `places` only, (1, 1, places, channels), where they are given.
+        """
+        from numpy import broadcast_to
+
+        whole = self.output_shape(*shape[:3])
+        part = added[tuple(slice(0, n) for n in whole)]
+        if places is None:
+            return part
+        rows = broadcast_to(part, whole[:3] + part.shape[3:]).reshape(-1, part.shape[3])
+        return rows[places][None, None]
+
+    def own_addend(self, added: Any, shape: Any) -> Any:
+        """Return the same with the axes that the op itself has."""
+        part = self.addend(added, shape)
+        high = self.outputs(*shape[1:3])[:-1]
+        if part.shape[1] == 1:
+            high = (1,) * len(high)
+        spatial = self.own(high + part.shape[2:3])
+        return part.reshape(part.shape[:1] + spatial + part.shape[3:])
 
     def windows(self, input_nhwc: Any) -> Any:
         """Return what each output position sees, (N, OH, OW, kh, kw, cin), read-only.

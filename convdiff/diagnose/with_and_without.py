@@ -1,0 +1,38 @@
+"""What two outputs have in common with their step, and without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WithoutStep:
+    """Two outputs with and without their step, by elements."""
+
+    then: str
+    differing: int
+    """Without it."""
+    passed_on: int
+    """Without it and with it."""
+    hidden: int
+    """Without it, and not with it."""
+    made: int
+    """With it, and not without it."""
+    fused: tuple[int, int] = (0, 0)
+    """Elements of each side that are others than the step makes of its convolution alone."""
+
+    @property
+    def words(self) -> str:
+        """Say whose the difference is."""
+        if not self.differing:
+            what = f": {self.then} differs" if self.made else ", too"
+            return f"without {self.then} both sides agree{what}"
+        said = [f"without {self.then} the convolutions differ in {self.differing:,} elements"]
+        if self.hidden:
+            all_of_them = "all of them" if not self.passed_on else f"{self.hidden:,}"
+            said.append(f"{self.then} hides {all_of_them}")
+        if self.passed_on:
+            said.append(f"{self.then} passes on {self.passed_on:,}")
+        if self.made:
+            said.append(f"{self.made:,} differ with {self.then} only")
+        return ", ".join(said)

@@ -1,0 +1,152 @@
+"""What follows a convolution, in the same call: every framework against exact integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from answers import Question, ask
+from asking import Lab, lasting, need
+from by_taps import by_taps
+from drawn_ops import shaped
+from geometries import Shape, integers
+from hypothesis import HealthCheck, assume, given
+from hypothesis import strategies as st
+from known import check
+from soak import soak
+from test_frameworks import MAY_REFUSE, REFUSED
+from test_geometries import padded
+
+from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.plan.cell import NoBits
+from convdiff.runtime.model import Interpreter
+from convdiff.worker.ops.convolution import OPS, Convolution
+from convdiff.worker.ops.then import STEPS
+
+pytestmark = pytest.mark.framework
+
+BROADCAST = {"whole": (), "a channel": (0, 1, 2), "a number": (0, 1, 2, 3)}
+"""What is added, by the axes along which it is one."""
+FUSING = (
+    "tensorflow:cpu",
+    "tensorflow:cpu+graph",
+    "tensorflow:cpu+xla",
+    "torch:cpu",
+    "jax:cpu",
+    "jax:cpu+op_by_op",
+    "onnxruntime:cpu",
+    "onnxruntime:cpu+disabled",
+    "openvino:cpu+f32",
+    "tflite:cpu",
+    "tflite:cpu+builtin",
+    "numpy:cpu",
+)
+MAY_SAY = {"tflite": ("failed to prepare", "has no ")}
+"""What TensorFlow Lite says of groups; its own tests are in a file of their own."""
+
+
+def added_to(conv: Convolution, tensors: Tensors, ones: tuple[int, ...], seed: int = 5) -> Tensors:
+    """Return the arrays with what is added, one along some axes."""
+    shape = list(conv.output_shape(*tensors.input_nhwc.shape[:3]))
+    for axis in ones:
+        shape[axis] = 1
+    numbers = np.random.default_rng(seed).integers(-3, 4, shape)
+    return replace(tensors, added=numbers.astype(tensors.input_nhwc.dtype))
+
+
+def question(
+    conv: Convolution, shape: Shape, then: str, ones: tuple[int, ...] = (), seed: int = 7
+) -> Question:
+    """Return an op with a step, on small integers."""
+    conv, tensors = conv._replace(then=then), integers(conv, shape, seed)
+    if then == "add":
+        tensors = added_to(conv, tensors, ones)
+    return Question(conv, tensors, by_taps(conv, tensors))
+
+
+def steps() -> list[tuple[str, tuple[int, ...]]]:
+    """Return the steps, and what is added in each way."""
+    return [(then, ()) for then in STEPS if then != "add"] + [
+        ("add", ones) for ones in BROADCAST.values()
+    ]
+
+
+@pytest.mark.parametrize("spec", lasting(*FUSING))
+def test_every_op_with_every_step_is_right_or_refused(lab: Lab, spec: str):
+    need(spec)
+    questions = [
+        question(*padded(op, groups, 1), then, ones)
+        for op in OPS
+        for groups in (1, 2)
+        for then, ones in steps()
+    ]
+    for one in questions:
+        if one.conv.then == "relu6":
+            assert (one.right == 6).any() or one.conv.op == "conv1d"
+        assert (one.right == 0).any()
+    answers = ask(lab.pool, spec, questions)
+    for one, answer in zip(questions, answers, strict=True):
+        check(spec, one, answer, may_say=MAY_SAY.get(spec.partition(":")[0], ()))
+    assert sum(not isinstance(answer, NoBits) for answer in answers) > len(answers) / 2
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64", "float16", "bfloat16"))
+@pytest.mark.parametrize(
+    "spec", [spec for spec in lasting(*FUSING) if "+" not in spec or "xla" in spec]
+)
+def test_steps_in_every_dtype_and_of_multiply_and_sum(lab: Lab, spec: str, dtype: str):
+    need(spec)
+    framework = spec.partition(":")[0]
+    words = (REFUSED[framework, dtype],) if (framework, dtype) in REFUSED else ()
+    words += tuple(MAY_REFUSE.get((framework, dtype), ()))
+    for then, ones in steps():
+        for op in ("", "manual"):
+            one = question(*padded("conv2d", 1, 1), then, ones)
+            conv = one.conv._replace(dtype=dtype)
+            kind = numpy_dtype(dtype)
+            given = (
+                one.tensors.filter_hwio,
+                one.tensors.bias,
+                one.tensors.input_nhwc,
+                one.tensors.added,
+            )
+            tensors = Tensors(*(None if a is None else a.astype(kind) for a in given))
+            one = Question(conv, tensors, one.right)
+            (answer,) = ask(lab.pool, spec, [one], op)
+            check(spec, one, answer, may_say=words)
+
+
+@pytest.mark.parametrize(
+    "spec", ("numpy:cpu", "onnxruntime:cpu", "torch:cpu", "tensorflow:cpu+graph")
+)
+@soak(300, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.sampled_from(list(OPS)), st.sampled_from(steps()), st.integers(0, 2**31))
+def test_drawn_geometries_with_a_step(
+    lab: Lab, spec: str, data: st.DataObject, op: str, step: tuple, seed: int
+):
+    need(spec)
+    conv, shape = data.draw(shaped(op))
+    assume(min(conv.outputs(*shape[1:3])) > 0)
+    one = question(conv, shape, *step, seed)
+    (answer,) = ask(lab.pool, spec, [one])
+    check(spec, one, answer)
+
+
+def test_the_old_tensorflow_has_the_steps(lab: Lab, tf1_python: str):
+    for op in ("conv2d", "conv3d", "conv2d_transpose", "dense"):
+        questions = [question(*padded(op, 1, 1), *step) for step in steps()]
+        jobs = [one.job("tensorflow:cpu") for one in questions]
+        jobs = [replace(job, interpreter=Interpreter("tensorflow", tf1_python)) for job in jobs]
+        answers = {number: result for number, _, result, _ in lab.pool.observe(jobs)}
+        for number, one in enumerate(questions):
+            assert not isinstance(answers[number], NoBits), answers[number]
+            assert not one.fault(answers[number]), (op, one.conv.then)
+
+
+def test_torch_compiled_has_the_steps(lab: Lab):
+    need("torch")
+    for step in steps()[:3]:
+        one = question(*padded("conv2d", 1, 1), *step)
+        (answer,) = ask(lab.pool, "torch:cpu+compiled", [one])
+        check("torch:cpu+compiled", one, answer)
