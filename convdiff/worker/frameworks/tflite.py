@@ -8,7 +8,8 @@ from .. import cpu, layout
 from ..framework import Device, Framework
 from ..ops.convolution import Convolution
 from ..tflite_model import Model
-from ..tflite_ops import STORED, Calibrated, asymmetric, laid, pads_itself, written
+from ..tflite_ops import STORED, laid, pads_itself, written
+from ..tflite_scales import Calibrated, calibrated
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -81,7 +82,7 @@ class TfLite(object):
 
         if stored == "int8":
             whole = self._run(key + ("",), lambda: model(""), [x], kernels)
-            ranges = Calibrated(asymmetric(x), asymmetric(whole))
+            ranges = calibrated(x, kernel, whole)
             y = _called(self._interpreter(model(stored, ranges), kernels), [x])
         else:
             y = self._run(key + (stored,), lambda: model(stored), [x], kernels)
