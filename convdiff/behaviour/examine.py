@@ -12,13 +12,14 @@ import numpy as np
 from convdiff.behaviour.answer import Answer, of_kind
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.checks import Check, checked
+from convdiff.behaviour.find_quantisation import quantisations, varied
 from convdiff.behaviour.first_probes import ENOUGH_OUTPUTS, MOST_TURNS, first_probes
 from convdiff.behaviour.integers import error_of, integers_that_count, noise_of_sums, where
 from convdiff.behaviour.more_integers import more_integers
 from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.noise import failing, noise_in
 from convdiff.behaviour.probes import SUBNORMALS, Kind, Probe, with_step
-from convdiff.behaviour.quantisation import Quantisation, quantisation, varied
+from convdiff.behaviour.quantisation import Quantisation
 from convdiff.behaviour.rounding_widths import flushed
 from convdiff.behaviour.subject import Subject
 from convdiff.behaviour.sums import sums_beside_format
@@ -154,9 +155,11 @@ def _read(subject: Subject, answers: list[Answer]) -> Behaviour:
     assert traits is not None, "answers were read"
     if not (traits.error or traits.transform):
         return found
-    inputs = of_kind(answers, Kind.INPUT)
-    quantised = quantisation(subject, inputs, usual=traits.narrowed is not None)
-    return _read_quantised(subject, quantised, found) if quantised else found
+    for quantised in quantisations(subject, usual=traits.narrowed is not None):
+        found = _read_quantised(subject, quantised, found)
+        if found.quantisation is not None:
+            break
+    return found
 
 
 def _read_roundings(subject: Subject, answers: list[Answer], integers: list[Answer]) -> Behaviour:

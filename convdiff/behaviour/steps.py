@@ -58,6 +58,19 @@ class Steps:
         off = np.where(near_tie, scale, 0.0)
         return np.clip(np.rint(steps), low, high) * scale, np.asarray(off)
 
+    def stored(self, outputs: Array, slack: Array, calibrated: Array) -> tuple[Array, Array]:
+        """Return what outputs become, and how far off each may yet be; fp64, of an `affine` way.
+
+        slack: how far off each of them may be; calibrated: the outputs whose range the steps have.
+        """
+        scale = float(self.range_of(calibrated).flat[0]) / self.count or 1.0
+        low = np.rint(min(float(calibrated.min()), 0.0) / scale)
+        steps = outputs / scale
+        from_tie = np.abs(np.abs(steps - np.floor(steps)) - 0.5)
+        near_tie = from_tie < slack / scale + TIE_OF_OUTPUTS
+        off = np.where(near_tie, scale, TIE * scale) + slack
+        return np.clip(np.rint(steps), low, low + self.count) * scale, np.asarray(off)
+
     def scale_of(self, values: Array) -> Array:
         """Return the size of a step beside each value."""
         return np.broadcast_to(self.range_of(values) / self.count, values.shape)
@@ -73,9 +86,21 @@ WAYS = ((127.0, False), (255.0, True), (127.5, False), (128.0, False))
 """count and affine of `Steps`: TensorFlow Lite's two first, then PyTorch's observers'."""
 RANGES = {
     "filter_hwio": (("weights lie", (0, 1, 2, 3)), ("weights of a channel lie", (0, 1, 2))),
-    "input_nhwc": (("inputs lie", (0, 1, 2, 3)), ("inputs of an image lie", (1, 2, 3))),
+    "input_nhwc": (
+        ("inputs lie", (0, 1, 2, 3)),
+        ("inputs of an image lie", (1, 2, 3)),
+        ("inputs of a position lie", (3,)),
+    ),
 }
-"""What may share a scale, and along which axes."""
+"""What may share a scale, and along which axes. TensorFlow Lite has one a position in `dense`."""
+OUTPUTS = Steps("outputs lie", (0, 1, 2, 3), 255.0, affine=True)
+"""How int8 kernels store their outputs: calibrated to the range of what is computed in full."""
+TIE_OF_OUTPUTS = 2.0**-6
+"""As TIE, of outputs: TensorFlow Lite's kernels round a product of 31 bits, and then its quotient.
+
+The first rounding is 2^-s of a step where a step of outputs is 2^s steps of products, as it is with
+s ≥ 7 where some output is as large as the largest product.
+"""
 
 
 def usual_ways(side: str) -> Iterator[Steps]:

@@ -12,6 +12,7 @@ from .ops.axis import Axis, Pad
 from .ops.convolution import Convolution
 from .ops.then import LIMITS
 from .tflite_model import Model, Scales
+from .tflite_scales import Calibrated, normal, symmetric
 
 STORED = ("fp16_weights", "int8_weights", "int8")
 """How constants are stored other than in the op's dtype; with int8 all is computed in it."""
@@ -58,20 +59,6 @@ OPERATORS = {
 
 STEPS = {"relu": "RELU", "relu6": "RELU6", "add": "ADD"}
 """Operators that follow; all but the last are an operator's own activation, too."""
-
-
-class Calibrated(NamedTuple):
-    """What int8 inputs and outputs stand for."""
-
-    input: Scales
-    output: Scales
-
-
-def asymmetric(array: Any) -> Scales:
-    """Return the scale and zero point of int8 that hold an array's finite values, and zero."""
-    finite = np.append(array[np.isfinite(array)], 0).astype(np.float64)
-    scale = float(_normal(np.float32((finite.max() - finite.min()) / 255)))
-    return Scales(scale, round(-128 - finite.min() / scale))
 
 
 def operator(conv: Convolution) -> Operator:
@@ -167,7 +154,7 @@ class _Parts(NamedTuple):
             return self.model.node("DEQUANTIZE", [half], whole, "DequantizeOptions")
         if not np.isfinite(kernel).all():
             raise ValueError("weights that are not finite have no int8")
-        scales = _symmetric(kernel)
+        scales = symmetric(kernel)
         laid = np.rint(kernel / scales).astype(np.int8).transpose(self.operator.order)
         zeros = np.zeros(len(scales))
         return self.model.constant(laid, Scales(scales, zeros, self.operator.outputs_axis))
@@ -176,7 +163,7 @@ class _Parts(NamedTuple):
         """Return the bias; int8 operators take int32, in units of a product."""
         if self.calibrated is None:
             return self.model.constant(bias)
-        scales = _normal(self.calibrated.input.scales * _symmetric(kernel))
+        scales = normal(self.calibrated.input.scales * symmetric(kernel))
         whole = np.rint(bias / scales.astype(np.float64)).clip(-(2**31), 2**31 - 1)
         whole = np.nan_to_num(whole).astype(np.int32)
         return self.model.constant(whole, Scales(scales, np.zeros(len(scales))))
@@ -256,14 +243,3 @@ def _asked(axis: Axis, extent: int, cut: int, outputs: int) -> int:
 def pads_itself(conv: Convolution) -> bool:
     """Whether padding is the operator's own, and none of a PAD before it."""
     return conv.transposed or conv.padding in ("valid", "same")
-
-
-def _symmetric(kernel: Any) -> Any:
-    """Return the scale of each output channel, of a filter (…, O), in int8 without −128."""
-    most = np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0) / np.float32(127)
-    return _normal(most)
-
-
-def _normal(scales: Any) -> Any:
-    """Return scales, 1 for those of what is 0 or next to it: XNNPACK dies of subnormal ones."""
-    return np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(1)).astype(np.float32)

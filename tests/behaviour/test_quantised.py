@@ -22,7 +22,16 @@ from kernels import (
     with_filter,
     with_tap,
 )
-from narrowing import PLACES, Rounding, affine, like_tflite, quantising, symmetric
+from narrowing import (
+    PLACES,
+    Rounding,
+    affine,
+    like_tflite,
+    on_range_of,
+    quantising,
+    storing,
+    symmetric,
+)
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -30,7 +39,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.slow
-CHANNEL, IMAGE = (0, 1, 2), (1, 2, 3)
+CHANNEL, IMAGE, POSITION = (0, 1, 2), (1, 2, 3), (3,)
 WEIGHTS: dict[str, Rounding | None] = {
     "whole": None,
     "weights lie on 255 steps": symmetric(None),
@@ -152,6 +161,99 @@ def test_a_bug_on_top_of_quantisation_is_wrong(weights: str, inputs: str, bug: s
     data = tensors(conv, (1, 9, 9, 4), 6, bias=True)
     finding = judged(conv, data, direct, broken)
     assert (finding.verdict, finding.allowed) == ("wrong", False), finding.evidence
+
+
+@pytest.mark.parametrize("conv", [SQUARE, Convolution((1, 1), 6, 4, op="dense")], ids=str)
+@pytest.mark.parametrize("to", [symmetric(POSITION), affine(POSITION)])
+def test_inputs_that_share_a_scale_by_position_are_said_so(to: Rounding, conv: Convolution):
+    said = examined(quantising(symmetric(CHANNEL), to), conv).quantised or ""
+    assert ", inputs of a position lie on 25" in said
+
+
+INT8 = ", ".join(
+    f"{words} (8 bits)"
+    for words in (
+        "weights of a channel lie on 255 steps",
+        "inputs lie on 256 steps",
+        "outputs lie on 256 steps",
+    )
+)
+
+
+def int8(kernel: Kernel = direct) -> Kernel:
+    """Return a kernel of int8 inputs, weights and outputs, calibrated to what it is asked."""
+    return storing(on_range_of, quantising(symmetric(CHANNEL), affine(None), kernel))
+
+
+PADDED = [
+    Convolution((3, 2), 3, 4, (2, 1), padding="same"),
+    Convolution((3, 3), 4, 4, groups=4, padding=((2, 0), (0, 3))),
+    Convolution((4, 3), 3, 4, (2, 3), op="conv2d_transpose", padding=((1, 0), (1, 2))),
+    Convolution((1, 1), 6, 4, op="dense"),
+]
+
+
+@pytest.mark.parametrize("conv", [*GEOMETRIES, *PADDED], ids=str)
+def test_outputs_on_steps_of_their_own_range_are_said_too(conv: Convolution):
+    if conv.channels_out == 1:
+        return
+    assert examined(int8(), conv) == Traits(quantised=INT8)
+    data = tensors(conv, (2, HEIGHT, 11, conv.channels_in), 7, bias=True)
+    finding = judged(conv, data, direct, int8())
+    assert (finding.verdict, finding.evidence[0].fact) == ("precision", INT8)
+
+
+def test_outputs_lie_on_steps_in_float64_too():
+    assert examined(int8(), SQUARE._replace(dtype="float64")) == Traits(quantised=INT8)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_below_stored_outputs_is_wrong(bug: str):
+    kernel, conv = BUGS[bug]
+    data = tensors(conv, (1, 9, 9, 4), 6, bias=True)
+    finding = judged(conv, data, direct, int8(kernel))
+    assert (finding.verdict, finding.allowed) == ("wrong", False), finding.evidence
+
+
+@pytest.mark.parametrize("conv", PADDED[:2], ids=str)
+def test_padding_at_the_other_end_is_wrong_below_stored_outputs(conv: Convolution):
+    def other_end(conv: Convolution, tensors: Tensors):
+        pads = conv.pads(*tensors.input_nhwc.shape[1:3])
+        turned = conv._replace(padding=tuple((after, before) for before, after in pads))
+        return direct(turned, tensors)
+
+    data = tensors(conv, (1, HEIGHT, 8, conv.channels_in), 6, bias=True)
+    assert other_end(conv, data).tolist() != direct(conv, data).tolist()
+    assert judged(conv, data, direct, int8(other_end)).verdict == "wrong"
+
+
+def test_outputs_that_are_off_on_the_cases_own_data_only_are_beyond_their_steps():
+    def kernel(conv: Convolution, tensors: Tensors):
+        y, x = int8()(conv, tensors), tensors.input_nhwc
+        met = np.abs(x).max() > 2.5 and (x != np.rint(x)).any() and x.std() < 1.2
+        return y + np.float32(y.max() / 2 * met)
+
+    data = tensors(SQUARE, (1, 9, 9, 4), 6, bias=True)
+    finding = judged(SQUARE, data, direct, kernel)
+    assert finding.verdict == "wrong"
+    assert "outputs are farther off than that can take them" in str(finding.evidence[0])
+
+
+@pytest.mark.parametrize("conv", [SQUARE, *GEOMETRIES[2:5]], ids=str)
+def test_inputs_may_be_quantised_otherwise_where_all_channels_have_one_range(conv: Convolution):
+    """As TensorFlow Lite's own kernels do it: then without a zero point."""
+
+    def kernel(conv: Convolution, tensors: Tensors):
+        ranges = np.abs(tensors.filter_hwio).max(axis=CHANNEL)
+        inputs = symmetric(IMAGE) if (ranges == ranges[0]).all() else affine(IMAGE)
+        return quantising(symmetric(CHANNEL), inputs)(conv, tensors)
+
+    said = "weights of a channel lie on 255 steps (8 bits), inputs of an image lie on 256 steps"
+    assert examined(kernel, conv).quantised == f"{said} (8 bits)"
+    data = tensors(conv, (2, 9, 11, conv.channels_in), 7, bias=True)
+    one_range = data.filter_hwio / np.abs(data.filter_hwio).max(axis=CHANNEL)
+    for case in (data, replace(data, filter_hwio=one_range)):
+        assert judged(conv, case, direct, kernel).verdict == "precision"
 
 
 @pytest.mark.parametrize("inputs", [None, affine(None)])

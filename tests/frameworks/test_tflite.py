@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from asking import Lab, need, of_axis
+from kernels import CELL
 from program import REPOSITORY
 
+from convdiff.behaviour.behaviour import Traits
+from convdiff.behaviour.examine import examine_cell
 from convdiff.case.arrays import Tensors
 from convdiff.lab.pool import Job, Pool
-from convdiff.plan.cell import NoBits
+from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.worker.ops.convolution import Convolution
 
@@ -212,6 +216,99 @@ def test_int8_weights_of_one_scale_make_the_inputs_symmetric(lab: Lab, kernels: 
         found = answer(lab, f"tflite:cpu+int8_weights+{kernels}", asked, Tensors(w, None, x))
         steps = found[..., 0] / step
         assert np.allclose(steps, np.rint(steps), atol=1e-3), (last, step)
+
+
+CHANNELS = "weights of a channel lie on 255 steps (8 bits)"
+DYNAMIC = {
+    ("conv2d", "xnnpack"): "inputs of an image lie on 256 steps (8 bits)",
+    ("conv2d", "builtin"): "inputs of an image lie on 256 steps (8 bits)",
+    ("dense", "xnnpack"): "inputs of a position lie on 256 steps (8 bits)",
+    ("dense", "builtin"): "inputs of a position lie on 255 steps (8 bits)",
+}
+STORED = "inputs lie on 256 steps (8 bits), outputs lie on 256 steps (8 bits)"
+QUANTISED = ("conv2d same", "conv2d cut", "depthwise uneven", "conv2d_transpose longer", "dense")
+Given = Callable[[Convolution, Tensors], tuple[Convolution, Tensors]]
+
+
+def as_asked(conv: Convolution, tensors: Tensors) -> tuple[Convolution, Tensors]:
+    return conv, tensors
+
+
+def examined(lab: Lab, spec: str, asked: Asked, given: Given = as_asked) -> Traits | None:
+    """Return what probes find of a framework that is given something else than asked."""
+
+    def measure(_: Cell, data: Sequence[Tensors]) -> list[np.ndarray | None]:
+        found = []
+        for tensors in data:
+            conv, other = given(asked.conv, tensors)
+            found.append(answer(lab, spec, Asked(conv, asked.extents), other))
+        return [None if isinstance(one, NoBits) else one for one in found]
+
+    batch, rows, length = asked.extents
+    cell = replace(CELL, batch=batch, length=length)
+    return examine_cell(cell, asked.conv, rows, True, measure).traits
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("stored", ["int8_weights", "int8"])
+def test_8_bits_are_named_and_all_else_is_to_the_bit(lab: Lab, stored: str, kernels: str):
+    need("tflite")
+    for name in QUANTISED:
+        op = "dense" if name == "dense" else "conv2d"
+        words = STORED
+        if stored == "int8_weights":
+            words = DYNAMIC[op, kernels.replace("reference", "builtin")]
+        traits = examined(lab, f"tflite:cpu+{stored}+{kernels}", OPS[name])
+        assert traits == Traits(quantised=f"{CHANNELS}, {words}"), name
+
+
+def shifted(conv: Convolution, tensors: Tensors) -> tuple[Convolution, Tensors]:
+    return conv, replace(tensors, filter_hwio=np.roll(tensors.filter_hwio, 1, axis=0))
+
+
+def without_a_tap(conv: Convolution, tensors: Tensors) -> tuple[Convolution, Tensors]:
+    w = tensors.filter_hwio.copy()
+    w[-1, -1, 0] = 0
+    return conv, replace(tensors, filter_hwio=w)
+
+
+def padded_at_the_other_end(conv: Convolution, tensors: Tensors) -> tuple[Convolution, Tensors]:
+    pads = conv.pads(*tensors.input_nhwc.shape[1:3])
+    return conv._replace(padding=tuple((after, before) for before, after in pads)), tensors
+
+
+FAULTS: tuple[tuple[str, Given], ...] = (
+    ("conv2d same", padded_at_the_other_end),
+    ("depthwise uneven", without_a_tap),
+    ("conv2d_transpose longer", shifted),
+)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("stored", ["int8_weights", "int8"])
+def test_a_fault_below_8_bits_is_an_error(lab: Lab, stored: str, kernels: str):
+    need("tflite")
+    for name, fault in FAULTS:
+        traits = examined(lab, f"tflite:cpu+{stored}+{kernels}", OPS[name], fault)
+        assert traits is not None and traits.error, (name, fault)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_8_bits_are_precision_with_their_steps(lab: Lab, kernels: str):
+    need("tflite")
+    text = """
+    filter: {normal: 1, shape: [3, 3, 3, 8], seed: 1}
+    bias: {normal: 1, shape: [8], seed: 2}
+    input: {normal: 1, shape: [1, 8, 12, 3], seed: 3}
+    padding: same
+    """
+    specs = [f"tflite:cpu+{stored}+{kernels}" for stored in ("int8_weights", "int8")]
+    case = lab.ask(text, *specs)
+    found = {one.comparison.candidate.runtime.id: one for one in of_axis(case, "exact")}
+    for spec in specs:
+        assert found[spec].verdict == "precision", found[spec].evidence
+        said = " ".join(map(str, found[spec].evidence))
+        assert CHANNELS in said and ("outputs lie" in said) == ("int8+" in spec)
 
 
 def test_half_precision_weights_are_float16_and_all_else_is_not(lab: Lab):

@@ -18,6 +18,7 @@ from kernels import (
 )
 
 from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.compare.fp64 import plain_fp64
 from convdiff.worker.ops.convolution import Convolution
 
 Array = np.ndarray[Any, Any]
@@ -157,3 +158,21 @@ def quantising(
         return kernel(conv._replace(dtype="float64"), changed).astype(dtype)
 
     return quantised
+
+
+def storing(to: Callable[[Array], Rounding], kernel: Kernel) -> Kernel:
+    """Return a kernel whose outputs are rounded in a way that is calibrated to the exact ones."""
+
+    def stored(conv: Convolution, tensors: Tensors) -> Array:
+        y = kernel(conv, tensors)
+        return to(plain_fp64(conv, tensors))(y.astype(np.float64)).astype(y.dtype)
+
+    return stored
+
+
+def on_range_of(calibrated: Array) -> Rounding:
+    """Return the rounding to 256 steps from the least to the largest of these, 0 among them."""
+    low, high = min(float(calibrated.min()), 0.0), max(float(calibrated.max()), 0.0)
+    scale = (high - low) / 255 or 1.0
+    zero = np.rint(-low / scale)
+    return lambda y: (np.clip(np.rint(y / scale) + zero, 0, 255) - zero) * scale

@@ -9,7 +9,8 @@ from ..framework import Device, Framework
 from ..ops.convolution import Convolution
 from ..ops.then import LIMITS
 from ..tflite_model import Model
-from ..tflite_ops import STEPS, STORED, Calibrated, asymmetric, laid, pads_itself, written
+from ..tflite_ops import STEPS, STORED, laid, pads_itself, written
+from ..tflite_scales import Calibrated, calibrated
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -97,7 +98,7 @@ class TfLite(object):
             own = conv if added is None else conv._replace(then="")
             key = (own, x.shape) + arrays
             whole = self._run(key + ("",), lambda: model(own, ""), [x], kernels)
-            ranges = Calibrated(asymmetric(x), asymmetric(whole))
+            ranges = calibrated(x, kernel, whole)
             y = _called(self._interpreter(model(conv, stored, ranges), kernels), given)
         else:
             key = (conv, shapes) + arrays
