@@ -170,7 +170,8 @@ def nudged(recorded: RecordedCase) -> RecordedCase:
 def timed(arguments: Sequence[str]) -> tuple[float, float]:
     """Run convdiff; return seconds and its own process's peak, in MiB."""
     command = [sys.executable, "-c", "\n".join(TIMED), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # compiled, as what is installed
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     seconds, peak = json.loads(done.stderr.splitlines()[-1])
     return float(seconds), float(peak)
 

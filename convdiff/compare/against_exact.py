@@ -14,10 +14,10 @@ from convdiff.compare.comparison import (
     condition_of,
     constant_of,
     misfit,
-    ratio_of,
 )
 from convdiff.compare.difference import Difference, differs, measure
 from convdiff.compare.fp64 import Scales
+from convdiff.compare.ratios import ratio_of
 from convdiff.compare.reference import Reference
 from convdiff.compare.some_outputs import Some, some_outputs
 from convdiff.numerics.array import Array

@@ -23,9 +23,8 @@ def worst_case(scales: Scales, terms: int, form: Format, underflow: float = 0.0)
 
     One more rounding is allowed for the bias or a narrow output. underflow: see `underflow`.
     """
-    absolute = scales.absolute
-    bound = np.zeros_like(absolute)  # and zero where A is, though γ may be infinite
-    np.multiply(2 * gamma(terms + 1, form), absolute, out=bound, where=absolute > 0)
+    factor, absolute = 2 * gamma(terms + 1, form), scales.absolute
+    bound = factor * absolute if np.isfinite(factor) else np.where(absolute > 0, np.inf, 0.0)
     return np.asarray(bound + underflow)
 
 
@@ -70,8 +69,11 @@ def screen(
     A first look, not a verdict: same-sign data in sequence may exceed it, and a small bug may not.
     """
     size = np.sqrt(terms) * scales.euclidean
-    size = size + np.abs(a.astype(np.float64)) + np.abs(b.astype(np.float64))
-    return np.asarray(SCREEN * form.unit_roundoff * size + underflow)
+    size += np.abs(a)
+    size += np.abs(b)
+    size *= SCREEN * form.unit_roundoff
+    size += underflow
+    return np.asarray(size)
 
 
 def of_wide_sums(scales: Scales, terms: int, form: Format, a: Array, b: Array) -> Array:

@@ -9,9 +9,9 @@ import numpy as np
 from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned, shared
 from convdiff.compare.astray import Astray, astray
-from convdiff.compare.bounds import screen, worst_case
 from convdiff.compare.difference import Difference, measure
 from convdiff.compare.other_ops import shape_owners
+from convdiff.compare.ratios import ratios
 from convdiff.compare.reference import NO_OVERFLOW, Overflows, Reference
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block, blocks
@@ -166,16 +166,16 @@ def measured(
             constant = constant_of(a, reference.conv.then)
         return Comparison(axis, *cells, difference, constant=constant, astray=off)
     exact = reference.exact_at(difference.worst.index)
-    bound, usual, least = _ratios(a, b, beside, reference)
+    used = ratios(a, b, beside, reference)
     top = reference.scales_in(_box(difference.worst.index[0]), np.ones((1, 1, 1, 1), bool))
     return Comparison(
         axis,
         *cells,
         difference,
         constant=None,
-        bound_ratio=bound,
-        screen_ratio=usual,
-        overflows=reference.overflows(least),
+        bound_ratio=used.bound,
+        screen_ratio=used.screen,
+        overflows=reference.overflows(used.least),
         nearness=_nearness(a, b, reference, difference, exact),
         exact=exact,
         terms_ulp=float(difference.max_abs / spacing(top.absolute[:1], reference.format)[0]),
@@ -232,47 +232,13 @@ def constant_of(output: Array, then: str) -> str | None:
     """
     if not output.any():
         return "all zero"
-    if at_limits(output, then).all():
+    if then and at_limits(output, then).all():
         return f"all at the limits of {then}"
+    if np.isfinite(output.flat[0]):  # of most outputs that is all there is to look at
+        return None
     if np.isnan(output).all():
         return "all NaN"
     return "all infinite" if np.isinf(output).all() else None
-
-
-@np.errstate(invalid="ignore", over="ignore")
-def _ratios(
-    a: Array, b: Array, measured: Array, reference: Reference
-) -> tuple[float, float, float]:
-    """Return max |Δ| / 2γₙA, max |Δ| / screen, and the smallest A of what is lost on one side.
-
-    Only what differs, and is under the mask `measured`, is held against its scales, a block at a
-    time.
-    """
-    measured = np.broadcast_to(measured, a.shape)
-    terms, form, flush = reference.terms, reference.format, reference.underflow
-    bound = usual = 0.0
-    least = np.inf
-    for block in blocks(a.shape):
-        x, y = a[block], b[block]
-        size = np.abs(y.astype(np.float64) - x.astype(np.float64))
-        here = (size != 0) & measured[block]  # so it is where neither is finite
-        if not here.any():
-            continue
-        part = reference.scales_in(block, here)
-        size = size[here]
-        lost = ~np.isfinite(size)
-        size[lost] = 0.0
-        bound = max(bound, ratio_of(size, worst_case(part, terms, form, flush)))
-        usual = max(usual, ratio_of(size, screen(part, terms, form, x[here], y[here], flush)))
-        least = min(least, float(part.absolute[lost].min(initial=np.inf)))
-    return bound, usual, least
-
-
-def ratio_of(size: Array, bound: Array) -> float:
-    """Return the largest size/bound; 0 where there is nothing, or nothing differs."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(size == 0, 0.0, size / bound)
-    return float(ratio.max(initial=0.0))
 
 
 def _box(index: Array) -> Block:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import blocks, corner
-from convdiff.numerics.floats import format_of, ulps
+from convdiff.numerics.floats import MOST_STEPS, format_of, steps_between, ulps
+from convdiff.numerics.parallel import mapped
 
 
 @dataclass(frozen=True)
@@ -82,37 +83,108 @@ def differs(a: Array, b: Array, strict: bool) -> Array:
 
 
 def measure(a: Array, b: Array, strict: bool, most: int) -> Difference:
-    """Measure b against a, both NHWC of one shape and dtype; keep the `most` worst elements."""
-    columns = np.zeros(a.shape[2], np.uint64)
-    parts: list[Difference] = []
-    for block in blocks(a.shape):
-        mask = _differ(a[block], b[block], strict)
-        if mask.any():
-            part, steps = _measured(a[block], b[block], mask, corner(block), most)
-            here = columns[block[2]]
-            np.maximum(here, steps.max(axis=(0, 1, 3)), out=here)
-            parts.append(part)
-    if not parts:
+    """Measure b against a, both NHWC of one shape and dtype; keep the `most` worst elements.
+
+    All is counted a block at a time, on all cores; elements are picked out of those blocks alone
+    that hold the worst.
+    """
+    cuts = list(blocks(a.shape))
+    columns, glances = np.zeros(a.shape[2], np.uint64), {}
+    looks = mapped(lambda block: _glance(a[block], b[block], strict), cuts)
+    for number, (glance, steps) in enumerate(looks):
+        here = columns[cuts[number][2]]
+        np.maximum(here, steps, out=here)
+        if glance.differing:
+            glances[number] = glance
+    if not glances:
         return Difference(a.size, 0)
-    return _merged(parts, columns, a.size, most)
-
-
-def _merged(parts: Sequence[Difference], columns: Array, elements: int, most: int) -> Difference:
-    """Return the measure of all blocks together; each part has its own worst elements."""
-    fields = zip(*(part.worst.fields for part in parts if part.worst is not None), strict=True)
-    worst = Elements(*(np.concatenate(field) for field in fields))
-    worst = worst.at(worst.ranks(most))
+    telling = [cuts[number] for number in _telling(glances, most)]
+    picks = mapped(lambda block: _picked(a[block], b[block], strict, corner(block), most), telling)
+    worst = _merged(list(picks), most)
     n, h, w, c = (int(i) for i in worst.index[0])
     return Difference(
-        elements=elements,
-        differing=sum(part.differing for part in parts),
+        elements=a.size,
+        differing=sum(glance.differing for glance in glances.values()),
         max_abs=float(_size(worst.delta[:1])[0]),
-        max_ulp=max(part.max_ulp for part in parts),
+        max_ulp=max(glance.max_ulp for glance in glances.values()),
         max_index=(n, h, w, c),
-        appeared=sum(part.appeared for part in parts),
+        appeared=sum(glance.appeared for glance in glances.values()),
         worst=worst,
         by_column=columns,
     )
+
+
+def _merged(parts: Sequence[Elements], most: int) -> Elements:
+    """Return the `most` worst of all parts, each of which has its own."""
+    fields = zip(*(part.fields for part in parts), strict=True)
+    worst = Elements(*(np.concatenate(field) for field in fields))
+    return worst.at(worst.ranks(most))
+
+
+@dataclass(frozen=True)
+class _Glance:
+    """How much differs in a block; not which elements do."""
+
+    differing: int
+    max_abs: float
+    """Infinite where an element is finite on one side only."""
+    max_ulp: int
+    """Of the elements that are finite on both sides."""
+    appeared: int
+
+
+NOTHING = _Glance(0, 0.0, 0, 0), np.zeros(1, np.uint64)
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _glance(a: Array, b: Array, strict: bool) -> tuple[_Glance, Array]:
+    """Return how much two blocks differ, and the most ulps of each column, (columns,) or (1,)."""
+    bits = format_of(a).bits
+    if np.array_equal(a.view(bits), b.view(bits)):
+        return NOTHING
+    size = b.astype(np.float64)
+    size -= a
+    largest = float(np.abs(size, out=size).max())
+    if not np.isfinite(largest):
+        return _glance_beyond(a, b, size, strict)
+    steps = steps_between(a, b)
+    differing = int(np.count_nonzero(a.view(bits) != b.view(bits) if strict else steps))
+    by_column = _by_column(steps)
+    return _Glance(differing, largest, int(by_column.max()), 0), by_column
+
+
+def _glance_beyond(a: Array, b: Array, size: Array, strict: bool) -> tuple[_Glance, Array]:
+    """Do the same where |b − a|, `size`, is not finite everywhere."""
+    mask = _differ(a, b, strict)
+    finite = np.isfinite(a) & np.isfinite(b)
+    steps = np.where(mask, np.where(finite, ulps(a, b), np.uint64(MOST_STEPS)), np.uint64(0))
+    glance = _Glance(
+        differing=int(np.count_nonzero(mask)),
+        max_abs=float(np.where(np.isnan(size), np.inf, size).max(where=mask, initial=0.0)),
+        max_ulp=int(steps.max(where=finite, initial=0)),
+        appeared=int(np.count_nonzero(mask & ~finite)),
+    )
+    return glance, _by_column(steps)
+
+
+def _by_column(steps: Array) -> Array:
+    """Return the most steps of each column of a block, (columns,) uint64."""
+    by_place = steps.reshape(-1, *steps.shape[2:]).max(axis=0)
+    most = by_place.max(axis=1).astype(np.uint64)
+    return np.asarray(np.minimum(most, np.uint64(MOST_STEPS)))
+
+
+def _telling(glances: Mapping[int, _Glance], most: int) -> list[int]:
+    """Return the blocks, by number, that hold the `most` worst elements, in their order.
+
+    Each of the `most` blocks with the largest |Δ| has an element that is worse than all of another
+    block, or as bad and before them. The first with the most ulps is looked at, too.
+    """
+    farthest = max(glances, key=lambda number: glances[number].max_ulp)
+    if not glances[farthest].max_ulp:  # nothing is finite on both sides
+        return list(glances)
+    largest = sorted(glances, key=lambda number: -glances[number].max_abs)
+    return sorted({*largest[:most], farthest})
 
 
 def _differ(a: Array, b: Array, strict: bool) -> Array:
@@ -123,31 +195,18 @@ def _differ(a: Array, b: Array, strict: bool) -> Array:
     return np.asarray(mask)
 
 
-def _measured(
-    a: Array, b: Array, mask: Array, start: Sequence[int], most: int
-) -> tuple[Difference, Array]:
-    """Measure the elements under a mask of a block that begins at `start`.
-
-    Returns also the ulps at every element of the block, as uint64, 0 beside the mask.
-    """
+@np.errstate(invalid="ignore", over="ignore")
+def _picked(a: Array, b: Array, strict: bool, start: Sequence[int], most: int) -> Elements:
+    """Return the `most` worst elements of a block that begins at `start`."""
+    mask = _differ(a, b, strict)
     x, y = a[mask], b[mask]
     wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
     finite = np.isfinite(wide_x) & np.isfinite(wide_y)
-    with np.errstate(invalid="ignore", over="ignore"):
-        delta = wide_y - wide_x
-    steps = np.where(finite, ulps(x, y), np.uint64(np.iinfo(np.int64).max))
-    grid = np.zeros(mask.shape, np.uint64)
-    grid[mask] = steps
+    delta = wide_y - wide_x
+    steps = np.where(finite, ulps(x, y), np.uint64(MOST_STEPS))
     top = _worst(delta, steps, most)
     index = np.stack(np.unravel_index(np.flatnonzero(mask)[top], mask.shape), axis=1) + start
-    part = Difference(
-        elements=mask.size,
-        differing=len(x),
-        max_ulp=int(steps.max(initial=0, where=finite)),
-        appeared=int(np.count_nonzero(~finite)),
-        worst=Elements(index, x[top], y[top], delta[top], steps[top]),
-    )
-    return part, grid
+    return Elements(index, x[top], y[top], delta[top], steps[top])
 
 
 def _worst(delta: Array, steps: Array, most: int) -> Array:

@@ -17,7 +17,7 @@ from convdiff.compare.fp64 import Scales, scales
 from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds, stepped, with_padding
 from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import Some, sample, some_outputs
-from convdiff.compare.term_scales import TermScales
+from convdiff.compare.term_scales import KeptScales, TermScales
 from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import HALF_OVERFLOW, Format, format_of
@@ -199,14 +199,15 @@ class Reference:
         return scales(self.conv, self.finite)
 
     @cached_property
-    def _term_scales(self) -> TermScales:
-        return TermScales(self.conv, self.finite)
+    def by_block(self) -> TermScales | KeptScales:
+        """What gives A and L2 of a block of outputs: those that are kept, or made anew."""
+        return (
+            TermScales(self.conv, self.finite) if self.scales is None else KeptScales(self.scales)
+        )
 
     def scales_in(self, block: Block, mask: Array) -> Scales:
         """Return A and L2 of the outputs under a mask of one block, in 1-d arrays."""
-        if self.scales is None:
-            return self._term_scales.scales(block, mask)
-        return Scales(self.scales.absolute[block][mask], self.scales.euclidean[block][mask])
+        return self.by_block.scales(block, mask)
 
     @cached_property
     def exact(self) -> Array | None:

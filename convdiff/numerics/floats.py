@@ -56,6 +56,9 @@ FORMATS = {
     "float64": _format(np.float64, "smallest_normal"),
 }
 
+MOST_STEPS = 2**63 - 1
+"""More representable steps are not counted."""
+
 HALF_OVERFLOW = 2.0**16
 """float16 holds no number of this size."""
 
@@ -66,15 +69,30 @@ def format_of(array: Array) -> Format:
 
 
 def ordered(array: Array) -> Array:
-    """Map floats to int64 such that neighbours differ by 1 and −0 and +0 are both 0.
+    """Map floats to integers of their width, such that neighbours differ by 1 and both zeros are 0.
 
     The usual sign-magnitude trick: negative floats count down from zero.
     """
     form = format_of(array)
-    raw = np.ascontiguousarray(array).view(form.bits)
-    sign = form.bits.type(1 << (8 * form.bits.itemsize - 1))
-    magnitude = (raw & ~sign).astype(np.int64)
-    return np.asarray(np.where(raw & sign, -magnitude, magnitude))
+    width = 8 * form.bits.itemsize
+    raw = np.ascontiguousarray(array).view(f"i{form.bits.itemsize}")
+    negative = raw >> (width - 1)  # −1 where the sign bit is set, else 0
+    keys = raw & ((1 << (width - 1)) - 1)
+    keys ^= negative
+    keys -= negative
+    return np.asarray(keys)
+
+
+def steps_between(a: Array, b: Array) -> Array:
+    """Return how many representable steps lie between a and b, as unsigned integers of their width.
+
+    Meaningful where both are finite.
+    """
+    x, y, bits = ordered(a), ordered(b), format_of(a).bits
+    steps = np.maximum(x, y).view(bits)
+    with np.errstate(over="ignore"):
+        steps -= np.minimum(x, y, out=x).view(bits)
+    return np.asarray(steps)
 
 
 def ulps(a: Array, b: Array) -> Array:
@@ -82,10 +100,8 @@ def ulps(a: Array, b: Array) -> Array:
 
     Meaningful where both are finite. Differences beyond int64 (fp64 of opposite signs) saturate.
     """
-    x, y = ordered(a), ordered(b)
-    with np.errstate(over="ignore"):
-        distance = np.where(x > y, x - y, y - x)
-    return np.where(distance < 0, np.iinfo(np.int64).max, distance).astype(np.uint64)
+    steps = steps_between(a, b).astype(np.uint64)
+    return np.asarray(np.minimum(steps, np.uint64(MOST_STEPS)))
 
 
 def spacing(values: Array, form: Format) -> Array:

@@ -19,7 +19,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, hexes
 from convdiff.recording.header import Header, StoredArray
 from convdiff.recording.model import RecordingError, quoted
-from convdiff.recording.sealed import check_array, check_header, parsed, sealed
+from convdiff.recording.sealed import check_arrays, check_header, parsed, sealed
 
 MOST_BYTES = 2**28
 """A larger file is refused: JSON takes ten times the memory of what it says."""
@@ -57,10 +57,10 @@ def read(path: Path) -> tuple[Header, dict[str, Array]]:
     arrays = {}
     for name, stored in header.arrays.items():
         try:
-            array = _array(values[name], stored)
+            arrays[name] = _array(values[name], stored)
         except (ValueError, TypeError, OverflowError, AttributeError):
             raise RecordingError(f"{path}: damaged: the values of {quoted(name)}") from None
-        arrays[name] = check_array(name, stored, array, str(path))
+    check_arrays(header, arrays, str(path))
     return header, arrays
 
 

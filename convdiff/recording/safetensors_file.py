@@ -12,7 +12,7 @@ from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
 from convdiff.recording.header import Header
 from convdiff.recording.model import RecordingError, quoted
-from convdiff.recording.sealed import check_array, check_header, parsed, sealed
+from convdiff.recording.sealed import check_arrays, check_header, parsed, sealed
 
 METADATA = "convdiff"
 """The one metadata key: with several, the library writes them in any order."""
@@ -51,10 +51,11 @@ def read(path: Path) -> tuple[Header, dict[str, Array]]:
                 array = file.get_tensor(name)
                 if stored.dtype == "bfloat16" and array.dtype == np.uint16:
                     array = array.view(numpy_dtype("bfloat16"))
-                arrays[name] = check_array(name, stored, array, str(path))
+                arrays[name] = array
     except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
         said = quoted(error) or type(error).__name__
         raise RecordingError(f"{path}: not a sound safetensors file: {said}") from None
+    check_arrays(header, arrays, str(path))
     return header, arrays
 
 

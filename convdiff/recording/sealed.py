@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from convdiff.case.arrays import digest
-from convdiff.recording.header import HEADER, KIND, VERSION, Header, StoredArray
+from convdiff.numerics.parallel import mapped
+from convdiff.recording.header import HEADER, KIND, VERSION, Header
 from convdiff.recording.model import RecordingError, quoted
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +24,8 @@ Plain = dict[str, Any]
 
 SEAL = "sha256"
 """The key of the header's own checksum."""
+LARGE = 1 << 20
+"""Bytes of an array above which several cores take its checksum and others'."""
 DEEPEST = 64
 """Levels of a header; a report of deeper ones would not end well."""
 
@@ -59,13 +63,16 @@ def check_header(plain: Any, name: str) -> Header:
     return header
 
 
-def check_array(name: str, stored: StoredArray, array: Array, file: str) -> Array:
-    """Return an array that is what the header says of it; else RecordingError."""
-    if array.dtype.name != stored.dtype or array.shape != stored.shape:
-        raise RecordingError(f"{file}: damaged: {quoted(name)} has another shape or dtype")
-    if digest(array) != stored.sha256:
-        raise RecordingError(f"{file}: damaged: the bits of {quoted(name)} changed (checksum)")
-    return array
+def check_arrays(header: Header, arrays: Mapping[str, Array], file: str) -> None:
+    """Raise RecordingError unless all arrays are what the header says of them."""
+    for name, stored in header.arrays.items():
+        if arrays[name].dtype.name != stored.dtype or arrays[name].shape != stored.shape:
+            raise RecordingError(f"{file}: damaged: {quoted(name)} has another shape or dtype")
+    large = [name for name in header.arrays if arrays[name].nbytes >= LARGE]
+    digests = dict(zip(large, mapped(digest, [arrays[name] for name in large]), strict=True))
+    for name, stored in header.arrays.items():
+        if (digests.get(name) or digest(arrays[name])) != stored.sha256:
+            raise RecordingError(f"{file}: damaged: the bits of {quoted(name)} changed (checksum)")
 
 
 def _no_constant(name: str) -> None:
