@@ -1,8 +1,8 @@
 """A net: layers in a graph, each an op of this project or something elementwise, pooling, joining.
 
 Activations are NHWC as everywhere behind the reader: of one dimension with a height of 1, of three
-with rows = depth · height; a layer's (rows, length, channels) is its `Shape`. Both sides of the pipe
-use this file; it runs on Python 3.6. What is here counts; it computes nothing.
+with rows = depth · height; a layer's (rows, length, channels) is its `Shape`. Both sides of the
+pipe use this file; it runs on Python 3.6. What is here counts; it computes nothing.
 """
 
 from typing import Any, Dict, NamedTuple, Tuple
