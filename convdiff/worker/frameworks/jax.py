@@ -7,7 +7,9 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
+from ..nets.jax import JaxNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 PRECISIONS = ("default", "high", "highest")
 OP_BY_OP = "op_by_op"
@@ -129,6 +131,18 @@ class Jax(object):
         with self._on(device):
             return _plain(STEPS[then](self.jax, *given), dtype)
 
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> JaxNet:
+        """See `Framework`."""
+        precision = [mode for mode in device.modes if mode in PRECISIONS]
+        ways = {
+            "on": partial(self._on, device),
+            "tensor": lambda array: self.jax.numpy.asarray(self._array(array, net.dtype)),
+            "array": lambda tensor: _plain(tensor, net.dtype),
+            "op": lambda conv: _made(self.jax, conv, precision[-1] if precision else None),
+            "jitted": OP_BY_OP not in device.modes,
+        }
+        return JaxNet(self.jax, net, arrays, ways)
+
     def _on(self, device: Device) -> Any:
         if device.name == "cpu":
             return self.jax.default_device(self.jax.devices("cpu")[0])
@@ -220,6 +234,17 @@ def _transposed_groups(jax: Any, conv: Convolution, precision: Optional[str]) ->
 
 def _dense(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     return partial(jax.numpy.matmul, precision=precision)
+
+
+MAKE = {"dense": _dense}  # type: Dict[str, Make]
+
+
+def _made(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    """Return what computes an op of (x, w)."""
+    make = MAKE.get(conv.op, _convolution)
+    if conv.transposed:
+        make = _transposed if conv.groups == 1 else _transposed_groups
+    return make(jax, conv, precision)
 
 
 def _axes(conv: Convolution) -> Tuple[str, str, str]:

@@ -6,7 +6,9 @@ import numpy as np
 
 from .. import cpu
 from ..framework import Device, Framework
+from ..nets.numpy import NumpyNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 from ..ops.then import STEPS, applied
 
 
@@ -65,3 +67,7 @@ class Loop(object):
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
         return applied(then, output, added)
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+        """See `Framework`."""
+        return NumpyNet(self, net, arrays)

@@ -6,7 +6,9 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
+from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 from ..ops.then import LIMITS
 
 MODES = ("f32", "bf16", "f16")
@@ -123,6 +125,16 @@ class OpenVino(object):
         given = [output] if added is None else [output, added]
         return self._call(_step, conv, device, given)
 
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
+        """See `Framework`; a net is read as an ONNX model and compiled for one length."""
+        import onnx
+
+        def opened(model: bytes) -> Callable[[Any], List[Any]]:
+            compiled = self._compiled(self.core.read_model(model, b""), device)
+            return lambda x: list(compiled([x]).values())
+
+        return SessionNet(onnx, net, arrays, opened, static=True)
+
     def _spatial(
         self,
         graph: Graph,
@@ -157,12 +169,16 @@ class OpenVino(object):
     ) -> Any:
         ops = self.ov.opset13
         given = [ops.parameter(list(array.shape), array.dtype.type) for array in arrays]
+        model = self.ov.Model([_whole(ops, graph, given, conv)], given, "convdiff")
+        return self._compiled(model, device)
+
+    def _compiled(self, model: Any, device: Device) -> Any:
+        """Compile a model for a device."""
         settings = {}  # type: Dict[str, Any]
         if device.modes:
             settings["INFERENCE_PRECISION_HINT"] = device.modes[-1]
         if self.threads:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        model = self.ov.Model([_whole(ops, graph, given, conv)], given, "convdiff")
         return self.core.compile_model(model, "CPU" if device.name == "cpu" else "GPU", settings)
 
 

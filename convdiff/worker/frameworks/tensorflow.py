@@ -11,7 +11,9 @@ import numpy as np
 
 from .. import cpu, tensorflow_ops
 from ..framework import Device, Framework
+from ..nets.tensorflow import EagerNet, GraphNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 MODES = ("graph", "xla")
 KEPT = 4
@@ -120,6 +122,18 @@ class Eager(object):
         with self._on(device):
             tensors = [None if a is None else self._tensor(a, dtype) for a in (output, added)]
             return _plain(tensorflow_ops.STEPS[then](self.tf, *tensors).numpy(), dtype)
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> EagerNet:
+        """See `Framework`."""
+        return EagerNet(
+            self.tf,
+            net,
+            arrays,
+            partial(self._on, device),
+            lambda array: self._tensor(array, net.dtype),
+            lambda tensor: _plain(tensor.numpy(), net.dtype),
+            device.modes[-1] if device.modes else "",
+        )
 
     def _on(self, device: Device) -> Any:
         return self.tf.device("/" + device.name.upper())
@@ -258,6 +272,10 @@ class Graph(object):
         """See `Framework`."""
         arrays = [output] if added is None else [output, added]
         return self._call(_STEPS[then], None, dtype, device, arrays)
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> GraphNet:
+        """See `Framework`."""
+        return GraphNet(self.tf, net, arrays, "/" + device.name, self._session)
 
     def _compute(
         self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
