@@ -48,7 +48,7 @@ def reads(axis: Axis, extent: int) -> np.ndarray:
     read = np.full((whole + max(-before, 0), axis.kernel), -1)
     for i, k in product(range(extent), range(axis.kernel)):
         read[i * axis.stride + k * axis.dilation + max(-before, 0), k] = i
-    return read[max(before, 0) : len(read) - max(after, 0)]
+    return read[max(before, 0) : max(len(read) - max(after, 0), 0)]
 
 
 @given(axes(), st.integers(1, 12))
