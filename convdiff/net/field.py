@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from convdiff.numerics.array import Array
+from convdiff.worker.ops.axis import Axis
 from convdiff.worker.ops.net import INPUT, Layer, Net
 
 Reads = Sequence[Array]
@@ -29,11 +30,18 @@ def aligned(net: Net, lengths: tuple[int, int]) -> dict[str, Array]:
     length (`shifted`), nothing behind it is. Raises ValueError, naming the layer, where a length
     gives it no output.
     """
-    both = [reads(net, length) for length in lengths]
-    masks = {INPUT: np.ones(min(lengths), bool)}
+    one, other = (reads(net, length) for length in lengths)
+    return aligned_reads(net, one, other, min(lengths))
+
+
+def aligned_reads(
+    net: Net, one: Mapping[str, Reads], other: Mapping[str, Reads], shorter: int
+) -> dict[str, Array]:
+    """Return what `aligned` does of what layers read at two lengths, of which this is shorter."""
+    masks = {INPUT: np.ones(shorter, bool)}
     for layer in net.layers:
-        one, other = (at[layer.name] for at in both)
-        masks[layer.name] = _alike(one, other, [masks[source] for source in layer.sources])
+        sources = [masks[source] for source in layer.sources]
+        masks[layer.name] = _alike(one[layer.name], other[layer.name], sources)
     return masks
 
 
@@ -92,6 +100,12 @@ def reads(net: Net, length: int) -> Mapping[str, Reads]:
 def mixes(layer: Layer) -> bool:
     """Tell whether each output position of a layer reads all positions of its source."""
     return layer.kind.family == "global" or layer.op in ("flatten", "reshape")
+
+
+def padding_axis(layer: Layer) -> Axis:
+    """Return the axis of the length as a `pad` layer moves over it: window and stride are 1."""
+    padding = layer.settings["padding"]
+    return Axis(1, 1, 1, padding if isinstance(padding, str) else tuple(padding[-1]))
 
 
 def _alike(one: Reads, other: Reads, masks: Sequence[Array]) -> Array:
@@ -156,11 +170,7 @@ def _all(layer: Layer, extents: Sequence[int]) -> Reads:
 def _moved(layer: Layer, extents: Sequence[int]) -> Reads:
     if mixes(layer):
         return _all(layer, extents)
-    if layer.op != "pad":
-        return _each(layer, extents)
-    (extent,), (before, after) = extents, layer.settings["padding"][-1]
-    at = np.arange(-before, extent + after)[:, None]
-    return [np.where((at >= 0) & (at < extent), at, _PADDING)]
+    return [padding_axis(layer).sources(extents[0])] if layer.op == "pad" else _each(layer, extents)
 
 
 _READS: Mapping[str, Callable[[Layer, Sequence[int]], Reads]] = {
