@@ -32,7 +32,7 @@ class Asked:
 
     question: Question
     paper: Paper
-    groups: Sequence[Group]
+    groups: tuple[Group, ...]
     thorough: bool = False
     """Whether every length above the answers of three data lengths is tried."""
 

@@ -95,11 +95,6 @@ class Padding:
     """Why nothing is known, where nothing is."""
 
     @property
-    def is_answered(self) -> bool:
-        """Whether lengths were found."""
-        return not self.reason
-
-    @property
     def buckets(self) -> tuple[tuple[int, int], ...]:
         """The data length at which each bucket begins, and the length that it is padded to."""
         buckets: list[tuple[int, int]] = []
@@ -128,3 +123,8 @@ class Answer:
     question: Question
     groups: tuple[Group, ...]
     paddings: tuple[Padding, ...]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether every runtime was asked and answered."""
+        return bool(self.paddings) and all(not padding.reason for padding in self.paddings)
