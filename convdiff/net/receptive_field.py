@@ -13,10 +13,9 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from convdiff.errors import ConvdiffError
+from convdiff.net.along import Step, along, positions
 from convdiff.worker.ops.axis import Axis
 from convdiff.worker.ops.net import INPUT, Layer, Net
-
-from .field import mixes, padding_axis, positions
 
 Span = tuple[int, int] | None
 """The first and the last input that is read; None where no input is."""
@@ -54,12 +53,14 @@ def receptive_field(net: Net, output: str, length: int) -> Field:
     Raises ConvdiffError, naming the layer, where no bounded field with one stride exists; and
     ValueError as `positions` does.
     """
-    counts, needed = positions(net, length), _behind(net, output)
+    steps = along(net)
+    counts, needed = positions(steps, length), _behind(net, output)
     fields = {INPUT: Field(1, ((0, 0),))}
-    for layer in net.layers:
+    for step in steps:
+        layer = step.layer
         if layer.name in needed:
             extents = [counts[source] for source in layer.sources]
-            fields[layer.name] = _field(layer, [fields[s] for s in layer.sources], extents)
+            fields[layer.name] = _field(step, [fields[s] for s in layer.sources], extents)
     return fields[output]
 
 
@@ -72,19 +73,15 @@ def _behind(net: Net, output: str) -> set[str]:
     return needed
 
 
-def _field(layer: Layer, fields: list[Field], extents: list[int]) -> Field:
-    if mixes(layer):
+def _field(step: Step, fields: list[Field], extents: list[int]) -> Field:
+    layer = step.layer
+    if step.mixes:
         raise _unbounded(layer, f"{layer.op} reads the whole length")
-    if layer.kind.family in ("op", "pool"):
-        return _windows(layer.axes[-1], fields[0], extents[0])
-    if layer.op == "pad":
-        return _windows(padding_axis(layer), fields[0], extents[0])
-    if layer.settings.get("axis") == "length" or len(set(extents)) > 1:
+    if step.axis:
+        return _windows(step.axis, fields[0], extents[0])
+    if step.joins_lengths or len(set(extents)) > 1:
         raise _unbounded(layer, "its sources are not read position by position")
-    if (
-        len({(field.step * fields[0].period, field.period * fields[0].step) for field in fields})
-        > 1
-    ):
+    if len({Fraction(field.step, field.period) for field in fields}) > 1:
         raise _unbounded(layer, "its sources move by different strides")
     return _joined(fields)
 

@@ -1,4 +1,4 @@
-"""From what a case file asks of a net to its numbers."""
+"""A net's arrays, made as a case's are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def subject_of(case: NetCase) -> Subject:
     """Make a net's arrays. Raises CaseError for values that its dtype can't hold."""
     dtype = case.net.dtype
     batch, _, length, _ = case.input_shape
-    whole = make_input(case.input, dtype)[:batch, :, :length]
+    data = make_input(case.input, dtype)[:batch, :, :length]
     arrays = {key: make_array(spec, dtype) for key, spec in case.arrays.items()}
-    return Subject(case.name, case.net, arrays, np.ascontiguousarray(whole))
+    return Subject(case.name, case.net, arrays, np.ascontiguousarray(data))

@@ -18,9 +18,9 @@ def sample_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search,
     runs: list[Run] = []
     misses: list[Miss] = []
     for search, safe in found:
-        lengths = _longer(paper, safe)
-        some = sorted({*lengths[: SAMPLE // 2], *spread(lengths, SAMPLE // 2)})
-        runs += [search.run(length) for length in some]
+        longer = range(safe.length + 1, paper.fixed)
+        some = sorted({*longer[: SAMPLE // 2], *spread(longer, SAMPLE // 2)})
+        runs += [search.run(length) for length in some if _is_enough(paper, safe, length)]
         misses += search.relapses(safe.length)
     return _above(compared, runs, misses, ())
 
@@ -30,15 +30,16 @@ def all_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Sa
     answers = {data: safe for _, safe in found for data in safe.group.data}
     every = sorted(answers)
     data = tuple(sorted({every[0], every[len(every) // 2], every[-1]}))
-    runs = [Run(one, length) for one in data for length in _longer(paper, answers[one])]
+    runs: list[Run] = []
+    for one, safe in ((one, answers[one]) for one in data):
+        longer = range(safe.length + 1, paper.fixed)
+        runs += [Run(one, length) for length in longer if _is_enough(paper, safe, length)]
     misses = [miss for search, safe in found for miss in search.relapses(safe.length)]
     return _above(compared, runs, misses, data)
 
 
-def _longer(paper: Paper, safe: Safe) -> list[int]:
-    longest = safe.group.data[-1]
-    lengths = range(safe.length + 1, paper.fixed)
-    return [length for length in lengths if paper.enough(longest, length)]
+def _is_enough(paper: Paper, safe: Safe, length: int) -> bool:
+    return paper.enough(safe.group.data[-1], length)
 
 
 def _above(

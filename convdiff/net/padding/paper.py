@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
-from convdiff.net.field import aligned_reads, padding_axis, reads, spans
+from convdiff.net.along import Step, along, positions, reads
+from convdiff.net.field import aligned_reads, spans
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.net import Layer, Net
+from convdiff.worker.ops.net import Net
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,16 @@ class Paper:
 
     def __init__(self, net: Net, fixed: int) -> None:
         """Raise ValueError, naming the layer, where the fixed length gives no output."""
-        self.net, self.fixed = net, fixed
-        self._reads = reads(net, fixed)
+        self.fixed, self._outputs, self._steps = fixed, net.outputs, along(net)
+        self._reads = list(reads(self._steps, fixed))
+        ends = spans(self._steps, fixed)
+        self._first = {name: ends[name][0] for name in net.outputs}
         self._masks = lru_cache(maxsize=None)(self._aligned)
-
-    @cached_property
-    def _first(self) -> dict[str, Array]:
-        ends = spans(self.net, self.fixed)
-        return {name: ends[name][0] for name in self.net.outputs}
 
     @property
     def pads(self) -> bool:
         """Whether anything within the net is padded along the length, or cut."""
-        return any(_pads(layer) for layer in self.net.layers)
+        return any(map(_pads, self._steps))
 
     def dependent(self, data: int) -> dict[str, Array]:
         """Return, by output, the positions at the fixed length that read some of the data."""
@@ -49,13 +47,17 @@ class Paper:
 
     def positions(self, length: int) -> int:
         """Return how many positions the net's outputs have at a length; 0 where it gives none."""
-        return sum(map(len, self._masks(length).values()))
+        try:
+            counts = positions(self._steps, length)
+        except ValueError:
+            return 0
+        return sum(counts[name] for name in self._outputs)
 
     def enough(self, data: int, length: int) -> bool:
         """Tell whether all that depends on the data sees the same at this length."""
-        masks = self._masks(length)
-        if length < data or not masks:
+        if length < data or not self.positions(length):
             return False
+        masks = self._masks(length)
         return all(
             not len(at) or (at[-1] < len(masks[name]) and bool(masks[name][at].all()))
             for name, at in self.dependent(data).items()
@@ -80,20 +82,15 @@ class Paper:
             yield Group(tuple(members), outputs, minimum)
 
     def _aligned(self, length: int) -> dict[str, Array]:
-        """Return the masks of the outputs; none where the length gives no output."""
-        try:
-            own = reads(self.net, length)
-        except ValueError:
-            return {}
-        masks = aligned_reads(self.net, own, self._reads, min(length, self.fixed))
-        return {name: masks[name] for name in self.net.outputs}
+        """Return the masks of the outputs."""
+        own = reads(self._steps, length)
+        masks = aligned_reads(own, self._reads, min(length, self.fixed))
+        return {name: masks[name] for name in self._outputs}
 
 
-def _pads(layer: Layer) -> bool:
+def _pads(step: Step) -> bool:
     """Tell whether positions of a layer are not all made alike."""
-    if layer.op == "pad":
-        return padding_axis(layer).pad(1) != (0, 0)
-    if layer.kind.family not in ("op", "pool"):
-        return layer.settings.get("axis") == "length"
-    axis = layer.axes[-1]
+    axis = step.axis
+    if axis is None:
+        return step.joins_lengths
     return axis.transposed or axis.ceil_mode or axis.padding not in ("valid", (0, 0))

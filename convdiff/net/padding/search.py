@@ -56,20 +56,17 @@ class Search:
     def _rungs(self) -> Iterator[int]:
         """Yield the paper minimum, then the first length of each further count of positions."""
         before = 0
-        for length in self._enough(self.group.minimum, self.paper.fixed):
+        for length in range(self.group.minimum, self.paper.fixed):
             count = self.paper.positions(length)
-            if count > before:
+            if count > before and self.paper.enough(self.group.data[-1], length):
                 yield length
-            before = max(before, count)
+                before = count
 
     def _between(self, length: int) -> list[int]:
         """Return the lengths below that nothing is known of."""
-        lengths = self._enough(self.group.minimum, length)
-        return [one for one in lengths if one not in self._misses]
-
-    def _enough(self, first: int, end: int) -> Iterator[int]:
         longest = self.group.data[-1]
-        return (one for one in range(first, end) if self.paper.enough(longest, one))
+        lengths = (one for one in range(self.group.minimum, length) if one not in self._misses)
+        return [one for one in lengths if self.paper.enough(longest, one)]
 
     def _holds(self, length: int) -> bool:
         """Tell whether all inputs have the fixed length's bits: first one, then the others."""
