@@ -37,7 +37,11 @@ def grid(padding: Padding, fixed: int) -> Grid:
 
 
 def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
-    """Say the rule, what differs below it, the tail, and what was checked."""
+    """Say the rule, what differs below it, the tail, and what was checked; or why nothing is."""
+    if padding.reason:
+        unchecked = "; these lengths are not checked again" if padding.safe else ""
+        yield line("untested", Span(f"{padding.reason}{unchecked}", "warning"))
+        return
     yield from _rule_lines(padding, question)
     yield from _bucket_lines(padding)
     yield from (line("below", text) for text in _below(padding.safe))

@@ -23,9 +23,7 @@ def _print(console: Console, answer: Answer) -> None:
     for padding in answer.paddings:
         console.print()
         console.print(coloured([Span(padding.standing.name, "strong")]))
-        if padding.reason:
-            console.print(coloured([Span(f"untested: {padding.reason}", "warning")]))
-            continue
-        print_grid(console, grid(padding, question.fixed))
-        console.print()
+        if padding.safe:
+            print_grid(console, grid(padding, question.fixed))
+            console.print()
         print_lines(console, padding_lines(padding, question))
