@@ -24,6 +24,7 @@ COMMANDS = {
     "init": "Write a new case file, commented, or of your own arrays.",
     "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
+    "pad": "Find how far a net's input must be padded for the same bits.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
