@@ -31,7 +31,8 @@ def command(case: Path | None, options: Options) -> int:
 
     One row a value, a heat strip of output positions, and the safe lengths: those whose outputs
     are bit-identical to the longest one's. Without CASE, the built-in case. With nothing named to
-    vary: the case's own lengths, or 60 from the filter's width on where it has only one. A net is traced (convdiff trace).
+    vary: the case's own lengths, or 60 from the filter's width on where it has only one.
+    A net is traced (convdiff trace).
     """
     from dataclasses import replace
 

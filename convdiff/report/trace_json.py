@@ -115,6 +115,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "verdict": entry.verdict,
         "proved": entry.is_proved,
         "alone": entry.alone,
+        "what": entry.what,
         "at": entry.at or None,
         "unseen": list(entry.unseen),
         "reason": entry.reason or None,

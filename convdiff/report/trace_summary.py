@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from convdiff.case.axes import AXES
-from convdiff.case.layout import written
 from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.allowed import verdict_of
@@ -171,9 +170,14 @@ times that is the largest of what the layer reads."""
 
 
 def _layers(pair: PairTrace, *, whole: bool) -> Grid:
-    """Return a row a layer; what is untouched many times in a row, in one."""
+    """Return a row a layer; what is untouched many times in a row, in one.
+
+    Of layers that were not looked at, those in which a difference may enter.
+    """
+    behind = {name for one in pair.layers for name in one.unseen}
+    told = [one for one in pair.layers if one.status != "unseen" or whole or one.name in behind]
     rows: list[tuple[Span, ...]] = []
-    for status, group in groupby(pair.layers, lambda one: one.status):
+    for status, group in groupby(told, lambda one: one.status):
         members = list(group)
         if status == "untouched" and len(members) >= FOLDED and not whole:
             rows.append(_folded(members))
@@ -263,23 +267,13 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
         f" (in {entry.at}, which was not looked at)" if entry.at not in ("", entry.layer) else ""
     )
     name, verdict = Span(entry.layer, "strong"), verdict_span(entry.verdict)
-    what = _geometry(result, entry)
-    yield line("entry", name, f", {what}{inside}: ", verdict, f"; {_alone(entry)}")
+    yield line("entry", name, f", {entry.what}{inside}: ", verdict, f"; {_alone(entry)}")
     if entry.judged is not None:
         yield line("  right", _judged(result, entry))
     if entry.result is None or not entry.result.findings:
         return
     summary = summarise(Result(result.standings, (entry.result,)), [""]).cases[0]
     yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
-
-
-def _geometry(result: TraceResult, entry: Entry) -> str:
-    """Say what a layer is: conv2d 1×5 32→32, or its kind."""
-    layer = result.case.net.layer(entry.layer)
-    if layer.kind.family != "op":
-        return entry.op
-    conv = layer.conv
-    return f"{entry.op} {written(conv.own(conv.kernel))} {conv.channels_in}→{conv.channels_out}"
 
 
 ALONE = {

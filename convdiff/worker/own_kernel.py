@@ -114,6 +114,10 @@ class Kernel(object):
         """See `Framework`."""
         return _plain(_typed(output, dtype) + _typed(bias, dtype))
 
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+        """See `Framework`: the layers that are no ops are NumPy's."""
+        return NumpyNet(self, net, arrays)
+
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
         wanted = {name: getattr(conv, name) for name in EXTRAS}
         wanted["padding"] = conv.own_pads(input_nhwc)
