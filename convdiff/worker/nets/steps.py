@@ -215,6 +215,7 @@ def constant(array: Any, rank: int) -> Any:
 
 
 def folded(array: Any) -> Any:
-    """Return an activation N[[D]H]WC as NHWC, C-contiguous."""
-    batch, length, channels = array.shape[0], array.shape[-2], array.shape[-1]
-    return np.ascontiguousarray(array).reshape((batch, -1, length, channels))
+    """Return an activation N[[D]H]WC, or (N, channels), as NHWC, C-contiguous."""
+    length = array.shape[-2] if array.ndim > 2 else 1
+    shape = (array.shape[0], -1, length, array.shape[-1])
+    return np.ascontiguousarray(array).reshape(shape)
