@@ -11,7 +11,9 @@ import numpy as np
 
 from . import cpu, memory
 from .framework import Device, Framework
+from .nets.numpy import NumpyNet
 from .ops.convolution import Convolution
+from .ops.net import Net
 
 GROUP = "convdiff.frameworks"
 EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_padding": 0}
