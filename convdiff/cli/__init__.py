@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "init": "Write a new case file, commented, or of your own arrays.",
+    "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "pad": "Find how far a net's input must be padded for the same bits.",
     "compare": "Compare two recordings, without running anything.",
@@ -31,7 +32,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a case file.",
 }
 
-CONFIGURED = ("run", "sweep", "explain")
+CONFIGURED = ("run", "sweep", "trace", "explain")
 """Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b
