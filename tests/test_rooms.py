@@ -29,6 +29,7 @@ ROOMS = (
     "comparing",
     "explaining",
     "search",
+    "net",
     "report",
     "testing",
     "api",

@@ -22,8 +22,10 @@ COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "init": "Write a new case file, commented, or of your own arrays.",
+    "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "shrink": "Find the smallest case that still shows the difference.",
+    "pad": "Find how far a net's input must be padded for the same bits.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
@@ -31,7 +33,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a case file.",
 }
 
-CONFIGURED = ("run", "sweep", "explain", "shrink")
+CONFIGURED = ("run", "sweep", "trace", "explain", "shrink")
 """Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b

@@ -11,7 +11,9 @@ import numpy as np
 
 from . import cpu, memory
 from .framework import Device, Framework
+from .nets.numpy import NumpyNet
 from .ops.convolution import Convolution
+from .ops.net import Net
 from .ops.then import STEPS, applied
 
 GROUP = "convdiff.frameworks"
@@ -142,6 +144,10 @@ class Kernel(object):
             if name not in self.takes:
                 raise ValueError("%s takes no %s" % (self.target, name))
         return given
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+        """See `Framework`: the layers that are no ops are NumPy's."""
+        return NumpyNet(self, net, arrays)
 
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
         wanted = {name: getattr(conv, name) for name in EXTRAS}

@@ -1,0 +1,87 @@
+"""Which inputs the outputs of a net's layers see along the length, from the graph alone.
+
+Nothing is computed. Two activations of one layer, at two lengths of the net's input, are compared
+position by position: the input at the shorter length is the first part of that at the longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from convdiff.net.along import Reads, Step, along, positions, reads
+from convdiff.numerics.array import Array
+from convdiff.worker.ops.net import INPUT, Layer, Net
+
+LayerReads = Iterable[tuple[Layer, Reads]]
+"""Of each layer, in order, as `reads` yields it."""
+
+
+def aligned(net: Net, lengths: tuple[int, int]) -> dict[str, Array]:
+    """Return, by layer and INPUT, bool (positions,): which see the same inputs at both lengths.
+
+    Positions are those that both activations have, from the first on. One that reads padding at one
+    length and an input at the other is not aligned; where a layer's left padding depends on the
+    length (`shifted`), nothing behind it is. Raises ValueError, naming the layer, where a length
+    gives it no output.
+    """
+    one, other = (reads(along(net), length) for length in lengths)
+    return aligned_reads(one, other, min(lengths))
+
+
+def aligned_reads(one: LayerReads, other: LayerReads, shorter: int) -> dict[str, Array]:
+    """Return what `aligned` does, of what all layers read at two lengths; shorter: one of them."""
+    masks = {INPUT: np.ones(shorter, bool)}
+    for (layer, a), (_, b) in zip(one, other, strict=True):
+        masks[layer.name] = _alike(a, b, [masks[source] for source in layer.sources])
+    return masks
+
+
+def shifted(net: Net, lengths: tuple[int, int]) -> tuple[str, ...]:
+    """Return the layers whose left padding is another at each length, so that their grid moves."""
+    steps = along(net)
+    one, other = (positions(steps, length) for length in lengths)
+    names = []
+    for layer, axis in ((step.layer, step.axis) for step in steps):
+        source = layer.sources[0]
+        if axis and axis.pad(one[source])[0] != axis.pad(other[source])[0]:
+            names.append(layer.name)
+    return tuple(names)
+
+
+def spans(steps: Sequence[Step], length: int) -> dict[str, tuple[Array, Array]]:
+    """Return the first and the last input that each position of each layer and INPUT reads.
+
+    Both int64 (positions,), and both read indeed; (length, −1) where a position reads padding only.
+    """
+    every = np.arange(length)
+    held = {INPUT: (every, every)}
+    for layer, tables in reads(steps, length):
+        sides = [
+            _ends(table, held[source], length)
+            for table, source in zip(tables, layer.sources, strict=True)
+        ]
+        first = np.min([low for low, _ in sides], axis=0)
+        held[layer.name] = first, np.max([high for _, high in sides], axis=0)
+    return held
+
+
+def _alike(one: Reads, other: Reads, masks: Sequence[Array]) -> Array:
+    """Return which outputs read the same aligned positions through every source."""
+    count = min(len(one[0]), len(other[0]))
+    alike = np.ones(count, bool)
+    for a, b, mask in zip(one, other, masks, strict=True):
+        if a.shape[1] != b.shape[1]:
+            return np.zeros(count, bool)
+        at, same = a[:count], a[:count] == b[:count]
+        held = mask[np.minimum(np.maximum(at, 0), len(mask) - 1)]
+        alike &= (same & (held | (at < 0))).all(axis=1)
+    return alike
+
+
+def _ends(table: Array, source: tuple[Array, Array], length: int) -> tuple[Array, Array]:
+    """Return the least and greatest input behind what outputs read; (length, −1) for none."""
+    inside, at = table >= 0, np.maximum(table, 0)
+    first = np.where(inside, source[0][at], length).min(axis=1)
+    return first, np.where(inside, source[1][at], -1).max(axis=1)

@@ -1,0 +1,69 @@
+"""Safe lengths are checked again on inputs that the search did not use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from convdiff.net.padding.result import Run, Safe
+from convdiff.net.padding.runs import Compared, UnansweredError
+from convdiff.net.padding.search import Input, Search
+
+UNSEEN = 16
+"""Random inputs that each group's answer meets, each with one of its data lengths."""
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """Answers that held on all inputs that the search had not used."""
+
+    safe: tuple[Safe, ...]
+    inputs: int
+    """Inputs that each answer met."""
+    runs: int
+    """On how many runs, of all groups, it held."""
+
+
+def find_rechecked(
+    searches: Sequence[Search], compared: Compared, unseen: int = UNSEEN
+) -> Rechecked:
+    """Find every group's safe length and check it; one that fails is sought anew, on more inputs.
+
+    Raises UnansweredError.
+    """
+    found: list[Safe] = []
+    try:
+        found += (search.find() for search in searches)
+        for first in count(1, unseen):
+            held = _recheck(searches, found, compared, range(first, first + unseen))
+            if held is not None:
+                return Rechecked(tuple(found), unseen, held)
+    except UnansweredError as error:
+        error.safe = tuple(found)
+        raise
+    raise AssertionError("the fixed length holds")
+
+
+def _recheck(
+    searches: Sequence[Search], found: list[Safe], compared: Compared, trials: Sequence[int]
+) -> int | None:
+    """Check answers, and put others in the place of those that fail; None where any did."""
+    failed, runs = False, 0
+    for number, search in enumerate(searches):
+        length, inputs = found[number].length, _inputs(search, trials)
+        if length == search.paper.fixed:
+            continue  # itself
+        misses = compared.misses([Run(data, length, trial) for data, trial in inputs])
+        runs += len(misses)
+        if any(misses.values()):
+            failed = True
+            search.inputs += inputs
+            found[number] = search.find()
+    return None if failed else runs
+
+
+def _inputs(search: Search, trials: Sequence[int]) -> list[Input]:
+    """Return a data length of the group for each trial, all over it."""
+    data = search.group.data
+    return [(data[trial * len(data) // len(trials) % len(data)], trial) for trial in trials]

@@ -1,0 +1,103 @@
+"""The smallest length that gives the fixed one's bits, for a group of data lengths.
+
+Nothing is taken to be monotone: a length counts as safe once every input of the group had the
+fixed length's bits at it, as unsafe once one had not, and as nothing where it was not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from convdiff.net.padding.paper import Group, Paper
+from convdiff.net.padding.result import Miss, Run, Safe
+from convdiff.net.padding.runs import Compared
+
+BELOW = 2000
+"""Lengths below an answer that are tried at most, evenly spread where there are more."""
+EARLY = 4
+"""Inputs that all of those lengths meet before each meets all of them."""
+Input = tuple[int, int]
+"""(data length, trial)."""
+
+
+@dataclass
+class Search:
+    """The search of one group; what was found stays when inputs are added and it goes on."""
+
+    paper: Paper
+    compared: Compared
+    group: Group
+    inputs: list[Input]
+    """On all of which a safe length has the fixed one's bits."""
+    below: int = BELOW
+    _misses: dict[int, Miss] = field(default_factory=dict)
+    _lead: int = -1
+    """The input that is tried first: the last that missed."""
+
+    def find(self) -> Safe:
+        """Return the smallest length that is safe, of those tried. Raises UnansweredError."""
+        length = next(filter(self._holds, self._rungs()), self.paper.fixed)
+        between = self._between(length)
+        some = spread(between, self.below)
+        for count in (1, EARLY):
+            self._try(self._left(some), self._ordered[:count])
+        length = next(filter(self._holds, some), length)
+        below = tuple(self._misses[one] for one in sorted(self._misses) if one < length)
+        untried = sum(one < length for one in between) - sum(one < length for one in some)
+        return Safe(self.group, length, self.paper.positions(length), below, untried)
+
+    def relapses(self, length: int) -> list[Miss]:
+        """Return what the search saw differ at lengths above a safe one."""
+        return [self._misses[one] for one in sorted(self._misses) if one > length]
+
+    def run(self, length: int) -> Run:
+        """Return the run of a length on the input that is tried first."""
+        data, trial = self.inputs[self._lead]
+        return Run(data, length, trial)
+
+    def _rungs(self) -> Iterator[int]:
+        """Yield the paper minimum, then the first length of each further count of positions."""
+        before = 0
+        for length in range(self.group.minimum, self.paper.fixed):
+            count = self.paper.positions(length)
+            if count > before and self.paper.enough(self.group.data[-1], length):
+                yield length
+                before = count
+
+    def _between(self, length: int) -> list[int]:
+        """Return the lengths below that nothing is known of."""
+        longest = self.group.data[-1]
+        lengths = self._left(range(self.group.minimum, length))
+        return [one for one in lengths if self.paper.enough(longest, one)]
+
+    @property
+    def _ordered(self) -> list[Input]:
+        """All inputs, first the one that missed last."""
+        return [self.inputs[self._lead], *self.inputs[::-1]]
+
+    def _holds(self, length: int) -> bool:
+        """Tell whether all inputs have the fixed length's bits, by more and more of them."""
+        count = 1
+        while self._left([length]) and count < 2 * len(self._ordered):
+            self._try([length], self._ordered[:count])
+            count *= 2
+        return bool(self._left([length]))
+
+    def _left(self, lengths: Sequence[int]) -> list[int]:
+        return [length for length in lengths if length not in self._misses]
+
+    def _try(self, lengths: Sequence[int], inputs: Sequence[Input]) -> None:
+        """Keep the first miss of each length on these inputs."""
+        runs = [Run(data, length, trial) for length in lengths for data, trial in inputs]
+        for run, miss in self.compared.misses(runs).items():
+            if miss and run.length not in self._misses:
+                self._misses[run.length] = miss
+                self._lead = self.inputs.index((run.data, run.trial))
+
+
+def spread(lengths: Sequence[int], most: int) -> list[int]:
+    """Return at most so many, evenly, with the first and the last."""
+    if len(lengths) <= most:
+        return list(lengths)
+    return [lengths[number * (len(lengths) - 1) // (most - 1)] for number in range(most)]

@@ -1,0 +1,127 @@
+"""The whole trace of a net: run, compare, find where differences enter, explain those layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+
+from convdiff.case.net_model import NetCase
+from convdiff.errors import ConvdiffError, meant
+from convdiff.lab.lab import Tell
+from convdiff.lab.nets import Observe
+from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
+from convdiff.net.subject import subject_of
+from convdiff.net.trace.allowed import drifting
+from convdiff.net.trace.compared import Alignment, Watching
+from convdiff.net.trace.explained import Explaining
+from convdiff.net.trace.grown import grown
+from convdiff.net.trace.kept import write_activations
+from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
+from convdiff.net.trace.model import Entry, PairTrace, TraceResult
+from convdiff.net.trace.observed import Observed
+from convdiff.net.trace.pairs import pairs_of, runs_of
+from convdiff.pipeline import Ask
+from convdiff.worker.ops.net import Net
+
+MOST_ENTRIES = 8
+"""Layers where a difference enters that are explained; further ones are named."""
+
+
+@dataclass(frozen=True)
+class TraceAsk:
+    """What is asked of a trace."""
+
+    layers: str = ""
+    """A regular expression: the layers that are looked at; "" is all."""
+    until: str = ""
+    """The last layer that is looked at; "" is the last of all."""
+    keep: Path | None = None
+    """The folder where the activations of the pair that is shown go."""
+    observe: Observe = "safe"
+    examine: Ask = field(default_factory=Ask)
+    """What is asked of the layers where a difference enters."""
+
+
+def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceResult:
+    """Trace a net on a session's runtimes. Raises ConvdiffError for layers that are not there."""
+    start = perf_counter()
+    watching = Watching(watched_names(case.net, ask), ask.observe, ask.examine.strict)
+    subject = subject_of(case)
+    standings = tuple(session.availability(case))
+    pairs = pairs_of(case, [one.runtime for one in standings if one.available])
+    with closing(Observed(subject, session, tell)) as observed:
+        tracing = Tracing(case.net, observed, Alignment(case.net), watching)
+        prints = {one.runtime: one.fingerprint for one in standings}
+        watch = Watch(tell, session.stopping)
+        explaining = Explaining(case, tracing, session, prints, ask.examine, watch)
+        found = traced_pairs(tracing, pairs)
+        shown = worst_of(found)
+        if found and not session.signal:
+            found[shown] = grown(tracing, found[shown])
+        entries, left = _entries(explaining, found, shown)
+        if found and ask.keep is not None and not session.signal:
+            write_activations(tracing, found[shown], ask.keep)
+        looked = tuple(looked_at(observed, runs_of(pairs)))
+    result = TraceResult(
+        case=case,
+        standings=standings,
+        pairs=tuple(found),
+        shown=shown,
+        entries=entries,
+        looked=looked,
+        unexplained=left,
+        missing=tuple(one for one in standings if session.missed(one)),
+        signal=session.signal,
+        died=any(one.died for one in observed.failures.values()),
+        seconds=perf_counter() - start,
+    )
+    return replace(result, drifting=tuple(drifting(result)))
+
+
+def watched_names(net: Net, ask: TraceAsk) -> tuple[str, ...]:
+    """Return the layers that are looked at. Raises ConvdiffError where that is none."""
+    names = [layer.name for layer in net.layers]
+    if ask.until and ask.until not in names:
+        raise ConvdiffError(f"--until {ask.until}: no such layer{meant(ask.until, names)}")
+    if ask.until:
+        names = names[: names.index(ask.until) + 1]
+    try:
+        chosen = tuple(name for name in names if re.search(ask.layers, name))
+    except re.error as error:
+        raise ConvdiffError(f"--layers {ask.layers}: no regular expression: {error}") from None
+    if not chosen:
+        raise ConvdiffError(f"--layers {ask.layers}: no layer is called so; {_few(names)}")
+    return chosen
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + ", …" * (len(names) > 6)
+
+
+def _entries(
+    explaining: Explaining, found: Sequence[PairTrace], shown: int
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Explain the layers where a difference enters, and name those that are too many."""
+    if not found or explaining.session.signal:
+        return (), ()
+    entering = _entering(explaining.case.net, found, shown)
+    chosen = list(entering)[:MOST_ENTRIES]
+    entries = []
+    for name in chosen:
+        unseen = unseen_before(explaining.tracing, entering[name], name)
+        entries.append(explaining.entry(entering[name].pair, name, unseen))
+    return tuple(entries), tuple(entering)[MOST_ENTRIES:]
+
+
+def _entering(net: Net, found: Sequence[PairTrace], shown: int) -> dict[str, PairTrace]:
+    """Return all layers where a difference enters, in the net's order, each with a pair of it."""
+    at: dict[str, PairTrace] = {}
+    for trace in (found[shown], *found):
+        for name in trace.entered:
+            at.setdefault(name, trace)
+    return {layer.name: at[layer.name] for layer in net.layers if layer.name in at}
