@@ -1,0 +1,298 @@
+"""Makes a net of a file's operations: one method a family of layers, shared by all formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.layout import Order
+from convdiff.net.models.axes import FIRST, Tensor, window
+from convdiff.net.models.model import Array
+from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.net import INPUT, KINDS, Layer, Net
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
+CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
+JOINED = {"C": "channels", "W": "length", "H": "rows"}
+"""What `concat` calls an axis."""
+Pads = str | tuple[tuple[int, int], ...]
+
+
+class UnreadError(Exception):
+    """Why an operation is no layer here, in a few words."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How a window moves, with an entry for each spatial axis of the file; empty is 1."""
+
+    strides: Sequence[int] = ()
+    dilations: Sequence[int] = ()
+    padding: Pads = "valid"
+    output_padding: Sequence[int] = ()
+
+    def filled(self, rank: int) -> dict[str, Any]:
+        """Return them as a `Convolution` has them, of at least two axes."""
+        padding = self.padding
+        if not isinstance(padding, str):
+            padding = ((0, 0),) * (2 - rank) + tuple(padding)
+        return {
+            "strides": window(tuple(self.strides) or (1,) * rank),
+            "dilations": window(tuple(self.dilations) or (1,) * rank),
+            "padding": padding,
+            "output_padding": window(tuple(self.output_padding) or (0,) * rank, 0),
+        }
+
+
+@dataclass
+class Building:
+    """The layers made so far, and what each value of the file is."""
+
+    axes: Mapping[int, str] = field(default_factory=lambda: FIRST)
+    """What the file's axes are called by how many there are."""
+    values: dict[str, Tensor | Array] = field(default_factory=dict)
+    """By the file's names: activations, and constants as arrays."""
+    layers: list[Layer] = field(default_factory=list)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    dtype: str = "float32"
+
+    def feed(self, name: str, shape: Sequence[int], axes: str = "") -> Tensor:
+        """Make the net's input. Raises UnreadError for a shape that has no layout here."""
+        self.values[name] = made = Tensor(INPUT, axes or self.named(len(shape)), tuple(shape))
+        return made
+
+    def named(self, count: int) -> str:
+        """Return the letters of so many axes. Raises UnreadError."""
+        if count not in self.axes:
+            raise UnreadError(f"{count} axes")
+        return self.axes[count]
+
+    def tensor(self, name: str) -> Tensor:
+        """Return an activation. Raises UnreadError where it is a constant or not known."""
+        value = self.values.get(name)
+        if not isinstance(value, Tensor):
+            what = "a constant where data is expected" if name in self.values else "reads what is not known"
+            raise UnreadError(what)
+        return value
+
+    def constant(self, name: str) -> Array:
+        """Return a constant. Raises UnreadError where it is computed from the input."""
+        value = self.values.get(name)
+        if value is None or isinstance(value, Tensor):
+            raise UnreadError(f"{name} is computed; a constant is expected")
+        return value
+
+    def net(self, outputs: Sequence[str]) -> Net:
+        """Return the net with these outputs of the file, or its last layer's where none is known."""
+        values = (self.values.get(name) for name in outputs)
+        known = [one.layer for one in values if isinstance(one, Tensor) and one.layer != INPUT]
+        if not known and self.layers:
+            known = [self.layers[-1].name]
+        ranks = [len(layer.settings["kernel"]) for layer in self.layers if layer.kind.family == "op"]
+        own = [layer.conv.rank for layer in self.layers if layer.kind.family == "op"]
+        rank = max(own + [3 for count in ranks if count == 3], default=2)
+        return Net(tuple(self.layers), tuple(dict.fromkeys(known)), self.dtype, rank)
+
+    def add(
+        self,
+        name: str,
+        op: str,
+        sources: Sequence[Tensor],
+        result: tuple[str, tuple[int, ...]],
+        settings: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, Array] | None = None,
+    ) -> Tensor:
+        """Add a layer and return its activation; result: its axes and shape in the file.
+
+        Settings that are not given are the kind's defaults.
+        """
+        held = {}
+        for kind, array in (arrays or {}).items():
+            self.arrays[f"{name}.{kind}"] = array
+            held[kind] = f"{name}.{kind}"
+        plain = dict(KINDS[op].settings) | dict(settings or {})
+        self.layers.append(Layer(name, op, tuple(x.layer for x in sources), plain, held))
+        return Tensor(name, *result)
+
+    def same(self, name: str, op: str, x: Tensor, **settings: Any) -> Tensor:
+        """Add a layer whose activation has its input's shape."""
+        return self.add(name, op, [x], (x.axes, x.shape), settings)
+
+    def relabelled(self, name: str, x: Tensor, axes: str) -> Tensor:
+        """Return an activation whose axes stand in another order; the net keeps its own."""
+        shape = tuple(x.extents[letter] for letter in axes)
+        return self.add(name, "identity", [x], (axes, shape))
+
+    def conv(
+        self, name: str, x: Tensor, weights: Array, order: Order, bias: Array | None, conv: Convolution
+    ) -> Tensor:
+        """Add an op; weights: as `order` has them; conv: all but the depth.
+
+        Raises UnreadError where the data does not fit.
+        """
+        extents = x.extents
+        if conv.rank != len(x.spatial) and conv.op != "dense":
+            raise UnreadError(f"{conv.op} of {x.axes}")
+        if extents["C"] != conv.channels_in:
+            raise UnreadError(f"{conv.channels_in} channels are expected of {extents['C']}")
+        conv = conv._replace(depth=extents["D"], dtype=self.dtype)
+        given, axes = order.lying(tuple(weights.shape))
+        turned = np.ascontiguousarray(weights.reshape(given).transpose(axes))
+        arrays = {"filter": turned.reshape(conv.filter_shape)}
+        if bias is not None:
+            arrays["bias"] = np.ascontiguousarray(bias.reshape(-1))
+        own = conv.outputs(extents["D"] * extents["H"], extents["W"])
+        letters = dict(zip("DHW"[-len(own) :], own, strict=True))
+        made = {**extents, **letters, "C": conv.channels_out}
+        return self.add(name, conv.op, [x], self._shaped(x, made), conv._asdict(), arrays)
+
+    def dense(self, name: str, x: Tensor, weights_io: Array, bias: Array | None) -> Tensor:
+        """Add a product with (I, O) weights along the last axis. Raises UnreadError."""
+        if not x.axes.endswith("C") or x.ours[0] != 1 or weights_io.ndim != 2:
+            raise UnreadError(f"a product of {x.axes} along its last axis")
+        conv = Convolution((1, 1), *weights_io.shape, op="dense")
+        return self.conv(name, x, weights_io, Order("IO", "IO"), bias, conv)
+
+    def pool(self, name: str, op: str, x: Tensor, size: Sequence[int], moves: Moves, **more: Any) -> Tensor:
+        """Add a pool over the spatial axes. Raises UnreadError."""
+        rank = len(size)
+        if len(x.spatial) != rank:
+            raise UnreadError(f"a pool of {rank} axes over {x.axes}")
+        filled = moves.filled(rank)
+        filled.pop("output_padding")
+        settings = {"size": window(size), **filled, **more}
+        plain = dict(KINDS[op].settings) | settings
+        extents = x.extents
+        letters = "DHW"[-len(plain["size"]) :]
+        for letter, axis in zip(letters, Layer(name, op, (), plain, {}).axes, strict=True):
+            extents[letter] = axis.extent(extents[letter])
+        return self.add(name, op, [x], self._shaped(x, extents), settings)
+
+    def pool_all(self, name: str, op: str, x: Tensor, *, keep: bool) -> Tensor:
+        """Add a pool of all positions; keep: whether their axes are kept, with one element."""
+        axes = x.axes if keep else "".join(letter for letter in x.axes if letter not in "DHW")
+        shape = tuple(x.extents[letter] if letter in "NC" else 1 for letter in axes)
+        return self.add(name, op, [x], (axes, shape))
+
+    def batch_norm(self, name: str, x: Tensor, arrays: Sequence[Array], epsilon: float) -> Tensor:
+        """Add a batch_norm; arrays: scale, shift, mean and variance, one value a channel."""
+        if any(array.shape != (x.extents["C"],) for array in arrays):
+            raise UnreadError("its arrays are not of the channels")
+        named = dict(zip(KINDS["batch_norm"].arrays, arrays, strict=True))
+        result = x.axes, x.shape
+        return self.add(name, "batch_norm", [x], result, {"epsilon": float(epsilon)}, named)
+
+    def softmax(self, name: str, x: Tensor, axis: int) -> Tensor:
+        """Add a softmax over an axis of the file, which must be the channels. Raises UnreadError."""
+        letter = x.axes[axis]
+        if letter != "C":
+            raise UnreadError(f"softmax over {letter} of {x.axes}")
+        return self.same(name, "softmax", x)
+
+    def join(self, name: str, op: str, operands: Sequence[Tensor | Array]) -> Tensor:
+        """Add a join of activations, or of one and a constant. Raises UnreadError."""
+        tensors = [one for one in operands if isinstance(one, Tensor)]
+        constants = [one for one in operands if not isinstance(one, Tensor)]
+        x = max(tensors, key=lambda one: (len(one.axes), one.extents["N"] * np.prod(one.ours)))
+        if not constants:
+            shapes = {(one.axes, one.shape) for one in tensors}
+            if len(shapes) > 1:
+                raise UnreadError("joins activations of unlike shapes")
+            return self.add(name, op, tensors, (x.axes, x.shape))
+        if len(operands) != 2:
+            raise UnreadError("joins more than one activation and a constant")
+        constant = self._spread(x, constants[0])
+        if not isinstance(operands[0], Tensor) and op in ("subtract", "divide"):
+            if op == "divide":
+                raise UnreadError("divides a constant")
+            x, op = self.same(f"{name}.negative", "negative", x), "add"  # c − x is (−x) + c
+        return self.add(name, op, [x], (x.axes, x.shape), arrays={"constant": constant})
+
+    def concat(self, name: str, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        """Add a concatenation along an axis of the file. Raises UnreadError."""
+        x, letter = tensors[0], tensors[0].axes[axis]
+        alike = {tuple(n for a, n in zip(t.axes, t.shape, strict=True) if a != letter) for t in tensors}
+        if letter not in JOINED or len(alike) > 1 or {t.axes for t in tensors} != {x.axes}:
+            raise UnreadError(f"joins along {letter} of {x.axes}")
+        if letter == "H" and x.extents["D"] > 1:
+            raise UnreadError("joins along the height of three axes")
+        extents = {**x.extents, letter: sum(t.extents[letter] for t in tensors)}
+        return self.add(name, "concat", tensors, self._shaped(x, extents), {"axis": JOINED[letter]})
+
+    def pad(self, name: str, x: Tensor, pads: Mapping[str, tuple[int, int]], value: float) -> Tensor:
+        """Add a padding by a value; pads: by letter. Raises UnreadError."""
+        if any(pads.get(letter, (0, 0)) != (0, 0) for letter in "NC"):
+            raise UnreadError("pads images or channels")
+        letters = "DHW" if "D" in x.axes else "HW"
+        pairs = tuple(pads.get(letter, (0, 0)) for letter in letters)
+        extents = x.extents
+        for letter, pair in zip(letters, pairs, strict=True):
+            extents[letter] += sum(pair)
+        settings = {"padding": pairs, "value": float(value)}
+        return self.add(name, "pad", [x], self._shaped(x, extents), settings)
+
+    def reshaped(self, name: str, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """Add what gives the elements, in the file's order, another shape. Raises UnreadError."""
+        target = Tensor(name, self._named_as(x, shape), tuple(shape))
+        if target.extents["N"] != x.extents["N"] or np.prod(shape) != np.prod(x.shape):
+            raise UnreadError(f"reshapes {x.axes} across images")
+        result = target.axes, target.shape
+        own = x.runs("DHWC") and target.runs("DHWC")
+        if target.ours == x.ours and (own or x.varying == target.varying):
+            return self.add(name, "identity", [x], result)
+        if target.varying in ("C", "") and (x.runs("CDHW") or x.runs("DHWC")):
+            order = "hwc" if x.runs("DHWC") else "chw"
+            return self.add(name, "flatten", [x], result, {"order": order})
+        if own:
+            return self.add(name, "reshape", [x], result, {"shape": target.ours})
+        raise UnreadError(f"reshapes {x.axes} to {'×'.join(map(str, shape))}")
+
+    def _named_as(self, x: Tensor, shape: Sequence[int]) -> str:
+        """Return the letters of a new shape: those of the axes that it keeps, where all stay."""
+        letters = self.named(len(shape))
+        kept = [extent for extent in shape[1:] if extent > 1]
+        if kept == [x.extents[letter] for letter in x.varying] and set(x.varying) <= set(letters):
+            free = [letter for letter in letters if letter not in x.varying and letter != "N"]
+            varying = list(x.varying)
+            rest = [varying.pop(0) if extent > 1 else free.pop(0) for extent in shape[1:]]
+            return "".join(("N", *rest)) if len(shape) > 1 else letters
+        return letters
+
+    def _shaped(self, x: Tensor, extents: Mapping[str, int]) -> tuple[str, tuple[int, ...]]:
+        """Return axes and shape of an activation with these extents. Raises UnreadError."""
+        shape = tuple(extents[letter] for letter in x.axes)
+        if min(shape, default=1) < 1:
+            raise UnreadError("nothing is left of its input")
+        return x.axes, shape
+
+    def _spread(self, x: Tensor, constant: Array) -> Array:
+        """Return a constant that joins an activation, as (1, rows, length, channels) or 1 each."""
+        axes = x.axes[len(x.axes) - constant.ndim :]
+        if constant.ndim > len(x.axes):
+            raise UnreadError("a constant with more axes than the activation")
+        placed = Tensor(INPUT, axes, tuple(constant.shape))
+        fits = all(n in (1, x.extents[letter]) for letter, n in zip(axes, constant.shape, strict=True))
+        if not fits or placed.extents["N"] != 1:
+            raise UnreadError("a constant that makes the activation larger, or unlike in its images")
+        order = [letter for letter in "NDHWC" if letter in axes]
+        turned = constant.transpose([axes.index(letter) for letter in order])
+        extents = placed.extents
+        if x.extents["D"] > 1 and extents["D"] * extents["H"] > 1:
+            turned = np.broadcast_to(
+                turned.reshape([extents[letter] for letter in "NDHWC"]),
+                [1, x.extents["D"], x.extents["H"], extents["W"], extents["C"]],
+            )
+            return np.ascontiguousarray(turned).reshape(1, -1, extents["W"], extents["C"])
+        return np.ascontiguousarray(turned).reshape(1, *placed.ours)
+
+
+def cast(building: Building, array: Array) -> Array:
+    """Return an array in the net's dtype."""
+    return np.ascontiguousarray(array, dtype=np.dtype(building.dtype))
+
+
+__all__ = ["Building", "Moves", "UnreadError", "cast", "replace"]

@@ -1,0 +1,65 @@
+"""What is read of a model file: its operations as they stand there, and the net they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convdiff.worker.ops.net import Net
+
+Array = Any
+"""A NumPy array, or one of bfloat16."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the file."""
+
+    name: str
+    op: str
+    """As the format calls it."""
+    inputs: tuple[str, ...]
+    """Names of the values that it reads, constants too."""
+    outputs: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
+    """Of its first output, as the file's axes stand; None where nothing says it."""
+    parameters: int = 0
+    """How many numbers its constants hold."""
+    unread: str = ""
+    """Why it is no layer here; empty where it is one, or a constant."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file. `net` has the layers that are known; all of them where nothing is `unread`."""
+
+    file: str
+    format: str
+    nodes: tuple[Node, ...]
+    net: Net
+    """Its arrays' keys are those of `arrays`; activations NHWC."""
+    arrays: Mapping[str, Array]
+    inputs: tuple[str, ...]
+    """Names of what is fed."""
+    input_axes: str = ""
+    """Of the first input, as the file has it: NCHW."""
+    input_shape: tuple[int, ...] = ()
+    """As the file has it; what the file leaves open is a number that fits."""
+    open_axes: str = ""
+    """Axes whose extents the file leaves open."""
+    depth: int = 1
+    """Of a net of three dimensions: rows = depth · height."""
+    output_axes: Mapping[str, str] = field(default_factory=dict)
+    """How the file has each layer's activation: from the layer's name to its axes."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> tuple[Node, ...]:
+        """The operations that are no layers here."""
+        return tuple(node for node in self.nodes if node.unread)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers all layers hold."""
+        return sum(node.parameters for node in self.nodes)
