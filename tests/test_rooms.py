@@ -28,6 +28,7 @@ ROOMS = (
     "pipeline",
     "comparing",
     "explaining",
+    "net",
     "report",
     "testing",
     "api",

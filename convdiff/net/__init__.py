@@ -1,1 +1,1 @@
-"""Nets: layers in a graph, from a case's `layers:` or from a model file."""
+"""Nets: what their outputs see, where two sides part, and how far an input must be padded."""

@@ -16,14 +16,18 @@ def axes(draw, transposed=None):
     is_transposed = draw(st.booleans()) if transposed is None else transposed
     words = [word for word in PADDINGS if word != "causal" or not is_transposed]
     pads = st.tuples(st.integers(-2, 8), st.integers(-2, 8))
-    stride = draw(st.integers(1, 3))
+    stride, kernel = draw(st.integers(1, 3)), draw(st.integers(1, 7))
+    hangs_over = draw(st.booleans()) and not is_transposed
+    if hangs_over:  # pools, whose padding is half a window at most
+        pads = st.tuples(st.integers(0, kernel // 2), st.integers(0, kernel // 2))
     return Axis(
-        draw(st.integers(1, 7)),
+        kernel,
         stride,
         draw(st.integers(1, 3)),
         draw(st.sampled_from(words) | pads),
         is_transposed,
         draw(st.integers(0, stride)) if is_transposed else 0,
+        hangs_over,
     )
 
 
@@ -33,14 +37,18 @@ def reads(axis: Axis, extent: int) -> np.ndarray:
     if not axis.transposed:
         left = list(range(extent))[max(-before, 0) : extent - max(-after, 0)]
         padded = [-1] * max(before, 0) + left + [-1] * max(after, 0) if left else []
-        starts = range(0, len(padded) - axis.reach + 1, axis.stride)
+        starts = list(range(0, len(padded) - axis.reach + 1, axis.stride)) if left else []
+        following = len(starts) * axis.stride
+        if axis.ceil_mode and left and following - axis.stride + axis.reach < len(padded):
+            starts += [following] if following < extent + before else []
+            padded += [-1] * axis.reach
         rows = [padded[s : s + axis.reach : axis.dilation] for s in starts]
         return np.array(rows, int).reshape(-1, axis.kernel)
     whole = (extent - 1) * axis.stride + axis.reach + axis.longer(extent) + max(-after, 0)
     read = np.full((whole + max(-before, 0), axis.kernel), -1)
     for i, k in product(range(extent), range(axis.kernel)):
         read[i * axis.stride + k * axis.dilation + max(-before, 0), k] = i
-    return read[max(before, 0) : len(read) - max(after, 0)]
+    return read[max(before, 0) : max(len(read) - max(after, 0), 0)]
 
 
 @given(axes(), st.integers(1, 12))

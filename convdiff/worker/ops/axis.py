@@ -23,6 +23,8 @@ class Axis(NamedTuple):
     """One of PADDINGS, or a Pad."""
     transposed: bool = False
     output_padding: int = 0
+    ceil_mode: bool = False
+    """Whether a last window may hang over the end, as a pool's can: it starts before the end."""
 
     @property
     def reach(self) -> int:
@@ -62,7 +64,11 @@ class Axis(NamedTuple):
             return whole - before - after + self.longer(extent)
         if extent + min(before, 0) + min(after, 0) < 1:
             return 0  # nothing is left of the input
-        return (extent + before + after - self.reach) // self.stride + 1
+        spare = extent + before + after - self.reach
+        if not self.ceil_mode:
+            return spare // self.stride + 1
+        outputs = -(-spare // self.stride) + 1
+        return outputs - int((outputs - 1) * self.stride >= extent + before)
 
     @property
     def least(self) -> int:
@@ -74,7 +80,8 @@ class Axis(NamedTuple):
             beyond = 1 - self.reach + before + after - self.output_padding
             return 1 + max(0, -(-beyond // self.stride))
         cut = min(before, 0) + min(after, 0)
-        return max(1, self.reach - before - after, 1 - cut)
+        hanging = self.stride - 1 if self.ceil_mode else 0
+        return max(1, self.reach - before - after - hanging, 1 - cut)
 
     def sources(self, extent: int, first: int = 0) -> Any:
         """Return (outputs, kernel): the input index that each output reads at each tap, or −1.

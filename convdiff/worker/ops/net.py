@@ -116,7 +116,8 @@ class Layer(NamedTuple):
         dilations = tuple(self.settings["dilations"]) or (1,) * len(size)
         padding = self.settings["padding"]
         pads = (padding,) * len(size) if isinstance(padding, str) else map(tuple, padding)
-        return tuple(map(Axis, size, strides, dilations, pads))
+        whole = tuple(map(Axis, size, strides, dilations, pads))
+        return tuple(axis._replace(ceil_mode=self.settings["ceil_mode"]) for axis in whole)
 
 
 class Net(NamedTuple):
