@@ -32,7 +32,7 @@ class Tensor:
 
     @property
     def ours(self) -> Shape:
-        """(rows, length, channels)"""
+        """Its (rows, length, channels)."""
         e = self.extents
         return e["D"] * e["H"], e["W"], e["C"]
 

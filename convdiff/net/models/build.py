@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
 from convdiff.case.layout import Order
 from convdiff.net.models.axes import FIRST, Tensor, window
-from convdiff.net.models.model import Array
+from convdiff.net.models.limits import Budget
+from convdiff.net.models.model import Array, Model, Node
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import INPUT, KINDS, Layer, Net
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
+NOMINAL = 32
+"""The extent of a spatial axis that a file leaves open."""
 JOINED = {"C": "channels", "W": "length", "H": "rows"}
 """What `concat` calls an axis."""
+_Value = TypeVar("_Value")
 Pads = str | tuple[tuple[int, int], ...]
 
 
@@ -47,6 +52,22 @@ class Moves:
             "output_padding": window(tuple(self.output_padding) or (0,) * rank, 0),
         }
 
+    def ordered(self, spatial: str) -> Moves:
+        """Return them in the order D, H, W; spatial: the letters in the order that they have."""
+        padding = self.padding
+        if not isinstance(padding, str):
+            padding = _ordered(padding, spatial)
+        rest = (self.strides, self.dilations, self.output_padding)
+        strides, dilations, output_padding = (_ordered(one, spatial) for one in rest)
+        return Moves(strides, dilations, padding, output_padding)
+
+
+def _ordered(values: Sequence[_Value], spatial: str) -> tuple[_Value, ...]:
+    """Return what is said of each spatial axis in the order D, H, W; nothing where that is said."""
+    if not values:
+        return ()
+    return tuple(value for _, value in sorted(zip(spatial, values, strict=True), key=itemgetter(0)))
+
 
 @dataclass
 class Building:
@@ -59,6 +80,24 @@ class Building:
     layers: list[Layer] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
     dtype: str = "float32"
+    budget: Budget = field(default_factory=lambda: Budget(""))
+
+    def feed_open(self, name: str, given: Sequence[int | None], axes: str = "") -> str:
+        """Make the net's input of a shape with open extents; return the axes of those.
+
+        Raises UnreadError where the channels are open.
+        """
+        letters = axes or self.named(len(given))
+        pairs = list(zip(letters, given, strict=True))
+        free = "".join(letter for letter, extent in pairs if extent is None or extent < 1)
+        if "C" in free:
+            raise UnreadError("the number of its channels is open")
+        extents = [NOMINAL if letter in free else extent or 1 for letter, extent in pairs]
+        if letters[:1] == "N" and "N" in free:
+            extents[0] = 1
+        shape = self.budget.take(name, extents, 8)
+        self.feed(name, shape, letters)
+        return free
 
     def feed(self, name: str, shape: Sequence[int], axes: str = "") -> Tensor:
         """Make the net's input. Raises UnreadError for a shape that has no layout here."""
@@ -75,7 +114,11 @@ class Building:
         """Return an activation. Raises UnreadError where it is a constant or not known."""
         value = self.values.get(name)
         if not isinstance(value, Tensor):
-            what = "a constant where data is expected" if name in self.values else "reads what is not known"
+            what = (
+                "a constant where data is expected"
+                if name in self.values
+                else "reads what is not known"
+            )
             raise UnreadError(what)
         return value
 
@@ -87,15 +130,46 @@ class Building:
         return value
 
     def net(self, outputs: Sequence[str]) -> Net:
-        """Return the net with these outputs of the file, or its last layer's where none is known."""
+        """Return the net with these outputs of the file, or its last layer's if none is known."""
         values = (self.values.get(name) for name in outputs)
         known = [one.layer for one in values if isinstance(one, Tensor) and one.layer != INPUT]
         if not known and self.layers:
             known = [self.layers[-1].name]
-        ranks = [len(layer.settings["kernel"]) for layer in self.layers if layer.kind.family == "op"]
+        ranks = [
+            len(layer.settings["kernel"]) for layer in self.layers if layer.kind.family == "op"
+        ]
         own = [layer.conv.rank for layer in self.layers if layer.kind.family == "op"]
         rank = max(own + [3 for count in ranks if count == 3], default=2)
         return Net(tuple(self.layers), tuple(dict.fromkeys(known)), self.dtype, rank)
+
+    def model(
+        self,
+        file: str,
+        kind: str,
+        nodes: tuple[Node, ...],
+        inputs: tuple[str, ...],
+        outputs: Sequence[str],
+        open_axes: str = "",
+        notes: Sequence[str] = (),
+    ) -> Model:
+        """Return what was read; outputs: the file's names of them."""
+        tensors = [value for value in self.values.values() if isinstance(value, Tensor)]
+        fed = [one for one in tensors if one.layer == INPUT] or [Tensor(INPUT, "", ())]
+        axes = {one.layer: one.axes for one in tensors}
+        return Model(
+            file,
+            kind,
+            nodes,
+            self.net(outputs),
+            self.arrays,
+            inputs,
+            fed[0].axes,
+            fed[0].shape,
+            open_axes,
+            fed[0].extents["D"],
+            axes,
+            tuple(notes),
+        )
 
     def add(
         self,
@@ -128,14 +202,21 @@ class Building:
         return self.add(name, "identity", [x], (axes, shape))
 
     def conv(
-        self, name: str, x: Tensor, weights: Array, order: Order, bias: Array | None, conv: Convolution
+        self,
+        name: str,
+        x: Tensor,
+        weights: Array,
+        order: Order,
+        bias: Array | None,
+        conv: Convolution,
     ) -> Tensor:
         """Add an op; weights: as `order` has them; conv: all but the depth.
 
         Raises UnreadError where the data does not fit.
         """
         extents = x.extents
-        if conv.rank != len(x.spatial) and conv.op != "dense":
+        fits = x.spatial == "DHW"[-conv.rank :]
+        if not fits and conv.op != "dense":
             raise UnreadError(f"{conv.op} of {x.axes}")
         if extents["C"] != conv.channels_in:
             raise UnreadError(f"{conv.channels_in} channels are expected of {extents['C']}")
@@ -154,14 +235,17 @@ class Building:
         """Add a product with (I, O) weights along the last axis. Raises UnreadError."""
         if not x.axes.endswith("C") or x.ours[0] != 1 or weights_io.ndim != 2:
             raise UnreadError(f"a product of {x.axes} along its last axis")
-        conv = Convolution((1, 1), *weights_io.shape, op="dense")
+        conv = Convolution((1, 1), weights_io.shape[0], weights_io.shape[1], op="dense")
         return self.conv(name, x, weights_io, Order("IO", "IO"), bias, conv)
 
-    def pool(self, name: str, op: str, x: Tensor, size: Sequence[int], moves: Moves, **more: Any) -> Tensor:
+    def pool(
+        self, name: str, op: str, x: Tensor, size: Sequence[int], moves: Moves, **more: Any
+    ) -> Tensor:
         """Add a pool over the spatial axes. Raises UnreadError."""
         rank = len(size)
         if len(x.spatial) != rank:
             raise UnreadError(f"a pool of {rank} axes over {x.axes}")
+        size, moves = _ordered(size, x.spatial), moves.ordered(x.spatial)
         filled = moves.filled(rank)
         filled.pop("output_padding")
         settings = {"size": window(size), **filled, **more}
@@ -186,8 +270,16 @@ class Building:
         result = x.axes, x.shape
         return self.add(name, "batch_norm", [x], result, {"epsilon": float(epsilon)}, named)
 
+    def prelu(self, name: str, x: Tensor, slope: Array) -> Tensor:
+        """Add a prelu; slope: one value, or one a channel. Raises UnreadError."""
+        spread = self._spread(x, slope)
+        if spread.shape[:3] != (1, 1, 1):
+            raise UnreadError("a slope that is not of the channels")
+        whole = np.ascontiguousarray(np.broadcast_to(spread.reshape(-1), x.extents["C"]))
+        return self.add(name, "prelu", [x], (x.axes, x.shape), arrays={"slope": whole})
+
     def softmax(self, name: str, x: Tensor, axis: int) -> Tensor:
-        """Add a softmax over an axis of the file, which must be the channels. Raises UnreadError."""
+        """Add a softmax over an axis of the file, the channels. Raises UnreadError."""
         letter = x.axes[axis]
         if letter != "C":
             raise UnreadError(f"softmax over {letter} of {x.axes}")
@@ -215,7 +307,9 @@ class Building:
     def concat(self, name: str, tensors: Sequence[Tensor], axis: int) -> Tensor:
         """Add a concatenation along an axis of the file. Raises UnreadError."""
         x, letter = tensors[0], tensors[0].axes[axis]
-        alike = {tuple(n for a, n in zip(t.axes, t.shape, strict=True) if a != letter) for t in tensors}
+        alike = {
+            tuple(n for a, n in zip(t.axes, t.shape, strict=True) if a != letter) for t in tensors
+        }
         if letter not in JOINED or len(alike) > 1 or {t.axes for t in tensors} != {x.axes}:
             raise UnreadError(f"joins along {letter} of {x.axes}")
         if letter == "H" and x.extents["D"] > 1:
@@ -223,7 +317,9 @@ class Building:
         extents = {**x.extents, letter: sum(t.extents[letter] for t in tensors)}
         return self.add(name, "concat", tensors, self._shaped(x, extents), {"axis": JOINED[letter]})
 
-    def pad(self, name: str, x: Tensor, pads: Mapping[str, tuple[int, int]], value: float) -> Tensor:
+    def pad(
+        self, name: str, x: Tensor, pads: Mapping[str, tuple[int, int]], value: float
+    ) -> Tensor:
         """Add a padding by a value; pads: by letter. Raises UnreadError."""
         if any(pads.get(letter, (0, 0)) != (0, 0) for letter in "NC"):
             raise UnreadError("pads images or channels")
@@ -275,9 +371,13 @@ class Building:
         if constant.ndim > len(x.axes):
             raise UnreadError("a constant with more axes than the activation")
         placed = Tensor(INPUT, axes, tuple(constant.shape))
-        fits = all(n in (1, x.extents[letter]) for letter, n in zip(axes, constant.shape, strict=True))
+        fits = all(
+            n in (1, x.extents[letter]) for letter, n in zip(axes, constant.shape, strict=True)
+        )
         if not fits or placed.extents["N"] != 1:
-            raise UnreadError("a constant that makes the activation larger, or unlike in its images")
+            raise UnreadError(
+                "a constant that makes the activation larger, or unlike in its images"
+            )
         order = [letter for letter in "NDHWC" if letter in axes]
         turned = constant.transpose([axes.index(letter) for letter in order])
         extents = placed.extents
@@ -288,11 +388,3 @@ class Building:
             )
             return np.ascontiguousarray(turned).reshape(1, -1, extents["W"], extents["C"])
         return np.ascontiguousarray(turned).reshape(1, *placed.ours)
-
-
-def cast(building: Building, array: Array) -> Array:
-    """Return an array in the net's dtype."""
-    return np.ascontiguousarray(array, dtype=np.dtype(building.dtype))
-
-
-__all__ = ["Building", "Moves", "UnreadError", "cast", "replace"]

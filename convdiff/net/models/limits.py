@@ -32,7 +32,7 @@ class Budget:
         size = math.prod(extents) * item_bytes
         if size > self.left:
             raise ModelError(
-                f"{self.file}: {name} brings its arrays over {MOST_BYTES >> 30} GB; more is not read"
+                f"{self.file}: {name} brings its arrays over {MOST_BYTES >> 30} GB; no more is read"
             )
         self.left -= size
         return extents
@@ -43,7 +43,9 @@ def checked_shape(file: str, name: str, shape: Iterable[object]) -> tuple[int, .
     extents = []
     for extent in shape:
         if not isinstance(extent, int) or isinstance(extent, bool) or not 0 <= extent < 2**48:
-            raise ModelError(f"{file}: {name} has an extent of {str(extent)[:40]}; expected a count")
+            raise ModelError(
+                f"{file}: {name} has an extent of {str(extent)[:40]}; expected a count"
+            )
         extents.append(extent)
     if len(extents) > MOST_AXES:
         raise ModelError(f"{file}: {name} has {len(extents)} axes; {MOST_AXES} are read at most")
