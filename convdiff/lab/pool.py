@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from convdiff.errors import ConvdiffError
 from convdiff.lab.process import WorkerGoneError, WorkerProcess
@@ -34,10 +34,35 @@ class Job:
     cells: Sequence[Mapping[str, Any]]
     """Each {op, device, x, w, b, places, length, batch}; x, w, b and the flat positions to compute
     are keys of `arrays`, b and places may be None."""
+    held: ClassVar[Mapping[str, Any]] = {}
+    ahead: ClassVar[int] = 16
+    """Outcomes that may wait to be taken."""
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The message to send, without its cells."""
+        return {"do": "observe", "conv": dict(self.conv)}
+
+
+@dataclass(frozen=True)
+class NetJob:
+    """Runs of one net for one interpreter, with the arrays they name."""
+
+    interpreter: Interpreter
+    header: Mapping[str, Any]
+    held: Mapping[str, Any]
+    """Stay with the worker until other ones are held, so that they travel once."""
+    cells: Sequence[Mapping[str, Any]]
+    """See `convdiff.worker.nets.message`."""
+    arrays: ClassVar[Mapping[str, Any]] = {}
+    ahead: ClassVar[int] = 2
 
 
 Outcome = tuple[int, int, Any, float]
-"""(job's number, cell's number, ndarray or NoBits, seconds that it was waited for)."""
+"""(job's number, cell's number, what it gave or NoBits, seconds that it was waited for).
+
+An array of a cell, a mapping of a net's run: arrays, and digests as bytes, by what is watched.
+"""
 
 
 class Pool:
@@ -122,7 +147,7 @@ class Pool:
             return NoBits(str(reply["failed"]))
         return list(answers)
 
-    def observe(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def observe(self, jobs: Sequence[Job | NetJob]) -> Iterator[Outcome]:
         """Run all jobs, interpreters side by side, and yield each cell's outcome as it comes.
 
         Ends early once the pool is stopped.
@@ -130,7 +155,8 @@ class Pool:
         by_interpreter: dict[Interpreter, list[int]] = {}
         for number, job in enumerate(jobs):
             by_interpreter.setdefault(job.interpreter, []).append(number)
-        outcomes = _Outcomes(len(by_interpreter))
+        ahead = min((job.ahead for job in jobs), default=1)
+        outcomes = _Outcomes(len(by_interpreter), ahead)
         slots = threading.Semaphore(max(2, os.cpu_count() or 1))
 
         def serve(numbers: list[int]) -> None:
@@ -147,7 +173,7 @@ class Pool:
         finally:
             outcomes.close()
 
-    def _run(self, job: Job) -> Iterator[tuple[int, Any, float]]:
+    def _run(self, job: Job | NetJob) -> Iterator[tuple[int, Any, float]]:
         """Run one job's cells; a death costs the cell it happened in, then a new worker goes on."""
         done = 0
         while done < len(job.cells) and not self._stopped:
@@ -170,24 +196,20 @@ class Pool:
                 yield done, death, perf_counter() - start
                 done += 1
 
-    def _outputs(self, job: Job, first: int) -> Iterator[tuple[Any, float]]:
+    def _outputs(self, job: Job | NetJob, first: int) -> Iterator[tuple[Any, float]]:
         """Yield what a job's cells give, from a certain one on, and the seconds that each took.
 
         Raises WorkerGoneError.
         """
         worker = self._worker(job.interpreter)
-        worker.send({"do": "keep", "keys": list(job.arrays)}, list(job.arrays.values()))
+        worker.hold(job.held)
+        worker.keep(job.arrays)
         cells = list(job.cells[first:])
-        worker.send({"do": "observe", "conv": dict(job.conv), "cells": cells})
+        worker.send({**job.header, "cells": cells})
         for number in range(len(cells)):
             start = perf_counter()
-            header, arrays = worker.receive()
-            seconds = perf_counter() - start
-            failed = header.get("failed")
-            if header.get("cell") != number or not (failed or len(arrays) == 1):
-                raise worker.garbage("a reply that answers nothing")
-            yield NoBits(str(failed)) if failed else arrays[0], seconds
-        worker.send({"do": "drop", "keys": list(job.arrays)})
+            yield _answer(worker, number), perf_counter() - start
+        worker.drop(job.arrays)
 
     def _worker(self, interpreter: Interpreter) -> WorkerProcess:
         """Return the running worker. Raises WorkerGoneError once the pool is stopped."""
@@ -248,14 +270,36 @@ class Pool:
         return NoBits(str(error), died=True)
 
 
+def _answer(worker: WorkerProcess, number: int) -> Any:
+    """Return what a cell gives: an array, a mapping of a net's activations, or NoBits.
+
+    Raises WorkerGoneError.
+    """
+    watched: dict[str, Any] = {}
+    while True:
+        header, arrays = worker.receive()
+        if header.get("cell") != number:
+            break
+        if header.get("failed"):
+            return NoBits(str(header["failed"]))
+        if "digests" in header:
+            return watched | {key: bytes.fromhex(d) for key, d in header["digests"].items()}
+        if len(arrays) != 1:
+            break
+        if "watched" not in header:
+            return arrays[0]
+        watched[header["watched"]] = arrays[0]
+    raise worker.garbage("a reply that answers nothing")
+
+
 class _Outcomes:
     """What several threads give, one after the other, for one that takes it.
 
     An error of theirs is raised where they are taken; once closed, they are told to end.
     """
 
-    def __init__(self, producers: int) -> None:
-        self._queue: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=16)
+    def __init__(self, producers: int, ahead: int) -> None:
+        self._queue: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=ahead)
         self._running = producers
         self._closed = threading.Event()
 

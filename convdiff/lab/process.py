@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class WorkerProcess:
         finally:
             os.close(request_end)
             os.close(reply_end)
+        self._held: dict[str, Any] = {}
         self._buffer = bytearray()
         for descriptor in (self._requests, self._replies):
             _widen(descriptor)
@@ -78,6 +79,29 @@ class WorkerProcess:
                 self._write(memoryview(part))
         except BrokenPipeError:
             raise WorkerGoneError(self._end()) from None
+
+    def keep(self, arrays: Mapping[str, Any]) -> None:
+        """Let the worker keep arrays under these keys. Raises WorkerGoneError."""
+        if arrays:
+            self.send({"do": "keep", "keys": list(arrays)}, list(arrays.values()))
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Let the worker forget what it keeps under these keys. Raises WorkerGoneError."""
+        forgotten = list(keys)
+        if forgotten:
+            self.send({"do": "drop", "keys": forgotten})
+
+    def hold(self, arrays: Mapping[str, Any]) -> None:
+        """Let the worker keep arrays, and of those held before no others; what it has stays.
+
+        Nothing to hold changes nothing. Raises WorkerGoneError.
+        """
+        if not arrays:
+            return
+        self.drop(key for key in self._held if key not in arrays)
+        new = {key: one for key, one in arrays.items() if self._held.get(key) is not one}
+        self._held = dict(arrays)  # the objects too: what is new is told by identity
+        self.keep(new)
 
     def _write(self, data: memoryview) -> None:
         while data:

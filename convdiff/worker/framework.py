@@ -48,6 +48,10 @@ class Framework(Protocol):
     framework's own at every length. Where it is not, its function that pads puts zeros around the
     input, or cuts a transposed output, before or after the call. One without the method always pads
     itself.
+
+    It may have a method `net(net, device, arrays)`, which returns what runs a net of these arrays,
+    NumPy's, by their keys: an object whose `run(input_nhwc, fetched)` yields (name, activation),
+    NHWC, of the layers whose names are in `fetched`, each as soon as it is there.
     """
 
     refused: Dict[str, str]

@@ -39,8 +39,7 @@ def cropped(array_nhwc: Any, pads: Sequence[Tuple[int, int]]) -> Tuple[Any, List
 
     pads: (before, after) of each axis between N and C. No framework pads by a negative number.
     """
-    extents = array_nhwc.shape[1:-1]
-    kept = [slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(pads, extents)]
+    kept = [slice(max(0, -a), min(0, b) or None) for a, b in pads]
     left = [(max(0, a), max(0, b)) for a, b in pads]
     return array_nhwc[(slice(None),) + tuple(kept)], left
 

@@ -18,13 +18,14 @@ def serve(requests: int, replies: int) -> None:
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
     {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
-    {"do": "check", …} (see checks); {"do": "pads", "conv"}, whether the framework pads by itself.
-    Every cell gets its own reply as soon as it is done, so that what was done before a crash is
-    known; a message of probes, or of a check, gets one.
+    {"do": "check", …} (see checks); {"do": "pads", "conv"}, whether the framework pads by itself;
+    {"do": "net", …} (see nets.message). Every cell gets its own reply as soon as it is done, so
+    that what was done before a crash is known; a message of probes, or of a check, gets one.
     """
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
     kept = {}  # type: Dict[str, Any]
     framework = None  # type: Any
+    runners = []  # type: List[Any]
     while True:
         frame = wire.read_frame(requests)
         if frame is None:
@@ -41,6 +42,9 @@ def serve(requests: int, replies: int) -> None:
                 kept.pop(key, None)
         elif header["do"] in ANSWERS:
             wire.write(replies, _answered(framework, header, payload))
+        elif header["do"] == "net":
+            for number in range(len(header["cells"])):
+                _run_net(framework, header, number, kept, runners, replies)
         else:
             computes = {}  # type: Dict[Tuple[str, str, str], Any]
             for number in range(len(header["cells"])):
@@ -99,6 +103,25 @@ def _observe(
         return wire.encode({"cell": number}, [result])
     except Exception as error:  # a refusal of this cell is its observation
         return wire.encode({"cell": number, "failed": _reason(error)})
+
+
+def _run_net(
+    framework: Any,
+    header: Dict[str, Any],
+    number: int,
+    kept: Dict[str, Any],
+    runners: List[Any],
+    replies: int,
+) -> None:
+    """Write the replies to one cell of a net; `runners` keeps what runs the latest nets."""
+    from .nets import message
+
+    try:
+        runner = message.runner_of(framework, header, kept, runners)
+        for frame in message.frames(runner, header, number, kept):
+            wire.write(replies, frame)
+    except Exception as error:  # a refusal of this cell is its observation
+        wire.write(replies, wire.encode({"cell": number, "failed": _reason(error)}))
 
 
 def _answered(framework: Any, header: Dict[str, Any], payload: Any) -> List[Any]:

@@ -24,14 +24,15 @@ def pads_itself(tf: Any, conv: Convolution) -> bool:
     return conv.padding in WORDS or (conv.op in TAKES_NUMBERS and not is_old(tf))
 
 
-def resolved(conv: Convolution, array: Any) -> Tuple[Convolution, Any]:
+def resolved(conv: Convolution, array: Any, pads: Any = None) -> Tuple[Convolution, Any]:
     """Return the op with padding as a word of TensorFlow's or as numbers, none of them negative.
 
     array: the input, with the op's own axes; it is returned without what negative numbers cut off.
+    pads: of its own axes, for an array that does not know its shape yet.
     """
     if conv.padding in WORDS:
         return conv, array
-    array, pads = layout.cropped(array, conv.own_pads(array))
+    array, pads = layout.cropped(array, conv.own_pads(array) if pads is None else pads)
     others = ((0, 0),) * (len(conv.kernel) - conv.rank)
     return conv._replace(padding=others + tuple(pads)), array
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from .. import cpu
 from ..framework import Device, Framework
+from ..nets.numpy import NumpyNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -50,3 +52,7 @@ class Loop(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return output + bias
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+        """See `Framework`."""
+        return NumpyNet(self, net, arrays)

@@ -11,7 +11,9 @@ import numpy as np
 
 from .. import cpu, tensorflow_ops
 from ..framework import Device, Framework
+from ..nets.tensorflow import EagerNet, GraphNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 MODES = ("graph", "xla")
 KEPT = 4
@@ -100,6 +102,18 @@ class Eager(object):
         with self._on(device):
             y = self._tensor(output, dtype)
             return _plain(self.tf.nn.bias_add(y, self._kept(bias, dtype, device)).numpy(), dtype)
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> EagerNet:
+        """See `Framework`."""
+        return EagerNet(
+            self.tf,
+            net,
+            arrays,
+            partial(self._on, device),
+            lambda array: self._tensor(array, net.dtype),
+            lambda tensor: _plain(tensor.numpy(), net.dtype),
+            device.modes[-1] if device.modes else "",
+        )
 
     def _on(self, device: Device) -> Any:
         return self.tf.device("/" + device.name.upper())
@@ -210,6 +224,10 @@ class Graph(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return self._call(_bias_add, None, dtype, device, [output, bias])
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> GraphNet:
+        """See `Framework`."""
+        return GraphNet(self.tf, net, arrays, "/" + device.name, self._session)
 
     def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
         arrays = [x, w] if bias is None else [x, w, bias]

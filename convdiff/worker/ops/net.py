@@ -129,6 +129,8 @@ class Net(NamedTuple):
     dtype: str = "float32"
     rank: int = 2
     """How many spatial axes its ops have, so that frameworks are asked for their own."""
+    depth: int = 1
+    """Its input's depth, of a net of rank 3: rows = depth · height."""
 
     @classmethod
     def parsed(cls, plain: Dict[str, Any]) -> "Net":
@@ -137,7 +139,7 @@ class Net(NamedTuple):
             Layer(name, op, tuple(sources), settings, arrays)
             for name, op, sources, settings, arrays in plain["layers"]
         )
-        return cls(layers, tuple(plain["outputs"]), plain["dtype"], plain["rank"])
+        return cls(layers, tuple(plain["outputs"]), plain["dtype"], plain["rank"], plain["depth"])
 
     def plain(self) -> Dict[str, Any]:
         """Return it as plain values, as it travels."""

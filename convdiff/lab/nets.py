@@ -1,0 +1,166 @@
+"""Runs of a net in, its activations or their digests out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convdiff.case.arrays import numpy_dtype
+from convdiff.lab.jobs import trial_input
+from convdiff.lab.pool import NetJob, Pool
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import NoBits
+from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.net import Net
+
+Observe = Literal["outputs", "safe", "all"]
+"""Which activations the framework is asked for: the net's outputs alone; all but those whose
+fetching keeps a graph from fusing what changes bits, see `safe`; or all."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A net with its numbers."""
+
+    name: str
+    net: Net
+    arrays: Mapping[str, Array]
+    """By the keys that its layers name; in the net's dtype."""
+    input_nhwc: Array
+    """At the largest batch and the longest length; every run takes a prefix of it."""
+
+
+@dataclass(frozen=True)
+class NetRun:
+    """The unit of work: a net once, on one runtime."""
+
+    runtime: Runtime
+    length: int
+    batch: int = 1
+    repeat: int = 0
+    trial: int = 0
+    """0 is the net's own input; 1, 2, … are random inputs, or those that are given."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An activation that is asked for, or a part of it."""
+
+    name: str
+    columns: tuple[int, int] | None = None
+    """Start and stop along the length; None is all."""
+    digest: bool = False
+    """Whether 16 bytes of blake2b of its bits, NHWC, do."""
+
+    def key(self, of_many: bool = False) -> str:
+        """Return what it is called in the answer; its columns tell it from others of its name."""
+        if not of_many:
+            return self.name
+        start, stop = self.columns or (0, "")
+        return f"{self.name}[{start}:{stop}]"
+
+
+FOLDED = {"batch_norm": "batch_norm", "pad": "pad"}
+"""Kinds that optimisers fold away one by one; others by their families."""
+FOLDS = {"op": {"batch_norm", "join"}, "pad": {"op", "pool"}, "batch_norm": {"join"}}
+"""What is folded together with what it is read by."""
+
+Wanted = Sequence[Watched] | Callable[[NetRun], Sequence[Watched]]
+Activations = Mapping[str, "Array | bytes"]
+"""Arrays (batch, rows, length, channels), bfloat16 as such, or digests, by `Watched.key`."""
+
+
+def observe_net(
+    subject: Subject,
+    runs: Sequence[NetRun],
+    watched: Wanted,
+    pool: Pool,
+    inputs: Mapping[int, Array] | None = None,
+    observe: Observe = "safe",
+) -> Iterator[tuple[NetRun, Activations | NoBits, float]]:
+    """Run a net; yield what each run gives as it comes, and its seconds, runtimes side by side.
+
+    watched: for all runs, or a function of the run. What `observe` does not fetch is left out. A
+    name that a run watches more than once is keyed with its columns, as `name[0:16]`. inputs: NHWC
+    by trial; the other trials are the subject's input (0) or random ones like it.
+    """
+    given = _inputs(subject, runs, inputs or {})
+    held = {_key(array): array for array in (*subject.arrays.values(), *given.values())}
+    groups: dict[tuple[Interpreter, str], list[NetRun]] = {}
+    for run in runs:
+        groups.setdefault((run.runtime.interpreter, str(run.runtime.device)), []).append(run)
+    jobs = []
+    for (interpreter, device), group in groups.items():
+        cells = [_cell(run, given[run.trial], watched) for run in group]
+        jobs.append(NetJob(interpreter, _header(subject, device, observe), held, cells))
+    members = list(groups.values())
+    for job, number, outcome, seconds in pool.observe(jobs):
+        yield members[job][number], _typed(outcome, subject.net), seconds
+
+
+def safe(net: Net) -> tuple[str, ...]:
+    """Return the layers whose activations can be fetched without changing what a graph fuses.
+
+    Not those of a convolution, or of padding, that is followed by what optimisers fold into its
+    weights or its sum: batch_norm and what joins, or the convolution that pads.
+    """
+    readers: dict[str, set[str]] = {}
+    for layer in net.layers:
+        for source in layer.sources:
+            readers.setdefault(source, set()).add(FOLDED.get(layer.op, layer.kind.family))
+    return tuple(
+        layer.name
+        for layer in net.layers
+        if not readers.get(layer.name, set())
+        & FOLDS.get(FOLDED.get(layer.op, layer.kind.family), set())
+    )
+
+
+def _inputs(
+    subject: Subject, runs: Sequence[NetRun], inputs: Mapping[int, Array]
+) -> dict[int, Array]:
+    """Return the inputs of all trials that are run."""
+    given = {0: subject.input_nhwc, **inputs}
+    for trial in {run.trial for run in runs} - given.keys():
+        given[trial] = trial_input(subject.input_nhwc, trial)
+    return {trial: given[trial] for trial in {run.trial for run in runs}}
+
+
+def _key(array: Array) -> str:
+    """Return what a worker holds an array by: itself, which is alive as long as it is held."""
+    return f"held {id(array)}"
+
+
+def _header(subject: Subject, device: str, observe: Observe) -> dict[str, Any]:
+    net = subject.net
+    every = tuple(layer.name for layer in net.layers)
+    fetched = {"outputs": net.outputs, "safe": safe(net), "all": every}[observe]
+    arrays = {name: _key(array) for name, array in subject.arrays.items()}
+    plain = {"net": net.plain(), "named": arrays, "device": device, "fetched": fetched}
+    return {"do": "net", **plain}
+
+
+def _cell(run: NetRun, array: Array, watched: Wanted) -> dict[str, Any]:
+    wanted = watched(run) if callable(watched) else watched
+    often = Counter(one.name for one in wanted)
+    rows = [[one.key(often[one.name] > 1), one.name, one.columns, one.digest] for one in wanted]
+    return {"x": _key(array), "length": run.length, "batch": run.batch, "watched": rows}
+
+
+def _typed(outcome: Any, net: Net) -> Activations | NoBits:
+    """Return arrays in the net's dtype; another dtype is no answer."""
+    if isinstance(outcome, NoBits):
+        return outcome
+    dtype = numpy_dtype(net.dtype)
+    activations: dict[str, Array | bytes] = {}
+    for key, value in outcome.items():
+        if isinstance(value, bytes):
+            activations[key] = value
+            continue
+        array = value.view(dtype) if dtype.name == "bfloat16" else value
+        if array.dtype != dtype:
+            return NoBits(f"{key}: gave {array.dtype.name}, expected {dtype.name}")
+        activations[key] = array
+    return activations

@@ -1,0 +1,76 @@
+"""The message `net`: cells of a net, what is fetched of each, and what travels. Python 3.6.
+
+    {"do": "net", "net": Net.plain(), "named": {key in the net: key kept}, "device", "fetched":
+    [names], "cells": [{"x": key kept, "length", "batch", "watched": [[key, name, columns or null,
+    digest], …]}, …]}
+
+`fetched` is what the framework is asked for besides the outputs: it may change their bits. Each
+activation that is watched bit for bit is a frame {"cell", "watched": key} of its own, sent as soon
+as it is there; the cell's last frame, {"cell", "digests": {key: hex}}, has those of the others.
+"""
+
+import hashlib
+from typing import Any, Dict, Iterator, List, NamedTuple
+
+import numpy as np
+
+from .. import wire
+from ..framework import Device
+from ..ops.net import Net
+
+KEPT = 2
+"""Nets that are kept built: each may hold its weights once more."""
+DIGEST = 16
+"""Bytes of a digest."""
+
+
+class _Kept(NamedTuple):
+    """A net that was built, and of what."""
+
+    key: Any
+    arrays: List[Any]
+    runner: Any
+
+
+def runner_of(
+    framework: Any, header: Dict[str, Any], kept: Dict[str, Any], runners: List[_Kept]
+) -> Any:
+    """Return what runs a net, built once for the same net, arrays and device.
+
+    Raises ValueError where the framework has no nets, or not in this dtype.
+    """
+    key = (repr(header["net"]), repr(header["named"]), header["device"])
+    arrays = {name: kept[held] for name, held in header["named"].items()}
+    for one in runners:
+        if one.key == key and all(a is b for a, b in zip(one.arrays, arrays.values())):
+            return one.runner
+    net = Net.parsed(header["net"])
+    if not hasattr(framework, "net"):
+        raise ValueError("it runs no nets here")
+    if net.dtype in framework.refused:
+        raise ValueError(framework.refused[net.dtype])
+    runner = framework.net(net, Device.parsed(header["device"]), arrays)
+    del runners[: max(0, len(runners) - KEPT + 1)]
+    runners.append(_Kept(key, list(arrays.values()), runner))
+    return runner
+
+
+def frames(
+    runner: Any, header: Dict[str, Any], number: int, kept: Dict[str, Any]
+) -> Iterator[List[Any]]:
+    """Run one cell and yield its frames."""
+    cell = header["cells"][number]
+    cut = kept[cell["x"]][: cell["batch"], :, : cell["length"]]
+    watched = {}  # type: Dict[str, List[Any]]
+    for key, name, columns, digest in cell["watched"]:
+        watched.setdefault(name, []).append((key, columns, digest))
+    digests = {}
+    fetched = set(header["fetched"]) | set(header["net"]["outputs"])
+    for name, y in runner.run(cut, fetched):
+        for key, columns, digest in watched.get(name, ()):
+            part = np.ascontiguousarray(y[:, :, slice(*columns or (None,))])
+            if digest:
+                digests[key] = hashlib.blake2b(part.data.cast("B"), digest_size=DIGEST).hexdigest()
+            else:
+                yield wire.encode({"cell": number, "watched": key}, [part])
+    yield wire.encode({"cell": number, "digests": digests})

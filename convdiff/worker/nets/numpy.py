@@ -1,0 +1,208 @@
+"""Nets in NumPy, so plain that they can be checked by eye. Runs on Python 3.6."""
+
+import math
+from functools import partial
+from typing import Any, Callable, Container, Dict, Iterator, Tuple
+
+import numpy as np
+
+from .. import layout
+from ..framework import Device
+from ..ops.net import Net
+from ..ops.net_shapes import moves, spatial
+from . import pools
+from .steps import Build, Call, Place, build, folded, sizes_of, unfolded, walk
+
+
+class NumpyNet(object):
+    """Layer by layer, each written from its definition."""
+
+    def __init__(self, framework: Any, net: Net, arrays: Dict[str, Any]) -> None:
+        self.framework, self.net = framework, net
+        self.arrays = {
+            layer.name: {role: arrays[key] for role, key in layer.arrays.items()}
+            for layer in net.layers
+        }
+
+    def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
+        """Yield the fetched activations, NHWC, each as soon as it is there."""
+        steps = build(LAYERS, self.framework, self.net, self.arrays, sizes_of(self.net, input_nhwc))
+        with np.errstate(all="ignore"):
+            for name, y in walk(self.net, steps, unfolded(self.net, input_nhwc), fetched):
+                yield name, folded(y)
+
+
+def _op(framework: Any, place: Place) -> Call:
+    conv, out = place.conv, place.out
+
+    def call(x: Any) -> Any:
+        w, bias = place.arrays["filter"], place.arrays.get("bias")
+        y = framework.conv2d(conv, Device("cpu"), x, w, bias)
+        return y.reshape(x.shape[:1] + out + y.shape[-1:])
+
+    return call
+
+
+def _pool(reduce: Callable[..., Any], value: float, framework: Any, place: Place) -> Call:
+    size = place.size
+    axes = moves(place.layer, size)
+    before = spatial(size, len(axes))
+    divisor = pools.counts(place.layer, size)[..., None] if value == 0 else None
+
+    def call(x: Any) -> Any:
+        y = x.reshape(x.shape[:1] + before + x.shape[-1:])
+        y = _padded(y, [axis.padding for axis in axes], value)
+        total = None  # type: Any
+        for taps in np.ndindex(*[axis.kernel for axis in axes]):
+            part = y[(slice(None),) + tuple(map(_reached, axes, before, taps))]
+            total = part if total is None else reduce(total, part)
+        y = total if divisor is None else total / divisor.astype(x.dtype)
+        return y.reshape(x.shape[:1] + place.out + x.shape[-1:])
+
+    return call
+
+
+def _reached(axis: Any, extent: int, tap: int) -> slice:
+    """Return what all windows read at one tap."""
+    first = tap * axis.dilation
+    return slice(first, first + (axis.extent(extent) - 1) * axis.stride + 1, axis.stride)
+
+
+def _padded(array: Any, pads: Any, value: float) -> Any:
+    """Return N…C data with a value around it, or less of it where pads are negative."""
+    array, left = layout.cropped(array, pads)
+    return np.pad(array, [(0, 0)] + left + [(0, 0)], "constant", constant_values=value)
+
+
+def _global(reduce: Callable[..., Any], framework: Any, place: Place) -> Call:
+    axes = tuple(range(1, place.net.rank + 1))
+    return lambda x: reduce(x, axis=axes, keepdims=True)
+
+
+def _of_settings(function: Callable[..., Any], framework: Any, place: Place) -> Call:
+    settings = dict(place.layer.settings)
+    return lambda x: function(x, **settings)
+
+
+def _prelu(framework: Any, place: Place) -> Call:
+    return lambda x: np.where(x > 0, x, place.arrays["slope"] * x)
+
+
+def _batch_norm(framework: Any, place: Place) -> Call:
+    given, epsilon = place.arrays, place.layer.settings["epsilon"]
+    spread = np.sqrt(given["variance"] + given["variance"].dtype.type(epsilon))
+    return lambda x: (x - given["mean"]) / spread * given["scale"] + given["shift"]
+
+
+def _join(function: Callable[..., Any], framework: Any, place: Place) -> Call:
+    constants = [place.arrays[role] for role in place.layer.arrays]
+
+    def call(*given: Any) -> Any:
+        total, *rest = list(given) + constants
+        for other in rest:
+            total = function(total, other)
+        return total
+
+    return call
+
+
+def _concat(framework: Any, place: Place) -> Call:
+    return lambda *given: np.concatenate(given, axis=place.joined)
+
+
+def _pad(framework: Any, place: Place) -> Call:
+    settings = place.layer.settings
+    return lambda x: _padded(x, place.rest(settings["padding"]), settings["value"])
+
+
+def _flatten(framework: Any, place: Place) -> Call:
+    channels_first = place.layer.settings["order"] == "chw"
+
+    def call(x: Any) -> Any:
+        y = np.moveaxis(x, -1, 1) if channels_first else x
+        return y.reshape(x.shape[:1] + place.out + (-1,))
+
+    return call
+
+
+def _reshape(framework: Any, place: Place) -> Call:
+    return lambda x: x.reshape(x.shape[:1] + place.out + (-1,))
+
+
+def _identity(framework: Any, place: Place) -> Call:
+    return lambda x: x
+
+
+def _softmax(x: Any) -> Any:
+    y = np.exp(x - x.max(axis=-1, keepdims=True))
+    return y / y.sum(axis=-1, keepdims=True)
+
+
+def _gelu(x: Any, approximate: bool) -> Any:
+    if approximate:
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    phi = np.vectorize(math.erf, otypes=[np.float64])(x.astype(np.float64) / math.sqrt(2))
+    return (x * 0.5 * (1 + phi)).astype(x.dtype)
+
+
+def _elu(x: Any, alpha: float) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _selu(x: Any) -> Any:
+    return 1.0507009873554805 * _elu(x, 1.6732632423543772)
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _clip(x: Any, low: float, high: float) -> Any:
+    return np.minimum(np.maximum(x, low), high)
+
+
+FUNCTIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: _clip(x, 0, 6),
+    "leaky_relu": lambda x, alpha: np.where(x > 0, x, alpha * x),
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": lambda x: x * _sigmoid(x),
+    "hard_sigmoid": lambda x, alpha, beta: _clip(alpha * x + beta, 0, 1),
+    "hard_swish": lambda x: x * _clip(x + 3, 0, 6) / 6,
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "negative": np.negative,
+    "clip": _clip,
+    "softmax": _softmax,
+}  # type: Dict[str, Callable[..., Any]]
+"""Of an activation and a layer's settings, by their names."""
+
+LAYERS: Dict[str, Build] = {
+    "op": _op,
+    "max_pool": partial(_pool, np.maximum, -np.inf),
+    "avg_pool": partial(_pool, np.add, 0),
+    "global_max_pool": partial(_global, np.max),
+    "global_avg_pool": partial(_global, np.mean),
+    "prelu": _prelu,
+    "batch_norm": _batch_norm,
+    "add": partial(_join, np.add),
+    "subtract": partial(_join, np.subtract),
+    "multiply": partial(_join, np.multiply),
+    "divide": partial(_join, np.divide),
+    "maximum": partial(_join, np.maximum),
+    "minimum": partial(_join, np.minimum),
+    "concat": _concat,
+    "pad": _pad,
+    "flatten": _flatten,
+    "reshape": _reshape,
+    "identity": _identity,
+}
+LAYERS.update((name, partial(_of_settings, function)) for name, function in FUNCTIONS.items())

@@ -1,0 +1,24 @@
+"""What an average pool divides by. Runs on Python 3.6."""
+
+from typing import Any
+
+import numpy as np
+
+from ..ops.net import Layer
+from ..ops.net_shapes import Extents, moves, spatial
+
+
+def counts(layer: Layer, size: Extents) -> Any:
+    """Return by what each window's sum is divided, an axis for each of the pool's size; int64.
+
+    The inputs in it; with `count_include_pad` the padding too, but not what `ceil_mode` adds.
+    """
+    result = np.ones((), np.int64)
+    axes = moves(layer, size)
+    for asked, axis, extent in zip(layer.axes, axes, spatial(size, len(axes))):
+        before, after = asked.pad(extent) if layer.settings["count_include_pad"] else (0, 0)
+        first = np.arange(axis.extent(extent))[:, None] * axis.stride - axis.padding[0]
+        read = first + np.arange(axis.kernel) * axis.dilation
+        inside = (read >= -before) & (read < extent + after)
+        result = np.multiply.outer(result, inside.sum(axis=1))
+    return result

@@ -1,0 +1,150 @@
+"""A net as steps: each layer a function of its sources' activations. Runs on Python 3.6.
+
+Activations are the framework's own, N[[D]H]WC or NC[[D]H]W with as many spatial axes as the net's
+rank; what comes out at the end is NumPy's, NHWC as everywhere.
+"""
+
+from typing import Any, Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from ..ops.convolution import Convolution
+from ..ops.net import INPUT, Layer, Net
+from ..ops.net_shapes import JOINED, Extents, extents, spatial
+
+Call = Callable[..., Any]
+
+
+class Place(NamedTuple):
+    """What a layer is built from, besides the framework."""
+
+    layer: Layer
+    net: Net
+    arrays: Dict[str, Any]
+    """Its arrays by their names in `Kind.arrays`, as the framework's own."""
+    sizes: Optional[Dict[str, Extents]]
+    """Of all activations; None where one function serves every length."""
+
+    @property
+    def size(self) -> Extents:
+        """The extents of its first source. Raises ValueError where no length is given."""
+        if self.sizes is None:
+            raise ValueError("it is built for one length only")
+        return self.sizes[self.layer.sources[0]]
+
+    @property
+    def own(self) -> Tuple[int, ...]:
+        """The spatial extents of its first source, with the axes that the net has."""
+        return spatial(self.size, self.net.rank)
+
+    @property
+    def out(self) -> Tuple[int, ...]:
+        """The spatial extents of its own activation, with the axes that the net has."""
+        assert self.sizes is not None
+        return spatial(self.sizes[self.layer.name], self.net.rank)
+
+    @property
+    def conv(self) -> Convolution:
+        """The geometry of an op, with the depth that its input has where that is known."""
+        conv = self.layer.conv
+        return conv if self.sizes is None else conv._replace(depth=self.size[0])
+
+    @property
+    def joined(self) -> int:
+        """The axis that concat joins along, of activations N[[D]H]WC. Raises ValueError."""
+        axis = self.layer.settings["axis"]
+        number = JOINED.index(axis) + self.net.rank - 2
+        if number < 1:
+            raise ValueError("a net of %d dimensions has no %s" % (self.net.rank, axis))
+        return number
+
+    def rest(self, values: Any) -> Tuple[Any, ...]:
+        """Return the entries of the net's own axes of what has one for each axis of a kernel."""
+        return tuple(values)[-self.net.rank :]
+
+
+class LayerError(Exception):
+    """What a framework said of one layer, which is named."""
+
+
+class Step(NamedTuple):
+    """One layer, and what computes it."""
+
+    layer: Layer
+    call: Call
+    """Of its sources' activations, in order."""
+
+
+Build = Callable[[Any, Place], Call]
+"""Of the framework's module and a place; a ValueError is its refusal."""
+
+
+def build(
+    table: Dict[str, Build], library: Any, net: Net, arrays: Dict[str, Dict[str, Any]], sizes: Any
+) -> List[Step]:
+    """Return a net's steps. table: by kind, or by family for all of its kinds.
+
+    sizes: of all activations, or None. Raises LayerError.
+    """
+    steps = []
+    for layer in net.layers:
+        place = Place(layer, net, arrays[layer.name], sizes)
+        maker = table.get(layer.op) or table.get(layer.kind.family)
+        if maker is None:
+            raise LayerError("%s: it has no %s here" % (layer.name, layer.op))
+        with _named(layer):
+            steps.append(Step(layer, maker(library, place)))
+    return steps
+
+
+def walk(net: Net, steps: List[Step], x: Any, wanted: Container[str]) -> Iterator[Tuple[str, Any]]:
+    """Run steps one after the other; yield the wanted activations, each as soon as it is there.
+
+    What no later step reads is let go. Raises LayerError.
+    """
+    last = {source: layer.name for layer in net.layers for source in layer.sources}
+    held = {INPUT: x}
+    for layer, call in steps:
+        with _named(layer):
+            held[layer.name] = call(*[held[source] for source in layer.sources])
+        if layer.name in wanted:
+            yield layer.name, held[layer.name]
+        for name in set(layer.sources) | {layer.name}:
+            if last.get(name, layer.name) == layer.name:
+                del held[name]
+
+
+class _named(object):
+    """Names the layer in which something fails."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, LayerError):
+            text = (
+                str(error) if isinstance(error, ValueError) else "%s: %s" % (kind.__name__, error)
+            )
+            raise LayerError("%s: %s" % (self.layer.name, text)) from None
+
+
+def sizes_of(net: Net, input_nhwc: Any) -> Dict[str, Extents]:
+    """Return the extents of all activations for an input. Raises ValueError naming the layer."""
+    _, rows, length, channels = input_nhwc.shape
+    return extents(net, rows, length, channels, net.depth)
+
+
+def unfolded(net: Net, array_nhwc: Any) -> Any:
+    """Return an input with the net's own axes, N[[D]H]WC, C-contiguous."""
+    batch, rows, length, channels = array_nhwc.shape
+    own = spatial((net.depth, rows // net.depth, length), net.rank)
+    return np.ascontiguousarray(array_nhwc).reshape((batch,) + own + (channels,))
+
+
+def folded(array: Any) -> Any:
+    """Return an activation N[[D]H]WC as NHWC, C-contiguous."""
+    batch, length, channels = array.shape[0], array.shape[-2], array.shape[-1]
+    return np.ascontiguousarray(array).reshape((batch, -1, length, channels))
