@@ -86,6 +86,42 @@ def arrays_of(source: Source, keys: CaseKeys, folder: Path) -> Arrays:
         raise
 
 
+def op_of(
+    source: Source, keys: CaseKeys, folder: Path
+) -> tuple[Convolution, ArraySpec, ArraySpec | None]:
+    """Return a net's layer that is an op, its filter and its bias. Raises CaseError at its place.
+
+    source: the layer's settings. Its `depth` is not known yet.
+    """
+    given = _Given.of(source, keys, folder, keys.layout)
+    weights = _filter(given)
+    conv = _convolution(given, weights)
+    _refuse_groups(given, conv)
+    return conv, weights, _bias(given, conv)
+
+
+def channels_given(source: Source, keys: CaseKeys, folder: Path, op: str) -> int | None:
+    """Return how many channels a net's input says that it has, or None. Raises CaseError."""
+    given = _Given.of(source, replace(keys, op=op), folder, keys.layout)
+    shape = read_shape(source, ("input",), keys.input, folder)
+    if shape is None:
+        return None
+    order = given.layout.input
+    return dict(zip(order.name, _whole(given, "input", order, shape), strict=True))["C"]
+
+
+def input_of(
+    source: Source, keys: CaseKeys, folder: Path, conv: Convolution
+) -> tuple[ArraySpec, int, tuple[int, ...], tuple[int, ...]]:
+    """Return a net's input, its depth, its lengths and its batches.
+
+    conv: what the input would be a case of. Raises CaseError at its place.
+    """
+    given = _Given.of(source, replace(keys, op=conv.op), folder, keys.layout)
+    extent = _extent(given, conv)
+    return _input(given, conv, extent), math.prod(extent.high[:-1]), extent.lengths, extent.batches
+
+
 def _looks(source: Source, keys: CaseKeys, folder: Path) -> str:
     """Say what the arrays look like, if they go together the other way round."""
     other = next(name for name in LAYOUTS if name != keys.layout)

@@ -171,13 +171,3 @@ class CaseKeys:
 CASE = record(CaseKeys, "the case")
 KINDS = tuple(name for name in record(ArrayKeys).keys if name not in ("shape", "seed", "scale"))
 """The keys of an array that say how it is made, of which it has one."""
-
-
-def json_schema() -> Schema:
-    """Return the JSON Schema of a case file, draft 7."""
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "convdiff case",
-        "description": "A convolution, the inputs it is run on, and what is expected of it.",
-        **CASE.schema(),
-    }

@@ -31,7 +31,7 @@ def load_case(path: Path) -> Case:
     """Read and check one case file. Raises CaseError; touches no array."""
     refuse_in_hand(path)
     errors = CaseErrors()
-    return _build(read_source(path, errors), path.parent, path.stem, errors)
+    return build(read_source(path, errors), path.parent, path.stem, errors)
 
 
 def built_in_case() -> Case:
@@ -53,7 +53,7 @@ def case_of(text: str, path: Path) -> Case:
 
 def _of_text(text: str, file: str, folder: Path, stem: str) -> Case:
     errors = CaseErrors()
-    return _build(parse_source(text, file, errors), folder, stem, errors)
+    return build(parse_source(text, file, errors), folder, stem, errors)
 
 
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:
@@ -95,7 +95,7 @@ def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
         return keys, source
     misfits = tuple(_told(source, misfits))
     for misfit in misfits:
-        errors.add(CaseError(_place_of(source, misfit), str(misfit)))
+        errors.add(CaseError(place_of(source, misfit), str(misfit)))
     wrong = {*source.broken, *(str(one.path[0]) if one.path else "" for one in misfits)}
     kept = {*CASE.keys} - wrong
     sound = {key: one for key, one in source.value.items() if key in kept}
@@ -131,13 +131,24 @@ def _concerns_no_array(key: str) -> bool:
     return key != "" and (not slip or slip in _OF_NO_ARRAY)
 
 
-def _place_of(source: Source, misfit: MisfitError) -> Place:
+def place_of(source: Source, misfit: MisfitError) -> Place:
+    """Return where a file has what does not fit: a key that is not known itself."""
     key = ("<key>",) if isinstance(misfit, UnknownKeyError) else ()
     return source.place((*misfit.path, *key))
 
 
-def _build(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case:
-    """Return the case; errors: what was found in the file before."""
+def is_net(source: Source) -> bool:
+    """Return whether a file is a net."""
+    return "layers" in source.broken or (
+        isinstance(source.value, dict) and "layers" in source.value
+    )
+
+
+def build(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case:
+    """Return the case; errors: what was found in the file before. Raises CaseError."""
+    if is_net(source):
+        text = "a net, whose layers are compared by convdiff trace"
+        raise CaseError(source.place(("layers", "<key>")), text)
     keys, rest = _keys(source, errors)
     if keys is None:
         given = [key for key in ARRAYS if key in rest.value]
@@ -153,9 +164,8 @@ def _build(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case:
 
 def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
     errors = CaseErrors()
-    for key in ("name", "source"):
-        if not (getattr(keys, key) or "").isprintable():
-            errors.add(CaseError(source.place((key,)), f"{key!r} holds control characters"))
+    with errors.gathering():
+        refuse_unprintable(source, keys)
     with errors.gathering():
         devices = _devices(source, keys)
     with errors.gathering():
@@ -182,6 +192,15 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         of_baseline=tuple(_of_baseline(source, keys)),
         places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
     )
+
+
+def refuse_unprintable(source: Source, keys: CaseKeys) -> None:
+    """Raise CaseError where what a file is called, or comes from, can't be shown."""
+    errors = CaseErrors()
+    for key in ("name", "source"):
+        if not (getattr(keys, key) or "").isprintable():
+            errors.add(CaseError(source.place((key,)), f"{key!r} holds control characters"))
+    errors.refuse()
 
 
 def _channels_out(source: Source, keys: CaseKeys, conv: Convolution) -> tuple[int, ...]:

@@ -25,9 +25,9 @@ def moves_of(source: Source, keys: CaseKeys, axes: int) -> dict[str, Any]:
     """
     _refuse_foreign(source, keys)
     return {
-        "strides": _steps(source, keys, "strides", keys.strides, (1,) * axes),
-        "dilations": _steps(source, keys, "dilations", keys.dilations, (1,) * axes),
-        "output_padding": _steps(source, keys, "output_padding", keys.output_padding, (0,) * axes),
+        "strides": steps(source, keys, "strides", keys.strides, (1,) * axes),
+        "dilations": steps(source, keys, "dilations", keys.dilations, (1,) * axes),
+        "output_padding": steps(source, keys, "output_padding", keys.output_padding, (0,) * axes),
         "padding": _padding(source, keys, axes),
     }
 
@@ -49,10 +49,13 @@ def _refuse_foreign(source: Source, keys: CaseKeys) -> None:
         raise CaseError(source.place(("padding",)), f"{keys.op} has no causal padding")
 
 
-def _steps(
+def steps(
     source: Source, keys: CaseKeys, key: str, value: Steps, usual: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """Return one number an axis; those of axes that the op does not have are the usual ones."""
+    """Return one number an axis; those of axes that the op does not have are the usual ones.
+
+    Raises CaseError for more numbers, or fewer, than the op has axes.
+    """
     rank = OPS[keys.op]
     own = value if isinstance(value, tuple) else (value,) * rank
     if len(own) != rank:

@@ -18,7 +18,7 @@ def command() -> int:
     """Print the JSON Schema of a case file."""
     import json
 
-    from convdiff.case.keys import json_schema
+    from convdiff.case.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
     return 0

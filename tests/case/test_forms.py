@@ -27,8 +27,9 @@ from convdiff.case.forms import (
     Words,
 )
 from convdiff.case.forms.misfit import MOST
-from convdiff.case.keys import CASE, KINDS, json_schema
+from convdiff.case.keys import CASE, KINDS
 from convdiff.case.record import record
+from convdiff.case.schema import json_schema
 from convdiff.recording.header import Fingerprint
 
 

@@ -1,0 +1,53 @@
+"""From a case file to a net, or to a case where it is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convdiff.case.forms import MisfitError
+from convdiff.case.in_hand import refuse_in_hand
+from convdiff.case.load import build, is_net, place_of, refuse_unprintable
+from convdiff.case.model import Case
+from convdiff.case.net import net_of
+from convdiff.case.net_keys import NET
+from convdiff.case.net_model import NetCase
+from convdiff.case.yaml_source import Source, parse_source, read_source
+from convdiff.errors import CaseError, CaseErrors, Place
+
+
+def load_net(path: Path) -> NetCase:
+    """Read and check one case file that is a net. Raises CaseError; touches no array."""
+    loaded = load_any(path)
+    if isinstance(loaded, Case):
+        text = "no net, since it has no 'layers'; convdiff run compares its one convolution"
+        raise CaseError(Place(str(path)), text)
+    return loaded
+
+
+def load_any(path: Path) -> Case | NetCase:
+    """Read and check one case file, a net's or another. Raises CaseError; touches no array."""
+    refuse_in_hand(path)
+    errors = CaseErrors()
+    return _any_of(read_source(path, errors), path.parent, path.stem, errors)
+
+
+def any_of_text(text: str, file: str, folder: Path, stem: str) -> Case | NetCase:
+    """Return the case or net that a file of this text is. Raises CaseError."""
+    errors = CaseErrors()
+    return _any_of(parse_source(text, file, errors), folder, stem, errors)
+
+
+def _any_of(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case | NetCase:
+    if not is_net(source):
+        return build(source, folder, stem, errors)
+    errors.refuse()
+    try:
+        keys = NET.read(source.value)
+    except MisfitError as error:
+        for one in error.all:
+            errors.add(CaseError(place_of(source, one), str(one)))
+        errors.sort()
+        errors.refuse()
+        raise
+    refuse_unprintable(source, keys.shared)
+    return net_of(source, keys, folder, stem)
