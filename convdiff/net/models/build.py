@@ -13,15 +13,17 @@ from convdiff.case.layout import Order
 from convdiff.net.models.axes import FIRST, Tensor, window
 from convdiff.net.models.limits import Budget
 from convdiff.net.models.model import Array, Model, Node
-from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.convolution import OPS, Convolution
 from convdiff.worker.ops.net import INPUT, KINDS, Layer, Net
+from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+DENSE = "dense"
 CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
 NOMINAL = 32
 """The extent of a spatial axis that a file leaves open."""
-JOINED = {"C": "channels", "W": "length", "H": "rows"}
+JOINED = {"C": "channels", "W": "length", "H": "height", "D": "depth"}
 """What `concat` calls an axis."""
 _Value = TypeVar("_Value")
 Pads = str | tuple[tuple[int, int], ...]
@@ -129,18 +131,16 @@ class Building:
             raise UnreadError(f"{name} is computed; a constant is expected")
         return value
 
-    def net(self, outputs: Sequence[str]) -> Net:
+    def net(self, outputs: Sequence[str], depth: int) -> Net:
         """Return the net with these outputs of the file, or its last layer's if none is known."""
         values = (self.values.get(name) for name in outputs)
         known = [one.layer for one in values if isinstance(one, Tensor) and one.layer != INPUT]
         if not known and self.layers:
             known = [self.layers[-1].name]
-        ranks = [
-            len(layer.settings["kernel"]) for layer in self.layers if layer.kind.family == "op"
-        ]
-        own = [layer.conv.rank for layer in self.layers if layer.kind.family == "op"]
-        rank = max(own + [3 for count in ranks if count == 3], default=2)
-        return Net(tuple(self.layers), tuple(dict.fromkeys(known)), self.dtype, rank)
+        ranks = {OPS[layer.op] for layer in self.layers if layer.op in OPS and layer.op != DENSE}
+        rank = 3 if depth > 1 else max(ranks, default=2)
+        layers = tuple(_of_rank(layer, rank) for layer in self.layers)
+        return Net(layers, tuple(dict.fromkeys(known)), self.dtype, rank, depth)
 
     def model(
         self,
@@ -155,19 +155,18 @@ class Building:
         """Return what was read; outputs: the file's names of them."""
         tensors = [value for value in self.values.values() if isinstance(value, Tensor)]
         fed = [one for one in tensors if one.layer == INPUT] or [Tensor(INPUT, "", ())]
-        axes = {one.layer: one.axes for one in tensors}
+        made = {one.layer: one for one in tensors}
         return Model(
             file,
             kind,
             nodes,
-            self.net(outputs),
+            self.net(outputs, fed[0].extents["D"]),
             self.arrays,
             inputs,
             fed[0].axes,
             fed[0].shape,
             open_axes,
-            fed[0].extents["D"],
-            axes,
+            made,
             tuple(notes),
         )
 
@@ -176,30 +175,38 @@ class Building:
         name: str,
         op: str,
         sources: Sequence[Tensor],
-        result: tuple[str, tuple[int, ...]],
+        axes: str,
         settings: Mapping[str, Any] | None = None,
         arrays: Mapping[str, Array] | None = None,
     ) -> Tensor:
-        """Add a layer and return its activation; result: its axes and shape in the file.
+        """Add a layer and return its activation; axes: those that it has in the file.
 
-        Settings that are not given are the kind's defaults.
+        Settings that are not given are the kind's defaults. Raises UnreadError where the layer
+        does not fit.
         """
-        held = {}
-        for kind, array in (arrays or {}).items():
-            self.arrays[f"{name}.{kind}"] = array
-            held[kind] = f"{name}.{kind}"
+        held = {kind: f"{name}.{kind}" for kind in arrays or {}}
         plain = dict(KINDS[op].settings) | dict(settings or {})
-        self.layers.append(Layer(name, op, tuple(x.layer for x in sources), plain, held))
-        return Tensor(name, *result)
+        layer = Layer(name, op, tuple(x.layer for x in sources), plain, held)
+        grow = BY_OP.get(op) or BY_FAMILY[layer.kind.family]
+        try:
+            size = grow(layer, [_size(x) for x in sources])
+        except ValueError as error:
+            raise UnreadError(str(error)) from None
+        extents = dict(zip("DHWC", size, strict=True)) | {"N": sources[0].extents["N"]}
+        made = Tensor(name, axes, tuple(extents[letter] for letter in axes))
+        if _size(made) != size:
+            raise UnreadError(f"no axis of {axes} for its extents")
+        self.arrays.update((held[kind], array) for kind, array in (arrays or {}).items())
+        self.layers.append(layer)
+        return made
 
     def same(self, name: str, op: str, x: Tensor, **settings: Any) -> Tensor:
         """Add a layer whose activation has its input's shape."""
-        return self.add(name, op, [x], (x.axes, x.shape), settings)
+        return self.add(name, op, [x], x.axes, settings)
 
     def relabelled(self, name: str, x: Tensor, axes: str) -> Tensor:
         """Return an activation whose axes stand in another order; the net keeps its own."""
-        shape = tuple(x.extents[letter] for letter in axes)
-        return self.add(name, "identity", [x], (axes, shape))
+        return self.add(name, "identity", [x], axes)
 
     def conv(
         self,
@@ -226,10 +233,7 @@ class Building:
         arrays = {"filter": turned.reshape(conv.filter_shape)}
         if bias is not None:
             arrays["bias"] = np.ascontiguousarray(bias.reshape(-1))
-        own = conv.outputs(extents["D"] * extents["H"], extents["W"])
-        letters = dict(zip("DHW"[-len(own) :], own, strict=True))
-        made = {**extents, **letters, "C": conv.channels_out}
-        return self.add(name, conv.op, [x], self._shaped(x, made), conv._asdict(), arrays)
+        return self.add(name, conv.op, [x], x.axes, conv._asdict(), arrays)
 
     def dense(self, name: str, x: Tensor, weights_io: Array, bias: Array | None) -> Tensor:
         """Add a product with (I, O) weights along the last axis. Raises UnreadError."""
@@ -249,34 +253,23 @@ class Building:
         filled = moves.filled(rank)
         filled.pop("output_padding")
         settings = {"size": window(size), **filled, **more}
-        plain = dict(KINDS[op].settings) | settings
-        extents = x.extents
-        letters = "DHW"[-len(plain["size"]) :]
-        for letter, axis in zip(letters, Layer(name, op, (), plain, {}).axes, strict=True):
-            extents[letter] = axis.extent(extents[letter])
-        return self.add(name, op, [x], self._shaped(x, extents), settings)
+        return self.add(name, op, [x], x.axes, settings)
 
     def pool_all(self, name: str, op: str, x: Tensor, *, keep: bool) -> Tensor:
         """Add a pool of all positions; keep: whether their axes are kept, with one element."""
         axes = x.axes if keep else "".join(letter for letter in x.axes if letter not in "DHW")
-        shape = tuple(x.extents[letter] if letter in "NC" else 1 for letter in axes)
-        return self.add(name, op, [x], (axes, shape))
+        return self.add(name, op, [x], axes)
 
     def batch_norm(self, name: str, x: Tensor, arrays: Sequence[Array], epsilon: float) -> Tensor:
         """Add a batch_norm; arrays: scale, shift, mean and variance, one value a channel."""
         if any(array.shape != (x.extents["C"],) for array in arrays):
             raise UnreadError("its arrays are not of the channels")
         named = dict(zip(KINDS["batch_norm"].arrays, arrays, strict=True))
-        result = x.axes, x.shape
-        return self.add(name, "batch_norm", [x], result, {"epsilon": float(epsilon)}, named)
+        return self.add(name, "batch_norm", [x], x.axes, {"epsilon": float(epsilon)}, named)
 
     def prelu(self, name: str, x: Tensor, slope: Array) -> Tensor:
         """Add a prelu; slope: one value, or one a channel. Raises UnreadError."""
-        spread = self._spread(x, slope)
-        if spread.shape[:3] != (1, 1, 1):
-            raise UnreadError("a slope that is not of the channels")
-        whole = np.ascontiguousarray(np.broadcast_to(spread.reshape(-1), x.extents["C"]))
-        return self.add(name, "prelu", [x], (x.axes, x.shape), arrays={"slope": whole})
+        return self.add(name, "prelu", [x], x.axes, arrays={"slope": _a_channel(x, slope)})
 
     def softmax(self, name: str, x: Tensor, axis: int) -> Tensor:
         """Add a softmax over an axis of the file, the channels. Raises UnreadError."""
@@ -289,33 +282,26 @@ class Building:
         """Add a join of activations, or of one and a constant. Raises UnreadError."""
         tensors = [one for one in operands if isinstance(one, Tensor)]
         constants = [one for one in operands if not isinstance(one, Tensor)]
-        x = max(tensors, key=lambda one: (len(one.axes), one.extents["N"] * np.prod(one.ours)))
+        x = max(tensors, key=lambda one: len(one.axes))
         if not constants:
-            shapes = {(one.axes, one.shape) for one in tensors}
-            if len(shapes) > 1:
-                raise UnreadError("joins activations of unlike shapes")
-            return self.add(name, op, tensors, (x.axes, x.shape))
+            if any(not x.axes.endswith(one.axes) for one in tensors):
+                raise UnreadError("joins activations of unlike axes")
+            return self.add(name, op, tensors, x.axes)
         if len(operands) != 2:
             raise UnreadError("joins more than one activation and a constant")
-        constant = self._spread(x, constants[0])
+        constant = _a_channel(x, constants[0])
         if not isinstance(operands[0], Tensor) and op in ("subtract", "divide"):
             if op == "divide":
                 raise UnreadError("divides a constant")
             x, op = self.same(f"{name}.negative", "negative", x), "add"  # c − x is (−x) + c
-        return self.add(name, op, [x], (x.axes, x.shape), arrays={"constant": constant})
+        return self.add(name, op, [x], x.axes, arrays={"constant": constant})
 
     def concat(self, name: str, tensors: Sequence[Tensor], axis: int) -> Tensor:
         """Add a concatenation along an axis of the file. Raises UnreadError."""
         x, letter = tensors[0], tensors[0].axes[axis]
-        alike = {
-            tuple(n for a, n in zip(t.axes, t.shape, strict=True) if a != letter) for t in tensors
-        }
-        if letter not in JOINED or len(alike) > 1 or {t.axes for t in tensors} != {x.axes}:
+        if letter not in JOINED or {t.axes for t in tensors} != {x.axes}:
             raise UnreadError(f"joins along {letter} of {x.axes}")
-        if letter == "H" and x.extents["D"] > 1:
-            raise UnreadError("joins along the height of three axes")
-        extents = {**x.extents, letter: sum(t.extents[letter] for t in tensors)}
-        return self.add(name, "concat", tensors, self._shaped(x, extents), {"axis": JOINED[letter]})
+        return self.add(name, "concat", tensors, x.axes, {"axis": JOINED[letter]})
 
     def pad(
         self, name: str, x: Tensor, pads: Mapping[str, tuple[int, int]], value: float
@@ -325,26 +311,22 @@ class Building:
             raise UnreadError("pads images or channels")
         letters = "DHW" if "D" in x.axes else "HW"
         pairs = tuple(pads.get(letter, (0, 0)) for letter in letters)
-        extents = x.extents
-        for letter, pair in zip(letters, pairs, strict=True):
-            extents[letter] += sum(pair)
         settings = {"padding": pairs, "value": float(value)}
-        return self.add(name, "pad", [x], self._shaped(x, extents), settings)
+        return self.add(name, "pad", [x], x.axes, settings)
 
     def reshaped(self, name: str, x: Tensor, shape: Sequence[int]) -> Tensor:
         """Add what gives the elements, in the file's order, another shape. Raises UnreadError."""
         target = Tensor(name, self._named_as(x, shape), tuple(shape))
         if target.extents["N"] != x.extents["N"] or np.prod(shape) != np.prod(x.shape):
             raise UnreadError(f"reshapes {x.axes} across images")
-        result = target.axes, target.shape
         own = x.runs("DHWC") and target.runs("DHWC")
         if target.ours == x.ours and (own or x.varying == target.varying):
-            return self.add(name, "identity", [x], result)
+            return self.add(name, "identity", [x], target.axes)
         if target.varying in ("C", "") and (x.runs("CDHW") or x.runs("DHWC")):
             order = "hwc" if x.runs("DHWC") else "chw"
-            return self.add(name, "flatten", [x], result, {"order": order})
+            return self.add(name, "flatten", [x], target.axes, {"order": order})
         if own:
-            return self.add(name, "reshape", [x], result, {"shape": target.ours})
+            return self.add(name, "reshape", [x], target.axes, {"shape": target.ours})
         raise UnreadError(f"reshapes {x.axes} to {'×'.join(map(str, shape))}")
 
     def _named_as(self, x: Tensor, shape: Sequence[int]) -> str:
@@ -358,33 +340,27 @@ class Building:
             return "".join(("N", *rest)) if len(shape) > 1 else letters
         return letters
 
-    def _shaped(self, x: Tensor, extents: Mapping[str, int]) -> tuple[str, tuple[int, ...]]:
-        """Return axes and shape of an activation with these extents. Raises UnreadError."""
-        shape = tuple(extents[letter] for letter in x.axes)
-        if min(shape, default=1) < 1:
-            raise UnreadError("nothing is left of its input")
-        return x.axes, shape
 
-    def _spread(self, x: Tensor, constant: Array) -> Array:
-        """Return a constant that joins an activation, as (1, rows, length, channels) or 1 each."""
-        axes = x.axes[len(x.axes) - constant.ndim :]
-        if constant.ndim > len(x.axes):
-            raise UnreadError("a constant with more axes than the activation")
-        placed = Tensor(INPUT, axes, tuple(constant.shape))
-        fits = all(
-            n in (1, x.extents[letter]) for letter, n in zip(axes, constant.shape, strict=True)
-        )
-        if not fits or placed.extents["N"] != 1:
-            raise UnreadError(
-                "a constant that makes the activation larger, or unlike in its images"
-            )
-        order = [letter for letter in "NDHWC" if letter in axes]
-        turned = constant.transpose([axes.index(letter) for letter in order])
-        extents = placed.extents
-        if x.extents["D"] > 1 and extents["D"] * extents["H"] > 1:
-            turned = np.broadcast_to(
-                turned.reshape([extents[letter] for letter in "NDHWC"]),
-                [1, x.extents["D"], x.extents["H"], extents["W"], extents["C"]],
-            )
-            return np.ascontiguousarray(turned).reshape(1, -1, extents["W"], extents["C"])
-        return np.ascontiguousarray(turned).reshape(1, *placed.ours)
+def _size(x: Tensor) -> Extents:
+    """Return (depth, height, length, channels) of one image."""
+    extents = x.extents
+    return extents["D"], extents["H"], extents["W"], extents["C"]
+
+
+def _a_channel(x: Tensor, constant: Array) -> Array:
+    """Return a constant as one value a channel, or one for all. Raises UnreadError."""
+    axes = x.axes[len(x.axes) - constant.ndim :]
+    if constant.ndim > len(x.axes):
+        raise UnreadError("a constant with more axes than the activation")
+    varying = {letter for letter, n in zip(axes, constant.shape, strict=True) if n != 1}
+    if not varying <= {"C"} or constant.size not in (1, x.extents["C"]):
+        raise UnreadError("a constant that is no value a channel")
+    return np.ascontiguousarray(constant.reshape(-1))
+
+
+def _of_rank(layer: Layer, rank: int) -> Layer:
+    """Return a layer of a net of two axes: a convolution of one has a height of 1 there."""
+    if rank != 2 or layer.op not in OPS or OPS[layer.op] != 1 or layer.op == DENSE:
+        return layer
+    op = layer.op.replace("1d", "2d")
+    return layer._replace(op=op, settings={**layer.settings, "op": op})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from convdiff.net.models.axes import Tensor
 from convdiff.worker.ops.net import Net
 
 Array = Any
@@ -48,16 +49,19 @@ class Model:
     """As the file has it; what the file leaves open is a number that fits."""
     open_axes: str = ""
     """Axes whose extents the file leaves open."""
-    depth: int = 1
-    """Of a net of three dimensions: rows = depth · height."""
-    output_axes: Mapping[str, str] = field(default_factory=dict)
-    """How the file has each layer's activation: from the layer's name to its axes."""
+    activations: Mapping[str, Tensor] = field(default_factory=dict)
+    """How the file has each layer's, by its name."""
     notes: tuple[str, ...] = ()
 
     @property
     def unread(self) -> tuple[Node, ...]:
         """The operations that are no layers here."""
         return tuple(node for node in self.nodes if node.unread)
+
+    @property
+    def channels(self) -> int:
+        """Of its input."""
+        return dict(zip(self.input_axes, self.input_shape, strict=True)).get("C", 1)
 
     @property
     def parameters(self) -> int:
