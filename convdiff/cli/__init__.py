@@ -23,6 +23,8 @@ COMMANDS = {
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "init": "Write a new case file, commented, or of your own arrays.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
+    "inspect": "List a model file's layers, shapes and numbers.",
+    "extract": "Write a case of one layer of a model file, with its real input.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",

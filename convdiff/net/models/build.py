@@ -12,7 +12,7 @@ import numpy as np
 from convdiff.case.layout import Order
 from convdiff.net.models.axes import FIRST, Tensor, window
 from convdiff.net.models.limits import Budget
-from convdiff.net.models.model import Array, Model, Node
+from convdiff.net.models.model import FOLLOWS, Array, Model, Node
 from convdiff.worker.ops.convolution import OPS, Convolution
 from convdiff.worker.ops.net import INPUT, KINDS, Layer, Net
 from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
@@ -46,7 +46,8 @@ class Moves:
         """Return them as a `Convolution` has them, of at least two axes."""
         padding = self.padding
         if not isinstance(padding, str):
-            padding = ((0, 0),) * (2 - rank) + tuple(padding)
+            own = tuple((int(before), int(after)) for before, after in padding)
+            padding = ((0, 0),) * (2 - rank) + own if any(map(any, own)) else "valid"
         return {
             "strides": window(tuple(self.strides) or (1,) * rank),
             "dilations": window(tuple(self.dilations) or (1,) * rank),
@@ -116,11 +117,7 @@ class Building:
         """Return an activation. Raises UnreadError where it is a constant or not known."""
         value = self.values.get(name)
         if not isinstance(value, Tensor):
-            what = (
-                "a constant where data is expected"
-                if name in self.values
-                else "reads what is not known"
-            )
+            what = "a constant where data is expected" if name in self.values else FOLLOWS
             raise UnreadError(what)
         return value
 

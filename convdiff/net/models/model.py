@@ -12,6 +12,9 @@ from convdiff.worker.ops.net import Net
 Array = Any
 """A NumPy array, or one of bfloat16."""
 
+FOLLOWS = "reads what is not known"
+"""Why an operation is no layer that follows one which is none."""
+
 
 @dataclass(frozen=True)
 class Node:

@@ -10,7 +10,7 @@ import numpy as np
 
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building, UnreadError
-from convdiff.net.models.model import Array, Node
+from convdiff.net.models.model import FOLLOWS, Array, Node
 from convdiff.worker.ops.net import INPUT
 
 
@@ -53,7 +53,7 @@ class Operation:
     def operands(self, building: Building) -> list[Tensor | Array]:
         """Return all inputs, activations and constants. Raises UnreadError."""
         if any(name not in building.values for name in self.inputs):
-            raise UnreadError("reads what is not known")
+            raise UnreadError(FOLLOWS)
         return [building.values[name] for name in self.inputs]
 
 
@@ -84,13 +84,17 @@ def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]
     if unread:
         del building.layers[before:]
     held = {key for layer in building.layers[before:] for key in layer.arrays.values()}
+    arrays = [building.arrays[key] for key in held]
+    if unread:
+        read = (building.values.get(name) for name in operation.inputs)
+        arrays = [one for one in read if isinstance(one, np.ndarray)]
     return Node(
         operation.name,
         operation.op,
         operation.inputs,
         operation.outputs,
         shape,
-        sum(building.arrays[key].size for key in held),
+        sum(array.size for array in arrays),
         unread,
     )
 

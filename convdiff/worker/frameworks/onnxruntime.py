@@ -85,6 +85,16 @@ class OnnxRuntime(object):
         """See `Framework`."""
         return self._call(_add, None, dtype, device, [output, bias])
 
+    def open_file(self, data: bytes, optimise: bool, save_to: str) -> Any:
+        """Return the session of a model's bytes; save_to: where its optimised graph goes, or ""."""
+        options = self._options()
+        if not optimise:
+            options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if save_to:
+            options.optimized_model_filepath = save_to
+            options.log_severity_level = 3  # that it is for this machine alone is known
+        return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
     def _spatial(
         self, nodes: Nodes, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
     ) -> Any:
@@ -125,9 +135,7 @@ class OnnxRuntime(object):
         graph = helper.make_graph(nodes, "convdiff", inputs, [output])
         opset = helper.make_opsetid("", 13)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
-        options = self.runtime.SessionOptions()
-        if self.threads:
-            options.intra_op_num_threads = self.threads
+        options = self._options()
         if device.modes:
             level = getattr(self.runtime.GraphOptimizationLevel, MODES[device.modes[-1]])
             options.graph_optimization_level = level
@@ -135,6 +143,12 @@ class OnnxRuntime(object):
         return self.runtime.InferenceSession(
             model.SerializeToString(), options, providers=[provider + "ExecutionProvider"]
         )
+
+    def _options(self) -> Any:
+        options = self.runtime.SessionOptions()
+        if self.threads:
+            options.intra_op_num_threads = self.threads
+        return options
 
 
 def _given(*arrays: Any) -> List[Any]:
