@@ -1,12 +1,15 @@
 """PyTorch: eager or compiled, however its arrays lie, with oneDNN (mkldnn) on or off."""
 
+from functools import partial
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from .. import cpu, layout, memory
 from ..framework import Device, Framework
+from ..nets.torch import TorchNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
@@ -159,6 +162,22 @@ class Torch(object):
             self.torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
             self.compiled = self.torch.compile(self.eager, dynamic=False)
         return self.compiled
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> TorchNet:
+        """See `Framework`."""
+        self._compiled()  # sets the limit
+        ways = {
+            "laid": lambda which, a, axes: self._laid(which, a, axes, net.dtype, device),
+            "tensor": lambda array: self._tensor(array, net.dtype, device),
+            "array": lambda tensor: self._array(tensor.contiguous(), net.dtype),
+            "convolution": _convolution,
+            "transposed": _transposed,
+            "switched": lambda: self._use_mkldnn("mkldnn_off" not in device.modes),
+            "compile": None,
+        }  # type: Dict[str, Any]
+        if "compiled" in device.modes:
+            ways["compile"] = partial(self.torch.compile, dynamic=False)
+        return TorchNet(self, net, arrays, ways)
 
     def _laid(self, which: str, array: Any, axes: str, dtype: str, device: Device) -> Any:
         """Return input or weights as they are to lie in the device's memory."""

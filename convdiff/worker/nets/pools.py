@@ -22,3 +22,11 @@ def counts(layer: Layer, size: Extents) -> Any:
         inside = (read >= -before) & (read < extent + after)
         result = np.multiply.outer(result, inside.sum(axis=1))
     return result
+
+
+def share(layer: Layer, size: Extents) -> Any:
+    """Return what share of each window counts, as `counts`; float64.
+
+    What divides by the whole window's size has to be divided by it.
+    """
+    return counts(layer, size) / np.prod(layer.settings["size"])

@@ -144,6 +144,15 @@ def unfolded(net: Net, array_nhwc: Any) -> Any:
     return np.ascontiguousarray(array_nhwc).reshape((batch,) + own + (channels,))
 
 
+def constant(array: Any, rank: int) -> Any:
+    """Return what is joined with activations N[[D]H]WC with the axes that follow N.
+
+    array: (channels,), (rows, length, channels), or one number.
+    """
+    shape = (1,) * (rank + 1 - array.ndim) + array.shape
+    return array.reshape(shape[-rank - 1 :])
+
+
 def folded(array: Any) -> Any:
     """Return an activation N[[D]H]WC as NHWC, C-contiguous."""
     batch, length, channels = array.shape[0], array.shape[-2], array.shape[-1]

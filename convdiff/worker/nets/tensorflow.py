@@ -193,8 +193,7 @@ def _pooled(tf: Any, kind: str, axes: Any, word: str, x: Any) -> Any:
 
 def _divisor(tf: Any, place: Place) -> Any:
     """Return what share of each window counts, (…, 1), or None where all of it does everywhere."""
-    counts = pools.counts(place.layer, place.size)
-    share = counts / np.prod(place.layer.settings["size"])
+    share = pools.share(place.layer, place.size)
     if np.all(share == 1):
         return None
     return share.reshape(share.shape[-place.net.rank :] + (1,))
