@@ -62,7 +62,7 @@ class LiveLab:
         self._watch, self._far = watch, (0, 0)
         self._whole = whole
         self._deaths_before = session.pool.deaths
-        self._store = Store()
+        self._store: Store[Cell] = Store()
         self._done: set[Cell] = set()
         self._seconds: dict[Cell, float] = {}
         self._restless: dict[Cell, bool] = {}

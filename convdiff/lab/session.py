@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convdiff.case.device import Device
 from convdiff.case.model import Case
+from convdiff.case.net_model import NetCase
 from convdiff.lab.availability import stand
 from convdiff.lab.pool import Pool
 from convdiff.lab.stop import Stop
@@ -58,8 +59,8 @@ class Session:
         for interpreter in self.interpreters:
             self.pool.start(interpreter)
 
-    def availability(self, case: Case) -> list[Standing]:
-        """Return how all runtimes stand that a case and the command ask for.
+    def availability(self, case: Case | NetCase) -> list[Standing]:
+        """Return how all runtimes stand that a case or a net, and the command ask for.
 
         Waits for the frameworks to be imported. Raises NotPythonError.
         """

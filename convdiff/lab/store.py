@@ -6,13 +6,15 @@ import math
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from convdiff.numerics.array import Array
-from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cell import NoBits
+
+K = TypeVar("K", bound=Hashable)
 
 RECENT = 4
 """Outputs that stay in memory: a baseline is read again and again."""
@@ -22,17 +24,17 @@ Extent = tuple[int, tuple[int, ...], np.dtype[Any]]
 """Where an output starts in the file, its shape and its dtype."""
 
 
-class Store:
-    """Keep each cell's bits, or why it gave none; read them back by cell."""
+class Store(Generic[K]):
+    """Keep each cell's bits, or why it gave none; read them back by cell, or what names one."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
         self._end = 0
-        self._extents: dict[Cell, Extent] = {}
-        self._failures: dict[Cell, NoBits] = {}
-        self._recent: OrderedDict[Cell, Array] = OrderedDict()
+        self._extents: dict[K, Extent] = {}
+        self._failures: dict[K, NoBits] = {}
+        self._recent: OrderedDict[K, Array] = OrderedDict()
 
-    def put(self, cell: Cell, bits: Array | NoBits) -> None:
+    def put(self, cell: K, bits: Array | NoBits) -> None:
         """Keep what one cell gave; the same cell again replaces it. Raises OSError."""
         self._recent.pop(cell, None)
         self._extents.pop(cell, None)
@@ -49,7 +51,7 @@ class Store:
         self._end += data.nbytes
         self._remember(cell, bits)
 
-    def get(self, cell: Cell) -> Array | NoBits:
+    def get(self, cell: K) -> Array | NoBits:
         """Return what a cell gave; NOT_RUN where it was never run."""
         if cell in self._recent:
             self._recent.move_to_end(cell)
@@ -65,12 +67,12 @@ class Store:
         self._remember(cell, output)
         return output
 
-    def _remember(self, cell: Cell, output: Array) -> None:
+    def _remember(self, cell: K, output: Array) -> None:
         self._recent[cell] = output
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
-    def failures(self) -> Iterator[tuple[Cell, NoBits]]:
+    def failures(self) -> Iterator[tuple[K, NoBits]]:
         """Yield the cells that gave a reason and no bits."""
         yield from self._failures.items()
 

@@ -37,7 +37,7 @@ def expand(
         for length in reversed(case.lengths):
             cells += _cells_of_length(case, runtime, length, trials.get(length, 0))
     cells = [cell for cell in cells if not cell.is_reference or cell.length in referenced]
-    partners = _others if pairwise else _first
+    partners = _others if pairwise else first_partners
     pairs: list[Pair] = []
     for cell in cells:
         if not cell.trial:
@@ -103,7 +103,7 @@ def _clean_pairs(cells: Sequence[Cell]) -> Iterator[Pair]:
             yield Pair("clean", replace(cell, trial=CLEAN), cell)
 
 
-def _first(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
+def first_partners(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:
     """Return, for each axis along which this runtime is not the first, the one that is."""
     partners = []
     for axis in _coordinates(runtime):

@@ -1,0 +1,116 @@
+"""Why a difference enters at a layer: the layer alone, judged and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.net_model import NetCase
+from convdiff.lab.nets import NetRun
+from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
+from convdiff.net.trace.compared import Alignment, keep, sides_of
+from convdiff.net.trace.isolated import Held, isolate
+from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.model import Entry
+from convdiff.net.trace.observed import Key, Observed
+from convdiff.net.trace.pairs import NetPair
+from convdiff.numerics.array import Array
+from convdiff.pipeline import Ask
+from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.net import INPUT, Layer
+
+
+@dataclass(frozen=True)
+class Explaining:
+    """What explains the entries of a net."""
+
+    case: NetCase
+    observed: Observed
+    alignment: Alignment
+    session: Session
+    fingerprints: Mapping[Runtime, Mapping[str, Any]]
+    ask: Ask
+    watch: Watch
+
+    def entry(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry:
+        """Explain one layer where a pair's difference enters.
+
+        unseen: the layers before it that were not looked at; the difference may enter in one.
+        """
+        layer = self.case.net.layer(name)
+        entry = Entry(name, layer.op, pair, "untested", "not run", unseen=tuple(unseen))
+        subjects = [layer, *(self.case.net.layer(one) for one in reversed(unseen))]
+        chosen = [one for one in subjects if self._reads_what_is_seen(one, pair)]
+        if not chosen:
+            return replace(entry, reason="what it reads was not looked at")
+        for one in chosen:
+            found = self._of(entry, one)
+            if found.alone != "equal":
+                break
+        return found
+
+    def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
+        keep(self.observed, [(pair, one) for one in layer.sources if one != INPUT], "safe")
+        return all(one == INPUT or self._has(pair, one) for one in layer.sources)
+
+    def _has(self, pair: NetPair, name: str) -> bool:
+        return all(self.observed.has(Key(run, name)) for run in (pair.baseline, pair.candidate))
+
+    def _of(self, entry: Entry, layer: Layer) -> Entry:
+        """Explain one layer that an entry may be."""
+        pair, subject = entry.pair, self.observed.subject
+        keep(self.observed, [(pair, layer.name)], "safe")
+        arrays = {role: subject.arrays[key] for role, key in layer.arrays.items()}
+        if layer.kind.family == "op":
+            held = self._held(pair, layer)
+            found = isolate(
+                self.case,
+                layer,
+                arrays,
+                held,
+                self.session,
+                self.fingerprints,
+                self.ask,
+                self.watch,
+            )
+            return replace(
+                entry, verdict=found.verdict, alone=found.alone, result=found.result, at=layer.name
+            )
+        if not self._has(pair, layer.name):
+            return replace(entry, reason="it was not looked at")
+        inputs = [max(sides, key=_extent) for sides in self._inputs(pair, layer)]
+        sides = sides_of(self.observed, pair, layer.name, self.alignment)
+        columns = self.alignment.of(pair, layer.name)
+        verdict, judged = judge_layer(self.case.net, layer, arrays, inputs, sides, columns)
+        return replace(entry, verdict=verdict, judged=judged, at=layer.name)
+
+    def _held(self, pair: NetPair, layer: Layer) -> Held:
+        outputs = None
+        if self._has(pair, layer.name):
+            runs = pair.baseline, pair.candidate
+            one, other = (self.observed.get(Key(run, layer.name)) for run in runs)
+            outputs = one, other
+        columns = self.alignment.of(pair, layer.name)
+        return Held(pair, self._inputs(pair, layer)[0], outputs, columns)
+
+    def _inputs(self, pair: NetPair, layer: Layer) -> list[tuple[Array, Array]]:
+        """Return what a layer reads on both sides, whole."""
+        found = []
+        for source in layer.sources:
+            one, other = (self._input(run, source) for run in (pair.baseline, pair.candidate))
+            found.append((one, other))
+        return found
+
+    def _input(self, run: NetRun, source: str) -> Array:
+        if source != INPUT:
+            return self.observed.get(Key(run, source))
+        given = self.observed.subject.input_nhwc[: run.batch, :, : run.length]
+        return np.ascontiguousarray(given)
+
+
+def _extent(array: Array) -> tuple[int, int]:
+    return array.shape[2], array.shape[0]

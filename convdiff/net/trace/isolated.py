@@ -1,0 +1,144 @@
+"""One layer of a net alone, with its real input: a case for the trip that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.arrays import Tensors
+from convdiff.case.model import ArraySpec, Case
+from convdiff.case.net_model import NetCase
+from convdiff.compare.comparison import measured
+from convdiff.compare.difference import differs, measure
+from convdiff.compare.reference import References
+from convdiff.diagnose.verdict import judge
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.lab.live import LiveLab
+from convdiff.lab.nets import NetRun
+from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
+from convdiff.net.trace.model import Alone
+from convdiff.net.trace.pairs import NetPair
+from convdiff.numerics.array import Array
+from convdiff.pipeline import Ask, examine
+from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Pair, Plan
+from convdiff.result import CaseResult
+from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.net import Layer
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a layer reads and gives in the net, on both sides, the baseline first; NHWC, whole."""
+
+    pair: NetPair
+    inputs: tuple[Array, Array]
+    outputs: tuple[Array, Array] | None
+    """None where it was not looked at in the net."""
+    columns: Array
+    """bool (columns,): which outputs see the same inputs, from the first on."""
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """A layer that was run alone."""
+
+    verdict: Verdict
+    alone: Alone
+    result: CaseResult
+    """Of its two cells alone."""
+
+
+def isolate(
+    net: NetCase,
+    layer: Layer,
+    arrays: Mapping[str, Array],
+    held: Held,
+    session: Session,
+    fingerprints: Mapping[Runtime, Mapping[str, Any]],
+    ask: Ask,
+    watch: Watch,
+) -> Isolated:
+    """Run an op of a net alone on both sides, and examine it.
+
+    arrays: by their names in `Kind.arrays`. The shorter input is a part of the longer one wherever
+    an output that is compared reads it; so both are run on parts of the longer.
+    """
+    longer = max(held.inputs, key=lambda one: (one.shape[2], one.shape[0]))
+    tensors = Tensors(arrays["filter"], arrays.get("bias"), longer)
+    case = _case(net, layer, tensors, held)
+    cells = tuple(
+        _cell(case, run, one)
+        for run, one in zip((held.pair.baseline, held.pair.candidate), held.inputs, strict=True)
+    )
+    pair = Pair(held.pair.axis, cells[0], cells[1])
+    runtimes = tuple(dict.fromkeys(cell.runtime for cell in cells))
+    plan = Plan(case, runtimes, cells, (pair,))
+    live = LiveLab(case, tensors, session, fingerprints, ask.budget, watch)
+    with closing(live) as lab:
+        result = examine(plan, lab, tensors, ask)
+        alone = _alone([lab.bits(cell) for cell in cells], held)
+    verdict = result.findings[0].verdict if result.findings else "untested"
+    if alone == "equal" and held.outputs is not None:
+        verdict = _by_size(case, pair, tensors, held)
+    return Isolated(verdict, alone, result)
+
+
+def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
+    """Return the case that one layer is; its arrays are there, and are not made of it."""
+    runs = held.pair.baseline, held.pair.candidate
+    bias = None if tensors.bias is None else ArraySpec("values", tensors.bias.shape)
+    return Case(
+        name=f"{net.name}/{layer.name}",
+        file=net.file,
+        conv=layer.conv,
+        filter=ArraySpec("values", tensors.filter_hwio.shape),
+        bias=bias,
+        input=ArraySpec("values", tensors.input_nhwc.shape),
+        height=tensors.input_nhwc.shape[1],
+        lengths=tuple(sorted({one.shape[2] for one in held.inputs})),
+        batches=tuple(sorted({run.batch for run in runs})),
+        devices=tuple(dict.fromkeys(run.runtime.device for run in runs)),
+        layout=net.layout,
+        expect=net.expect,
+    )
+
+
+def _cell(case: Case, run: NetRun, given: Array) -> Cell:
+    return Cell(run.runtime, case.conv.op, given.shape[2], given.shape[0], run.repeat)
+
+
+def _alone(bits: Sequence[Array | NoBits], held: Held) -> Alone:
+    """Return what a layer gives alone, beside what it gives in the net."""
+    sides = []
+    for one in bits:
+        if isinstance(one, NoBits):
+            return "not run"
+        sides.append(_cut(one, held))
+    if held.outputs is not None:
+        in_net = [_cut(one, held) for one in held.outputs]
+        pairs = zip(sides, in_net, strict=True)
+        if all(one.shape == own.shape and not differs(one, own, False).any() for one, own in pairs):
+            return "same"
+    alike = sides[0].shape == sides[1].shape and not differs(sides[0], sides[1], False).any()
+    return "equal" if alike else "other"
+
+
+def _cut(output: Array, held: Held) -> Array:
+    images = min(held.pair.baseline.batch, held.pair.candidate.batch)
+    cut = output[:images, :, : len(held.columns)][:, :, held.columns]
+    return np.ascontiguousarray(cut)
+
+
+def _by_size(case: Case, pair: Pair, tensors: Tensors, held: Held) -> Verdict:
+    """Return the verdict on a layer's bits in the net, which it does not have alone: by size."""
+    assert held.outputs is not None
+    reference = References(case.conv, tensors).at(max(case.lengths))
+    a, b = (_cut(one, held) for one in held.outputs)
+    comparison = measured(pair, a, b, reference, measure(a, b, strict=False, most=1))
+    return judge(comparison, None, None, unstable=False, look=None)[0]

@@ -1,0 +1,186 @@
+"""Layers that sum no products of a filter, held against what they are to give.
+
+The reference is NumPy's net (`convdiff.worker.nets.numpy`) one precision wider, rounded once. For
++, −, ×, ÷ and √ of float32 that is the correctly rounded value (Figueroa, "When is double rounding
+innocuous?", SIGNUM Newsletter, 1995); for other functions it is wherever the wider value is not too
+near to the middle between two floats, which is checked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.net.trace.model import Judged
+from convdiff.numerics.array import Array
+from convdiff.numerics.floats import format_of, round_to, spacing
+from convdiff.worker.nets.numpy import LAYERS
+from convdiff.worker.nets.steps import Place, folded, unfolded
+from convdiff.worker.ops.net import Layer, Net
+from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
+
+Arrays = Mapping[str, Array]
+Sides = tuple[Array, Array]
+SLACK = 4
+"""Bits that the wider format's own functions may lose."""
+FUNCTION_ULPS = 4.0
+"""How far a function of one number may be off and still be called rounding."""
+NARROWED = 2.0**-8
+"""More than this share of its terms is no rounding to a narrower format."""
+MOVING = ("max_pool", "global_max_pool", "relu", "relu6", "abs", "negative", "clip", "maximum")
+"""Layers that choose, and so round nothing; nor do those of the family `move`."""
+SUMS = ("avg_pool", "global_avg_pool", "batch_norm", "softmax", "add", "subtract")
+"""Layers that add, and are held against the size of what is added."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a layer is to give, one precision wider, and how near that can be known."""
+
+    values: Array
+    scale: Array
+    """The size of the terms, or of the values where nothing is added."""
+
+    def rounded(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        """Return the two values that it may round to, the same ones where that is known."""
+        slack = self.scale * 2.0 ** (SLACK - np.finfo(self.values.dtype).nmant)
+        low, high = self.values - slack, self.values + slack
+        if self.values.dtype == np.float64:
+            return round_to(low, dtype), round_to(high, dtype)
+        return low.astype(dtype), high.astype(dtype)
+
+    def of(self, images: int, columns: Array) -> Truth:
+        """Return what is true of the first images and of some columns, bool (columns,)."""
+        values, scale = (
+            one[:images, :, : len(columns)][:, :, columns] for one in (self.values, self.scale)
+        )
+        return Truth(values, scale)
+
+
+@np.errstate(all="ignore")
+def judge_layer(
+    net: Net,
+    layer: Layer,
+    arrays: Arrays,
+    inputs: Sequence[Array],
+    sides: Sides,
+    columns: Array,
+) -> tuple[Verdict, Judged]:
+    """Return a verdict on two activations of a layer, and what it is based on.
+
+    arrays: by their names in `Kind.arrays`. inputs: what it reads, whole, NHWC, of the run with the
+    longer activation. sides: baseline and candidate at the `columns`, bool, that see the same.
+    """
+    dtype = sides[0].dtype
+    truth = truth_of(net, layer, arrays, inputs).of(len(sides[0]), columns)
+    low, high = truth.rounded(dtype)
+    errors = [_error(side, truth, low, high) for side in sides]
+    counts = [int(np.count_nonzero(error)) for error in errors]
+    ulps = [float(error.max(initial=0.0)) for error in errors]
+    undecided = int(np.count_nonzero((low != high) & ~np.isnan(low)))
+    judged = Judged(low.size, (counts[0], counts[1]), (ulps[0], ulps[1]), undecided)
+    return _verdict(layer, inputs, max(ulps), format_of(sides[0]).precision), judged
+
+
+def truth_of(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array]) -> Truth:
+    """Return what a layer is to give for these inputs, NHWC."""
+    wide = np.longdouble if inputs[0].dtype == np.float64 else np.float64
+    settings = {name: _held(value, inputs[0].dtype) for name, value in layer.settings.items()}
+    layer = layer._replace(settings=settings)
+    values = _run(net, layer, arrays, inputs, wide)
+    scale = np.abs(values)
+    if layer.op in SUMS:
+        terms = _run(net, layer, *_absolute(layer, arrays, inputs), wide)
+        scale = np.maximum(np.abs(terms), scale)
+    return Truth(values, scale)
+
+
+def _held(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a setting as a layer of this type holds it."""
+    return float(np.asarray(value, dtype)) if isinstance(value, float) else value
+
+
+def _run(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: Any) -> Array:
+    """Run one layer in NumPy; what is of other formats is made wider first."""
+    given = Net((layer,), (layer.name,), net.dtype, net.rank)
+    names = [f"{number}" for number in range(len(inputs))]
+    layer = layer._replace(sources=tuple(names))
+    sizes: dict[str, Extents] = {
+        name: (1, *one.shape[1:]) for name, one in zip(names, inputs, strict=True)
+    }
+    sizes[layer.name] = _size(layer, sizes)
+    held = {name: array.astype(wide) for name, array in arrays.items()}
+    place = Place(layer, given, held, sizes)
+    function = FUNCTIONS.get(layer.op)
+    call = function(layer) if function else LAYERS[layer.op](None, place)
+    return np.asarray(folded(call(*[unfolded(given, one.astype(wide)) for one in inputs])))
+
+
+def _size(layer: Layer, sizes: Mapping[str, Extents]) -> Extents:
+    grow = BY_OP.get(layer.op) or BY_FAMILY[layer.kind.family]
+    return grow(layer, [sizes[name] for name in layer.sources])
+
+
+def _absolute(
+    layer: Layer, arrays: Arrays, inputs: Sequence[Array]
+) -> tuple[Arrays, Sequence[Array]]:
+    """Return arrays and inputs with which a layer that adds gives the size of its terms."""
+    signs = {"mean": -1, "variance": 1}
+    positive = {name: signs.get(name, 1) * np.abs(array) for name, array in arrays.items()}
+    if layer.op == "subtract":
+        first, *rest = (np.abs(one) for one in inputs)
+        negative = {name: -array for name, array in positive.items()}
+        return negative, [first, *(-one for one in rest)]
+    return positive, [np.abs(one) for one in inputs]
+
+
+def _gelu(layer: Layer) -> Callable[[Array], Array]:
+    """Return GELU without the cancellation of its definition."""
+    if layer.settings["approximate"]:
+        c = math.sqrt(2 / math.pi)
+        return lambda x: x / (1 + np.exp(-2 * c * (x + 0.044715 * x * x * x)))
+    erfc = np.vectorize(math.erfc, otypes=[np.float64])
+    return lambda x: x * 0.5 * erfc(-x / math.sqrt(2))
+
+
+FUNCTIONS: Mapping[str, Callable[[Layer], Callable[[Array], Array]]] = {"gelu": _gelu}
+"""Functions whose definition loses bits."""
+
+
+def _error(side: Array, truth: Truth, low: Array, high: Array) -> Array:
+    """Return by how many ulps values are off, at the size of their terms; 0 where they are right.
+
+    Infinite where a value or the right one is not finite, and they are not the same.
+    """
+    right = (side == low) | (side == high) | (np.isnan(side) & np.isnan(low))
+    unit = spacing(truth.scale.astype(np.float64), format_of(side))
+    size = np.abs(side.astype(truth.values.dtype) - truth.values).astype(np.float64) / unit
+    return np.where(right, 0.0, np.where(np.isnan(size), np.inf, size))
+
+
+def _verdict(layer: Layer, inputs: Sequence[Array], ulps: float, precision: int) -> Verdict:
+    """Return what errors of so many ulps are called."""
+    if ulps <= _allowed(layer, inputs):
+        return "rounding"
+    if layer.kind.family == "move" or layer.op in MOVING:
+        return "wrong"
+    return "precision" if ulps * 2.0**-precision <= NARROWED else "wrong"
+
+
+def _allowed(layer: Layer, inputs: Sequence[Array]) -> float:
+    """Return by how many ulps a layer may be off by rounding alone."""
+    if layer.kind.family == "move" or layer.op in MOVING:
+        return 0.0
+    terms = len(inputs) + len(layer.arrays)
+    if layer.op == "softmax":
+        terms += inputs[0].shape[3]
+    if layer.op == "global_avg_pool":
+        terms += math.prod(inputs[0].shape[1:3])
+    if layer.kind.family == "pool":
+        terms += math.prod(layer.settings["size"])
+    return max(FUNCTION_ULPS, float(terms))

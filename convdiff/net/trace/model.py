@@ -1,0 +1,164 @@
+"""What a trace finds, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from convdiff.case.net_model import NetCase
+from convdiff.compare.difference import Difference
+from convdiff.diagnose.verdicts import Verdict
+from convdiff.errors import DRIFT, ENDED, SAME, UNTESTED
+from convdiff.lab.nets import NetRun
+from convdiff.net.trace.growth import Growth
+from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.status import Status
+from convdiff.result import CaseResult, Outcome
+from convdiff.runtime.model import Standing
+
+Alone = Literal["same", "other", "equal", "not run"]
+"""What the entering layer gives alone, with its real input: same: on both sides the bits that it
+has in the net. other: not those, but the two differ all the same. equal: it does not differ alone.
+"""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One layer on two sides."""
+
+    name: str
+    op: str
+    status: Status
+    aligned: int
+    """Columns along the length that see the same inputs on both sides."""
+    growth: Growth | None = None
+    """None where its bits were not asked for: where nothing differs, and beside the pair shown."""
+    unseen: tuple[str, ...] = ()
+    """The layers before it that were not looked at, where a difference enters in one of them."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Whether looking at a run's activations changed its outputs."""
+
+    run: NetRun
+    elements: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class PairTrace:
+    """Two runs of a net, layer by layer."""
+
+    pair: NetPair
+    layers: tuple[Traced, ...]
+    outputs: Mapping[str, Difference]
+    """Of the outputs whose elements see the same inputs, with nothing looked at but them."""
+    reason: str = ""
+    """Why there is nothing to compare."""
+
+    @property
+    def entered(self) -> tuple[str, ...]:
+        """The layers where a difference enters."""
+        return tuple(layer.name for layer in self.layers if layer.status == "entered")
+
+    @property
+    def worst(self) -> Difference | None:
+        """The largest difference of the outputs, or None where nothing was compared."""
+        return max(self.outputs.values(), key=lambda one: one.max_abs, default=None)
+
+    @property
+    def differs(self) -> bool:
+        """Return whether an output differs."""
+        return any(one.differing for one in self.outputs.values())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A layer that sums no products, held against what it is to give.
+
+    Errors are in ulps of the correctly rounded values, or where those are sums of its inputs, at
+    the size of the terms; baseline first.
+    """
+
+    elements: int
+    wrong: tuple[int, int]
+    """Values that are not the correctly rounded ones."""
+    ulps: tuple[float, float]
+    undecided: int = 0
+    """Values of which float64 does not tell how they are rounded correctly."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A layer where a difference enters, run alone, judged and explained."""
+
+    layer: str
+    op: str
+    pair: NetPair
+    verdict: Verdict
+    alone: Alone
+    at: str = ""
+    """The layer that was held against what it is to give: itself, or one before that is unseen."""
+    result: CaseResult | None = None
+    """What the trip finds of it, where it sums products."""
+    judged: Judged | None = None
+    """What it is held against, where it does not."""
+    unseen: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it could not be run alone."""
+
+    @property
+    def is_proved(self) -> bool:
+        """Return whether all that differs was proved by replay."""
+        why = None if self.result is None else self.result.findings[0].why
+        return why is not None and why.status == "proved"
+
+
+@dataclass(frozen=True)
+class TraceResult:
+    """A net's findings."""
+
+    case: NetCase
+    standings: tuple[Standing, ...]
+    pairs: tuple[PairTrace, ...]
+    shown: int
+    """Which of the pairs is told layer by layer."""
+    entries: tuple[Entry, ...]
+    """In the order of the layers, each once, at the pair that is shown if it enters there."""
+    looked: tuple[Looked, ...]
+    drifting: tuple[int, ...]
+    """Pairs whose difference `expect` does not allow."""
+    unexplained: tuple[str, ...] = ()
+    """Further layers where a difference enters."""
+    missing: tuple[Standing, ...] = ()
+    signal: int = 0
+    died: bool = False
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def changed(self) -> tuple[Looked, ...]:
+        """The runs whose outputs looking changed."""
+        return tuple(one for one in self.looked if one.changed)
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process's exit code."""
+        if self.signal:
+            return ENDED + self.signal
+        if self.drifting:
+            return DRIFT
+        compared = [pair for pair in self.pairs if pair.outputs]
+        untested = not compared or len(compared) < len(self.pairs)
+        return UNTESTED if untested or self.missing or self.died else SAME
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the exit code as a word."""
+        words: dict[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
+        return words.get(self.exit_code, "error")
+
+    def entries_of(self, pair: PairTrace) -> Sequence[Entry]:
+        """Return the entries that were explained of the layers where a pair's difference enters."""
+        return [one for one in self.entries if one.layer in pair.entered]

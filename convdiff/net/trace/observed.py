@@ -1,0 +1,174 @@
+"""Who answers for a net's runs: workers, and what they gave, in a file and as digests."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+
+import numpy as np
+
+from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
+from convdiff.lab.session import Session
+from convdiff.lab.store import Store
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import NoBits
+from convdiff.worker.ops.net_shapes import shapes
+
+T = TypeVar("T")
+DIGEST = 16
+"""Bytes of a digest, as workers make them."""
+SHARE = 64 * 2**20
+"""Bytes of activations that are here at a time."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an activation of one run."""
+
+    name: str
+    columns: tuple[int, int]
+    """Start and stop along the length."""
+    images: int
+    """The first ones of the batch."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a whole activation is kept by."""
+
+    run: NetRun
+    name: str
+    alone: bool = False
+    """Whether nothing but the net's outputs was looked at."""
+
+
+class Observed:
+    """Runs a net as often as is asked for; its activations are kept in a file, never all held.
+
+    What did not come is a reason for its run, in `failures`, and nothing more is asked of that run.
+    """
+
+    def __init__(
+        self, subject: Subject, session: Session, tell: Callable[[str, int, int], None]
+    ) -> None:
+        self.subject, self.failures = subject, dict[NetRun, NoBits]()
+        self.seconds = dict[NetRun, float]()
+        self._session, self._tell = session, tell
+        self._store: Store[Key] = Store()
+
+    def close(self) -> None:
+        """Give back what it keeps."""
+        self._store.close()
+
+    def get(self, key: Key) -> Array:
+        """Return an activation that was kept, (batch, rows, length, channels). Raises KeyError."""
+        found = self._store.get(key)
+        if isinstance(found, NoBits):
+            raise KeyError(key)
+        return found
+
+    def has(self, key: Key) -> bool:
+        """Return whether an activation was kept."""
+        return not isinstance(self._store.get(key), NoBits)
+
+    def run_alone(self, runs: Sequence[NetRun]) -> None:
+        """Run each with nothing looked at but the outputs, and keep those."""
+        watched = [Watched(name) for name in self.subject.net.outputs]
+        for run, found in self._runs(runs, lambda _: watched, "outputs", "unobserved"):
+            for name in self.subject.net.outputs:
+                self._store.put(Key(run, name, alone=True), _array(found[name]))
+
+    def keep(self, wanted: Mapping[NetRun, Sequence[str]], observe: Observe) -> None:
+        """Run each and keep whole activations, as far as they are seen, some MB at a time."""
+        left = {run: self._shares(run, names) for run, names in wanted.items()}
+        while left:
+            watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
+            for run, found in self._runs(list(left), watched.__getitem__, observe, "bits"):
+                for name, value in found.items():
+                    self._store.put(Key(run, name), _array(value))
+            left = {run: shares[1:] for run, shares in left.items() if len(shares) > 1}
+
+    def _shares(self, run: NetRun, names: Sequence[str]) -> list[list[str]]:
+        """Return names in shares whose activations together take so much memory at most."""
+        _, rows, _, channels = self.subject.input_nhwc.shape
+        net = self.subject.net
+        sizes = shapes(net, rows, run.length, channels, net.depth)
+        item = self.subject.input_nhwc.dtype.itemsize
+        shares: list[list[str]] = [[]]
+        held = 0
+        for name in names:
+            size = math.prod(sizes[name]) * run.batch * item
+            if shares[-1] and held + size > SHARE:
+                shares.append([])
+                held = 0
+            shares[-1].append(name)
+            held += size
+        return shares
+
+    def digests(
+        self, wanted: Mapping[NetRun, Sequence[Part]], observe: Observe
+    ) -> dict[tuple[NetRun, Part], bytes]:
+        """Run each, keep its outputs, and return the digests of the parts that are seen.
+
+        Digests are made there, but of fewer images than are run: those come here for it.
+        """
+        outputs = [Watched(name) for name in self.subject.net.outputs]
+        asked = {run: _watched(run, parts) for run, parts in wanted.items()}
+        rows = {run: [*outputs, *dict.fromkeys(asked[run].values())] for run in wanted}
+        made: dict[tuple[NetRun, Part], bytes] = {}
+        for run, found in self._runs(list(wanted), rows.__getitem__, observe, "layers"):
+            keys = _keys(rows[run])
+            for one in outputs:
+                self._store.put(Key(run, one.name), _array(found[keys[one]]))
+            for part, watched in asked[run].items():
+                if keys[watched] in found:
+                    made[run, part] = _digest(found[keys[watched]], part.images)
+        return made
+
+    def _runs(
+        self,
+        runs: Sequence[NetRun],
+        watched: Callable[[NetRun], Sequence[Watched]],
+        observe: Observe,
+        what: str,
+    ) -> Iterator[tuple[NetRun, Activations]]:
+        """Yield what runs give that gave anything so far; keep the reasons of the others."""
+        asked = [run for run in runs if run not in self.failures]
+        pool = self._session.pool
+        answers = observe_net(self.subject, asked, watched, pool, observe=observe)
+        for number, (run, found, seconds) in enumerate(answers, 1):
+            self._tell(f"{self.subject.name}: {what}, length {run.length}", number, len(asked))
+            self.seconds[run] = self.seconds.get(run, 0.0) + seconds
+            if isinstance(found, NoBits):
+                self.failures[run] = found
+            else:
+                yield run, found
+
+
+def _watched(run: NetRun, parts: Sequence[Part]) -> dict[Part, Watched]:
+    """Return what is watched for each part: digests, but of some images of many."""
+    return {
+        part: Watched(part.name, part.columns, digest=part.images == run.batch) for part in parts
+    }
+
+
+def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
+    """Return what each is called in the answer."""
+    often = Counter(one.name for one in watched)
+    return {one: one.key(often[one.name] > 1) for one in watched}
+
+
+def _array(value: Array | bytes) -> Array:
+    assert not isinstance(value, bytes), "it was watched bit for bit"
+    return value
+
+
+def _digest(value: Array | bytes, images: int) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    data = np.ascontiguousarray(value[:images]).view(np.uint8)
+    return blake2b(data.data, digest_size=DIGEST).digest()

@@ -1,0 +1,45 @@
+"""Which two runs of a net are compared: along each axis, all else equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from convdiff.case.axes import Axis
+from convdiff.case.net_model import NetCase
+from convdiff.lab.nets import NetRun
+from convdiff.plan.expand import first_partners
+from convdiff.runtime.model import Runtime
+
+
+@dataclass(frozen=True)
+class NetPair:
+    """Two runs of a net, and along which axis they differ."""
+
+    axis: Axis
+    baseline: NetRun
+    candidate: NetRun
+
+
+def pairs_of(case: NetCase, runtimes: Sequence[Runtime]) -> tuple[NetPair, ...]:
+    """Return the comparisons of a net: each with the longest, the largest batch, the first."""
+    return tuple(pair for runtime in runtimes for pair in _of_runtime(case, runtimes, runtime))
+
+
+def _of_runtime(case: NetCase, runtimes: Sequence[Runtime], runtime: Runtime) -> Iterator[NetPair]:
+    whole = NetRun(runtime, case.lengths[-1], case.batches[-1])
+    for length in reversed(case.lengths):
+        run = replace(whole, length=length)
+        if length != whole.length:
+            yield NetPair("length", whole, run)
+        for axis, other in first_partners(runtimes, runtime):
+            yield NetPair(axis, replace(run, runtime=other), run)
+    for batch in case.batches[:-1]:
+        yield NetPair("batch", whole, replace(whole, batch=batch))
+    for repeat in range(1, case.repeat):
+        yield NetPair("repeat", whole, replace(whole, repeat=repeat))
+
+
+def runs_of(pairs: Sequence[NetPair]) -> list[NetRun]:
+    """Return the runs of some pairs, each once, baselines before what is compared with them."""
+    return list(dict.fromkeys(run for pair in pairs for run in (pair.baseline, pair.candidate)))
