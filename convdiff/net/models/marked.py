@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.net.models.onnx_file import bodies
+from convdiff.net.models.onnx_graph import bodies, inside, parse
 
 NOT_TAKEN = (0, 0, 0, 0, 0, 0, 0)
 """The shape of what comes of a branch that was not taken."""
@@ -54,15 +54,15 @@ class Marked:
     """The model's own."""
 
 
-def mark(data: bytes, *, inside: bool = True) -> Marked:
-    """Return a model with all its values as outputs; inside: those of bodies, too."""
+def mark(data: bytes, *, in_bodies: bool = True) -> Marked:
+    """Return a model with all its values as outputs; in_bodies: those of bodies, too."""
     import onnx
 
-    proto = onnx.load_model_from_string(data)
+    proto = parse(data)
     held = {one.name for one in proto.graph.initializer}
     inputs = tuple(one.name for one in proto.graph.input if one.name not in held)
     outputs = tuple(one.name for one in proto.graph.output)
-    marking = _Marking(inside)
+    marking = _Marking(in_bodies)
     scope = {name: name for name in inputs}
     values = marking.graph(proto.graph, "", scope)
     known = set(outputs)
@@ -76,8 +76,8 @@ def mark(data: bytes, *, inside: bool = True) -> Marked:
 class _Marking:
     """One model while it is marked; names that it makes are of their own."""
 
-    def __init__(self, inside: bool) -> None:
-        self.inside, self.count = inside, 0
+    def __init__(self, in_bodies: bool) -> None:
+        self.in_bodies, self.count = in_bodies, 0
 
     def graph(self, graph: Any, path: str, scope: dict[str, str]) -> list[Value]:
         """Return the values of a graph and of its bodies, by the names that they have in it.
@@ -104,10 +104,9 @@ class _Marking:
         graphs = bodies(node)
         values = []
         for number, body in enumerate(graphs):
-            around = f"{path}{node.name or node.output[0]}/{number}/"
-            inner = self.graph(body, around, dict(scope))
+            inner = self.graph(body, inside(path, node, number), dict(scope))
             for value in inner:
-                looks = self.inside and node.op_type in MARKED and value.output
+                looks = self.in_bodies and node.op_type in MARKED and value.output
                 output = self.let_out(node, graphs, number, value.output) if looks else ""
                 values.append(replace(value, output=output))
         return values
