@@ -37,17 +37,7 @@ def read_external(model: Path, tensor: str, entries: Mapping[str, str], size: in
 
 
 def _opened(model: Path, tensor: str, location: str) -> int:
-    parts = Path(location).parts
-    if not parts or Path(location).is_absolute() or ".." in parts or "\0" in location:
-        raise _refused(model, tensor, location, "is outside of the model's folder")
-    folder = model.parent
-    for part in parts[:-1]:
-        folder = folder / part
-        if folder.is_symlink():
-            raise _refused(model, tensor, location, "goes through a symbolic link")
-    path = folder / parts[-1]
-    if path.is_symlink():
-        raise _refused(model, tensor, location, "is a symbolic link")
+    path = _place(model, tensor, location)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -60,6 +50,19 @@ def _opened(model: Path, tensor: str, location: str) -> int:
         os.close(descriptor)
         raise _refused(model, tensor, location, fault)
     return descriptor
+
+
+def _place(model: Path, tensor: str, location: str) -> Path:
+    """Return where a location leads, which no link is part of. Raises ModelError."""
+    given = Path(location)
+    if not given.parts or given.is_absolute() or ".." in given.parts or "\0" in location:
+        raise _refused(model, tensor, location, "is outside of the model's folder")
+    path = model.parent
+    for part in given.parts:
+        path = path / part
+        if path.is_symlink():
+            raise _refused(model, tensor, location, "goes through a symbolic link")
+    return path
 
 
 def _refused(model: Path, tensor: str, location: str, why: str) -> ModelError:

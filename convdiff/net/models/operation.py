@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building, UnreadError
 from convdiff.net.models.model import FOLLOWS, Array, Node
-from convdiff.worker.ops.net import INPUT
+from convdiff.worker.ops.net import INPUT, Layer
 
 
 @dataclass(frozen=True)
@@ -69,34 +69,44 @@ def laid(
 
 
 def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]) -> Node:
-    before = len(building.layers)
-    unread, shape = "", None
+    before, shape, unread = len(building.layers), None, ""
     try:
-        if operation.op not in table:
-            raise UnreadError("no layer here")
-        value = table[operation.op](building, operation)
-        building.values[operation.outputs[0]] = value
-        shape = tuple(value.shape)
+        shape = tuple(_added(building, operation, table).shape)
     except UnreadError as error:
         unread = str(error)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        unread = f"damaged: {type(error).__name__}: {str(error)[:80]}"
-    if unread:
         del building.layers[before:]
-    held = {key for layer in building.layers[before:] for key in layer.arrays.values()}
-    arrays = [building.arrays[key] for key in held]
-    if unread:
-        read = (building.values.get(name) for name in operation.inputs)
-        arrays = [one for one in read if isinstance(one, np.ndarray)]
     return Node(
         operation.name,
         operation.op,
         operation.inputs,
         operation.outputs,
         shape,
-        sum(array.size for array in arrays),
+        _numbers(building, operation, building.layers[before:]),
         unread,
     )
+
+
+def _added(
+    building: Building, operation: Operation, table: Mapping[str, Handler]
+) -> Tensor | Array:
+    """Add an operation's layers and return its value. Raises UnreadError."""
+    if operation.op not in table:
+        raise UnreadError("no layer here")
+    try:
+        value = table[operation.op](building, operation)
+        building.values[operation.outputs[0]] = value
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UnreadError(f"damaged: {type(error).__name__}: {str(error)[:80]}") from None
+    return value
+
+
+def _numbers(building: Building, operation: Operation, layers: Sequence[Layer]) -> int:
+    """Return how many numbers an operation holds: its layers do, or its constants without any."""
+    if layers:
+        held = {key for layer in layers for key in layer.arrays.values()}
+        return sum(building.arrays[key].size for key in held)
+    read = (building.values.get(name) for name in operation.inputs)
+    return sum(one.size for one in read if isinstance(one, np.ndarray))
 
 
 def unique(names: Iterable[tuple[str, str]]) -> list[str]:

@@ -140,9 +140,8 @@ def differing(one: Array, other: Array) -> int:
     """Return how many elements of two arrays have other bits; all of them where shapes do."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return max(one.size, other.size)
-    kind = f"u{one.dtype.itemsize}"
-    a, b = (np.ascontiguousarray(array).view(kind) for array in (one, other))
-    return int(np.count_nonzero(a != b))
+    a, b = (np.ascontiguousarray(array).view(f"u{one.dtype.itemsize}") for array in (one, other))
+    return int(np.count_nonzero(np.not_equal(a, b)))
 
 
 def named(values: Sequence[Value]) -> dict[str, Value]:

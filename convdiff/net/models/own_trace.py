@@ -18,6 +18,7 @@ from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.marked import Value
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
 from convdiff.net.models.onnx_ops import OPS
@@ -131,12 +132,7 @@ class OwnTracing:
         tables = [named(side.marked.values) for side in sides]
         self.values = {name: value for name, value in tables[0].items() if name in tables[1]}
         self.all = {**tables[1], **tables[0]}
-        self.reads = {
-            name: tuple(
-                dict.fromkeys(s for table in tables if name in table for s in table[name].sources)
-            )
-            for name in self.all
-        }
+        self.reads = {name: _reads(name, tables) for name in self.all}
         graph = OnnxGraph(path, parse(sides[0].optimised))
         self.operations, self.constants = graph.by_value()
         self.tallies = {name: _Tally() for name in self.values}
@@ -273,6 +269,15 @@ class OwnTracing:
         }
         found = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
         return OwnEntry(found.verdict, result=found.result)
+
+
+def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
+    """Return what a value's node reads on any side."""
+    found: list[str] = []
+    for table in tables:
+        if name in table:
+            found += table[name].sources
+    return tuple(dict.fromkeys(found))
 
 
 def _layer(building: Building, operation: Operation, output: Array) -> tuple[Layer, str]:
