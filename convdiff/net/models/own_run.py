@@ -140,8 +140,9 @@ def differing(one: Array, other: Array) -> int:
     """Return how many elements of two arrays have other bits; all of them where shapes do."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return max(one.size, other.size)
-    a, b = (np.ascontiguousarray(array).view(f"u{one.dtype.itemsize}") for array in (one, other))
-    return int(np.count_nonzero(np.not_equal(a, b)))
+    kind = f"u{one.dtype.itemsize}"
+    a, b = np.ascontiguousarray(one).view(kind), np.ascontiguousarray(other).view(kind)
+    return int(np.count_nonzero(a != b))
 
 
 def named(values: Sequence[Value]) -> dict[str, Value]:

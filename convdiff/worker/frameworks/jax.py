@@ -7,7 +7,9 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
+from ..nets.jax import JaxNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 MODES = ("default", "high", "highest")
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
@@ -91,6 +93,18 @@ class Jax(object):
             rows = self._array(_padded(flat), dtype)
             total = self.jax.numpy.add(rows, self._array(bias, dtype))
             return _plain(total, dtype)[: len(flat)].reshape(output.shape)
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> JaxNet:
+        """See `Framework`."""
+        precision = [mode for mode in device.modes if mode in MODES]
+        ways = {
+            "on": partial(self._on, device),
+            "tensor": lambda array: self.jax.numpy.asarray(self._array(array, net.dtype)),
+            "array": lambda tensor: _plain(tensor, net.dtype),
+            "op": lambda conv: _made(self.jax, conv, precision[-1] if precision else None),
+            "jitted": "op_by_op" not in device.modes,
+        }
+        return JaxNet(self.jax, net, arrays, ways)
 
     def _on(self, device: Device) -> Any:
         if device.name == "cpu":
@@ -180,6 +194,17 @@ def _transposed_groups(jax: Any, conv: Convolution, precision: Optional[str]) ->
 
 def _dense(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     return partial(jax.numpy.matmul, precision=precision)
+
+
+MAKE = {"dense": _dense}  # type: Dict[str, Make]
+
+
+def _made(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
+    """Return what computes an op of (x, w)."""
+    make = MAKE.get(conv.op, _convolution)
+    if conv.transposed:
+        make = _transposed if conv.groups == 1 else _transposed_groups
+    return make(jax, conv, precision)
 
 
 def _axes(conv: Convolution) -> Tuple[str, str, str]:

@@ -4,9 +4,11 @@ from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
-from .. import cpu, layout
+from .. import cpu, layout, onnx_nodes
 from ..framework import Device, Framework
+from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 MODES = {
     "disabled": "ORT_DISABLE_ALL",
@@ -15,8 +17,6 @@ MODES = {
     "all": "ORT_ENABLE_ALL",
 }
 TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
-AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
-"""What ONNX computes from the input's extents itself."""
 KEPT = 64
 """Sessions that are kept: each has threads of its own."""
 Nodes = Callable[[Any, List[str], Any], List[Any]]
@@ -58,21 +58,23 @@ class OnnxRuntime(object):
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
-        return self._spatial(_conv, conv, device, input_nhwc, layout.oihw(filter_hwio), bias)
+        return self._spatial(
+            onnx_nodes.conv, conv, device, input_nhwc, layout.oihw(filter_hwio), bias
+        )
 
     def conv2d_transpose(
         self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
         w = layout.iohw(filter_hwio, conv.groups)
-        return self._spatial(_conv_transpose, conv, device, input_nhwc, w, bias)
+        return self._spatial(onnx_nodes.conv_transpose, conv, device, input_nhwc, w, bias)
 
     def dense(
         self, conv: Convolution, device: Device, input_nlc: Any, filter_lio: Any, bias: Any
     ) -> Any:
         """See `Framework`."""
         arrays = _given(input_nlc, filter_lio[0], bias)
-        return self._call(_matmul, conv, conv.dtype, device, arrays)
+        return self._call(onnx_nodes.matmul, conv, conv.dtype, device, arrays)
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -94,6 +96,15 @@ class OnnxRuntime(object):
             options.optimized_model_filepath = save_to
             options.log_severity_level = 3  # that it is for this machine alone is known
         return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
+        """See `Framework`."""
+
+        def opened(model: bytes) -> Callable[[Any], List[Any]]:
+            session = self._opened(model, device)
+            return lambda x: session.run(None, {"input": x})  # type: ignore[no-any-return]
+
+        return SessionNet(self.onnx, net, arrays, opened)
 
     def _spatial(
         self, nodes: Nodes, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
@@ -135,14 +146,17 @@ class OnnxRuntime(object):
         graph = helper.make_graph(nodes, "convdiff", inputs, [output])
         opset = helper.make_opsetid("", 13)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
+        return self._opened(model.SerializeToString(), device)
+
+    def _opened(self, model: bytes, device: Device) -> Any:
+        """Return a session of a model."""
         options = self._options()
         if device.modes:
             level = getattr(self.runtime.GraphOptimizationLevel, MODES[device.modes[-1]])
             options.graph_optimization_level = level
         provider = "CPU" if device.name == "cpu" else "CUDA"
-        return self.runtime.InferenceSession(
-            model.SerializeToString(), options, providers=[provider + "ExecutionProvider"]
-        )
+        providers = [provider + "ExecutionProvider"]
+        return self.runtime.InferenceSession(model, options, providers=providers)
 
     def _options(self) -> Any:
         options = self.runtime.SessionOptions()
@@ -153,50 +167,6 @@ class OnnxRuntime(object):
 
 def _given(*arrays: Any) -> List[Any]:
     return [array for array in arrays if array is not None]
-
-
-def _conv(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
-    """Return the nodes that make `y` of these inputs."""
-    padding = {}  # type: Dict[str, Any]
-    if conv.padding in AUTO_PAD:
-        padding = {"auto_pad": AUTO_PAD[conv.padding]}
-    elif conv.padding != "valid":
-        padding = {"pads": [max(0, pad) for pad in _pads(conv)]}
-    return [onnx.helper.make_node("Conv", names, ["y"], **dict(_moves(conv), **padding))]
-
-
-def _conv_transpose(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
-    attributes = _moves(conv)
-    if conv.padding in AUTO_PAD:
-        attributes["auto_pad"] = AUTO_PAD[conv.padding]
-    elif conv.padding != "valid":
-        attributes["pads"] = _pads(conv)
-    if any(conv.output_padding):
-        attributes["output_padding"] = list(conv.own(conv.output_padding))
-    return [onnx.helper.make_node("ConvTranspose", names, ["y"], **attributes)]
-
-
-def _moves(conv: Convolution) -> Dict[str, Any]:
-    """Return how the filter moves, as attributes."""
-    return {
-        "kernel_shape": list(conv.own(conv.kernel)),
-        "strides": list(conv.own(conv.strides)),
-        "dilations": list(conv.own(conv.dilations)),
-        "group": conv.groups,
-    }
-
-
-def _pads(conv: Convolution) -> List[int]:
-    """Return what is added before all axes, then what after, where no extent decides it."""
-    pads = conv.own(tuple(axis.pad(axis.least) for axis in conv.axes))
-    return [before for before, _ in pads] + [after for _, after in pads]
-
-
-def _matmul(onnx: Any, names: List[str], conv: Convolution) -> List[Any]:
-    if len(names) == 2:
-        return [onnx.helper.make_node("MatMul", names, ["y"])]
-    product = onnx.helper.make_node("MatMul", names[:2], ["product"])
-    return [product, onnx.helper.make_node("Add", ["product", names[2]], ["y"])]
 
 
 def _multiply_sum(onnx: Any, names: List[str], conv: None) -> List[Any]:

@@ -6,7 +6,9 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
+from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
+from ..ops.net import Net
 
 MODES = ("f32", "bf16", "f16")
 REFUSED = {
@@ -88,6 +90,16 @@ class OpenVino(object):
         """See `Framework`."""
         return self._call(_add, None, device, [output, bias])
 
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
+        """See `Framework`; a net is read as an ONNX model and compiled for one length."""
+        import onnx
+
+        def opened(model: bytes) -> Callable[[Any], List[Any]]:
+            compiled = self._compiled(self.core.read_model(model, b""), device)
+            return lambda x: list(compiled([x]).values())
+
+        return SessionNet(onnx, net, arrays, opened, static=True)
+
     def _spatial(
         self, graph: Graph, conv: Convolution, device: Device, input_nhwc: Any, w: Any, bias: Any
     ) -> Any:
@@ -113,12 +125,16 @@ class OpenVino(object):
     ) -> Any:
         ops = self.ov.opset13
         given = [ops.parameter(list(array.shape), array.dtype.type) for array in arrays]
+        model = self.ov.Model([graph(ops, given, conv)], given, "convdiff")
+        return self._compiled(model, device)
+
+    def _compiled(self, model: Any, device: Device) -> Any:
+        """Compile a model for a device."""
         settings = {}  # type: Dict[str, Any]
         if device.modes:
             settings["INFERENCE_PRECISION_HINT"] = device.modes[-1]
         if self.threads:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        model = self.ov.Model([graph(ops, given, conv)], given, "convdiff")
         return self.core.compile_model(model, "CPU" if device.name == "cpu" else "GPU", settings)
 
 

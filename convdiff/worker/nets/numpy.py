@@ -11,7 +11,7 @@ from ..framework import Device
 from ..ops.net import Net
 from ..ops.net_shapes import moves, spatial
 from . import pools
-from .steps import Build, Call, Place, build, folded, sizes_of, unfolded, walk
+from .steps import Build, Call, Place, build, constant, folded, joined, sizes_of, unfolded, walk
 
 
 class NumpyNet(object):
@@ -19,10 +19,12 @@ class NumpyNet(object):
 
     def __init__(self, framework: Any, net: Net, arrays: Dict[str, Any]) -> None:
         self.framework, self.net = framework, net
-        self.arrays = {
-            layer.name: {role: arrays[key] for role, key in layer.arrays.items()}
-            for layer in net.layers
-        }
+        self.arrays = {}  # type: Dict[str, Dict[str, Any]]
+        for layer in net.layers:
+            given = {role: arrays[key] for role, key in layer.arrays.items()}
+            if "constant" in given:
+                given["constant"] = constant(given["constant"], net.rank)
+            self.arrays[layer.name] = given
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
@@ -95,15 +97,7 @@ def _batch_norm(framework: Any, place: Place) -> Call:
 
 
 def _join(function: Callable[..., Any], framework: Any, place: Place) -> Call:
-    constants = [place.arrays[role] for role in place.layer.arrays]
-
-    def call(*given: Any) -> Any:
-        total, *rest = list(given) + constants
-        for other in rest:
-            total = function(total, other)
-        return total
-
-    return call
+    return joined(function, place)
 
 
 def _concat(framework: Any, place: Place) -> Call:
@@ -126,7 +120,12 @@ def _flatten(framework: Any, place: Place) -> Call:
 
 
 def _reshape(framework: Any, place: Place) -> Call:
-    return lambda x: x.reshape(x.shape[:1] + place.out + (-1,))
+    return lambda x: x.reshape(x.shape[:1] + place.fixed)
+
+
+def _lift(framework: Any, place: Place) -> Call:
+    """Return nothing that is done: what is flat has its axes of one element here."""
+    return lambda x: x
 
 
 def _identity(framework: Any, place: Place) -> Call:
@@ -204,5 +203,6 @@ LAYERS: Dict[str, Build] = {
     "flatten": _flatten,
     "reshape": _reshape,
     "identity": _identity,
+    "lift": _lift,
 }
 LAYERS.update((name, partial(_of_settings, function)) for name, function in FUNCTIONS.items())

@@ -16,7 +16,7 @@ def counts(layer: Layer, size: Extents) -> Any:
     result = np.ones((), np.int64)
     axes = moves(layer, size)
     for asked, axis, extent in zip(layer.axes, axes, spatial(size, len(axes))):
-        before, after = asked.pad(extent) if layer.settings["count_include_pad"] else (0, 0)
+        before, after = asked.pad(extent) if layer.settings.get("count_include_pad") else (0, 0)
         first = np.arange(axis.extent(extent))[:, None] * axis.stride - axis.padding[0]
         read = first + np.arange(axis.kernel) * axis.dilation
         inside = (read >= -before) & (read < extent + after)

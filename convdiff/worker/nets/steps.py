@@ -4,7 +4,7 @@ Activations are the framework's own, N[[D]H]WC or NC[[D]H]W with as many spatial
 rank; what comes out at the end is NumPy's, NHWC as everywhere.
 """
 
-from typing import Any, Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Place(NamedTuple):
     """Its arrays by their names in `Kind.arrays`, as the framework's own."""
     sizes: Optional[Dict[str, Extents]]
     """Of all activations; None where one function serves every length."""
+    flat: bool = False
+    """Whether its activations are (N, channels): it has no spatial axes any more."""
 
     @property
     def size(self) -> Extents:
@@ -48,6 +50,15 @@ class Place(NamedTuple):
         """The geometry of an op, with the depth that its input has where that is known."""
         conv = self.layer.conv
         return conv if self.sizes is None else conv._replace(depth=self.size[0])
+
+    @property
+    def fixed(self) -> Tuple[int, ...]:
+        """The shape that reshape makes of one image, with the net's own axes. Raises ValueError."""
+        rows, length, channels = self.layer.settings["shape"]
+        own = spatial((1, rows, length), self.net.rank)
+        if self.net.rank == 1 and rows != 1:
+            raise ValueError("a net of one dimension has no rows")
+        return own + (channels,)
 
     @property
     def joined(self) -> int:
@@ -75,6 +86,10 @@ class Step(NamedTuple):
     """Of its sources' activations, in order."""
 
 
+FLATTENING = ("flatten",)
+FLAT_KINDS = ("dense", "identity")
+FLAT_FAMILIES = ("elementwise", "normalisation", "join")
+"""What leaves flat what is flat."""
 Build = Callable[[Any, Place], Call]
 """Of the framework's module and a place; a ValueError is its refusal."""
 
@@ -86,15 +101,43 @@ def build(
 
     sizes: of all activations, or None. Raises LayerError.
     """
-    steps = []
+    steps, flats = [], flat(net)
     for layer in net.layers:
-        place = Place(layer, net, arrays[layer.name], sizes)
+        place = Place(layer, net, arrays[layer.name], sizes, layer.name in flats)
         maker = table.get(layer.op) or table.get(layer.kind.family)
         if maker is None:
             raise LayerError("%s: it has no %s here" % (layer.name, layer.op))
         with _named(layer):
-            steps.append(Step(layer, maker(library, place)))
+            call = maker(library, place)
+            spread = layer.op in FLATTENING or not place.flat
+            if spread and flats & set(layer.sources):
+                call = _lifted(call, table["lift"](library, place), layer.sources, flats)
+            steps.append(Step(layer, call))
     return steps
+
+
+def flat(net: Net) -> Set[str]:
+    """Return the layers whose activations are (N, channels) in frameworks that have such.
+
+    From a flatten on, through products, what is elementwise, and joins of nothing else.
+    """
+    flats = set()  # type: Set[str]
+    for layer in net.layers:
+        keeps = layer.kind.family in FLAT_FAMILIES or layer.op in FLAT_KINDS
+        if layer.settings.get("axis", "channels") != "channels":
+            keeps = False  # a concat along an axis that is gone
+        if layer.op in FLATTENING or (keeps and flats.issuperset(layer.sources)):
+            flats.add(layer.name)
+    return flats
+
+
+def _lifted(call: Call, lift: Call, sources: Tuple[str, ...], flats: Set[str]) -> Call:
+    """Return a call that gets its flat sources with spatial axes of one element."""
+
+    def lifted(*given: Any) -> Any:
+        return call(*[lift(x) if name in flats else x for name, x in zip(sources, given)])
+
+    return lifted
 
 
 def walk(net: Net, steps: List[Step], x: Any, wanted: Container[str]) -> Iterator[Tuple[str, Any]]:
@@ -129,6 +172,24 @@ class _named(object):
                 str(error) if isinstance(error, ValueError) else "%s: %s" % (kind.__name__, error)
             )
             raise LayerError("%s: %s" % (self.layer.name, text)) from None
+
+
+def joined(function: Call, place: Place) -> Call:
+    """Return what joins a layer's sources, and its constant, two by two from the left."""
+    constants = [place.arrays[role] for role in place.layer.arrays]
+
+    def call(*given: Any) -> Any:
+        total, *rest = list(given) + constants
+        for other in rest:
+            total = function(total, other)
+        return total
+
+    return call
+
+
+def named(net: Net, names: Container[str]) -> Tuple[str, ...]:
+    """Return which of the net's layers have these names, in the net's order."""
+    return tuple(layer.name for layer in net.layers if layer.name in names)
 
 
 def sizes_of(net: Net, input_nhwc: Any) -> Dict[str, Extents]:

@@ -11,9 +11,22 @@ import numpy as np
 from .. import layout, tensorflow_ops
 from ..ops.axis import Axis
 from ..ops.net import Layer, Net
-from ..ops.net_shapes import moves, spatial
+from ..ops.net_shapes import moves
 from . import pools
-from .steps import Build, Call, Place, build, folded, sizes_of, unfolded, walk
+from .steps import (
+    Build,
+    Call,
+    Place,
+    build,
+    constant,
+    flat,
+    folded,
+    joined,
+    named,
+    sizes_of,
+    unfolded,
+    walk,
+)
 
 Tensor = Callable[[Any], Any]
 """Makes a tensor of an array in the net's dtype."""
@@ -46,7 +59,7 @@ class EagerNet(object):
             x = self.tensor(unfolded(self.net, input_nhwc))
             if self.mode:
                 activations = self._traced(input_nhwc, x, fetched)(x)
-                found = iter(sorted(activations.items()))
+                found = iter([(name, activations[name]) for name in named(self.net, fetched)])
             else:
                 steps = self._steps(sizes_of(self.net, input_nhwc))
                 found = walk(self.net, steps, x, fetched)
@@ -59,7 +72,7 @@ class EagerNet(object):
     def _traced(self, input_nhwc: Any, x: Any, fetched: Container[str]) -> Any:
         """Return the net as a function, traced once where it serves every length."""
         sizes = sizes_of(self.net, input_nhwc)  # so that what does not fit is told by name
-        names = tuple(layer.name for layer in self.net.layers if layer.name in fetched)
+        names = named(self.net, fetched)
         key = (names, x.shape if self.static else None)
         if key not in self.functions:
             steps = self._steps(sizes if self.static else None)
@@ -92,8 +105,9 @@ class GraphNet(object):
         if key not in self.sessions:
             self.sessions[key] = self._built(x, sizes if self.static else None)
         session, placeholder, activations = self.sessions[key]
-        wanted = {name: y for name, y in activations.items() if name in fetched}
-        for name, y in sorted(session.run(wanted, {placeholder: x}).items()):
+        names = named(self.net, fetched)
+        found = session.run([activations[name] for name in names], {placeholder: x})
+        for name, y in zip(names, found):
             yield name, folded(y)
 
     def _built(self, x: Any, sizes: Any) -> Tuple[Any, Any, Dict[str, Any]]:
@@ -122,8 +136,8 @@ def needs_sizes(layer: Layer) -> bool:
     """Return whether a layer is built for one length: TensorFlow pads otherwise by itself."""
     padding = layer.settings.get("padding")
     if layer.kind.family == "pool":
-        return padding not in tensorflow_ops.WORDS or layer.settings.get("ceil_mode", False)
-    return padding == "same_lower"
+        return layer.settings["ceil_mode"] or _word(padding) not in tensorflow_ops.WORDS
+    return bool(padding == "same_lower")
 
 
 def open_shape(shape: Any) -> List[Any]:
@@ -135,13 +149,16 @@ def open_shape(shape: Any) -> List[Any]:
 
 def _tensors(net: Net, arrays: Dict[str, Any], tensor: Tensor) -> Dict[str, Dict[str, Any]]:
     """Return each layer's arrays as TensorFlow takes them."""
-    made = {}  # type: Dict[str, Dict[str, Any]]
+    made, flats = {}, flat(net)  # type: Dict[str, Dict[str, Any]], Any
     for layer in net.layers:
         given = {role: arrays[key] for role, key in layer.arrays.items()}
         if layer.kind.family == "op":
             conv = layer.conv
             w = conv.own_filter(given["filter"])
             given["filter"] = tensorflow_ops.transposed_filter(conv, w) if conv.transposed else w
+        if "constant" in given:
+            rank = 0 if layer.name in flats else net.rank
+            given["constant"] = constant(given["constant"], rank)
         made[layer.name] = {role: tensor(array) for role, array in given.items()}
     return made
 
@@ -256,7 +273,7 @@ def _batch_norm(tf: Any, place: Place) -> Call:
     given = [place.arrays[role] for role in ("scale", "shift", "mean", "variance")]
     epsilon = place.layer.settings["epsilon"]
     fused = getattr(getattr(tf, "raw_ops", None), "FusedBatchNormV3", None)
-    if fused and place.net.rank == 2 and place.net.dtype == "float32":
+    if fused and place.net.rank == 2 and place.net.dtype == "float32" and not place.flat:
         scale, shift, mean, variance = given
         return lambda x: (
             fused(
@@ -274,19 +291,11 @@ def _batch_norm(tf: Any, place: Place) -> Call:
 
 
 def _join(name: str, tf: Any, place: Place) -> Call:
-    constants = [place.arrays[role] for role in place.layer.arrays]
-
-    def call(*given: Any) -> Any:
-        total, *rest = list(given) + constants
-        for other in rest:
-            total = getattr(tf, name)(total, other)
-        return total
-
-    return call
+    return joined(getattr(tf, name), place)
 
 
 def _concat(tf: Any, place: Place) -> Call:
-    return lambda *given: tf.concat(list(given), place.joined)
+    return lambda *given: tf.concat(list(given), 1 if place.flat else place.joined)
 
 
 def _pad(tf: Any, place: Place) -> Call:
@@ -303,15 +312,19 @@ def _flatten(tf: Any, place: Place) -> Call:
     def call(x: Any) -> Any:
         if channels_first:
             x = tf.transpose(x, [0, rank + 1] + list(range(1, rank + 1)))
-        return _shaped(tf, x, [1] * rank + [-1])
+        return _shaped(tf, x, [-1])
 
     return call
 
 
 def _reshape(tf: Any, place: Place) -> Call:
-    rows, length, channels = place.layer.settings["shape"]
-    own = spatial((1, rows, length), place.net.rank)
-    return lambda x: _shaped(tf, x, list(own) + [channels])
+    shape = list(place.fixed)
+    return lambda x: _shaped(tf, x, shape)
+
+
+def _lift(tf: Any, place: Place) -> Call:
+    rank = place.net.rank
+    return lambda x: _shaped(tf, x, [1] * rank + [x.get_shape().as_list()[-1] or -1])
 
 
 def _shaped(tf: Any, x: Any, shape: List[int]) -> Any:
@@ -340,6 +353,7 @@ LAYERS: Dict[str, Build] = {
     "pad": _pad,
     "flatten": _flatten,
     "reshape": _reshape,
+    "lift": _lift,
     "identity": _identity,
 }
 for _name in ("relu", "relu6", "selu", "silu", "softplus", "softsign", "softmax"):

@@ -9,7 +9,21 @@ from .. import layout
 from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from . import pools
-from .steps import Build, Call, Place, Step, build, constant, folded, sizes_of, unfolded, walk
+from .steps import (
+    Build,
+    Call,
+    Place,
+    Step,
+    build,
+    constant,
+    flat,
+    folded,
+    joined,
+    named,
+    sizes_of,
+    unfolded,
+    walk,
+)
 
 
 class TorchNet(object):
@@ -46,7 +60,7 @@ class TorchNet(object):
 
     def _compiled(self, x: Any, sizes: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Run the net as one function, compiled for this shape and what is fetched."""
-        names = tuple(layer.name for layer in self.net.layers if layer.name in fetched)
+        names = named(self.net, fetched)
         key = (x.shape, names)
         if key not in self.functions:
             rows = [(step.layer.name, step.layer.sources, step.call) for step in self._steps(sizes)]
@@ -55,14 +69,14 @@ class TorchNet(object):
 
     def _tensors(self, layer: Layer, arrays: Dict[str, Any]) -> Dict[str, Any]:
         """Return a layer's arrays as torch takes them."""
-        made = {}
+        made, rank = {}, 0 if layer.name in flat(self.net) else self.net.rank
         for role, key in layer.arrays.items():
             array = arrays[key]
             if role == "filter":
                 made[role] = self.ways["laid"]("weights", *_filter(layer, array))
             else:
                 if role == "constant":
-                    array = np.moveaxis(constant(array, self.net.rank), -1, 0)
+                    array = np.moveaxis(constant(array, rank), -1, 0)
                 made[role] = self.ways["tensor"](array)
         return made
 
@@ -101,42 +115,42 @@ def _op(torch: TorchNet, place: Place) -> Call:
 
 
 def _dense(torch: TorchNet, place: Place) -> Call:
-    """Return the product; of what has no extents it is one of matrices, as behind a flatten."""
     w, bias = place.arrays["filter"][:, :, 0], place.arrays.get("bias")
-    linear, out = torch.torch.nn.functional.linear, place.out
-    if max(out) == 1:
-        return lambda x: linear(x.flatten(1), w, bias).reshape((-1, w.shape[0]) + out)
+    linear = torch.torch.nn.functional.linear
+    if place.flat:
+        return lambda x: linear(x, w, bias)
     return lambda x: linear(x.movedim(1, -1), w, bias).movedim(-1, 1)
 
 
 def _pool(kind: str, torch: TorchNet, place: Place) -> Call:
-    """Return torch's own pool; what it can't pad itself, F.pad does."""
+    """Return torch's own pool, which pads both ends alike, by half of a window at most."""
     settings, functional = place.layer.settings, torch.torch.nn.functional
     function = getattr(functional, "%s_pool%dd" % (kind, place.net.rank))
     axes = place.rest(place.layer.axes)
     size, strides, dilations = ([axis[n] for axis in axes] for n in range(3))
-    options = {"dilation": dilations} if kind == "max" or set(dilations) != {1} else {}
+    options = {"dilation": dilations} if set(dilations) != {1} else {}
     pads = [axis.pad(n) for axis, n in zip(axes, place.own)]
-    if all(before == after <= k // 2 for (before, after), k in zip(pads, size)):
-        options.update(padding=[before for before, _ in pads], ceil_mode=settings["ceil_mode"])
-        if kind == "avg":
-            options["count_include_pad"] = settings["count_include_pad"]
-        return lambda x: function(x, size, strides, **options)
-    whole = _for_pad([axis.padding for axis in place.rest(moves(place.layer, place.size))])
-    value = -np.inf if kind == "max" else 0.0
-    divisor = None if kind == "max" else _divisor(torch, place)
-
-    def call(x: Any) -> Any:
-        y = function(functional.pad(x, whole, value=value), size, strides, **options)
-        return y if divisor is None else y / divisor.to(y)
-
-    return call
+    own = {name: settings[name] for name in OWN if name in settings}
+    own["padding"] = [before for before, _ in pads]
+    if any(not before == after <= k // 2 for (before, after), k in zip(pads, size)):
+        return _padded(kind, torch, place, partial(function, **options))
+    return lambda x: function(x, size, strides, **own, **options)
 
 
-def _divisor(torch: TorchNet, place: Place) -> Any:
-    """Return what share of each window counts."""
+OWN = ("ceil_mode", "count_include_pad")
+"""Settings that torch's pools have by the same names."""
+
+
+def _padded(kind: str, torch: TorchNet, place: Place, function: Call) -> Call:
+    """Return a pool of what F.pad pads."""
+    axes = place.rest(moves(place.layer, place.size))
+    size, strides = ([axis[n] for axis in axes] for n in range(2))
+    pads, pad = _for_pad([axis.padding for axis in axes]), torch.torch.nn.functional.pad
+    if kind == "max":
+        return lambda x: function(pad(x, pads, value=-np.inf), size, strides)
     share = pools.share(place.layer, place.size)
-    return torch.torch.as_tensor(share.reshape(share.shape[-place.net.rank :]))
+    divisor = torch.torch.as_tensor(share.reshape(share.shape[-place.net.rank :]))
+    return lambda x: function(pad(x, pads), size, strides) / divisor.to(x)
 
 
 def _for_pad(pads: Any) -> List[int]:
@@ -183,16 +197,7 @@ def _batch_norm(torch: TorchNet, place: Place) -> Call:
 
 
 def _join(name: str, torch: TorchNet, place: Place) -> Call:
-    function = getattr(torch.torch, name)
-    constants = [place.arrays[role] for role in place.layer.arrays]
-
-    def call(*given: Any) -> Any:
-        total, *rest = list(given) + constants
-        for other in rest:
-            total = function(total, other)
-        return total
-
-    return call
+    return joined(getattr(torch.torch, name), place)
 
 
 def _concat(torch: TorchNet, place: Place) -> Call:
@@ -208,15 +213,19 @@ def _pad(torch: TorchNet, place: Place) -> Call:
 
 
 def _flatten(torch: TorchNet, place: Place) -> Call:
-    ones = (1,) * place.net.rank
     if place.layer.settings["order"] == "chw":
-        return lambda x: x.flatten(1).reshape((x.shape[0], -1) + ones)
-    return lambda x: x.movedim(1, -1).flatten(1).reshape((x.shape[0], -1) + ones)
+        return lambda x: x.flatten(1)
+    return lambda x: x.movedim(1, -1).flatten(1)
 
 
 def _reshape(torch: TorchNet, place: Place) -> Call:
-    shape = place.out + (place.layer.settings["shape"][2],)
-    return lambda x: x.movedim(1, -1).reshape((-1,) + shape).movedim(-1, 1).contiguous()
+    shape = (-1,) + place.fixed
+    return lambda x: x.movedim(1, -1).reshape(shape).movedim(-1, 1).contiguous()
+
+
+def _lift(torch: TorchNet, place: Place) -> Call:
+    ones = (1,) * place.net.rank
+    return lambda x: x.reshape(x.shape + ones)
 
 
 def _identity(torch: TorchNet, place: Place) -> Call:
@@ -240,6 +249,7 @@ LAYERS: Dict[str, Build] = {
     "pad": _pad,
     "flatten": _flatten,
     "reshape": _reshape,
+    "lift": _lift,
     "identity": _identity,
 }
 LAYERS.update((name, partial(_join, name)) for name in ("add", "subtract", "multiply"))

@@ -1,0 +1,54 @@
+"""Ops as nodes of ONNX. What they are made of is a, b, …; what they make is y. Python 3.6."""
+
+from typing import Any, Dict, List
+
+from .ops.convolution import Convolution
+
+AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
+"""What ONNX computes from the input's extents itself."""
+
+
+def conv(onnx: Any, names: List[str], op: Convolution) -> List[Any]:
+    """Return the nodes that make `y` of an input, a filter and perhaps a bias, of these names."""
+    padding = {}  # type: Dict[str, Any]
+    if op.padding in AUTO_PAD:
+        padding = {"auto_pad": AUTO_PAD[op.padding]}
+    elif op.padding != "valid":
+        padding = {"pads": [max(0, pad) for pad in _pads(op)]}
+    return [onnx.helper.make_node("Conv", names, ["y"], **dict(_moves(op), **padding))]
+
+
+def conv_transpose(onnx: Any, names: List[str], op: Convolution) -> List[Any]:
+    """Return the same of a transposed convolution."""
+    attributes = _moves(op)
+    if op.padding in AUTO_PAD:
+        attributes["auto_pad"] = AUTO_PAD[op.padding]
+    elif op.padding != "valid":
+        attributes["pads"] = _pads(op)
+    if any(op.output_padding):
+        attributes["output_padding"] = list(op.own(op.output_padding))
+    return [onnx.helper.make_node("ConvTranspose", names, ["y"], **attributes)]
+
+
+def _moves(op: Convolution) -> Dict[str, Any]:
+    """Return how the filter moves, as attributes."""
+    return {
+        "kernel_shape": list(op.own(op.kernel)),
+        "strides": list(op.own(op.strides)),
+        "dilations": list(op.own(op.dilations)),
+        "group": op.groups,
+    }
+
+
+def _pads(op: Convolution) -> List[int]:
+    """Return what is added before all axes, then what after, where no extent decides it."""
+    pads = op.own(tuple(axis.pad(axis.least) for axis in op.axes))
+    return [before for before, _ in pads] + [after for _, after in pads]
+
+
+def matmul(onnx: Any, names: List[str], op: Convolution) -> List[Any]:
+    """Return the same of a product of matrices."""
+    if len(names) == 2:
+        return [onnx.helper.make_node("MatMul", names, ["y"])]
+    product = onnx.helper.make_node("MatMul", names[:2], ["product"])
+    return [product, onnx.helper.make_node("Add", ["product", names[2]], ["y"])]
