@@ -55,26 +55,29 @@ def vary(
         batches=batches,
         channels_out=some,
         devices=devices or case.devices,
-        input=_grown(case, max(batches), lengths[-1]),
+        input=grown(case.name, case.input, max(batches), lengths[-1]),
     )
 
 
-def _grown(case: Case, batch: int, length: int) -> ArraySpec:
-    """Return how an input of at least this size is made. Raises ConvdiffError for a fixed one."""
-    held_batch, height, held_length, channels = case.input.shape
+def grown(name: str, spec: ArraySpec, batch: int, length: int) -> ArraySpec:
+    """Return how an input, NHWC, of at least this size is made.
+
+    name: of the case. Raises ConvdiffError for an input of fixed size.
+    """
+    held_batch, height, held_length, channels = spec.shape
     shape: tuple[int, ...] = (batch, height, length, channels)
-    values = case.input.values
-    if case.input.kind in ("values", "file"):
+    values = spec.values
+    if spec.kind in ("values", "file"):
         if held_batch < batch or held_length < length:
             raise ConvdiffError(
-                f"the input of {case.name!r} is fixed: batch {held_batch}, length {held_length}; "
+                f"the input of {name!r} is fixed: batch {held_batch}, length {held_length}; "
                 f"batch {batch} and length {length} were asked for"
             )
-        shape = case.input.shape
-    if case.input.kind == "delta":
+        shape = spec.shape
+    if spec.kind == "delta":
         shape = (max(batch, held_batch), height, max(length, held_length), channels)
-        values = (_moved(int(values[0]), case.input.shape, shape),)
-    return replace(case.input, shape=shape, values=values)
+        values = (_moved(int(values[0]), spec.shape, shape),)
+    return replace(spec, shape=shape, values=values)
 
 
 def _moved(flat: int, old: tuple[int, ...], new: tuple[int, ...]) -> int:

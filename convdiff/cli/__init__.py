@@ -22,9 +22,11 @@ COMMANDS = {
     "run": "Run cases: observe, compare, diagnose, print.",
     "sweep": "Run one case over a matrix of lengths, batches, threads, settings.",
     "init": "Write a new case file, commented, or of your own arrays.",
+    "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "inspect": "List a model file's layers, shapes and numbers.",
     "extract": "Write a case of one layer of a model file, with its real input.",
+    "pad": "Find how far a net's input must be padded for the same bits.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
@@ -32,7 +34,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a case file.",
 }
 
-CONFIGURED = ("run", "sweep", "explain")
+CONFIGURED = ("run", "sweep", "trace", "explain")
 """Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b

@@ -28,10 +28,10 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words += ["--batch", write_range(batches).replace(" ", "")]
     if options.channels_out:
         words += ["--channels-out", write_range(options.channels_out).replace(" ", "")]
-    return shlex.join([*words, *_asked(options)])
+    return shlex.join([*words, *asked_words(options)])
 
 
-def _asked(options: Options) -> list[str]:
+def asked_words(options: Options) -> list[str]:
     """Return the options that say where and how the case is run."""
     framework = () if options.framework == DEFAULT_FRAMEWORK else options.framework or ()
     words = []

@@ -161,9 +161,9 @@ class Reports:
 
 
 def reports_of(values: Mapping[str, Any]) -> Reports:
-    """Return the reports that the options' values ask for."""
-    asked = {row.name: values[row.name] for row in FORMATS}
-    verbose = 2 if values["show_all"] else values["verbose"]
+    """Return the reports that the options' values ask for; a command need not have all of them."""
+    asked = {row.name: values.get(row.name) for row in FORMATS}
+    verbose = 2 if values.get("show_all") else values["verbose"]
     return Reports(asked, values["color"], verbose, values["quiet"])
 
 

@@ -36,12 +36,13 @@ def report(result: Result) -> dict[str, Any]:
         "interrupted": result.interrupted,
         "not_begun": result.unbegun,
         "unclaimed": list(result.unclaimed),
-        "runtimes": [_runtime(standing) for standing in result.standings],
-        "cases": [_case(case) for case in result.cases],
+        "runtimes": [runtime_json(standing) for standing in result.standings],
+        "cases": [case_json(case) for case in result.cases],
     }
 
 
-def _runtime(standing: Standing) -> dict[str, Any]:
+def runtime_json(standing: Standing) -> dict[str, Any]:
+    """Return a runtime as plain values."""
     interpreter = standing.runtime.interpreter
     return {
         "id": standing.runtime.id,
@@ -55,7 +56,8 @@ def _runtime(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _case(case: CaseResult) -> dict[str, Any]:
+def case_json(case: CaseResult) -> dict[str, Any]:
+    """Return a case's findings as plain values."""
     suggestion = case.suggested_expect
     return {
         "name": case.case.name,

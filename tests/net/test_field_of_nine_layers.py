@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from small_nets import conv, layer, net, nine_layers
 
-from convdiff.net.field import aligned, positions, shifted, spans
+from convdiff.net.along import along, positions
+from convdiff.net.field import aligned, shifted, spans
 
 FIXED = 2048
 
 
 def test_first_and_last_input_of_each_output():
-    first, last = spans(nine_layers(), FIXED)["conv9"]
+    first, last = spans(along(nine_layers()), FIXED)["conv9"]
     assert list(first) == [64 * p for p in range(25)]
     assert list(last - first) == [451] * 25
 
@@ -19,7 +20,7 @@ def test_first_and_last_input_of_each_output():
 def test_all_outputs_of_a_prefix_see_what_the_fixed_length_shows_them(length, outputs):
     masks = aligned(nine_layers(), (length, FIXED))
     assert all(mask.all() for mask in masks.values())
-    assert len(masks["conv9"]) == outputs == positions(nine_layers(), length)["conv9"]
+    assert len(masks["conv9"]) == outputs == positions(along(nine_layers()), length)["conv9"]
 
 
 def test_a_length_without_outputs_names_the_layer():
@@ -51,7 +52,7 @@ def test_a_join_is_aligned_where_all_its_sources_are():
     )
     masks = aligned(joined, (8, 10))
     assert [int(masks[name].sum()) for name in ("a", "b", "sum")] == [7, 6, 6]
-    first, last = spans(joined, 8)["sum"]
+    first, last = spans(along(joined), 8)["sum"]
     assert list(first) == [0, 0, 0, 1, 2, 3, 4, 5] and list(last) == [2, 3, 4, 5, 6, 7, 7, 7]
 
 
@@ -63,7 +64,7 @@ def test_a_mean_over_all_is_never_aligned_and_spreads_to_what_it_scales():
     )
     assert not aligned(gated, (8, 9))["gate"].any()
     assert aligned(gated, (8, 8))["gate"].all()
-    assert np.array_equal(spans(gated, 8)["gate"][1], [7] * 6)
+    assert np.array_equal(spans(along(gated), 8)["gate"][1], [7] * 6)
 
 
 def test_sources_of_unlike_sizes_are_refused_by_the_name_of_their_layer():

@@ -84,7 +84,7 @@ def print_answer(
     if case.result.outcome == "ok":
         _print_ok(console, head, brief, beside)
     else:
-        _print_wrapped(console, Text.assemble(head, brief.sentence))
+        print_wrapped(console, Text.assemble(head, brief.sentence))
     if case.result.interrupted:
         console.print(Text(f"  {case.progress}", style=MARKS["warning"]))
 
@@ -99,15 +99,16 @@ def _print_ok(console: Console, head: Text, brief: Brief, beside: Sequence[str])
     if answer.cell_len + runtimes.cell_len <= console.width:
         console.print(Text.assemble(answer, runtimes))
     elif beside:
-        _print_wrapped(console, answer)
+        print_wrapped(console, answer)
         print_runtimes(console, brief, cut=False)
     elif head.cell_len + len(brief.kept) + len("; " + " …") <= console.width:
         _print_cut(console, answer)
     else:
-        _print_wrapped(console, answer)
+        print_wrapped(console, answer)
 
 
-def _print_wrapped(console: Console, text: Text) -> None:
+def print_wrapped(console: Console, text: Text) -> None:
+    """Print a text in lines of the console's width."""
     for part in wrapped(console, text, console.width):
         console.print(part, soft_wrap=True)
 
@@ -117,13 +118,14 @@ def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
     if brief.elements is not None:
         print_grid(console, brief.elements)
     for one in brief.lines:
-        _print_line(console, one, cut=cut)
+        print_labelled(console, one, cut=cut)
     if brief.again:
         again = Text(f"  {'again':{LABEL - 2}}{brief.again}", style=MARKS["faint"])
         console.print(again, soft_wrap=True)
 
 
-def _print_line(console: Console, one: Line, *, cut: bool) -> None:
+def print_labelled(console: Console, one: Line, *, cut: bool) -> None:
+    """Print a label and what is said beside it; cut: in one line, however narrow."""
     label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
     text = coloured(one.spans)
     name = one.label.text.strip()

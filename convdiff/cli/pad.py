@@ -1,0 +1,96 @@
+"""`convdiff pad`: how far a net's input must be padded for the bits of the fixed length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from convdiff.cli.complete import CASES, files
+from convdiff.cli.grouped import Grouped
+from convdiff.cli.options import MATRIX_OPTIONS, TIMEOUT, Options, packed
+from convdiff.cli.reports import COLOUR
+from convdiff.cli.types import RANGE, Choice, Finite
+from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
+
+if TYPE_CHECKING:
+    from convdiff.net.padding.result import Answer
+
+EPILOG = """\b
+Example:
+  convdiff pad cases/nine_layer_net.yaml --data 20..400
+  convdiff pad net.yaml --data 20..400 --fixed 2048 --value -150
+  convdiff pad net.yaml --data 1..512 --framework torch,onnxruntime
+  convdiff pad net.yaml --data 20..400 --format python > padded_length.py
+"""
+FORMATS = ("text", "csv", "json", "python")
+"""Modules of report/padding/."""
+_WHERE = ("framework", "device", "threads", "vary", "python", "runtime")
+WHERE = [option for option in MATRIX_OPTIONS if option.name in _WHERE]
+"""Where a net is run, as `run` has it."""
+LENGTH = click.IntRange(min=1)
+
+
+@click.command("pad", cls=Grouped, params=[*WHERE, TIMEOUT, COLOUR], epilog=EPILOG)
+@click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES))
+@click.option("--data", type=RANGE, required=True, help="Lengths of the data: 20..400.")
+@click.option(
+    "--fixed", type=LENGTH, metavar="LENGTH", help="Length to match; default: the net's longest."
+)
+@click.option(
+    "--value", type=Finite(), default=0.0, show_default=True, help="What the data is padded with."
+)
+@click.option(
+    "--thorough", is_flag=True, help="Try every longer length, too, for three data lengths."
+)
+@click.option(
+    "--format", "form", type=Choice(FORMATS), default="text", show_default=True, help="The report."
+)
+@packed("options", [*WHERE, TIMEOUT], lambda values: Options(**values))
+def command(
+    net: Path,
+    data: tuple[int, ...],
+    fixed: int | None,
+    value: float,
+    thorough: bool,
+    form: str,
+    color: str,
+    options: Options,
+) -> int:
+    """Find the smallest length that gives the bits of the fixed one, for each data length.
+
+    The input is data followed by padding. On paper a length is enough once all outputs that depend
+    on the data see what they see at the fixed length; whether the bits are the same is tried out on
+    each runtime, and checked again on inputs that the search did not use. What it says holds for
+    that runtime alone. NET is a case file with `layers:`.
+    """
+    from convdiff.case.load_net import load_net
+    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.lab.session import Session
+    from convdiff.net.padding.ask import ask, question_of
+
+    case = load_net(net)
+    with Session(options.interpreters(), options.timeout) as session:
+        session.start()
+        from convdiff.cli.progress import progress
+
+        asked = question_of(case, data, fixed, value, thorough=thorough)
+        with progress() as tell, stopped_by_signals(session.stopping, session.stop):
+            answer = ask(asked, case, session, options.device, tell)
+    _write(answer, form, color)
+    if session.signal:
+        from convdiff.cli.streams import write_err
+
+        write_err(f"convdiff: {SIGNALS[session.signal]}")
+        return ENDED + session.signal
+    return SAME if answer.is_answered else UNTESTED
+
+
+def _write(answer: Answer, form: str, color: str) -> None:
+    import importlib
+
+    from convdiff.cli.streams import write_out
+
+    module = importlib.import_module(f"convdiff.report.padding.{form}")
+    write_out(module.render(answer, color) if form == "text" else module.render(answer))

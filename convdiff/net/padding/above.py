@@ -1,0 +1,51 @@
+"""Lengths above a safe one: whether they are safe, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convdiff.net.padding.paper import Paper
+from convdiff.net.padding.result import Above, Miss, Run, Safe
+from convdiff.net.padding.runs import Compared
+from convdiff.net.padding.search import Search, spread
+
+SAMPLE = 12
+"""Lengths above each group's answer that are tried."""
+
+
+def sample_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Above:
+    """Try some lengths above each answer, among them the next ones. Raises UnansweredError."""
+    runs: list[Run] = []
+    misses: list[Miss] = []
+    for search, safe in found:
+        longer = range(safe.length + 1, paper.fixed)
+        some = sorted({*longer[: SAMPLE // 2], *spread(longer, SAMPLE // 2)})
+        runs += [search.run(length) for length in some if _is_enough(paper, safe, length)]
+        misses += search.relapses(safe.length)
+    return _above(compared, runs, misses, ())
+
+
+def all_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Above:
+    """Try every length above the answers of three data lengths. Raises UnansweredError."""
+    answers = {data: safe for _, safe in found for data in safe.group.data}
+    every = sorted(answers)
+    data = tuple(sorted({every[0], every[len(every) // 2], every[-1]}))
+    runs: list[Run] = []
+    for one, safe in ((one, answers[one]) for one in data):
+        longer = range(safe.length + 1, paper.fixed)
+        runs += [Run(one, length) for length in longer if _is_enough(paper, safe, length)]
+    misses = [miss for search, safe in found for miss in search.relapses(safe.length)]
+    return _above(compared, runs, misses, data)
+
+
+def _is_enough(paper: Paper, safe: Safe, length: int) -> bool:
+    return paper.enough(safe.group.data[-1], length)
+
+
+def _above(
+    compared: Compared, runs: Sequence[Run], misses: Sequence[Miss], data: tuple[int, ...]
+) -> Above:
+    outcomes = compared.misses(runs)
+    relapses = {miss.run: miss for miss in (*misses, *outcomes.values()) if miss}
+    ordered = sorted(relapses.values(), key=lambda miss: (miss.run.length, miss.run.data))
+    return Above(len(outcomes), data, tuple(ordered))

@@ -1,0 +1,96 @@
+"""How far an input must be padded on paper: which outputs depend on the data, and what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from convdiff.net.along import Step, along, positions, reads
+from convdiff.net.field import aligned_reads, spans
+from convdiff.numerics.array import Array
+from convdiff.worker.ops.net import Net
+
+
+@dataclass(frozen=True)
+class Group:
+    """Data lengths of which as many outputs depend, and that need as long an input on paper."""
+
+    data: tuple[int, ...]
+    outputs: int
+    """Positions that depend on the data, of all the net's outputs."""
+    minimum: int
+    """The smallest length at which those positions see what they see at the fixed one."""
+
+
+class Paper:
+    """What is known of a net without running it, beside a fixed length."""
+
+    def __init__(self, net: Net, fixed: int) -> None:
+        """Raise ValueError, naming the layer, where the fixed length gives no output."""
+        self.fixed, self._outputs, self._steps = fixed, net.outputs, along(net)
+        self._reads = list(reads(self._steps, fixed))
+        ends = spans(self._steps, fixed)
+        self._first = {name: ends[name][0] for name in net.outputs}
+        self._masks = lru_cache(maxsize=None)(self._aligned)
+
+    @property
+    def pads(self) -> bool:
+        """Whether anything within the net is padded along the length, or cut."""
+        return any(map(_pads, self._steps))
+
+    def dependent(self, data: int) -> dict[str, Array]:
+        """Return, by output, the positions at the fixed length that read some of the data."""
+        return {name: np.flatnonzero(first < data) for name, first in self._first.items()}
+
+    def positions(self, length: int) -> int:
+        """Return how many positions the net's outputs have at a length; 0 where it gives none."""
+        try:
+            counts = positions(self._steps, length)
+        except ValueError:
+            return 0
+        return sum(counts[name] for name in self._outputs)
+
+    def enough(self, data: int, length: int) -> bool:
+        """Tell whether all that depends on the data sees the same at this length."""
+        if length < data or not self.positions(length):
+            return False
+        masks = self._masks(length)
+        return all(
+            not len(at) or (at[-1] < len(masks[name]) and bool(masks[name][at].all()))
+            for name, at in self.dependent(data).items()
+        )
+
+    def minimum(self, data: int, least: int = 1) -> int:
+        """Return the smallest length that is enough for the data; none below `least` is."""
+        lengths = range(max(data, least), self.fixed)
+        return next((length for length in lengths if self.enough(data, length)), self.fixed)
+
+    def groups(self, data: Sequence[int]) -> Iterator[Group]:
+        """Yield groups of data lengths, ascending; longer data needs no shorter length."""
+        minimum, members, outputs = 1, list[int](), -1
+        for one in data:
+            count = sum(map(len, self.dependent(one).values()))
+            needed = self.minimum(one, minimum)
+            if members and (count, needed) != (outputs, minimum):
+                yield Group(tuple(members), outputs, minimum)
+                members = []
+            members, outputs, minimum = [*members, one], count, needed
+        if members:
+            yield Group(tuple(members), outputs, minimum)
+
+    def _aligned(self, length: int) -> dict[str, Array]:
+        """Return the masks of the outputs."""
+        own = reads(self._steps, length)
+        masks = aligned_reads(own, self._reads, min(length, self.fixed))
+        return {name: masks[name] for name in self._outputs}
+
+
+def _pads(step: Step) -> bool:
+    """Tell whether positions of a layer are not all made alike."""
+    axis = step.axis
+    if axis is None:
+        return step.joins_lengths
+    return axis.transposed or axis.ceil_mode or axis.padding not in ("valid", (0, 0))

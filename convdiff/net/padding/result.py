@@ -1,0 +1,130 @@
+"""What is known of a net's padding on one runtime, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convdiff.net.padding.paper import Group
+from convdiff.net.padding.rule import Rule
+from convdiff.net.receptive_field import Field
+from convdiff.runtime.model import Standing
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a net: an input that is data up to a length, and padding from there on."""
+
+    data: int
+    length: int
+    trial: int = 0
+    """0 is the net's own input, n the nth random one."""
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A run whose outputs that depend on the data are not those of the fixed length."""
+
+    run: Run
+    differing: int = 0
+    elements: int = 0
+    max_abs: float = 0.0
+    reason: str = ""
+    """Why there is nothing to compare, where there is not."""
+
+
+@dataclass(frozen=True)
+class Safe:
+    """The smallest length that gives a group of data lengths the bits of the fixed one."""
+
+    group: Group
+    length: int
+    """The fixed length, where no shorter one is."""
+    positions: int
+    """Output positions at that length."""
+    misses: tuple[Miss, ...] = ()
+    """What differed at each length tried from the group's minimum up to this one."""
+    untried: int = 0
+    """Lengths between them that were not tried, lest it take too long."""
+
+
+@dataclass(frozen=True)
+class Above:
+    """What was found of lengths longer than the answer."""
+
+    tried: int = 0
+    """Runs, on the net's own input."""
+    data: tuple[int, ...] = ()
+    """Data lengths that were tried at every longer length; empty where lengths were sampled."""
+    relapses: tuple[Miss, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Outputs that depend on padding alone, precomputed at the fixed length."""
+
+    held: int
+    """Data lengths at which all outputs behind the data are those of an input of padding."""
+    of: int
+    vectors: int = 1
+    """Different vectors among its positions; on paper one, where nothing is padded within."""
+    apart: int = 0
+    """Elements of it that are others where it is taken at one position alone."""
+    elements: int = 0
+    """Elements at one position; 0 where the net itself pads, or has several outputs."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How far a net's input must be padded on one runtime."""
+
+    standing: Standing
+    safe: tuple[Safe, ...] = ()
+    """Ascending, one a group of data lengths."""
+    rule: Rule | None = None
+    tail: Tail | None = None
+    above: Above = Above()
+    unseen: int = 0
+    """Random inputs on which the answers were checked again."""
+    checked: int = 0
+    """Runs that took."""
+    seconds: Mapping[int, float] | None = None
+    """By length, how long a run takes: of the answers, and of the fixed length."""
+    reason: str = ""
+    """Why nothing is known, where nothing is."""
+
+    @property
+    def buckets(self) -> tuple[tuple[int, int], ...]:
+        """The data length at which each bucket begins, and the length that it is padded to."""
+        buckets: list[tuple[int, int]] = []
+        for safe in self.safe:
+            if not buckets or buckets[-1][1] != safe.length:
+                buckets.append((safe.group.data[0], safe.length))
+        return tuple(buckets)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a net's padding."""
+
+    name: str
+    data: tuple[int, ...]
+    fixed: int
+    value: float
+    fields: Mapping[str, Field]
+    """By the net's outputs."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and what each runtime answers."""
+
+    question: Question
+    groups: tuple[Group, ...]
+    paddings: tuple[Padding, ...]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether every runtime was asked and answered."""
+        return bool(self.paddings) and all(not padding.reason for padding in self.paddings)

@@ -1,0 +1,1 @@
+"""What `convdiff pad` found: one small presenter a format."""

@@ -1,0 +1,108 @@
+"""`convdiff pad` as JSON: schema_version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from convdiff import __version__
+from convdiff.net.padding.result import Above, Answer, Miss, Padding, Safe, Tail
+from convdiff.net.padding.rule import Rule
+from convdiff.report.json_values import finite
+
+SCHEMA_VERSION = 1
+
+
+def render(answer: Answer) -> str:
+    """Return the report as JSON text; its keys are a contract."""
+    question = answer.question
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
+        "case": question.name,
+        "data": [question.data[0], question.data[-1]],
+        "fixed": question.fixed,
+        "value": finite(question.value),
+        "fields": {
+            name: {"step": field.step, "period": field.period, "sizes": list(field.sizes)}
+            for name, field in question.fields.items()
+        },
+        "runtimes": [_padding(one) for one in answer.paddings],
+    }
+    return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def _padding(padding: Padding) -> dict[str, Any]:
+    seconds = padding.seconds or {}
+    return {
+        "runtime": padding.standing.name,
+        "version": padding.standing.fingerprint.get("version"),
+        "untested": padding.reason or None,
+        "groups": [_safe(one) for one in padding.safe],
+        "rule": _rule(padding.rule),
+        "bucket_boundaries": [first for first, _ in padding.buckets[1:]],
+        "padded_lengths": [length for _, length in padding.buckets],
+        "tail": _tail(padding.tail),
+        "above": _above(padding.above),
+        "unseen_inputs": padding.unseen,
+        "unseen_runs": padding.checked,
+        "seconds": {str(length): seconds[length] for length in sorted(seconds)},
+    }
+
+
+def _safe(safe: Safe) -> dict[str, Any]:
+    group = safe.group
+    return {
+        "data": list(group.data),
+        "outputs": group.outputs,
+        "paper_minimum": group.minimum,
+        "length": safe.length,
+        "positions": safe.positions,
+        "differing_below": [_miss(miss) for miss in safe.misses],
+        "untried_below": safe.untried,
+    }
+
+
+def _rule(rule: Rule | None) -> dict[str, Any] | None:
+    if rule is None:
+        return None
+    return {
+        "least": rule.least,
+        "least_positions": rule.positions,
+        "multiple": rule.steps.multiple,
+        "offset": rule.steps.offset,
+        "more": rule.steps.more,
+        "positions_beyond": rule.beyond,
+    }
+
+
+def _tail(tail: Tail | None) -> dict[str, Any] | None:
+    if tail is None:
+        return None
+    return {
+        "held": tail.held,
+        "of": tail.of,
+        "vectors": tail.vectors,
+        "differing_at_one_position": tail.apart,
+        "elements": tail.elements,
+    }
+
+
+def _above(above: Above) -> dict[str, Any]:
+    return {
+        "runs": above.tried,
+        "every_length_at": list(above.data),
+        "relapses": [_miss(miss) for miss in above.relapses],
+    }
+
+
+def _miss(miss: Miss) -> dict[str, Any]:
+    return {
+        "length": miss.run.length,
+        "data": miss.run.data,
+        "input": miss.run.trial,
+        "differing": miss.differing,
+        "elements": miss.elements,
+        "max_abs": finite(miss.max_abs),
+        "reason": miss.reason or None,
+    }

@@ -1,0 +1,123 @@
+"""What was found of a net's padding, said line by line, before it is coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from convdiff.case.ranges import write_range
+from convdiff.net.padding.result import Above, Answer, Miss, Padding, Question, Safe, Tail
+from convdiff.report.marks import Grid, Line, Span, line
+from convdiff.report.padding.formulas import (
+    LEAST,
+    field_text,
+    in_words,
+    rule_text,
+    span_text,
+    steps_text,
+)
+from convdiff.report.runtime_line import fingerprint
+
+HEADER = ("data", "outputs", "on paper", "bit-identical", "positions", "time")
+
+
+def question_lines(answer: Answer) -> Iterator[Line]:
+    """Say the net's field and what is asked."""
+    question = answer.question
+    several = len(question.fields) > 1
+    for name, field in question.fields.items():
+        yield line(name if several else "net", field_text(field))
+    data = span_text(question.data)
+    yield line("input", f"data of {data}, then {question.value:g} up to {question.fixed:,}")
+
+
+def grid(padding: Padding, fixed: int) -> Grid:
+    """Return a row a group of data lengths."""
+    rows = [_row(safe, padding, fixed) for safe in padding.safe]
+    return Grid(HEADER, tuple(rows))
+
+
+def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
+    """Say the rule, what differs below it, the tail, and what was checked."""
+    yield from _rule_lines(padding, question)
+    yield from _bucket_lines(padding)
+    yield from (line("below", text) for text in _below(padding.safe))
+    if padding.tail:
+        yield from (line("tail", text) for text in _tail(padding.tail))
+    yield line("above", *_above(padding.above, question))
+    if padding.checked:
+        runs = f"{padding.checked:,} runs"
+        yield line("checked", f"on {padding.unseen} unseen inputs a row: {runs}, bit-identical")
+    yield line("holds", f"for {fingerprint(padding.standing)}, and no other")
+
+
+def _row(safe: Safe, padding: Padding, fixed: int) -> tuple[Span, ...]:
+    seconds = padding.seconds or {}
+    whole = seconds.get(fixed, 0.0)
+    time = f"{seconds.get(safe.length, 0.0) / whole:.2f}" if whole else ""
+    enough = safe.length == safe.group.minimum
+    length = Span(str(safe.length), "good" if enough else "calm")
+    cells = (safe.group.outputs, safe.group.minimum, length, safe.positions, time)
+    texts = [one if isinstance(one, Span) else Span(str(one)) for one in cells]
+    return (Span(span_text(safe.group.data)), *texts)
+
+
+def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
+    rule, lengths = padding.rule, {safe.length for safe in padding.safe}
+    if lengths == {question.fixed}:
+        yield line("rule", Span(f"nothing below {question.fixed:,} is safe", "warning"))
+        return
+    if rule is None:
+        yield line("rule", "none fits all rows: take the table")
+        return
+    words = in_words(rule) or "the paper minimum is enough"
+    yield line("rule", Span(f"{words}: {rule_text(rule)}", "strong"))
+    paper = rule.paper
+    yield line("", f"{LEAST} = {steps_text(paper)}")
+    if rule.steps.multiple > 1 and not rule.steps.offset:
+        least = f", never below {rule.least}" if rule.least else ""
+        more = f", then {rule.steps.more} more" if rule.steps.more else ""
+        yield line("", f"pad_to_multiple_of={rule.steps.multiple}{more}{least}")
+
+
+def _bucket_lines(padding: Padding) -> Iterator[Line]:
+    buckets = padding.buckets
+    if len(buckets) > 1:
+        yield line("buckets", f"bucket_boundaries={[first for first, _ in buckets[1:]]}")
+        yield line("", f"padded to {[length for _, length in buckets]}")
+
+
+def _below(safe: Sequence[Safe]) -> Iterator[str]:
+    for one in safe:
+        worst = max(one.misses, key=lambda miss: miss.max_abs, default=None)
+        if worst is None:
+            continue
+        lengths = write_range(tuple(miss.run.length for miss in one.misses))
+        untried = f"; {one.untried:,} lengths between were not tried" if one.untried else ""
+        yield f"data {span_text(one.group.data)}: lengths {lengths} {_miss(worst)}{untried}"
+
+
+def _miss(worst: Miss) -> str:
+    if worst.reason:
+        return f"give no bits: {worst.reason}"
+    elements = f"{worst.differing:,} of {worst.elements:,}"
+    return f"differ, |Δ| ≤ {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
+
+
+def _tail(tail: Tail) -> Iterator[str]:
+    held = f"{tail.held:,} of {tail.of:,} data lengths"
+    yield f"store it by position, from the fixed length: right for {held}"
+    if tail.vectors > 1:
+        yield f"it is not one vector: {tail.vectors} different ones, by position"
+    if tail.apart:
+        yield f"taken at one position it is wrong: {tail.apart:,} of {tail.elements:,} elements"
+
+
+def _above(above: Above, question: Question) -> Iterator[str | Span]:
+    every = f"every longer length at data {', '.join(map(str, above.data))}"
+    what = every if above.data else "longer lengths, a sample"
+    yield f"{what}: {above.tried:,} runs, "
+    if not above.relapses:
+        yield "all bit-identical" if above.data else "all bit-identical (--thorough: every one)"
+        return
+    lengths = tuple(sorted({miss.run.length for miss in above.relapses}))
+    yield Span(f"but not at lengths {write_range(lengths)}", "warning")

@@ -1,0 +1,31 @@
+"""`convdiff pad` on the console."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from convdiff.net.padding.result import Answer
+from convdiff.report.console.screen import rendered
+from convdiff.report.console.style import coloured, print_grid, print_lines
+from convdiff.report.marks import Span
+from convdiff.report.padding.lines import grid, padding_lines, question_lines
+
+
+def render(answer: Answer, color: str = "never") -> str:
+    """Return the text; color is what `rendered` takes."""
+    return rendered(lambda console: _print(console, answer), color)
+
+
+def _print(console: Console, answer: Answer) -> None:
+    question = answer.question
+    console.print(coloured([Span(question.name, "strong")]))
+    print_lines(console, question_lines(answer))
+    for padding in answer.paddings:
+        console.print()
+        console.print(coloured([Span(padding.standing.name, "strong")]))
+        if padding.reason:
+            console.print(coloured([Span(f"untested: {padding.reason}", "warning")]))
+            continue
+        print_grid(console, grid(padding, question.fixed))
+        console.print()
+        print_lines(console, padding_lines(padding, question))

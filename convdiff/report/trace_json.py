@@ -1,0 +1,133 @@
+"""A trace as JSON, schema_version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import convdiff
+from convdiff.compare.difference import Difference
+from convdiff.lab.nets import NetRun
+from convdiff.net.trace.allowed import verdict_of
+from convdiff.net.trace.growth import Growth
+from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
+from convdiff.report.json import case_json, runtime_json
+from convdiff.report.json_values import finite
+from convdiff.report.trace_summary import TraceSummary
+
+SCHEMA_VERSION = 1
+
+
+def render(summary: TraceSummary) -> str:
+    """Return the report as JSON text; its keys are a contract."""
+    return json.dumps(report(summary), indent=2, allow_nan=False) + "\n"
+
+
+def report(summary: TraceSummary) -> dict[str, Any]:
+    """Return the report as plain values."""
+    result = summary.result
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": convdiff.__version__,
+        "exit_code": result.exit_code,
+        "outcome": result.outcome,
+        "interrupted": result.signal != 0,
+        "net": {
+            "name": result.case.name,
+            "file": result.case.file,
+            "layers": len(result.case.net.layers),
+        },
+        "answer": summary.sentence,
+        "runtimes": [runtime_json(standing) for standing in result.standings],
+        "pairs": [_pair(result, number, pair) for number, pair in enumerate(result.pairs)],
+        "shown": result.shown if result.pairs else None,
+        "entries": [_entry(entry) for entry in result.entries],
+        "not_explained": list(result.unexplained),
+        "looking": [
+            {**_run(one.run), "elements": one.elements, "changed": one.changed}
+            for one in result.looked
+        ],
+    }
+
+
+def _run(run: NetRun) -> dict[str, Any]:
+    return {
+        "runtime": run.runtime.id,
+        "length": run.length,
+        "batch": run.batch,
+        "repeat": run.repeat,
+    }
+
+
+def _pair(result: TraceResult, number: int, pair: PairTrace) -> dict[str, Any]:
+    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    return {
+        "axis": pair.pair.axis,
+        "baseline": _run(pair.pair.baseline),
+        "candidate": _run(pair.pair.candidate),
+        "verdict": verdict_of(pair, verdicts),
+        "allowed": number not in result.drifting,
+        "reason": pair.reason or None,
+        "entered": list(pair.entered),
+        "outputs": {name: _difference(one) for name, one in pair.outputs.items()},
+        "layers": [_layer(layer) for layer in pair.layers],
+    }
+
+
+def _layer(layer: Traced) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "status": layer.status,
+        "columns": layer.aligned,
+        "unseen": list(layer.unseen),
+        "growth": None if layer.growth is None else _growth(layer.growth),
+    }
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    times = growth.amplification
+    return {
+        **_difference(growth.difference),
+        "relative_u": finite(growth.relative),
+        "amplification": None if times is None else finite(times),
+        "jumps": growth.jumps,
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "elements": difference.elements,
+        "differing": difference.differing,
+        "max_abs": finite(difference.max_abs),
+        "max_ulp": difference.max_ulp,
+        "max_index": difference.max_index,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "layer": entry.layer,
+        "op": entry.op,
+        "axis": entry.pair.axis,
+        "baseline": _run(entry.pair.baseline),
+        "candidate": _run(entry.pair.candidate),
+        "verdict": entry.verdict,
+        "proved": entry.is_proved,
+        "alone": entry.alone,
+        "at": entry.at or None,
+        "unseen": list(entry.unseen),
+        "reason": entry.reason or None,
+        "judged": None if entry.judged is None else _judged(entry.judged),
+        "case": None if entry.result is None else case_json(entry.result),
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    sides = ("baseline", "candidate")
+    return {
+        "elements": judged.elements,
+        "not_correctly_rounded": dict(zip(sides, judged.wrong, strict=True)),
+        "max_ulp": dict(zip(sides, map(finite, judged.ulps), strict=True)),
+        "undecided": judged.undecided,
+    }

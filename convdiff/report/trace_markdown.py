@@ -1,0 +1,40 @@
+"""A trace in GitHub's Markdown: the answer first, then the layers and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convdiff.report.markdown_text import block, table, text
+from convdiff.report.marks import Grid
+from convdiff.report.trace_summary import TraceSummary
+
+ROWS = 200
+"""Rows of a table; more are left out."""
+
+
+def render(summary: TraceSummary) -> str:
+    """Return the report."""
+    return "\n".join(_lines(summary)) + "\n"
+
+
+def _lines(summary: TraceSummary) -> Iterator[str]:
+    yield f"## {text(summary.name)}: {text(summary.word)}\n"
+    yield f"{text(summary.sentence)}\n"
+    if summary.pairs is not None:
+        yield from _table(summary.pairs)
+    if summary.layers is not None:
+        yield f"{text(summary.shown)}:\n"
+        yield from _table(summary.layers)
+    for one in summary.lines:
+        yield f"- **{text(one.label.text.strip())}** {text(one.text)}"
+    yield ""
+    if summary.again:
+        yield from ("To repeat it:\n", *block(summary.again, "sh"))
+    yield from table(("runtimes",), ((one,) for one in summary.runtimes))
+
+
+def _table(grid: Grid) -> Iterator[str]:
+    shown = grid.rows[:ROWS]
+    yield from table(grid.header, ([cell.text for cell in row] for row in shown))
+    if len(grid.rows) > ROWS:
+        yield f"… and {len(grid.rows) - ROWS:,} more\n"

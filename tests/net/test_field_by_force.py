@@ -1,0 +1,95 @@
+"""What outputs see, against perturbed inputs and NaN, in NumPy, over random graphs."""
+
+import numpy as np
+from drawn_nets import DrawnNet, nets
+from hypothesis import HealthCheck, given
+from soak import soak
+
+from convdiff.errors import ConvdiffError
+from convdiff.net.along import along
+from convdiff.net.field import aligned, shifted, spans
+from convdiff.net.receptive_field import receptive_field
+
+CHOICES = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+def inputs(drawn: DrawnNet, length: int, trial: int) -> np.ndarray:
+    """The first inputs of one long random input, (length, 1)."""
+    return np.random.default_rng([drawn.seed, trial]).normal(size=(max(drawn.lengths), 1))[:length]
+
+
+def touched(drawn: DrawnNet, length: int, change) -> dict[str, np.ndarray]:
+    """Which positions change, bool (inputs, positions), where one input at a time is changed."""
+    plain = inputs(drawn, length, 0)
+    batch = np.repeat(plain[None], length + 1, axis=0)
+    every = np.arange(length)
+    batch[every, every] = change(batch[every, every])
+    return {
+        name: ((array[:-1] != array[-1:]).any(axis=2))
+        for name, array in drawn.run(batch).items()
+    }
+
+
+def nan(values):
+    return np.full_like(values, np.nan)
+
+
+def perturb(values):
+    return values + 1.5
+
+
+@soak(1600, **CHOICES)
+@given(nets())
+def test_outputs_depend_on_what_lies_between_their_first_and_last_input(drawn):
+    length = drawn.lengths[0]
+    reached, changed = touched(drawn, length, nan), touched(drawn, length, perturb)
+    for name, (first, last) in spans(along(drawn.net), length).items():
+        at = np.arange(length)[:, None]
+        within = (at >= first) & (at <= last)
+        assert not (changed[name] & ~within).any(), f"{name}: an input outside of the field matters"
+        assert not (reached[name] & ~within).any(), f"{name}: NaN beyond the field"
+        for position in range(len(first)):
+            inside = np.flatnonzero(reached[name][:, position])
+            ends = (inside[0], inside[-1]) if len(inside) else (length, -1)
+            assert (first[position], last[position]) == ends, f"{name}: position {position}"
+
+
+@soak(1600, **CHOICES)
+@given(nets())
+def test_outputs_are_aligned_exactly_where_they_see_the_same(drawn):
+    masks = aligned(drawn.net, drawn.lengths)
+    one, other = (
+        drawn.run(np.stack([inputs(drawn, length, trial) for trial in range(4)]))
+        for length in drawn.lengths
+    )
+    reached = [touched(drawn, length, nan) for length in drawn.lengths]
+    moved = shifted(drawn.net, drawn.lengths)
+    for name, mask in masks.items():
+        count = len(mask)
+        assert count == min(one[name].shape[1], other[name].shape[1])
+        equal = (one[name][:, :count] == other[name][:, :count]).all(axis=(0, 2))
+        assert not (mask & ~equal).any(), f"{name}: aligned, and unequal"
+        shorter = min(drawn.lengths)
+        same = (reached[0][name][:shorter, :count] == reached[1][name][:shorter, :count]).all(axis=0)
+        beyond = reached[1][name][shorter:, :count].any(axis=0)
+        assert not (mask & (~same | beyond)).any()
+        if not moved:
+            assert not (~mask & equal & same & ~beyond).any(), f"{name}: equal, and not aligned"
+
+
+@soak(1600, **CHOICES)
+@given(nets(shifts=False))
+def test_the_field_of_each_phase_is_what_outputs_read_far_from_borders(drawn):
+    output = drawn.net.outputs[0]
+    try:
+        field = receptive_field(drawn.net, output, 64)
+    except ConvdiffError as error:
+        assert "different strides" in str(error)
+        return
+    length = 4 * max(field.sizes) + 64 * field.step
+    field = receptive_field(drawn.net, output, length)
+    first, last = spans(along(drawn.net), length)[output]
+    middle = len(first) // 2
+    for position in range(middle, middle + 2 * field.period):
+        span = (int(first[position]), int(last[position]))
+        assert field.at(position) == (span if span[1] >= 0 else None)
