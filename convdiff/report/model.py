@@ -62,13 +62,13 @@ def _headline(model: Model) -> str:
             for letter, extent in zip(model.input_axes, model.input_shape, strict=True)
         ]
         parts.append(f"reads {'×'.join(shape)} {model.input_axes} {model.net.dtype}")
-    return f"{_text(model.file)}: {model.format}, {', '.join(parts)}"
+    return f"{clean(model.file)}: {model.format}, {', '.join(parts)}"
 
 
 def _row(node: Node) -> tuple[str, ...]:
     shape = "?" if node.shape is None else "×".join(map(str, node.shape))
     numbers = f"{node.parameters:,}" if node.parameters else ""
-    return _text(node.name), _text(node.op) + (" *" if node.unread else ""), shape, numbers
+    return clean(node.name), clean(node.op) + (" *" if node.unread else ""), shape, numbers
 
 
 def _unread(model: Model) -> Iterator[str]:
@@ -78,11 +78,12 @@ def _unread(model: Model) -> Iterator[str]:
     for (op, reason), count in counts.items():
         first = next(node for node in own if (node.op, node.unread) == (op, reason))
         more = f" and {count - 1} more" if count > 1 else ""
-        yield f"* {_text(op)} ({_text(first.name)}{more}): {_text(reason)}"
+        yield f"* {clean(op)} ({clean(first.name)}{more}): {clean(reason)}"
     if len(model.unread) > len(own):
         yield f"* {len(model.unread) - len(own)} more read what is not known"
 
 
-def _text(text: str) -> str:
+def clean(text: str) -> str:
+    """Return a name of somebody else's file as one printable line, cut where it is long."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in readable(text))
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"

@@ -291,7 +291,7 @@ def _judged(result: TraceResult, entry: Entry) -> str:
     assert judged is not None
     pair = PairTrace(entry.pair, (), {})
     said = [
-        f"{name}: {_side_judged(wrong, ulps, judged.elements)}"
+        f"{name}: {side_judged(wrong, ulps, judged.elements)}"
         for name, wrong, ulps in zip(_sides(pair), judged.wrong, judged.ulps, strict=True)
     ]
     if judged.undecided:
@@ -299,7 +299,8 @@ def _judged(result: TraceResult, entry: Entry) -> str:
     return "; ".join(said)
 
 
-def _side_judged(wrong: int, ulps: float, elements: int) -> str:
+def side_judged(wrong: int, ulps: float, elements: int) -> str:
+    """Say of how many values one side is right."""
     if not wrong:
         return f"all {elements:,} correctly rounded"
     return f"{wrong:,} of {elements:,} not correctly rounded, ≤ {ulps:.3g} ulp off"

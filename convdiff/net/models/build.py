@@ -128,17 +128,6 @@ class Building:
             raise UnreadError(f"{name} is computed; a constant is expected")
         return value
 
-    def net(self, outputs: Sequence[str], depth: int) -> Net:
-        """Return the net with these outputs of the file, or its last layer's if none is known."""
-        values = (self.values.get(name) for name in outputs)
-        known = [one.layer for one in values if isinstance(one, Tensor) and one.layer != INPUT]
-        if not known and self.layers:
-            known = [self.layers[-1].name]
-        ranks = {OPS[layer.op] for layer in self.layers if layer.op in OPS and layer.op != DENSE}
-        rank = 3 if depth > 1 else max(ranks, default=2)
-        layers = tuple(_of_rank(layer, rank) for layer in self.layers)
-        return Net(layers, tuple(dict.fromkeys(known)), self.dtype, rank, depth)
-
     def model(
         self,
         file: str,
@@ -150,22 +139,36 @@ class Building:
         notes: Sequence[str] = (),
     ) -> Model:
         """Return what was read; outputs: the file's names of them."""
-        tensors = [value for value in self.values.values() if isinstance(value, Tensor)]
-        fed = [one for one in tensors if one.layer == INPUT] or [Tensor(INPUT, "", ())]
-        made = {one.layer: one for one in tensors}
+        tensors = {n: value for n, value in self.values.items() if isinstance(value, Tensor)}
+        fed = [(n, one) for n, one in tensors.items() if one.layer == INPUT]
+        source, read = fed[0] if fed else ("", Tensor(INPUT, "", ()))
+        answers: dict[str, str] = {}
+        for name in outputs:
+            value = self.values.get(name)
+            if isinstance(value, Tensor) and value.layer != INPUT:
+                answers.setdefault(value.layer, name)
         return Model(
-            file,
-            kind,
-            nodes,
-            self.net(outputs, fed[0].extents["D"]),
-            self.arrays,
-            inputs,
-            fed[0].axes,
-            fed[0].shape,
-            open_axes,
-            made,
-            tuple(notes),
+            file=file,
+            format=kind,
+            nodes=nodes,
+            net=self._net(tuple(answers), read.extents["D"]),
+            arrays=self.arrays,
+            inputs=inputs,
+            source=source,
+            outputs=tuple(answers.values()),
+            fed=read,
+            open_axes=open_axes,
+            activations={one.layer: one for one in tensors.values()},
+            notes=tuple(notes),
         )
+
+    def _net(self, outputs: tuple[str, ...], depth: int) -> Net:
+        """Return the net with these outputs, or its last layer's where there is none."""
+        last = tuple(layer.name for layer in self.layers[-1:])
+        ranks = {OPS[layer.op] for layer in self.layers if layer.op in OPS and layer.op != DENSE}
+        rank = 3 if depth > 1 else max(ranks, default=2)
+        layers = tuple(_of_rank(layer, rank) for layer in self.layers)
+        return Net(layers, outputs or last, self.dtype, rank, depth)
 
     def add(
         self,

@@ -46,10 +46,12 @@ class Model:
     arrays: Mapping[str, Array]
     inputs: tuple[str, ...]
     """Names of what is fed."""
-    input_axes: str = ""
-    """Of the first input, as the file has it: NCHW."""
-    input_shape: tuple[int, ...] = ()
-    """As the file has it; what the file leaves open is a number that fits."""
+    source: str
+    """The one of them that the net reads, the first of floating point."""
+    outputs: tuple[str, ...]
+    """The file's names of the net's outputs."""
+    fed: Tensor
+    """The net's input as the file has it; extents that it leaves open are numbers that fit."""
     open_axes: str = ""
     """Axes whose extents the file leaves open."""
     activations: Mapping[str, Tensor] = field(default_factory=dict)
@@ -62,9 +64,19 @@ class Model:
         return tuple(node for node in self.nodes if node.unread)
 
     @property
+    def input_axes(self) -> str:
+        """What the axes of the net's input are: NCHW; empty where it is not read."""
+        return self.fed.axes
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """As the file has it; see `fed`."""
+        return self.fed.shape
+
+    @property
     def channels(self) -> int:
         """Of its input."""
-        return dict(zip(self.input_axes, self.input_shape, strict=True)).get("C", 1)
+        return self.fed.extents["C"]
 
     @property
     def parameters(self) -> int:

@@ -139,7 +139,7 @@ def steps_of(sides: Sequence[Side], feeds: Feeds) -> Iterator[tuple[Step, ...]]:
 def differing(one: Array, other: Array) -> int:
     """Return how many elements of two arrays have other bits; all of them where shapes do."""
     if one.shape != other.shape or one.dtype != other.dtype:
-        return max(one.size, other.size)
+        return int(max(one.size, other.size))
     kind = f"u{one.dtype.itemsize}"
     a, b = np.ascontiguousarray(one).view(kind), np.ascontiguousarray(other).view(kind)
     return int(np.count_nonzero(a != b))
