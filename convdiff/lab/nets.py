@@ -53,13 +53,18 @@ class Watched:
     """Start and stop along the length; None is all."""
     digest: bool = False
     """Whether 16 bytes of blake2b of its bits, NHWC, do."""
+    images: int | None = None
+    """The first so many of the batch; None is all."""
+    strict: bool = True
+    """Whether a digest tells −0 from +0, and one NaN from another."""
 
     def key(self, of_many: bool = False) -> str:
         """Return what it is called in the answer; its columns tell it from others of its name."""
         if not of_many:
             return self.name
         start, stop = self.columns or (0, "")
-        return f"{self.name}[{start}:{stop}]"
+        images = "" if self.images is None else f", {self.images} images"
+        return f"{self.name}[{start}:{stop}]{images}"
 
 
 FOLDED = {"batch_norm": "batch_norm", "pad": "pad"}
@@ -145,8 +150,12 @@ def _header(subject: Subject, device: str, observe: Observe) -> dict[str, Any]:
 def _cell(run: NetRun, array: Array, watched: Wanted) -> dict[str, Any]:
     wanted = watched(run) if callable(watched) else watched
     often = Counter(one.name for one in wanted)
-    rows = [[one.key(often[one.name] > 1), one.name, one.columns, one.digest] for one in wanted]
+    rows = [[one.key(often[one.name] > 1), one.name, one.columns, *_how(one)] for one in wanted]
     return {"x": _key(array), "length": run.length, "batch": run.batch, "watched": rows}
+
+
+def _how(one: Watched) -> tuple[int | None, bool, bool]:
+    return one.images, one.digest, one.strict
 
 
 def _typed(outcome: Any, net: Net) -> Activations | NoBits:

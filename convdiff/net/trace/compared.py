@@ -8,13 +8,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from convdiff.compare.difference import Difference, differs, measure
+from convdiff.compare.difference import Difference, measure
 from convdiff.lab.nets import NetRun, Observe
 from convdiff.net.field import aligned
 from convdiff.net.trace.growth import WORST
 from convdiff.net.trace.observed import Key, Observed, Part
 from convdiff.net.trace.pairs import NetPair, runs_of
-from convdiff.net.trace.status import Differs, Sources, statuses
+from convdiff.net.trace.status import Differs, Sources
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.net import Net
 
@@ -30,13 +30,12 @@ class Alignment:
         mask: Array = self._masks((pair.baseline.length, pair.candidate.length))[name]
         return mask
 
-    def part(self, pair: NetPair, name: str) -> Part | None:
-        """Return the part of an activation that holds all such columns, or None without any."""
-        columns = np.flatnonzero(self.of(pair, name))
-        if not len(columns):
-            return None
+    def parts(self, pair: NetPair, name: str) -> tuple[Part, ...]:
+        """Return the parts of an activation whose columns all see the same inputs."""
+        edges = np.flatnonzero(np.diff(self.of(pair, name), prepend=False, append=False))
         images = min(pair.baseline.batch, pair.candidate.batch)
-        return Part(name, (int(columns[0]), int(columns[-1]) + 1), images)
+        spans = edges.reshape(-1, 2).tolist()
+        return tuple(Part(name, (start, stop), images) for start, stop in spans)
 
     def cut(self, pair: NetPair, name: str, sides: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return both activations at the columns that see the same, and the images both have."""
@@ -61,12 +60,17 @@ class Watching:
 def differences_of_outputs(
     observed: Observed, pair: NetPair, alignment: Alignment, *, strict: bool
 ) -> dict[str, Difference]:
-    """Measure the outputs of two runs with nothing looked at, where they see the same inputs."""
+    """Measure the outputs of two runs where they see the same inputs.
+
+    They are those with nothing looked at, where both were run so.
+    """
+    runs = pair.baseline, pair.candidate
     measured = {}
     for name in observed.subject.net.outputs:
-        if alignment.part(pair, name) is None:
+        if not alignment.parts(pair, name):
             continue
-        sides = tuple(observed.get(Key(run, name, True)) for run in (pair.baseline, pair.candidate))
+        alone = all(observed.has(Key(run, name, alone=True)) for run in runs)
+        sides = [observed.get(Key(run, name, alone)) for run in runs]
         a, b = alignment.cut(pair, name, (sides[0], sides[1]))
         measured[name] = measure(a, b, strict, WORST)
     return measured
@@ -75,74 +79,41 @@ def differences_of_outputs(
 def compare_layers(
     observed: Observed, pairs: Sequence[NetPair], alignment: Alignment, watching: Watching
 ) -> dict[NetPair, Differs]:
-    """Return for each pair which layers differ, of those that are looked at.
-
-    Digests of all, then the bits of those where a difference enters, until these do differ: a
-    digest tells −0 from +0, and columns that see other inputs lie between others in few nets.
-    """
-    parts = {pair: {name: alignment.part(pair, name) for name in watching.names} for pair in pairs}
+    """Return for each pair which layers differ, by digests, of those that are looked at."""
+    parts = {pair: {name: alignment.parts(pair, name) for name in watching.names} for pair in pairs}
     wanted: dict[NetRun, list[Part]] = {run: [] for run in runs_of(pairs)}
     for pair in pairs:
-        asked = [part for part in parts[pair].values() if part is not None]
+        asked = [part for several in parts[pair].values() for part in several]
         wanted[pair.baseline] += asked
         wanted[pair.candidate] += asked
-    made = observed.digests(
-        {run: list(dict.fromkeys(asked)) for run, asked in wanted.items()}, watching.observe
-    )
-    found: dict[NetPair, Differs] = {}
-    for pair in pairs:
-        if pair.baseline in observed.failures or pair.candidate in observed.failures:
-            continue
-        found[pair] = _by_digest(pair, parts[pair], made)
-    return _confirmed(observed, found, alignment, watching)
+    once = {run: list(dict.fromkeys(asked)) for run, asked in wanted.items()}
+    made = observed.digests(once, watching.observe, strict=watching.strict)
+    return {
+        pair: _by_digest(pair, parts[pair], made)
+        for pair in pairs
+        if observed.answered(pair.baseline) and observed.answered(pair.candidate)
+    }
 
 
 def _by_digest(
-    pair: NetPair, parts: Mapping[str, Part | None], made: Mapping[tuple[NetRun, Part], bytes]
+    pair: NetPair,
+    parts: Mapping[str, Sequence[Part]],
+    made: Mapping[tuple[NetRun, Part], bytes],
 ) -> dict[str, bool | None]:
     found: dict[str, bool | None] = {}
-    for name, part in parts.items():
-        if part is None:
+    for name, several in parts.items():
+        if not several:
             found[name] = None
-        elif (pair.baseline, part) in made and (pair.candidate, part) in made:
-            found[name] = made[pair.baseline, part] != made[pair.candidate, part]
+        elif all((run, several[0]) in made for run in (pair.baseline, pair.candidate)):
+            found[name] = any(
+                made[pair.baseline, part] != made[pair.candidate, part] for part in several
+            )
     return found
-
-
-def _confirmed(
-    observed: Observed,
-    found: Mapping[NetPair, Differs],
-    alignment: Alignment,
-    watching: Watching,
-) -> dict[NetPair, Differs]:
-    """Return which layers differ once the bits of all entries were looked at."""
-    confirmed, sources = dict(found), sources_of(observed.subject.net)
-    known: set[tuple[NetPair, str]] = set()
-    while True:
-        new = [
-            (pair, name)
-            for pair, differing in confirmed.items()
-            for name in entered_of(sources, differing)
-        ]
-        new = [one for one in new if one not in known]
-        if not new:
-            return confirmed
-        known.update(new)
-        keep(observed, new, watching.observe)
-        for pair, name in new:
-            a, b = sides_of(observed, pair, name, alignment)
-            if not differs(a, b, watching.strict).any():
-                confirmed[pair] = {**confirmed[pair], name: False}
 
 
 def sources_of(net: Net) -> Sources:
     """Return what each layer of a net reads."""
     return {layer.name: layer.sources for layer in net.layers}
-
-
-def entered_of(sources: Sources, differing: Differs) -> list[str]:
-    """Return the layers where a difference enters."""
-    return [name for name, one in statuses(sources, differing).items() if one == "entered"]
 
 
 def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]], observe: Observe) -> None:

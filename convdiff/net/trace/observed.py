@@ -6,10 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TypeVar
-
-import numpy as np
 
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
@@ -18,9 +14,6 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.net_shapes import shapes
 
-T = TypeVar("T")
-DIGEST = 16
-"""Bytes of a digest, as workers make them."""
 SHARE = 64 * 2**20
 """Bytes of activations that are here at a time."""
 
@@ -75,6 +68,10 @@ class Observed:
         """Return whether an activation was kept."""
         return not isinstance(self._store.get(key), NoBits)
 
+    def answered(self, run: NetRun) -> bool:
+        """Return whether a run gave its outputs."""
+        return all(self.has(Key(run, name)) for name in self.subject.net.outputs)
+
     def run_alone(self, runs: Sequence[NetRun]) -> None:
         """Run each with nothing looked at but the outputs, and keep those."""
         watched = [Watched(name) for name in self.subject.net.outputs]
@@ -110,23 +107,21 @@ class Observed:
         return shares
 
     def digests(
-        self, wanted: Mapping[NetRun, Sequence[Part]], observe: Observe
+        self, wanted: Mapping[NetRun, Sequence[Part]], observe: Observe, *, strict: bool
     ) -> dict[tuple[NetRun, Part], bytes]:
-        """Run each, keep its outputs, and return the digests of the parts that are seen.
-
-        Digests are made there, but of fewer images than are run: those come here for it.
-        """
+        """Run each, keep its outputs, and return the digests of the parts that are seen."""
         outputs = [Watched(name) for name in self.subject.net.outputs]
-        asked = {run: _watched(run, parts) for run, parts in wanted.items()}
-        rows = {run: [*outputs, *dict.fromkeys(asked[run].values())] for run in wanted}
+        asked = {run: _watched(parts, strict) for run, parts in wanted.items()}
+        rows = {run: [*outputs, *asked[run].values()] for run in wanted}
         made: dict[tuple[NetRun, Part], bytes] = {}
         for run, found in self._runs(list(wanted), rows.__getitem__, observe, "layers"):
             keys = _keys(rows[run])
             for one in outputs:
                 self._store.put(Key(run, one.name), _array(found[keys[one]]))
             for part, watched in asked[run].items():
-                if keys[watched] in found:
-                    made[run, part] = _digest(found[keys[watched]], part.images)
+                value = found.get(keys[watched])
+                if isinstance(value, bytes):
+                    made[run, part] = value
         return made
 
     def _runs(
@@ -149,11 +144,9 @@ class Observed:
                 yield run, found
 
 
-def _watched(run: NetRun, parts: Sequence[Part]) -> dict[Part, Watched]:
-    """Return what is watched for each part: digests, but of some images of many."""
-    return {
-        part: Watched(part.name, part.columns, digest=part.images == run.batch) for part in parts
-    }
+def _watched(parts: Sequence[Part], strict: bool) -> dict[Part, Watched]:
+    """Return what is watched for each part."""
+    return {part: Watched(part.name, part.columns, True, part.images, strict) for part in parts}
 
 
 def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
@@ -165,10 +158,3 @@ def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
 def _array(value: Array | bytes) -> Array:
     assert not isinstance(value, bytes), "it was watched bit for bit"
     return value
-
-
-def _digest(value: Array | bytes, images: int) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    data = np.ascontiguousarray(value[:images]).view(np.uint8)
-    return blake2b(data.data, digest_size=DIGEST).digest()

@@ -43,6 +43,8 @@ from convdiff.worker.ops.net import INPUT, Layer, Net
 
 MOST_ENTRIES = 8
 """Layers where a difference enters that are explained; further ones are named."""
+RUN_ALONE = 8
+"""Runs, of many, that are run once more with nothing looked at."""
 
 
 @dataclass(frozen=True)
@@ -135,23 +137,37 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _traced(tracing: _Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
-    """Compare all pairs: their outputs as they are, then all layers."""
+    """Compare the layers of all pairs, and their outputs with nothing looked at.
+
+    Of many runs some are run once more for that, and all where looking changed one of them.
+    """
     observed = tracing.observed
-    observed.run_alone(runs_of(pairs))
     differing = compare_layers(observed, pairs, tracing.alignment, tracing.watching)
-    traced = []
-    for pair in pairs:
-        if pair in differing:
-            traced.append(_one(tracing, pair, differing[pair]))
-            continue
-        reasons = [observed.failures.get(run) for run in (pair.baseline, pair.candidate)]
-        reason = next((one.reason for one in reasons if one is not None), "not run")
-        traced.append(PairTrace(pair, (), {}, reason))
-    return traced
+    found = [_one(tracing, pair, differing.get(pair)) for pair in pairs]
+    runs = runs_of(pairs)
+    if found:
+        shown = found[worst_of(found)].pair
+        some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
+        observed.run_alone(list(dict.fromkeys(some)))
+    if not any(one.changed for one in _looked(observed, runs)):
+        return found
+    observed.run_alone([run for run in runs if not _is_looked_at(observed, run)])
+    return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
 
 
-def _one(tracing: _Tracing, pair: NetPair, differing: Differs) -> PairTrace:
+def _is_looked_at(observed: Observed, run: NetRun) -> bool:
+    """Return whether a run's outputs are known with nothing looked at."""
+    return observed.has(Key(run, observed.subject.net.outputs[0], alone=True))
+
+
+def _one(tracing: _Tracing, pair: NetPair, differing: Differs | None) -> PairTrace:
+    """Return what becomes of a pair's difference at each layer, and its outputs' differences."""
     net, alignment = tracing.net, tracing.alignment
+    if differing is None:
+        failures = tracing.observed.failures
+        reasons = [failures.get(run) for run in (pair.baseline, pair.candidate)]
+        reason = next((one.reason for one in reasons if one is not None), "not run")
+        return PairTrace(pair, (), {}, reason)
     found = statuses(sources_of(net), differing)
     layers = []
     for layer in net.layers:
@@ -246,7 +262,7 @@ def _entering(net: Net, traced: Sequence[PairTrace], shown: int) -> dict[str, Pa
 def _looked(observed: Observed, runs: Sequence[NetRun]) -> Iterator[Looked]:
     """Yield for each run how many elements of its outputs were others once it was looked at."""
     for run in runs:
-        if run in observed.failures:
+        if not (_is_looked_at(observed, run) and observed.answered(run)):
             continue
         elements = changed = 0
         for name in observed.subject.net.outputs:

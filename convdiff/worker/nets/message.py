@@ -2,7 +2,7 @@
 
     {"do": "net", "net": Net.plain(), "named": {key in the net: key kept}, "device", "fetched":
     [names], "cells": [{"x": key kept, "length", "batch", "watched": [[key, name, columns or null,
-    digest], …]}, …]}
+    images or null, digest, strict], …]}, …]}
 
 `fetched` is what the framework is asked for besides the outputs: it may change their bits. Each
 activation that is watched bit for bit is a frame {"cell", "watched": key} of its own, sent as soon
@@ -62,15 +62,35 @@ def frames(
     cell = header["cells"][number]
     cut = kept[cell["x"]][: cell["batch"], :, : cell["length"]]
     watched = {}  # type: Dict[str, List[Any]]
-    for key, name, columns, digest in cell["watched"]:
-        watched.setdefault(name, []).append((key, columns, digest))
+    for key, name, *how in cell["watched"]:
+        watched.setdefault(name, []).append((key, how))
     digests = {}
     fetched = set(header["fetched"]) | set(header["net"]["outputs"])
     for name, y in runner.run(cut, fetched):
-        for key, columns, digest in watched.get(name, ()):
-            part = np.ascontiguousarray(y[:, :, slice(*columns or (None,))])
+        for key, (columns, images, digest, strict) in watched.get(name, ()):
+            part = np.ascontiguousarray(y[slice(images), :, slice(*columns or (None,))])
             if digest:
-                digests[key] = hashlib.blake2b(part.data.cast("B"), digest_size=DIGEST).hexdigest()
+                digests[key] = _digest(part if strict else alike(part))
             else:
                 yield wire.encode({"cell": number, "watched": key}, [part])
     yield wire.encode({"cell": number, "digests": digests})
+
+
+def alike(part: Any) -> Any:
+    """Return values with one zero and one NaN, whatever the signs and payloads they had.
+
+    bfloat16 may come as uint16.
+    """
+    if part.dtype == np.uint16:
+        part = np.where(part == 0x8000, np.uint16(0), part)
+        return np.where(part & 0x7FFF > 0x7F80, np.uint16(0x7FC0), part)
+    part = part + part.dtype.type(0)  # −0 + 0 is +0
+    strange = np.isnan(part)
+    if strange.any():
+        part[strange] = np.nan
+    return part
+
+
+def _digest(part: Any) -> str:
+    data = np.ascontiguousarray(part).view(np.uint8)
+    return hashlib.blake2b(data.data, digest_size=DIGEST).hexdigest()
