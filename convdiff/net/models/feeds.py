@@ -29,20 +29,32 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
     there are where no array says it. Raises ModelError, ConvdiffError.
     """
     graph = load(model).graph
-    held = {one.name for one in graph.initializer}
-    inputs = {one.name: one.type.tensor_type for one in graph.input if one.name not in held}
-    _refuse(model, inputs, [one.name for one in graph.output], back)
+    inputs = _inputs(graph)
     arrays = {} if given is None else _read(given, next(iter(inputs)))
-    for name in arrays.keys() - inputs.keys():
-        raise ModelError(f"{model}: has no input {name!r}{meant(name, inputs)}")
-    drawing = _Drawing(Budget(str(model)), np.random.default_rng(SEED), frozenset(back.values()))
+    _refuse(model, [*arrays, *back.values()], list(inputs), "input")
+    _refuse(model, list(back), [one.name for one in graph.output], "output")
     stacked = {n for n, a in arrays.items() if a.ndim == len(inputs[n].shape.dim) + 1}
+    count = _count(given, [len(arrays[name]) for name in stacked], steps)
+    drawing = _Drawing(Budget(str(model)), np.random.default_rng(SEED), frozenset(back.values()))
+    drawn = {name: kind for name, kind in inputs.items() if name not in arrays}
     made = []
-    for number in range(_count(given, [len(arrays[name]) for name in stacked], steps)):
-        step = {name: drawing.of(name, inputs[name]) for name in inputs.keys() - arrays.keys()}
-        step.update((n, a[number] if n in stacked else a) for n, a in arrays.items())
-        made.append(step)
+    for number in range(count):
+        given_here = {name: array[number] for name, array in arrays.items() if name in stacked}
+        made.append({**arrays, **given_here, **{n: drawing.of(n, k) for n, k in drawn.items()}})
     return Feeds(made, back)
+
+
+def _inputs(graph: Any) -> dict[str, Any]:
+    """Return the types of what a graph is fed, by name."""
+    held = {one.name for one in graph.initializer}
+    return {one.name: one.type.tensor_type for one in graph.input if one.name not in held}
+
+
+def _refuse(model: Path, asked: list[str], known: list[str], what: str) -> None:
+    """Raise ModelError for a name that is none of the model's."""
+    for name in asked:
+        if name not in known:
+            raise ModelError(f"{model}: has no {what} {name!r}{meant(name, known)}")
 
 
 def _count(given: Path | None, stacked: list[int], steps: int) -> int:
@@ -51,16 +63,6 @@ def _count(given: Path | None, stacked: list[int], steps: int) -> int:
     if len(counts) > 1:
         raise ModelError(f"{given}: has arrays of {' and '.join(map(str, sorted(counts)))} steps")
     return counts.pop()
-
-
-def _refuse(
-    model: Path, inputs: Mapping[str, Any], outputs: list[str], back: Mapping[str, str]
-) -> None:
-    for output, to in back.items():
-        if output not in outputs:
-            raise ModelError(f"{model}: has no output {output!r}{meant(output, outputs)}")
-        if to not in inputs:
-            raise ModelError(f"{model}: has no input {to!r}{meant(to, inputs)}")
 
 
 def _read(given: Path, first: str) -> dict[str, Array]:

@@ -62,7 +62,7 @@ def parsed_model(path: Path, config: Mapping[str, Any]) -> KerasModel:
             return _sequential(given)
         if kind in FUNCTIONAL:
             return _functional(given, inner)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelError(
             f"{path}: no configuration of a Keras model: {type(error).__name__} {error}"
         ) from None

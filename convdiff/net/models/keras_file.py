@@ -14,7 +14,13 @@ from convdiff.net.models.build import DTYPES, Building, UnreadError
 from convdiff.net.models.hdf5 import Hdf5
 from convdiff.net.models.keras_config import KerasLayer, KerasModel, parsed_model
 from convdiff.net.models.keras_layers import LAYERS
-from convdiff.net.models.limits import MOST_MEMBERS, Budget, ModelError, check_count
+from convdiff.net.models.limits import (
+    MOST_MEMBERS,
+    Budget,
+    ModelError,
+    check_count,
+    checked_shape,
+)
 from convdiff.net.models.model import Array, Model
 from convdiff.net.models.operation import Operation, laid
 
@@ -68,8 +74,10 @@ def _feed(building: Building, inputs: list[KerasLayer], model: KerasModel) -> st
     building.dtype = dtypes.pop()
     config = inputs[0].config
     shape = config.get("batch_shape") or config.get("batch_input_shape")
-    if not isinstance(shape, list) or any(not isinstance(n, int | None) for n in shape):
-        raise UnreadError(f"its shape is {str(shape)[:60]}")
+    if not isinstance(shape, list):
+        raise UnreadError("its shape is open")
+    closed = [1 if extent is None else extent for extent in shape]
+    checked_shape(building.budget.file, inputs[0].name, closed)
     return building.feed_open(inputs[0].name, shape)
 
 
