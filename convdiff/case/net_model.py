@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from convdiff.case.axes import Axis
 from convdiff.case.device import Device
@@ -31,6 +32,8 @@ class NetCase:
     layout: str = "nhwc"
     """How its file writes arrays, of `LAYOUTS`; all here is HWIO and NHWC."""
     expect: Mapping[Axis, Allowance] = field(default_factory=lambda: dict(DEFAULT_EXPECT))
+    held: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """Its arrays where they are there already, a model file's: then `arrays` is empty."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each layer stands in the file, by its name."""
 

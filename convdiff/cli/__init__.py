@@ -25,6 +25,8 @@ COMMANDS = {
     "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "shrink": "Find the smallest case that still shows the difference.",
+    "inspect": "List a model file's layers, shapes and numbers.",
+    "extract": "Write a case of one layer of a model file, with its real input.",
     "pad": "Find how far a net's input must be padded for the same bits.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",

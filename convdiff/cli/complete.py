@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 CASES = (".yaml", ".yml")
 RECORDINGS = (".json", ".safetensors")
+MODELS = (".onnx", ".keras", ".h5", ".tflite", ".pt2")
 OUTPUTS = (*RECORDINGS, ".npy", ".npz")
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convdiff.cli.complete import CASES, files
+from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, options_of, packed
+from convdiff.cli.trace_model import OF_MODELS, ModelOptions, of_its_own, trace_file, write_own
 from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ Example:
   convdiff trace net.yaml --lengths 452..515 --vary TF_ENABLE_ONEDNN_OPTS=0
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
+  convdiff trace model.onnx --framework torch --lengths 16..64
+  convdiff trace model.onnx --python a/bin/python --python b/bin/python --input x.npz
 """
 _SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
@@ -40,6 +43,8 @@ FORMATS = ("json", "markdown")
 @dataclass(frozen=True)
 class TraceOptions:
     """What the command line asks of a net besides what it asks of a case."""
+
+    of_model: ModelOptions = field(default_factory=ModelOptions)
 
     layers: str = ""
     until: str = ""
@@ -61,30 +66,47 @@ _OWN = (
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
 )
-TRACE_OPTIONS = (*_OWN, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
+TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
 
 
 def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
     own = {str(option.name): values[str(option.name)] for option in _OWN}
-    return options_of(values), TraceOptions(**own)
+    return options_of(values), TraceOptions(ModelOptions.of(values), **own)
 
 
 @click.command("trace", cls=Grouped, params=[*TRACE_OPTIONS], epilog=EPILOG)
-@click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES))
+@click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES, *MODELS))
 @packed("asked", TRACE_OPTIONS, _asked)
 def command(net: Path, asked: tuple[Options, TraceOptions]) -> int:
     """Compare the layers of a net on two sides, and say where a difference enters.
 
-    NET is a case file with `layers`. Its lengths, batches, runtimes, threads and settings are
-    compared as those of a case are, with all activations where both sides see the same inputs. A
-    layer is entered where all that it reads is equal and its output is not; that layer is run
-    alone with its real input, judged and explained. The outputs are those of the net with nothing
-    looked at; whether looking changes them is said.
+    NET is a case file with `layers`, or a model file, which is read as data. Its lengths, batches,
+    runtimes, threads and settings are compared as those of a case are, with all activations where
+    both sides see the same inputs. A layer is entered where all that it reads is equal and its
+    output is not; that layer is run alone with its real input, judged and explained. The outputs
+    are those of the net with nothing looked at; whether looking changes them is said.
+
+    An ONNX file in onnxruntime alone is run as it is, with all of its operators, on two sides.
     """
     from convdiff.case.load_net import load_net
 
     options, own = asked
+    if net.suffix.lower() in MODELS:
+        return _trace_model(net, options, own)
+    if own.of_model.names_any:
+        raise ConvdiffError(f"{net}: is a case; {', '.join(MODELS)} have the options of a model")
     return trace_net(load_net(net), options, own)
+
+
+def _trace_model(model: Path, options: Options, own: TraceOptions) -> int:
+    from convdiff.case.net_model import NetCase
+
+    options = of_its_own(model, options)
+    options.reports.refuse()
+    found = trace_file(model, options, own.of_model)
+    if isinstance(found, NetCase):
+        return trace_net(found, options, own)
+    return write_own(found, options)
 
 
 def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:

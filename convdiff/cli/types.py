@@ -161,10 +161,19 @@ def _allowance(text: str) -> Allowance:
     return allowance
 
 
+def _back(text: str) -> tuple[str, str]:
+    output, _, given = text.partition("=")
+    if not output or not given:
+        raise ValueError(f"{cut(text)!r} is no OUTPUT=INPUT")
+    return output, given
+
+
 RANGE = Parsed("RANGE", _range)
 """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
 VARIATION = Parsed("NAME=A,B", _variation)
 """An environment variable and its values."""
+BACK = Parsed("OUTPUT=INPUT", _back)
+"""An output, and the input that has it in the next step."""
 DEVICE = Parsed("DEVICE", Device.parse, lambda: KINDS)
 DEVICES = Parsed("cpu,gpu", _devices, lambda: KINDS)
 FRAMEWORKS = Parsed(

@@ -300,13 +300,14 @@ def _judged(result: TraceResult, entry: Entry) -> str:
     runs = entry.pair.baseline, entry.pair.candidate
     for run, wrong, ulps in zip(runs, judged.wrong, judged.ulps, strict=True):
         name = full(side(result, entry.pair, run))
-        said.append(f"{name}: {_side_judged(wrong, ulps, judged.elements)}")
+        said.append(f"{name}: {side_judged(wrong, ulps, judged.elements)}")
     if judged.undecided:
         said.append(f"{judged.undecided:,} too near to the middle of two floats to tell")
     return "; ".join(said)
 
 
-def _side_judged(wrong: int, ulps: float, elements: int) -> str:
+def side_judged(wrong: int, ulps: float, elements: int) -> str:
+    """Say of how many values one side is right."""
     if not wrong:
         return f"all {elements:,} correctly rounded"
     return f"{wrong:,} of {elements:,} not correctly rounded, ≤ {ulps:.3g} ulp off"

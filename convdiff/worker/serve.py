@@ -20,7 +20,8 @@ def serve(requests: int, replies: int) -> None:
 
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
     {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
-    {"do": "check", …} (see checks); {"do": "pads", "conv"}, whether the framework pads by itself;
+    {"do": "check", …} (see checks); {"do": "model", …} (see nets.model_file);
+    {"do": "pads", "conv"}, whether the framework pads by itself;
     {"do": "net", …} (see nets.message). Every cell gets its own reply as soon as it is done, so
     that what was done before a crash is known; a message of probes, or of a check, gets one.
     """
@@ -145,6 +146,12 @@ def _check(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
     return [checks.answer(framework, header, arrays)]
 
 
+def _model(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    from .nets import model_file
+
+    return model_file.answer(framework, header, arrays)
+
+
 def _pads(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
     """Return one number: 1 where the padding is the framework's own, else 0."""
     import numpy as np
@@ -156,7 +163,7 @@ def _pads(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any
     return [np.array([float(itself)])]
 
 
-ANSWERS = {"probe": _probe, "check": _check, "pads": _pads}
+ANSWERS = {"probe": _probe, "check": _check, "pads": _pads, "model": _model}
 """Messages that have one reply, of arrays."""
 
 

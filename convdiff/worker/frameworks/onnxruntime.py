@@ -133,6 +133,16 @@ class OnnxRuntime(object):
         conv = Convolution((1, 1), 1, 1, dtype=dtype)
         return self._call(STEPS[then], conv, dtype, device, _given(output, added))
 
+    def open_file(self, data: bytes, optimise: bool, save_to: str) -> Any:
+        """Return the session of a model's bytes; save_to: where its optimised graph goes, or ""."""
+        options = self._options()
+        if not optimise:
+            options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if save_to:
+            options.optimized_model_filepath = save_to
+            options.log_severity_level = 3  # that it is for this machine alone is known
+        return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
     def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
         """See `Framework`."""
 
@@ -193,15 +203,19 @@ class OnnxRuntime(object):
 
     def _opened(self, model: bytes, device: Device) -> Any:
         """Return a session of a model."""
-        options = self.runtime.SessionOptions()
-        if self.threads:
-            options.intra_op_num_threads = self.threads
+        options = self._options()
         if device.modes:
             level = getattr(self.runtime.GraphOptimizationLevel, MODES[device.modes[-1]])
             options.graph_optimization_level = level
         provider = "CPU" if device.name == "cpu" else "CUDA"
         providers = [provider + "ExecutionProvider"]
         return self.runtime.InferenceSession(model, options, providers=providers)
+
+    def _options(self) -> Any:
+        options = self.runtime.SessionOptions()
+        if self.threads:
+            options.intra_op_num_threads = self.threads
+        return options
 
 
 def _given(*arrays: Any) -> List[Any]:

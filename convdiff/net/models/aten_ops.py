@@ -1,0 +1,324 @@
+"""What each ATen operation of an exported PyTorch program is as a layer: a table.
+
+pytorch.org/docs/stable/torch.compiler_ir.html, and native_functions.yaml: what is left out has
+the default that stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.layout import layout_of
+from convdiff.net.models.axes import Tensor, window
+from convdiff.net.models.build import CONV, CONV_TRANSPOSE, Building, Moves, Pads, UnreadError
+from convdiff.net.models.model import Array
+from convdiff.net.models.onnx_ops import resolved
+from convdiff.net.models.operation import Handler, Operation
+from convdiff.worker.ops.convolution import Convolution
+
+
+def _array(building: Building, node: Operation, name: str) -> Array | None:
+    """Return an argument that must be a constant, or None where there is none."""
+    given = node.attributes.get(name)
+    return None if given is None else building.constant(given)
+
+
+def _all(value: Any, rank: int) -> tuple[int, ...]:
+    """Return what is said of each spatial axis: one number is of all."""
+    given = [value] if isinstance(value, int) else list(value)
+    return tuple(given * rank if len(given) == 1 else given)
+
+
+def _pads(value: Any, rank: int) -> Pads:
+    if isinstance(value, str):
+        return value
+    return tuple((pad, pad) for pad in _all(value, rank))
+
+
+def _conv(building: Building, node: Operation, ops: Mapping[int, str] = CONV) -> Tensor:
+    given, weights = node.attributes.get, building.constant(node.attributes["weight"])
+    rank, groups = weights.ndim - 2, given("groups", 1)
+    moves = Moves(
+        _all(given("stride", 1), rank),
+        _all(given("dilation", 1), rank),
+        _pads(given("padding", 0), rank),
+        _all(given("output_padding", 0), rank),
+    )
+    outer, inner = weights.shape[:2]
+    channels = (inner * groups, outer) if ops is CONV else (outer, inner * groups)
+    conv = Convolution(
+        window(weights.shape[2:]),
+        channels[0],
+        channels[1],
+        groups=groups,
+        op=ops[rank],
+        **moves.filled(rank),
+    )
+    order, bias = layout_of("nchw", ops[rank], groups).filter, _array(building, node, "bias")
+    return building.conv(node.name, node.x(building), weights, order, bias, conv)
+
+
+def _conv_transpose(building: Building, node: Operation) -> Tensor:
+    return _conv(building, node, CONV_TRANSPOSE)
+
+
+def _convolution(building: Building, node: Operation) -> Tensor:
+    ops = CONV_TRANSPOSE if node.attributes["transposed"] else CONV
+    return _conv(building, node, ops)
+
+
+def _linear(building: Building, node: Operation) -> Tensor:
+    weights = building.constant(node.attributes["weight"])
+    bias = _array(building, node, "bias")
+    return building.dense(node.name, node.x(building), weights.T, bias)
+
+
+def _addmm(building: Building, node: Operation) -> Tensor:
+    if node.attributes.get("beta", 1) != 1 or node.attributes.get("alpha", 1) != 1:
+        raise UnreadError("alpha or beta")
+    x, bias = building.tensor(node.attributes["mat1"]), _array(building, node, "self")
+    return building.dense(node.name, x, building.constant(node.attributes["mat2"]), bias)
+
+
+def _pool(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        x, given = node.x(building), node.attributes.get
+        rank = len(x.spatial)
+        size = _all(given("kernel_size"), rank)
+        strides = _all(given("stride") or size, rank)
+        moves = Moves(strides, _all(given("dilation", 1), rank), _pads(given("padding", 0), rank))
+        more = {"ceil_mode": bool(given("ceil_mode", False))}
+        if op == "avg_pool":
+            more["count_include_pad"] = bool(given("count_include_pad", True))
+            if given("divisor_override") is not None:
+                raise UnreadError("divisor_override")
+        return building.pool(node.name, op, x, size, moves, **more)
+
+    return handler
+
+
+def _adaptive(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        if set(_all(node.attributes["output_size"], 1)) != {1}:
+            raise UnreadError("to more than one position")
+        return building.pool_all(node.name, op, node.x(building), keep=True)
+
+    return handler
+
+
+def _mean(building: Building, node: Operation) -> Tensor:
+    x, axes = node.x(building), node.attributes.get("dim") or []
+    if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
+        raise UnreadError("over other axes than all positions")
+    keep = bool(node.attributes.get("keepdim", False))
+    return building.pool_all(node.name, "global_avg_pool", x, keep=keep)
+
+
+def _batch_norm(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    if node.attributes.get("training", False):
+        raise UnreadError("as in training")
+    names = ("weight", "bias", "running_mean", "running_var")
+    arrays = [_array(building, node, name) for name in names]
+    fills = (1, 0, 0, 1)
+    whole = [
+        np.full(x.extents["C"], fill, building.dtype) if array is None else array
+        for array, fill in zip(arrays, fills, strict=True)
+    ]
+    return building.batch_norm(node.name, x, whole, node.attributes["eps"])
+
+
+def _same(op: str, **settings: Any) -> Handler:
+    return lambda building, node: building.same(node.name, op, node.x(building), **settings)
+
+
+def _told(op: str, **attributes: tuple[str, Any]) -> Handler:
+    """Return what adds an elementwise layer; attributes: the file's names and defaults."""
+
+    def handler(building: Building, node: Operation) -> Tensor:
+        settings = {name: node.attributes.get(*given) for name, given in attributes.items()}
+        return building.same(node.name, op, node.x(building), **settings)
+
+    return handler
+
+
+def _gelu(building: Building, node: Operation) -> Tensor:
+    approximate = node.attributes.get("approximate", "none") == "tanh"
+    return building.same(node.name, "gelu", node.x(building), approximate=approximate)
+
+
+def _clamp(low: str, high: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        far = float(np.finfo("float32").max)
+        least, most = node.attributes.get(low), node.attributes.get(high)
+        limits = {"low": -far if least is None else least, "high": far if most is None else most}
+        return building.same(node.name, "clip", node.x(building), **limits)
+
+    return handler
+
+
+def _prelu(building: Building, node: Operation) -> Tensor:
+    x, slope = node.x(building), building.constant(node.attributes["weight"])
+    return building.prelu(node.name, x, _of_channels(x, slope))
+
+
+def _of_channels(x: Tensor, array: Array) -> Array:
+    """Return one value a channel with the activation's axes."""
+    return array.reshape([-1 if letter == "C" else 1 for letter in x.axes])
+
+
+def _softmax(building: Building, node: Operation) -> Tensor:
+    return building.softmax(node.name, node.x(building), node.attributes["dim"])
+
+
+def _join(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        if node.attributes.get("alpha", 1) != 1 or node.attributes.get("rounding_mode"):
+            raise UnreadError("alpha or rounding_mode")
+        operands = node.operands(building)
+        other = node.attributes.get("other")
+        if isinstance(other, int | float):
+            operands.append(np.full(1, other, building.dtype))
+        return building.join(node.name, op, operands)
+
+    return handler
+
+
+def _cat(building: Building, node: Operation) -> Tensor:
+    tensors = [building.tensor(name) for name in node.inputs]
+    return building.concat(node.name, tensors, node.attributes.get("dim", 0))
+
+
+def _pad(building: Building, node: Operation) -> Tensor:
+    x, given = node.x(building), node.attributes.get
+    if given("mode", "constant") != "constant":
+        raise UnreadError(f"pads by {given('mode')}")
+    pads = list(node.attributes["pad"])
+    pairs = [tuple(pads[at : at + 2]) for at in range(0, len(pads), 2)]  # the last axis first
+    named = dict(zip(reversed(x.axes), pairs, strict=False))
+    return building.pad(node.name, x, named, float(given("value") or 0.0))
+
+
+def _flatten(building: Building, node: Operation) -> Tensor:
+    x, given = node.x(building), node.attributes.get
+    first, last = (axis % len(x.shape) for axis in (given("start_dim", 0), given("end_dim", -1)))
+    middle = int(np.prod(x.shape[first : last + 1]))
+    return building.reshaped(node.name, x, [*x.shape[:first], middle, *x.shape[last + 1 :]])
+
+
+def _reshape(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    wanted: Sequence[int] = node.attributes.get("size") or node.attributes["shape"]
+    shape = resolved(x.shape, list(wanted), zero_copies=False)
+    return building.reshaped(node.name, x, shape)
+
+
+def _permute(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    return building.relabelled(node.name, x, "".join(x.axes[a] for a in node.attributes["dims"]))
+
+
+def _transpose(building: Building, node: Operation) -> Tensor | Array:
+    value = node.operands(building)[0]
+    one, other = node.attributes.get("dim0", 0), node.attributes.get("dim1", 1)
+    if isinstance(value, np.ndarray):
+        return np.swapaxes(value, one, other)
+    letters = list(value.axes)
+    letters[one], letters[other] = letters[other], letters[one]
+    return building.relabelled(node.name, value, "".join(letters))
+
+
+def _unsqueeze(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    shape = list(x.shape)
+    shape.insert(node.attributes["dim"] % (len(shape) + 1), 1)
+    return building.reshaped(node.name, x, shape)
+
+
+def _squeeze(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    gone = {axis % len(x.shape) for axis in _all(node.attributes["dim"], 1)}
+    letters = [a for at, a in enumerate(x.axes) if at not in gone or x.shape[at] != 1]
+    return building.relabelled(node.name, x, "".join(letters))
+
+
+def _identity(building: Building, node: Operation) -> Tensor | Array:
+    value = node.operands(building)[0]
+    if isinstance(value, np.ndarray):
+        return value
+    return building.same(node.name, "identity", value)
+
+
+def _dropout(building: Building, node: Operation) -> Tensor | Array:
+    if node.attributes.get("train", False):
+        raise UnreadError("as in training")
+    return _identity(building, node)
+
+
+_SIZED: Mapping[str, Handler] = {
+    "conv{}d": _conv,
+    "max_pool{}d": _pool("max_pool"),
+    "avg_pool{}d": _pool("avg_pool"),
+    "adaptive_avg_pool{}d": _adaptive("global_avg_pool"),
+    "adaptive_max_pool{}d": _adaptive("global_max_pool"),
+    "conv_transpose{}d": _conv_transpose,
+}
+OPS: Mapping[str, Handler] = {
+    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    "convolution": _convolution,
+    "linear": _linear,
+    "addmm": _addmm,
+    "mean": _mean,
+    "batch_norm": _batch_norm,
+    "_native_batch_norm_legit_no_training": _batch_norm,
+    "relu": _same("relu"),
+    "relu_": _same("relu"),
+    "relu6": _same("relu6"),
+    "leaky_relu": _told("leaky_relu", alpha=("negative_slope", 0.01)),
+    "elu": _told("elu", alpha=("alpha", 1.0)),
+    "selu": _same("selu"),
+    "gelu": _gelu,
+    "silu": _same("silu"),
+    "hardswish": _same("hard_swish"),
+    "hardsigmoid": _same("hard_sigmoid", alpha=1 / 6, beta=0.5),
+    "hardtanh": _clamp("min_val", "max_val"),
+    "clamp": _clamp("min", "max"),
+    "softplus": _same("softplus"),
+    "sigmoid": _same("sigmoid"),
+    "tanh": _same("tanh"),
+    "exp": _same("exp"),
+    "log": _same("log"),
+    "sqrt": _same("sqrt"),
+    "abs": _same("abs"),
+    "neg": _same("negative"),
+    "prelu": _prelu,
+    "softmax": _softmax,
+    "_softmax": _softmax,
+    "add": _join("add"),
+    "add_": _join("add"),
+    "sub": _join("subtract"),
+    "mul": _join("multiply"),
+    "div": _join("divide"),
+    "maximum": _join("maximum"),
+    "minimum": _join("minimum"),
+    "cat": _cat,
+    "pad": _pad,
+    "constant_pad_nd": _pad,
+    "flatten": _flatten,
+    "view": _reshape,
+    "reshape": _reshape,
+    "permute": _permute,
+    "transpose": _transpose,
+    "t": _transpose,
+    "unsqueeze": _unsqueeze,
+    "squeeze": _squeeze,
+    "clone": _identity,
+    "contiguous": _identity,
+    "alias": _identity,
+    "detach": _identity,
+    "dropout": _dropout,
+}
+"""By name, whatever the overload; those that are layers here, or constants."""

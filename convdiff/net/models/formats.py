@@ -1,0 +1,67 @@
+"""The model files that can be read: a row a format."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convdiff.net.models.limits import MOST_BYTES, ModelError
+from convdiff.net.models.model import Model
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files with one ending are read, and where their makers run them."""
+
+    name: str
+    endings: tuple[str, ...]
+    reader: str
+    """`module:function` of this package; imported when such a file is read."""
+    framework: str
+
+    def read(self, path: Path) -> Model:
+        """Return the model of a file. Raises ModelError."""
+        module, _, function = self.reader.partition(":")
+        read: Callable[[Path], Model] = getattr(
+            importlib.import_module(f"convdiff.net.models.{module}"), function
+        )
+        return read(path)
+
+
+FORMATS = (
+    Format("ONNX", (".onnx",), "onnx_file:read", "onnxruntime"),
+    Format("Keras", (".keras",), "keras_file:read_keras", "tensorflow"),
+    Format("Keras HDF5", (".h5", ".hdf5"), "keras_file:read_h5", "tensorflow"),
+    Format("TensorFlow Lite", (".tflite",), "tflite_file:read", "tensorflow"),
+    Format("torch.export", (".pt2",), "pt2_file:read", "torch"),
+)
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format that a file's ending says, or None for none of them."""
+    for row in FORMATS:
+        if path.suffix.lower() in row.endings:
+            return row
+    return None
+
+
+def read_model(path: Path) -> Model:
+    """Return the model of a file, whichever format it has. Raises ModelError."""
+    row = format_of(path)
+    if row is None:
+        known = ", ".join(ending for one in FORMATS for ending in one.endings)
+        raise ModelError(f"{path}: no model file that is known; expected {known}")
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    if not path.is_file():
+        raise ModelError(f"{path}: is no regular file")
+    if size > MOST_BYTES:
+        raise ModelError(f"{path}: has {size:,} bytes; {MOST_BYTES:,} are read at most")
+    try:
+        return row.read(path)
+    except MemoryError:
+        raise ModelError(f"{path}: needs more memory than there is") from None

@@ -1,0 +1,141 @@
+""".keras and .h5: a JSON text beside arrays. Keras is not imported."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convdiff.net.models.archive import Archive, parsed
+from convdiff.net.models.axes import FIRST, LAST
+from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.hdf5 import Hdf5
+from convdiff.net.models.keras_config import KerasLayer, KerasModel, parsed_model
+from convdiff.net.models.keras_layers import LAYERS
+from convdiff.net.models.limits import (
+    MOST_MEMBERS,
+    Budget,
+    ModelError,
+    check_count,
+    checked_shape,
+)
+from convdiff.net.models.model import Array, Model
+from convdiff.net.models.operation import Operation, laid
+
+WEIGHTS = "model.weights.h5"
+Weights = Mapping[str, list[Array]]
+"""By layer, in Keras' order."""
+
+
+def read_keras(path: Path) -> Model:
+    """Return the layers of a .keras file. Raises ModelError."""
+    archive = Archive(path)
+    model = parsed_model(path, archive.json("config.json"))
+    pickled = [name for name in archive.names if Path(name).suffix in (".pkl", ".pickle", ".npy")]
+    if pickled:
+        raise ModelError(f"{path}: holds {pickled[0]}; nothing is unpickled")
+    content = io.BytesIO(archive.read(WEIGHTS))
+    with Hdf5(path, content, Budget(str(path))) as file:
+        return _model(path, "keras", model, _variables(file, model), file.budget)
+
+
+def read_h5(path: Path) -> Model:
+    """Return the layers of an .h5 file that Keras wrote whole. Raises ModelError."""
+    with Hdf5(path, None, Budget(str(path))) as file:
+        text = file.text(file.root, "model_config")
+        model = parsed_model(path, parsed(path, "model_config", text))
+        return _model(path, "h5", model, _named_weights(file, model), file.budget)
+
+
+def _model(path: Path, kind: str, model: KerasModel, weights: Weights, budget: Budget) -> Model:
+    building = Building(FIRST if model.is_channels_first else LAST, budget=budget)
+    inputs = [layer for layer in model.layers if layer.kind == "InputLayer"]
+    notes, open_axes = [], ""
+    try:
+        open_axes = _feed(building, inputs, model)
+    except UnreadError as error:
+        notes.append(f"its input is not read: {error}")
+    operations = [
+        _operation(layer, weights) for layer in model.layers if layer.kind != "InputLayer"
+    ]
+    nodes = laid(building, operations, LAYERS)
+    names = tuple(layer.name for layer in inputs)
+    return building.model(str(path), kind, nodes, names, model.outputs, open_axes, notes)
+
+
+def _feed(building: Building, inputs: list[KerasLayer], model: KerasModel) -> str:
+    if not inputs:
+        raise UnreadError("there is none")
+    dtypes = {_dtype(layer) for layer in model.layers} - {""}
+    if len(dtypes) != 1 or not dtypes <= set(DTYPES):
+        raise UnreadError(f"layers of {' and '.join(sorted(dtypes))}")
+    building.dtype = dtypes.pop()
+    config = inputs[0].config
+    shape = config.get("batch_shape") or config.get("batch_input_shape")
+    if not isinstance(shape, list):
+        raise UnreadError("its shape is open")
+    closed = [1 if extent is None else extent for extent in shape]
+    checked_shape(building.budget.file, inputs[0].name, closed)
+    return building.feed_open(inputs[0].name, shape)
+
+
+def _dtype(layer: KerasLayer) -> str:
+    policy = layer.config.get("dtype")
+    if isinstance(policy, dict):
+        policy = policy.get("config", {}).get("name")
+    return policy if isinstance(policy, str) else ""
+
+
+def _operation(layer: KerasLayer, weights: Weights) -> Operation:
+    held = {**layer.config, "weights": weights.get(layer.name, [])}
+    return Operation(layer.name, layer.kind, layer.inputs, (layer.name,), held)
+
+
+def _variables(file: Hdf5, model: KerasModel) -> Weights:
+    """Return the arrays of Keras 3: layers/…/vars/0, by the name that stands there.
+
+    Before it stood there, the groups were called by class, in the order of the layers.
+    """
+    root = file.group("layers")
+    names = [] if root is None else list(root)
+    check_count(str(file.path), "groups", len(names), MOST_MEMBERS)
+    by_class = _called_by_class(model)
+    found = {}
+    for name in names:
+        group = file.group("layers", name, "vars")
+        if group is None:
+            continue
+        layer = file.text(group, "name") if "name" in group.attrs else by_class.get(name, name)
+        numbers = sorted((key for key in group if key.isdigit()), key=int)
+        found[layer] = [file.array(group, number) for number in numbers]
+    return found
+
+
+def _called_by_class(model: KerasModel) -> dict[str, str]:
+    counts: dict[str, int] = {}
+    called = {}
+    for layer in model.layers:
+        snake = re.sub(
+            r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)
+        )
+        snake = snake.lower()
+        number = counts.get(snake, 0)
+        counts[snake] = number + 1
+        called[f"{snake}_{number}" if number else snake] = layer.name
+    return called
+
+
+def _named_weights(file: Hdf5, model: KerasModel) -> Weights:
+    """Return the arrays of an .h5 file: model_weights/LAYER, named there in order."""
+    found = {}
+    for layer in model.layers:
+        group = file.group("model_weights", layer.name)
+        if group is not None and group.attrs:
+            names = file.texts(group, "weight_names")
+            found[layer.name] = [file.array(group, name) for name in names]
+    return found
+
+
+Reader = Callable[[Path], Any]

@@ -1,0 +1,307 @@
+"""What each class of Keras layer is here: the allowlist, and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.layout import Order
+from convdiff.net.models.axes import Tensor, window
+from convdiff.net.models.build import CONV, Building, Moves, UnreadError
+from convdiff.net.models.model import Array
+from convdiff.net.models.onnx_ops import resolved
+from convdiff.net.models.operation import Handler, Operation
+from convdiff.worker.ops.convolution import Convolution
+
+ACTIVATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "relu": ("relu", {}),
+    "relu6": ("relu6", {}),
+    "leaky_relu": ("leaky_relu", {"alpha": 0.2}),
+    "elu": ("elu", {}),
+    "selu": ("selu", {}),
+    "gelu": ("gelu", {}),
+    "silu": ("silu", {}),
+    "swish": ("silu", {}),
+    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_silu": ("hard_swish", {}),
+    "hard_swish": ("hard_swish", {}),
+    "softplus": ("softplus", {}),
+    "softsign": ("softsign", {}),
+    "sigmoid": ("sigmoid", {}),
+    "tanh": ("tanh", {}),
+    "exponential": ("exp", {}),
+}
+"""Keras 3's; keras.io/api/layers/activations."""
+
+
+def weights_of(node: Operation) -> list[Array]:
+    """Return a layer's arrays, in Keras' order."""
+    return list(node.attributes["weights"])
+
+
+def activated(building: Building, node: Operation, x: Tensor, name: str = "") -> Tensor:
+    """Add the activation that a layer has, by this name or one of its own; return x without one.
+
+    Raises UnreadError for one that is not Keras' own.
+    """
+    given = node.attributes.get("activation")
+    if isinstance(given, dict):
+        inner = given.get("config")
+        given = inner if isinstance(inner, str) else given.get("class_name")
+    if given in (None, "linear"):
+        return x
+    name = name or f"{node.name}.{given}"
+    if given == "softmax":
+        return building.softmax(name, x, -1)
+    if given not in ACTIVATIONS:
+        raise UnreadError(f"activation {given}")
+    op, settings = ACTIVATIONS[given]
+    return building.same(name, op, x, **settings)
+
+
+def _moves(node: Operation) -> Moves:
+    given = node.attributes
+    return Moves(_ints(given["strides"]), _ints(given.get("dilation_rate", ())), given["padding"])
+
+
+def _ints(value: Any) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
+def _spatial(
+    building: Building, node: Operation, kernel: Array, rest: list[Array], groups: int
+) -> Tensor:
+    """Add a convolution; kernel: ([[D, ]H, ]W, I / groups, O)."""
+    rank = kernel.ndim - 2
+    conv = Convolution(
+        window(kernel.shape[:-2]),
+        kernel.shape[-2] * groups,
+        kernel.shape[-1],
+        groups=groups,
+        op=CONV[rank],
+        **_moves(node).filled(rank),
+    )
+    letters = f"{'DHW'[-rank:]}IO"
+    bias = rest[0] if rest else None
+    made = building.conv(node.name, node.x(building), kernel, Order(letters, letters), bias, conv)
+    return activated(building, node, made)
+
+
+def _conv(building: Building, node: Operation) -> Tensor:
+    kernel, *rest = weights_of(node)
+    return _spatial(building, node, kernel, rest, node.attributes.get("groups", 1))
+
+
+def _depthwise(building: Building, node: Operation) -> Tensor:
+    kernel, *rest = weights_of(node)
+    return _spatial(building, node, _by_channel(kernel), rest, kernel.shape[-2])
+
+
+def _by_channel(kernel: Array) -> Array:
+    """Return a depthwise kernel (…, I, M) as one of I groups: (…, 1, I · M)."""
+    return kernel.reshape((*kernel.shape[:-2], 1, -1))
+
+
+def _separable(building: Building, node: Operation) -> Tensor:
+    depthwise, pointwise, *rest = weights_of(node)
+    silent = {"activation": None}
+    first = Operation(
+        f"{node.name}.depthwise", node.op, node.inputs, (), {**node.attributes, **silent}
+    )
+    middle = _spatial(building, first, _by_channel(depthwise), [], depthwise.shape[-2])
+    building.values[first.name] = middle
+    ones = (1,) * (pointwise.ndim - 2)
+    still = {"strides": ones, "dilation_rate": ones, "padding": "valid"}
+    second = Operation(node.name, node.op, (first.name,), (), {**node.attributes, **still})
+    return _spatial(building, second, pointwise, rest, 1)
+
+
+def _conv_transpose(building: Building, node: Operation) -> Tensor:
+    kernel, *rest = weights_of(node)
+    rank, given, moves = kernel.ndim - 2, node.attributes, _moves(node)
+    longer = given.get("output_padding")
+    if longer is not None and moves.padding != "valid":
+        raise UnreadError("same padding with output_padding")
+    if moves.padding == "valid":  # Keras: (n − 1)·s + max(k, s) outputs
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape, moves.dilations, strict=False)]
+        own = [max(0, s - r) for s, r in zip(moves.strides, reach, strict=True)]
+        longer = own if longer is None else _ints(longer)
+    moves = Moves(moves.strides, moves.dilations, moves.padding, longer or ())
+    conv = Convolution(
+        window(kernel.shape[:-2]),
+        kernel.shape[-1],
+        kernel.shape[-2],
+        op=f"{CONV[rank]}_transpose",
+        **moves.filled(rank),
+    )
+    letters = "DHW"[-rank:]
+    order = Order(f"{letters}OI", f"{letters}IO")
+    bias = rest[0] if rest else None
+    made = building.conv(node.name, node.x(building), kernel, order, bias, conv)
+    return activated(building, node, made)
+
+
+def _dense(building: Building, node: Operation) -> Tensor:
+    kernel, *rest = weights_of(node)
+    made = building.dense(node.name, node.x(building), kernel, rest[0] if rest else None)
+    return activated(building, node, made)
+
+
+def _pool(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        size, strides = node.attributes["pool_size"], node.attributes["strides"]
+        moves = Moves(_ints(strides or size), (), node.attributes["padding"])
+        return building.pool(node.name, op, node.x(building), _ints(size), moves)
+
+    return handler
+
+
+def _global(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        keep = bool(node.attributes.get("keepdims", False))
+        return building.pool_all(node.name, op, node.x(building), keep=keep)
+
+    return handler
+
+
+def _batch_norm(building: Building, node: Operation) -> Tensor:
+    x, given, arrays = node.x(building), node.attributes, weights_of(node)
+    axis = _ints(given["axis"])[0]
+    if x.axes[axis] != "C":
+        raise UnreadError(f"over {x.axes[axis]} of {x.axes}")
+    ones = np.ones(x.extents["C"], building.dtype)
+    scale = arrays.pop(0) if given.get("scale", True) else ones
+    shift = arrays.pop(0) if given.get("center", True) else np.zeros_like(ones)
+    return building.batch_norm(node.name, x, [scale, shift, *arrays], given["epsilon"])
+
+
+def _activation(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    made = activated(building, node, x, node.name)
+    return _identity(building, node) if made is x else made
+
+
+def _relu(building: Building, node: Operation) -> Tensor:
+    given, x = node.attributes, node.x(building)
+    most, slope = given.get("max_value"), given.get("negative_slope") or 0.0
+    if given.get("threshold") or (most not in (None, 6.0)) or (slope and most):
+        raise UnreadError("threshold, or max_value other than 6")
+    if slope:
+        return building.same(node.name, "leaky_relu", x, alpha=float(slope))
+    return building.same(node.name, "relu" if most is None else "relu6", x)
+
+
+def _leaky_relu(building: Building, node: Operation) -> Tensor:
+    slope = node.attributes.get("negative_slope", node.attributes.get("alpha", 0.3))
+    return building.same(node.name, "leaky_relu", node.x(building), alpha=float(slope))
+
+
+def _elu(building: Building, node: Operation) -> Tensor:
+    alpha = float(node.attributes.get("alpha", 1.0))
+    return building.same(node.name, "elu", node.x(building), alpha=alpha)
+
+
+def _prelu(building: Building, node: Operation) -> Tensor:
+    return building.prelu(node.name, node.x(building), weights_of(node)[0])
+
+
+def _softmax(building: Building, node: Operation) -> Tensor:
+    axis = _ints(node.attributes.get("axis", -1))
+    return building.softmax(node.name, node.x(building), axis[0])
+
+
+def _identity(building: Building, node: Operation) -> Tensor:
+    return building.same(node.name, "identity", node.x(building))
+
+
+def _flatten(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    if node.attributes.get("data_format") == "channels_first" and x.spatial:
+        raise UnreadError("channels first")
+    return building.reshaped(node.name, x, [x.shape[0], int(np.prod(x.shape[1:]))])
+
+
+def _reshape(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    wanted = [x.shape[0], *node.attributes["target_shape"]]
+    return building.reshaped(node.name, x, resolved(x.shape, wanted, zero_copies=False))
+
+
+def _permute(building: Building, node: Operation) -> Tensor:
+    x = node.x(building)
+    letters = "".join(x.axes[axis] for axis in (0, *node.attributes["dims"]))
+    return building.relabelled(node.name, x, letters)
+
+
+def _pad(sign: int) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        x = node.x(building)
+        given = node.attributes["padding" if sign > 0 else "cropping"]
+        pairs = given if isinstance(given[0], list | tuple) else [given]
+        signed = [(sign * before, sign * after) for before, after in pairs]
+        return building.pad(node.name, x, dict(zip(x.spatial, signed, strict=True)), 0.0)
+
+    return handler
+
+
+def _join(op: str) -> Handler:
+    return lambda building, node: building.join(node.name, op, node.operands(building))
+
+
+def _concat(building: Building, node: Operation) -> Tensor:
+    tensors = [building.tensor(name) for name in node.inputs]
+    return building.concat(node.name, tensors, node.attributes.get("axis", -1))
+
+
+def _rescaling(building: Building, node: Operation) -> Tensor:
+    scale, offset = (
+        np.full(1, node.attributes[key], building.dtype) for key in ("scale", "offset")
+    )
+    middle = building.join(f"{node.name}.scale", "multiply", [node.x(building), scale])
+    return building.join(node.name, "add", [middle, offset])
+
+
+_SIZED: Mapping[str, Handler] = {
+    "Conv{}D": _conv,
+    "Convolution{}D": _conv,
+    "DepthwiseConv{}D": _depthwise,
+    "SeparableConv{}D": _separable,
+    "Conv{}DTranspose": _conv_transpose,
+    "MaxPooling{}D": _pool("max_pool"),
+    "AveragePooling{}D": _pool("avg_pool"),
+    "GlobalMaxPooling{}D": _global("global_max_pool"),
+    "GlobalAveragePooling{}D": _global("global_avg_pool"),
+    "ZeroPadding{}D": _pad(1),
+    "Cropping{}D": _pad(-1),
+    "SpatialDropout{}D": _identity,
+}
+LAYERS: Mapping[str, Handler] = {
+    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    "Dense": _dense,
+    "BatchNormalization": _batch_norm,
+    "Activation": _activation,
+    "ReLU": _relu,
+    "LeakyReLU": _leaky_relu,
+    "ELU": _elu,
+    "PReLU": _prelu,
+    "Softmax": _softmax,
+    "Identity": _identity,
+    "Dropout": _identity,
+    "AlphaDropout": _identity,
+    "GaussianNoise": _identity,
+    "GaussianDropout": _identity,
+    "ActivityRegularization": _identity,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Permute": _permute,
+    "Add": _join("add"),
+    "Subtract": _join("subtract"),
+    "Multiply": _join("multiply"),
+    "Maximum": _join("maximum"),
+    "Minimum": _join("minimum"),
+    "Concatenate": _concat,
+    "Rescaling": _rescaling,
+}
+"""Classes of Keras' own; noise and dropout do nothing when a model is used."""

@@ -1,0 +1,48 @@
+"""ONNX, read by the onnx package as the protobuf that it is; nothing is inferred or run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.model import Model
+from convdiff.net.models.onnx_graph import OnnxGraph, load
+from convdiff.net.models.onnx_ops import OPS
+from convdiff.net.models.operation import laid
+
+FLOATS = {"FLOAT": "float32", "DOUBLE": "float64"}
+
+
+def read(path: Path) -> Model:
+    """Return an ONNX model's layers. Raises ModelError."""
+    graph = OnnxGraph(path, load(path))
+    building = Building(values=dict(graph.constants()), budget=graph.budget)
+    inputs = [one for one in graph.proto.graph.input if one.name not in building.values]
+    notes, open_axes = [], ""
+    try:
+        open_axes = _feed(building, inputs)
+    except UnreadError as error:
+        notes.append(f"its input is not read: {error}")
+    nodes = laid(building, graph.operations(), OPS)
+    outputs = [value.name for value in graph.proto.graph.output]
+    names = tuple(value.name for value in inputs)
+    return building.model(str(path), "onnx", nodes, names, outputs, open_axes, notes)
+
+
+def _feed(building: Building, inputs: list[Any]) -> str:
+    """Make the first input of floating point the net's; return the axes that are left open."""
+    from onnx import TensorProto
+
+    for value in inputs:
+        kind = value.type.tensor_type
+        name = TensorProto.DataType.Name(kind.elem_type)
+        dtype = FLOATS.get(name, name.lower())
+        if dtype not in DTYPES:
+            continue
+        building.dtype = dtype
+        if not kind.HasField("shape"):
+            raise UnreadError(f"{value.name} has no shape")
+        given = [one.dim_value if one.HasField("dim_value") else None for one in kind.shape.dim]
+        return building.feed_open(value.name, given)
+    raise UnreadError("none of floating point")

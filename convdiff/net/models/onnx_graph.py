@@ -1,0 +1,172 @@
+"""An ONNX graph as plain operations and arrays, its bodies too; read, and nothing of it run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convdiff.errors import ConvdiffError
+from convdiff.net.models.external import read_external
+from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
+from convdiff.net.models.model import Array
+from convdiff.net.models.operation import Operation, unique
+
+TENSOR, GRAPH, GRAPHS = 4, 5, 10
+"""Of AttributeProto.AttributeType."""
+EXTERNAL = 1
+"""Of TensorProto.DataLocation."""
+OWN_DOMAINS = ("", "ai.onnx")
+
+
+def load(path: Path) -> Any:
+    """Return the file as onnx.ModelProto, without the arrays beside it. Raises ModelError."""
+    try:
+        import onnx
+    except ImportError:
+        raise ConvdiffError(
+            "reading .onnx needs the package onnx: pip install 'onnx>=1.21'"
+        ) from None
+    try:
+        proto = onnx.load(str(path), load_external_data=False)
+    except Exception:  # protobuf's own error, which differs by version
+        raise ModelError(f"{path}: is not an ONNX model") from None
+    if not proto.graph.node:
+        raise ModelError(f"{path}: an ONNX model without nodes")
+    check_count(str(path), "nodes", sum(1 for _ in all_nodes(proto.graph)), MOST_NODES)
+    return proto
+
+
+def parse(data: bytes) -> Any:
+    """Return the bytes of a graph that a runtime made as onnx.ModelProto."""
+    import onnx
+
+    return onnx.load_model_from_string(data)
+
+
+def all_nodes(graph: Any) -> Iterator[Any]:
+    """Yield all nodes of a graph and of its bodies."""
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from all_nodes(body)
+
+
+def bodies(node: Any) -> list[Any]:
+    """Return the graphs that a node holds."""
+    found = [attribute.g for attribute in node.attribute if attribute.type == GRAPH]
+    for attribute in node.attribute:
+        if attribute.type == GRAPHS:
+            found += attribute.graphs
+    return found
+
+
+def inside(path: str, node: Any, number: int) -> str:
+    """Return what stands before the names of a body's values; path: of the bodies around it."""
+    return f"{path}{node.name or node.output[0]}/{number}/"
+
+
+class OnnxGraph:
+    """A graph; arrays are counted before they are read."""
+
+    def __init__(self, path: Path, proto: Any) -> None:
+        self.path, self.proto, self.budget = path, proto, Budget(str(path))
+        versions = {one.domain: one.version for one in proto.opset_import}
+        self.version = versions.get("", versions.get("ai.onnx", 1))
+
+    def constants(self) -> dict[str, Array]:
+        """Return the arrays of numbers of the graph itself by name. Raises ModelError."""
+        return self._constants(self.proto.graph, "")
+
+    def _constants(self, graph: Any, path: str) -> dict[str, Array]:
+        arrays = ((tensor.name, self.array(tensor)) for tensor in graph.initializer)
+        return {f"{path}{name}": array for name, array in arrays if array is not None}
+
+    def operations(self) -> list[Operation]:
+        """Return the graph's nodes as operations with names of their own."""
+        nodes = self.proto.graph.node
+        called = ((node.name, next(iter(node.output), node.op_type)) for node in nodes)
+        return [
+            self.operation(node, name, tuple(node.input))
+            for node, name in zip(nodes, unique(called), strict=True)
+        ]
+
+    def operation(self, node: Any, name: str, inputs: tuple[str, ...]) -> Operation:
+        """Return a node as an operation with these names."""
+        op = node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
+        outputs = tuple(node.output) or ("",)
+        return Operation(name, op, inputs, outputs, self.attributes(node), self.version)
+
+    def by_value(self) -> tuple[dict[str, Operation], dict[str, Array]]:
+        """Return all operations by what they give, and all arrays, those of bodies too.
+
+        Names are those of `marked.Value`. Raises ModelError.
+        """
+        operations: dict[str, Operation] = {}
+        arrays: dict[str, Array] = {}
+        self._walk(self.proto.graph, "", {}, operations, arrays)
+        return operations, arrays
+
+    def _walk(
+        self,
+        graph: Any,
+        path: str,
+        scope: dict[str, str],
+        operations: dict[str, Operation],
+        arrays: dict[str, Array],
+    ) -> None:
+        arrays.update(self._constants(graph, path))
+        names = (one.name for held in (graph.initializer, graph.input) for one in held)
+        scope |= {name: f"{path}{name}" for name in names}
+        for node in graph.node:
+            for number, body in enumerate(bodies(node)):
+                self._walk(body, inside(path, node, number), dict(scope), operations, arrays)
+            inputs = tuple(scope.get(name, name) for name in node.input)
+            made = self.operation(node, node.name or next(iter(node.output), ""), inputs)
+            for name in node.output:
+                scope[name] = f"{path}{name}"
+                operations[scope[name]] = made
+                if made.op == "Constant" and isinstance(made.attributes.get("value"), np.ndarray):
+                    arrays[scope[name]] = made.attributes["value"]
+
+    def attributes(self, node: Any) -> Mapping[str, Any]:
+        """Return what a node is told, as numbers, text, lists and arrays."""
+        from onnx import helper
+
+        made: dict[str, Any] = {}
+        for attribute in node.attribute:
+            if attribute.type == TENSOR:
+                made[attribute.name] = self.array(attribute.t)
+            elif attribute.type not in (GRAPH, GRAPHS):
+                value = helper.get_attribute_value(attribute)
+                text = isinstance(value, bytes)
+                made[attribute.name] = value.decode("utf-8", "replace") if text else value
+        return {name: value for name, value in made.items() if value is not None}
+
+    def array(self, tensor: Any) -> Array | None:
+        """Return a tensor's numbers, or None where it holds none. Raises ModelError."""
+        from onnx import helper, numpy_helper
+
+        name = tensor.name or "a constant"
+        try:
+            dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        except Exception:  # strings, and types that are not known
+            return None
+        if dtype.kind not in "fiub" and dtype.name != "bfloat16":
+            return None
+        shape = self.budget.take(name, tensor.dims, dtype.itemsize)
+        if tensor.data_location == EXTERNAL:
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            size = math.prod(shape) * dtype.itemsize
+            data = read_external(self.path, name, entries, size)
+            return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+        try:
+            return numpy_helper.to_array(tensor)
+        except Exception:  # too few or too many numbers for the shape
+            shown = "×".join(map(str, shape))
+            raise ModelError(
+                f"{self.path}: {name} does not hold the {shown} numbers it says"
+            ) from None

@@ -1,0 +1,122 @@
+"""An operation of any format, and the loop that makes layers of them by the format's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.model import FOLLOWS, Array, Node
+from convdiff.worker.ops.net import INPUT, Layer
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, with what it is told as plain values and arrays."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    """Names of values; empty ones are left out."""
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 0
+    """Of the format's operators."""
+
+    def has(self, number: int) -> bool:
+        """Whether an input is there."""
+        return number < len(self.inputs) and self.inputs[number] != ""
+
+    def x(self, building: Building, number: int = 0) -> Tensor:
+        """Return an input that must be an activation. Raises UnreadError."""
+        return building.tensor(self.inputs[number])
+
+    def constant(self, building: Building, number: int) -> Array | None:
+        """Return an input that must be a constant, or None where it is left out."""
+        return building.constant(self.inputs[number]) if self.has(number) else None
+
+    def needed(self, building: Building, number: int) -> Array:
+        """Return an input that must be there, and a constant. Raises UnreadError."""
+        return building.constant(self.inputs[number])
+
+    def ints(self, building: Building, attribute: str, number: int) -> list[int] | None:
+        """Return what is an attribute in one version and an input in another, or None."""
+        if attribute in self.attributes:
+            return [int(value) for value in self.attributes[attribute]]
+        array = self.constant(building, number)
+        return None if array is None else [int(value) for value in np.ravel(array)]
+
+    def operands(self, building: Building) -> list[Tensor | Array]:
+        """Return all inputs, activations and constants. Raises UnreadError."""
+        if any(name not in building.values for name in self.inputs):
+            raise UnreadError(FOLLOWS)
+        return [building.values[name] for name in self.inputs]
+
+
+Handler = Callable[[Building, Operation], "Tensor | Array"]
+"""Adds an operation's layers; returns its first output. Raises UnreadError."""
+
+
+def laid(
+    building: Building, operations: Iterable[Operation], table: Mapping[str, Handler]
+) -> tuple[Node, ...]:
+    """Make layers of all operations that the table has; say of each other one why not."""
+    return tuple(_laid(building, operation, table) for operation in operations)
+
+
+def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]) -> Node:
+    before, shape, unread = len(building.layers), None, ""
+    try:
+        shape = tuple(_added(building, operation, table).shape)
+    except UnreadError as error:
+        unread = str(error)
+        del building.layers[before:]
+    return Node(
+        operation.name,
+        operation.op,
+        operation.inputs,
+        operation.outputs,
+        shape,
+        _numbers(building, operation, building.layers[before:]),
+        unread,
+    )
+
+
+def _added(
+    building: Building, operation: Operation, table: Mapping[str, Handler]
+) -> Tensor | Array:
+    """Add an operation's layers and return its value. Raises UnreadError."""
+    if operation.op not in table:
+        raise UnreadError("no layer here")
+    try:
+        value = table[operation.op](building, operation)
+        building.values[operation.outputs[0]] = value
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UnreadError(f"damaged: {type(error).__name__}: {str(error)[:80]}") from None
+    return value
+
+
+def _numbers(building: Building, operation: Operation, layers: Sequence[Layer]) -> int:
+    """Return how many numbers an operation holds: its layers do, or its constants without any."""
+    if layers:
+        held = {key for layer in layers for key in layer.arrays.values()}
+        return sum(building.arrays[key].size for key in held)
+    read = (building.values.get(name) for name in operation.inputs)
+    return sum(one.size for one in read if isinstance(one, np.ndarray))
+
+
+def unique(names: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a name of its own for each (name, what it is called if that is empty or taken)."""
+    taken = {INPUT, ""}
+    made = []
+    for name, other in names:
+        chosen, number = name if name not in taken else other, 2
+        while chosen in taken:
+            chosen, number = f"{name or other}_{number}", number + 1
+        taken.add(chosen)
+        made.append(chosen)
+    return made

@@ -1,0 +1,321 @@
+"""Where two runtimes part on an ONNX file of any operators, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.model import ArraySpec
+from convdiff.case.net_model import NetCase
+from convdiff.diagnose.verdicts import Verdict, gravity
+from convdiff.errors import DRIFT, SAME
+from convdiff.lab.nets import NetRun
+from convdiff.lab.session import Session
+from convdiff.lab.watch import Watch
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.marked import Value
+from convdiff.net.models.model import Array
+from convdiff.net.models.onnx_graph import OnnxGraph, parse
+from convdiff.net.models.onnx_ops import OPS
+from convdiff.net.models.operation import Operation
+from convdiff.net.models.own_run import Feeds, Side, Step, differing, named, steps_of
+from convdiff.net.models.subject import nhwc
+from convdiff.net.trace.isolated import Held, isolate
+from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.model import Judged
+from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.status import Status, statuses
+from convdiff.pipeline import Ask
+from convdiff.result import CaseResult
+from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.net import Layer, Net
+
+GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered")
+"""What is said of a value over all steps: the last of these."""
+
+
+@dataclass(frozen=True)
+class OwnEntry:
+    """A node where a difference enters, held against what it is to give."""
+
+    verdict: Verdict = "untested"
+    judged: Judged | None = None
+    """Over all steps in which it enters there."""
+    result: CaseResult | None = None
+    """Of the first of them, where it sums products."""
+    reason: str = ""
+    """Why it was not judged."""
+
+
+@dataclass(frozen=True)
+class OwnValue:
+    """One value of the graph on both sides, over all steps."""
+
+    name: str
+    node: str
+    op: str
+    status: Status
+    entered: int = 0
+    """Steps in which a difference enters there."""
+    elements: int = 0
+    differing: int = 0
+    entry: OwnEntry | None = None
+
+
+@dataclass(frozen=True)
+class OwnTrace:
+    """An ONNX file on two runtimes."""
+
+    file: str
+    runtimes: tuple[Runtime, Runtime]
+    fingerprints: tuple[Mapping[str, Any], Mapping[str, Any]]
+    steps: int
+    values: tuple[OwnValue, ...]
+    outputs: Mapping[str, tuple[int, int, float]]
+    """Of each output how many elements differ, of how many, and the largest |Δ|."""
+    changed: tuple[int, int]
+    """Elements of each side's outputs that looking changed."""
+    unseen: int
+    """Values that only one side has, where they fuse otherwise, or that are no numbers."""
+    untrusted: tuple[str, ...] = ()
+    """Operators that were run because the file is trusted."""
+
+    @property
+    def entered(self) -> tuple[OwnValue, ...]:
+        """The values where a difference enters."""
+        return tuple(one for one in self.values if one.status == "entered")
+
+    @property
+    def differing(self) -> int:
+        """Elements of all outputs that differ."""
+        return sum(count for count, _, _ in self.outputs.values())
+
+    @property
+    def elements(self) -> int:
+        """Of all outputs."""
+        return sum(count for _, count, _ in self.outputs.values())
+
+    @property
+    def exit_code(self) -> int:
+        """0 where no output differs, or what enters is rounding; else 1."""
+        fine = all(
+            one.entry is not None and gravity(one.entry.verdict) <= gravity("rounding")
+            for one in self.entered
+        )
+        return SAME if not self.differing or (self.entered and fine) else DRIFT
+
+
+@dataclass
+class _Tally:
+    """What is counted of one value over the steps."""
+
+    status: Status = "untouched"
+    entered: int = 0
+    elements: int = 0
+    differing: int = 0
+    at: list[tuple[Mapping[str, Array], tuple[Array, Array]]] = field(default_factory=list)
+    """What its node reads, and gives on both sides, in the steps in which it enters."""
+
+
+class OwnTracing:
+    """Two sides of one file while they are compared."""
+
+    def __init__(
+        self, path: Path, sides: tuple[Side, Side], session: Session, ask: Ask, watch: Watch
+    ) -> None:
+        self.path, self.sides, self.session, self.ask, self.watch = path, sides, session, ask, watch
+        tables = [named(side.marked.values) for side in sides]
+        self.values = {name: value for name, value in tables[0].items() if name in tables[1]}
+        self.all = {**tables[1], **tables[0]}
+        self.reads = {name: _reads(name, tables) for name in self.all}
+        graph = OnnxGraph(path, parse(sides[0].optimised))
+        self.operations, self.constants = graph.by_value()
+        self.tallies = {name: _Tally() for name in self.values}
+
+    def run(self, feeds: Feeds, runtimes: tuple[Runtime, Runtime]) -> OwnTrace:
+        """Run all steps and return what was found. Raises NotRunError."""
+        outputs: dict[str, tuple[int, int, float]] = {}
+        changed = [0, 0]
+        pairs = steps_of(self.sides, feeds)
+        for number, (one, other) in enumerate(pairs, 1):
+            self.watch.tell(f"{self.path.name}: steps", number, len(feeds.steps))
+            self._compare(one, other)
+            changed = [changed[0] + one.changed, changed[1] + other.changed]
+            for name in one.outputs:
+                outputs[name] = _added(outputs.get(name), one.outputs[name], other.outputs[name])
+        prints = [self.session.pool.fingerprint(side.interpreter) for side in self.sides]
+        unseen = len(self.all) - sum(1 for tally in self.tallies.values() if tally.elements)
+        return OwnTrace(
+            str(self.path),
+            runtimes,
+            (_said(prints[0]), _said(prints[1])),
+            len(feeds.steps),
+            tuple(self._value(name, runtimes) for name in self.tallies if self._is_seen(name)),
+            outputs,
+            (changed[0], changed[1]),
+            unseen,
+        )
+
+    def _is_seen(self, name: str) -> bool:
+        return self.tallies[name].elements > 0
+
+    def _compare(self, one: Step, other: Step) -> None:
+        """Count what one step gives on both sides."""
+        differs: dict[str, bool | None] = {
+            name: bool(differing(array, other.inputs[name])) for name, array in one.inputs.items()
+        }
+        for name, array in one.values.items():
+            if name in other.values:
+                differs[name] = bool(differing(array, other.values[name]))
+        taken = one.values.keys() | other.values.keys() | one.inputs.keys()
+        sources = {
+            name: tuple(source for source in reads if self._counts(source, taken))
+            for name, reads in self.reads.items()
+        }
+        sources.update((name, ()) for name in one.inputs)
+        for name, status in statuses(sources, differs).items():
+            if name in self.tallies and name in differs:
+                self._count(name, status, one, other)
+
+    def _counts(self, name: str, taken: Any) -> bool:
+        """Whether a value counts as read: not where it is of a branch that was not taken."""
+        value = self.all.get(name)
+        return value is None or not value.output or name in taken
+
+    def _count(self, name: str, status: Status, one: Step, other: Step) -> None:
+        tally, sides = self.tallies[name], (one.values[name], other.values[name])
+        tally.status = max(tally.status, status, key=GRAVITY.index)
+        tally.elements += sides[0].size
+        tally.differing += differing(*sides)
+        if status == "entered":
+            tally.entered += 1
+            wanted = self.values[name].sources
+            known = {**one.inputs, **one.values}
+            tally.at.append(({n: known[n] for n in wanted if n in known}, sides))
+
+    def _value(self, name: str, runtimes: tuple[Runtime, Runtime]) -> OwnValue:
+        tally, value = self.tallies[name], self.values[name]
+        entry = self._entry(name, tally, runtimes) if tally.status == "entered" else None
+        return OwnValue(
+            name,
+            value.node,
+            value.op,
+            tally.status,
+            tally.entered,
+            tally.elements,
+            tally.differing,
+            entry,
+        )
+
+    def _entry(self, name: str, tally: _Tally, runtimes: tuple[Runtime, Runtime]) -> OwnEntry:
+        """Judge a node in all steps in which a difference enters there."""
+        found: OwnEntry | None = None
+        try:
+            for reads, sides in tally.at:
+                one = self._judged(name, reads, sides, runtimes)
+                found = one if found is None else _together(found, one)
+                if one.result is not None:  # a step is explained, not each
+                    break
+        except UnreadError as error:
+            return OwnEntry(reason=str(error))
+        return found or OwnEntry(reason="it was not looked at")
+
+    def _judged(
+        self,
+        name: str,
+        reads: Mapping[str, Array],
+        sides: tuple[Array, Array],
+        runtimes: tuple[Runtime, Runtime],
+    ) -> OwnEntry:
+        operation = self.operations[name]
+        building, inputs = Building(values=dict(self.constants)), []
+        for number, (source, array) in enumerate(reads.items()):
+            axes = building.named(array.ndim)
+            building.values[source] = Tensor(f"input {number}", axes, array.shape)
+            inputs.append(nhwc(array, axes))
+        layer, axes = _layer(building, operation, sides[0])
+        arrays = {role: building.arrays[key] for role, key in layer.arrays.items()}
+        ours = nhwc(sides[0], axes), nhwc(sides[1], axes)
+        rank = len(layer.settings["kernel"]) if "kernel" in layer.settings else 2
+        net = Net((layer,), (layer.name,), building.dtype, rank)
+        if layer.kind.family == "op":
+            return self._isolated(net, layer, arrays, inputs[0], ours, runtimes)
+        columns = np.ones(ours[0].shape[2], bool)
+        verdict, judged = judge_layer(net, layer, arrays, inputs, ours, columns)
+        return OwnEntry(verdict, judged)
+
+    def _isolated(
+        self,
+        net: Net,
+        layer: Layer,
+        arrays: Mapping[str, Array],
+        x: Array,
+        sides: tuple[Array, Array],
+        runtimes: tuple[Runtime, Runtime],
+    ) -> OwnEntry:
+        batch, _, length, _ = x.shape
+        spec = ArraySpec("values", x.shape)
+        case = NetCase(self.path.name, str(self.path), net, {}, spec, (length,), (batch,))
+        runs = [NetRun(runtime, length, batch) for runtime in runtimes]
+        held = Held(NetPair("runtime", *runs), (x, x), sides, np.ones(sides[0].shape[2], bool))
+        prints = {
+            runtime: _said(self.session.pool.fingerprint(runtime.interpreter))
+            for runtime in runtimes
+        }
+        found = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
+        return OwnEntry(found.verdict, result=found.result)
+
+
+def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
+    """Return what a value's node reads on any side."""
+    found: list[str] = []
+    for table in tables:
+        if name in table:
+            found += table[name].sources
+    return tuple(dict.fromkeys(found))
+
+
+def _layer(building: Building, operation: Operation, output: Array) -> tuple[Layer, str]:
+    """Return the layer that an operation is, and the axes of what it gives. Raises UnreadError."""
+    if operation.op not in OPS:
+        raise UnreadError(f"{operation.op} is no layer here")
+    try:
+        made = OPS[operation.op](building, operation)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise UnreadError(f"{operation.op}: {error}") from None
+    if len(building.layers) != 1 or not isinstance(made, Tensor) or made.shape != output.shape:
+        raise UnreadError(f"{operation.op} is no single layer here")
+    return building.layers[0], made.axes
+
+
+def _together(one: OwnEntry, other: OwnEntry) -> OwnEntry:
+    """Return what two steps say of one node."""
+    if one.judged is None or other.judged is None:
+        return one
+    a, b = one.judged, other.judged
+    judged = Judged(
+        a.elements + b.elements,
+        (a.wrong[0] + b.wrong[0], a.wrong[1] + b.wrong[1]),
+        (max(a.ulps[0], b.ulps[0]), max(a.ulps[1], b.ulps[1])),
+        a.undecided + b.undecided,
+    )
+    return replace(one, verdict=max(one.verdict, other.verdict, key=gravity), judged=judged)
+
+
+def _added(
+    before: tuple[int, int, float] | None, one: Array, other: Array
+) -> tuple[int, int, float]:
+    count, elements, largest = before or (0, 0, 0.0)
+    if one.shape == other.shape and one.dtype.kind == "f":
+        delta = np.abs(one.astype(np.float64) - other.astype(np.float64))
+        largest = max(largest, float(np.max(delta, initial=0.0, where=np.isfinite(delta))))
+    return count + differing(one, other), elements + one.size, largest
+
+
+def _said(fingerprint: Any) -> Mapping[str, Any]:
+    return fingerprint if isinstance(fingerprint, dict) else {}

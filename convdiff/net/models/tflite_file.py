@@ -1,0 +1,124 @@
+""".tflite: a flatbuffer, read by the numbers of schema.fbs; no interpreter is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from convdiff.net.models.axes import LAST
+from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.flatbuffer import FlatbufferError, Table
+from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
+from convdiff.net.models.model import Array, Model
+from convdiff.net.models.operation import Operation, laid, unique
+from convdiff.net.models.tflite_ops import NAMES, OPS
+
+IDENTIFIER = b"TFL3"
+CUSTOM = 32
+TYPES: Mapping[int, object] = {
+    0: "float32",
+    1: "float16",
+    2: "int32",
+    3: "uint8",
+    4: "int64",
+    6: "bool",
+    7: "int16",
+    9: "int8",
+    10: "float64",
+    18: ml_dtypes.bfloat16,
+}
+"""TensorType."""
+
+
+def read(path: Path) -> Model:
+    """Return the layers of the first graph of a .tflite file. Raises ModelError."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    if bytes(data[4:8]) != IDENTIFIER:
+        raise ModelError(f"{path}: is not a TensorFlow Lite model")
+    try:
+        return _TfliteFile(path, data).model()
+    except (FlatbufferError, IndexError) as error:
+        raise ModelError(f"{path}: is damaged: {error}") from None
+
+
+class _TfliteFile:
+    """One file while it is read."""
+
+    def __init__(self, path: Path, data: memoryview) -> None:
+        self.path, self.data, root = path, data, Table.root(data)
+        self.codes, self.buffers = list(root.tables(1)), list(root.tables(4))
+        graph = next(iter(root.tables(2)))
+        self.tensors, self.graph = list(graph.tables(0)), graph
+        self.operators = list(graph.tables(3))
+        check_count(str(path), "nodes", len(self.operators), MOST_NODES)
+        self.building = Building(LAST, budget=Budget(str(path)))
+
+    def model(self) -> Model:
+        """Return what was read. Raises ModelError."""
+        given, outputs = self.graph.numbers(1), self.graph.numbers(2)
+        for number, tensor in enumerate(self.tensors):
+            array = self.array(tensor)
+            if array is not None:
+                self.building.values[str(number)] = array
+        notes, open_axes = [], ""
+        try:
+            open_axes = self.feed(given[0])
+        except UnreadError as error:
+            notes.append(f"its input is not read: {error}")
+        nodes = laid(self.building, self.operations(), OPS)
+        names = tuple(map(str, given))
+        return self.building.model(
+            str(self.path), "tflite", nodes, names, list(map(str, outputs)), open_axes, notes
+        )
+
+    def feed(self, number: int) -> str:
+        """Make a tensor the net's input; return the axes that are left open."""
+        tensor = self.tensors[number]
+        dtype = np.dtype(TYPES.get(tensor.integer(1, "i8"), "uint8")).name  # type: ignore[call-overload]
+        if dtype not in DTYPES:
+            raise UnreadError(f"it is {dtype}: quantised models are not read")
+        self.building.dtype = dtype
+        shape = tensor.numbers(7) or tensor.numbers(0)
+        return self.building.feed_open(str(number), shape)
+
+    def array(self, tensor: Table) -> Array | None:
+        """Return a tensor's numbers, or None where it is computed, or of no numbers here."""
+        number, kind = tensor.integer(2, "u32"), tensor.integer(1, "i8")
+        data = self.buffers[number].raw(0)
+        if not len(data) or kind not in TYPES:
+            return None
+        dtype = np.dtype(TYPES[kind])  # type: ignore[call-overload]
+        name = tensor.text(3) or "a constant"
+        shape = self.building.budget.take(name, tensor.numbers(0), dtype.itemsize)
+        if len(data) != int(np.prod(shape)) * dtype.itemsize:
+            raise ModelError(f"{self.path}: {name} does not hold the {shape} numbers it says")
+        return np.frombuffer(data, dtype).reshape(shape)
+
+    def operations(self) -> list[Operation]:
+        """Return the graph's operators; they have no names, so each has its output's."""
+        made = []
+        written = [operator.numbers(2) for operator in self.operators]
+        called = [self.tensors[outputs[0]].text(3) for outputs in written]
+        names = unique([(name, f"operator_{n}") for n, name in enumerate(called)])
+        for operator, outputs, name in zip(self.operators, written, names, strict=True):
+            read = ["" if number < 0 else str(number) for number in operator.numbers(1)]
+            op = self.code(self.codes[operator.integer(0, "u32")])
+            made.append(
+                Operation(
+                    name, op, tuple(read), tuple(map(str, outputs)), {"options": operator.table(4)}
+                )
+            )
+        return made
+
+    def code(self, code: Table) -> str:
+        """Return an operator's name."""
+        number = max(code.integer(3), code.integer(0, "i8"))
+        if number == CUSTOM:
+            return f"custom {code.text(1)}"
+        return NAMES[number] if 0 <= number < len(NAMES) else f"operator {number}"

@@ -1,0 +1,89 @@
+"""A model file in lines: its operations, their shapes and numbers, and what is no layer here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from convdiff.errors import readable
+from convdiff.net.models.model import FOLLOWS, Model, Node
+from convdiff.report.plain import GAP
+
+HEADER = ("layer", "operation", "output", "numbers")
+LONGEST = 60
+"""Characters of a name."""
+
+
+def model_lines(model: Model) -> Iterator[str]:
+    """Yield what a model is, a line an operation, and what can't be a layer."""
+    yield _headline(model)
+    rows = [HEADER, *(_row(node) for node in model.nodes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    for row in rows:
+        first, second, third, numbers = (
+            text.ljust(width) for text, width in zip(row, widths, strict=True)
+        )
+        yield GAP.join(["", first, second, third, numbers.strip().rjust(widths[-1])]).rstrip()
+    yield from model.notes
+    yield from _unread(model)
+
+
+def model_json(model: Model) -> dict[str, Any]:
+    """Return a model as plain values."""
+    return {
+        "file": model.file,
+        "format": model.format,
+        "input": {"axes": model.input_axes, "shape": list(model.input_shape)},
+        "open_axes": model.open_axes,
+        "numbers": model.parameters,
+        "notes": list(model.notes),
+        "layers": [_plain(node) for node in model.nodes],
+    }
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "operation": node.op,
+        "inputs": list(node.inputs),
+        "outputs": list(node.outputs),
+        "shape": None if node.shape is None else list(node.shape),
+        "numbers": node.parameters,
+        "unread": node.unread,
+    }
+
+
+def _headline(model: Model) -> str:
+    parts = [f"{len(model.nodes)} operations", f"{model.parameters:,} numbers"]
+    if model.input_axes:
+        shape = [
+            "?" if letter in model.open_axes else str(extent)
+            for letter, extent in zip(model.input_axes, model.input_shape, strict=True)
+        ]
+        parts.append(f"reads {'×'.join(shape)} {model.input_axes} {model.net.dtype}")
+    return f"{clean(model.file)}: {model.format}, {', '.join(parts)}"
+
+
+def _row(node: Node) -> tuple[str, ...]:
+    shape = "?" if node.shape is None else "×".join(map(str, node.shape))
+    numbers = f"{node.parameters:,}" if node.parameters else ""
+    return clean(node.name), clean(node.op) + (" *" if node.unread else ""), shape, numbers
+
+
+def _unread(model: Model) -> Iterator[str]:
+    """Yield each reason once, with the operations that it is of; nothing where all are layers."""
+    own = [node for node in model.unread if node.unread != FOLLOWS]
+    counts = Counter((node.op, node.unread) for node in own)
+    for (op, reason), count in counts.items():
+        first = next(node for node in own if (node.op, node.unread) == (op, reason))
+        more = f" and {count - 1} more" if count > 1 else ""
+        yield f"* {clean(op)} ({clean(first.name)}{more}): {clean(reason)}"
+    if len(model.unread) > len(own):
+        yield f"* {len(model.unread) - len(own)} more read what is not known"
+
+
+def clean(text: str) -> str:
+    """Return a name of somebody else's file as one printable line, cut where it is long."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in readable(text))
+    return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"
