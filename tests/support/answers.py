@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from by_taps import by_taps
+from geometries import Shape, integers
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.lab.pool import Job, Pool
@@ -23,8 +25,11 @@ class Question:
     tensors: Tensors
     right: np.ndarray
 
-    def job(self, spec: str, op: str = "") -> Job:
-        """Return it as work for one runtime, `torch:cpu+compiled` say; op: `manual`, or its own."""
+    def job(self, spec: str, op: str = "", interpreter: Interpreter | None = None) -> Job:
+        """Return it as work for one runtime, `torch:cpu+compiled` say, in this Python if none.
+
+        op: `manual`, or the question's own.
+        """
         framework, _, device = spec.partition(":")
         batch, _, length, _ = self.tensors.input_nhwc.shape
         arrays = {"x": self.tensors.input_nhwc, "w": self.tensors.filter_hwio}
@@ -36,7 +41,8 @@ class Question:
         keys = {"x": "x", "w": "w", "b": bias, "length": length, "batch": batch}
         cell = {**keys, "op": op or self.conv.op, "device": device}
         cell["added"] = "a" if "a" in arrays else None
-        return Job(Interpreter(framework, sys.executable), self.conv._asdict(), arrays, [cell])
+        runs = interpreter or Interpreter(framework, sys.executable)
+        return Job(runs, self.conv._asdict(), arrays, [cell])
 
     def refusal(self, answer: np.ndarray | NoBits) -> str | None:
         """Return the reason where it was refused."""
@@ -63,10 +69,20 @@ class Question:
         return f"{bad} of {off.size} elements are off by up to {off.max():g}" if bad else None
 
 
+def of_integers(conv: Convolution, shape: Shape, seed: int = 7, bias: bool = True) -> Question:
+    """Return the question with small integers; every order of adding gives the same bits."""
+    tensors = integers(conv, shape, seed, bias)
+    return Question(conv, tensors, by_taps(conv, tensors))
+
+
 def ask(
-    pool: Pool, spec: str, questions: Sequence[Question], op: str = ""
+    pool: Pool,
+    spec: str,
+    questions: Sequence[Question],
+    op: str = "",
+    interpreter: Interpreter | None = None,
 ) -> list[np.ndarray | NoBits]:
     """Return one runtime's answer to each question; op: `manual`, or the question's own."""
-    jobs = [question.job(spec, op) for question in questions]
+    jobs = [question.job(spec, op, interpreter) for question in questions]
     answers = {number: result for number, _, result, _ in pool.observe(jobs)}
     return [answers[number] for number in range(len(jobs))]
