@@ -109,7 +109,7 @@ def _op(torch: TorchNet, place: Place) -> Call:
         else:
             made, x = torch.ways["convolution"](conv, x.movedim(1, -1))
             x = x.movedim(-1, 1)
-        return torch.eager(x, w, bias, *made)
+        return torch.eager(x, w, bias, None, *made)
 
     return call
 
