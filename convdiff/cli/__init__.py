@@ -24,9 +24,11 @@ COMMANDS = {
     "init": "Write a new case file, commented, or of your own arrays.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
     "shrink": "Find the smallest case that still shows the difference.",
+    "bisect": "Find the release, setting or size at which a case changes.",
     "compare": "Compare two recordings, without running anything.",
     "show": "Render a recording as text.",
     "rule": "Say what a verdict, a cause or a refusal means, and what to do.",
+    "runtimes": "List, check and remove the environments made for --requires.",
     "doctor": "Say what can be tested here: frameworks, devices, ISA, settings.",
     "schema": "Print the JSON Schema of a case file.",
 }
