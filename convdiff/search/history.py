@@ -65,10 +65,9 @@ class Asked(Generic[T]):
 
     def history(self) -> History[T]:
         """Return what was found, with the changes between neighbours that were tried."""
-        states = [
-            (one, self._states[one]) for one in self.line if self._states.get(one) is not None
-        ]
-        skipped = tuple(one for one in self.line if one in self._states and not self._states[one])
+        asked = [(one, self._states[one]) for one in self.line if one in self._states]
+        states = [(one, state) for one, state in asked if state is not None]
+        skipped = tuple(one for one, state in asked if state is None)
         changes = [
             Change(last, first, before, after, self._between(last, first))
             for (last, before), (first, after) in pairwise(states)
