@@ -208,7 +208,8 @@ def _version(python: str) -> str:
 
 def remove(folder: Path, key: str) -> None:
     """Remove an environment. Raises ConvdiffError for one that is not there."""
-    if not (folder / key).is_dir() or Path(key).name != key:
+    there = folder.iterdir() if folder.is_dir() else ()
+    if key not in {one.name for one in there if one.is_dir()}:
         raise ConvdiffError(f"no environment {key!r} in {folder}")
     with _locked(folder / f"{key}.lock"):
         shutil.rmtree(folder / key)
