@@ -17,6 +17,8 @@ GROUPS = {
         "kernel",
         "runtime",
         "python",
+        "requires",
+        "exclude_newer",
         "vary",
         "require",
         "timeout",

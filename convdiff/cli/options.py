@@ -14,6 +14,7 @@ from convdiff.case.device import Device
 from convdiff.cli.complete import RECORDINGS, files, one_of
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
+from convdiff.cli.streams import write_err
 from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION, Finite
 from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
@@ -75,6 +76,8 @@ class Options:
     pairwise: bool = False
     vary: tuple[tuple[str, tuple[str, ...]], ...] = ()
     python: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    exclude_newer: str = ""
     require: tuple[Device, ...] = ()
     strict: bool = False
     whole_reference: bool = False
@@ -97,7 +100,7 @@ class Options:
     def frameworks(self) -> tuple[str, ...]:
         """Return the frameworks and own kernels to run, TensorFlow where nothing is named."""
         named = (*(self.framework or ()), *self.kernel)
-        return named or (() if self.runtime else DEFAULT_FRAMEWORK)
+        return named or (() if self.runtime or self.requires else DEFAULT_FRAMEWORK)
 
     @property
     def explained_up_to(self) -> float | None:
@@ -109,20 +112,30 @@ class Options:
     @property
     def unnamed_framework(self) -> str:
         """Return the framework that is run because nothing is named, "" where something is."""
-        named = self.framework or self.kernel or self.runtime
+        named = self.framework or self.kernel or self.runtime or self.requires
         return "" if named else DEFAULT_FRAMEWORK[0]
 
     def interpreters(self) -> list[Interpreter]:
         """Return what is to be started. Raises ConvdiffError for what can't be."""
         named, threads = self._named(), self.threads or ()
+        made = self._required(threads)
         if not self.frameworks and (self.vary or self.python):
             raise ConvdiffError(
                 "a named runtime has its own python and env: --vary and --python go with "
                 "--framework or --kernel"
             )
         if not self.frameworks:
-            return interpreters((), (), threads, (), named)
-        return interpreters(self.frameworks, self.python, threads, self.vary, named)
+            return interpreters((), (), threads, (), named) + made
+        return interpreters(self.frameworks, self.python, threads, self.vary, named) + made
+
+    def _required(self, threads: tuple[int, ...]) -> list[Interpreter]:
+        """Return the interpreters of environments that are asked for, made where they are not."""
+        if not self.requires:
+            return []
+        from convdiff.runtime.required import required
+
+        say = lambda what: write_err(f"convdiff: {what} ...")  # noqa: E731
+        return required(self.requires, threads, self.exclude_newer, say)
 
     def _named(self) -> list[NamedRuntime]:
         """Return the runtimes that are asked for by name."""
@@ -147,7 +160,7 @@ class Options:
     @property
     def names_an_axis(self) -> bool:
         """Return whether anything is asked to vary."""
-        several = (self.frameworks, self.python, self.runtime)
+        several = (self.frameworks, self.python, self.runtime, self.requires)
         return any((self.lengths, self.batch, self.channels_out, self.threads, self.vary)) or any(
             len(names) > 1 for names in several
         )
@@ -195,6 +208,19 @@ MATRIX_OPTIONS = (
         metavar="PATH",
         help="Interpreter of another environment ('this' is convdiff's own); may be"
         " repeated. Nothing is installed there.",
+    ),
+    click.Option(
+        ["--requires"],
+        multiple=True,
+        metavar="REQUIREMENT",
+        help="Another release, as in tensorflow==2.12.*, in an environment made for it; may be"
+        " repeated. See `convdiff runtimes`.",
+    ),
+    click.Option(
+        ["--exclude-newer"],
+        default="",
+        metavar="DATE",
+        help="Of --requires: as if nothing had been released after YYYY-MM-DD.",
     ),
     click.Option(
         ["--require"],

@@ -37,6 +37,8 @@ MATRIX = (
     "runtime",
     "vary",
     "python",
+    "requires",
+    "exclude_newer",
     "require",
     "strict",
     "budget",

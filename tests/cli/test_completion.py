@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("line", "values"),
     [
-        ("convdiff ru", ["run", "rule"]),
+        ("convdiff ru", ["run", "rule", "runtimes"]),
         ("convdiff run --framework t", ["tensorflow", "tflite", "torch"]),
         ("convdiff sweep --framework torch,t", ["torch,tensorflow", "torch,tflite"]),
         ("convdiff explain --framework numpy,jax,op", ["numpy,jax,openvino"]),

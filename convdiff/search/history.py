@@ -1,0 +1,123 @@
+"""Where along a line of things an answer changes: by halves, or by asking all of them.
+
+What is on the line is a release, a size or a setting; its state is what it shows, and None where it
+could not be tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
+State = Hashable
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """Two neighbours with other states; where some between could not be tried, a range."""
+
+    last: T
+    first: T
+    before: State
+    after: State
+    skipped: tuple[T, ...] = ()
+    """Between the two, and not to be tried."""
+
+
+@dataclass(frozen=True)
+class History(Generic[T]):
+    """What was found on a line."""
+
+    line: tuple[T, ...]
+    states: tuple[tuple[T, State], ...]
+    """Of those that were tried, in the line's order."""
+    skipped: tuple[T, ...]
+    """Those that could not be tried."""
+    changes: tuple[Change[T], ...]
+
+    @property
+    def untried(self) -> tuple[T, ...]:
+        """Those that nobody asked."""
+        asked = {one for one, _ in self.states} | set(self.skipped)
+        return tuple(one for one in self.line if one not in asked)
+
+    @property
+    def ends_agree(self) -> bool:
+        """Whether the first and the last that could be tried show the same."""
+        return bool(self.states) and self.states[0][1] == self.states[-1][1]
+
+
+class Asked(Generic[T]):
+    """Asks each one once."""
+
+    def __init__(self, line: Sequence[T], state_of: Callable[[T], State | None]) -> None:
+        self.line, self._state_of = tuple(line), state_of
+        self._states: dict[T, State | None] = {}
+
+    def state(self, one: T) -> State | None:
+        """Return what one shows; None where it could not be tried."""
+        if one not in self._states:
+            self._states[one] = self._state_of(one)
+        return self._states[one]
+
+    def history(self) -> History[T]:
+        """Return what was found, with the changes between neighbours that were tried."""
+        asked = [(one, self._states[one]) for one in self.line if one in self._states]
+        states = [(one, state) for one, state in asked if state is not None]
+        skipped = tuple(one for one, state in asked if state is None)
+        changes = [
+            Change(last, first, before, after, self._between(last, first))
+            for (last, before), (first, after) in pairwise(states)
+            if before != after
+        ]
+        return History(self.line, tuple(states), skipped, tuple(changes))
+
+    def _between(self, last: T, first: T) -> tuple[T, ...]:
+        inside = self.line[self.line.index(last) + 1 : self.line.index(first)]
+        return tuple(one for one in inside if one in self._states)
+
+
+def scan(line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
+    """Ask all, in order: finds every change."""
+    asked = Asked(line, state_of)
+    for one in line:
+        asked.state(one)
+    return asked.history()
+
+
+def bisect(line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
+    """Ask both ends, then the middle of what is left between two states, to one change.
+
+    Where the ends agree nothing between is asked; where there are several changes one is found. One
+    that can't be tried is passed by, its nearest neighbour first.
+    """
+    asked = Asked(line, state_of)
+    low, high = _first(line, asked), _first(line[::-1], asked)
+    if low is None or high is None or asked.state(low) == asked.state(high):
+        return asked.history()
+    left, right = line.index(low), line.index(high)
+    while True:
+        middle = _nearest(line, left, right, asked)
+        if middle is None:
+            return asked.history()
+        if asked.state(line[middle]) == asked.state(line[left]):
+            left = middle
+        else:
+            right = middle
+
+
+def _first(line: Sequence[T], asked: Asked[T]) -> T | None:
+    """Return the first of a line that can be tried."""
+    return next((one for one in line if asked.state(one) is not None), None)
+
+
+def _nearest(line: Sequence[T], left: int, right: int, asked: Asked[T]) -> int | None:
+    """Return the place nearest to the middle, between two, of one that can be tried."""
+    middle = (left + right) / 2
+    for place in sorted(range(left + 1, right), key=lambda place: abs(place - middle)):
+        if asked.state(line[place]) is not None:
+            return place
+    return None

@@ -1,0 +1,71 @@
+"""Which of many variables change a case's bits: the fewest that do together."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from convdiff.errors import ConvdiffError
+from convdiff.search.reduce import parts, reduce
+from convdiff.search.states import State
+
+Variables = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Culprits:
+    """The fewest variables that make the difference."""
+
+    names: tuple[str, ...]
+    """Empty where both environments give the same bits."""
+    runs: int
+    is_minimal: bool
+    reason: str = ""
+    """Why nothing can be said."""
+
+
+def parsed(option: str, text: str) -> dict[str, str]:
+    """Read `A=1 B=2` as a shell would. Raises ConvdiffError."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConvdiffError(f"{option} {text}: {error}") from None
+    for word in words:
+        if not word.partition("=")[0].isidentifier() or "=" not in word:
+            raise ConvdiffError(f"{option}: {word!r} is no NAME=VALUE")
+    return dict(word.split("=", 1) for word in words)
+
+
+def culprits(
+    good: Variables, bad: Variables, state_of: Callable[[Variables], State | None], most: int
+) -> Culprits:
+    """Return the fewest variables of `bad` with which `good` shows what `bad` does.
+
+    state_of: what the case shows with some variables; None where it could not be run. Both ends are
+    asked first. most: how often it is asked.
+    """
+    ends = state_of(good), state_of(bad)
+    names = frozenset(name for name in {*good, *bad} if good.get(name) != bad.get(name))
+    if None in ends:
+        return Culprits((), 2, is_minimal=False, reason="one end could not be run")
+    if ends[0] == ends[1]:
+        return Culprits((), 2, is_minimal=True)
+
+    def shows(some: frozenset[str]) -> bool:
+        return state_of(mixed(good, bad, some)) == ends[1]
+
+    found = reduce(names, _fewer, lambda some: some, shows, most - 2)
+    return Culprits(tuple(sorted(found.least)), found.tried + 2, found.is_minimal)
+
+
+def mixed(good: Variables, bad: Variables, names: frozenset[str]) -> dict[str, str]:
+    """Return `good` with some variables as `bad` has them, or has them not."""
+    kept = {name: value for name, value in good.items() if name not in names}
+    return kept | {name: bad[name] for name in sorted(names) if name in bad}
+
+
+def _fewer(some: frozenset[str]) -> Iterator[frozenset[str]]:
+    ordered = sorted(some)
+    for kept in parts(len(ordered)):
+        yield frozenset(ordered[i] for i in kept)

@@ -1,0 +1,40 @@
+"""What a case shows on a runtime, as something that two runs can be compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from convdiff.case.arrays import digest
+from convdiff.numerics.array import Array
+from convdiff.plan.cell import NoBits
+from convdiff.result import CaseResult
+from convdiff.search.signature import Signature, signature_of
+
+State = Hashable
+
+
+def shown(result: CaseResult) -> State | None:
+    """Return what a case shows on one runtime; None where nothing was compared."""
+    if result.outcome == "untested":
+        return None
+    drift = [finding for finding in result.findings if not finding.allowed]
+    return frozenset(filter(None, map(signature_of, drift)))
+
+
+def state_in_words(state: object) -> str:
+    """Say what a case shows."""
+    assert isinstance(state, frozenset)
+    words = sorted(
+        f"{one.axis}: {one.words}" if isinstance(one, Signature) else str(one) for one in state
+    )
+    return "; ".join(words) or "no drift"
+
+
+def bits_of(outputs: Sequence[Array | NoBits]) -> State | None:
+    """Return what outputs are, bit for bit; None where one is not there."""
+    digests = []
+    for output in outputs:
+        if isinstance(output, NoBits):
+            return None
+        digests.append(digest(output))
+    return tuple(digests)
