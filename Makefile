@@ -16,6 +16,9 @@ PYTHON36 ?= $(shell for python in python3.6 "$(HOME)"/.pyenv/versions/3.6.*/bin/
 # The Pythons that constraints.txt is for: the oldest, and the first that gets newer releases.
 PYTHONS ?= python3.10 python3.11
 
+# Hundreds of tests start a program: what Python compiles is kept, wherever this says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test test-fast test-capped soak docs check format bench constraints build clean
 
 help:

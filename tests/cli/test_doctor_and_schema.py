@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from program import REPOSITORY, Ran, convdiff
 from ruamel.yaml import YAML
 
-from convdiff.lab.checkup import NO_ONEDNN, Checkup
+from convdiff.lab.checkup import NO_ONEDNN, Checkup, check
+from convdiff.lab.pool import Pool
 from convdiff.report.checkup import lines
 from convdiff.runtime.model import Interpreter
 
@@ -29,14 +31,18 @@ def here() -> Iterator[Ran]:
 
 
 @pytest.fixture(scope="module")
-def with_onednn() -> Ran:
-    return convdiff("doctor", "-v", env={"TF_ENABLE_ONEDNN_OPTS": "1"})
+def with_onednn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, list[dict]]:
+    """Return what it prints in colours where oneDNN is on, and the frameworks of its JSON."""
+    path = tmp_path_factory.mktemp("doctor") / "doctor.json"
+    ran = convdiff(
+        "doctor", "--json", path, "--color", "always", env={"TF_ENABLE_ONEDNN_OPTS": "1"}
+    )
+    return ran, list(json.loads(path.read_text("utf-8"))["frameworks"])
 
 
-def rows_of(framework: str, ran: Ran) -> str:
-    """Return what doctor says of one framework."""
-    own = ran.out[re.search(rf"^{framework} +\(", ran.out, re.M).start() :]  # type: ignore[union-attr]
-    return re.split(r"\n(?=\S)", own, maxsplit=1)[0]
+def of_tensorflow(frameworks: list[dict]) -> dict:
+    (one,) = (one for one in frameworks if one["framework"] == "tensorflow")
+    return dict(one)
 
 
 @pytest.mark.framework
@@ -50,9 +56,10 @@ def test_doctor_names_the_version(here: Ran):
 
 
 @pytest.mark.framework
-def test_doctor_names_the_version_and_the_isa_of_onednn_where_it_is_on(with_onednn: Ran):
-    own = rows_of("tensorflow", with_onednn)
-    (onednn,) = re.findall(r"^\s+oneDNN\s+(.+)$", own, re.MULTILINE)
+def test_doctor_names_the_version_and_the_isa_of_onednn_where_it_is_on(
+    with_onednn: tuple[Ran, list[dict]],
+):
+    onednn = of_tensorflow(with_onednn[1])["onednn"]
     assert re.match(r"on, v\d+\.\d+\.\d+, (Intel |AArch64|64-bit|ARM)", onednn)
 
 
@@ -63,18 +70,19 @@ def test_doctor_names_devices_python_and_settings(here: Ran):
 
 
 @pytest.mark.framework
-def test_doctor_names_the_settings_in_force(with_onednn: Ran):
-    assert with_onednn.code == 0
-    assert "TF_ENABLE_ONEDNN_OPTS=1" in with_onednn.out
+def test_doctor_names_the_settings_in_force(with_onednn: tuple[Ran, list[dict]]):
+    assert with_onednn[0].code == 0
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in of_tensorflow(with_onednn[1])["settings"]
 
 
 @pytest.mark.framework
 def test_doctor_says_where_onednn_is_off():
-    ran = convdiff("doctor", "-v", env={"TF_ENABLE_ONEDNN_OPTS": "0"})
-    assert ran.code == 0
-    own = rows_of("tensorflow", ran)
-    assert "TF_ENABLE_ONEDNN_OPTS=0" in own
-    assert re.search(r"^\s+oneDNN\s+off$", own, re.MULTILINE)
+    """What it asks of TensorFlow alone: the other frameworks need not be imported for it."""
+    off = Interpreter("tensorflow", sys.executable, None, (("TF_ENABLE_ONEDNN_OPTS", "0"),))
+    with Pool(timeout=60) as pool:
+        shown = "\n".join(line.text for line in lines(off, check(pool, off), whole=True))
+    assert "TF_ENABLE_ONEDNN_OPTS=0" in shown
+    assert re.search(r"^off$", shown, re.MULTILINE)
 
 
 def test_doctor_has_nothing_to_test_without_a_framework(bare_python: Path):
@@ -86,11 +94,11 @@ def test_doctor_has_nothing_to_test_without_a_framework(bare_python: Path):
 
 
 @pytest.mark.framework
-def test_doctor_has_a_line_a_framework_and_all_of_it_as_json():
-    ran, report = convdiff("doctor"), json.loads(convdiff("doctor", "--json").out)
-    names = [one["framework"] for one in report["frameworks"]]
-    assert [line.split()[0] for line in ran.out.splitlines()] == names
-    for line, one in zip(ran.out.splitlines(), report["frameworks"], strict=True):
+def test_doctor_has_a_line_a_framework_and_all_of_it_as_json(with_onednn: tuple[Ran, list[dict]]):
+    ran, frameworks = with_onednn
+    told = re.sub(r"\x1b\[[\d;]*m", "", ran.out).splitlines()
+    assert [line.split()[0] for line in told] == [one["framework"] for one in frameworks]
+    for line, one in zip(told, frameworks, strict=True):
         assert one["usable"] == ("threads" in line)
         if one["usable"]:
             assert one["version"].split(" (")[0] in line
@@ -113,10 +121,12 @@ def test_doctor_writes_its_json_to_a_file_beside_the_text(bare_python: Path, tmp
 
 
 @pytest.mark.framework
-def test_colours_of_doctor_are_how_usable_it_is(bare_python: Path, monkeypatch: pytest.MonkeyPatch):
+def test_colours_of_doctor_are_how_usable_it_is(
+    bare_python: Path, with_onednn: tuple[Ran, list[dict]]
+):
     """Green is there, brown is absent; NO_COLOR and a pipe get none."""
     here, gone = "\x1b[38;5;28mnumpy", "\x1b[38;5;130mnumpy"
-    assert here in convdiff("doctor", "--color", "always").out
+    assert here in with_onednn[0].out
     absent = convdiff("doctor", "--python", bare_python, "--color", "always").out
     assert gone in absent and here not in absent
     for options, env in ((["--color", "never"], {}), ([], {}), ([], {"NO_COLOR": "1"})):

@@ -28,7 +28,8 @@ def test_an_interpreter_without_a_framework_could_not_be_tested(bare_python: Pat
 
 
 def test_one_interpreter_without_a_framework_does_not_hide_the_other(bare_python: Path):
-    ran = convdiff("run", "--lengths", "7,8", "--python", "this", "--python", bare_python, "-v")
+    pythons = ("--python", "this", "--python", bare_python)
+    ran = convdiff("run", "--framework", "numpy", "--lengths", "7,8", *pythons, "-v")
     assert ran.code == 125
     assert "No module named" in ran.out
     assert "y(8) = " in ran.out

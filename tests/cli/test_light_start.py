@@ -22,6 +22,10 @@ HEAVY = (
 )
 
 
+NO_GPU = ("--framework", "numpy", "--lengths", "7", "--device", "gpu")
+"""A run that has nothing to run, and does not wait for a framework to say so."""
+
+
 def imported(*arguments: object) -> tuple[int, set[str]]:
     """Run the program in a fresh interpreter; return its exit code and the heavy modules it has."""
     script = (
@@ -74,12 +78,12 @@ def test_a_bad_case_is_refused_without_numpy(text: str, tmp_path: Path):
 
 def test_the_check_sees_numpy_where_it_is():
     """The schema's sibling that runs: proof that the probe above can fail."""
-    code, heavy = imported("run", "--lengths", "7", "--device", "gpu")
+    code, heavy = imported("run", *NO_GPU)
     assert code == 125
     assert "numpy" in heavy
     assert "junitparser" not in heavy
 
 
 def test_the_junit_library_is_imported_where_it_is_asked_for(tmp_path: Path):
-    _, heavy = imported("run", "--lengths", "7", "--device", "gpu", "--junit", tmp_path / "j.xml")
+    _, heavy = imported("run", *NO_GPU, "--junit", tmp_path / "j.xml")
     assert "junitparser" in heavy

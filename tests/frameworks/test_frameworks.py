@@ -219,7 +219,8 @@ def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtyp
             assert np.abs(found - truth).max() < 1e-12, "float64 is not quietly float32"
 
 
-@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tensorflow", "tflite"])
+# TensorFlow's in `worker/test_tensorflow2.py`, where two of it run anyway.
+@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tflite"])
 def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
     need(framework)
     for threads in (1, 2):

@@ -126,7 +126,8 @@ def test_jax_11252_all_transpose_one_way(lab: Lab):
 
 
 def test_jax_11252_the_other_convention_is_named(ports: Path):
-    text = judged(ports, TRANSPOSED, "unflipped")
+    few = TRANSPOSED.replace("[4, 4, 16, 16]", "[4, 4, 4, 4]").replace("6, 16]", "6, 4]")
+    text = judged(ports, few, "unflipped")
     assert "wrong" in text and "flipped" in text
 
 
