@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from program import Ran, case_file, convdiff
+from own_kernels import CASE, between_runtimes, reported
+from program import Ran, case_file
 
 pytestmark = pytest.mark.slow
 
-CASE = """
-filter: {normal: 1.0, shape: [2, 3, 2, 3], seed: 1}
-bias: {normal: 1.0, shape: [3], seed: 2}
-input: {normal: 1.0, seed: 3}
-height: 5
-lengths: 9
-"""
+NINE = CASE + "lengths: 9\n"
 KERNELS = '''
 """Kernels of our own; the print must not disturb anybody."""
 
@@ -92,30 +86,15 @@ class Layer:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(KERNELS, "utf-8")
-    case_file(tmp_path, CASE)
+    case_file(tmp_path, NINE)
     return tmp_path
 
 
-def asked(
-    project: Path, *options: object, case: str = "case.yaml", command: str = "run"
-) -> tuple[Ran, Any]:
-    ran = convdiff(command, case, *options, "--json", "report.json", cwd=project)
-    path = project / "report.json"
-    return ran, json.loads(path.read_text("utf-8")) if path.exists() else None
-
-
-def against_numpy(
-    project: Path, kernel: str, extra: str = "", **changes: Any
-) -> tuple[Ran, Any, Any]:
-    """Return the finding of a kernel against NumPy."""
-    case_file(project, CASE + extra)
-    ran, report = asked(project, "--framework", "numpy", "--kernel", kernel, **changes)
-    (found,) = (
-        one
-        for one in report["cases"][0]["comparisons"]
-        if one["axis"] == "runtime" and one["candidate"]["op"] == "conv2d"
-    )
-    return ran, report, found
+def against_numpy(project: Path, kernel: str, extra: str = "") -> tuple[Ran, Any, Any]:
+    """Return what was printed of a kernel beside NumPy, the report, and how the two compare."""
+    case_file(project, NINE + extra)
+    ran, report = reported(project, "--framework", "numpy", "--kernel", kernel)
+    return ran, report, between_runtimes(report)
 
 
 @pytest.mark.parametrize("kernel", ["mine:like_numpy", "mine:Layer.call"])
@@ -213,7 +192,7 @@ def test_a_kernel_is_not_run_without_what_it_does_not_take(project: Path, extra:
 def test_a_kernel_that_is_not_there_is_untested_with_the_reason(
     project: Path, kernel: str, words: str
 ):
-    ran, report = asked(project, "--framework", "numpy", "--kernel", kernel)
+    ran, report = reported(project, "--framework", "numpy", "--kernel", kernel)
     runtime = next(one for one in report["runtimes"] if one["framework"] == kernel)
     assert runtime["available"] is False
     assert words in runtime["reason"]
@@ -224,20 +203,20 @@ def test_a_kernel_that_is_not_there_is_untested_with_the_reason(
 
 @pytest.mark.parametrize("kernel", ["mine", "mine:", ":conv", "mine conv", "", "mine:conv:cpu"])
 def test_what_is_no_module_and_function_is_bad_usage(project: Path, kernel: str):
-    ran, report = asked(project, "--kernel", kernel)
+    ran, report = reported(project, "--kernel", kernel)
     assert (ran.code, ran.out, report) == (2, "", None)
     assert "--kernel" in ran.err
     assert len(ran.err.splitlines()) == 1
 
 
 def test_a_kernel_on_another_device_says_how_it_is_asked(project: Path):
-    _, report = asked(project, "--kernel", "mine:backwards", "--device", "cpu,gpu")
+    _, report = reported(project, "--kernel", "mine:backwards", "--device", "cpu,gpu")
     reasons = [one["reason"] for one in report["runtimes"]]
     assert reasons == [None, "mine:backwards 7.1 has no gpu: an own kernel is asked as cpu"]
 
 
 def test_a_kernel_alone_is_held_against_its_own_reference(project: Path):
-    ran, report = asked(project, "--kernel", "mine:backwards")
+    ran, report = reported(project, "--kernel", "mine:backwards")
     assert ran.code == 0
     assert [one["framework"] for one in report["runtimes"]] == ["mine:backwards"]
     found = {one["axis"]: one["verdict"] for one in report["cases"][0]["comparisons"]}
@@ -251,7 +230,7 @@ def test_a_kernel_can_be_swept_over_lengths(project: Path):
     )
     (project / "mine.py").write_text(source, "utf-8")
     options = ("--lengths", "6..12", "--kernel", "mine:by_length")
-    ran, report = asked(project, *options, command="sweep")
+    ran, report = reported(project, *options, command="sweep")
     assert ran.code == 1
     (safe,) = report["cases"][0]["safe_lengths"]
     assert safe["unsafe"] == [7, 9, 11]
@@ -261,12 +240,12 @@ def test_a_kernel_can_be_swept_over_lengths(project: Path):
 
 def test_a_case_file_cannot_name_a_kernel(project: Path):
     for key in ("kernel: mine:like_numpy", "framework: mine:like_numpy", "runtime: mine"):
-        case_file(project, CASE + key + "\n")
-        ran, _ = asked(project)
+        case_file(project, NINE + key + "\n")
+        ran, _ = reported(project)
         assert ran.code == 2, key
         assert key.partition(":")[0] in ran.err
-    case_file(project, CASE + "devices: ['mine:like_numpy']\n")
-    ran, _ = asked(project)
+    case_file(project, NINE + "devices: ['mine:like_numpy']\n")
+    ran, _ = reported(project)
     assert ran.code == 2
 
 
@@ -310,20 +289,15 @@ def packaged(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_package_brings_its_framework_by_an_entry_point(packaged: Path):
-    ran, report = asked(packaged, "--framework", "numpy,abacus")
+    ran, report = reported(packaged, "--framework", "numpy,abacus")
     assert ran.code == 0, ran.out + ran.err
     runtime = next(one for one in report["runtimes"] if one["framework"] == "abacus")
     assert (runtime["id"], runtime["version"], runtime["available"]) == ("abacus:cpu", "3.1", True)
-    (found,) = (
-        one
-        for one in report["cases"][0]["comparisons"]
-        if one["axis"] == "runtime" and one["candidate"]["op"] == "conv2d"
-    )
-    assert found["verdict"] == "same"
+    assert between_runtimes(report)["verdict"] == "same"
 
 
 def test_a_package_s_framework_is_named_among_those_there_are(packaged: Path):
-    ran, _ = asked(packaged, "--framework", "abbacus")
+    ran, _ = reported(packaged, "--framework", "abbacus")
     assert ran.code == 2
     assert "abacus" in ran.err.replace("abbacus", "")
 
@@ -372,13 +346,9 @@ def test_a_package_s_framework_that_keeps_the_protocol_gets_its_reference(
     packaged: Path, device: str, extra: str, verdict: str, manual: str
 ):
     (packaged / "site" / "abacus_framework.py").write_text(PROTOCOL, "utf-8")
-    case_file(packaged, CASE + extra)
-    _, report = asked(packaged, "--framework", f"numpy,abacus:{device}", "--device", "cpu")
-    between = {
-        one["candidate"]["op"]: one
-        for one in report["cases"][0]["comparisons"]
-        if one["axis"] == "runtime"
-    }
-    assert (between["conv2d"]["verdict"], between["manual"]["verdict"]) == (verdict, manual)
+    case_file(packaged, NINE + extra)
+    _, report = reported(packaged, "--framework", f"numpy,abacus:{device}", "--device", "cpu")
+    found = between_runtimes(report)
+    assert (found["verdict"], between_runtimes(report, "manual")["verdict"]) == (verdict, manual)
     if verdict == "untested":
-        assert "an abacus has no halves" in between["conv2d"]["reason"]
+        assert "an abacus has no halves" in found["reason"]

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from own_kernels import RIGHT, between_runtimes, reported
 from program import Ran, case_file, convdiff
 
 pytestmark = pytest.mark.slow
 
 KERNELS = '''
-import numpy as np
-
-
-def right(x, w, b):
-    kh, kw = w.shape[:2]
-    rows, columns = x.shape[1] - kh + 1, x.shape[2] - kw + 1
-    y = np.zeros((x.shape[0], rows, columns, w.shape[3]), x.dtype)
-    for i, j, c in np.ndindex(*w.shape[:3]):
-        y = y + x[:, i : i + rows, j : j + columns, c, None] * w[i, j, c]
-    return y
-
-
 def blind(x, w, b):
     """Reads on from the first number, as if memory were contiguous."""
     dense = [np.lib.stride_tricks.as_strided(a, a.shape, packed(a)) for a in (x, w)]
@@ -48,24 +36,15 @@ lengths: 8
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "k.py").write_text(KERNELS, "utf-8")
+    (tmp_path / "k.py").write_text(RIGHT + KERNELS, "utf-8")
     case_file(tmp_path, CASE)
     return tmp_path
 
 
 def asked(folder: Path, framework: str, kernel: str) -> tuple[Ran, Any]:
-    options = ("--framework", framework, "--kernel", kernel, "--json", "report.json")
-    ran = convdiff("run", "case.yaml", *options, cwd=folder)
-    return ran, json.loads((folder / "report.json").read_text("utf-8"))["cases"][0]
-
-
-def runtime_verdict(case: Any) -> Any:
-    (found,) = [
-        one
-        for one in case["comparisons"]
-        if one["axis"] == "runtime" and one["candidate"]["op"] == "conv2d"
-    ]
-    return found
+    """Run a kernel beside a framework; return what was printed, and how the two compare."""
+    ran, report = reported(folder, "--framework", framework, "--kernel", kernel)
+    return ran, between_runtimes(report)
 
 
 @pytest.mark.parametrize("mode", ["input_sliced", "input_permuted", "weights_sliced"])
@@ -73,10 +52,9 @@ def test_a_kernel_that_takes_no_notice_of_strides_is_wrong_there_and_only_there(
     folder: Path, mode: str
 ):
     _, plain = asked(folder, "numpy", "k:blind")
-    assert runtime_verdict(plain)["verdict"] in ("same", "rounding")
+    assert plain["verdict"] in ("same", "rounding")
     case_file(folder, f"{CASE}device: cpu+{mode}\n")
-    ran, case = asked(folder, "numpy:cpu", "k:blind")
-    found = runtime_verdict(case)
+    ran, found = asked(folder, "numpy:cpu", "k:blind")
     assert found["candidate"]["runtime"] == f"k:blind:cpu+{mode}"
     assert ran.code == 1 and found["verdict"] == "wrong", found
     seen = " ".join(found["evidence"])
@@ -85,9 +63,8 @@ def test_a_kernel_that_takes_no_notice_of_strides_is_wrong_there_and_only_there(
 
 def test_a_kernel_that_minds_strides_gives_the_same_and_its_orders_are_proved(folder: Path):
     case_file(folder, f"{CASE}device: cpu+input_sliced+weights_permuted\n")
-    ran, case = asked(folder, "numpy:cpu", "k:fussy")
+    ran, found = asked(folder, "numpy:cpu", "k:fussy")
     assert ran.code == 0, ran.out
-    found = runtime_verdict(case)
     assert found["verdict"] == "same"
     lying = ("--device", "cpu+input_sliced+weights_permuted")
     ran = convdiff("explain", "case.yaml", "--kernel", "k:fussy", *lying, cwd=folder)

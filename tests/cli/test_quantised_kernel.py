@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from program import case_file, convdiff
+from own_kernels import RIGHT, reported
+from program import case_file
 
 pytestmark = pytest.mark.slow
 
@@ -20,32 +20,20 @@ lengths: 8
 KERNELS = '''
 """The same sums, of whole numbers and of weights on 255 steps a channel."""
 
-import numpy as np
-
-
-def plain(x, w, b):
-    kh, kw = w.shape[:2]
-    rows, columns = x.shape[1] - kh + 1, x.shape[2] - kw + 1
-    y = np.zeros((x.shape[0], rows, columns, w.shape[3]), x.dtype)
-    for i, j, c in np.ndindex(*w.shape[:3]):
-        y = y + x[:, i : i + rows, j : j + columns, c, None] * w[i, j, c]
-    return y if b is None else y + b
-
-
 def int8(x, w, b):
     scale = np.abs(w).max(axis=(0, 1, 2)) / np.float32(127)
     scale = np.where(scale > 0, scale, np.float32(1))
-    return plain(x, np.rint(w / scale) * scale, b)
+    return right(x, np.rint(w / scale) * scale, b)
 '''
 
 
 def test_steps_are_precision_and_no_order_is_looked_for(tmp_path: Path):
-    (tmp_path / "quantised.py").write_text(KERNELS, "utf-8")
-    kernels = ("--kernel", "quantised:plain", "--kernel", "quantised:int8")
-    case = case_file(tmp_path, CASE)
-    ran = convdiff("run", case, *kernels, "--json", "report.json", cwd=tmp_path)
+    (tmp_path / "quantised.py").write_text(RIGHT + KERNELS, "utf-8")
+    kernels = ("--kernel", "quantised:right", "--kernel", "quantised:int8")
+    case_file(tmp_path, CASE)
+    ran, report = reported(tmp_path, *kernels)
     assert ran.code == 1
-    (found,) = json.loads((tmp_path / "report.json").read_text("utf-8"))["cases"]
+    (found,) = report["cases"]
     ours = [one for one in found["comparisons"] if one["candidate"]["op"] == "conv2d"]
     said = {(one["axis"], one["verdict"]) for one in ours}
     assert ("runtime", "precision") in said

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from own_kernels import CASE, RIGHT, reported
 from program import Ran, case_file, convdiff
 
 from convdiff.case.arrays import make_tensors
@@ -17,24 +17,7 @@ from convdiff.compare.exact import exact
 
 pytestmark = pytest.mark.slow
 
-CASE = """
-filter: {normal: 1.0, shape: [2, 3, 2, 3], seed: 1}
-bias: {normal: 1.0, shape: [3], seed: 2}
-input: {normal: 1.0, seed: 3}
-height: 5
-lengths: 7
-"""
 KERNELS = """
-import numpy as np
-
-
-def right(x, w, b):
-    y = 0
-    for i, j, c in np.ndindex(*w.shape[:3]):
-        there = x[:, i : i + x.shape[1] - w.shape[0] + 1, j : j + x.shape[2] - w.shape[1] + 1, c]
-        y = y + there[..., None] * w[i, j, c]
-    return y + b
-
 
 def by_parity(even, odd):
     return lambda x, w, b: (odd if x.shape[2] % 2 else even)(x, w, b)
@@ -64,16 +47,16 @@ HALF = "input channel 0 is left out"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "mine.py").write_text(KERNELS, "utf-8")
-    case_file(tmp_path, CASE)
+    (tmp_path / "mine.py").write_text(RIGHT + KERNELS, "utf-8")
+    case_file(tmp_path, CASE + "lengths: 7\n")
     return tmp_path
 
 
 def lengths(project: Path, kernel: str, which: str, *options: str) -> tuple[Ran, Any]:
     """Run a kernel at some lengths; return what it printed, and its case of the JSON report."""
-    given = ("--kernel", f"mine:{kernel}", "--lengths", which, "--json", "report.json", *options)
-    ran = convdiff("run", "case.yaml", *given, cwd=project, env={"COLUMNS": "500"})
-    (case,) = json.loads((project / "report.json").read_text("utf-8"))["cases"]
+    given = ("--kernel", f"mine:{kernel}", "--lengths", which, *options)
+    ran, report = reported(project, *given, env={"COLUMNS": "500"})
+    (case,) = report["cases"]
     return ran, case
 
 
@@ -146,7 +129,7 @@ def test_the_runtime_that_is_wrong_is_named(project: Path, swap: bool, quiet: tu
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("fits", [FLIPPED, HALF])
 def test_the_output_that_is_wrong_is_named(tmp_path: Path, swap: bool, fits: str):
-    case = load_case(case_file(tmp_path, CASE))
+    case = load_case(case_file(tmp_path, CASE + "lengths: 7\n"))
     tensors = make_tensors(case)
     weights = tensors.filter_hwio
     read = weights[::-1, ::-1] if fits == FLIPPED else weights * np.float32([[0], [1]])

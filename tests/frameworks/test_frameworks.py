@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from asking import MODULES, Lab, lasting, need
+from by_taps import by_taps
+from geometries import integers
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.lab.pool import Job, Pool
@@ -82,38 +84,9 @@ MAY_REFUSE = {
 }
 
 
-def integers(conv: Convolution, dtype: str) -> Tensors:
+def whole_numbers(conv: Convolution, dtype: str) -> Tensors:
     """Return small integers, of which every order of adding gives the same bits."""
-    rng, kind = np.random.default_rng(7), numpy_dtype(dtype)
-
-    def some(*shape: int) -> np.ndarray:
-        return rng.integers(-2, 3, shape).astype(kind)
-
-    height = conv.reach[0] + 4
-    return Tensors(
-        some(*conv.filter_shape), some(conv.channels_out), some(2, height, 11, conv.channels_in)
-    )
-
-
-def by_definition(conv: Convolution, tensors: Tensors) -> np.ndarray:
-    """Return the convolution in fp64 by its definition, one output at a time: no shared code."""
-    x = tensors.input_nhwc.astype(np.float64)
-    w = tensors.filter_hwio.astype(np.float64)
-    b = np.zeros(conv.channels_out) if tensors.bias is None else tensors.bias.astype(np.float64)
-    y = np.empty(conv.output_shape(*x.shape[:3]))
-    width, per_group = w.shape[2], conv.channels_out // conv.groups
-    for n, row, column, out in np.ndindex(*y.shape):
-        total = b[out]
-        for i, j, c in np.ndindex(*w.shape[:3]):
-            source = x[
-                n,
-                row * conv.strides[0] + i * conv.dilations[0],
-                column * conv.strides[1] + j * conv.dilations[1],
-                out // per_group * width + c,
-            ]
-            total += source * w[i, j, c, out]
-        y[n, row, column, out] = total
-    return y
+    return integers(conv._replace(dtype=dtype), (2, conv.reach[0] + 4, 11, conv.channels_in))
 
 
 def run(
@@ -162,8 +135,8 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
     for name, conv in GEOMETRIES.items():
         if "compiled" in spec and name not in ("strides, dilations", "groups"):
             continue
-        tensors = integers(conv, dtype)
-        truth = by_definition(conv, tensors)
+        tensors = whole_numbers(conv, dtype)
+        truth = by_taps(conv, tensors)
         assert np.abs(truth).max() <= 256, "so that bfloat16 holds every partial sum"
         for op, found in zip(("conv2d", "manual"), run(lab, spec, conv, tensors), strict=True):
             where = f"{spec} {dtype} {name} {op}"
@@ -187,10 +160,10 @@ def test_small_integers_come_out_exactly_or_are_refused_with_a_reason(
 @pytest.mark.parametrize("spec", [spec for spec in lasting(*SPECS) if "compiled" not in spec])
 def test_without_a_bias_none_is_added(lab: Lab, spec: str):
     conv = GEOMETRIES["asymmetric"]
-    with_bias = integers(conv, "float32")
+    with_bias = whole_numbers(conv, "float32")
     without = Tensors(with_bias.filter_hwio, None, with_bias.input_nhwc)
     assert with_bias.bias.any()
-    truth = by_definition(conv, without)
+    truth = by_taps(conv, without)
     for found in run(lab, spec, conv, without):
         assert np.array_equal(found, truth)
 
@@ -207,7 +180,7 @@ def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtyp
         rng.standard_normal(conv.channels_out).astype(dtype),
         rng.standard_normal((2, 8, 11, conv.channels_in)).astype(dtype),
     )
-    truth, unit = by_definition(conv, tensors), float(np.finfo(dtype).eps)
+    truth, unit = by_taps(conv, tensors), float(np.finfo(dtype).eps)
     for found in run(lab, spec, conv, tensors):
         if isinstance(found, NoBits):
             key = (spec.partition(":")[0], dtype)
@@ -228,8 +201,8 @@ def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
         assert not isinstance(found, NoBits), found
         assert found["threads"] == threads
     conv = GEOMETRIES["asymmetric"]
-    tensors = integers(conv, "float32")
-    truth = by_definition(conv, tensors)
+    tensors = whole_numbers(conv, "float32")
+    truth = by_taps(conv, tensors)
     for threads in (1, 2):
         mode = "+f32" if framework == "openvino" else ""
         for found in run(lab, f"{framework}:cpu{mode}", conv, tensors, threads=threads):
@@ -303,7 +276,7 @@ def test_no_mode_is_less_precise_than_its_name(lab: Lab):
         None,
         rng.standard_normal((2, 10, 10, 16)).astype(np.float32),
     )
-    truth = by_definition(conv, tensors)
+    truth = by_taps(conv, tensors)
 
     def error(spec: str) -> float:
         (found,) = run(lab, spec, conv, tensors, ["conv2d"])

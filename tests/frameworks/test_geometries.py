@@ -6,11 +6,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from answers import Question, ask
+from answers import ask, of_integers
 from asking import Lab, need
-from by_taps import by_taps
 from drawn_ops import shaped
-from geometries import Shape, geometries, integers
+from geometries import Shape, geometries
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from known import REFUSED, WRONG, Known, check
@@ -40,19 +39,13 @@ ALWAYS_WHOLE = ("numpy:cpu", "onnxruntime:cpu")
 """Asked for all of them in `make test` too."""
 
 
-def asked(conv: Convolution, shape: Shape, seed: int = 7, bias: bool = True) -> Question:
-    """Return the question with small integers."""
-    tensors = integers(conv, shape, seed, bias)
-    return Question(conv, tensors, by_taps(conv, tensors))
-
-
 def test_a_peers_geometries_have_the_outputs_it_says():
     assert len(LISTED) == 89
     for name, (conv, shape, outputs) in LISTED.items():
         *high, length = outputs
         wanted = (shape[0], int(np.prod(high)), length, conv.channels_out)
         assert conv.output_shape(*shape[:3]) == wanted, name
-        assert asked(conv, shape).right.shape == wanted, name
+        assert of_integers(conv, shape).right.shape == wanted, name
 
 
 @pytest.mark.soak
@@ -62,7 +55,7 @@ def test_a_peers_geometries_are_right_or_refused(lab: Lab, spec: str):
     names = list(LISTED)
     if not WHOLE and spec not in ALWAYS_WHOLE:
         names = names[::SHARE]
-    questions = {name: asked(*LISTED[name][:2]) for name in names}
+    questions = {name: of_integers(*LISTED[name][:2]) for name in names}
     answers = dict(zip(names, ask(lab.pool, spec, list(questions.values())), strict=True))
     for name, answer in answers.items():
         check(spec, questions[name], answer)
@@ -80,7 +73,7 @@ def test_drawn_geometries_are_right_or_refused(
     lab: Lab, spec: str, op: str, data: st.DataObject, seed: int, bias: bool
 ):
     need(spec)
-    question = asked(*data.draw(shaped(op)), seed, bias)
+    question = of_integers(*data.draw(shaped(op)), seed, bias)
     (answer,) = ask(lab.pool, spec, [question])
     check(spec, question, answer)
 
@@ -114,7 +107,7 @@ def test_every_op_is_right_in_every_dtype_or_refused(lab: Lab, spec: str, dtype:
     words = (DTYPES_REFUSED[key],) if key in DTYPES_REFUSED else MAY_REFUSE.get(key, ())
     for op, both in product(OPS, (1, 2)):
         conv, shape = padded(op, both, both)
-        question = asked(conv._replace(dtype=dtype), shape)
+        question = of_integers(conv._replace(dtype=dtype), shape)
         assert np.abs(question.right).max() <= 256, "so that bfloat16 holds every partial sum"
         (answer,) = ask(lab.pool, spec, [question])
         assert isinstance(answer, NoBits) or key not in DTYPES_REFUSED
@@ -131,9 +124,9 @@ def test_the_odd_zero_is_where_its_name_says(lab: Lab, spec: str):
             continue
         conv, (batch, rows, _, channels) = padded(op, 1, 1)
         conv, shape = conv._replace(padding=padding), (batch, rows, 8, channels)
-        one, other = (asked(conv._replace(padding=p), shape) for p in ("same", "same_lower"))
+        one, other = (of_integers(conv._replace(padding=p), shape) for p in ("same", "same_lower"))
         assert not np.array_equal(one.right, other.right), "that either would be seen"
-        question = asked(conv, shape)
+        question = of_integers(conv, shape)
         (answer,) = ask(lab.pool, spec, [question])
         check(spec, question, answer)
         answered += not isinstance(answer, NoBits)
@@ -144,9 +137,9 @@ def test_the_odd_zero_is_where_its_name_says(lab: Lab, spec: str):
 def test_an_input_too_small_for_an_output_is_refused_with_the_reason(data: st.DataObject, op: str):
     conv, shape = data.draw(shaped(op))
     if min(conv.outputs(*shape[1:3])) > 0:
-        assert asked(conv, shape).right.shape == conv.output_shape(*shape[:3])
+        assert of_integers(conv, shape).right.shape == conv.output_shape(*shape[:3])
         return
-    assert not asked(conv, shape).right.size
+    assert not of_integers(conv, shape).right.size
     with pytest.raises(ValueError, match="the input is smaller than the filter"):
         conv.windows(np.zeros(shape))
 
@@ -163,7 +156,7 @@ EXAMPLES = [
 def test_what_is_known_of_a_framework_is_still_so(lab: Lab, row: Known, known: str):
     need(row.framework)
     assert row.example is not None
-    question = asked(*row.example)
+    question = of_integers(*row.example)
     (spec,) = (spec for spec in SPECS if spec.partition(":")[0] == row.framework)
     (answer,) = ask(lab.pool, spec, [question])
     assert row.when(*row.example)

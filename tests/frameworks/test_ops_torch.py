@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from asking import Lab, need
-from small_ops import CONVOLUTIONS, DENSE, answers, check, every, geometry, in_all, some, tensors
+from small_ops import CONVOLUTIONS, DENSE, answers, check, every, geometry, in_all, question, some
 
 from convdiff.plan.cell import NoBits
 from convdiff.worker.framework import Device
@@ -130,7 +130,7 @@ def test_f_pad_is_called_where_the_sides_differ_and_it_says_so(torch: Any, op: s
     if padding == "same_lower":
         own = all((kernel - 1) % 2 == 0 for kernel in conv.kernel)
     assert framework.pads_itself(conv) == own
-    arrays = tensors(conv)
+    arrays = question(conv).tensors
     getattr(framework, op)(
         conv,
         Device("cpu"),
@@ -162,7 +162,7 @@ def test_three_dimensions_have_a_channels_last_of_their_own(torch: Any):
 
     framework.eager = watched
     conv = geometry("conv3d", "same")
-    arrays = tensors(conv)
+    arrays = question(conv).tensors
     framework.conv3d(
         conv,
         Device("cpu", ("channels_last",)),

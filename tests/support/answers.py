@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from by_taps import by_taps
+from geometries import Shape, integers
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.lab.pool import Job, Pool
@@ -23,8 +25,8 @@ class Question:
     tensors: Tensors
     right: np.ndarray
 
-    def job(self, spec: str) -> Job:
-        """Return it as work for one runtime, `torch:cpu+compiled` say."""
+    def job(self, spec: str, interpreter: Interpreter | None = None) -> Job:
+        """Return it as work for one runtime, `torch:cpu+compiled` say, in this Python if none."""
         framework, _, device = spec.partition(":")
         batch, _, length, _ = self.tensors.input_nhwc.shape
         arrays = {"x": self.tensors.input_nhwc, "w": self.tensors.filter_hwio}
@@ -33,7 +35,8 @@ class Question:
         bias = "b" if "b" in arrays else None
         keys = {"x": "x", "w": "w", "b": bias, "length": length, "batch": batch}
         cell = {**keys, "op": self.conv.op, "device": device}
-        return Job(Interpreter(framework, sys.executable), self.conv._asdict(), arrays, [cell])
+        runs = interpreter or Interpreter(framework, sys.executable)
+        return Job(runs, self.conv._asdict(), arrays, [cell])
 
     def refusal(self, answer: np.ndarray | NoBits) -> str | None:
         """Return the reason where it was refused."""
@@ -60,8 +63,16 @@ class Question:
         return f"{bad} of {off.size} elements are off by up to {off.max():g}" if bad else None
 
 
-def ask(pool: Pool, spec: str, questions: Sequence[Question]) -> list[np.ndarray | NoBits]:
+def of_integers(conv: Convolution, shape: Shape, seed: int = 7, bias: bool = True) -> Question:
+    """Return the question with small integers; every order of adding gives the same bits."""
+    tensors = integers(conv, shape, seed, bias)
+    return Question(conv, tensors, by_taps(conv, tensors))
+
+
+def ask(
+    pool: Pool, spec: str, questions: Sequence[Question], interpreter: Interpreter | None = None
+) -> list[np.ndarray | NoBits]:
     """Return one runtime's answer to each question."""
-    jobs = [question.job(spec) for question in questions]
+    jobs = [question.job(spec, interpreter) for question in questions]
     answers = {number: result for number, _, result, _ in pool.observe(jobs)}
     return [answers[number] for number in range(len(jobs))]

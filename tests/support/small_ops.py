@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
+from answers import Question, ask, of_integers
 from asking import Lab, need
 
-from convdiff.case.arrays import Array, Tensors, numpy_dtype
-from convdiff.lab.pool import Job
+from convdiff.case.arrays import Array
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.worker.ops.convolution import OPS, Convolution
@@ -94,59 +94,34 @@ DENSE = Convolution((1, 1), 5, 3, op="dense")
 CONVOLUTIONS = [op for op in OPS if op != "dense"]
 
 
-def tensors(conv: Convolution) -> Tensors:
-    """Return filter, bias and input of small integers, in the op's dtype."""
-    rng, kind = np.random.default_rng(7), numpy_dtype(conv.dtype)
+@cache
+def question(conv: Convolution) -> Question:
+    """Return an op with small integers, whose sums all bfloat16 holds."""
     *high, length = EXTENTS[conv.rank]
-    shape = (2, int(np.prod(high)), length, conv.channels_in)
-    arrays = (rng.integers(-2, 3, s) for s in (conv.filter_shape, conv.channels_out, shape))
-    return Tensors(*(array.astype(kind) for array in arrays))
-
-
-def truth(conv: Convolution, given: Tensors) -> Array:
-    """Return windows @ filter + bias, in fp64."""
-    tables = conv.tables(given.input_nhwc.astype(float), given.filter_hwio.astype(float))
-    output = np.concatenate([table @ columns.T for table, columns in tables], axis=1)
-    assert given.bias is not None
-    shaped = output.reshape(conv.output_shape(*given.input_nhwc.shape[:3]))
-    whole: Array = shaped + given.bias.astype(float)
-    assert np.abs(whole).max() <= 256, "so that bfloat16 holds every sum"
-    return whole
+    asked = of_integers(conv, (2, int(np.prod(high)), length, conv.channels_in))
+    assert np.abs(asked.right).max() <= 256
+    return asked
 
 
 def answers(
     lab: Lab, spec: str, convs: Sequence[Convolution], interpreter: Interpreter | None = None
 ) -> list[Array | NoBits]:
     """Return what a framework makes of each op, in its own process."""
-    framework, _, device = spec.partition(":")
     if interpreter is None:
         need(spec)
-        interpreter = Interpreter(framework, sys.executable)
-    jobs = []
-    for conv in convs:
-        given = tensors(conv)
-        held = {"x": given.input_nhwc, "w": given.filter_hwio, "b": given.bias}
-        batch, _, length, _ = given.input_nhwc.shape
-        cell = {"op": conv.op, "device": device, "length": length, "batch": batch}
-        jobs.append(
-            Job(interpreter, conv._asdict(), held, [{**cell, "x": "x", "w": "w", "b": "b"}])
-        )
-    outcomes = {job: result for job, _, result, _ in lab.pool.observe(jobs)}
-    return [outcomes[number] for number in range(len(convs))]
+    return ask(lab.pool, spec, [question(conv) for conv in convs], interpreter)
 
 
 def check(convs: Sequence[Convolution], found: Sequence[Array | NoBits], words: Words) -> int:
     """Assert that each answer is exact, or a refusal in words that are known; count the exact."""
     exact = 0
     for conv, answer in zip(convs, found, strict=True):
-        if isinstance(answer, NoBits):
-            assert not answer.died, (conv, answer)
-            assert any(text in answer.reason for text in words(conv)), (conv, answer.reason)
+        reason = question(conv).refusal(answer)
+        if reason is not None:
+            assert any(text in reason for text in words(conv)), (conv, reason)
             continue
-        right = truth(conv, tensors(conv))
-        values = answer.view(numpy_dtype(conv.dtype)) if conv.dtype == "bfloat16" else answer
-        assert values.shape == right.shape and values.dtype == numpy_dtype(conv.dtype), conv
-        assert np.array_equal(values.astype(float), right), conv
+        fault = question(conv).fault(answer)
+        assert not fault, (conv, fault)
         exact += 1
     return exact
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from geometries import integers
 
-from convdiff.case.arrays import Tensors, make_tensors, numpy_dtype
+from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.load import built_in_case
 from convdiff.compare.exact import exact
 from convdiff.lab.pool import Job, Pool
@@ -65,10 +66,8 @@ def test_the_differences_are_those_of_the_question(workers):
     assert np.abs(seven - nine[:, :, :3]).ravel().tolist() == [0.0, 2.0**-17, 2.0**-16]
 
 
-def integers(conv: Convolution) -> Tensors:
-    rng, kind = np.random.default_rng(7), numpy_dtype(conv.dtype)
-    shapes = conv.filter_shape, (conv.channels_out,), (3, conv.reach[0] + 3, 17, conv.channels_in)
-    return Tensors(*(rng.integers(-2, 3, shape).astype(kind) for shape in shapes))
+def small(conv: Convolution) -> Tensors:
+    return integers(conv, (3, conv.reach[0] + 3, 17, conv.channels_in))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def integers(conv: Convolution) -> Tensors:
     ids=["plain", "strides", "dilations", "depthwise", "float16"],
 )
 def test_conv2d_and_manual_are_exact_on_small_integers(workers, conv):
-    tensors = integers(conv)
+    tensors = small(conv)
     truth = exact(conv, tensors)
     for output in run(workers, conv, tensors, [{"op": "conv2d"}, {"op": "manual"}]):
         assert not isinstance(output, NoBits), output
@@ -99,7 +98,7 @@ def test_conv2d_and_manual_are_exact_on_small_integers(workers, conv):
     ids=["groups", "bfloat16"],
 )
 def test_what_it_cannot_do_is_refused_with_its_version(workers, conv, words):
-    [refused] = run(workers, conv, integers(conv), [{"op": "conv2d"}])
+    [refused] = run(workers, conv, small(conv), [{"op": "conv2d"}])
     assert isinstance(refused, NoBits) and not refused.died
     assert words in refused.reason
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from geometries import integers
 
-from convdiff.case.arrays import Tensors, numpy_dtype
+from convdiff.case.arrays import Tensors
 from convdiff.compare.exact import exact
 from convdiff.lab.pool import Job, Pool
 from convdiff.plan.cell import NoBits
@@ -62,19 +63,9 @@ class Small:
 
 
 def small(conv: Convolution, dtype: str) -> Small:
-
-    rng, kind = np.random.default_rng(7), numpy_dtype(dtype)
-
-    def integers(*shape: int) -> np.ndarray:
-        return rng.integers(-2, 3, shape).astype(kind)
-
-    tensors = Tensors(
-        integers(*conv.filter_shape),
-        integers(conv.channels_out),
-        integers(3, conv.reach[0] + 3, 17, conv.channels_in),
-    )
     assert conv.taps * 4 + 2 <= 256, "so that bfloat16 holds every partial sum"
-    return Small(conv._replace(dtype=dtype), tensors)
+    conv = conv._replace(dtype=dtype)
+    return Small(conv, integers(conv, (3, conv.reach[0] + 3, 17, conv.channels_in)))
 
 
 def run(pool: Pool, job: Job) -> list:
