@@ -28,7 +28,37 @@ def open(threads: Optional[int]) -> Framework:
     return Eager(tf, threads)
 
 
-class Eager(object):
+class Ops(object):
+    """The ops, as both TensorFlows are asked for them; how one is computed differs."""
+
+    tf = None  # type: Any
+
+    def conv2d(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
+        return self._compute(conv, device, x, filter_hwio, bias)
+
+    def conv2d_transpose(
+        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
+    ) -> Any:
+        """See `Framework`."""
+        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
+        return self._compute(conv, device, input_nhwc, w, bias)
+
+    conv1d = conv3d = dense = conv2d
+    conv1d_transpose = conv3d_transpose = conv2d_transpose
+
+    def pads_itself(self, conv: Convolution) -> bool:
+        """See `Framework`."""
+        return tensorflow_ops.pads_itself(self.tf, conv)
+
+    def _compute(self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any) -> Any:
+        raise NotImplementedError
+
+
+class Eager(Ops):
     """TensorFlow 2: every operation runs as it is called."""
 
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
@@ -66,27 +96,6 @@ class Eager(object):
             onednn=_onednn(),
             tf32=_tf32(tf),
         )
-
-    def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
-    ) -> Any:
-        """See `Framework`."""
-        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
-        return self._compute(conv, device, x, filter_hwio, bias)
-
-    def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
-    ) -> Any:
-        """See `Framework`."""
-        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
-        return self._compute(conv, device, input_nhwc, w, bias)
-
-    conv1d = conv3d = dense = conv2d
-    conv1d_transpose = conv3d_transpose = conv2d_transpose
-
-    def pads_itself(self, conv: Convolution) -> bool:
-        """See `Framework`."""
-        return tensorflow_ops.pads_itself(self.tf, conv)
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
@@ -148,7 +157,7 @@ class Eager(object):
         return kept[1]
 
 
-class Graph(object):
+class Graph(Ops):
     """TensorFlow 1: one graph and session a (operation, device, geometry), fed with arrays."""
 
     def __init__(self, tf: Any, threads: Optional[int]) -> None:
@@ -181,27 +190,6 @@ class Graph(object):
             onednn=_onednn(),
             mode="graph",
         )
-
-    def conv2d(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
-    ) -> Any:
-        """See `Framework`."""
-        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
-        return self._compute(conv, device, x, filter_hwio, bias)
-
-    def conv2d_transpose(
-        self, conv: Convolution, device: Device, input_nhwc: Any, filter_hwio: Any, bias: Any
-    ) -> Any:
-        """See `Framework`."""
-        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
-        return self._compute(conv, device, input_nhwc, w, bias)
-
-    conv1d = conv3d = dense = conv2d
-    conv1d_transpose = conv3d_transpose = conv2d_transpose
-
-    def pads_itself(self, conv: Convolution) -> bool:
-        """See `Framework`."""
-        return tensorflow_ops.pads_itself(self.tf, conv)
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
