@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,11 @@ FAKE = Path(__file__).parent / "support" / "fake_framework.py"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in a shell's background: Ctrl-C would be ignored by all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+if "ONEDNN_MAX_CPU_ISA" in os.environ:
+    # What PyTorch compiled without a cap and kept is no right code under one.
+    kept = Path(tempfile.gettempdir()) / f"torchinductor-capped-{os.getuid()}"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
 
 hypothesis.settings.register_profile("convdiff", deadline=None)
 hypothesis.settings.load_profile("convdiff")

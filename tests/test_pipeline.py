@@ -1,11 +1,15 @@
-"""The whole way on real TensorFlow, a stop at each of its stages, and what the exit code says."""
+"""The whole way on real TensorFlow, a stop at each of its stages, and what the exit code says.
+
+What comes after the cells is the same whatever computed them: those stops are of a run of a kernel
+of our own, whose process starts at once.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,22 +25,32 @@ from convdiff.plan import trials
 from convdiff.plan.cell import Cell
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.matrix import interpreters
-from convdiff.runtime.model import Runtime, Standing
+from convdiff.runtime.model import Interpreter, Runtime, Standing
 
 pytestmark = pytest.mark.framework
 
-SETTINGS = [("TF_ENABLE_ONEDNN_OPTS", ["0"])]
+TENSORFLOW = interpreters(["tensorflow"], [], [], [("TF_ENABLE_ONEDNN_OPTS", ["0"])])
+KERNEL = """
+def convolution(x, w, b):
+    width = x.shape[2] - 4
+    products = [x[:, :, tap : tap + width] * w[0, tap] for tap in range(5)]
+    return sum(products[::-1] if width == 1 else products) + b
+"""
+"""Like TensorFlow's without oneDNN, it adds a single output in another order."""
 Progress = list[tuple[str, int, int]]
 Stop = Callable[[Progress], bool]
 """Says of what was told so far whether the session is stopped now."""
 
 
 def examined(
-    case: Case, stop: Stop = lambda told: False, number: int = signal.SIGINT
+    case: Case,
+    stop: Stop = lambda told: False,
+    number: int = signal.SIGINT,
+    runtimes: Sequence[Interpreter] = TENSORFLOW,
 ) -> tuple[Result, Progress, Session]:
     """Return the result, what progress was told, and the session that was stopped."""
     told: Progress = []
-    with Session(interpreters(["tensorflow"], [], [], SETTINGS), timeout=120) as session:
+    with Session(runtimes, timeout=120) as session:
 
         def tell(*progress: Any) -> None:
             told.append(progress)
@@ -111,19 +125,36 @@ def cells_are_done(told: Progress) -> bool:
     return any(done == total > 100 for _, done, total in told)
 
 
+@pytest.fixture(scope="module")
+def kernel(
+    few_random_inputs_at_first: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Interpreter]]:
+    """Yield the kernel, where its file is found."""
+    folder = tmp_path_factory.mktemp("kernel")
+    (folder / "otherwise.py").write_text(KERNEL, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield interpreters(["otherwise:convolution"], [], [], [])
+
+
+@pytest.fixture(scope="module")
+def whole_of_kernel(kernel: list[Interpreter]) -> tuple[Result, Progress, Session]:
+    return examined(CASE, runtimes=kernel)
+
+
 STAGES: dict[str, Stop] = {
     "a probe": lambda told: told[-1][0].endswith("probing"),
-    "an explanation": lambda told: "explaining tensorflow" in told[-1][0],
+    "an explanation": lambda told: "explaining " in told[-1][0],
     "a comparison on random inputs": lambda told: "on random inputs" in told[-1][0],
     "random inputs": lambda told: cells_are_done(told) and "random input 9" in told[-1][0],
 }
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stop_after_the_cells_keeps_every_comparison(stage: str, whole):
-    complete, all_told, _ = whole
+def test_a_stop_after_the_cells_keeps_every_comparison(stage: str, kernel, whole_of_kernel):
+    complete, all_told, _ = whole_of_kernel
     assert any(STAGES[stage](all_told[:n]) for n in range(1, len(all_told))), "it never comes there"
-    result, told, session = examined(CASE, STAGES[stage])
+    result, told, session = examined(CASE, STAGES[stage], runtimes=kernel)
     assert session.signal == signal.SIGINT
     assert len(told) < len(all_told), "nothing is run after it"
     assert (result.exit_code, session.pool.deaths) == (130, 0)
@@ -135,15 +166,15 @@ def test_a_stop_after_the_cells_keeps_every_comparison(stage: str, whole):
     assert [safe.longest for safe in case.safe_lengths] == [20]
 
 
-def test_what_a_stop_cut_short_is_not_called_unexplained(whole):
-    result, _, _ = examined(CASE, STAGES["an explanation"])
+def test_what_a_stop_cut_short_is_not_called_unexplained(kernel):
+    result, _, _ = examined(CASE, STAGES["an explanation"], runtimes=kernel)
     reasons = {f.unasked for f in result.cases[0].findings if f.verdict == "rounding"}
     assert "not looked for: interrupted" in reasons
     assert all(f.why is None for f in result.cases[0].findings)
 
 
-def test_sigterm_has_an_exit_code_of_its_own():
-    result, _, _ = examined(CASE, lambda told: len(told) == 5, signal.SIGTERM)
+def test_sigterm_has_an_exit_code_of_its_own(kernel):
+    result, _, _ = examined(CASE, lambda told: len(told) == 5, signal.SIGTERM, kernel)
     assert result.exit_code == 143
 
 

@@ -11,6 +11,7 @@ import click
 from convdiff.cli.files import refuse_unwritable, write_atomically
 from convdiff.cli.options import TIMEOUT
 from convdiff.cli.reports import COLOUR, STDOUT
+from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_out
 from convdiff.errors import SAME, UNTESTED
 
@@ -23,9 +24,7 @@ Example:
   convdiff doctor
   convdiff doctor --python ../old-env/bin/python
 """
-PYTHON = click.Option(
-    ["--python"], multiple=True, metavar="PATH", help="Another environment's interpreter."
-)
+PYTHON = shared("python", "Another environment's interpreter.")
 VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Show all that is known of each.")
 JSON = click.Option(
     ["--json"],

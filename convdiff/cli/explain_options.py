@@ -14,7 +14,8 @@ from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
-from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, OP, RANGE, VARIATION
+from convdiff.cli.shared import shared
+from convdiff.cli.types import INDEX, OP, RANGE
 from convdiff.errors import ConvdiffError
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -46,30 +47,15 @@ WHAT = (
         metavar="OP",
         help="The convolution, or multiply + reduce_sum; default: the case's own op.",
     ),
-    click.Option(["--batch"], type=RANGE, help="Batch size, or two; default: the largest."),
+    shared("batch", "Batch size, or two; default: the largest."),
 )
 WHERE = (
-    click.Option(["--threads"], type=RANGE, help="Intra-op threads, or two counts: 1,4."),
-    click.Option(["--device"], type=DEVICES, help="Device, or two; default: the case's first."),
-    click.Option(
-        ["--framework"],
-        type=FRAMEWORKS,
-        envvar="CONVDIFF_FRAMEWORK",
-        help="Framework, or two, as in torch,jax.  [default: tensorflow]",
-    ),
-    click.Option(["--kernel"], type=KERNEL, multiple=True, help="Your own convolution, or two."),
-    click.Option(
-        ["--vary"],
-        type=VARIATION,
-        multiple=True,
-        help="Environment variable and its value; NAME=A,B are two runtimes.",
-    ),
-    click.Option(
-        ["--python"],
-        multiple=True,
-        metavar="PATH",
-        help="Interpreter of another environment; two of them are two runtimes.",
-    ),
+    shared("threads", "Intra-op threads, or two counts: 1,4."),
+    shared("device", "Device, or two; default: the case's first."),
+    shared("framework", "Framework, or two, as in torch,jax.  [default: tensorflow]"),
+    shared("kernel", "Your own convolution, or two."),
+    shared("vary", "Environment variable and its value; NAME=A,B are two runtimes."),
+    shared("python", "Interpreter of another environment; two of them are two runtimes."),
 )
 HOW = (
     click.Option(["--all", "whole"], is_flag=True, help="Draw all terms, however many."),

@@ -14,8 +14,9 @@ from convdiff.case.device import Device
 from convdiff.cli.complete import RECORDINGS, files, one_of
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
+from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err
-from convdiff.cli.types import DEVICES, FRAMEWORKS, KERNEL, RANGE, VARIATION, Finite
+from convdiff.cli.types import DEVICES, RANGE, Finite
 from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -168,26 +169,19 @@ class Options:
 
 MATRIX_OPTIONS = (
     lengths(type=RANGE, help="Input widths: 7..20, 5..2000:5, 7,8,9."),
-    click.Option(["--batch"], type=RANGE, help="Batch sizes: 1,8."),
+    shared("batch", "Batch sizes: 1,8."),
     click.Option(
         ["--channels-out"],
         type=RANGE,
         help="So many of the first filters alone, against all: 1,8.",
     ),
-    click.Option(["--threads"], type=RANGE, help="Intra-op thread counts: 1,2,4."),
-    click.Option(["--device"], type=DEVICES, help="Devices, instead of the case's."),
-    click.Option(
-        ["--framework"],
-        type=FRAMEWORKS,
-        envvar="CONVDIFF_FRAMEWORK",
-        help="Frameworks to run, as in torch,jax or tensorflow:cpu+xla.  [default: tensorflow]",
+    shared("threads", "Intra-op thread counts: 1,2,4."),
+    shared("device", "Devices, instead of the case's."),
+    shared(
+        "framework",
+        "Frameworks to run, as in torch,jax or tensorflow:cpu+xla.  [default: tensorflow]",
     ),
-    click.Option(
-        ["--kernel"],
-        type=KERNEL,
-        multiple=True,
-        help="Your own convolution, function(x, w, b) on NHWC and HWIO; may be repeated.",
-    ),
+    shared("kernel", "Your own convolution, function(x, w, b) on NHWC and HWIO; may be repeated."),
     click.Option(
         ["--runtime"],
         multiple=True,
@@ -196,17 +190,10 @@ MATRIX_OPTIONS = (
         help="A [tool.convdiff.runtimes.NAME] of your pyproject.toml; may be repeated.",
     ),
     click.Option(["--pairwise"], is_flag=True, help="Compare every runtime with every other."),
-    click.Option(
-        ["--vary"],
-        type=VARIATION,
-        multiple=True,
-        help="Environment variable and the values to compare; may be repeated.",
-    ),
-    click.Option(
-        ["--python"],
-        multiple=True,
-        metavar="PATH",
-        help="Interpreter of another environment ('this' is convdiff's own); may be"
+    shared("vary", "Environment variable and the values to compare; may be repeated."),
+    shared(
+        "python",
+        "Interpreter of another environment ('this' is convdiff's own); may be"
         " repeated. Nothing is installed there.",
     ),
     click.Option(

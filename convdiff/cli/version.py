@@ -22,11 +22,14 @@ def version_lines(*, verbose: bool) -> Iterator[str]:
 
 
 def _packages() -> Iterator[str]:
-    from importlib.metadata import packages_distributions, version
+    from importlib.metadata import distributions, packages_distributions, version
 
     from convdiff.runtime.matrix import FRAMEWORKS
 
-    there = packages_distributions()
+    there = dict(packages_distributions())
+    if sys.version_info < (3, 11):  # which reads no package's list of files, as NumPy's
+        named = {one.metadata["Name"] for one in distributions()}
+        there = {**{name: [name] for name in FRAMEWORKS if name in named}, **there}
     for framework in FRAMEWORKS:
         packages = dict.fromkeys(there.get(framework, ()))
         versions = [f"{version(name)} ({name})" for name in packages]

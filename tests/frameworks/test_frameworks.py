@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from asking import MODULES, Lab, lasting, need
+from asking import CAPPED, MODULES, Lab, lasting, need
 from by_taps import by_taps
 from geometries import integers
 
@@ -83,6 +83,8 @@ MAY_REFUSE = {
     ("onnxruntime", "float16"): ("NOT_IMPLEMENTED", "NotImplemented", "Could not find an impl"),
     ("tflite", "float16"): ("failed to prepare",),
 }
+if CAPPED:  # TensorFlow asks the CPU whether oneDNN has bfloat16, and the cap takes it away
+    MAY_REFUSE["tensorflow", "bfloat16"] = ("could not create a primitive descriptor",)
 
 
 def whole_numbers(conv: Convolution, dtype: str) -> Tensors:

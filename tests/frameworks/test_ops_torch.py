@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asking import Lab, need
+from asking import Lab
 from small_ops import CONVOLUTIONS, DENSE, answers, check, every, geometry, in_all, question, some
+from watched_torch import strides, torch, watched
 
 from convdiff.plan.cell import NoBits
 from convdiff.worker.framework import Device
 from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
+
+__all__ = ["torch"]
 
 SAME_WITH_STRIDES = "padding='same' is not supported for strided convolutions"
 NO_SUCH_FORMAT = "required rank 4 tensor to use channels_last format"
@@ -94,14 +97,6 @@ def test_what_it_refuses_it_refuses_in_its_own_words(
     assert words in found.reason
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    need("torch")
-    from convdiff.worker.frameworks import torch as module
-
-    return module
-
-
 OWN = {
     "valid": True,
     "same": True,
@@ -115,14 +110,7 @@ OWN = {
 @pytest.mark.parametrize("padding", OWN)
 @pytest.mark.parametrize("op", CONVOLUTIONS)
 def test_f_pad_is_called_where_the_sides_differ_and_it_says_so(torch: Any, op: str, padding: str):
-    framework, calls = torch.open(None), []
-    eager = framework.eager
-
-    def watched(*arguments: Any) -> Any:
-        calls.append(torch.Call(*arguments[3:]))
-        return eager(*arguments)
-
-    framework.eager = watched
+    framework, calls = watched(torch)
     conv = geometry(op, padding, "plain")
     own = OWN[padding]
     if conv.transposed and padding == "same":
@@ -138,7 +126,7 @@ def test_f_pad_is_called_where_the_sides_differ_and_it_says_so(torch: Any, op: s
         conv.own_filter(arrays.filter_hwio),
         arrays.bias,
     )
-    (call,) = calls
+    (call,) = (torch.Call(*arguments[3:]) for arguments in calls)
     padded = call.behind if conv.transposed else call.ahead
     assert bool(padded) != own
     assert not (call.ahead if conv.transposed else call.behind)
@@ -153,14 +141,7 @@ def test_a_length_that_pads_unevenly_makes_the_difference(torch: Any):
 
 
 def test_three_dimensions_have_a_channels_last_of_their_own(torch: Any):
-    framework, seen = torch.open(None), []
-    eager = framework.eager
-
-    def watched(x: Any, w: Any, *rest: Any) -> Any:
-        seen.append((x.stride(), w.stride()))
-        return eager(x, w, *rest)
-
-    framework.eager = watched
+    framework, calls = watched(torch)
     conv = geometry("conv3d", "same")
     arrays = question(conv).tensors
     framework.conv3d(
@@ -170,4 +151,4 @@ def test_three_dimensions_have_a_channels_last_of_their_own(torch: Any):
         conv.own_filter(arrays.filter_hwio),
         None,
     )
-    assert seen == [((324, 1, 81, 27, 3), (18, 1, 9, 9, 3))]
+    assert [strides(call) for call in calls] == [((324, 1, 81, 27, 3), (18, 1, 9, 9, 3))]

@@ -110,10 +110,11 @@ def test_pytorch_67551_same_with_a_stride_is_refused_in_its_own_words(lab: Lab):
 
 TRANSPOSED = """
 op: conv2d_transpose
-filter: {normal: 0.1, shape: [4, 4, 16, 16], seed: 1}
-input: {uniform: [0, 1], shape: [1, 6, 6, 16], seed: 2}
+filter: {normal: 0.1, shape: [4, 4, 4, 4], seed: 1}
+input: {uniform: [0, 1], shape: [1, 6, 6, 4], seed: 2}
 strides: 4
 """
+"""Of few channels: which way it is transposed is asked, and no kernel of many."""
 
 
 def test_jax_11252_all_transpose_one_way(lab: Lab):

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import Lab, need
+from asking import Lab
+from watched_torch import strides, torch, watched
 
 from convdiff.worker.framework import Device
 from convdiff.worker.ops.convolution import Convolution
 
 pytestmark = pytest.mark.framework
+
+__all__ = ["torch"]
 
 CONV = Convolution((3, 3), 2, 4)
 X = np.arange(1 * 5 * 6 * 2, dtype=np.float32).reshape(1, 5, 6, 2)
@@ -32,48 +35,28 @@ STRIDES = {
 }
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    need("torch")
-    from convdiff.worker.frameworks import torch as module
-
-    return module
-
-
 @pytest.mark.parametrize("spec", STRIDES)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_tensors_lie_as_the_mode_says(torch: Any, spec: str, dtype: str):
-    framework, seen = torch.open(None), []
-    eager = framework.eager
-
-    def watched(x: Any, w: Any, *rest: Any) -> Any:
-        seen.append((x.stride(), w.stride(), x, w))
-        return eager(x, w, *rest)
-
-    framework.eager = watched
+    framework, calls = watched(torch)
     arrays = (X, W) if dtype == "float32" else ((X * 0 + 1), (W % 3))
     if dtype == "bfloat16":
         arrays = tuple((a.view(np.uint32) >> 16).astype(np.uint16) for a in arrays)
     conv = CONV._replace(dtype=dtype)
     expected = torch.open(None).conv2d(conv, Device("cpu"), *arrays, None)
     found = framework.conv2d(conv, Device.parsed(spec), *arrays, None)
-    assert seen[0][:2] == STRIDES[spec]
+    assert strides(calls[0]) == STRIDES[spec]
     assert np.array_equal(found, expected), "small integers: exact in any order"
 
 
 def test_one_input_channel_is_told_apart_by_strides_too(torch: Any):
-    framework, seen = torch.open(None), []
-    eager = framework.eager
-
-    def watched(x: Any, w: Any, *rest: Any) -> Any:
-        seen.append((x.stride(), w.stride()))
-        return eager(x, w, *rest)
-
-    framework.eager = watched
+    framework, calls = watched(torch)
     conv = Convolution((3, 3), 1, 4)
     device = Device("cpu", ("weights_channels_last",))
     framework.conv2d(conv, device, X[..., :1].copy(), W[:, :, :1].copy(), None)
-    assert seen == [((30, 30, 6, 1), (9, 1, 3, 1))], "as torch.randn has it, of one channel too"
+    assert [strides(call) for call in calls] == [((30, 30, 6, 1), (9, 1, 3, 1))], (
+        "as torch.randn has it, of one channel too"
+    )
 
 
 def test_every_mode_is_listed_and_two_of_one_array_are_refused(torch: Any):
@@ -106,22 +89,15 @@ def test_however_arrays_lie_it_is_the_same_or_rounding(lab: Lab, text: str):
 
 def test_without_a_mode_strides_are_those_of_the_shape(torch: Any):
     """NumPy calls one channel contiguous whatever its stride, which PyTorch takes for a format."""
-    framework, seen = torch.open(None), []
-    eager = framework.eager
-
-    def watched(x: Any, w: Any, *rest: Any) -> Any:
-        seen.append((x.stride(), w.stride()))
-        return eager(x, w, *rest)
-
-    framework.eager = watched
+    framework, calls = watched(torch)
     for channels, kernel in ((1, (3, 3)), (2, (1, 3)), (1, (1, 1))):
         conv = Convolution(kernel, channels, 1)
         x = X[..., :channels]
         w = np.ones(conv.filter_shape, np.float32)
         framework.conv2d(conv, Device("cpu"), x, w, None)
         height, width = kernel
-        strides = (30 * channels, 30, 6, 1), (height * width * channels, height * width, width, 1)
-        assert seen.pop() == strides
+        dense = (30 * channels, 30, 6, 1), (height * width * channels, height * width, width, 1)
+        assert strides(calls.pop()) == dense
 
 
 @pytest.mark.parametrize("offset", [0, 4, 8, 12, 20])

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
@@ -46,16 +47,17 @@ class Server:
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                start_new_session=True,
             )
         atexit.register(self.close)
 
     def close(self) -> None:
-        """End it."""
+        """End it, and what it still runs."""
         self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        if not self.closed:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     @property
     def closed(self) -> bool:
@@ -67,7 +69,8 @@ class Server:
     ) -> tuple[int, str, str]:
         """Run the program to its end; return exit code, stdout and stderr.
 
-        Raises TimeoutError where it takes longer, in seconds.
+        Raises TimeoutError where it takes longer, in seconds, and RuntimeError where the server
+        has ended.
         """
         asked = {"arguments": [*arguments], "environment": {**environment}, "cwd": cwd}
         with (
@@ -82,13 +85,15 @@ class Server:
             )
             self._socket.sendall(request)
             try:
-                code = json.loads(self._socket.recv(64))
+                answer = self._socket.recv(64)
             except TimeoutError:
                 self.close()
                 raise
+            if not answer:
+                raise RuntimeError("the server has ended; its stderr may say why")
             out.seek(0)
             err.seek(0)
-            return code, out.read(), err.read()
+            return json.loads(answer), out.read(), err.read()
 
 
 SERVERS: list[Server] = []

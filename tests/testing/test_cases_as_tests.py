@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from program import Ran, convdiff
 from project import DRIFT, GPU, OK, ZERO, Project, outcomes, section
@@ -26,7 +27,10 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Ran]:
         cases__broken_yaml=BROKEN,
         cases__workflow_yml=FOREIGN,
         cases__test_own_py="def test_own(): pass\n",
+        cases__either_yaml="devices: [cpu, gpu:99]" + OK,
+        cases__array_yaml=OK.replace("[1.5, -0.25]", "{file: taps.npy}"),
     )
+    np.save(project.folder / "cases" / "taps.npy", np.float32([1.5, -0.25]))
     return project, project.pytest("--convdiff", "--continue-on-collection-errors", "-rA", "cases")
 
 
@@ -34,7 +38,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Ran]:
 def test_each_case_is_a_test_beside_others(several: tuple[Project, Ran]):
     ran = several[1]
     assert ran.code == pytest.ExitCode.TESTS_FAILED
-    assert outcomes(ran) == {"passed": 2, "failed": 3, "error": 1}
+    assert outcomes(ran) == {"passed": 4, "failed": 3, "error": 1}
     assert "PASSED cases/ok.yaml::ok" in ran.out
     assert "PASSED cases/test_own.py::test_own" in ran.out
     assert "FAILED cases/drift.yaml::fused - Failed: DRIFT  fused: conv2d differs" in ran.out
@@ -82,9 +86,15 @@ def test_a_run_with_a_broken_case_is_red(project: Project):
 
 
 @pytest.mark.framework
-def test_a_device_that_is_missing_beside_one_that_is_there_fails_nothing(project: Project):
-    project.write(a_yaml="devices: [cpu, gpu:99]" + OK)
-    assert outcomes(project.pytest("--convdiff")) == {"passed": 1}
+def test_a_device_that_is_missing_beside_one_that_is_there_fails_nothing(
+    several: tuple[Project, Ran],
+):
+    assert "PASSED cases/either.yaml::either" in several[1].out
+
+
+@pytest.mark.framework
+def test_an_array_beside_the_case_is_found_from_another_folder(several: tuple[Project, Ran]):
+    assert "PASSED cases/array.yaml::array" in several[1].out
 
 
 @pytest.mark.framework
@@ -107,15 +117,6 @@ def test_a_case_too_large_to_run_fails_with_one_line(project: Project):
     project.write(a_yaml=f"{huge}\ninput: {{ones: true}}\nlengths: 9\n")
     (shown,) = section(project.pytest("--convdiff"), "a")
     assert shown.startswith("could not test: a.yaml: too big: ")
-
-
-@pytest.mark.framework
-def test_an_array_beside_the_case_is_found_from_another_folder(project: Project):
-    import numpy as np
-
-    project.write(cases__a_yaml=OK.replace("[1.5, -0.25]", "{file: taps.npy}"))
-    np.save(project.folder / "cases" / "taps.npy", np.float32([1.5, -0.25]))
-    assert outcomes(project.pytest("--convdiff", "cases")) == {"passed": 1}
 
 
 def test_cases_run_in_the_interpreter_that_is_asked_for(project: Project, bare_python: Path):
