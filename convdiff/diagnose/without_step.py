@@ -12,6 +12,7 @@ from convdiff.compare.align import aligned, shared
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.diagnose.with_and_without import WithoutStep
 from convdiff.lab.lab import Lab
 from convdiff.numerics.array import Array
@@ -42,7 +43,7 @@ def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
     there = [n for n, one in enumerate(findings) if _can_be_told(case, one)]
     drift = [n for n in there if not findings[n].allowed]
     drift.sort(key=lambda n: -findings[n].comparison.screen_ratio)
-    same = [n for n in there if findings[n].verdict == "same"]
+    same = [n for n in there if not VERDICTS[findings[n].verdict].differs]
     return [*drift, *same][:MOST]
 
 
