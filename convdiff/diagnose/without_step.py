@@ -52,8 +52,9 @@ def _can_be_told(case: Case, finding: Finding) -> bool:
     cells = comparison.baseline, comparison.candidate
     live = not any(cell.is_exact or cell.recorded or cell.trial for cell in cells)
     measured = comparison.difference is not None and not comparison.mismatch
+    named = finding.verdict == "wrong" and finding.fits is not None
     light = all(products(case, cell) <= LIGHT for cell in cells) or not finding.allowed
-    return live and measured and light and finding.verdict != "unstable"
+    return live and measured and light and not named and finding.verdict != "unstable"
 
 
 def _bare(finding: Finding) -> tuple[Cell, Cell]:

@@ -1,4 +1,4 @@
-"""What follows a convolution, in kernels of known order: proved, hidden, forgotten, or misplaced."""
+"""What follows a convolution, in kernels of known order: proved, hidden, forgotten, misplaced."""
 
 from __future__ import annotations
 
