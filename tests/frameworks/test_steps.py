@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from answers import Question, ask
-from asking import Lab, lasting, need
+from asking import Lab, lasting, need, of_axis, proved, same_or_proved
 from by_taps import by_taps
 from drawn_ops import shaped
 from geometries import Shape, integers
@@ -150,3 +150,58 @@ def test_torch_compiled_has_the_steps(lab: Lab):
         one = question(*padded("conv2d", 1, 1), *step)
         (answer,) = ask(lab.pool, "torch:cpu+compiled", [one])
         check("torch:cpu+compiled", one, answer)
+
+
+DRIFTING = """
+op: {op}
+filter: {{normal: 0.3, shape: {shape}, seed: 1}}
+bias: {{normal: 1, seed: 3}}
+input: {{normal: 1, seed: 2}}
+{size}
+then: {then}
+expect: {{runtime: bitwise, device: bitwise}}
+"""
+SIZES = {
+    "conv2d": ("[3, 3, 8, 8]", "height: 5\nlengths: 6\npadding: same"),
+    "conv1d": ("[5, 4, 8]", "lengths: 12"),
+    "conv2d_transpose": ("[4, 4, 4, 4]", "height: 3\nlengths: 3\nstrides: 2\npadding: same"),
+    "dense": ("[64, 8]", "lengths: 4"),
+}
+PROVED = [("conv2d", "relu"), ("conv2d", "{add: {normal: 1, seed: 4}}"), ("conv1d", "relu6")]
+PROVED += [("conv2d_transpose", "relu"), ("dense", "{add: [1, 2, 3, 4, 5, 6, 7, 8]}")]
+
+
+@pytest.mark.parametrize(("op", "then"), PROVED)
+def test_what_differs_with_a_step_is_proved(lab: Lab, op: str, then: str):
+    shape, size = SIZES[op]
+    text = DRIFTING.format(op=op, shape=shape, size=size, then=then)
+    specs = (
+        "torch:cpu",
+        "onnxruntime:cpu",
+        "tensorflow:cpu+graph",
+        "jax:cpu",
+        "tflite:cpu+builtin",
+    )
+    found = of_axis(lab.ask(text, *specs), "runtime", op)
+    assert len(found) == len(specs) - 1
+    same_or_proved(found)
+    for finding in found:
+        if finding.verdict == "rounding":
+            assert finding.without is not None and finding.without.passed_on > 0
+            words = {order.words.split(", ")[-1] for order in finding.why.orders}
+            assert words == {f"then {then}" if then[0] != "{" else "then the array is added"}
+
+
+def test_the_old_tensorflow_is_explained_with_a_step(lab: Lab, tf1_python: str):
+    text = """
+filter: [-0.7313, -1.1043, 1.8492, 1.3007, -0.1033]
+bias: [0.0401]
+input: {ramp: 10.0}
+lengths: [7, 9]
+then: relu
+expect: {length: bitwise}
+"""
+    (finding,) = of_axis(lab.ask(text, "tensorflow", pythons=[tf1_python]), "length")
+    proved(finding)
+    assert [str(cause) for cause in finding.why.causes] == ["order"]
+    assert finding.without is not None and finding.without.passed_on == 2
