@@ -18,6 +18,7 @@ from convdiff.compare.ieee import FINITE, NAN, PLUS
 from convdiff.compare.rational import exact_at
 from convdiff.compare.reference import Reference
 from convdiff.compare.some_outputs import some_outputs
+from convdiff.compare.term_scales import TermScales
 from convdiff.numerics.floats import round_fraction
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.then import STEPS
@@ -141,3 +142,14 @@ def test_what_is_added_may_not_be_finite(kind: float):
     bias[3] = -np.inf
     both = Reference(conv, replace(tensors, added=added, bias=bias)).kinds
     assert both is not None and both[0, 1, 2, 3] == NAN, "of unlike infinities"
+
+
+@pytest.mark.parametrize("ones", ONES)
+def test_term_sizes_made_where_asked_for_are_those_of_all(ones: tuple[int, ...]):
+    conv, tensors = drawn("float32", "add", 3, ones)
+    whole = scales(conv, tensors)
+    mask = np.random.default_rng(1).random(whole.absolute.shape) < 0.3
+    block = tuple(slice(0, n) for n in mask.shape)
+    some = TermScales(conv, tensors).scales(block, mask)
+    assert np.allclose(some.absolute, whole.absolute[mask], rtol=1e-12)
+    assert np.allclose(some.euclidean, whole.euclidean[mask], rtol=1e-12)
