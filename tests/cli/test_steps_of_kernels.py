@@ -199,6 +199,8 @@ def test_nan_that_a_relu_drops_is_told_and_no_bug(tmp_path: Path):
     )
     (one,) = compared(tmp_path, data, "chain", "drops_nan")
     assert one["verdict"] == "precision", one["evidence"]
+    why = one["explanation"]
+    assert (why["status"], list(why["causes"])) == ("proved", ["step"])
     assert any("takes NaN for one of its limits" in words for words in one["evidence"])
     (lost,) = compared(tmp_path, data.replace("then: relu", "then: " + ADD), "chain", "forgets")
     assert lost["verdict"] == "wrong"

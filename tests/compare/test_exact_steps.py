@@ -127,6 +127,11 @@ def test_a_limit_is_finite_and_nan_stays_nan(then: str):
     found, wrong = astray(dropped, reference)
     assert bool(found.lost) == wrong.any() == (then == "add")
     assert bool(found.limited) == (then != "add")
+    moved = np.where(np.isnan(values), values, np.where(values == 0, np.float32(0.5), values))
+    found, _ = astray(moved.astype(np.float32), reference)
+    assert bool(found.changed) == (then != "add"), "a limit is as certain as an infinity"
+    untouched = reference.untouched(values.shape)
+    assert untouched is not None and not untouched[..., :3].any() and untouched[..., 3:].all()
 
 
 @pytest.mark.parametrize("kind", [np.nan, np.inf])

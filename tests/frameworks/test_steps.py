@@ -14,6 +14,7 @@ from geometries import Shape, integers
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from known import check
+from program import REPOSITORY
 from soak import soak
 from test_frameworks import MAY_REFUSE, REFUSED
 from test_geometries import padded
@@ -205,3 +206,16 @@ expect: {length: bitwise}
     proved(finding)
     assert [str(cause) for cause in finding.why.causes] == ["order"]
     assert finding.without is not None and finding.without.passed_on == 2
+
+
+@pytest.mark.parametrize("then", ["relu", "relu6"])
+def test_nan_is_kept_or_said_to_be_taken_for_a_limit(lab: Lab, then: str):
+    text = (REPOSITORY / "cases" / "nan_through_relu.yaml").read_text("utf-8")
+    specs = [
+        spec for spec in FUSING if spec.startswith(("torch", "tensorflow", "onnx", "openvino"))
+    ]
+    found = of_axis(lab.ask(text.replace("then: relu", f"then: {then}"), *specs), "runtime")
+    assert {finding.verdict for finding in found} <= {"same", "precision"}
+    for finding in found:
+        said = [fact for fact in finding.evidence if "takes NaN for one of its limits" in str(fact)]
+        assert bool(said) == (finding.verdict == "precision"), finding.evidence
