@@ -32,6 +32,7 @@ lengths: [12, 16, 20]
 # strides: 2            # one number, or [height, width]
 # dilations: 1
 # groups: 1
+# then: relu            # what follows in the same call: relu, relu6, {{add: ARRAY}}
 # dtype: float32        # float64, float16, bfloat16
 # batch: [1, 4]         # batch sizes that are compared with the largest
 # device: cpu           # or devices: [cpu, gpu]

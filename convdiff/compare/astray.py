@@ -54,7 +54,10 @@ class Astray:
     unwanted: Places = Places()
     """NaN or infinite, where neither the data nor an overflow makes it so."""
     changed: Places = Places()
-    """NaN where an infinity belongs, an infinity where NaN does, or the other infinity."""
+    """NaN where an infinity belongs, an infinity where NaN does, or the other infinity.
+
+    Or a number where an infinity belongs that the step takes for its limit.
+    """
     flushed: Places = Places()
     """What is right where subnormal numbers are taken for zero: NaN for an infinity times one."""
     padded: Places = Places()
@@ -114,12 +117,14 @@ def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ..
         off &= ~(large & (there != FINITE) & (wanted != NAN))
     flushed = off & (there == if_flushed)
     padded = off & ~flushed & (there == if_padded)
-    limited = off & (wanted == NAN) & at_limits(values, reference.conv.then)
+    at_limit = at_limits(values, reference.conv.then)
+    limited = off & (wanted == NAN) & at_limit
     off &= ~(flushed | padded | limited)
+    beside = reference.limited_in(block) & ~at_limit & (there == FINITE)
     return (
         off & (there == FINITE),
         off & (wanted == FINITE),
-        off & (there != FINITE) & (wanted != FINITE),
+        (off & (there != FINITE) & (wanted != FINITE)) | beside,
         flushed,
         padded,
         limited,

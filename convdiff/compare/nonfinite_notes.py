@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from convdiff.case.arrays import Tensors
 from convdiff.compare.ieee import FINITE, MINUS, NAN, PLUS
 from convdiff.compare.reference import Reference
 
@@ -16,18 +17,7 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
     """Say how many values of which arrays are not finite, and how many outputs they reach."""
     if reference.kinds is None:
         return
-    tensors = reference.tensors
-    arrays = (
-        ("filter", tensors.filter_hwio),
-        ("bias", tensors.bias),
-        ("input", tensors.input_nhwc),
-        ("added", tensors.added),
-    )
-    values = []
-    for name, array in arrays:
-        count = 0 if array is None else array.size - int(np.isfinite(array).sum())
-        if array is not None and count:
-            values.append(f"{count:,} of {array.size:,} {name} values")
+    values = list(_values(reference.tensors))
     outputs = []
     for kind, name in NAMES:
         count = int(np.count_nonzero(reference.kinds == kind))
@@ -38,7 +28,22 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
     if not outputs:
         yield f"{said}, and in no output's window"
         return
-    untouched = reference.untouched(reference.shape)
-    more = int(np.count_nonzero((reference.kinds == FINITE) & ~untouched))  # type: ignore[operator]
+    whole = tuple(slice(0, extent) for extent in reference.shape)
+    strict, _, padded = reference.kinds_in(whole)
+    more = int(np.count_nonzero((strict == FINITE) & (padded != FINITE)))
     others = f"{more:,} more may where padding is multiplied" if more else "no others"
     yield f"{said}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, {others}"
+
+
+def _values(tensors: Tensors) -> Iterator[str]:
+    """Yield how many values of each array are not finite, where some are."""
+    arrays = (
+        ("filter", tensors.filter_hwio),
+        ("bias", tensors.bias),
+        ("input", tensors.input_nhwc),
+        ("added", tensors.added),
+    )
+    for name, array in arrays:
+        count = 0 if array is None else array.size - int(np.isfinite(array).sum())
+        if array is not None and count:
+            yield f"{count:,} of {array.size:,} {name} values"

@@ -134,11 +134,17 @@ class Reference:
         return stepped(self.conv.then, sums)
 
     @cached_property
-    def _padded_kinds(self) -> Array | None:
-        """The same where zeros of padding are multiplied, which is none either."""
+    def _padded_before(self) -> Array | None:
+        """What is before the step where zeros of padding are multiplied, which is none either."""
         if self._before is None:
             return None
-        return stepped(self.conv.then, with_padding(self.conv, self.tensors, self._before))
+        return with_padding(self.conv, self.tensors, self._before)
+
+    @cached_property
+    def _padded_kinds(self) -> Array | None:
+        """The same after the step."""
+        before = self._padded_before
+        return None if before is None else stepped(self.conv.then, before)
 
     def _values(self, values: Array, before: Array) -> Array:
         """Return exact values with what the step makes of sums that are not finite."""
@@ -150,10 +156,16 @@ class Reference:
 
         shape: of an output, a prefix of the reference's. None where the data are finite.
         """
-        if self.kinds is None or self._padded_kinds is None:
+        if self._before is None or self._padded_before is None:
             return None
         here = tuple(slice(0, extent) for extent in shape)
-        return np.asarray((self.kinds[here] == FINITE) & (self._padded_kinds[here] == FINITE))
+        return np.asarray((self._before[here] == FINITE) & (self._padded_before[here] == FINITE))
+
+    def limited_in(self, block: Block) -> Array:
+        """Return which outputs of a block are limits of the step because no finite sum is there."""
+        if self._before is None or self.kinds is None:
+            return np.zeros(_extent(block), bool)
+        return np.asarray((self._before[block] != FINITE) & (self.kinds[block] == FINITE))
 
     def kinds_in(self, block: Block) -> tuple[Array, Array, Array]:
         """Return the kinds that a block's outputs may be of.

@@ -48,6 +48,8 @@ class SideOrder:
     """Elements of the orders that it is told for, besides its own."""
     places: tuple[str, ...] = ()
     """How many of all of them lie where."""
+    step: str = ""
+    """How the step that follows is done, where that is unusual."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
         "" if brief == words else brief,
         arithmetic.words.removeprefix(", "),
         orders.where(proved),
+        step=proved.order.step.unusual,
     )
 
 

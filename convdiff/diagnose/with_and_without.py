@@ -27,7 +27,8 @@ class WithoutStep:
         if not self.differing:
             what = f": {self.then} differs" if self.made else ", too"
             return f"without {self.then} both sides agree{what}"
-        said = [f"without {self.then} the convolutions differ in {self.differing:,} elements"]
+        count = "1 element" if self.differing == 1 else f"{self.differing:,} elements"
+        said = [f"without {self.then} the convolutions differ in {count}"]
         if self.hidden:
             all_of_them = "all of them" if not self.passed_on else f"{self.hidden:,}"
             said.append(f"{self.then} hides {all_of_them}")

@@ -12,6 +12,7 @@ from convdiff.compare.align import aligned, shared
 from convdiff.compare.difference import differs
 from convdiff.diagnose.evidence import Evidence, Side, SideFact
 from convdiff.diagnose.verdict import Finding
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.diagnose.with_and_without import WithoutStep
 from convdiff.lab.lab import Lab
 from convdiff.numerics.array import Array
@@ -42,7 +43,7 @@ def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
     there = [n for n, one in enumerate(findings) if _can_be_told(case, one)]
     drift = [n for n in there if not findings[n].allowed]
     drift.sort(key=lambda n: -findings[n].comparison.screen_ratio)
-    same = [n for n in there if findings[n].verdict == "same"]
+    same = [n for n in there if not VERDICTS[findings[n].verdict].differs]
     return [*drift, *same][:MOST]
 
 
@@ -51,8 +52,9 @@ def _can_be_told(case: Case, finding: Finding) -> bool:
     cells = comparison.baseline, comparison.candidate
     live = not any(cell.is_exact or cell.recorded or cell.trial for cell in cells)
     measured = comparison.difference is not None and not comparison.mismatch
+    named = finding.verdict == "wrong" and finding.fits is not None
     light = all(products(case, cell) <= LIGHT for cell in cells) or not finding.allowed
-    return live and measured and light and finding.verdict != "unstable"
+    return live and measured and light and not named and finding.verdict != "unstable"
 
 
 def _bare(finding: Finding) -> tuple[Cell, Cell]:

@@ -70,6 +70,13 @@ class ElementReport:
         return self.explanation.orders[self.element.order].order.tree
 
     @property
+    def step(self) -> str:
+        """How the step that follows is done to the element that is drawn; nothing where none is."""
+        if self.explanation is None or self.element is None or self.element.order < 0:
+            return ""
+        return self.explanation.orders[self.element.order].order.step.words.removeprefix(", ")
+
+    @property
     def is_on_padding(self) -> bool:
         """Whether the drawn element sees padding alone, as is proved."""
         if self.explanation is None or self.explanation.padding is None or self.element is None:

@@ -58,15 +58,16 @@ def _step(without: WithoutStep, names: tuple[str, str]) -> str:
 def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool) -> Iterator[Line]:
     """Yield each order once, with its notation and who has it."""
     sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
-    holders: dict[str, list[str]] = {}
+    holders: dict[tuple[str, str], list[str]] = {}
     for order in why.told:
         total = why.replayed[order.side][1]
         elements = order.elements + order.others
         share = "all" if elements == total else f"{elements:,}"
         where = f" {order.where}" if order.where and not order.others else ""
         holder = f"{sides[order.side]}: {share} of {total:,}{where}"
-        holders.setdefault(order.notation, []).append(holder)
-    for notation, shares in list(holders.items())[:most]:
+        step = f", {order.step}" if order.step else ""
+        holders.setdefault((order.notation, step), []).append(holder + step)
+    for (notation, _), shares in list(holders.items())[:most]:
         both = len(holders) == 1 and len(shares) > 1
         who = "both, every output" if both else ", ".join(shares)
         yield line("  order", f"{who}  ", Span(notation, "strong"))

@@ -44,6 +44,11 @@ class Step:
         zeros = ", which keeps -0" if self.zeros else ""
         return f", then {self.then}{zeros}" + (", which takes NaN for a limit" * bool(self.limited))
 
+    @property
+    def unusual(self) -> str:
+        """Say how it is done, where that is not how most kernels do it."""
+        return self.words.removeprefix(", ") if self != Step(self.then) else ""
+
     def of(self, sums: Array, added: Array | None, dtype: str) -> Array:
         """Return what it makes of finished sums, and of what is added to each of them."""
         if self.then == "add":

@@ -49,6 +49,13 @@ def print_trees(
         for table in tables:
             console.print(table)
     _legend(console, [drawing for _, drawing, _ in drawings])
+    _say_step(console, [side for side, _, _ in drawings])
+
+
+def _say_step(console: Console, sides: Sequence[ElementReport]) -> None:
+    """Say what follows the sums that are drawn."""
+    for step in dict.fromkeys(side.step for side in sides if side.step):
+        console.print(Text(f"{step}: the sums are those without it", style="dim"))
 
 
 def _no_order(side: ElementReport, name: str) -> str:
