@@ -159,10 +159,11 @@ def _padding(case: CaseSummary) -> Iterator[str]:
     others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
     named = len(where) > 1 or _are_unlike(case.result.safe_lengths)
     stays = f"; no help against {' or '.join(others)}" if others else ""
-    for advised, lengths in zip(case.advice.safe, case.result.advised_lengths, strict=True):
+    pairs = zip(case.advice.safe, case.result.advised_lengths, strict=True)
+    for advised, lengths in pairs:
         if lengths.unsafe and lengths.runtime in where:
-            runtime = f"in {called(case, f'#{advised.number}')} " if named else ""
-            yield f"{runtime}pad to {sentences.pad_to(lengths)}{stays}"
+            runtime = f"in {called(case, f'#{advised.number}')} "
+            yield f"{runtime * named}pad to {sentences.pad_to(lengths)}{stays}"
 
 
 def _are_unlike(found: Sequence[SafeLengths]) -> bool:
