@@ -41,8 +41,8 @@ def assert_invariant(
     signal's only one; a number is that axis of both: -1 for (N, C, T), 0 for (T, N, C).
     expect: "bitwise", or {"ulps": n} for floats; integers are compared exactly under both.
     values: the sizes to try, from 1 to x's own; by default up to 64, evenly spread, from the
-    smallest for which fn returns anything. skip_last: so many outputs at the end of each prefix are
-    not compared: they read padding where a longer input goes on. strict: tell −0 from +0, and one NaN from another.
+    smallest for which fn returns anything. skip_last: how many outputs at the end are not compared.
+    strict: tell −0 from +0, and one NaN from another.
 
     fn is called on copies: x stays as it is. Raises AssertionError, with the sizes and elements
     that differ, where outputs differ by more than `expect`; where an output's shape or dtype is not
@@ -53,8 +53,6 @@ def assert_invariant(
     __tracebackhide__ = True  # pytest shows the caller's line
     most = _most_ulps(expect)
     whole_x = np.array(x)
-    if skip_last < 0:
-        raise ValueError(f"skip_last is {skip_last}; it can be 0 or more")
     subject = _Subject(fn, whole_x, along(axis, whole_x), strict, skip_last)
     whole = subject.run(subject.size)
     sizes = subject.sizes(values)
@@ -62,7 +60,12 @@ def assert_invariant(
     subject.refuse_unstable(subject.size, whole)
     if drifts:
         _fail(described(drifts, str(subject.axis), subject.size, sizes, most))
-    compared = whole[subject.axis.upto(shown)]
+    _refuse_constant(whole[subject.axis.upto(shown)])
+
+
+def _refuse_constant(compared: Array) -> None:
+    """Raise AssertionError where all that was compared, and is equal, says nothing."""
+    __tracebackhide__ = True
     if not np.any((compared != 0) & np.isfinite(compared)):
         _fail("equal, but every output is zero, NaN or infinite: that proves little")
 
@@ -95,6 +98,10 @@ class _Subject:
     axis: Along
     strict: bool
     skip_last: int
+
+    def __post_init__(self) -> None:
+        if self.skip_last < 0:
+            raise ValueError(f"skip_last is {self.skip_last}; it can be 0 or more")
 
     def reach(self, part: Array) -> int:
         """Return how many outputs of a prefix are compared, from the first on."""

@@ -426,7 +426,7 @@ def test_ml_dtypes_are_named_rightly():
     assert "at most 2 ulp" in message(nudged(7, steps=2), x)
 
 
-def padded(x: Array) -> Array:
+def padded(x: np.ndarray) -> np.ndarray:
     """Return sums of three inputs, the first and the last of which may be padding."""
     zeros = np.zeros_like(x[:, :1])
     wide = np.concatenate([zeros, x, zeros], axis=1)
@@ -439,7 +439,7 @@ def test_outputs_that_see_the_padding_of_the_end_are_left_out():
         assert_invariant(padded, x)
     assert_invariant(padded, x, skip_last=1)
 
-    def wrong_inside(x: Array) -> Array:
+    def wrong_inside(x: np.ndarray) -> np.ndarray:
         y = padded(x)
         y[:, 2] += x.shape[1] == 6
         return y
