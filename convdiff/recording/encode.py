@@ -63,6 +63,7 @@ class _Case:
             padding=case.conv.padding,
             output_padding=case.conv.output_padding,
             depth=case.conv.depth,
+            layout=case.layout,
         )
 
     def put(self, name: str, array: Array) -> str:

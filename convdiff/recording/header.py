@@ -22,6 +22,7 @@ from convdiff.case.forms import (
     Whole,
     Words,
 )
+from convdiff.case.layout import DEFAULT, LAYOUTS
 from convdiff.case.record import record
 from convdiff.recording.model import SavedOrder, SavedProbes
 from convdiff.worker.ops import OPS, REFERENCE
@@ -144,6 +145,8 @@ class StoredCase:
     padding: Annotated[str | tuple[tuple[int, int], ...], Either(Words(*PADDINGS), PADS)] = "valid"
     output_padding: Annotated[tuple[int, ...], ListOf(INDEX, 2, 3)] = (0, 0)
     depth: Annotated[int, COUNT] = 1
+    layout: Annotated[str, Words(*LAYOUTS)] = DEFAULT
+    """How reports write indices; the arrays here are HWIO and NHWC."""
 
 
 @dataclass(frozen=True)
