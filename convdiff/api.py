@@ -13,13 +13,12 @@ from convdiff import pipeline
 from convdiff.case import load
 from convdiff.case.arrays import refuse_too_big
 from convdiff.case.model import Case
+from convdiff.explaining.own_function import kernel_of
 from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS
-from convdiff.order.geometry import Geometry
 from convdiff.order.orders import BUDGET, Orders, orders_of
 from convdiff.order.replay.replay import Data
-from convdiff.order.reveal.kernel import CallableKernel
 from convdiff.pipeline import Ask
 from convdiff.result import Result
 from convdiff.runtime.matrix import interpreters
@@ -66,18 +65,23 @@ def explain(
     w: Array,
     b: Array | None = None,
     *,
-    strides: tuple[int, int] = (1, 1),
-    dilations: tuple[int, int] = (1, 1),
+    op: str = "conv2d",
+    strides: int | Sequence[int] = 1,
+    dilations: int | Sequence[int] = 1,
     groups: int = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    output_padding: int | Sequence[int] = 0,
     dtype: str | None = None,
     budget: int = BUDGET,
 ) -> Orders:
     """Reveal the summation order of every output of `fn(x, w, b)`, and replay it.
 
-    fn: a VALID convolution of x, (N, H, W, C) NHWC, with w, (kh, kw, C/groups, cout) HWIO, and a
-    bias b, (cout,) or None; returns (N, OH, OW, cout). It is called many times on other numbers of
-    the same shapes. x, w, b: float32, float64 or float16; for bfloat16 give float32 arrays and
-    dtype="bfloat16", and let fn narrow them. budget: calls of fn at most.
+    fn: the op of x, (N, [[D, ]H, ]W, C), with w, ([[kd, ]kh, ]kw, C/groups, cout), of `dense`
+    (C, cout), and a bias b, (cout,) or None; returns (N, [[OD, ]OH, ]OW, cout). It is called many
+    times on other numbers of the same shapes. x, w, b: float32, float64 or float16; for bfloat16
+    give float32 arrays and dtype="bfloat16", and let fn narrow them. op, strides, dilations,
+    groups, padding, output_padding: as in a case file, and what fn does by itself. budget: calls of
+    fn at most.
 
     The result says which orders were proved and for which elements (`status`, `replayed`,
     `orders`, `which()`); `convdiff.notation` and `convdiff.describe` write an order down. Raises
@@ -89,22 +93,7 @@ def explain(
     stored = np.dtype("float32" if kind == "bfloat16" else kind)
     bias = None if b is None else np.asarray(b, stored)
     data = Data(np.asarray(x, stored), np.asarray(w, stored), bias)
-    geometry = _geometry(data, strides, dilations, groups, kind)
-    return orders_of(CallableKernel(fn, geometry), data, None, budget)
-
-
-def _geometry(
-    data: Data, strides: tuple[int, int], dilations: tuple[int, int], groups: int, dtype: str
-) -> Geometry:
-    """Return the geometry of these arrays. Raises ValueError where they do not fit together."""
-    x, w, b = data.input_nhwc, data.filter_hwio, data.bias
-    if x.ndim != 4 or w.ndim != 4:
-        raise ValueError(f"x has {x.ndim} axes and w {w.ndim}; both need 4")
-    if b is not None and b.shape != w.shape[3:]:
-        raise ValueError(f"b has shape {b.shape}; expected {w.shape[3:]}")
-    return Geometry(_four(x), _four(w), b is not None, strides, dilations, groups, dtype)
-
-
-def _four(array: Array) -> tuple[int, int, int, int]:
-    a, b, c, d = array.shape
-    return a, b, c, d
+    moves = {"strides": strides, "dilations": dilations, "output_padding": output_padding}
+    keys = {"op": op, "groups": groups, "padding": padding, "dtype": kind, **moves}
+    kernel, data = kernel_of(fn, data, keys)
+    return orders_of(kernel, data, None, budget)

@@ -13,7 +13,7 @@ from convdiff.plan.cost import REPLAYED
 from convdiff.recording.between import between
 from convdiff.recording.lab import RecordedLab
 from convdiff.recording.model import RecordedCase, Recording
-from convdiff.recording.outputs import Output, OutputsLab, plan_of, read_output
+from convdiff.recording.outputs import Output, OutputsLab, layout_notes, plan_of, read_output
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Standing
 
@@ -71,7 +71,7 @@ def compare_outputs(
     plan = plan_of(_expecting(case, asked), a, b)
     outputs = (read_output(case, a), read_output(case, b))
     lab = OutputsLab(case.conv, tensors, dict(zip(plan.cells, outputs, strict=True)), watch)
-    plan = replace(plan, notes=tuple(rounding_notes(case, tensors)))
+    plan = replace(plan, notes=(*layout_notes(case, (a, b)), *rounding_notes(case, tensors)))
     ask = Ask(strict=asked.strict, most_elements=asked.most_elements)
     result = examine(plan, lab, tensors, ask)
     standings = tuple(Standing(runtime, True) for runtime in plan.runtimes)

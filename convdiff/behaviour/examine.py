@@ -27,6 +27,7 @@ from convdiff.behaviour.transform import transform
 from convdiff.behaviour.width import Width, overflow, width
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
+from convdiff.compare.other_ops import wanted_beside
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.plan.sampled import Part
@@ -147,7 +148,7 @@ def _result(subject: Subject, interview: _Interview) -> Behaviour:
 def _read(subject: Subject, answers: list[Answer]) -> Behaviour:
     """Return what the first probes' answers say, and those that follow from them."""
     integers = of_kind(answers, Kind.INTEGERS)
-    shape_error = _shape_error(answers)
+    shape_error = _shape_error(subject, answers)
     if shape_error:
         return _named(subject, Traits(shape_error=shape_error), integers)
     found = _read_roundings(subject, answers, integers)
@@ -218,9 +219,10 @@ def _with_more(subject: Subject, integers: list[Answer]) -> list[Answer]:
         return integers
 
 
-def _shape_error(answers: Sequence[Answer]) -> str | None:
+def _shape_error(subject: Subject, answers: Sequence[Answer]) -> str | None:
     for answer in answers:
-        shape, expected = answer.output.shape, answer.right.shape
-        if shape != expected:
-            return f"gives shape {shape}, expected {expected}"
+        shape = answer.output.shape
+        if shape != answer.right.shape:
+            wanted = wanted_beside(subject.conv, subject.shape, shape)
+            return f"gives shape {shape}, expected {wanted}"
     return None

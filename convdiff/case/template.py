@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 from convdiff.case.load import case_of
 from convdiff.case.npy import array_shape
@@ -49,10 +50,10 @@ ARRAYS = """\
 name: {name}
 {op}{layout}filter: {{file: {filter}}}
 {bias}input: {{file: {input}}}
-{batch}{padding}# strides: 1            # one number, or one an axis
-# dilations: 1
-# groups: 1
-"""
+{batch}{padding}{moves}"""
+USUAL = {"strides": "# strides: 1            # one number, or one an axis\n"}
+USUAL |= {"dilations": "# dilations: 1\n", "groups": "# groups: 1\n"}
+"""What is written of a key that nobody gave."""
 
 
 MOST_ARRAYS = 3
@@ -93,6 +94,8 @@ class Given:
     """None: what the filter's axes say."""
     padding: str | int = 0
     """The case's: zeros on all sides, or a word."""
+    moves: Mapping[str, int | list[int]] = field(default_factory=dict)
+    """Strides, dilations and groups, as far as they are given."""
 
 
 BY_AXES = {
@@ -120,19 +123,48 @@ def write_arrays(path: Path, given: Given) -> Written:
     errors.refuse()
     op = given.op or BY_AXES.get((given.layout, len(shapes[0])), DEFAULT_OP)
     names = [_named(file, path) for file in arrays]
-    _write_checked(path, replace(given, op=op), names, shapes[-1])
+    hint = "" if given.op else f"{op}_transpose"
+    _write_checked(path, replace(given, op=op), names, shapes[-1], hint)
     return Written(path, given.layout)
 
 
 DEFAULT_OP = "conv2d"
 
 
-def _write_checked(path: Path, given: Given, names: Sequence[str], shape: tuple[int, ...]) -> None:
+def _write_checked(
+    path: Path, given: Given, names: Sequence[str], shape: tuple[int, ...], other_op: str
+) -> None:
     """Write the case of these arrays, if it is sound; names: theirs in it; shape: the input's.
 
-    Raises CaseError at those that do not go together.
+    Raises CaseError at those that do not go together; where they would as arrays of another op, it
+    says so.
     """
-    arrays, layout = given.arrays, given.layout
+    from convdiff.case.arrays import refuse_too_big
+
+    text = _text(path, given, names, shape)
+    try:
+        refuse_too_big(case_of(text, path))
+    except CaseError as error:
+        arrays = given.arrays
+        keys = ("filter", "bias", "input") if len(arrays) == MOST_ARRAYS else ("filter", "input")
+        would = other_op and _is_sound(path, _text(path, replace(given, op=other_op), names, shape))
+        hint = f"; these arrays are of --op {other_op}, if that is meant" if would else ""
+        _refuse(error, dict(zip(keys, arrays, strict=True)), path, hint)
+    _write(path, text)
+
+
+def _is_sound(path: Path, text: str) -> bool:
+    try:
+        case_of(text, path)
+    except CaseError:
+        return False
+    return True
+
+
+def _text(path: Path, given: Given, names: Sequence[str], shape: tuple[int, ...]) -> str:
+    """Write the case of these arrays."""
+    layout = given.layout
+    moves = {key: f"{key}: {value}\n" for key, value in given.moves.items()}
     lines = {
         "run": _run(Path(path.name), layout),
         "name": json.dumps(path.stem, ensure_ascii=False),
@@ -143,19 +175,12 @@ def _write_checked(path: Path, given: Given, names: Sequence[str], shape: tuple[
         "batch": BATCH.format(shape[0]) if len(shape) > 2 and shape[0] > 1 else "",
         "padding": f"padding: {given.padding}\n" if given.padding else "",
         "input": names[-1],
+        "moves": "".join({**USUAL, **moves}.values()),
     }
-    from convdiff.case.arrays import refuse_too_big
-
-    text = ARRAYS.format(**lines)
-    try:
-        refuse_too_big(case_of(text, path))
-    except CaseError as error:
-        keys = ("filter", "bias", "input") if len(arrays) == MOST_ARRAYS else ("filter", "input")
-        _refuse(error, dict(zip(keys, arrays, strict=True)), path)
-    _write(path, text)
+    return ARRAYS.format(**lines)
 
 
-def _refuse(error: CaseError, arrays: Mapping[str, Path], path: Path) -> None:
+def _refuse(error: CaseError, arrays: Mapping[str, Path], path: Path, hint: str) -> NoReturn:
     """Raise the errors of a case that is not there, as errors of its arrays, by key."""
     errors = CaseErrors()
     for one in error.errors:
@@ -163,8 +188,9 @@ def _refuse(error: CaseError, arrays: Mapping[str, Path], path: Path) -> None:
         message = one.message
         for layout, option in OPTIONS.items():
             message = message.replace(f"`layout: {layout}`", option)
-        errors.add(CaseError(Place(str(file)), message))
+        errors.add(CaseError(Place(str(file)), message + hint))
     errors.refuse()
+    raise error
 
 
 def _run(path: Path, layout: str = "nhwc") -> str:

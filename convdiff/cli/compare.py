@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convdiff.case.layout import LAYOUTS
 from convdiff.case.model import Allowance
 from convdiff.cli.complete import CASES, OUTPUTS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import STRICT, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.streams import write_err
-from convdiff.cli.types import ALLOWANCE
+from convdiff.cli.types import ALLOWANCE, Choice
 from convdiff.errors import SIGNALS, ConvdiffError
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ OPTIONS = (
         metavar="CASE",
         help="The case that A and B are outputs of, as .npy or .npz#member; the longest length.",
     ),
+    click.Option(
+        ["--layout"],
+        type=Choice(LAYOUTS),
+        help="With --case: how A and B lie.  [default: as the case's arrays]",
+    ),
     STRICT,
     *DETAIL_OPTIONS,
     click.Option(
@@ -68,6 +74,7 @@ def command(
     b: Path,
     expect: Allowance | None,
     case: Path | None,
+    layout: str | None,
     strict: bool,
     explain: bool | None,
     reports: Reports,
@@ -90,14 +97,20 @@ def command(
         raise ConvdiffError("--explain: outputs from files have no orders to replay")
     if case is not None:
         again += ["--case", str(case)]
-    result = _compared(a, b, case, asked, quiet=reports.quiet)
+    if layout is not None:
+        again += ["--layout", layout]
+        if case is None:
+            raise ConvdiffError("--layout: recordings say it themselves; it goes with --case")
+    result = _compared(a, b, case, asked, quiet=reports.quiet, layout=layout)
     reports.write(result, [shlex.join(again)] * len(result.cases))
     if result.signal:
         write_err(f"convdiff: {SIGNALS[result.signal]}")
     return result.exit_code
 
 
-def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool) -> Result:
+def _compared(
+    a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool, layout: str | None
+) -> Result:
     """Compare two recordings, or two outputs of a case, as far as no signal ends it."""
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
@@ -109,7 +122,7 @@ def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool)
         watch = Watch(tell, stop)
         if case is None:
             return _recordings(a, b, asked, watch)
-        return _outputs(a, b, case, asked, watch)
+        return _outputs(a, b, case, layout, asked, watch)
 
 
 def _recordings(a: Path, b: Path, asked: Asked, watch: Watch) -> Result:
@@ -128,13 +141,16 @@ def _recordings(a: Path, b: Path, asked: Asked, watch: Watch) -> Result:
     return compare_recordings(sides[0], sides[1], asked, watch)
 
 
-def _outputs(a: Path, b: Path, case: Path, asked: Asked, watch: Watch) -> Result:
+def _outputs(
+    a: Path, b: Path, case: Path, layout: str | None, asked: Asked, watch: Watch
+) -> Result:
     """Compare two outputs of a case."""
     from convdiff.cli.session import load
     from convdiff.comparing import compare_outputs
     from convdiff.recording.outputs import Output
 
-    sides = [Output(name, *_member(path)) for name, path in zip(_names(a, b), (a, b), strict=True)]
+    pairs = zip(_names(a, b), (a, b), strict=True)
+    sides = [Output(name, *_member(path), layout) for name, path in pairs]
     return compare_outputs(load(case), sides[0], sides[1], asked, watch)
 
 

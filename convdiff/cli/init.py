@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from convdiff.cli.streams import write_out
-from convdiff.cli.types import OP, PADDING
+from convdiff.cli.types import OP, PADDING, STEPS
 from convdiff.errors import ConvdiffError
 from convdiff.worker.ops import REFERENCE
 
@@ -34,6 +34,9 @@ Example:
     default="0",
     help="Zeros around the input, or valid, same, same_lower, causal.  [default: 0]",
 )
+@click.option("--strides", type=STEPS, help="One number, or one an axis: 2 or 2,1.")
+@click.option("--dilations", type=STEPS, help="The same of dilations.")
+@click.option("--groups", type=click.IntRange(1), metavar="N", help="Groups of channels.")
 @click.option(
     "--op",
     type=OP,
@@ -41,7 +44,12 @@ Example:
     help="What is computed; default: what the filter's axes say.",
 )
 def command(
-    words: tuple[Path, ...], torch: bool, numpy: bool, padding: str | int, op: str | None
+    words: tuple[Path, ...],
+    torch: bool,
+    numpy: bool,
+    padding: str | int,
+    op: str | None,
+    **moves: int | list[int] | None,
 ) -> int:
     """Write a commented case, CASE (case.yaml): of drawn numbers, or of your own arrays.
 
@@ -52,13 +60,14 @@ def command(
     layout = _layout(torch=torch, numpy=numpy)
     arrays = tuple(word for word in words if word.suffix == ".npy")
     names = [word for word in words if word not in arrays] or [Path("case.yaml")]
-    _refuse(names, arrays, layout, bool(padding or op))
+    moved = {key: value for key, value in moves.items() if value is not None}
+    _refuse(names, arrays, layout, bool(padding or op or moved))
     if op == REFERENCE:
         raise ConvdiffError(f"--op {op}: a case has the op that it is held against")
     if layout is None:
         made = write_plain(names[0])
     else:
-        made = write_arrays(names[0], Given(arrays, layout, op, padding))
+        made = write_arrays(names[0], Given(arrays, layout, op, padding, moved))
     write_out(f"{made.case}: written; next: {made.run}\n")
     return 0
 

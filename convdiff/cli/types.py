@@ -146,6 +146,14 @@ def _padding(text: str) -> str | int:
     return int(text)
 
 
+def _steps(text: str) -> int | list[int]:
+    """Return one number, or one an axis."""
+    if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8}){0,2}", text):
+        raise ValueError(f"{cut(text)!r} is no number, nor one an axis as 2,1")
+    numbers = [int(part) for part in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 ALLOWANCES = "bitwise|ulps:N|rounding|anything"
 
 
@@ -186,5 +194,7 @@ OP = Choice([*OPS, REFERENCE])
 """What is computed: an op, or multiply + reduce_sum."""
 PADDING = Parsed("ZEROS|WORD", _padding, lambda: PADDINGS)
 """Zeros on all sides, or a word of a case's `padding`."""
+STEPS = Parsed("N[,N]", _steps)
+"""Strides or dilations, as a case has them."""
 ALLOWANCE = Parsed(ALLOWANCES, _allowance, lambda: ("bitwise", "ulps:", "rounding", "anything"))
 """What may differ, as a case file's `expect` says it, and ulps:N."""

@@ -10,7 +10,7 @@ from convdiff.case.axes import Axis
 from convdiff.compare.align import aligned, shared
 from convdiff.compare.astray import Astray, astray
 from convdiff.compare.difference import Difference, measure
-from convdiff.compare.other_ops import shape_owners
+from convdiff.compare.other_ops import shape_owners, wanted_beside
 from convdiff.compare.ratios import ratios
 from convdiff.compare.reference import NO_OVERFLOW, Overflows, Reference
 from convdiff.numerics.array import Array
@@ -211,10 +211,10 @@ def misfit(reference: Reference, cell: Cell, observed: tuple[int, ...]) -> str:
     """Say what shape a cell gave that is not the convolution's, and whose it is; "" if it is."""
     conv, height = reference.conv.first(cell.channels), reference.tensors.input_nhwc.shape[1]
     channels = conv.channels_in
-    wanted = expected_shape(reference, cell)
-    if observed == wanted:
+    if observed == expected_shape(reference, cell):
         return ""
-    owners = shape_owners(conv, (cell.batch, height, cell.length, channels), observed)
+    inputs = cell.batch, height, cell.length, channels
+    wanted, owners = wanted_beside(conv, inputs, observed), shape_owners(conv, inputs, observed)
     whose = "".join(f"; {observed} is {owner}'s shape" for owner in owners[:1])
     return f"{cell.op} at length {cell.length} gave shape {observed}, expected {wanted}{whose}"
 

@@ -51,6 +51,18 @@ def shape_owners(conv: Convolution, shape_nhwc: Shape, observed: Shape) -> list[
     return [owner for owner, shape in shapes.items() if shape == tuple(observed)]
 
 
+def wanted_beside(conv: Convolution, shape_nhwc: Shape, observed: Shape) -> Shape:
+    """Return the shape that an output is to have, on as many axes as the observed one has.
+
+    NHWC, or with a depth as a 3-D op itself has it.
+    """
+    batch, rows, length, _ = shape_nhwc
+    plain = conv.output_shape(batch, rows, length)
+    if len(observed) <= len(plain) or min(plain) < 1:
+        return plain
+    return batch, *conv.outputs(rows, length), conv.channels_out
+
+
 def other_ops(conv: Convolution, shape_nhwc: Shape) -> Iterator[tuple[str, Result]]:
     """Yield named convolutions that were not asked for, for inputs of this shape, with results.
 

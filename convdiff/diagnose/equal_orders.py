@@ -40,13 +40,14 @@ def _is_cheap(plan: Plan, safe: SafeLengths) -> bool:
     """Return whether all safe lengths are explained in a second or so; most share their orders."""
     if len(plan.case.lengths) > MOST_LENGTHS:
         return False
-    cells = [_cell(plan, plan.runtimes[0], length) for length in safe.lengths]
+    cells = [_cell(plan, plan.runtimes[0], length) for length in (*safe.lengths, *safe.others)]
     return sum(products(plan.case, cell) for cell in cells) <= TOGETHER
 
 
 def _proved(plan: Plan, runtime: Runtime, safe: SafeLengths, lab: Lab) -> tuple[int, ...]:
     """Return the lengths whose orders are the longest one's; the longest are revealed first."""
-    orders = {length: lab.orders(_cell(plan, runtime, length)) for length in reversed(safe.lengths)}
+    lengths = sorted({*safe.lengths, *safe.others}, reverse=True)
+    orders = {length: lab.orders(_cell(plan, runtime, length)) for length in lengths}
     equal = []
     for length, candidate in orders.items():
         longest = longest_alike(plan.case, length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from convdiff.case.model import Case
 from convdiff.compare.align import aligned, shared
 from convdiff.compare.difference import differs
 from convdiff.diagnose.safe_lengths import SafeLengths, safe_lengths
@@ -53,8 +54,16 @@ def _of_runtime(
         if not lab.log.signal:
             unsafe += _try(plan, runtime, equal, more, lab, strict)
             tried = most
-    found = safe_lengths(runtime.id, plan.case.lengths, equal, tried, _unstable(unsafe, lab))
+    unstable, others = _unstable(unsafe, lab), _other_grids(plan.case)
+    found = safe_lengths(runtime.id, plan.case.lengths, equal, tried, unstable, others)
     return replace(found, advised=not _is_mistaken(findings, runtime))
+
+
+def _other_grids(case: Case) -> list[int]:
+    """Return the longest length of each grid of windows that is not the longest one's."""
+    longest = {length: longest_alike(case, length) for length in case.lengths[:-1]}
+    held = {longer for length, longer in longest.items() if longer != length}
+    return sorted(held - {case.lengths[-1]})
 
 
 def _is_mistaken(findings: Sequence[Finding], runtime: Runtime) -> bool:

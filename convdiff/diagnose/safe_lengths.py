@@ -28,6 +28,9 @@ class SafeLengths:
     """Such as `T ≡ 0 mod 4`, or None where there is none that all tried lengths keep."""
     proved: tuple[int, ...] = ()
     """Lengths whose orders are proved equal to the longest one's: safe for every input."""
+    others: tuple[int, ...] = ()
+    """The longest of each other grid of windows, with which the lengths of that grid are compared:
+    `same` with a stride has two."""
     advised: bool = True
     """Whether padding to them is advice: not where a mistake tells lengths apart, or is in all."""
 
@@ -38,13 +41,17 @@ def safe_lengths(
     verdicts: Mapping[int, bool | None],
     inputs: int,
     unstable: Sequence[int] = (),
+    others: Sequence[int] = (),
 ) -> SafeLengths:
-    """Sort lengths by verdict (True safe, False unsafe, None untested); the last is the longest."""
+    """Sort lengths by verdict (True safe, False unsafe, None untested); the last is the longest.
+
+    others: the longest of other grids of windows, which have none with which to be compared.
+    """
     *shorter, longest = lengths
     safe: list[int] = []
     unsafe: list[int] = []
     untested: list[int] = []
-    for length in shorter:
+    for length in [length for length in shorter if length not in others]:
         verdict = verdicts.get(length)
         if verdict is None:
             untested.append(length)
@@ -59,6 +66,7 @@ def safe_lengths(
         tuple(sorted(unstable)),
         inputs,
         None if untested else rule(safe, unsafe),
+        others=tuple(sorted(others)),
     )
 
 

@@ -14,15 +14,14 @@ from convdiff.order.footprint import footprints
 from convdiff.order.geometry import Geometry
 from convdiff.order.inquiry import Inquiry
 from convdiff.order.proved import ProvedOrder
-from convdiff.order.replay.replay import Data
+from convdiff.order.replay.replay import Data, Order
 from convdiff.order.replay.step import NO_STEP, Step
 from convdiff.order.replay.verification import Trials
 from convdiff.order.reveal.budget import BudgetedKernel
 from convdiff.order.reveal.memory import OrderMemory
 from convdiff.order.reveal.refusal import Refusal, RefusedError
-from convdiff.order.reveal.suite import can_be_verified
+from convdiff.order.reveal.suite import can_be_verified, has_overflows
 from convdiff.order.tree.induced import induced
-from convdiff.order.tree.tree import Tree
 
 #: Elements without an order after which no further one is tried.
 _HOPELESS_ELEMENTS = 3
@@ -63,22 +62,27 @@ def by_footprint(
     return tuple(orders), tuple(dict.fromkeys(refusals))
 
 
-def _likely(whole: Geometry, orders: Sequence[ProvedOrder], geometry: Geometry) -> Iterator[Tree]:
+def _likely(whole: Geometry, orders: Sequence[ProvedOrder], geometry: Geometry) -> Iterator[Order]:
     """Yield what is left of the orders of elements that see more taps, where only these are.
 
     So adds a kernel that adds padding too: zeros change no sum.
     """
     if geometry.footprint is None:
         return
-    trees = dict.fromkeys(
-        induced(one.order.tree, whole.seeing(one.footprint).leaves_of(geometry))
-        for one in orders
-        if one.footprint is None or one.footprint.holds(geometry.footprint)
+    seeing_more = [
+        one for one in orders if one.footprint is None or one.footprint.holds(geometry.footprint)
+    ]
+    left = dict.fromkeys(
+        replace(
+            one.order,
+            tree=induced(one.order.tree, whole.seeing(one.footprint).leaves_of(geometry)),
+        )
+        for one in seeing_more
     )
-    yield from islice(trees, _INDUCED)
+    yield from islice(left, _INDUCED)
 
 
-def _explained(inquiry: Inquiry, likely: Iterator[Tree]) -> list[Refusal]:
+def _explained(inquiry: Inquiry, likely: Iterator[Order]) -> list[Refusal]:
     """Prove the orders of all elements that are left; return the reasons why some have none."""
     refusals: list[Refusal] = []
     try:
@@ -96,14 +100,15 @@ def _explained(inquiry: Inquiry, likely: Iterator[Tree]) -> list[Refusal]:
     return refusals
 
 
-def _try_known(inquiry: Inquiry, likely: Iterator[Tree]) -> None:
-    """Put the vectors of likely trees, and of those that are remembered, to the elements."""
+def _try_known(inquiry: Inquiry, likely: Iterator[Order]) -> None:
+    """Put the vectors of likely orders, and of those that are remembered, to the elements."""
     geometry = inquiry.kernel.geometry
-    for tree in likely:
-        if inquiry.left.any() and can_be_verified(geometry, tree):
-            inquiry.try_tree(tree)
+    for order in likely:
+        if inquiry.left.any() and can_be_verified(geometry, order.tree):
+            exact = has_overflows(order.tree, order.arithmetic)
+            inquiry.try_tree(order.tree, order.arithmetic if exact else None)
     for suite in inquiry.memory.recall(geometry):
-        inquiry.try_tree(suite.tree)
+        inquiry.try_tree(suite.tree, suite.arithmetic)
 
 
 def on_padding(

@@ -21,7 +21,7 @@ from convdiff.order.reveal.kernel import Batch, Kernel
 from convdiff.order.reveal.mask_probes import Site, check_units, masked
 from convdiff.order.reveal.refusal import Refusal, RefusedError
 from convdiff.order.reveal.reveal import reveal_tree
-from convdiff.order.reveal.suite import can_be_verified
+from convdiff.order.reveal.suite import can_be_verified, has_overflows
 from convdiff.order.tree.tree import Tree
 from convdiff.worker import probes
 
@@ -123,6 +123,10 @@ def _prove(inquiry: Inquiry, site: Site, tried: set[Tree]) -> None:
             "the order read from the probes does not give the element's bits in any known "
             "arithmetic",
         )
+    if verifiable and has_overflows(order.tree, order.arithmetic):
+        inquiry.try_tree(order.tree, order.arithmetic)
+        if not inquiry.left[site.position, site.channel]:
+            return
     # With one lane, all channels have carried the probes of one and the same.
     confirmed = len(site.lanes) == 1 or confirm(kernel, site, marked)
     inquiry.take(order, site.agreeing, confirmed=confirmed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Inquiry:
         self.left = np.repeat(among[:, None], plus_zero.shape[1], axis=1)
         self.plus_zero = plus_zero
         self._orders: dict[Order, ProvedOrder] = {}
-        self._verified: set[Tree] = set()
+        self._verified: set[tuple[Tree, Arithmetic | None]] = set()
 
     def seen_by(self, geometry: Geometry) -> Inquiry:
         """Return an inquiry of the same elements, which see the taps of this geometry alone.
@@ -65,23 +66,29 @@ class Inquiry:
         """The orders proved so far, disjoint."""
         return tuple(self._orders.values())
 
-    def try_tree(self, tree: Tree) -> None:
+    def try_tree(self, tree: Tree, arithmetic: Arithmetic | None = None) -> None:
         """Put a tree's vectors to what is left, and take those elements for it that answer them.
 
-        Raises RefusedError (budget, failed).
+        arithmetic: what its sums are where they are no plain float32; see `Suite`. Raises
+        RefusedError (budget, failed).
         """
-        if tree not in self._verified:
-            self.try_suite(self.memory.suite(tree))
+        plain = None if arithmetic is None else replace(arithmetic, zero_start=False)
+        if (tree, plain) not in self._verified:
+            self._try(self.memory.suite(tree, plain))
 
-    def try_suite(self, suite: Suite) -> None:
-        """Do so with the vectors at hand."""
-        self._verified.add(suite.tree)
+    def _try(self, suite: Suite) -> None:
+        self._verified.add((suite.tree, suite.arithmetic))
         agreeing = verify(self.kernel, suite, self.left)
         if not agreeing.any():
             return
         self.memory.keep(suite)
         for zero in np.unique(self.plus_zero[agreeing]):
-            self._take_verified(suite, agreeing & (self.plus_zero == zero), bool(zero))
+            elements = agreeing & (self.plus_zero == zero)
+            if suite.arithmetic is None:
+                self._take_verified(suite, elements, bool(zero))
+            else:
+                arithmetic = replace(suite.arithmetic, zero_start=bool(zero))
+                self.take(Order(suite.tree, arithmetic), elements, confirmed=True)
 
     def _take_verified(self, suite: Suite, elements: Array, zero: bool) -> None:
         """Take the elements whose bits a verified tree gives on the case's own numbers.

@@ -71,6 +71,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         batches=tuple(sorted({entry.cell.batch for entry in entries})),
         channels_out=tuple(sorted({entry.cell.channels for entry in entries} - {0})),
         devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
+        layout=stored.layout,
         expect=stored.expect.axes,
         lock_order=stored.expect.lock_order,
         baseline_reference=stored.expect.baseline_reference,

@@ -65,6 +65,7 @@ class _Case:
             depth=case.conv.depth,
             then=case.conv.then,
             added=None if tensors.added is None else self.put("added", tensors.added),
+            layout=case.layout,
         )
 
     def put(self, name: str, array: Array) -> str:

@@ -22,6 +22,7 @@ from convdiff.case.forms import (
     Whole,
     Words,
 )
+from convdiff.case.layout import DEFAULT, LAYOUTS
 from convdiff.case.record import record
 from convdiff.recording.model import SavedOrder, SavedProbes
 from convdiff.worker.ops import OPS, REFERENCE
@@ -148,6 +149,8 @@ class StoredCase:
     then: Annotated[str, Words("", *THEN)] = ""
     added: Annotated[str | None, NAME] = None
     """The name of an array, where `then` adds one."""
+    layout: Annotated[str, Words(*LAYOUTS)] = DEFAULT
+    """How reports write indices; the arrays here are HWIO and NHWC."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.fit_widths import fit_widths
 from convdiff.behaviour.known_faults import fit_data
 from convdiff.case.arrays import Tensors, numpy_dtype
-from convdiff.case.layout import LAYOUTS, layout_of, written
+from convdiff.case.layout import LAYOUTS, Order, layout_of, written
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.case.npy import array_shape, read_values
@@ -44,6 +44,8 @@ class Output:
     path: Path
     member: str | None = None
     """The array's name inside an .npz file."""
+    layout: str | None = None
+    """nhwc or nchw; None: as the case's arrays lie."""
 
 
 class OutputsLab:
@@ -137,9 +139,9 @@ def read_output(case: Case, output: Output) -> Array:
     whose.
     """
     place, reading = Place(output.name), Place("output")  # what reads a file names it itself
-    _refuse_shape(case, array_shape(output.path, output.member, reading), place)
+    order = _order(case, output.layout or case.layout)
+    _refuse_shape(case, order, array_shape(output.path, output.member, reading), place)
     values = read_values(output.path, output.member, reading)
-    order = case.output_order
     whole = order.whole(values.shape)
     assert whole is not None, "its shape was checked"
     given, axes = order.lying(whole)
@@ -153,24 +155,52 @@ def _cell(case: Case, name: str) -> Cell:
     return Cell(runtime, case.conv.op, case.lengths[-1], case.batches[-1])
 
 
-def _refuse_shape(case: Case, shape: tuple[int, ...], place: Place) -> None:
-    """Raise CaseError for an output that no convolution of the case's input has."""
-    order = case.output_order
-    batch, length = case.batches[-1], case.lengths[-1]
-    wanted = case.conv.output_shape(batch, case.height, length)
-    whole = order.whole(shape)
-    if whole is not None and order.turned(whole) == wanted:
+def layout_notes(case: Case, outputs: Sequence[Output]) -> Iterator[str]:
+    """Yield how files are read whose shape does not say it, where nobody said how they lie."""
+    own = _order(case, case.layout)
+    (name,) = (layout for layout in LAYOUTS if layout != case.layout)
+    other = _order(case, name)
+    if other.name == own.name or case.conv.channels_out == 1:
         return
-    needs = order.named(order.spoken(wanted))
+    for output in outputs:
+        shape = array_shape(output.path, output.member, Place("output"))
+        if output.layout is None and _fits(case, own, shape) and _fits(case, other, shape):
+            lies, might = (order.named(shape).split()[1] for order in (own, other))
+            yield (
+                f"{output.name} is taken for {lies}, as the case's arrays; {might} would have the"
+                f" same shape: --layout {name}"
+            )
+
+
+def _order(case: Case, layout: str) -> Order:
+    """Return how an output of the case lies in a file of this layout."""
+    return replace(layout_of(layout, case.conv.op).input, high=case.output_order.high)
+
+
+def _wanted(case: Case) -> tuple[int, ...]:
+    return case.conv.output_shape(case.batches[-1], case.height, case.lengths[-1])
+
+
+def _fits(case: Case, order: Order, shape: tuple[int, ...]) -> bool:
+    """Return whether a file's shape is that of the case's output, lying so."""
+    whole = order.whole(shape)
+    return whole is not None and order.turned(whole) == _wanted(case)
+
+
+def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], place: Place) -> None:
+    """Raise CaseError for an output that no convolution of the case's input has."""
+    if _fits(case, order, shape):
+        return
+    batch, length, whole = case.batches[-1], case.lengths[-1], order.whole(shape)
+    needs = order.named(order.spoken(_wanted(case)))
     for other in LAYOUTS:
-        lying = replace(layout_of(other, case.conv.op).input, high=order.high)
-        lies = lying.whole(shape)
-        if other != case.layout and lies is not None and lying.turned(lies) == wanted:
+        lying = _order(case, other)
+        if lying.name != order.name and _fits(case, lying, shape):
             raise CaseError(
                 place,
                 f"an output of shape {written(shape)}; the case's is {needs}: "
                 f"this looks like {lying.named(shape).split()[1]}"
-                f" (`layout: {other}`, where the case's arrays lie so, too)",
+                f" (`layout: {other}` where the case's arrays lie so, too, else --layout {other})",
             )
     inputs = (batch, case.height, length, case.conv.channels_in)
     known = whole is not None and shape_owners(case.conv, inputs, order.turned(whole))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
@@ -31,7 +32,8 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
         yield line("  fix", "what can be tested here: convdiff doctor")
     for one in case.advice.safe:
         if one.some_unsafe:
-            yield line("  safe", one.text)
+            where = f"in {called(case, f'#{one.number}')}: " if one.number else ""
+            yield line("  safe", where + one.text)
 
 
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
@@ -87,7 +89,8 @@ def _agreeing_along(case: CaseSummary, worst: Row, compared: Sequence[Row]) -> I
         differing = {value(row.finding.comparison.candidate) for row in along if _is_unequal(row)}
         values = {value(row.finding.comparison.candidate) for row in along} - differing
         against = f"{axis} {value(worst.finding.comparison.baseline) or 'all'}"
-        yield from _equal(case, axis, sorted(values), against)
+        unsafe = _unsafe(case, worst) if axis == "length" else frozenset()
+        yield from _equal(axis, sorted(values), against, unsafe)
     yield from _unaffected(case, axis, compared)
 
 
@@ -97,10 +100,18 @@ def _is_wrong(case: CaseSummary, cell: Cell) -> bool:
     return any(one.axis == "exact" and one.candidate == cell for one in wrong)
 
 
-def _equal(case: CaseSummary, axis: Axis, values: Sequence[int], against: str) -> Iterator[str]:
+def _unsafe(case: CaseSummary, row: Row) -> frozenset[int]:
+    """Return the lengths that are unsafe in the runtime of a row."""
+    runtime = row.finding.comparison.candidate.runtime.id
+    own = [one.unsafe for one in case.result.safe_lengths if one.runtime == runtime]
+    return frozenset().union(*own)
+
+
+def _equal(
+    axis: Axis, values: Sequence[int], against: str, unsafe: frozenset[int]
+) -> Iterator[str]:
     """Say which values give the same bits, and which do so by chance, on the case's input alone."""
-    unsafe = {value for one in case.result.safe_lengths for value in one.unsafe}
-    chance = [value for value in values if axis == "length" and value in unsafe]
+    chance = [value for value in values if value in unsafe]
     always = [value for value in values if value not in chance]
     if always:
         yield f"{axis} {sentences.short(always)} = {against}"
@@ -146,8 +157,15 @@ def _padding(case: CaseSummary) -> Iterator[str]:
     drifting = [row.finding.comparison for row in case.rows if not row.finding.allowed]
     where = {one.candidate.runtime.id for one in drifting if one.axis == "length"}
     others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
+    named = len(where) > 1 or _are_unlike(case.result.safe_lengths)
     stays = f"; no help against {' or '.join(others)}" if others else ""
-    for advised, lengths in zip(case.advice.safe, case.result.advised_lengths, strict=True):
+    pairs = zip(case.advice.safe, case.result.advised_lengths, strict=True)
+    for advised, lengths in pairs:
         if lengths.unsafe and lengths.runtime in where:
-            runtime = f"in {called(case, f'#{advised.number}')} " if len(where) > 1 else ""
-            yield f"{runtime}pad to {sentences.pad_to(lengths)}{stays}"
+            runtime = f"in {called(case, f'#{advised.number}')} "
+            yield f"{runtime * named}pad to {sentences.pad_to(lengths)}{stays}"
+
+
+def _are_unlike(found: Sequence[SafeLengths]) -> bool:
+    """Return whether runtimes have other safe lengths than each other."""
+    return len({(one.lengths, one.unsafe, one.rule) for one in found}) > 1

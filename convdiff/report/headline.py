@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
@@ -179,10 +179,19 @@ def _counted(findings: Sequence[Finding], verdicts: Sequence[Verdict]) -> str:
 
 def _by_chance(case: CaseResult, axis: Axis) -> str:
     """Say where lengths are equal on the case's own input, and not on random ones."""
-    unsafe = sorted({length for safe in case.safe_lengths for length in safe.unsafe})
-    if axis != "length" or not unsafe:
+    unsafe = {one.runtime: one.unsafe for one in case.safe_lengths}
+    if axis != "length" or not any(unsafe.values()):
         return ""
-    return f" on this input, but not on random ones (length {short(unsafe)})"
+    return f" on this input, but not on random ones ({_unsafe(unsafe)})"
+
+
+def _unsafe(by_runtime: Mapping[str, tuple[int, ...]]) -> str:
+    """Say which lengths are unsafe, and in which runtime where they are not the same in all."""
+    if len(set(by_runtime.values())) == 1:
+        return f"length {short(next(iter(by_runtime.values())))}"
+    return "; ".join(
+        f"length {short(lengths)} in {name}" for name, lengths in by_runtime.items() if lengths
+    )
 
 
 def _size(findings: Sequence[Finding]) -> str:

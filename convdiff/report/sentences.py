@@ -167,17 +167,24 @@ def pad_to(lengths: SafeLengths) -> str:
     which = lengths.rule or short(lengths.lengths[:-1])
     every = len(lengths.proved) == len(lengths.lengths) - 1
     how = "proved for every input" if every else f"on {lengths.inputs + 1} inputs tried"
-    return f"length {which}: the bits of length {lengths.longest}, {how}"
+    return f"length {which}: the bits of length {_longest(lengths)}, {how}"
 
 
 def _agreeing(lengths: SafeLengths) -> str:
     tried = f"on this input and on {lengths.inputs} or more random ones"
     if not lengths.unsafe:
-        return f"all lengths agree with T={lengths.longest} {tried}"
+        return f"all lengths agree with {_longest(lengths, 'T=')} {tried}"
     if len(lengths.lengths) == 1:
-        return f"none agrees with T={lengths.longest}"
+        return f"none agrees with {_longest(lengths, 'T=')}"
     listed = lengths.rule or short(lengths.lengths[:-1])
-    return f"{listed}: bit-identical to T={lengths.longest} {tried}"
+    return f"{listed}: bit-identical to {_longest(lengths, 'T=')} {tried}"
+
+
+def _longest(lengths: SafeLengths, mark: str = "") -> str:
+    """Name the length with which others are compared; where windows start unlike, each of them."""
+    named = [f"{mark}{length}" for length in (*lengths.others, lengths.longest)]
+    ending = ", whichever windows start alike" if lengths.others else ""
+    return " or ".join(named) + ending
 
 
 def _proved(lengths: SafeLengths) -> str:

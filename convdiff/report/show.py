@@ -10,6 +10,7 @@ import numpy as np
 from convdiff.case.arrays import digest
 from convdiff.case.axes import filters
 from convdiff.case.expect import written
+from convdiff.case.layout import Order
 from convdiff.case.model import NOTED, Case
 from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.numerics.array import Array
@@ -82,8 +83,21 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     for entry in recorded.entries:
         yield line("")
         told = _shared_probes(recorded.entries, entry.cell.runtime)
-        yield from _entry(entry, orders, told, named=len(recorded.fingerprints) > 1)
-        yield from _values(entry.output, show_all=show_all)
+        order = case.output_order if _is_whole(case, entry) else PLAIN
+        yield from _entry(entry, order, orders, told, named=len(recorded.fingerprints) > 1)
+        yield from _values(entry.output, order, show_all=show_all)
+
+
+AXES = "NHWC"
+PLAIN = Order(AXES, AXES)
+"""How an output is told whose shape is not the convolution's."""
+
+
+def _is_whole(case: Case, entry: Entry) -> bool:
+    """Return whether an output has the convolution's shape."""
+    cell, conv = entry.cell, case.conv.first(entry.cell.channels)
+    shape: tuple[int, ...] = conv.output_shape(cell.batch, case.height, cell.length)
+    return tuple(entry.output.shape) == shape
 
 
 def _row(name: str, *parts: str | Span) -> Line:
@@ -137,11 +151,17 @@ def _shared_probes(entries: Iterable[Entry], runtime: Runtime) -> SavedProbes | 
 
 
 def _entry(
-    entry: Entry, numbers: Mapping[str, int], told: SavedProbes | None, *, named: bool
+    entry: Entry,
+    order: Order,
+    numbers: Mapping[str, int],
+    told: SavedProbes | None,
+    *,
+    named: bool,
 ) -> Iterator[Line]:
     """Yield what is known of a cell.
 
-    numbers: of orders. told: what was said above of what probes found.
+    order: of its output, as the case has it. numbers: of orders. told: what was said
+    above of what probes found.
     """
     cell = entry.cell
     some = f" {filters(cell.channels)}" if cell.channels else ""
@@ -149,7 +169,9 @@ def _entry(
     where = f" {cell.runtime.live_id}" if named else ""
     sizes = f"T={cell.length} batch {cell.batch}{some}"
     yield line("  ", Span(f"{cell.op} {sizes}{again}{where}", "strong"))
-    yield line("    ", f"{_x(entry.output.shape)} NHWC, ", _checksum(entry.output))
+    shape = entry.output.shape
+    said = order.named(order.spoken(shape)) if len(shape) == len(AXES) else _x(shape)
+    yield line("    ", f"{said}, ", _checksum(entry.output))
     if entry.probes is not None and told is None:
         yield line("    probes  ", *_probes(entry.probes))
     if entry.probes is None and told is not None:
@@ -175,14 +197,15 @@ def _tone(trait: str) -> Mark:
     return VERDICTS[POINTS_TO[trait]].tone if trait in POINTS_TO else ""
 
 
-def _values(output: Array, *, show_all: bool) -> Iterator[Line]:
+def _values(output: Array, order: Order, *, show_all: bool) -> Iterator[Line]:
     """Yield a line a value of an NHWC output: its index, in decimal and in hexadecimal."""
     flat = output.reshape(-1)
     shown = flat if show_all else flat[:MOST]
     with np.errstate(invalid="ignore"):  # a signalling NaN
         bits = hexes(shown)
     for at, value, exact in zip(range(len(shown)), shown, bits, strict=True):
-        index = ",".join(str(int(i)) for i in np.unravel_index(at, output.shape))
+        place = [int(i) for i in np.unravel_index(at, output.shape)]
+        index = order.index(place) if len(place) == len(AXES) else ",".join(map(str, place))
         yield line(f"    {index}  ", decimal(value), Span(f"  {exact}", "faint"))
     if len(shown) < len(flat):
         yield line("    ", f"… and {len(flat) - len(shown):,} more values; --all shows them")

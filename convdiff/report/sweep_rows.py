@@ -40,6 +40,20 @@ def sweep_rows(case: CaseResult, rows: Sequence[Row]) -> list[SweepRow]:
     return [_sweep_row(case, group) for group in folded(case, rows)]
 
 
+def against(rows: Sequence[Row]) -> str:
+    """Say what the rows of an axis are held against, and which where lengths have several grids."""
+    by_baseline: dict[str, list[int]] = {}
+    for row in rows:
+        length = row.finding.comparison.candidate.length
+        by_baseline.setdefault(row.baseline, []).append(length)
+    if rows[0].finding.comparison.axis != "length" or len(by_baseline) == 1:
+        return f"against {next(iter(by_baseline))}"
+    return ", ".join(
+        f"{sentences.short(sorted(set(lengths)))} against {name}"
+        for name, lengths in by_baseline.items()
+    )
+
+
 def _sweep_row(case: CaseResult, group: Group) -> SweepRow:
     row = group[0]
     ulp = f"{row.ulp} ulp" if row.ulp else ""

@@ -29,18 +29,20 @@ def assert_invariant(
     expect: Literal["bitwise"] | Mapping[str, int] = "bitwise",
     *,
     values: Iterable[int] | None = None,
+    skip_last: int = 0,
     strict: bool = False,
 ) -> None:
     """Check that fn of a prefix of x along an axis is the prefix of fn of the whole x.
 
     fn: takes an array of x's shape (N, …, T, C) or (T,), or a prefix of it, and x's dtype; returns
     float16, bfloat16, float32, float64, integers or bool, in anything that NumPy makes an array of.
-    It must not pad the end, or what it returns there depends on where the end is.
+    Where it pads the end, say with skip_last how many outputs there see that padding.
     axis: "batch" is the first axis of x and of the output; "length" the last but one of both, and a
     signal's only one; a number is that axis of both: -1 for (N, C, T), 0 for (T, N, C).
     expect: "bitwise", or {"ulps": n} for floats; integers are compared exactly under both.
     values: the sizes to try, from 1 to x's own; by default up to 64, evenly spread, from the
-    smallest for which fn returns anything. strict: tell −0 from +0, and one NaN from another.
+    smallest for which fn returns anything. skip_last: how many outputs at the end are not compared.
+    strict: tell −0 from +0, and one NaN from another.
 
     fn is called on copies: x stays as it is. Raises AssertionError, with the sizes and elements
     that differ, where outputs differ by more than `expect`; where an output's shape or dtype is not
@@ -51,14 +53,19 @@ def assert_invariant(
     __tracebackhide__ = True  # pytest shows the caller's line
     most = _most_ulps(expect)
     whole_x = np.array(x)
-    subject = _Subject(fn, whole_x, along(axis, whole_x), strict)
+    subject = _Subject(fn, whole_x, along(axis, whole_x), strict, skip_last)
     whole = subject.run(subject.size)
     sizes = subject.sizes(values)
     drifts, shown = _drifts(subject, whole, sizes, most)
     subject.refuse_unstable(subject.size, whole)
     if drifts:
         _fail(described(drifts, str(subject.axis), subject.size, sizes, most))
-    compared = whole[subject.axis.upto(shown)]
+    _refuse_constant(whole[subject.axis.upto(shown)])
+
+
+def _refuse_constant(compared: Array) -> None:
+    """Raise AssertionError where all that was compared, and is equal, says nothing."""
+    __tracebackhide__ = True
     if not np.any((compared != 0) & np.isfinite(compared)):
         _fail("equal, but every output is zero, NaN or infinite: that proves little")
 
@@ -71,12 +78,14 @@ def _drifts(
     larger, shown = whole, 0
     for size, next_size in zip(sizes, [subject.size, *sizes], strict=False):
         part = subject.prefix(size, larger, next_size)
-        reach = subject.axis.size(part)
-        drift = subject.measure(whole[subject.axis.upto(reach)], part, size, most)
+        upto = subject.axis.upto(subject.reach(part))
+        drift = subject.measure(whole[upto], part[upto], size, most)
         if drift is not None:
             subject.refuse_unstable(size, part)
             drifts.append(drift)
-        larger, shown = part, max(shown, reach)
+        larger, shown = part, max(shown, subject.reach(part))
+    if not shown:
+        _fail(f"nothing was compared: no output is left but the last {subject.skip_last}")
     return drifts, shown
 
 
@@ -88,6 +97,15 @@ class _Subject:
     x: Array
     axis: Along
     strict: bool
+    skip_last: int
+
+    def __post_init__(self) -> None:
+        if self.skip_last < 0:
+            raise ValueError(f"skip_last is {self.skip_last}; it can be 0 or more")
+
+    def reach(self, part: Array) -> int:
+        """Return how many outputs of a prefix are compared, from the first on."""
+        return max(0, self.axis.size(part) - self.skip_last)
 
     @property
     def size(self) -> int:

@@ -392,3 +392,44 @@ def test_two_that_are_equal_and_off_the_exact_result_are_no_green(tmp_path, side
     assert (result.exit_code == 0) == right
     verdicts = {f.verdict for f in result.cases[0].findings if f.comparison.axis == "exact"}
     assert verdicts <= ({"same", "rounding"} if right else {VERDICTS[side]})
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_an_output_of_any_layout_is_said_to_be_taken_for_the_cases_own(layout: str, tmp_path: Path):
+    shapes = {"nhwc": ([3, 3, 4, 8], [1, 10, 10, 4]), "nchw": ([8, 4, 3, 3], [1, 4, 10, 10])}
+    w, x = shapes[layout]
+    text = SHAPES.format(w=w, x=x) + f"layout: {layout}\n"
+    (tmp_path / "case.yaml").write_text(text, "utf-8")
+    case = load_case(tmp_path / "case.yaml")
+    y = exact(case.conv, make_tensors(case))
+    own, turned = (y, y.transpose(0, 3, 1, 2)) if layout == "nhwc" else (y.transpose(0, 3, 1, 2), y)
+    np.save(tmp_path / "own.npy", own)
+    np.save(tmp_path / "turned.npy", turned)
+    other = {"nhwc": "nchw", "nchw": "nhwc"}[layout]
+    asked = ("compare", "own.npy", "turned.npy", "--case", "case.yaml")
+    ran = convdiff(*asked, cwd=tmp_path)
+    said = " ".join(ran.out.split())
+    for file in ("own.npy", "turned.npy"):
+        assert f"{file} is taken for {layout.upper()}, as the case's arrays" in said
+    assert f"--layout {other}" in said and ran.code == 1
+    ran = convdiff("compare", "own.npy", "own.npy", "--case", "case.yaml", cwd=tmp_path)
+    assert ran.code == 0
+    asked = ("compare", "turned.npy", "turned.npy", "--case", "case.yaml", "--layout", other)
+    ran = convdiff(*asked, "-v", cwd=tmp_path)
+    assert ran.code == 0 and "is taken for" not in ran.out, ran.out
+    asked = ("compare", "own.npy", "turned.npy", "--case", "case.yaml", "--layout", other)
+    ran = convdiff(*asked, cwd=tmp_path)
+    assert f"--case case.yaml --layout {other}" in " ".join(ran.out.split())
+
+
+def test_an_output_whose_shape_says_how_it_lies_is_not_noted(tmp_path: Path):
+    (tmp_path / "case.yaml").write_text(NHWC, "utf-8")
+    case = load_case(tmp_path / "case.yaml")
+    np.save(tmp_path / "y.npy", exact(case.conv, make_tensors(case)).transpose(0, 3, 1, 2))
+    asked = ("compare", "y.npy", "y.npy", "--case", "case.yaml")
+    refused = convdiff(*asked, cwd=tmp_path)
+    assert refused.code == 2 and "else --layout nchw" in " ".join(refused.err.split())
+    ran = convdiff(*asked, "--layout", "nchw", cwd=tmp_path)
+    assert ran.code == 0 and "is taken for" not in ran.out, ran.out
+    alone = convdiff("compare", "a.json", "b.json", "--layout", "nchw", cwd=tmp_path)
+    assert alone.code == 2 and "it goes with --case" in alone.err

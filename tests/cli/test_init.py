@@ -170,3 +170,52 @@ def test_arrays_of_another_folder_are_refused(tmp_path: Path):
     ran = convdiff("init", "--torch", "../w.npy", "../x.npy", cwd=tmp_path / "inner")
     assert ran.code == 2
     assert "outside of its folder" in ran.err and not list((tmp_path / "inner").iterdir())
+
+
+def test_strides_dilations_and_groups_are_written_into_the_case(tmp_path: Path):
+    save(tmp_path, w=(4, 2, 3, 3), x=(1, 4, 12, 14))
+    moves = ("--strides", "2,1", "--dilations", 2, "--groups", 2)
+    ran = convdiff("init", "--torch", "w.npy", "x.npy", *moves, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    conv = load_case(tmp_path / "case.yaml").conv
+    assert (conv.strides, conv.dilations, conv.groups) == ((2, 1), (2, 2), 2)
+    assert "# strides" not in (tmp_path / "case.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--strides", "2,x"), "'2,x' is no number, nor one an axis"),
+        (("--dilations", "0"), "'0' is no number"),
+        (("--groups", "0"), "0 is not in the range"),
+        (("--strides", "2,2,2"), "conv2d has 2 spatial axes; found 3 numbers"),
+        (("--groups", "3"), "groups"),
+    ],
+)
+def test_moves_that_are_none_are_refused(asked: tuple[str, ...], said: str, tmp_path: Path):
+    save(tmp_path, w=(4, 2, 3, 3), x=(1, 2, 12, 14))
+    ran = convdiff("init", "--torch", "w.npy", "x.npy", *asked, cwd=tmp_path)
+    assert ran.code == 2 and said in " ".join(ran.err.split()), ran.err
+    assert not (tmp_path / "case.yaml").exists()
+
+
+@pytest.mark.parametrize("layout", ["--torch", "--numpy"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_weights_that_are_a_transposed_ops_are_said_to_be(layout: str, rank: int, tmp_path: Path):
+    kernel, spatial = (3, 2, 2)[:rank], (6, 7, 8)[:rank]
+    save(tmp_path, w=(8, 3, *kernel), b=(3,), x=(1, 8, *spatial))
+    if layout == "--numpy":  # PyTorch's transposed filters are (in, out, …), those here I and O
+        save(tmp_path, w=(*kernel, 8, 3), x=(1, *spatial, 8))
+        assert convdiff("init", layout, "w.npy", "b.npy", "x.npy", cwd=tmp_path).code == 0
+        return
+    ran = convdiff("init", layout, "w.npy", "b.npy", "x.npy", cwd=tmp_path)
+    assert ran.code == 2
+    assert f"these arrays are of --op conv{rank}d_transpose, if that is meant" in ran.err
+    asked = ("--op", f"conv{rank}d_transpose")
+    assert convdiff("init", layout, "w.npy", "b.npy", "x.npy", *asked, cwd=tmp_path).code == 0
+
+
+def test_weights_that_fit_no_op_get_no_hint(tmp_path: Path):
+    save(tmp_path, w=(8, 3, 3, 3), x=(1, 5, 6, 7))
+    ran = convdiff("init", "--torch", "w.npy", "x.npy", cwd=tmp_path)
+    assert ran.code == 2 and "transpose" not in ran.err

@@ -8,6 +8,7 @@ import pytest
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.case.device import Device
 from convdiff.compare.comparison import compare
+from convdiff.compare.other_ops import wanted_beside
 from convdiff.compare.reference import Reference
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair
@@ -150,3 +151,13 @@ def test_a_bias_is_one_more_term():
     assert reference_of([1, 2, 3], [1, 1], bias=[0.5]).terms == 3
     found = compared(reference_of([1, 2, 3], [1, 1], bias=[0.5]), [3.5, 5.5], [3.5, 6.5])
     assert found.exact.tolist() == [5.5]
+
+
+def test_a_shape_with_a_depth_is_held_against_one_with_a_depth():
+    conv = Convolution(
+        (2, 2, 2), 3, 4, (1, 1, 1), (1, 1, 1), op="conv3d", output_padding=(0, 0, 0), depth=4
+    )
+    inputs = (1, 20, 6, 3)
+    assert wanted_beside(conv, inputs, (1, 3, 4, 4, 4)) == (1, 3, 4, 5, 4)
+    assert wanted_beside(conv, inputs, (1, 9, 5, 4)) == (1, 12, 5, 4)
+    assert wanted_beside(conv, (1, 4, 1, 3), (1, 3, 4, 4, 4)) == conv.output_shape(1, 4, 1)

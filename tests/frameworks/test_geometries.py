@@ -29,11 +29,14 @@ SPECS = (
     "tensorflow:cpu",
     "torch:cpu",
     "jax:cpu",
+    "tflite:cpu",
 )
 LISTED = geometries()
 GROUPED = ("grouped", "grouped_tail", "grouped_stride_tail")
 GROUPED += ("depthwise", "depthwise_tail", "depthwise_stride_tail")
-REFUSED_OF_LISTED = {"tensorflow": {f"3d_conv:{name}" for name in GROUPED}}
+REFUSED_OF_LISTED = {
+    framework: {f"3d_conv:{name}" for name in GROUPED} for framework in ("tensorflow", "tflite")
+}
 """By framework, which of a peer's geometries it refuses; in words that are in `known`."""
 ALWAYS_WHOLE = ("numpy:cpu", "onnxruntime:cpu")
 """Asked for all of them in `make test` too."""

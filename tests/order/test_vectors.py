@@ -10,6 +10,7 @@ from mutants import all_orders, flipped, mutants, some_mutants
 from soak import examples
 from synthetic import Machine, random_tree, summed
 
+from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.reveal.carried import carried
 from convdiff.order.reveal.half_ulp_vectors import (
     FACTOR,
@@ -27,7 +28,7 @@ from convdiff.order.reveal.overflow_vectors import (
     weights_of,
 )
 from convdiff.order.reveal.small_orders import all_sums
-from convdiff.order.reveal.suite import Suite, Vectors
+from convdiff.order.reveal.suite import Suite, Vectors, predicted
 from convdiff.order.tree.notation import notation, parse
 from convdiff.order.tree.tree import Tree
 
@@ -89,6 +90,26 @@ def test_no_mutant_is_accepted() -> None:
         if looked_at >= examples(100_000):
             break
     assert looked_at >= examples(100_000)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("order", LARGE)
+def test_no_mutant_of_bfloat16_operands_is_accepted_by_overflow_alone(order: str) -> None:
+    """A fused product is as good as another there, and no mutant."""
+    arithmetic, tree = Arithmetic(inputs="bfloat16"), parse(order)
+    vectors = whole(Suite(tree, arithmetic))
+    assert np.isfinite(vectors.expected).all()
+    looked_at = 0
+    with np.errstate(all="ignore"):
+        for mutant in some_mutants(tree, examples(32 * 40), seed=2):
+            if mutant.unfused() != tree.unfused():
+                others = predicted(mutant, vectors.weights, arithmetic)
+                assert not np.array_equal(others, vectors.expected), notation(mutant)
+                looked_at += 1
+            else:
+                others = predicted(mutant, vectors.weights, arithmetic)
+                assert np.array_equal(others, vectors.expected)
+    assert looked_at > examples(32 * 10)
 
 
 @pytest.mark.soak

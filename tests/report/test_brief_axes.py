@@ -145,3 +145,6 @@ def test_padding_names_the_runtime_where_lengths_drift_in_several():
     assert "in TF_X=1 (#1) pad to" in both and "in TF_X=2 (#2) pad to" in both
     one = said(brief([here], safe_lengths=safe), "fix")
     assert one.count("pad to") == 1 and "#" not in one
+    unlike = replace(UNSAFE, runtime=RUNTIMES[1].id, lengths=(7, 9), unsafe=(8,))
+    one = said(brief([here], safe_lengths=(UNSAFE, unlike)), "fix")
+    assert one.count("pad to") == 1 and "in TF_X=1 (#1) pad to" in one

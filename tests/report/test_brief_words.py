@@ -254,6 +254,26 @@ def test_a_length_that_is_unsafe_is_equal_on_this_input_alone():
     assert "no other is safe" in text
 
 
+def test_a_length_that_is_unsafe_in_another_runtime_is_equal_in_this_one():
+    other = SafeLengths(RUNTIMES[1].id, 9, (9,), (7, 8), (), (), 16)
+    here = replace(other, runtime=RUNTIMES[0].id, lengths=(8, 9), unsafe=(7,))
+    text = words(result_of(case_of([drifted(), same()], safe_lengths=(here, other))))
+    assert "ok length 8 = length 9 " in text
+    assert "on this input alone" not in text
+
+
+def test_unsafe_lengths_name_their_runtime_where_others_have_other_ones():
+    here = SafeLengths(RUNTIMES[0].id, 9, (8, 9), (7,), (), (), 16)
+    other = replace(here, runtime=RUNTIMES[1].id, lengths=(7, 9), unsafe=(8,))
+    text = words(result_of(case_of([same()], safe_lengths=(here, other))))
+    assert f"length 7 in {RUNTIMES[0].id}; length 8 in {RUNTIMES[1].id}" in text
+    assert "safe in TF_X=1 (#1): 8: bit-identical to T=9" in text
+    assert "safe in TF_X=2 (#2): 7: bit-identical to T=9" in text
+    alike = replace(here, runtime=RUNTIMES[1].id)
+    text = words(result_of(case_of([same()], safe_lengths=(here, alike))))
+    assert "(length 7)" in text
+
+
 def test_a_sweep_does_not_sum_up_what_the_answer_says():
     out = io.StringIO()
     reference = same("reference")

@@ -70,15 +70,24 @@ def one_column(conv: Convolution, shape: Shape) -> bool:
     return alone and conv.strides[-1] > 1 and not conv.transposed
 
 
+def leaves_inputs(conv: Convolution, shape: Shape) -> bool:
+    """Whether SAME has nothing to pad along an axis, since some inputs at its end are not read."""
+    pairs = zip(conv.axes, conv.extents(*shape[1:3]), strict=True)
+    left = [n - (axis.extent(n) - 1) * axis.stride - axis.reach for axis, n in pairs]
+    return conv.padding == "same" and not conv.transposed and max(left) > 0
+
+
 def pointwise_cut(conv: Convolution, shape: Shape) -> bool:
     """Whether a transposed convolution of one tap and no stride is cut in front."""
     one = max(conv.kernel) == max(conv.strides) == 1
     return conv.transposed and one and any(before for before, _ in conv.pads(*shape[1:3]))
 
 
-def _one(op: str, extents: tuple[int, int], **more: Any) -> tuple[Convolution, Shape]:
-    """Return a convolution of (1, 3) of one channel on an input of these rows and columns."""
-    return Convolution((1, 3), 1, 1, op=op, **more), (1, *extents, 1)
+def _one(
+    op: str, extents: tuple[int, int], channels: int = 1, **more: Any
+) -> tuple[Convolution, Shape]:
+    """Return a convolution of (1, 3) of few channels on an input of these rows and columns."""
+    return Convolution((1, 3), channels, channels, op=op, **more), (1, *extents, channels)
 
 
 REFUSED = (
@@ -201,6 +210,39 @@ REFUSED = (
         "could not create a primitive descriptor for the deconvolution",
         None,  # its other kernels can
     ),
+    Known(
+        "tflite",
+        "groups of a 3-D convolution",
+        lambda conv, _: conv.rank == 3 and conv.groups > 1,
+        "input->dims->data[4] != filter->dims->data[3]",
+        (
+            Convolution(
+                (1, 1, 1), 2, 2, (1, 1, 1), (1, 1, 1), 2, "float32", "conv3d", "valid", (0, 0, 0), 2
+            ),
+            (1, 4, 2, 2),
+        ),
+    ),
+    Known(
+        "tflite",
+        "groups of a transposed convolution",
+        lambda conv, _: conv.transposed and conv.groups > 1,
+        "has no groups",
+        _one("conv1d_transpose", (1, 5), 2, groups=2),
+    ),
+    Known(
+        "tflite",
+        "dilation of a transposed convolution",
+        lambda conv, _: conv.transposed and max(conv.dilations) > 1,
+        "has no dilations",
+        _one("conv1d_transpose", (1, 5), dilations=(1, 2)),
+    ),
+    Known(
+        "tflite",
+        "a transposed convolution that is cut or lengthened otherwise than it can be",
+        lambda conv, _: conv.transposed and (cut(conv) or longer_than(conv, "strides")),
+        "lengthens a transposed output at its end only, by less than a stride",
+        _one("conv1d_transpose", (1, 5), padding=((0, 0), (-1, 0))),
+    ),
 )
 """Each with a geometry that is refused today."""
 
@@ -249,6 +291,13 @@ WRONG = (
         pointwise_cut,
         "elements are off by",
         None,
+    ),
+    Known(
+        "tflite",
+        "SAME that leaves inputs over: XNNPACK's windows start later",
+        leaves_inputs,
+        "elements are off by",
+        (Convolution((2, 1), 3, 4, (2, 3), padding="same"), (1, 12, 12, 3)),
     ),
 )
 """Each with a geometry that is wrong today; the answer is the framework's own."""

@@ -424,3 +424,33 @@ def test_the_origin_holds_with_onednn():
 def test_ml_dtypes_are_named_rightly():
     x = signal(1, 9, 1, dtype=ml_dtypes.bfloat16)
     assert "at most 2 ulp" in message(nudged(7, steps=2), x)
+
+
+def padded(x: np.ndarray) -> np.ndarray:
+    """Return sums of three inputs, the first and the last of which may be padding."""
+    zeros = np.zeros_like(x[:, :1])
+    wide = np.concatenate([zeros, x, zeros], axis=1)
+    return wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+
+
+def test_outputs_that_see_the_padding_of_the_end_are_left_out():
+    x = np.random.default_rng(1).standard_normal((2, 9, 3)).astype(np.float32)
+    with pytest.raises(AssertionError):
+        assert_invariant(padded, x)
+    assert_invariant(padded, x, skip_last=1)
+
+    def wrong_inside(x: np.ndarray) -> np.ndarray:
+        y = padded(x)
+        y[:, 2] += x.shape[1] == 6
+        return y
+
+    with pytest.raises(AssertionError, match="length, 6 against 9"):
+        assert_invariant(wrong_inside, x, skip_last=1)
+
+
+def test_where_all_outputs_are_left_out_nothing_is_green():
+    x = np.ones((1, 9, 3), np.float32)
+    with pytest.raises(AssertionError, match="nothing was compared: no output is left but"):
+        assert_invariant(padded, x, skip_last=9)
+    with pytest.raises(ValueError, match="skip_last is -1"):
+        assert_invariant(padded, x, skip_last=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -106,6 +106,18 @@ class Arithmetic:
     def wide(self) -> bool:
         """Whether products of `dtype` are exact in the accumulator, so that fusing is invisible."""
         return self.accumulator == WIDER.get(self.dtype)
+
+    @property
+    def overflow_tells_all(self) -> bool:
+        """Whether float32 sums of bfloat16 products, exact there, are rounded nowhere else.
+
+        But for what is stored as bfloat16 at the end, or before the bias: its range is float32's.
+        Fusing is invisible then, and any other tree overflows elsewhere.
+        """
+        stored = {self.before_bias, self.output} <= {"", "bfloat16"}
+        whole = replace(self, inputs="", bias="", before_bias="", output="", flush="")
+        plain = replace(whole, zero_start=False) == Arithmetic()
+        return self.inputs == "bfloat16" and not self.weights and stored and plain
 
     @property
     def fuses_plainly(self) -> bool:

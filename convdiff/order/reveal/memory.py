@@ -6,6 +6,7 @@ It needs no trust: each is verified anew, and what is wrong falls after a call o
 from __future__ import annotations
 
 from convdiff.order.geometry import Geometry
+from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.reveal.suite import Suite, can_be_verified
 from convdiff.order.tree.tree import Tree
 
@@ -25,10 +26,12 @@ class OrderMemory:
             return ()
         return tuple(self._suites.get((geometry.taps, geometry.leaves), ()))
 
-    def suite(self, tree: Tree) -> Suite:
-        """Return the suite of a tree, anew where it is not kept."""
-        kept = self._suites.get((tree.taps, tree.leaves), ())
-        return next((suite for suite in kept if suite.tree == tree), None) or Suite(tree)
+    def suite(self, tree: Tree, arithmetic: Arithmetic | None = None) -> Suite:
+        """Return the suite of a tree, anew where it is not kept; arithmetic: see `Suite`."""
+        for suite in self._suites.get((tree.taps, tree.leaves), ()):
+            if (suite.tree, suite.arithmetic) == (tree, arithmetic):
+                return suite
+        return Suite(tree, arithmetic)
 
     def keep(self, suite: Suite) -> None:
         """Keep a suite as the most recent one."""

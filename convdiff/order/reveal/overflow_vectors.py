@@ -20,8 +20,11 @@ from convdiff.worker import probes
 
 #: The largest state; what a state of 1 adds to a sum; what a state of 0 may add.
 LARGEST = 4
-_STEP = 0.24 * 2.0**128 / (1.0 + probes.SCALES["float32"][2])
+STEP = 0.24 * 2.0**128 / (1.0 + probes.SCALES["float32"][2])
 _NOISE = 2.0**105
+
+#: What a state of 1 weighs where bfloat16 must hold all states: it is of four bits.
+BFLOAT16_STEP = 15 * 2.0**122
 
 #: Leaves up to which the noise of all of them together is far below the step.
 MOST_LEAVES = 2**16
@@ -30,14 +33,15 @@ MOST_LEAVES = 2**16
 _CANDIDATES, _TIMES = 256, 3
 
 
-def overflow_vectors(tree: Tree, random: np.random.Generator) -> Array:
+def overflow_vectors(tree: Tree, random: np.random.Generator, step: float = STEP) -> Array:
     """Return (vectors, leaves) float32 weights in which each rotation of the tree overflows.
 
-    tree: all its nodes binary. Each rotation of each node is caught for certain, by three vectors.
+    tree: all its nodes binary. step: what a state of 1 weighs. Each rotation of each node is caught
+    for certain, by three vectors.
     """
     states = draw_states(tree, _CANDIDATES, random)
     chosen = cover(overflowing(tree, states), _TIMES)
-    return weights_of(states[: tree.leaves, chosen], random)
+    return weights_of(states[: tree.leaves, chosen], random, step)
 
 
 def drawn_overflows(tree: Tree, count: int, random: np.random.Generator) -> Array:
@@ -86,8 +90,8 @@ def rotations(tree: Tree) -> Array:
     return np.column_stack([children[:-1].ravel(), np.repeat(siblings, 2)])
 
 
-def weights_of(states: Array, random: np.random.Generator) -> Array:
+def weights_of(states: Array, random: np.random.Generator, step: float = STEP) -> Array:
     """Return (vectors, leaves) float32 weights for (leaves, vectors) states."""
     noise = random.uniform(-_NOISE, _NOISE, states.shape)
-    weights: Array = np.where(states == 0, noise, states * _STEP).T.astype(np.float32)
+    weights: Array = np.where(states == 0, noise, states * step).T.astype(np.float32)
     return weights

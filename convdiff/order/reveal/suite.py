@@ -10,10 +10,13 @@ import numpy as np
 
 from convdiff.numerics.array import Array
 from convdiff.order.geometry import Geometry
+from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.replay import Data, Order, replay
 from convdiff.order.reveal.half_ulp_vectors import FACTOR, drawn_weights, half_ulp_vectors
 from convdiff.order.reveal.overflow_vectors import (
+    BFLOAT16_STEP,
     MOST_LEAVES,
+    STEP,
     drawn_overflows,
     overflow_vectors,
 )
@@ -25,6 +28,11 @@ _FIRST = 2
 
 #: Vectors of each kind that those of a small tree are chosen from.
 _CANDIDATES = 24
+
+
+def has_overflows(tree: Tree, arithmetic: Arithmetic) -> bool:
+    """Return whether overflow alone tells an order from others: of few terms it does not."""
+    return arithmetic.overflow_tells_all and tree.leaves > FEW_LEAVES
 
 
 def can_be_verified(geometry: Geometry, tree: Tree | None = None) -> bool:
@@ -50,17 +58,21 @@ class Vectors:
 
 
 class Suite:
-    """All vectors of a tree, each kind chosen once it is asked for; see `can_be_verified`."""
+    """All vectors of a tree, each kind chosen once it is asked for; see `can_be_verified`.
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    arithmetic: None where its sums are plain float32, else what they are. There
+    overflow tells all, and a fused product is as good as another: no vector looks for it.
+    """
+
+    def __init__(self, tree: Tree, arithmetic: Arithmetic | None = None) -> None:
+        self.tree, self.arithmetic = tree, arithmetic
 
     def stages(self) -> Iterator[Vectors]:
         """Yield the vectors in the order in which they are best asked."""
         first = self._few if self.tree.leaves <= FEW_LEAVES else self._overflow
         for part in (slice(0, _FIRST), slice(_FIRST, None)):
             yield Vectors(first.weights[part], first.expected[part], first.undecided)
-        if self.tree.leaves > FEW_LEAVES:
+        if self.tree.leaves > FEW_LEAVES and self.arithmetic is None:
             yield self._half_ulp
 
     @cached_property
@@ -81,8 +93,9 @@ class Suite:
 
     @cached_property
     def _overflow(self) -> Vectors:
-        weights = overflow_vectors(self.tree, self._random())
-        return Vectors(weights, predicted(self.tree, weights))
+        step = STEP if self.arithmetic is None else BFLOAT16_STEP
+        weights = overflow_vectors(self.tree, self._random(), step)
+        return Vectors(weights, predicted(self.tree, weights, self.arithmetic))
 
     @cached_property
     def _half_ulp(self) -> Vectors:
@@ -93,10 +106,10 @@ class Suite:
         return np.random.default_rng(self.tree.leaves)
 
 
-def predicted(tree: Tree, weights: Array) -> Array:
+def predicted(tree: Tree, weights: Array, arithmetic: Arithmetic | None = None) -> Array:
     """Return the (vectors,) float32 sums of (vectors, leaves) weights, by the tree's replay.
 
-    Each vector is a channel of a convolution of one position.
+    Each vector is a channel of a convolution of one position. arithmetic: see `Suite`.
     """
     vectors, taps = len(weights), tree.taps
     if not vectors:
@@ -107,5 +120,5 @@ def predicted(tree: Tree, weights: Array) -> Array:
         weights[:, :taps].T.reshape(geometry.filter_hwio),
         weights[:, taps] if tree.has_bias else None,
     )
-    (sums,) = replay(Order(tree), geometry, data)
+    (sums,) = replay(Order(tree, arithmetic or Arithmetic()), geometry, data)
     return np.asarray(sums)

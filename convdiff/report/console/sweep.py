@@ -41,7 +41,13 @@ from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
 from convdiff.report.runtime_orders import sizes_below
 from convdiff.report.summary import CaseSummary, Summary
-from convdiff.report.sweep_rows import SweepRow, reference_line, sweep_rows, ulps_along
+from convdiff.report.sweep_rows import (
+    SweepRow,
+    against,
+    reference_line,
+    sweep_rows,
+    ulps_along,
+)
 
 ROWS = 40
 """Rows a table, unless all are asked for."""
@@ -149,7 +155,7 @@ def _is_aside(row: Row) -> bool:
 
 def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all: bool) -> None:
     axis = rows[0].finding.comparison.axis
-    console.print(Text.assemble((axis, "bold"), f", against {rows[0].baseline}"))
+    console.print(Text.assemble((axis, "bold"), f", {against(rows)}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right"):
         table.add_column(justify=justify, no_wrap=bool(table.columns))  # a label may wrap
