@@ -13,11 +13,11 @@ import click
 from convdiff.case.model import Allowance
 from convdiff.cli.complete import CASES, OUTPUTS, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import STRICT, packed
+from convdiff.cli.options import STRICT, TIME, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.streams import write_err
 from convdiff.cli.types import ALLOWANCE
-from convdiff.errors import SIGNALS, ConvdiffError
+from convdiff.errors import ENDINGS, ConvdiffError
 
 if TYPE_CHECKING:
     from convdiff.comparing import Asked
@@ -30,6 +30,7 @@ Example:
   convdiff compare there.json here.json --expect ulps:2
   convdiff compare gpu.safetensors cpu.safetensors --expect rounding
   convdiff compare theirs.npy mine.npy --case case.yaml
+  convdiff compare there.safetensors here.safetensors --explain --time 60
 """
 
 
@@ -51,6 +52,7 @@ OPTIONS = (
         default=None,
         help="Replay the recorded orders of large cells too, or of none.  [default: of small ones]",
     ),
+    TIME,
     *REPORT_OPTIONS,
 )
 
@@ -70,6 +72,7 @@ def command(
     case: Path | None,
     strict: bool,
     explain: bool | None,
+    time: float | None,
     reports: Reports,
 ) -> int:
     """Compare recording B with recording A, and say why they differ as far as files can tell.
@@ -90,14 +93,16 @@ def command(
         raise ConvdiffError("--explain: outputs from files have no orders to replay")
     if case is not None:
         again += ["--case", str(case)]
-    result = _compared(a, b, case, asked, quiet=reports.quiet)
+    result = _compared(a, b, case, asked, time, quiet=reports.quiet)
     reports.write(result, [shlex.join(again)] * len(result.cases))
     if result.signal:
-        write_err(f"convdiff: {SIGNALS[result.signal]}")
+        write_err(f"convdiff: {ENDINGS[result.signal]}")
     return result.exit_code
 
 
-def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool) -> Result:
+def _compared(
+    a: Path, b: Path, case: Path | None, asked: Asked, time: float | None, *, quiet: bool
+) -> Result:
     """Compare two recordings, or two outputs of a case, as far as no signal ends it."""
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
@@ -105,7 +110,7 @@ def _compared(a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool)
     from convdiff.lab.watch import Watch
 
     stop = Stop()
-    with progress("reading", quiet=quiet) as tell, stopped_by_signals(stop, stop.now):
+    with progress("reading", quiet=quiet) as tell, stopped_by_signals(stop, stop.now, time):
         watch = Watch(tell, stop)
         if case is None:
             return _recordings(a, b, asked, watch)

@@ -11,7 +11,7 @@ import click
 
 from convdiff.case.device import Device
 from convdiff.cli.files import refuse_unwritable
-from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
+from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIME, TIMEOUT
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
 from convdiff.cli.types import DEVICES, FRAMEWORKS, INDEX, KERNEL, OP, RANGE, VARIATION
@@ -92,7 +92,7 @@ HOW = (
         help="Write the element's tree for Graphviz.",
     ),
 )
-OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, COLOUR)
+OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, TIME, COLOUR)
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ class Asked:
     dot: Path | None
     budget: int
     timeout: float
+    time: float | None
     color: str
 
     @property

@@ -27,7 +27,6 @@ class NotAsked:
     reason: str
 
 
-INTERRUPTED = NotAsked("interrupted")
 OFF = NotAsked("explanations are off")
 
 

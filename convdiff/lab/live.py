@@ -13,7 +13,7 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.lab.jobs import check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
-from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
+from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.lab.watch import Watch
@@ -121,11 +121,11 @@ class LiveLab:
         if cell in self._behaviour:
             return self._behaviour[cell]
         if self._session.signal:
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         work = partial(behaviour_of, self._case, cell, self._probe, self._check)
         behaviour = self._watch.compute(f"{self._named(cell)}: probing", work)
         if self._session.signal or isinstance(behaviour, NotAsked):
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         self._behaviour[cell] = behaviour
         return behaviour
 
@@ -141,7 +141,7 @@ class LiveLab:
             return refusal
         orders = self._explained(cell, output)
         if self._session.signal or isinstance(orders, NotAsked):
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         self._calls_left -= orders.calls
         self._orders[cell] = orders
         return orders
@@ -169,7 +169,7 @@ class LiveLab:
         if not self._asks_orders:
             return OFF
         if self._session.signal:
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         return SPENT if self._calls_left <= 0 else None
 
     def _explained(self, cell: Cell, output: Array) -> Orders | NotAsked:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from convdiff.lab.lab import INTERRUPTED, NotAsked, Tell
+from convdiff.lab.lab import NotAsked, Tell
 from convdiff.lab.stop import Stop, StoppedError
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Watch:
     stop: Stop = field(default_factory=Stop)
 
     def compute(self, what: str, work: Callable[[], T], done: int = 0, of: int = 0) -> T | NotAsked:
-        """Return what a computation gives, or INTERRUPTED once stopped: within a moment.
+        """Return what a computation gives, or why not once stopped: within a moment.
 
         what, done, of: told before, as `Tell` has them. work: see `Stop.raising`.
         """
@@ -33,4 +33,4 @@ class Watch:
             with self.stop.raising():
                 return work()
         except StoppedError:
-            return INTERRUPTED
+            return NotAsked(self.stop.reason)

@@ -12,9 +12,11 @@ import pytest
 
 from convdiff.cli.signals import EndedError, stopped_by_signals
 from convdiff.errors import SIGNALS
-from convdiff.lab.lab import INTERRUPTED
+from convdiff.lab.lab import NotAsked
 from convdiff.lab.stop import Stop
 from convdiff.lab.watch import Watch
+
+INTERRUPTED = NotAsked("interrupted")
 
 
 def numpy_for(seconds: float) -> str:
@@ -35,7 +37,7 @@ def test_a_signal_ends_a_computation_within_a_moment(number: int):
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(number)
         begin = time.monotonic()
-        assert watch.compute("adding", lambda: numpy_for(60)) is INTERRUPTED
+        assert watch.compute("adding", lambda: numpy_for(60)) == INTERRUPTED
         assert time.monotonic() - begin < 10
         assert watch.stop.signal == number
 
@@ -44,7 +46,7 @@ def test_after_a_signal_nothing_is_begun():
     watch = Watch()
     watch.stop.now(signal.SIGTERM)
     begun: list[int] = []
-    assert watch.compute("adding", lambda: begun.append(1)) is INTERRUPTED
+    assert watch.compute("adding", lambda: begun.append(1)) == INTERRUPTED
     assert not begun
 
 
@@ -70,7 +72,7 @@ def test_a_computation_inside_another_ends_both_in_turn():
 
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(signal.SIGTERM)
-        assert watch.compute("outside", outer) is INTERRUPTED
+        assert watch.compute("outside", outer) == INTERRUPTED
 
 
 def test_no_except_on_the_way_keeps_a_computation_alive():
@@ -86,7 +88,7 @@ def test_no_except_on_the_way_keeps_a_computation_alive():
 
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(signal.SIGINT)
-        assert watch.compute("adding", stubborn) is INTERRUPTED
+        assert watch.compute("adding", stubborn) == INTERRUPTED
 
 
 def test_a_second_signal_ends_whatever_goes_on():

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.jobs import trial_input
-from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
+from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
 from convdiff.lab.live import gives_others
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
@@ -77,4 +77,4 @@ class FakeLab:
         return Known()
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
-        return INTERRUPTED if self.signal else work()
+        return NotAsked("interrupted") if self.signal else work()
