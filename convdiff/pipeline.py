@@ -90,6 +90,7 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
         tensors = watch.compute(f"{case.name}: making its arrays", partial(make_tensors, case))
         if isinstance(tensors, NotAsked):
             break
+        watch.tell(f"{case.name}: importing frameworks")
         available = session.availability(case)
         if session.signal:  # an import that was cut short says nothing of a framework
             break

@@ -14,6 +14,7 @@ from convdiff.case.model import Case
 from convdiff.lab.jobs import check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat
 from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
+from convdiff.lab.pace import Pace, Work
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.lab.watch import Watch
@@ -21,6 +22,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.orders import Orders, orders_of
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cost import CALL, products
 from convdiff.plan.sampled import Part, places_of
 from convdiff.runtime.model import Runtime
 
@@ -59,7 +61,7 @@ class LiveLab:
         self.fingerprints = fingerprints
         self._case, self._tensors, self._session = case, tensors, session
         self._asks_orders, self._calls_left = budget > 0, budget
-        self._watch, self._far = watch, (0, 0)
+        self._watch = watch
         self._whole = whole
         self._deaths_before = session.pool.deaths
         self._store = Store()
@@ -86,15 +88,19 @@ class LiveLab:
 
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`."""
-        answers = self._run(cells)
-        for number, (cell, bits, seconds) in enumerate(answers, 1):
+        works = {cell: self._work(cell) for cell in cells}
+        pace = self._watch.pace = Pace(list(works.values()))
+        count = sum(work.cost - CALL for work in works.values())
+        if cells:
+            self._watch.tell(f"{self._case.name}: {len(works):,} cells, {count:.2g} products")
+        for cell, bits, seconds in self._run(cells):
             self._store.put(cell, bits)
             self._seconds[cell] = seconds
             self._done.add(cell)
-            self._far = (number, len(cells))
-            self._watch.tell(self._named(cell), *self._far)
+            pace.did(works[cell], seconds)
+            self._watch.tell(self._named(cell))
             yield cell
-        self._far = (0, 0)
+        self._watch.pace = None
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
@@ -152,7 +158,11 @@ class LiveLab:
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """See `Lab.compute`."""
-        return self._watch.compute(f"{self._case.name}: {what}", work, *self._far)
+        return self._watch.compute(f"{self._case.name}: {what}", work)
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """See `Lab.paced`."""
+        return self._watch.paced(items, work_of)
 
     def close(self) -> None:
         """Give back what it keeps; its session goes on."""
@@ -160,6 +170,13 @@ class LiveLab:
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Array | NoBits, float]]:
         return observe(self._case, cells, self._tensors, self._session.pool, self._places)
+
+    def _work(self, cell: Cell) -> Work:
+        """Return what it costs to run a cell; interpreters run side by side."""
+        places, count = self._places(cell), products(self._case, cell)
+        if places is not None:
+            count = len(places) * self._case.conv.channels_out * self._case.conv.taps
+        return Work(CALL + count, (cell.runtime, cell.op), cell.runtime.interpreter)
 
     def _places(self, cell: Cell) -> Array | None:
         return None if self._whole else places_of(self._case, cell)
@@ -178,7 +195,7 @@ class LiveLab:
         doing = f"{self._case.name}: explaining {cell.runtime.id} at length {cell.length}"
 
         def tell(calls: int) -> None:
-            self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls", 0, 0)
+            self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls")
 
         kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
         data = data_of(self._case, cell, self._tensors)

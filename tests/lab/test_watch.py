@@ -13,6 +13,7 @@ import pytest
 from convdiff.cli.signals import EndedError, stopped_by_signals
 from convdiff.errors import SIGNALS
 from convdiff.lab.lab import NotAsked
+from convdiff.lab.pace import Work
 from convdiff.lab.stop import Stop
 from convdiff.lab.watch import Watch
 
@@ -113,7 +114,22 @@ def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
 
 
 def test_what_is_computed_is_told_first():
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[object, ...]] = []
     watch = Watch(lambda *progress: told.append(progress))
-    assert watch.compute("comparing length 9", lambda: 7, 3, 5) == 7
-    assert told == [("comparing length 9", 3, 5)]
+    assert watch.compute("comparing length 9", lambda: 7) == 7
+    assert told == [("comparing length 9", 0, 0, None)]
+
+
+def test_what_is_told_in_a_stage_says_how_far_it_is_and_what_is_left():
+    told: list[tuple[object, ...]] = []
+    watch = Watch(lambda *progress: told.append(progress))
+    for item in watch.paced([1, 2, 4], Work):
+        watch.compute(f"item {item}", lambda seconds=item / 20: time.sleep(seconds))
+    watch.tell("after")
+    assert [progress[:3] for progress in told] == [
+        *((f"item {item}", done, 3) for done, item in enumerate((1, 2, 4))),
+        ("after", 0, 0),
+    ]
+    first, second, third, after = (progress[3] for progress in told)
+    assert first is None and after is None
+    assert second > 0.25 and third > 0.15, "six twentieths and four"

@@ -33,7 +33,7 @@ def stopped(sides: list[Recording], at: str, time: int = 1, number: int = signal
     """Compare, and stop when something is told so many times."""
     times = 0
 
-    def tell(what: str, _done: int, _of: int) -> None:
+    def tell(what: str, *_far: object) -> None:
         nonlocal times
         times += at in what
         if times == time:
