@@ -18,6 +18,10 @@ SIGNALS: Mapping[int, str] = {
     signal.SIGTERM: "terminated",
 }
 """What ends a command early, and how that is called; what was done is shown."""
+TIME_OVER = signal.SIGALRM
+"""What ends it when `--time` is over; the exit code is then that of what was compared."""
+ENDINGS: Mapping[int, str] = {**SIGNALS, TIME_OVER: "--time is over"}
+
 
 LONGEST_MESSAGE = 400
 """Characters; what a message quotes may be as long as the file."""

@@ -31,6 +31,7 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.diagnose.without_step import beside_step
+from convdiff.errors import TIME_OVER
 from convdiff.lab.lab import Lab, NotAsked, Tell
 from convdiff.lab.live import LiveLab
 from convdiff.lab.mixed import MixedLab
@@ -90,6 +91,7 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
         tensors = watch.compute(f"{case.name}: making its arrays", partial(make_tensors, case))
         if isinstance(tensors, NotAsked):
             break
+        watch.tell(f"{case.name}: importing frameworks")
         available = session.availability(case)
         if session.signal:  # an import that was cut short says nothing of a framework
             break
@@ -138,11 +140,14 @@ def examine(plan: Plan, lab: Lab, tensors: Tensors, ask: Ask) -> CaseResult:
     plan = replace(plan, notes=(*plan.notes, *nonfinite_notes(references.longest)))
     comparisons = with_runs(_comparisons(plan, lab, references, ask), lab.log.seconds)
     findings = diagnose(case, comparisons, behaviours(case, comparisons, lab), lab)
+    is_judged = not lab.log.signal
     findings = attribute(case, findings, lab, strict=ask.strict, up_to=ask.explain_up_to)
     findings = beside_step(case, findings, lab)
     findings = hold_orders(case, findings, lab)
     safe = prove(plan, find_safe_lengths(plan, findings, lab, strict=ask.strict), lab)
     result = _result(plan, lab, findings, safe, ask)
+    if result.interrupted and result.outcome == "ok" and not (is_judged and result.time_over):
+        result = replace(result, outcome="untested")  # the rest is not known
     return replace(result, seconds=perf_counter() - start)
 
 
@@ -225,8 +230,6 @@ def _result(
     outcome = outcome_of(findings, failures)
     if any(lengths.unstable for lengths in safe):
         outcome = "drift"
-    elif log.signal and outcome == "ok":  # the rest is not known
-        outcome = "untested"
     return CaseResult(
         case=case,
         outcome=outcome,
@@ -245,6 +248,8 @@ def _result(
         agreement=agreement(plan.runtimes, findings) if ask.pairwise else None,
         recorded=recorded,
         interrupted=log.signal != 0,
+        time_over=log.signal == TIME_OVER,
+        planned=len(plan.pairs),
     )
 
 

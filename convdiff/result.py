@@ -11,7 +11,7 @@ from convdiff.case.model import Allowance, Case
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
-from convdiff.errors import DRIFT, ENDED, SAME, UNTESTED, USAGE
+from convdiff.errors import DRIFT, ENDED, ENDINGS, SAME, TIME_OVER, UNTESTED, USAGE
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, Failure
 from convdiff.recording.model import RecordedCase
@@ -50,9 +50,18 @@ class CaseResult:
     recorded: RecordedCase | None = None
     """What was observed, where it is to be recorded."""
     interrupted: bool = False
-    """A signal came while cells were run, probed or tried on random inputs."""
+    """A signal came while cells were run, probed or tried on random inputs, or --time was over."""
+    time_over: bool = False
+    """It was --time."""
+    planned: int = 0
+    """Comparisons that were to be made; a finding is one that was."""
     seconds: float = field(default=0.0, compare=False)
     """From the first cell to the result, with probes and proofs."""
+
+    @property
+    def ended(self) -> str:
+        """What ended it early, "" where nothing did."""
+        return _ended(self.interrupted, self.time_over)
 
     @property
     def advised_lengths(self) -> tuple[SafeLengths, ...]:
@@ -87,9 +96,19 @@ class Result:
         return self.signal != 0
 
     @property
+    def time_over(self) -> bool:
+        """Return whether --time was over before it was done."""
+        return self.signal == TIME_OVER
+
+    @property
+    def ended(self) -> str:
+        """What ended it early, "" where nothing did."""
+        return _ended(self.interrupted, self.time_over)
+
+    @property
     def exit_code(self) -> int:
         """Return the process's exit code; drift that was found counts before what is missing."""
-        if self.signal:
+        if self.signal and not self.time_over:
             return ENDED + self.signal
         if self.unrecorded:
             return USAGE
@@ -97,7 +116,8 @@ class Result:
         if "drift" in outcomes:
             return DRIFT
         died = any(case.died for case in self.cases)
-        if self.missing_required or died or "untested" in outcomes or not outcomes:
+        untested = "untested" in outcomes or self.unbegun or not outcomes
+        if self.missing_required or died or untested:
             return UNTESTED
         return SAME
 
@@ -106,3 +126,9 @@ class Result:
         """Return the exit code as a word."""
         words: dict[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
         return words.get(self.exit_code, "error")
+
+
+def _ended(interrupted: bool, time_over: bool) -> str:
+    if time_over:
+        return ENDINGS[TIME_OVER]
+    return "interrupted" if interrupted else ""

@@ -72,7 +72,7 @@ def _of_step(
     subject = Subject(conv, shape, bias, interview.ask)
     try:
         answers = subject.ask(with_step(conv, shape, bias, added))
-        shape_error = _shape_error(answers)
+        shape_error = _shape_error(subject, answers)
         if shape_error:
             return _named(subject, Traits(shape_error=shape_error), answers)
         if not any(answer.off.any() for answer in answers):

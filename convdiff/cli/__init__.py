@@ -46,7 +46,8 @@ Exit codes, the same for every command:
   1    drift
   2    bad usage, bad case file, bad recording
   125  could not test: a required runtime is missing or died,
-       or nothing was compared (git bisect run skips 125)
+       nothing was compared, or not all within --time
+       (git bisect run skips 125)
   130  interrupted, 143 terminated, 129 hung up:
        what was done is shown
 \b

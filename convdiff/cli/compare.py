@@ -14,11 +14,11 @@ from convdiff.case.layout import LAYOUTS
 from convdiff.case.model import Allowance
 from convdiff.cli.complete import CASES, OUTPUTS, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import STRICT, packed
+from convdiff.cli.options import STRICT, TIME, packed
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.streams import write_err
 from convdiff.cli.types import ALLOWANCE, Choice
-from convdiff.errors import SIGNALS, ConvdiffError
+from convdiff.errors import ENDINGS, ConvdiffError
 
 if TYPE_CHECKING:
     from convdiff.comparing import Asked
@@ -31,6 +31,7 @@ Example:
   convdiff compare there.json here.json --expect ulps:2
   convdiff compare gpu.safetensors cpu.safetensors --expect rounding
   convdiff compare theirs.npy mine.npy --case case.yaml
+  convdiff compare there.safetensors here.safetensors --explain --time 60
 """
 
 
@@ -57,6 +58,7 @@ OPTIONS = (
         default=None,
         help="Replay the recorded orders of large cells too, or of none.  [default: of small ones]",
     ),
+    TIME,
     *REPORT_OPTIONS,
 )
 
@@ -77,6 +79,7 @@ def command(
     layout: str | None,
     strict: bool,
     explain: bool | None,
+    time: float | None,
     reports: Reports,
 ) -> int:
     """Compare recording B with recording A, and say why they differ as far as files can tell.
@@ -101,15 +104,22 @@ def command(
         again += ["--layout", layout]
         if case is None:
             raise ConvdiffError("--layout: recordings say it themselves; it goes with --case")
-    result = _compared(a, b, case, asked, quiet=reports.quiet, layout=layout)
+    result = _compared(a, b, case, asked, time, quiet=reports.quiet, layout=layout)
     reports.write(result, [shlex.join(again)] * len(result.cases))
     if result.signal:
-        write_err(f"convdiff: {SIGNALS[result.signal]}")
+        write_err(f"convdiff: {ENDINGS[result.signal]}")
     return result.exit_code
 
 
 def _compared(
-    a: Path, b: Path, case: Path | None, asked: Asked, *, quiet: bool, layout: str | None
+    a: Path,
+    b: Path,
+    case: Path | None,
+    asked: Asked,
+    time: float | None,
+    *,
+    quiet: bool,
+    layout: str | None,
 ) -> Result:
     """Compare two recordings, or two outputs of a case, as far as no signal ends it."""
     from convdiff.cli.progress import progress
@@ -118,7 +128,7 @@ def _compared(
     from convdiff.lab.watch import Watch
 
     stop = Stop()
-    with progress("reading", quiet=quiet) as tell, stopped_by_signals(stop, stop.now):
+    with progress("reading", quiet=quiet) as tell, stopped_by_signals(stop, stop.now, time):
         watch = Watch(tell, stop)
         if case is None:
             return _recordings(a, b, asked, watch)

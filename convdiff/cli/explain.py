@@ -13,7 +13,7 @@ from convdiff.cli.explain_options import OPTIONS, Asked, asked_of
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import packed
 from convdiff.cli.streams import write_err
-from convdiff.errors import ENDED, SIGNALS, UNTESTED
+from convdiff.errors import ENDED, ENDINGS, TIME_OVER, UNTESTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +27,7 @@ Example:
   convdiff explain cases/variable_padding.yaml --lengths 7,9
   convdiff explain case.yaml --op manual --vary TF_ENABLE_ONEDNN_OPTS=0
   convdiff explain case.yaml --framework torch,jax --dot trees.dot
+  convdiff explain case.yaml --budget 100000 --time 120
 """
 
 
@@ -62,12 +63,13 @@ def command(case: Path | None, asked: Asked) -> int:
 
         refuse_too_big(chosen)
         stop = session.stopping
-        with progress() as tell, stopped_by_signals(stop, session.stop):
+        with progress() as tell, stopped_by_signals(stop, session.stop, asked.time):
             found = explain(chosen, session, wanted, asked.budget, tell)
     _write(found, asked)
     if session.signal:
-        write_err(f"convdiff: {SIGNALS[session.signal]}")
-        return ENDED + session.signal
+        write_err(f"convdiff: {ENDINGS[session.signal]}")
+        if session.signal != TIME_OVER:
+            return ENDED + session.signal
     return 0 if found.is_explained else UNTESTED
 
 

@@ -11,7 +11,7 @@ import click
 
 from convdiff.case.device import Device
 from convdiff.cli.files import refuse_unwritable
-from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIMEOUT
+from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIME, TIMEOUT
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
 from convdiff.cli.shared import shared
@@ -78,7 +78,7 @@ HOW = (
         help="Write the element's tree for Graphviz.",
     ),
 )
-OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, COLOUR)
+OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, TIME, COLOUR)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class Asked:
     dot: Path | None
     budget: int
     timeout: float
+    time: float | None
     color: str
 
     @property

@@ -22,6 +22,7 @@ GROUPS = {
         "vary",
         "require",
         "timeout",
+        "time",
     ),
     "Compare": ("against", "pairwise", "strict", "whole_reference", "expect", "case"),
     "Explain": ("explain", "explain_up_to", "budget"),

@@ -40,6 +40,12 @@ TIMEOUT = click.Option(
     metavar="SECONDS",
     help="Longest silence of a worker.",
 )
+TIME = click.Option(
+    ["--time"],
+    type=Finite(min=0.1),
+    metavar="SECONDS",
+    help="Stop after so long, and show what is known by then; what was not compared is untested.",
+)
 STRICT = click.Option(["--strict"], is_flag=True, help="Tell -0 from +0, and one NaN from another.")
 
 
@@ -83,6 +89,7 @@ class Options:
     strict: bool = False
     whole_reference: bool = False
     timeout: float = 300.0
+    time: float | None = None
     explain: bool | None = None
     explain_up_to: float | None = None
     budget: int = 20_000
@@ -236,6 +243,7 @@ MATRIX_OPTIONS = (
     ),
     BUDGET,
     TIMEOUT,
+    TIME,
     click.Option(
         ["--save"],
         type=click.Path(path_type=Path, dir_okay=False),

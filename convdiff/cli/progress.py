@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,10 +14,13 @@ from convdiff.cli.streams import write_err
 DELAY = 1.0
 PLAIN_EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
+MINUTES = 90
+"""Seconds that are left, from which on they are told in minutes."""
 FIRST = "importing frameworks"
 """What is done before anything is told."""
 
-Tell = Callable[[str, int, int], None]
+Tell = Callable[..., None]
+"""See `convdiff.lab.lab.Tell`; the seconds that are left may be kept from it."""
 
 
 @contextmanager
@@ -35,18 +40,19 @@ def progress(first: str = FIRST, *, quiet: bool = False) -> Iterator[Tell]:
 @contextmanager
 def _lines(first: str) -> Iterator[Tell]:
     """Write a line every few seconds, from a thread: the work may be silent for longer."""
-    now = first, 0, 0
+    now = first, 0, 0, math.nan
     over = threading.Event()
 
-    def tell(what: str, done: int, total: int) -> None:
+    def tell(what: str, done: int, total: int, left: float | None = None) -> None:
         nonlocal now
-        now = what, done, total
+        now = what, done, total, _end(left)
 
     def write() -> None:
         while not over.wait(PLAIN_EVERY):
-            what, done, total = now
-            far = f" ({done:,} of {total:,})" if total else ""
-            write_err(f"convdiff: {what}{far} ...")
+            what, done, total, end = now
+            parts = [f"{done:,} of {total:,}" if total else "", _time_left(end)]
+            far = ", ".join(filter(None, parts))
+            write_err(f"convdiff: {what} ({far}) ..." if far else f"convdiff: {what} ...")
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
@@ -60,24 +66,32 @@ def _lines(first: str) -> Iterator[Tell]:
 @contextmanager
 def _bar(first: str) -> Iterator[Tell]:
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
     from rich.table import Column
+    from rich.text import Text
+
+    class TimeLeft(ProgressColumn):
+        """The time that is left, counted down."""
+
+        def render(self, task: Task) -> Text:
+            """See `ProgressColumn`."""
+            return Text(_time_left(task.fields["end"]))
 
     text = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False, table_column=text),
         TextColumn("{task.fields[far]}", table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        TimeLeft(Column(no_wrap=True)),
         console=Console(stderr=True),
         transient=True,
         expand=True,
     )
-    task = bar.add_task(first, total=None, far="")
+    task = bar.add_task(first, total=None, far="", end=math.nan)
 
-    def tell(what: str, done: int, total: int) -> None:
-        far = f"{done:,} of {total:,}" if total else ""
-        bar.update(task, description=what, completed=done, total=total or None, far=far)
+    def tell(what: str, done: int, total: int, left: float | None = None) -> None:
+        far, end = f"{done:,} of {total:,}" if total else "", _end(left)
+        bar.update(task, description=what, completed=done, total=total or None, far=far, end=end)
 
     timer = threading.Timer(DELAY, bar.start)
     timer.daemon = True
@@ -88,3 +102,18 @@ def _bar(first: str) -> Iterator[Tell]:
         timer.cancel()
         timer.join()
         bar.stop()
+
+
+def _end(left: float | None) -> float:
+    """Return the time when so many seconds are over; NaN where nobody knows."""
+    return math.nan if left is None else time.monotonic() + left
+
+
+def _time_left(end: float) -> str:
+    """Say what time is left until then, "" where nobody knows, or where it is over."""
+    seconds = end - time.monotonic()
+    if not seconds > 0:
+        return ""
+    if seconds < MINUTES:
+        return f"about {math.ceil(seconds)} s left"
+    return f"about {math.ceil(seconds / 60):,} min left"

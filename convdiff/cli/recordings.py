@@ -87,7 +87,7 @@ def keep_observations(result: Result, options: Options, baseline: Baseline | Non
         yield _saved(options.save, recorded)
     if baseline is not None and options.changes_baseline:
         if result.interrupted:
-            yield f"{baseline.path} is left as it was: interrupted"
+            yield f"{baseline.path} is left as it was: {result.ended}"
         else:
             yield _kept(baseline, recorded, only_missing=options.add_to_baseline)
 

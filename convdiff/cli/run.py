@@ -16,6 +16,7 @@ Example:
   convdiff run cases/ --json report.json
   convdiff run case.yaml --python ../old-env/bin/python
   convdiff run cases/ --baseline baseline/ --junit report.xml
+  convdiff run cases/ --time 300
 """
 
 

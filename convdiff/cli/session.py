@@ -19,7 +19,7 @@ from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
 from convdiff.cli.streams import write_err
-from convdiff.errors import SIGNALS, CaseError, CaseErrors, ConvdiffError, Place
+from convdiff.errors import ENDINGS, CaseError, CaseErrors, ConvdiffError, Place
 from convdiff.lab.session import Session
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def run_session(
                 refuse_too_big(case)
         errors.refuse()
         stop, quiet = session.stopping, options.reports.quiet
-        with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
+        stopped = stopped_by_signals(stop, session.stop, options.time)
+        with progress(quiet=quiet) as tell, stopped:
             result = run(cases, session, _ask(options, baseline), tell)
             kept, unrecorded = _kept(result, options, baseline)
     result = replace(result, unrecorded=unrecorded)
@@ -173,4 +174,4 @@ def _afterwords(result: Result, options: Options) -> Iterator[str]:
     if result.unrecorded:
         yield result.unrecorded
     if result.signal:
-        yield SIGNALS[result.signal]
+        yield ENDINGS[result.signal]

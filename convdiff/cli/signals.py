@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: what is worked on stops, and what was done is shown."""
+"""Ctrl-C, SIGTERM, SIGHUP and `--time`: what is worked on stops, and what was done is shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from convdiff.errors import SIGNALS
+from convdiff.errors import SIGNALS, TIME_OVER
 
 if TYPE_CHECKING:
     from convdiff.lab.stop import Stop
@@ -35,22 +35,29 @@ def ignore_signals() -> None:
 
 
 @contextmanager
-def stopped_by_signals(stop: Stop, end: Callable[[int], object]) -> Iterator[None]:
+def stopped_by_signals(
+    stop: Stop, end: Callable[[int], object], seconds: float | None = None
+) -> Iterator[None]:
     """Stop the work at the first signal, in its own computations, too; a second one ends it all.
 
-    end: called with the first one's number: it has to set `stop.signal`.
+    end: called with the first one's number: it has to set `stop.signal`. seconds: after so many it
+    is stopped in the same way, by TIME_OVER.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal and number == TIME_OVER:
+            return
         if stop.signal:
             _end(number, frame)
         end(number)
         stop.raise_if_computing()
 
-    before = {number: signal.signal(number, handle) for number in _heeded()}
+    before = {number: signal.signal(number, handle) for number in (*_heeded(), TIME_OVER)}
+    signal.setitimer(signal.ITIMER_REAL, seconds or 0.0)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

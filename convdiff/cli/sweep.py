@@ -15,6 +15,7 @@ Example:
   convdiff sweep --lengths 5..64
   convdiff sweep case.yaml --lengths 7..20 --threads 1,2
   convdiff sweep case.yaml --vary TF_ENABLE_ONEDNN_OPTS=1,0
+  convdiff sweep case.yaml --lengths 5..2000 --time 120
 """
 
 SPAN = 60

@@ -13,9 +13,10 @@ from convdiff.diagnose.own_sums import of_own_sums
 from convdiff.diagnose.verdict import TINY, Finding, accepts, allowance_of
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab, NotAsked
+from convdiff.lab.pace import Work
 from convdiff.order.counterfactual import NARROWING
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.plan.cost import LIGHT, TOGETHER, products
+from convdiff.plan.cost import CALL, LIGHT, TOGETHER, products
 from convdiff.runtime.model import Runtime
 
 WIDE = 24
@@ -40,9 +41,9 @@ def attribute(
     up_to: products of a cell up to which what `expect` allows is explained, too, however many there
     are; None explains what takes next to no time.
     """
-    chosen = _chosen(case, findings, up_to)
+    chosen = sorted(_chosen(case, findings, up_to), key=lambda n: _urgency(findings[n]))
     explained: dict[int, Finding] = {}
-    for number in sorted(chosen, key=lambda n: _urgency(findings[n])):
+    for number in lab.paced(chosen, lambda n: Work(CALL + _size(case, findings[n]))):
         explained[number] = _explained(case, findings[number], lab, strict=strict)
     attributed = []
     for number, finding in enumerate(findings):

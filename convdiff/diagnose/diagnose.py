@@ -10,8 +10,9 @@ from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.judged import Answer, Asked, judged
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.lab import Lab, NotAsked
+from convdiff.lab.pace import Work
 from convdiff.plan.cell import Cell
-from convdiff.plan.cost import HEAVY, products
+from convdiff.plan.cost import CALL, HEAVY, products
 
 SAMPLED_SHAPES = 3
 """Shapes probed for each (runtime, op) where all differences have the usual size of rounding."""
@@ -22,8 +23,12 @@ Behaviours = Mapping[Cell, Behaviour | NotAsked]
 def behaviours(case: Case, comparisons: Sequence[Comparison], lab: Lab) -> Behaviours:
     """Probe what a verdict needs; what differs from itself is not worth a probe."""
     unstable = unstable_cells(comparisons)
-    cells = cells_to_probe(case, comparisons)
-    return {cell: lab.behaviour(cell) for cell in cells if cell not in unstable}
+    cells = [cell for cell in cells_to_probe(case, comparisons) if cell not in unstable]
+
+    def work_of(cell: Cell) -> Work:
+        return Work(CALL + products(case, cell), (cell.runtime, cell.op))
+
+    return {cell: lab.behaviour(cell) for cell in lab.paced(cells, work_of)}
 
 
 def diagnose(

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
+from convdiff.lab.pace import Work
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
@@ -16,8 +17,9 @@ from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
 
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
+Tell = Callable[[str, int, int, "float | None"], None]
+"""Called with what is being done, how much is done, and of how much (0 where nobody knows), and the
+seconds that the rest takes, about, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class NotAsked:
     reason: str
 
 
-INTERRUPTED = NotAsked("interrupted")
 OFF = NotAsked("explanations are off")
 
 
@@ -100,6 +101,9 @@ class Lab(Protocol):
 
     def known(self, cell: Cell) -> Known:
         """Return what was answered so far; asks nothing."""
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """Yield the items of a stage; what is told meanwhile says how far it is."""
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """Return what a long computation of this process gives, or why a signal cut it short.

@@ -13,7 +13,8 @@ from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
 from convdiff.lab.jobs import check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat, orders_of_cell
-from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
+from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
+from convdiff.lab.pace import Pace, Work
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.lab.watch import Watch
@@ -21,6 +22,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.bits import same_bits
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.cost import CALL, products
 from convdiff.plan.sampled import Part, places_of
 from convdiff.runtime.model import Runtime
 
@@ -59,7 +61,7 @@ class LiveLab:
         self.fingerprints = fingerprints
         self._case, self._tensors, self._session = case, tensors, session
         self._asks_orders, self._calls_left = budget > 0, budget
-        self._watch, self._far = watch, (0, 0)
+        self._watch = watch
         self._whole = whole
         self._deaths_before = session.pool.deaths
         self._store: Store[Cell] = Store()
@@ -86,15 +88,19 @@ class LiveLab:
 
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`."""
-        answers = self._run(cells)
-        for number, (cell, bits, seconds) in enumerate(answers, 1):
+        works = {cell: self._work(cell) for cell in cells}
+        pace = self._watch.pace = Pace(list(works.values()))
+        count = sum(work.cost - CALL for work in works.values())
+        if cells:
+            self._watch.tell(f"{self._case.name}: {len(works):,} cells, {count:.2g} products")
+        for cell, bits, seconds in self._run(cells):
             self._store.put(cell, bits)
             self._seconds[cell] = seconds
             self._done.add(cell)
-            self._far = (number, len(cells))
-            self._watch.tell(self._named(cell), *self._far)
+            pace.did(works[cell], seconds)
+            self._watch.tell(self._named(cell))
             yield cell
-        self._far = (0, 0)
+        self._watch.pace = None
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
@@ -121,11 +127,11 @@ class LiveLab:
         if cell in self._behaviour:
             return self._behaviour[cell]
         if self._session.signal:
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         work = partial(behaviour_of, self._case, cell, self._probe, self._check)
         behaviour = self._watch.compute(f"{self._named(cell)}: probing", work)
         if self._session.signal or isinstance(behaviour, NotAsked):
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         self._behaviour[cell] = behaviour
         return behaviour
 
@@ -141,7 +147,7 @@ class LiveLab:
             return refusal
         orders = self._explained(cell, output)
         if self._session.signal or isinstance(orders, NotAsked):
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         self._calls_left -= orders.calls
         self._orders[cell] = orders
         return orders
@@ -152,7 +158,11 @@ class LiveLab:
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """See `Lab.compute`."""
-        return self._watch.compute(f"{self._case.name}: {what}", work, *self._far)
+        return self._watch.compute(f"{self._case.name}: {what}", work)
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """See `Lab.paced`."""
+        return self._watch.paced(items, work_of)
 
     def close(self) -> None:
         """Give back what it keeps; its session goes on."""
@@ -160,6 +170,13 @@ class LiveLab:
 
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Array | NoBits, float]]:
         return observe(self._case, cells, self._tensors, self._session.pool, self._places)
+
+    def _work(self, cell: Cell) -> Work:
+        """Return what it costs to run a cell; interpreters run side by side."""
+        places, count = self._places(cell), products(self._case, cell)
+        if places is not None:
+            count = len(places) * self._case.conv.channels_out * self._case.conv.taps
+        return Work(CALL + count, (cell.runtime, cell.op), cell.runtime.interpreter)
 
     def _places(self, cell: Cell) -> Array | None:
         return None if self._whole else places_of(self._case, cell)
@@ -169,7 +186,7 @@ class LiveLab:
         if not self._asks_orders:
             return OFF
         if self._session.signal:
-            return INTERRUPTED
+            return NotAsked(self._session.stopping.reason)
         return SPENT if self._calls_left <= 0 else None
 
     def _explained(self, cell: Cell, output: Array) -> Orders | NotAsked:
@@ -178,7 +195,7 @@ class LiveLab:
         doing = f"{self._case.name}: explaining {cell.runtime.id} at length {cell.length}"
 
         def tell(calls: int) -> None:
-            self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls", 0, 0)
+            self._watch.tell(f"{doing}: {calls:,} of {budget:,} calls")
 
         kernel = WorkerKernel(self._case, cell, self._session.pool, tell)
         data = data_of(self._case, cell, self._tensors)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.lab import Known, Lab, NotAsked, RunLog
+from convdiff.lab.pace import Work
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
@@ -65,6 +66,10 @@ class MixedLab:
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return self._of(cell).known(cell)
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """See `Lab.paced`."""
+        return self._live.paced(items, work_of)
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """See `Lab.compute`."""

@@ -21,7 +21,6 @@ GREETING = 30.0
 """Seconds in which any Python starts; a program that is none may never say a word."""
 DEATHS = 3
 """After so many deaths an interpreter gets no new worker."""
-STOPPED = NoBits("interrupted")
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ class Pool:
         self._known: dict[Interpreter, dict[str, Any] | NoBits] = {}
         self._greeted: set[Interpreter] = set()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped: NoBits | None = None
+        """Why nothing is asked any more."""
 
     def __enter__(self) -> Pool:
         return self
@@ -95,12 +95,12 @@ class Pool:
         for worker in workers:
             worker.kill()
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         """Let nothing more be asked, and end the workers that are being asked.
 
         For a signal's handler: it takes no lock, and leaves to others what is to be tidied up.
         """
-        self._stopped = True
+        self._stopped = NoBits(reason)
         for worker in list(self._workers.values()):
             worker.end()
 
@@ -214,7 +214,7 @@ class Pool:
     def _worker(self, interpreter: Interpreter) -> WorkerProcess:
         """Return the running worker. Raises WorkerGoneError once the pool is stopped."""
         if self._stopped:
-            raise WorkerGoneError(STOPPED.reason)
+            raise WorkerGoneError(self._stopped.reason)
         return self._workers[interpreter]
 
     def _buried(self, interpreter: Interpreter, error: WorkerGoneError) -> NoBits:
@@ -224,7 +224,7 @@ class Pool:
         if worker:
             worker.kill()
         if self._stopped:
-            return STOPPED
+            return self._stopped
         reason = str(error)
         self._deaths[interpreter] = self._deaths.get(interpreter, 0) + 1
         if self._deaths[interpreter] >= DEATHS:
@@ -264,7 +264,7 @@ class Pool:
         if worker:
             worker.kill()
         if self._stopped:
-            return STOPPED
+            return self._stopped
         if interpreter not in self._greeted:
             raise NotPythonError(interpreter, str(error)) from None
         return NoBits(str(error), died=True)

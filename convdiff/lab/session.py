@@ -74,7 +74,7 @@ class Session:
         Takes no lock. What dies of it is no death, and an answer that it cuts short is none.
         """
         self.stopping.signal = signal
-        self.pool.stop()
+        self.pool.stop(self.stopping.reason)
 
     def missed(self, standing: Standing) -> bool:
         """Return whether an absent runtime had to be there.

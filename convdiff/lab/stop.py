@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from convdiff.errors import ENDINGS, TIME_OVER
+
 
 class StoppedError(BaseException):
     """A signal cut a computation short. No `except Exception` on its way out may catch it."""
@@ -17,6 +19,11 @@ class Stop:
         self.signal = 0
         """Its number, once one came."""
         self._raises = False
+
+    @property
+    def reason(self) -> str:
+        """Why what is not asked any more is not."""
+        return ENDINGS[TIME_OVER] if self.signal == TIME_OVER else "interrupted"
 
     def now(self, signal: int) -> None:
         """Note the signal that ends the work."""

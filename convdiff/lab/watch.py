@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TypeVar
 
-from convdiff.lab.lab import INTERRUPTED, NotAsked, Tell
+from convdiff.lab.lab import NotAsked, Tell
+from convdiff.lab.pace import Pace, Work
 from convdiff.lab.stop import Stop, StoppedError
 
 T = TypeVar("T")
 
 
-def silent(_what: str, _done: int, _of: int) -> None:
+def silent(_what: str, _done: int, _of: int, _left: float | None) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Watch:
     """Somebody who is told, and a stop."""
 
-    tell: Tell = silent
+    teller: Tell = silent
     stop: Stop = field(default_factory=Stop)
+    pace: Pace | None = None
+    """That of the stage that is worked on."""
 
-    def compute(self, what: str, work: Callable[[], T], done: int = 0, of: int = 0) -> T | NotAsked:
-        """Return what a computation gives, or INTERRUPTED once stopped: within a moment.
+    def tell(self, what: str) -> None:
+        """Tell what is being done, how far the stage is, and what time is left of it."""
+        if self.pace is None:
+            self.teller(what, 0, 0, None)
+        else:
+            self.teller(what, self.pace.done, self.pace.of, self.pace.left())
 
-        what, done, of: told before, as `Tell` has them. work: see `Stop.raising`.
+    def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
+        """Return what a computation gives, or why not once stopped: within a moment.
+
+        what: told before. work: see `Stop.raising`.
         """
-        self.tell(what, done, of)
+        self.tell(what)
         try:
             with self.stop.raising():
                 return work()
         except StoppedError:
-            return INTERRUPTED
+            return NotAsked(self.stop.reason)
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """Yield the items of a stage, each as the one before it has been worked on."""
+        works = [work_of(item) for item in items]
+        before, self.pace = self.pace, Pace(works)
+        try:
+            for item, work in zip(items, works, strict=True):
+                start = perf_counter()
+                yield item
+                self.pace.did(work, perf_counter() - start)
+        finally:
+            self.pace = before

@@ -7,6 +7,8 @@ import math
 from convdiff.case.model import Case
 from convdiff.plan.cell import Cell
 
+CALL = 1e6
+"""What a call takes besides its products, in products: a millisecond or less."""
 HEAVY = 5e9
 """Above, a cell is probed only where it looks unusual."""
 LIGHT = 2e7

@@ -10,6 +10,7 @@ from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.kernel import data_of, flat, geometry_of_cell
 from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
+from convdiff.lab.pace import Work
 from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
@@ -55,7 +56,12 @@ class RecordedLab:
 
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`; all are there at once."""
-        yield from cells
+        return self._watch.paced(cells, self._work)
+
+    def _work(self, cell: Cell) -> Work:
+        """Return what it costs to compare a cell."""
+        output = self.bits(cell)
+        return Work(1.0 if isinstance(output, NoBits) else 1.0 + output.size)
 
     def bits(self, cell: Cell) -> Array | NoBits:
         """See `Lab.bits`."""
@@ -108,6 +114,10 @@ class RecordedLab:
         probes = None if entry is None else entry.probes
         behaviour = None if probes is None else restored_probes(probes)
         return Known(behaviour, self._orders.get(cell))
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """See `Lab.paced`."""
+        return self._watch.paced(items, work_of)
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """See `Lab.compute`."""

@@ -23,6 +23,7 @@ from convdiff.case.npy import array_shape, read_values
 from convdiff.compare.other_ops import shape_owners
 from convdiff.errors import CaseError, Place
 from convdiff.lab.lab import Known, NotAsked, RunLog
+from convdiff.lab.pace import Work
 from convdiff.lab.watch import Watch
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import EXACT, Cell, NoBits
@@ -115,6 +116,10 @@ class OutputsLab:
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
         return Known()
+
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        """See `Lab.paced`."""
+        return self._watch.paced(items, work_of)
 
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
         """See `Lab.compute`."""

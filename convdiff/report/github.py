@@ -25,8 +25,9 @@ def _commands(summary: Summary) -> Iterator[str]:
         yield _command("warning", None, "convdiff: untested", missing)
     if result.unrecorded:
         yield _command("error", None, "convdiff: not recorded", result.unrecorded)
-    if result.interrupted:
-        yield _command("warning", None, "convdiff: interrupted", "the run did not come to its end")
+    if result.ended:
+        ended = f"convdiff: {result.ended}"
+        yield _command("warning", None, ended, "the run did not come to its end")
     elif not result.cases:
         yield _command("warning", None, "convdiff: untested", "no case was run")
     for case in summary.cases:

@@ -75,8 +75,8 @@ def _general(result: Result) -> Iterator[TestCase]:
         yield _test(GENERAL, "all of the baseline", Skipped, "unclaimed", message)
     if result.unrecorded:
         yield _test(GENERAL, "the recording", Error, "unrecorded", result.unrecorded)
-    if result.interrupted:
-        yield _test(GENERAL, "the run", Error, "interrupted", "interrupted before the end")
+    if result.ended:
+        yield _test(GENERAL, "the run", Error, "interrupted", f"{result.ended} before the end")
     elif not result.cases:
         yield _test(GENERAL, "the run", Error, "untested", "no case was run")
 
@@ -123,7 +123,7 @@ def _comparison(case: CaseSummary, finding: Finding, evidence: str, advice: str)
 def _whole(case: CaseSummary) -> Iterator[TestCase]:
     """Yield a test for each thing that is to be said of a case, and not of a comparison."""
     name, result = case.name, case.result
-    if result.interrupted:
+    if result.ended:
         yield _test(name, "all cells are run", Error, "interrupted", case.progress)
     if result.unclaimed:
         message = f"the case does not ask for {few(result.unclaimed)}"

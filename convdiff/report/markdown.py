@@ -49,8 +49,8 @@ def _answer(summary: Summary) -> str:
     lines += [f"**{text(missing)}**\n" for missing in summary.missing]
     if result.unrecorded:
         lines.append(f"**not recorded: {text(result.unrecorded)}**\n")
-    if result.interrupted:
-        lines.append("**interrupted: what follows is what was done**\n")
+    if result.ended:
+        lines.append(f"**{result.ended}: what follows is what was done**\n")
     died = [case.case.name for case in result.cases if case.died]
     if died:
         lines.append(f"**a worker died in {text(few(died))}**\n")

@@ -100,8 +100,14 @@ class CaseSummary:
 
     @property
     def progress(self) -> str:
-        """How far an interrupted case came."""
-        return f"interrupted: {self.result.done:,} of {self.result.cells:,} cells were run"
+        """How far a case came that ended early."""
+        result = self.result
+        far = []
+        if result.cells:
+            far.append(f"{result.done:,} of {result.cells:,} cells were run")
+        if len(result.findings) < result.planned:
+            far.append(f"{len(result.findings):,} of {result.planned:,} comparisons made")
+        return f"{result.ended}: {', '.join(far) or 'all was compared'}"
 
 
 @dataclass(frozen=True)

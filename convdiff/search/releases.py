@@ -111,7 +111,7 @@ class Releases:
         """Return what the case shows in a release; None where it can't be installed or run."""
         text = f"{self._package}=={release}"
         try:
-            say = lambda what: self._tell(what, 0, 0)  # noqa: E731
+            say = lambda what: self._tell(what, 0, 0, None)  # noqa: E731
             made = required([text], self._threads, self._newest, say)
         except NoEnvironmentError as error:
             self.reasons[release] = str(error)

@@ -77,7 +77,7 @@ class Shrinker:
         if self._session.signal:
             return None
         what = f"{problem.case.name}: shrinking, {self._runs:,} runs: {size_of(problem)}"
-        self._watch.tell(what, 0, 0)
+        self._watch.tell(what)
         for finding in result.findings:
             if signature_of(finding) == self._target.signature:
                 self.last = finding

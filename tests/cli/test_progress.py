@@ -47,6 +47,38 @@ def test_how_far_it_is_stands_beside_it(monkeypatch: pytest.MonkeyPatch):
     }
 
 
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (None, "(3 of 1,200)"),
+        (0.01, "(3 of 1,200)"),
+        (12.0, "(3 of 1,200, about 12 s left)"),
+        (89.0, "(3 of 1,200, about 89 s left)"),
+        (100.0, "(3 of 1,200, about 2 min left)"),
+        (7200.0, "(3 of 1,200, about 120 min left)"),
+    ],
+)
+def test_the_time_left_stands_beside_it_where_it_is_known(left, said, monkeypatch):
+    monkeypatch.setattr(module, "PLAIN_EVERY", 0.05)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress("reading") as tell:
+        tell("comparing", 3, 1200, left)
+        time.sleep(0.2)
+    assert sys.stderr.getvalue().splitlines()[0] == f"convdiff: comparing {said} ..."
+
+
+def test_the_time_left_is_counted_down_and_never_below_nothing(monkeypatch):
+    monkeypatch.setattr(module, "PLAIN_EVERY", 0.3)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress("reading") as tell:
+        tell("comparing", 3, 4, 2.5)
+        time.sleep(3.8)
+    lines = sys.stderr.getvalue().splitlines()
+    told = [int(found[1]) for line in lines if (found := re.search(r"about (\d+) s left", line))]
+    assert told == sorted(told, reverse=True) and set(told) == {3, 2, 1}
+    assert lines[-1] == "convdiff: comparing (3 of 4) ..."
+
+
 def test_quiet_says_nothing(monkeypatch: pytest.MonkeyPatch):
     assert shown(monkeypatch, quiet=True) == []
 

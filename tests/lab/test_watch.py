@@ -12,9 +12,12 @@ import pytest
 
 from convdiff.cli.signals import EndedError, stopped_by_signals
 from convdiff.errors import SIGNALS
-from convdiff.lab.lab import INTERRUPTED
+from convdiff.lab.lab import NotAsked
+from convdiff.lab.pace import Work
 from convdiff.lab.stop import Stop
 from convdiff.lab.watch import Watch
+
+INTERRUPTED = NotAsked("interrupted")
 
 
 def numpy_for(seconds: float) -> str:
@@ -35,7 +38,7 @@ def test_a_signal_ends_a_computation_within_a_moment(number: int):
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(number)
         begin = time.monotonic()
-        assert watch.compute("adding", lambda: numpy_for(60)) is INTERRUPTED
+        assert watch.compute("adding", lambda: numpy_for(60)) == INTERRUPTED
         assert time.monotonic() - begin < 10
         assert watch.stop.signal == number
 
@@ -44,7 +47,7 @@ def test_after_a_signal_nothing_is_begun():
     watch = Watch()
     watch.stop.now(signal.SIGTERM)
     begun: list[int] = []
-    assert watch.compute("adding", lambda: begun.append(1)) is INTERRUPTED
+    assert watch.compute("adding", lambda: begun.append(1)) == INTERRUPTED
     assert not begun
 
 
@@ -70,7 +73,7 @@ def test_a_computation_inside_another_ends_both_in_turn():
 
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(signal.SIGTERM)
-        assert watch.compute("outside", outer) is INTERRUPTED
+        assert watch.compute("outside", outer) == INTERRUPTED
 
 
 def test_no_except_on_the_way_keeps_a_computation_alive():
@@ -86,7 +89,7 @@ def test_no_except_on_the_way_keeps_a_computation_alive():
 
     with stopped_by_signals(watch.stop, watch.stop.now):
         send_later(signal.SIGINT)
-        assert watch.compute("adding", stubborn) is INTERRUPTED
+        assert watch.compute("adding", stubborn) == INTERRUPTED
 
 
 def test_a_second_signal_ends_whatever_goes_on():
@@ -111,7 +114,22 @@ def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
 
 
 def test_what_is_computed_is_told_first():
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[object, ...]] = []
     watch = Watch(lambda *progress: told.append(progress))
-    assert watch.compute("comparing length 9", lambda: 7, 3, 5) == 7
-    assert told == [("comparing length 9", 3, 5)]
+    assert watch.compute("comparing length 9", lambda: 7) == 7
+    assert told == [("comparing length 9", 0, 0, None)]
+
+
+def test_what_is_told_in_a_stage_says_how_far_it_is_and_what_is_left():
+    told: list[tuple[object, ...]] = []
+    watch = Watch(lambda *progress: told.append(progress))
+    for item in watch.paced([1, 2, 4], Work):
+        watch.compute(f"item {item}", lambda seconds=item / 20: time.sleep(seconds))
+    watch.tell("after")
+    assert [progress[:3] for progress in told] == [
+        *((f"item {item}", done, 3) for done, item in enumerate((1, 2, 4))),
+        ("after", 0, 0),
+    ]
+    first, second, third, after = (progress[3] for progress in told)
+    assert first is None and after is None
+    assert second > 0.25 and third > 0.15, "six twentieths and four"

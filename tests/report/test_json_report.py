@@ -110,6 +110,7 @@ SCHEMA = keys(
     exit_code={"enum": [0, 1, 2, 125, 129, 130, 143]},
     outcome=OUTCOME,
     interrupted={"type": "boolean"},
+    time_over={"type": "boolean"},
     not_begun=COUNT,
     runtimes=rows(
         keys(

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from convdiff.behaviour.behaviour import Behaviour
 from convdiff.case.arrays import Tensors
 from convdiff.lab.jobs import trial_input
-from convdiff.lab.lab import INTERRUPTED, OFF, Known, NotAsked, RunLog
+from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
 from convdiff.lab.live import gives_others
+from convdiff.lab.pace import Work
 from convdiff.numerics.array import Array
 from convdiff.order.orders import Orders
 from convdiff.plan.cell import Cell, NoBits
@@ -76,5 +77,8 @@ class FakeLab:
     def known(self, cell: Cell) -> Known:
         return Known()
 
+    def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:
+        yield from items
+
     def compute(self, what: str, work: Callable[[], T]) -> T | NotAsked:
-        return INTERRUPTED if self.signal else work()
+        return NotAsked("interrupted") if self.signal else work()

@@ -143,7 +143,7 @@ class OwnTracing:
         changed = [0, 0]
         pairs = steps_of(self.sides, feeds)
         for number, (one, other) in enumerate(pairs, 1):
-            self.watch.tell(f"{self.path.name}: steps", number, len(feeds.steps))
+            self.watch.teller(f"{self.path.name}: steps", number, len(feeds.steps), None)
             self._compare(one, other)
             changed = [changed[0] + one.changed, changed[1] + other.changed]
             for name in one.outputs:

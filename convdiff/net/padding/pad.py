@@ -76,7 +76,7 @@ def _counted(observe: Observe, tell: Tell) -> Observe:
 
     def observed(runs: Sequence[Run]) -> Iterator[tuple[Run, Outputs | NoBits, float]]:
         for answer in observe(runs):
-            tell(f"length {answer[0].length:,}, run {next(numbers):,}", 0, 0)
+            tell(f"length {answer[0].length:,}, run {next(numbers):,}", 0, 0, None)
             yield answer
 
     return observed

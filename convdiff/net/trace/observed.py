@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from convdiff.lab.lab import Tell
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
@@ -45,9 +46,7 @@ class Observed:
     What did not come is a reason for its run, in `failures`, and nothing more is asked of that run.
     """
 
-    def __init__(
-        self, subject: Subject, session: Session, tell: Callable[[str, int, int], None]
-    ) -> None:
+    def __init__(self, subject: Subject, session: Session, tell: Tell) -> None:
         self.subject, self.failures = subject, dict[NetRun, NoBits]()
         self.seconds = dict[NetRun, float]()
         self._session, self._tell = session, tell
@@ -136,7 +135,9 @@ class Observed:
         pool = self._session.pool
         answers = observe_net(self.subject, asked, watched, pool, observe=observe)
         for number, (run, found, seconds) in enumerate(answers, 1):
-            self._tell(f"{self.subject.name}: {what}, length {run.length}", number, len(asked))
+            self._tell(
+                f"{self.subject.name}: {what}, length {run.length}", number, len(asked), None
+            )
             self.seconds[run] = self.seconds.get(run, 0.0) + seconds
             if isinstance(found, NoBits):
                 self.failures[run] = found
