@@ -9,7 +9,7 @@ from itertools import groupby
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of
+from convdiff.net.trace.allowed import verdict_of, verdicts_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, Traced, TraceResult
 from convdiff.net.trace.pairs import NetPair
@@ -84,7 +84,7 @@ def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> 
 
 def _verdict(result: TraceResult) -> str:
     """Return the gravest verdict on what drifts, where one is known."""
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     found = [verdict_of(result.pairs[number], verdicts) for number in result.drifting]
     known = [one for one in found if one != "untested"]
     return max(known, key=gravity, default="")
@@ -152,6 +152,9 @@ def _sentence(result: TraceResult) -> str:
     pair = result.pairs[result.shown]
     if not pair.layers:
         return pair.reason
+    if not pair.entered and pair.differs:
+        text = "the outputs have other bits, and no layer that was looked at has"
+        return f"{text} ({_compared(result, pair.pair)})"
     if not pair.entered:
         layers = plural(len(pair.layers), "layer")
         axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
@@ -240,7 +243,7 @@ def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tu
         return name, Span(pair.reason, "warning"), *(Span(""),) * (len(PAIRS) - 2)
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     ruling = verdict_of(pair, verdicts)
     return (
         name,
@@ -258,7 +261,8 @@ def _lines(result: TraceResult) -> Iterator[Line]:
     if result.unexplained:
         yield line("entry", f"not run alone: {few(result.unexplained)}")
     yield from _jumps(result)
-    yield _looking(result)
+    if result.looked:
+        yield _looking(result)
 
 
 def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:

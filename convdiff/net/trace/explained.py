@@ -37,31 +37,25 @@ class Explaining:
     ask: Ask
     watch: Watch
 
-    def entry(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry:
-        """Explain one layer where a pair's difference enters.
+    def entries(self, pair: NetPair, name: str, unseen: Sequence[str]) -> list[Entry]:
+        """Explain a layer where a pair's difference enters.
 
-        unseen: the layers before it that were not looked at; the difference may enter in one.
+        unseen: the layers before it that were not looked at. The difference may enter in several of
+        them: those that differ alone are told, each as an entry, or else the first.
         """
         layer = self.case.net.layer(name)
         entry = Entry(
             name, layer.op, pair, "untested", "not run", what=_what(layer), unseen=tuple(unseen)
         )
-        subjects = [layer, *(self.case.net.layer(one) for one in reversed(unseen))]
+        subjects = [layer, *(self.case.net.layer(one) for one in unseen)]
         chosen = [one for one in subjects if self._reads_what_is_seen(one, pair)]
         if not chosen:
-            return replace(entry, reason="what it reads was not looked at")
-        for one in chosen:
-            found = self._of(entry, one)
-            if found.alone != "equal":
-                break
-        return found
+            return [replace(entry, reason="what it reads was not looked at")]
+        found = [self._of(entry, one) for one in chosen]
+        return [one for one in found if one.alone != "equal"] or found[:1]
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
-        keep(
-            self.tracing.observed,
-            [(pair, one) for one in layer.sources if one != INPUT],
-            self.tracing.watching.observe,
-        )
+        keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
         return all(one == INPUT or self._has(pair, one) for one in layer.sources)
 
     def _has(self, pair: NetPair, name: str) -> bool:
@@ -72,7 +66,7 @@ class Explaining:
     def _of(self, entry: Entry, layer: Layer) -> Entry:
         """Explain one layer that an entry may be."""
         pair, subject = entry.pair, self.tracing.observed.subject
-        keep(self.tracing.observed, [(pair, layer.name)], self.tracing.watching.observe)
+        keep(self.tracing.observed, [(pair, layer.name)])
         arrays = {role: subject.arrays[key] for role, key in layer.arrays.items()}
         if layer.kind.family == "op":
             held = self._held(pair, layer)
@@ -87,7 +81,12 @@ class Explaining:
                 self.watch,
             )
             return replace(
-                entry, verdict=found.verdict, alone=found.alone, result=found.result, at=layer.name
+                entry,
+                verdict=found.verdict,
+                alone=found.alone,
+                result=found.result,
+                at=layer.name,
+                what=_what(layer),
             )
         if not self._has(pair, layer.name):
             return replace(entry, reason="it was not looked at")

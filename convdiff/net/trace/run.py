@@ -12,7 +12,6 @@ from time import perf_counter
 from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.lab import Tell
-from convdiff.lab.nets import Observe
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.subject import subject_of
@@ -42,7 +41,6 @@ class TraceAsk:
     """The last layer that is looked at; "" is the last of all."""
     keep: Path | None = None
     """The folder where the activations of the pair that is shown go."""
-    observe: Observe = "safe"
     examine: Ask = field(default_factory=Ask)
     """What is asked of the layers where a difference enters."""
 
@@ -50,7 +48,7 @@ class TraceAsk:
 def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceResult:
     """Trace a net on a session's runtimes. Raises ConvdiffError for layers that are not there."""
     start = perf_counter()
-    watching = Watching(watched_names(case.net, ask), ask.observe, ask.examine.strict)
+    watching = Watching(watched_names(case.net, ask), ask.examine.strict)
     subject = subject_of(case)
     standings = tuple(session.availability(case))
     pairs = pairs_of(case, [one.runtime for one in standings if one.available])
@@ -111,10 +109,10 @@ def _entries(
         return (), ()
     entering = _entering(explaining.case.net, found, shown)
     chosen = list(entering)[:MOST_ENTRIES]
-    entries = []
+    entries: list[Entry] = []
     for name in chosen:
         unseen = unseen_before(explaining.tracing, entering[name], name)
-        entries.append(explaining.entry(entering[name].pair, name, unseen))
+        entries += explaining.entries(entering[name].pair, name, unseen)
     return tuple(entries), tuple(entering)[MOST_ENTRIES:]
 
 
