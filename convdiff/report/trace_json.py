@@ -8,7 +8,7 @@ from typing import Any
 import convdiff
 from convdiff.compare.difference import Difference
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of, verdicts_of
+from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
 from convdiff.report.json import case_json, runtime_json
@@ -60,12 +60,11 @@ def _run(run: NetRun) -> dict[str, Any]:
 
 
 def _pair(result: TraceResult, number: int, pair: PairTrace) -> dict[str, Any]:
-    verdicts = verdicts_of(result)
     return {
         "axis": pair.pair.axis,
         "baseline": _run(pair.pair.baseline),
         "candidate": _run(pair.pair.candidate),
-        "verdict": verdict_of(pair, verdicts),
+        "verdict": verdict_of(result, pair),
         "allowed": number not in result.drifting,
         "reason": pair.reason or None,
         "entered": list(pair.entered),

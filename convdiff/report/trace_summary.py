@@ -9,7 +9,7 @@ from itertools import groupby
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of, verdicts_of
+from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, Traced, TraceResult
 from convdiff.net.trace.pairs import NetPair
@@ -84,8 +84,7 @@ def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> 
 
 def _verdict(result: TraceResult) -> str:
     """Return the gravest verdict on what drifts, where one is known."""
-    verdicts = verdicts_of(result)
-    found = [verdict_of(result.pairs[number], verdicts) for number in result.drifting]
+    found = [verdict_of(result, result.pairs[number]) for number in result.drifting]
     known = [one for one in found if one != "untested"]
     return max(known, key=gravity, default="")
 
@@ -152,13 +151,19 @@ def _sentence(result: TraceResult) -> str:
     pair = result.pairs[result.shown]
     if not pair.layers:
         return pair.reason
-    if not pair.entered and pair.differs:
+    return _of_entries(result, pair) if pair.entered else _without_entry(result, pair)
+
+
+def _without_entry(result: TraceResult, pair: PairTrace) -> str:
+    if pair.differs:
         text = "the outputs have other bits, and no layer that was looked at has"
         return f"{text} ({_compared(result, pair.pair)})"
-    if not pair.entered:
-        layers = plural(len(pair.layers), "layer")
-        axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
-        return f"{layers}, the same bits whatever {axes}"
+    layers = plural(len(pair.layers), "layer")
+    axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
+    return f"{layers}, the same bits whatever {axes}"
+
+
+def _of_entries(result: TraceResult, pair: PairTrace) -> str:
     names = pair.entered
     first = f"{few(names)} {'gives' if len(names) == 1 else 'give'} other bits"
     if not pair.differs:
@@ -243,8 +248,7 @@ def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tu
         return name, Span(pair.reason, "warning"), *(Span(""),) * (len(PAIRS) - 2)
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
-    verdicts = verdicts_of(result)
-    ruling = verdict_of(pair, verdicts)
+    ruling = verdict_of(result, pair)
     return (
         name,
         Span(few(pair.entered, 3) or "—", "grave" if pair.entered else "faint"),
@@ -271,7 +275,10 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
         f" (in {entry.at}, which was not looked at)" if entry.at not in ("", entry.layer) else ""
     )
     name, verdict = Span(entry.layer, "strong"), verdict_span(entry.verdict)
-    yield line("entry", name, f", {entry.what}{inside}: ", verdict, f"; {_alone(entry)}")
+    several = len({one.pair.kind for one in result.entries}) > 1
+    where = f", {_compared(result, entry.pair)}" if several else ""
+    what = f", {entry.what}{inside}{where}: "
+    yield line("entry", name, what, verdict, f"; {_alone(entry)}")
     if entry.judged is not None:
         yield line("  right", _judged(result, entry))
     if entry.result is None or not entry.result.findings:
@@ -283,6 +290,7 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
 ALONE = {
     "same": "alone, with its real input, it gives the bits that it has in the net",
     "other": "alone, with its real input, it differs too, but has other bits in the net",
+    "differs": "alone, with its real input, it differs; in the net it was not looked at",
     "equal": "alone, with its real input, it does not differ: what is around it in the net does it",
     "not run": "",
 }
