@@ -105,7 +105,7 @@ def _miss(worst: Miss) -> str:
     if worst.reason:
         return f"give no bits: {worst.reason}"
     elements = f"{worst.differing:,} of {worst.elements:,}"
-    return f"differ, |Δ| ≤ {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
+    return f"differ by up to {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
 
 
 def _tail(tail: Tail) -> Iterator[str]:
