@@ -49,7 +49,9 @@ class Place(NamedTuple):
     def conv(self) -> Convolution:
         """The geometry of an op, with the depth that its input has where that is known."""
         conv = self.layer.conv
-        return conv if self.sizes is None else conv._replace(depth=self.size[0])
+        if self.sizes is None or len(conv.kernel) < 3:
+            return conv._replace(depth=1)
+        return conv._replace(depth=self.size[0])
 
     @property
     def fixed(self) -> Tuple[int, ...]:
