@@ -136,6 +136,8 @@ class TraceResult:
     unexplained: tuple[str, ...] = ()
     """Further layers where a difference enters."""
     missing: tuple[Standing, ...] = ()
+    looks_less: bool = False
+    """Whether layers that a framework fuses otherwise when they are looked at were left alone."""
     signal: int = 0
     died: bool = False
     seconds: float = field(default=0.0, compare=False)

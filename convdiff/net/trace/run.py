@@ -74,6 +74,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         looked=looked,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
+        looks_less=observed.observe == "safe",
         signal=session.signal,
         died=any(one.died for one in observed.failures.values()),
         seconds=perf_counter() - start,
