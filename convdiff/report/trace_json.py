@@ -10,7 +10,7 @@ from convdiff.lab.nets import NetRun
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
-from convdiff.report.json import case_json, runtime_json
+from convdiff.report.case_json import case_json, runtime_json
 from convdiff.report.json_values import finite
 from convdiff.report.trace_summary import TraceSummary
 
