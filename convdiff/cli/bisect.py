@@ -198,9 +198,8 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[li
     def state(variables: Mapping[str, str]) -> State | None:
         key = tuple(sorted(variables.items()))
         if key not in kept:
-            tell(
-                f"{case.name}: {' '.join(f'{n}={v}' for n, v in key) or 'no variable'}", 0, 0, None
-            )
+            named = " ".join(f"{name}={value}" for name, value in key) or "no variable"
+            tell(f"{case.name}: {named}", 0, 0, None)
             there = replace(interpreter, settings=key)
             kept[key] = bits_of(outputs_in(case, there, tensors, asked.options.timeout, watch))
         return kept[key]

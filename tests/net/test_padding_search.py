@@ -51,7 +51,7 @@ def test_one_output_position_that_differs_asks_for_two():
     assert lengths(found) == [516, 516, 580, 644]
     assert found.rule and (found.rule.least, found.rule.positions) == (516, 2)
     assert [miss.run.length for miss in found.safe[0].misses] == list(range(452, 516))
-    assert found.buckets == ((20, 516), (129, 580), (193, 644))
+    assert (found.boundaries, found.lengths) == ((129, 193), (516, 580, 644))
 
 
 def test_a_safe_length_between_two_counts_of_positions_is_found():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import lcm
-from statistics import median
 
 from convdiff.compare.difference import differs
 from convdiff.net.padding.above import all_above, sample_above
@@ -23,8 +22,7 @@ from convdiff.runtime.model import Standing
 REPEATS = 3
 """Runs of one input that must give the same bits."""
 TIMED = 5
-"""Runs of a length whose median is its time."""
-Tell = Callable[[str, int, int], None]
+"""Runs of a length whose shortest is its time."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +131,11 @@ def _rule(asked: Asked, safe: Sequence[Safe]) -> Rule | None:
 
 
 def _seconds(safe: Sequence[Safe], fixed: int, observe: Observe) -> dict[int, float]:
-    """Return the median time of a run at each answer and at the fixed length."""
+    """Return the shortest time of a run at each answer and at the fixed length."""
     data = {one.length: one.group.data[-1] for one in safe} | {fixed: safe[-1].group.data[-1]}
-    runs = [Run(data[n], n, repeat=repeat) for n in data for repeat in range(1, 1 + TIMED)]
+    runs = [Run(data[n], n, repeat=repeat) for repeat in range(1, 1 + TIMED) for n in data]
     taken: dict[int, list[float]] = {}
     for run in runs:  # alone, lest an answer wait for its turn to be read
         for _, _, seconds in observe([run]):
             taken.setdefault(run.length, []).append(seconds)
-    return {length: median(times) for length, times in taken.items()}
+    return {length: min(times) for length, times in taken.items()}

@@ -3,7 +3,7 @@
 Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Callable, Container, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -14,9 +14,11 @@ from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from . import pools
 from .steps import (
+    KEPT,
     Build,
     Call,
     Place,
+    Step,
     build,
     constant,
     flat,
@@ -51,39 +53,44 @@ class EagerNet(object):
         self.static = mode == "xla" or any(map(needs_sizes, net.layers))
         with on():
             self.tensors = _tensors(net, arrays, tensor)
-        self.functions = {}  # type: Dict[Any, Any]
+        self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
+        self.steps = lru_cache(KEPT)(self._steps)
+        self.functions = lru_cache(KEPT)(self._function)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
         with self.on():
             x = self.tensor(unfolded(self.net, input_nhwc))
             if self.mode:
-                activations = self._traced(input_nhwc, x, fetched)(x)
-                found = iter([(name, activations[name]) for name in named(self.net, fetched)])
+                names = named(self.net, fetched)
+                activations = self._traced(input_nhwc, names)(x)
+                found = iter([(name, activations[name]) for name in names])
             else:
-                steps = self._steps(sizes_of(self.net, input_nhwc))
-                found = walk(self.net, steps, x, fetched)
+                found = walk(self.net, self.steps(input_nhwc.shape), x, fetched)
             for name, y in found:
                 yield name, folded(self.array(y))
 
-    def _steps(self, sizes: Any) -> List[Any]:
+    def _steps(self, shape: Any) -> List[Step]:
+        sizes = None if shape is None else self.sizes(shape)
         return build(LAYERS, self.tf, self.net, self.tensors, sizes)
 
-    def _traced(self, input_nhwc: Any, x: Any, fetched: Container[str]) -> Any:
+    def _traced(self, input_nhwc: Any, names: Tuple[str, ...]) -> Any:
         """Return the net as a function, traced once where it serves every length."""
-        sizes = sizes_of(self.net, input_nhwc)  # so that what does not fit is told by name
-        names = named(self.net, fetched)
-        key = (names, x.shape if self.static else None)
-        if key not in self.functions:
-            steps = self._steps(sizes if self.static else None)
-            shape = list(x.shape) if self.static else open_shape(x.shape)
-            self.functions[key] = self.tf.function(
-                lambda x: dict(walk(self.net, steps, x, names)),
-                input_signature=[self.tf.TensorSpec(shape, x.dtype)],
-                jit_compile=True if self.mode == "xla" else None,
-                autograph=False,
-            )
-        return self.functions[key]
+        self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
+        own = unfolded(self.net, input_nhwc).shape
+        if self.static:
+            return self.functions(names, input_nhwc.shape, own)
+        return self.functions(names, None, open_shape(own))
+
+    def _function(self, names: Tuple[str, ...], shape: Any, own: Any) -> Any:
+        """own: the input's shape with the net's own axes, None where it is open."""
+        steps = self._steps(shape)
+        return self.tf.function(
+            lambda x: dict(walk(self.net, steps, x, names)),
+            input_signature=[self.tf.TensorSpec(own, self.net.dtype)],
+            jit_compile=True if self.mode == "xla" else None,
+            autograph=False,
+        )
 
 
 class GraphNet(object):
@@ -93,25 +100,30 @@ class GraphNet(object):
         self, tf: Any, net: Net, arrays: Dict[str, Any], device: str, session: Callable[[Any], Any]
     ) -> None:
         """device: as tf.device takes it; session: makes one of a graph."""
-        self.tf, self.net, self.device, self.session = tf, net, device, session
+        self.tf, self.net, self.device, self.opened = tf, net, device, session
         self.arrays = arrays
         self.static = any(map(needs_sizes, net.layers))
-        self.sessions = {}  # type: Dict[Any, Any]
+        self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
+        self.sessions = lru_cache(KEPT)(self._session)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC."""
-        sizes, x = sizes_of(self.net, input_nhwc), unfolded(self.net, input_nhwc)
-        key = x.shape if self.static else None
-        if key not in self.sessions:
-            self.sessions[key] = self._built(x, sizes if self.static else None)
-        session, placeholder, activations = self.sessions[key]
+        x = unfolded(self.net, input_nhwc)
+        self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
+        if self.static:
+            session, placeholder, activations = self.sessions(input_nhwc.shape, x.shape)
+        else:
+            session, placeholder, activations = self.sessions(None, open_shape(x.shape))
         names = named(self.net, fetched)
         found = session.run([activations[name] for name in names], {placeholder: x})
         for name, y in zip(names, found):
             yield name, folded(y)
 
-    def _built(self, x: Any, sizes: Any) -> Tuple[Any, Any, Dict[str, Any]]:
-        """Return a session, its input, and all activations; the weights are variables."""
+    def _session(self, shape: Any, own: Any) -> Tuple[Any, Any, Dict[str, Any]]:
+        """Return a session, its input, and all activations; the weights are variables.
+
+        shape, own: as of `EagerNet`.
+        """
         tf, graph, feeds = self.tf, self.tf.Graph(), {}  # type: Any, Any, Dict[Any, Any]
         kind = tf.as_dtype(self.net.dtype)
 
@@ -121,30 +133,36 @@ class GraphNet(object):
             return tf.Variable(value, trainable=False)
 
         with graph.as_default(), graph.device(self.device):
-            shape = list(x.shape) if self.static else open_shape(x.shape)
-            placeholder = tf.placeholder(kind, shape)
+            placeholder = tf.placeholder(kind, own)
             tensors = _tensors(self.net, self.arrays, variable)
+            sizes = None if shape is None else self.sizes(shape)
             steps = build(LAYERS, tf, self.net, tensors, sizes)
             names = [layer.name for layer in self.net.layers]
             activations = dict(walk(self.net, steps, placeholder, names))
-            session = self.session(graph)
+            session = self.opened(graph)
             session.run(tf.global_variables_initializer(), feeds)
         return session, placeholder, activations
 
 
 def needs_sizes(layer: Layer) -> bool:
     """Return whether a layer is built for one length: TensorFlow pads otherwise by itself."""
-    padding = layer.settings.get("padding")
     if layer.kind.family == "pool":
-        return layer.settings["ceil_mode"] or _word(padding) not in tensorflow_ops.WORDS
-    return bool(padding == "same_lower")
+        return not _own_word(layer)
+    return bool(layer.settings.get("padding") == "same_lower")
 
 
-def open_shape(shape: Any) -> List[Any]:
+def _own_word(layer: Layer) -> str:
+    """Return the word of TensorFlow's that a pool pads by; it never counts what SAME adds."""
+    padding = layer.settings["padding"]
+    counted = padding != "valid" and layer.settings.get("count_include_pad")
+    if not isinstance(padding, str) or counted or layer.settings["ceil_mode"]:
+        return ""
+    return tensorflow_ops.WORDS.get(padding, "")
+
+
+def open_shape(shape: Tuple[int, ...]) -> Tuple[Any, ...]:
     """Return a shape whose images and columns may be as many as they like."""
-    opened = list(shape)
-    opened[0] = opened[-2] = None
-    return opened
+    return (None,) + shape[1:-2] + (None, shape[-1])
 
 
 def _tensors(net: Net, arrays: Dict[str, Any], tensor: Tensor) -> Dict[str, Dict[str, Any]]:
@@ -179,33 +197,31 @@ def _op(tf: Any, place: Place) -> Call:
 
 
 def _pool(kind: str, tf: Any, place: Place) -> Call:
-    settings, axes = place.layer.settings, place.layer.axes
-    word = tensorflow_ops.WORDS.get(_word(settings["padding"]))
-    if word and not settings["ceil_mode"]:
-        return partial(_pooled, tf, kind, place.rest(axes), word)
+    axes, word = place.rest(place.layer.axes), _own_word(place.layer)
+    if word:
+        return partial(_pooled, tf, kind, axes, word)
     pads = [axis.padding for axis in place.rest(moves(place.layer, place.size))]
     value = -np.inf if kind == "MAX" else 0
     divisor = _divisor(tf, place) if kind == "AVG" else None
 
     def call(x: Any) -> Any:
-        y = _pooled(tf, kind, place.rest(axes), "VALID", _padded(tf, x, pads, value))
+        y = _pooled(tf, kind, axes, "VALID", _padded(tf, x, pads, value))
         return y if divisor is None else tf.divide(y, tf.cast(divisor, y.dtype))
 
     return call
 
 
-def _word(padding: Any) -> str:
-    return padding if isinstance(padding, str) else ""
-
-
 def _pooled(tf: Any, kind: str, axes: Any, word: str, x: Any) -> Any:
-    """Return what TensorFlow's own pool makes; in 1-D, 3-D or dilated, the general one."""
+    """Return what TensorFlow's own pool makes; one of one dimension is one of two there."""
     size, strides, dilations = ([getattr(axis, name) for axis in axes] for name in Axis._fields[:3])
-    if len(axes) == 2 and set(dilations) == {1}:
-        function = tf.nn.max_pool if kind == "MAX" else tf.nn.avg_pool
-        return function(x, [1] + size + [1], [1] + strides + [1], word)
-    rates = "dilation_rate" if tensorflow_ops.is_old(tf) else "dilations"
-    return tf.nn.pool(x, size, kind, padding=word, strides=strides, **{rates: dilations})
+    if set(dilations) != {1}:
+        rates = "dilation_rate" if tensorflow_ops.is_old(tf) else "dilations"
+        return tf.nn.pool(x, size, kind, padding=word, strides=strides, **{rates: dilations})
+    if len(axes) == 1:
+        y = _pooled(tf, kind, (Axis(1, 1, 1),) + tuple(axes), word, tf.expand_dims(x, 1))
+        return tf.squeeze(y, [1])
+    function = getattr(tf.nn, "%s_pool%s" % (kind.lower(), "" if len(axes) == 2 else "3d"))
+    return function(x, [1] + size + [1], [1] + strides + [1], word)
 
 
 def _divisor(tf: Any, place: Place) -> Any:
