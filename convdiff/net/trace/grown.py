@@ -21,7 +21,7 @@ def grown(tracing: Tracing, trace: PairTrace) -> PairTrace:
     observed, pair, net = tracing.observed, trace.pair, tracing.net
     differing = [one.name for one in trace.layers if one.status in ("entered", "carried")]
     read = {one for name in differing for one in _read_by_jumps(net.layer(name))}
-    keep(observed, [(pair, name) for name in {*differing, *read}], tracing.watching.observe)
+    keep(observed, [(pair, name) for name in {*differing, *read}])
     if pair.baseline in observed.failures or pair.candidate in observed.failures:
         return trace
     sizes: dict[str, Growth] = {}

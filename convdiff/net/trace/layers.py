@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convdiff.compare.difference import differs
-from convdiff.lab.nets import NetRun
+from convdiff.compare.difference import Difference, differs
+from convdiff.lab.nets import NetRun, safe
 from convdiff.net.trace.compared import (
     Alignment,
     Watching,
@@ -39,20 +39,40 @@ class Tracing:
 def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     """Compare the layers of all pairs, and their outputs with nothing looked at.
 
-    Of many runs some are run once more for that, and all where looking changed one of them.
+    Of many runs some are run once more for that. Where looking at all activations changed one of
+    them, those are looked at that a framework does not fuse otherwise; where that does, too, all
+    are run once more.
     """
     observed = tracing.observed
-    differing = compare_layers(observed, pairs, tracing.alignment, tracing.watching)
-    found = [_one(tracing, pair, differing.get(pair)) for pair in pairs]
-    runs = runs_of(pairs)
-    if found:
-        shown = found[worst_of(found)].pair
-        some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
-        observed.run_alone(list(dict.fromkeys(some)))
-    if not any(one.changed for one in looked_at(observed, runs)):
-        return found
-    observed.run_alone([run for run in runs if not _was_alone(observed, run)])
+    found = _compared(tracing, pairs)
+    if _is_changed(observed, pairs, found) and set(safe(tracing.net)) != _names(tracing.net):
+        observed.look_less()
+        found = _compared(tracing, pairs)
+    if _is_changed(observed, pairs, found):
+        observed.run_alone([run for run in runs_of(pairs) if not _was_alone(observed, run)])
+        outputs = [_outputs(tracing, one.pair) for one in found]
+        found = [replace(one, outputs=two) for one, two in zip(found, outputs, strict=True)]
+    return found
+
+
+def _names(net: Net) -> set[str]:
+    return {layer.name for layer in net.layers}
+
+
+def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
+    differing = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
     return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
+
+
+def _is_changed(observed: Observed, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
+    """Return whether looking changed the outputs of a run of the worst pair, or of some others."""
+    if not found:
+        return False
+    runs, shown = runs_of(pairs), found[worst_of(found)].pair
+    some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
+    left = [run for run in dict.fromkeys(some) if not _was_alone(observed, run)]
+    observed.run_alone(left)
+    return any(one.changed for one in looked_at(observed, runs))
 
 
 def _was_alone(observed: Observed, run: NetRun) -> bool:
@@ -73,10 +93,16 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
     for layer in net.layers:
         count = int(np.count_nonzero(alignment.of(pair, layer.name)))
         layers.append(Traced(layer.name, layer.op, found[layer.name], count))
-    strict = tracing.watching.strict
-    outputs = differences_of_outputs(tracing.observed, pair, alignment, strict=strict)
+    outputs = _outputs(tracing, pair)
     reason = "" if outputs else "no output of one sees the inputs that one of the other sees"
     return PairTrace(pair, tuple(layers), outputs, reason)
+
+
+def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
+    if not all(map(tracing.observed.answered, (pair.baseline, pair.candidate))):
+        return {}
+    strict = tracing.watching.strict
+    return differences_of_outputs(tracing.observed, pair, tracing.alignment, strict=strict)
 
 
 def worst_of(traced: Sequence[PairTrace]) -> int:

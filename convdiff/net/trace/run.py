@@ -12,7 +12,6 @@ from time import perf_counter
 from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.lab import Tell
-from convdiff.lab.nets import Observe
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.subject import subject_of
@@ -24,7 +23,7 @@ from convdiff.net.trace.kept import write_activations
 from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.net.trace.observed import Observed
-from convdiff.net.trace.pairs import pairs_of, runs_of
+from convdiff.net.trace.pairs import Kind, pairs_of, runs_of
 from convdiff.pipeline import Ask
 from convdiff.worker.ops.net import Net
 
@@ -42,7 +41,6 @@ class TraceAsk:
     """The last layer that is looked at; "" is the last of all."""
     keep: Path | None = None
     """The folder where the activations of the pair that is shown go."""
-    observe: Observe = "safe"
     examine: Ask = field(default_factory=Ask)
     """What is asked of the layers where a difference enters."""
 
@@ -50,7 +48,7 @@ class TraceAsk:
 def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceResult:
     """Trace a net on a session's runtimes. Raises ConvdiffError for layers that are not there."""
     start = perf_counter()
-    watching = Watching(watched_names(case.net, ask), ask.observe, ask.examine.strict)
+    watching = Watching(watched_names(case.net, ask), ask.examine.strict)
     subject = subject_of(case)
     standings = tuple(session.availability(case))
     pairs = pairs_of(case, [one.runtime for one in standings if one.available])
@@ -76,6 +74,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         looked=looked,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
+        looks_less=observed.observe == "safe",
         signal=session.signal,
         died=any(one.died for one in observed.failures.values()),
         seconds=perf_counter() - start,
@@ -109,19 +108,24 @@ def _entries(
     """Explain the layers where a difference enters, and name those that are too many."""
     if not found or explaining.session.signal:
         return (), ()
-    entering = _entering(explaining.case.net, found, shown)
-    chosen = list(entering)[:MOST_ENTRIES]
-    entries = []
-    for name in chosen:
-        unseen = unseen_before(explaining.tracing, entering[name], name)
-        entries.append(explaining.entry(entering[name].pair, name, unseen))
-    return tuple(entries), tuple(entering)[MOST_ENTRIES:]
+    sites = _sites(explaining.case.net, found, shown)
+    entries: list[Entry] = []
+    for name, trace in sites[:MOST_ENTRIES]:
+        unseen = unseen_before(explaining.tracing, trace, name)
+        entries += explaining.entries(trace.pair, name, unseen)
+    return tuple(entries), tuple(dict.fromkeys(name for name, _ in sites[MOST_ENTRIES:]))
 
 
-def _entering(net: Net, found: Sequence[PairTrace], shown: int) -> dict[str, PairTrace]:
-    """Return all layers where a difference enters, in the net's order, each with a pair of it."""
-    at: dict[str, PairTrace] = {}
+def _sites(net: Net, found: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:
+    """Return where differences enter, in the net's order: a layer and a pair, once a kind of pair.
+
+    The pair that is shown stands for its kind, and comes first.
+    """
+    at: dict[tuple[str, Kind], PairTrace] = {}
     for trace in (found[shown], *found):
         for name in trace.entered:
-            at.setdefault(name, trace)
-    return {layer.name: at[layer.name] for layer in net.layers if layer.name in at}
+            at.setdefault((name, trace.pair.kind), trace)
+    names = [layer.name for layer in net.layers]
+    shows = found[shown].pair.kind
+    order = sorted(at, key=lambda site: (site[1] != shows, names.index(site[0])))
+    return [(site[0], at[site]) for site in order]
