@@ -8,9 +8,10 @@ from convdiff.case.device import Device
 from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError
 from convdiff.lab.availability import stand
+from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
 from convdiff.net.padding.live import Live
-from convdiff.net.padding.pad import Asked, Tell, pad
+from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
 from convdiff.net.padding.result import Answer, Padding, Question
 from convdiff.net.receptive_field import receptive_field
