@@ -133,7 +133,7 @@ def test_a_fixed_length_without_bits_is_untested():
 
 def test_outputs_behind_the_data_are_held_against_padding_alone():
     on = machine(lambda run: run.length < 516)
-    assert padding(on).tail == Tail(181, 181, vectors=1, elements=2)
+    assert padding(on).tail == Tail(181, 181, apart=2, elements=2)
     on.ends_otherwise = lambda run: run.length == FIXED and run.data == 33
     found = padding(on).tail
     assert found and (found.held, found.of) == (180, 181)

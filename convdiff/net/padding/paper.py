@@ -46,7 +46,7 @@ class Paper:
         return {name: np.flatnonzero(first < data) for name, first in self._first.items()}
 
     def behind(self, data: int, length: int) -> dict[str, Array]:
-        """Return, by output, the other positions that see the same at a length and the fixed one."""
+        """Return, by output, the other positions that see the same at both lengths."""
         masks, dependent = self._masks(length), self.dependent(data)
         return {
             name: np.setdiff1d(np.flatnonzero(masks[name]), at) for name, at in dependent.items()
