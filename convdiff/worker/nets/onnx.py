@@ -1,8 +1,8 @@
 """A net as an ONNX model, for those who run one: ONNX Runtime and OpenVINO. Built once.
 
-Activations are N, C, …; weights are initializers, as in a model that was exported. A net
-with `ceil_mode` has one model a length: whether a window that begins in the padding counts is
-decided here, since versions differ.
+Activations are N, C, …; weights are initializers, as in a model that was exported. What
+`ceil_mode` adds is written as numbers, since versions differ in it: such a net has one model a
+length.
 """
 
 from functools import partial
@@ -30,6 +30,7 @@ from .steps import (
 
 KEPT = 64
 """Models that are kept open: each has threads of its own."""
+WORDS = tuple(onnx_nodes.AUTO_PAD)
 OPSET = 13
 NEWER = {"Gelu": 20, "HardSwish": 14}
 """Of which version of ONNX what is not in OPSET is; a dilated AveragePool is of 19."""
@@ -99,8 +100,14 @@ def exported(
 
 
 def needs_sizes(layer: Layer) -> bool:
-    """Return whether a layer is written for one length."""
-    return bool(layer.settings.get("ceil_mode", False))
+    """Return whether a layer is written for one length.
+
+    A pool is with ceil_mode, and where a word pads a dilated one, which ONNX Runtime gets wrong.
+    """
+    if layer.kind.family != "pool":
+        return False
+    dilated = any(n != 1 for n in layer.settings["dilations"])
+    return layer.settings["ceil_mode"] or (dilated and layer.settings["padding"] in WORDS)
 
 
 def _tensors(
@@ -180,27 +187,38 @@ def _pool(kind: str, model: Model, place: Place) -> Call:
     if kind == "AveragePool":
         attributes["count_include_pad"] = int(settings["count_include_pad"])
         model.opset = max(model.opset, 19 if "dilations" in attributes else 0)
-    attributes.update(_pool_pads(place, axes))
-    return lambda x: model.node(kind, x, **attributes)
+    ahead, padding = _pool_pads(place, axes)
+    attributes.update(padding)
+    if not ahead:
+        return lambda x: model.node(kind, x, **attributes)
+    return lambda x: model.node(kind, _padded(model, x, ahead, 0.0), **attributes)
 
 
-def _pool_pads(place: Place, axes: Any) -> Dict[str, Any]:
-    """Return how a pool pads: by itself as a word says, or by numbers, and how it rounds."""
+def _pool_pads(place: Place, axes: Any) -> Tuple[Any, Dict[str, Any]]:
+    """Return how a pool pads: what a node ahead of it adds, and its own attributes."""
     settings = place.layer.settings
-    ceil = settings["ceil_mode"]
-    word = settings["padding"] if isinstance(settings["padding"], str) else ""
-    if word in onnx_nodes.AUTO_PAD and not ceil:
-        return {"auto_pad": onnx_nodes.AUTO_PAD[word]}
-    extents = place.own if ceil else [axis.least for axis in axes]
-    pads = [axis.pad(n) for axis, n in zip(axes, extents)]
-    longer = ceil and [axis.padding for axis in place.rest(moves(place.layer, place.size))] != pads
-    begins, ends = [before for before, _ in pads], [after for _, after in pads]
-    return {"pads": begins + ends, "ceil_mode": int(longer)}
+    padding = settings["padding"]
+    if not needs_sizes(place.layer):
+        if isinstance(padding, str):
+            return (), {"auto_pad": onnx_nodes.AUTO_PAD.get(padding, "VALID")}
+        return (), {"pads": _ends(place.rest(padding))}
+    asked = [axis.pad(n) for axis, n in zip(axes, place.own)]
+    pads = [axis.padding for axis in place.rest(moves(place.layer, place.size))]
+    if not settings.get("count_include_pad"):
+        return (), {"pads": _ends(pads)}
+    rest = [(0, after - own) for (_, after), (_, own) in zip(pads, asked)]
+    # What was asked for is counted, and what ceil_mode adds is not.
+    return asked, {"pads": _ends(rest), "count_include_pad": 0}
+
+
+def _ends(pads: Any) -> List[int]:
+    """Return what is added before all axes, then what after."""
+    return [before for before, _ in pads] + [after for _, after in pads]
 
 
 def _padded(model: Model, x: str, pads: Any, value: float) -> str:
     """Return data with a value around it; negative pads cut."""
-    ends = [0, 0] + [before for before, _ in pads] + [0, 0] + [after for _, after in pads]
+    ends = _ends([(0, 0), (0, 0)] + list(pads))
     dtype = model.onnx.helper.tensor_dtype_to_np_dtype(model.kind)
     fill = model.tensor(np.array(value, dtype))
     return model.node("Pad", x, model.tensor(np.array(ends, np.int64)), fill)

@@ -49,7 +49,9 @@ class Place(NamedTuple):
     def conv(self) -> Convolution:
         """The geometry of an op, with the depth that its input has where that is known."""
         conv = self.layer.conv
-        return conv if self.sizes is None else conv._replace(depth=self.size[0])
+        if self.sizes is None or len(conv.kernel) < 3:
+            return conv._replace(depth=1)
+        return conv._replace(depth=self.size[0])
 
     @property
     def fixed(self) -> Tuple[int, ...]:
@@ -215,6 +217,7 @@ def constant(array: Any, rank: int) -> Any:
 
 
 def folded(array: Any) -> Any:
-    """Return an activation N[[D]H]WC as NHWC, C-contiguous."""
-    batch, length, channels = array.shape[0], array.shape[-2], array.shape[-1]
-    return np.ascontiguousarray(array).reshape((batch, -1, length, channels))
+    """Return an activation N[[D]H]WC, or (N, channels), as NHWC, C-contiguous."""
+    length = array.shape[-2] if array.ndim > 2 else 1
+    shape = (array.shape[0], -1, length, array.shape[-1])
+    return np.ascontiguousarray(array).reshape(shape)

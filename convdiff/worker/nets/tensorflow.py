@@ -134,10 +134,18 @@ class GraphNet(object):
 
 def needs_sizes(layer: Layer) -> bool:
     """Return whether a layer is built for one length: TensorFlow pads otherwise by itself."""
-    padding = layer.settings.get("padding")
     if layer.kind.family == "pool":
-        return layer.settings["ceil_mode"] or _word(padding) not in tensorflow_ops.WORDS
-    return bool(padding == "same_lower")
+        return not _own_word(layer)
+    return bool(layer.settings.get("padding") == "same_lower")
+
+
+def _own_word(layer: Layer) -> str:
+    """Return the word of TensorFlow's that a pool pads by; it never counts what SAME adds."""
+    padding = layer.settings["padding"]
+    counted = padding != "valid" and layer.settings.get("count_include_pad")
+    if not isinstance(padding, str) or counted or layer.settings["ceil_mode"]:
+        return ""
+    return tensorflow_ops.WORDS.get(padding, "")
 
 
 def open_shape(shape: Any) -> List[Any]:
@@ -179,33 +187,31 @@ def _op(tf: Any, place: Place) -> Call:
 
 
 def _pool(kind: str, tf: Any, place: Place) -> Call:
-    settings, axes = place.layer.settings, place.layer.axes
-    word = tensorflow_ops.WORDS.get(_word(settings["padding"]))
-    if word and not settings["ceil_mode"]:
-        return partial(_pooled, tf, kind, place.rest(axes), word)
+    axes, word = place.rest(place.layer.axes), _own_word(place.layer)
+    if word:
+        return partial(_pooled, tf, kind, axes, word)
     pads = [axis.padding for axis in place.rest(moves(place.layer, place.size))]
     value = -np.inf if kind == "MAX" else 0
     divisor = _divisor(tf, place) if kind == "AVG" else None
 
     def call(x: Any) -> Any:
-        y = _pooled(tf, kind, place.rest(axes), "VALID", _padded(tf, x, pads, value))
+        y = _pooled(tf, kind, axes, "VALID", _padded(tf, x, pads, value))
         return y if divisor is None else tf.divide(y, tf.cast(divisor, y.dtype))
 
     return call
 
 
-def _word(padding: Any) -> str:
-    return padding if isinstance(padding, str) else ""
-
-
 def _pooled(tf: Any, kind: str, axes: Any, word: str, x: Any) -> Any:
-    """Return what TensorFlow's own pool makes; in 1-D, 3-D or dilated, the general one."""
+    """Return what TensorFlow's own pool makes; one of one dimension is one of two there."""
     size, strides, dilations = ([getattr(axis, name) for axis in axes] for name in Axis._fields[:3])
-    if len(axes) == 2 and set(dilations) == {1}:
-        function = tf.nn.max_pool if kind == "MAX" else tf.nn.avg_pool
-        return function(x, [1] + size + [1], [1] + strides + [1], word)
-    rates = "dilation_rate" if tensorflow_ops.is_old(tf) else "dilations"
-    return tf.nn.pool(x, size, kind, padding=word, strides=strides, **{rates: dilations})
+    if set(dilations) != {1}:
+        rates = "dilation_rate" if tensorflow_ops.is_old(tf) else "dilations"
+        return tf.nn.pool(x, size, kind, padding=word, strides=strides, **{rates: dilations})
+    if len(axes) == 1:
+        y = _pooled(tf, kind, (Axis(1, 1, 1),) + tuple(axes), word, tf.expand_dims(x, 1))
+        return tf.squeeze(y, [1])
+    function = getattr(tf.nn, "%s_pool%s" % (kind.lower(), "" if len(axes) == 2 else "3d"))
+    return function(x, [1] + size + [1], [1] + strides + [1], word)
 
 
 def _divisor(tf: Any, place: Place) -> Any:
