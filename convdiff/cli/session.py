@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from convdiff.case.in_hand import refuse_in_hand
 from convdiff.case.load import STDIN, built_in_case, find_cases, load_case, stdin_case
+from convdiff.case.load_net import load_any
 from convdiff.case.model import Case
+from convdiff.case.net_model import NetCase
 from convdiff.case.override import vary
 from convdiff.case.yaml_source import MAX_BYTES, decoded
 from convdiff.cli.options import Options
@@ -31,9 +33,30 @@ SLOW_BYTES = 2**18
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches and devices."""
-    cases = _load_all(find_cases(paths)) if paths else [built_in_case()]
+    cases = _load_all(_without_nets(paths)) if paths else [built_in_case()]
     asked = (options.lengths, options.batch, options.device, options.channels_out)
     return [vary(case, *asked) for case in cases]
+
+
+def net_at(path: Path) -> NetCase | None:
+    """Return the net that a file is, or None where it is none. Raises CaseError for a bad one."""
+    if not path.is_file() or path.stat().st_size > MAX_BYTES or b"layers" not in path.read_bytes():
+        return None
+    loaded = load_any(path)
+    return loaded if isinstance(loaded, NetCase) else None
+
+
+def _without_nets(paths: tuple[Path, ...]) -> list[Path]:
+    """Return the case files named, without the nets of a folder, of which stderr is told."""
+    kept = []
+    for path in find_cases(paths):
+        if path not in paths and net_at(path) is not None:
+            write_err(f"convdiff: {path}: a net, compared by convdiff trace {path}")
+        else:
+            kept.append(path)
+    if not kept:
+        raise ConvdiffError("no cases but nets: convdiff trace compares the layers of one")
+    return kept
 
 
 def _load_all(paths: Sequence[Path]) -> list[Case]:

@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -71,6 +71,13 @@ class Store(Generic[K]):
         self._recent[cell] = output
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
+
+    def drop(self, chosen: Callable[[K], bool]) -> None:
+        """Forget what the chosen ones gave; its room in the file is not given back."""
+        kept: tuple[MutableMapping[K, Any], ...] = (self._recent, self._extents, self._failures)
+        for held in kept:
+            for cell in [cell for cell in held if chosen(cell)]:
+                del held[cell]
 
     def failures(self) -> Iterator[tuple[K, NoBits]]:
         """Yield the cells that gave a reason and no bits."""

@@ -63,14 +63,14 @@ def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     """Yield what runs, each with its version and threads, then what is absent, and why."""
     for one in case.runtimes:
         if one.available:
-            yield _runtime(one)
+            yield runtime_part(one)
     absent = [one for one in case.runtimes if not one.available]
     if absent:
         why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
         yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"
 
 
-def _runtime(runtime: RuntimeLine) -> str:
+def runtime_part(runtime: RuntimeLine) -> str:
     """Say what runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
     if not product(runtime):
         return f"{runtime.name} {runtime.text}"

@@ -155,10 +155,11 @@ def _runtimes(result: Result, case: CaseResult) -> Iterator[RuntimeLine]:
     for standing in result.standings:
         missing = not standing.available and is_asked(standing, case.case.devices)
         if standing.runtime in case.runtimes or missing:
-            yield _runtime(standing, numbers.get(standing.runtime.id, 0))
+            yield runtime_line(standing, numbers.get(standing.runtime.id, 0))
 
 
-def _runtime(standing: Standing, number: int) -> RuntimeLine:
+def runtime_line(standing: Standing, number: int) -> RuntimeLine:
+    """Return a runtime with its number, 0 where there is only one."""
     text, reason = fingerprint(standing), standing.reason or ""
     missing = "" if standing.available else standing.name
     return RuntimeLine(standing.runtime.id, number, standing.available, text, reason, missing)

@@ -8,7 +8,7 @@ from typing import Any
 import convdiff
 from convdiff.compare.difference import Difference
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of
+from convdiff.net.trace.allowed import verdict_of, verdicts_of
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
 from convdiff.report.json import case_json, runtime_json
@@ -60,7 +60,7 @@ def _run(run: NetRun) -> dict[str, Any]:
 
 
 def _pair(result: TraceResult, number: int, pair: PairTrace) -> dict[str, Any]:
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     return {
         "axis": pair.pair.axis,
         "baseline": _run(pair.pair.baseline),
@@ -115,6 +115,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "verdict": entry.verdict,
         "proved": entry.is_proved,
         "alone": entry.alone,
+        "what": entry.what,
         "at": entry.at or None,
         "unseen": list(entry.unseen),
         "reason": entry.reason or None,

@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from convdiff.case.axes import AXES
-from convdiff.case.layout import written
-from convdiff.diagnose.verdicts import VERDICTS, gravity
+from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of
+from convdiff.net.trace.allowed import verdict_of, verdicts_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, Traced, TraceResult
+from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.status import Status
 from convdiff.plan.cell import Cell
-from convdiff.report.brief_names import full
+from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.marks import Grid, Line, Mark, Span, line, verdict_span
 from convdiff.report.numbers import count
-from convdiff.report.runtime_line import fingerprint
 from convdiff.report.sentences import few, plural, short
-from convdiff.report.summary import OUTCOMES, summarise
+from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.result import Result
 
 STATUS_MARKS: dict[Status, Mark] = {
@@ -73,9 +72,9 @@ def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> 
         result,
         OUTCOMES[outcome] + (f"[{verdict}]" if outcome == "drift" and verdict else ""),
         _sentence(result),
-        tuple(f"{one.runtime.id}: {fingerprint(one)}" for one in result.standings),
+        tuple(_runtimes(result)),
         _layers(shown, whole=whole) if shown is not None and compared else None,
-        _compared(result, shown) if shown is not None else "",
+        _compared(result, shown.pair) if shown is not None else "",
         _pairs(result) if len(result.pairs) > 1 else None,
         tuple(_lines(result)),
         again if outcome != "ok" else "",
@@ -85,34 +84,60 @@ def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> 
 
 def _verdict(result: TraceResult) -> str:
     """Return the gravest verdict on what drifts, where one is known."""
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     found = [verdict_of(result.pairs[number], verdicts) for number in result.drifting]
     known = [one for one in found if one != "untested"]
     return max(known, key=gravity, default="")
 
 
-def side(pair: PairTrace, run: NetRun) -> str:
-    """Name one run of a pair by what tells it apart: T=452, batch 1, a runtime's id."""
-    name = AXES[pair.pair.axis].side
+def _runtimes(result: TraceResult) -> Iterator[str]:
+    """Yield each runtime, with its number where there are several, or why it is not there."""
+    numbers = _numbers(result)
+    for standing in result.standings:
+        one = runtime_line(standing, numbers.get(standing.runtime.id, 0))
+        yield runtime_part(one) if one.available else f"{one.missing} {one.text}"
+
+
+def _numbers(result: TraceResult) -> dict[str, int]:
+    """Return the number of each runtime that is there, where there are several."""
+    names = _available(result)
+    return {name: number for number, name in enumerate(names, 1)} if len(names) > 1 else {}
+
+
+def side(result: TraceResult, pair: NetPair, run: NetRun) -> str:
+    """Name one run of a pair by what tells it apart: T=452, batch 1, #2."""
+    name = AXES[pair.axis].side
     if name is None:
-        return run.runtime.id
+        return f"#{_numbers(result)[run.runtime.id]}"
     return name(Cell(run.runtime, "net", run.length, run.batch, run.repeat))
 
 
-def _sides(pair: PairTrace) -> tuple[str, str]:
-    return full(side(pair, pair.pair.baseline)), full(side(pair, pair.pair.candidate))
-
-
-def _compared(result: TraceResult, pair: PairTrace) -> str:
+def _compared(result: TraceResult, pair: NetPair) -> str:
     """Say which two runs are compared, and what they share where there is more than one of it."""
-    baseline, candidate = _sides(pair)
-    run = pair.pair.candidate
-    shared = []
-    if pair.pair.axis != "length" and len(result.case.lengths) > 1:
-        shared.append(f"length {run.length}")
-    if AXES[pair.pair.axis].between_runtimes is False and len(_available(result)) > 1:
-        shared.append(run.runtime.id)
-    return f"{candidate} against {baseline}" + "".join(f", {one}" for one in shared)
+    names = (full(side(result, pair, run)) for run in (pair.candidate, pair.baseline))
+    return ", ".join([" against ".join(names), *map(full, _shared(result, pair, ()))])
+
+
+def _group_name(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> str:
+    """Name pairs that differ in their lengths alone: T=452..515 / T=2048, #2."""
+    names = [side(result, pair, run) for run in (pair.candidate, pair.baseline)]
+    if pair.axis == "length":
+        names[0] = f"T={short(lengths)}"
+    return ", ".join([" / ".join(names), *_shared(result, pair, lengths)])
+
+
+def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Iterator[str]:
+    """Yield what both sides share, as far as the net has more than one of it.
+
+    lengths: of several such pairs; none are those of the pair itself.
+    """
+    run, numbers = pair.candidate, _numbers(result)
+    if pair.axis != "length" and len(result.case.lengths) > 1:
+        yield f"T={short(lengths or [run.length])}"
+    if pair.axis != "batch" and len(result.case.batches) > 1:
+        yield f"batch {run.batch}"
+    if not AXES[pair.axis].between_runtimes and numbers:
+        yield f"#{numbers[run.runtime.id]}"
 
 
 def _available(result: TraceResult) -> list[str]:
@@ -127,6 +152,9 @@ def _sentence(result: TraceResult) -> str:
     pair = result.pairs[result.shown]
     if not pair.layers:
         return pair.reason
+    if not pair.entered and pair.differs:
+        text = "the outputs have other bits, and no layer that was looked at has"
+        return f"{text} ({_compared(result, pair.pair)})"
     if not pair.entered:
         layers = plural(len(pair.layers), "layer")
         axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
@@ -134,9 +162,9 @@ def _sentence(result: TraceResult) -> str:
     names = pair.entered
     first = f"{few(names)} {'gives' if len(names) == 1 else 'give'} other bits"
     if not pair.differs:
-        return f"the outputs are the same; {first} ({_compared(result, pair)}), healed later"
+        return f"the outputs are the same; {first} ({_compared(result, pair.pair)}), healed later"
     before = "nothing before it does" if len(names) == 1 else "nothing that they read does"
-    return f"{first}, and {before} ({_compared(result, pair)})"
+    return f"{first}, and {before} ({_compared(result, pair.pair)})"
 
 
 HEADER = ("layer", "", "differ", "|Δ| ≤", "ulp", "u‖y‖", "×")
@@ -145,9 +173,14 @@ times that is the largest of what the layer reads."""
 
 
 def _layers(pair: PairTrace, *, whole: bool) -> Grid:
-    """Return a row a layer; what is untouched many times in a row, in one."""
+    """Return a row a layer; what is untouched many times in a row, in one.
+
+    Of layers that were not looked at, those in which a difference may enter.
+    """
+    behind = {name for one in pair.layers for name in one.unseen}
+    told = [one for one in pair.layers if one.status != "unseen" or whole or one.name in behind]
     rows: list[tuple[Span, ...]] = []
-    for status, group in groupby(pair.layers, lambda one: one.status):
+    for status, group in groupby(told, lambda one: one.status):
         members = list(group)
         if status == "untouched" and len(members) >= FOLDED and not whole:
             rows.append(_folded(members))
@@ -178,7 +211,7 @@ def _row(one: Traced) -> tuple[Span, ...]:
     )
 
 
-PAIRS = ("compared", "enters at", "outputs differ", "|Δ| ≤", "ulp", "")
+PAIRS = ("compared", "enters at", "differ", "|Δ| ≤", "ulp", "")
 
 
 def _pairs(result: TraceResult) -> Grid:
@@ -192,47 +225,34 @@ def _pairs(result: TraceResult) -> Grid:
 
 def _order(result: TraceResult, pair: PairTrace) -> tuple[int, str, int, int]:
     run = pair.pair.candidate
-    return list(AXES).index(pair.pair.axis), run.runtime.id, run.length, run.batch
+    return list(AXES).index(pair.pair.axis), run.runtime.id, run.batch, run.length
 
 
 def _story(result: TraceResult, number: int, pair: PairTrace) -> tuple[object, ...]:
-    one = pair.pair
-    sides = () if one.axis == "length" else (one.candidate.batch, one.candidate.repeat)
-    told = pair.entered, pair.differs, number in result.drifting, pair.reason
-    return one.axis, one.candidate.runtime, one.baseline.runtime, *sides, *told
+    """Return what pairs have in common that stand in one row: all but their lengths."""
+    one, other = pair.pair.baseline, pair.pair.candidate
+    sides = (one.runtime, one.batch, other.runtime, other.batch, other.repeat)
+    return pair.pair.axis, sides, pair.entered, pair.differs, number in result.drifting, pair.reason
 
 
 def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tuple[Span, ...]:
     pair = group[0][1]
+    lengths = sorted({one.pair.candidate.length for _, one in group})
+    name = Span(_group_name(result, pair.pair, lengths))
     if pair.reason:
-        return Span(_group_name(result, group)), Span(pair.reason, "warning"), *(Span(""),) * 4
+        return name, Span(pair.reason, "warning"), *(Span(""),) * (len(PAIRS) - 2)
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     ruling = verdict_of(pair, verdicts)
     return (
-        Span(_group_name(result, group)),
+        name,
         Span(few(pair.entered, 3) or "—", "grave" if pair.entered else "faint"),
         Span(f"{worst.differing:,} of {worst.elements:,}"),
         Span(f"{worst.max_abs:.2e}" if worst.differing else ""),
         Span(count(worst.max_ulp) if worst.differing else ""),
-        Span(ruling + " DRIFT" * drifts, "grave" if drifts else VERDICTS[ruling].tone),
+        Span("DRIFT", "grave") if drifts else verdict_span(ruling),
     )
-
-
-def _group_name(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> str:
-    pair = group[0][1]
-    if pair.pair.axis not in ("length", "runtime", "threads", "device"):
-        return _compared(result, pair)
-    lengths = short(sorted({one.pair.candidate.length for _, one in group}))
-    baseline, candidate = _sides(pair)
-    several = len(_available(result)) > 1
-    if pair.pair.axis == "length":
-        return f"T={lengths} against T={pair.pair.baseline.length}" + (
-            f", {pair.pair.candidate.runtime.id}" if several else ""
-        )
-    at = f", T={lengths}" if len(result.case.lengths) > 1 else ""
-    return f"{candidate} against {baseline}{at}"
 
 
 def _lines(result: TraceResult) -> Iterator[Line]:
@@ -241,7 +261,8 @@ def _lines(result: TraceResult) -> Iterator[Line]:
     if result.unexplained:
         yield line("entry", f"not run alone: {few(result.unexplained)}")
     yield from _jumps(result)
-    yield _looking(result)
+    if result.looked:
+        yield _looking(result)
 
 
 def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
@@ -250,23 +271,13 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
         f" (in {entry.at}, which was not looked at)" if entry.at not in ("", entry.layer) else ""
     )
     name, verdict = Span(entry.layer, "strong"), verdict_span(entry.verdict)
-    what = _geometry(result, entry)
-    yield line("entry", name, f", {what}{inside}: ", verdict, f"; {_alone(entry)}")
+    yield line("entry", name, f", {entry.what}{inside}: ", verdict, f"; {_alone(entry)}")
     if entry.judged is not None:
         yield line("  right", _judged(result, entry))
     if entry.result is None or not entry.result.findings:
         return
     summary = summarise(Result(result.standings, (entry.result,)), [""]).cases[0]
     yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
-
-
-def _geometry(result: TraceResult, entry: Entry) -> str:
-    """Say what a layer is: conv2d 1×5 32→32, or its kind."""
-    layer = result.case.net.layer(entry.layer)
-    if layer.kind.family != "op":
-        return entry.op
-    conv = layer.conv
-    return f"{entry.op} {written(conv.own(conv.kernel))} {conv.channels_in}→{conv.channels_out}"
 
 
 ALONE = {
@@ -289,11 +300,11 @@ def _judged(result: TraceResult, entry: Entry) -> str:
     """Say which side is correctly rounded, or how far each is off, for how many values."""
     judged = entry.judged
     assert judged is not None
-    pair = PairTrace(entry.pair, (), {})
-    said = [
-        f"{name}: {side_judged(wrong, ulps, judged.elements)}"
-        for name, wrong, ulps in zip(_sides(pair), judged.wrong, judged.ulps, strict=True)
-    ]
+    said = []
+    runs = entry.pair.baseline, entry.pair.candidate
+    for run, wrong, ulps in zip(runs, judged.wrong, judged.ulps, strict=True):
+        name = full(side(result, entry.pair, run))
+        said.append(f"{name}: {side_judged(wrong, ulps, judged.elements)}")
     if judged.undecided:
         said.append(f"{judged.undecided:,} too near to the middle of two floats to tell")
     return "; ".join(said)

@@ -99,10 +99,10 @@ def computing(framework: Any, op: str, device: str, plain: Dict[str, Any]) -> Ca
     compute = getattr(framework, op, None)
     if compute is None:
         raise ValueError("it has no %s here" % op)
-    return partial(_own, compute, conv, Device.parsed(device))
+    return partial(on_own_axes, compute, conv, Device.parsed(device))
 
 
-def _own(
+def on_own_axes(
     compute: Callable[..., Any],
     conv: Convolution,
     device: Device,

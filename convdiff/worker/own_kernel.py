@@ -11,7 +11,9 @@ import numpy as np
 
 from . import cpu, memory
 from .framework import Device, Framework
+from .nets.numpy import NumpyNet
 from .ops.convolution import Convolution
+from .ops.net import Net
 
 GROUP = "convdiff.frameworks"
 EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_padding": 0}
@@ -113,6 +115,10 @@ class Kernel(object):
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         return _plain(_typed(output, dtype) + _typed(bias, dtype))
+
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+        """See `Framework`: the layers that are no ops are NumPy's."""
+        return NumpyNet(self, net, arrays)
 
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
         wanted = {name: getattr(conv, name) for name in EXTRAS}

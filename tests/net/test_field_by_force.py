@@ -25,8 +25,7 @@ def touched(drawn: DrawnNet, length: int, change) -> dict[str, np.ndarray]:
     every = np.arange(length)
     batch[every, every] = change(batch[every, every])
     return {
-        name: ((array[:-1] != array[-1:]).any(axis=2))
-        for name, array in drawn.run(batch).items()
+        name: ((array[:-1] != array[-1:]).any(axis=2)) for name, array in drawn.run(batch).items()
     }
 
 
@@ -70,7 +69,9 @@ def test_outputs_are_aligned_exactly_where_they_see_the_same(drawn):
         equal = (one[name][:, :count] == other[name][:, :count]).all(axis=(0, 2))
         assert not (mask & ~equal).any(), f"{name}: aligned, and unequal"
         shorter = min(drawn.lengths)
-        same = (reached[0][name][:shorter, :count] == reached[1][name][:shorter, :count]).all(axis=0)
+        same = (reached[0][name][:shorter, :count] == reached[1][name][:shorter, :count]).all(
+            axis=0
+        )
         beyond = reached[1][name][shorter:, :count].any(axis=0)
         assert not (mask & (~same | beyond)).any()
         if not moved:

@@ -135,5 +135,3 @@ def _joins(draw, name: str, before: list[Layer], lengths: tuple[int, int]) -> La
     ]
     op = draw(st.sampled_from(("add", "subtract", "multiply")))
     return layer(name, op, first, draw(st.sampled_from(fitting)))
-
-

@@ -15,10 +15,19 @@ def drifting(result: TraceResult) -> Iterator[int]:
     What is rounding where it enters is rounding at the end; what was not explained where it enters
     is not.
     """
-    verdicts = {entry.layer: entry.verdict for entry in result.entries}
+    verdicts = verdicts_of(result)
     for number, trace in enumerate(result.pairs):
         if trace.differs and not _permits(result.case.expect[trace.pair.axis], trace, verdicts):
             yield number
+
+
+def verdicts_of(result: TraceResult) -> dict[str, Verdict]:
+    """Return the gravest verdict on each layer where a difference enters."""
+    found: dict[str, Verdict] = {}
+    for entry in result.entries:
+        known = found.get(entry.layer, entry.verdict)
+        found[entry.layer] = max(known, entry.verdict, key=gravity)
+    return found
 
 
 def verdict_of(trace: PairTrace, verdicts: Mapping[str, Verdict]) -> Verdict:

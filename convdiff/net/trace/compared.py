@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from convdiff.compare.difference import Difference, measure
-from convdiff.lab.nets import NetRun, Observe
+from convdiff.lab.nets import NetRun
 from convdiff.net.field import aligned
 from convdiff.net.trace.growth import WORST
 from convdiff.net.trace.observed import Key, Observed, Part
@@ -53,7 +53,6 @@ class Watching:
     """What is looked at of a net, and how."""
 
     names: tuple[str, ...]
-    observe: Observe
     strict: bool
 
 
@@ -87,7 +86,7 @@ def compare_layers(
         wanted[pair.baseline] += asked
         wanted[pair.candidate] += asked
     once = {run: list(dict.fromkeys(asked)) for run, asked in wanted.items()}
-    made = observed.digests(once, watching.observe, strict=watching.strict)
+    made = observed.digests(once, strict=watching.strict)
     return {
         pair: _by_digest(pair, parts[pair], made)
         for pair in pairs
@@ -116,7 +115,7 @@ def sources_of(net: Net) -> Sources:
     return {layer.name: layer.sources for layer in net.layers}
 
 
-def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]], observe: Observe) -> None:
+def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]]) -> None:
     """Have the whole activations of some layers of some pairs, those that are not there yet."""
     asked: dict[NetRun, list[str]] = {}
     for pair, name in wanted:
@@ -124,7 +123,7 @@ def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]], observe: Obs
             if not observed.has(Key(run, name)):
                 asked.setdefault(run, []).append(name)
     if asked:
-        observed.keep({run: list(dict.fromkeys(names)) for run, names in asked.items()}, observe)
+        observed.keep({run: list(dict.fromkeys(names)) for run, names in asked.items()})
 
 
 def sides_of(

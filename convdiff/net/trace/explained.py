@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from convdiff.case.layout import written
 from convdiff.case.net_model import NetCase
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
-from convdiff.net.trace.compared import Alignment, keep, sides_of
+from convdiff.net.trace.compared import keep, sides_of
 from convdiff.net.trace.isolated import Held, isolate
 from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.layers import Tracing
 from convdiff.net.trace.model import Entry
-from convdiff.net.trace.observed import Key, Observed
+from convdiff.net.trace.observed import Key
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.pipeline import Ask
@@ -29,41 +31,42 @@ class Explaining:
     """What explains the entries of a net."""
 
     case: NetCase
-    observed: Observed
-    alignment: Alignment
+    tracing: Tracing
     session: Session
     fingerprints: Mapping[Runtime, Mapping[str, Any]]
     ask: Ask
     watch: Watch
 
-    def entry(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry:
-        """Explain one layer where a pair's difference enters.
+    def entries(self, pair: NetPair, name: str, unseen: Sequence[str]) -> list[Entry]:
+        """Explain a layer where a pair's difference enters.
 
-        unseen: the layers before it that were not looked at; the difference may enter in one.
+        unseen: the layers before it that were not looked at. The difference may enter in several of
+        them: those that differ alone are told, each as an entry, or else the first.
         """
         layer = self.case.net.layer(name)
-        entry = Entry(name, layer.op, pair, "untested", "not run", unseen=tuple(unseen))
-        subjects = [layer, *(self.case.net.layer(one) for one in reversed(unseen))]
+        entry = Entry(
+            name, layer.op, pair, "untested", "not run", what=_what(layer), unseen=tuple(unseen)
+        )
+        subjects = [layer, *(self.case.net.layer(one) for one in unseen)]
         chosen = [one for one in subjects if self._reads_what_is_seen(one, pair)]
         if not chosen:
-            return replace(entry, reason="what it reads was not looked at")
-        for one in chosen:
-            found = self._of(entry, one)
-            if found.alone != "equal":
-                break
-        return found
+            return [replace(entry, reason="what it reads was not looked at")]
+        found = [self._of(entry, one) for one in chosen]
+        return [one for one in found if one.alone != "equal"] or found[:1]
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
-        keep(self.observed, [(pair, one) for one in layer.sources if one != INPUT], "safe")
+        keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
         return all(one == INPUT or self._has(pair, one) for one in layer.sources)
 
     def _has(self, pair: NetPair, name: str) -> bool:
-        return all(self.observed.has(Key(run, name)) for run in (pair.baseline, pair.candidate))
+        return all(
+            self.tracing.observed.has(Key(run, name)) for run in (pair.baseline, pair.candidate)
+        )
 
     def _of(self, entry: Entry, layer: Layer) -> Entry:
         """Explain one layer that an entry may be."""
-        pair, subject = entry.pair, self.observed.subject
-        keep(self.observed, [(pair, layer.name)], "safe")
+        pair, subject = entry.pair, self.tracing.observed.subject
+        keep(self.tracing.observed, [(pair, layer.name)])
         arrays = {role: subject.arrays[key] for role, key in layer.arrays.items()}
         if layer.kind.family == "op":
             held = self._held(pair, layer)
@@ -78,13 +81,18 @@ class Explaining:
                 self.watch,
             )
             return replace(
-                entry, verdict=found.verdict, alone=found.alone, result=found.result, at=layer.name
+                entry,
+                verdict=found.verdict,
+                alone=found.alone,
+                result=found.result,
+                at=layer.name,
+                what=_what(layer),
             )
         if not self._has(pair, layer.name):
             return replace(entry, reason="it was not looked at")
         inputs = [max(sides, key=_extent) for sides in self._inputs(pair, layer)]
-        sides = sides_of(self.observed, pair, layer.name, self.alignment)
-        columns = self.alignment.of(pair, layer.name)
+        sides = sides_of(self.tracing.observed, pair, layer.name, self.tracing.alignment)
+        columns = self.tracing.alignment.of(pair, layer.name)
         verdict, judged = judge_layer(self.case.net, layer, arrays, inputs, sides, columns)
         return replace(entry, verdict=verdict, judged=judged, at=layer.name)
 
@@ -92,9 +100,9 @@ class Explaining:
         outputs = None
         if self._has(pair, layer.name):
             runs = pair.baseline, pair.candidate
-            one, other = (self.observed.get(Key(run, layer.name)) for run in runs)
+            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
             outputs = one, other
-        columns = self.alignment.of(pair, layer.name)
+        columns = self.tracing.alignment.of(pair, layer.name)
         return Held(pair, self._inputs(pair, layer)[0], outputs, columns)
 
     def _inputs(self, pair: NetPair, layer: Layer) -> list[tuple[Array, Array]]:
@@ -107,9 +115,17 @@ class Explaining:
 
     def _input(self, run: NetRun, source: str) -> Array:
         if source != INPUT:
-            return self.observed.get(Key(run, source))
-        given = self.observed.subject.input_nhwc[: run.batch, :, : run.length]
+            return self.tracing.observed.get(Key(run, source))
+        given = self.tracing.observed.subject.input_nhwc[: run.batch, :, : run.length]
         return np.ascontiguousarray(given)
+
+
+def _what(layer: Layer) -> str:
+    """Say what a layer is: conv2d 1×5 32→32, or its kind."""
+    if layer.kind.family != "op":
+        return layer.op
+    conv = layer.conv
+    return f"{layer.op} {written(conv.own(conv.kernel))} {conv.channels_in}→{conv.channels_out}"
 
 
 def _extent(array: Array) -> tuple[int, int]:

@@ -99,6 +99,8 @@ class Entry:
     pair: NetPair
     verdict: Verdict
     alone: Alone
+    what: str = ""
+    """Its kind, and of an op the filter: conv2d 1×5 32→32."""
     at: str = ""
     """The layer that was held against what it is to give: itself, or one before that is unseen."""
     result: CaseResult | None = None
@@ -128,7 +130,7 @@ class TraceResult:
     entries: tuple[Entry, ...]
     """In the order of the layers, each once, at the pair that is shown if it enters there."""
     looked: tuple[Looked, ...]
-    drifting: tuple[int, ...]
+    drifting: tuple[int, ...] = ()
     """Pairs whose difference `expect` does not allow."""
     unexplained: tuple[str, ...] = ()
     """Further layers where a difference enters."""

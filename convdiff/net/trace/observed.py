@@ -43,12 +43,14 @@ class Observed:
     """Runs a net as often as is asked for; its activations are kept in a file, never all held.
 
     What did not come is a reason for its run, in `failures`, and nothing more is asked of that run.
+    `observe` is what frameworks are asked for: see `convdiff.lab.nets.Observe`.
     """
 
     def __init__(
         self, subject: Subject, session: Session, tell: Callable[[str, int, int], None]
     ) -> None:
         self.subject, self.failures = subject, dict[NetRun, NoBits]()
+        self.observe: Observe = "all"
         self.seconds = dict[NetRun, float]()
         self._session, self._tell = session, tell
         self._store: Store[Key] = Store()
@@ -56,6 +58,11 @@ class Observed:
     def close(self) -> None:
         """Give back what it keeps."""
         self._store.close()
+
+    def look_less(self) -> None:
+        """Look no more at what a framework may fuse otherwise; what was looked at is forgotten."""
+        self.observe = "safe"
+        self._store.drop(lambda key: not key.alone)
 
     def get(self, key: Key) -> Array:
         """Return an activation that was kept, (batch, rows, length, channels). Raises KeyError."""
@@ -79,12 +86,12 @@ class Observed:
             for name in self.subject.net.outputs:
                 self._store.put(Key(run, name, alone=True), _array(found[name]))
 
-    def keep(self, wanted: Mapping[NetRun, Sequence[str]], observe: Observe) -> None:
+    def keep(self, wanted: Mapping[NetRun, Sequence[str]]) -> None:
         """Run each and keep whole activations, as far as they are seen, some MB at a time."""
         left = {run: self._shares(run, names) for run, names in wanted.items()}
         while left:
             watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
-            for run, found in self._runs(list(left), watched.__getitem__, observe, "bits"):
+            for run, found in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
                 for name, value in found.items():
                     self._store.put(Key(run, name), _array(value))
             left = {run: shares[1:] for run, shares in left.items() if len(shares) > 1}
@@ -107,14 +114,14 @@ class Observed:
         return shares
 
     def digests(
-        self, wanted: Mapping[NetRun, Sequence[Part]], observe: Observe, *, strict: bool
+        self, wanted: Mapping[NetRun, Sequence[Part]], *, strict: bool
     ) -> dict[tuple[NetRun, Part], bytes]:
         """Run each, keep its outputs, and return the digests of the parts that are seen."""
         outputs = [Watched(name) for name in self.subject.net.outputs]
         asked = {run: _watched(parts, strict) for run, parts in wanted.items()}
         rows = {run: [*outputs, *asked[run].values()] for run in wanted}
         made: dict[tuple[NetRun, Part], bytes] = {}
-        for run, found in self._runs(list(wanted), rows.__getitem__, observe, "layers"):
+        for run, found in self._runs(list(wanted), rows.__getitem__, self.observe, "layers"):
             keys = _keys(rows[run])
             for one in outputs:
                 self._store.put(Key(run, one.name), _array(found[keys[one]]))

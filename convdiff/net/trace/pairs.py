@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from convdiff.case.axes import Axis
 from convdiff.case.net_model import NetCase
@@ -28,14 +29,14 @@ def pairs_of(case: NetCase, runtimes: Sequence[Runtime]) -> tuple[NetPair, ...]:
 
 def _of_runtime(case: NetCase, runtimes: Sequence[Runtime], runtime: Runtime) -> Iterator[NetPair]:
     whole = NetRun(runtime, case.lengths[-1], case.batches[-1])
-    for length in reversed(case.lengths):
-        run = replace(whole, length=length)
+    for length, batch in product(reversed(case.lengths), reversed(case.batches)):
+        run = replace(whole, length=length, batch=batch)
         if length != whole.length:
-            yield NetPair("length", whole, run)
+            yield NetPair("length", replace(run, length=whole.length), run)
+        if batch != whole.batch:
+            yield NetPair("batch", replace(run, batch=whole.batch), run)
         for axis, other in first_partners(runtimes, runtime):
             yield NetPair(axis, replace(run, runtime=other), run)
-    for batch in case.batches[:-1]:
-        yield NetPair("batch", whole, replace(whole, batch=batch))
     for repeat in range(1, case.repeat):
         yield NetPair("repeat", whole, replace(whole, repeat=repeat))
 

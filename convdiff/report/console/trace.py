@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.report.brief_names import packed
 from convdiff.report.console.brief import LABEL, print_labelled, print_wrapped
 from convdiff.report.console.style import MARKS, OUTCOMES, print_grid
 from convdiff.report.trace_summary import TraceSummary
@@ -17,7 +18,7 @@ def print_trace(console: Console, summary: TraceSummary, *, quiet: bool) -> None
     )
     print_wrapped(console, Text.assemble(head, summary.sentence))
     if not quiet:
-        for runtime in summary.runtimes:
+        for runtime in packed(summary.runtimes, console.width - 2):
             console.print(Text(f"  {runtime}", style=MARKS["faint"]))
         if summary.pairs is not None:
             print_grid(console, summary.pairs)

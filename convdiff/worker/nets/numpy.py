@@ -7,7 +7,7 @@ from typing import Any, Callable, Container, Dict, Iterator, Tuple
 import numpy as np
 
 from .. import layout
-from ..framework import Device
+from ..framework import Device, on_own_axes
 from ..ops.net import Net
 from ..ops.net_shapes import moves, spatial
 from . import pools
@@ -35,11 +35,14 @@ class NumpyNet(object):
 
 
 def _op(framework: Any, place: Place) -> Call:
-    conv, out = place.conv, place.out
+    conv, out, compute = place.conv, place.out, getattr(framework, place.conv.op)
 
     def call(x: Any) -> Any:
         w, bias = place.arrays["filter"], place.arrays.get("bias")
-        y = framework.conv2d(conv, Device("cpu"), x, w, bias)
+        columns = -1 if conv.rank == 1 else x.shape[-2]  # a product of one tap knows no rows
+        rows = 1 if conv.rank == 1 else -1
+        given = x.reshape(x.shape[:1] + (rows, columns) + x.shape[-1:])
+        y = on_own_axes(compute, conv, Device("cpu"), given, w, bias)
         return y.reshape(x.shape[:1] + out + y.shape[-1:])
 
     return call

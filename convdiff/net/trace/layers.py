@@ -1,0 +1,136 @@
+"""What becomes of a difference at each layer of a net, for all pairs of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convdiff.compare.difference import Difference, differs
+from convdiff.lab.nets import NetRun, safe
+from convdiff.net.trace.compared import (
+    Alignment,
+    Watching,
+    compare_layers,
+    differences_of_outputs,
+    sources_of,
+)
+from convdiff.net.trace.model import Looked, PairTrace, Traced
+from convdiff.net.trace.observed import Key, Observed
+from convdiff.net.trace.pairs import NetPair, runs_of
+from convdiff.net.trace.status import Differs, statuses, unseen_sources
+from convdiff.worker.ops.net import Net
+
+RUN_ALONE = 8
+"""Runs, of many, that are run once more with nothing looked at."""
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """What all steps of a trace share."""
+
+    net: Net
+    observed: Observed
+    alignment: Alignment
+    watching: Watching
+
+
+def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
+    """Compare the layers of all pairs, and their outputs with nothing looked at.
+
+    Of many runs some are run once more for that. Where looking at all activations changed one of
+    them, those are looked at that a framework does not fuse otherwise; where that does, too, all
+    are run once more.
+    """
+    observed = tracing.observed
+    found = _compared(tracing, pairs)
+    if _is_changed(observed, pairs, found) and set(safe(tracing.net)) != _names(tracing.net):
+        observed.look_less()
+        found = _compared(tracing, pairs)
+    if _is_changed(observed, pairs, found):
+        observed.run_alone([run for run in runs_of(pairs) if not _was_alone(observed, run)])
+        outputs = [_outputs(tracing, one.pair) for one in found]
+        found = [replace(one, outputs=two) for one, two in zip(found, outputs, strict=True)]
+    return found
+
+
+def _names(net: Net) -> set[str]:
+    return {layer.name for layer in net.layers}
+
+
+def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
+    differing = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
+    return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
+
+
+def _is_changed(observed: Observed, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
+    """Return whether looking changed the outputs of a run of the worst pair, or of some others."""
+    if not found:
+        return False
+    runs, shown = runs_of(pairs), found[worst_of(found)].pair
+    some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
+    left = [run for run in dict.fromkeys(some) if not _was_alone(observed, run)]
+    observed.run_alone(left)
+    return any(one.changed for one in looked_at(observed, runs))
+
+
+def _was_alone(observed: Observed, run: NetRun) -> bool:
+    """Return whether a run's outputs are known with nothing looked at."""
+    return observed.has(Key(run, observed.subject.net.outputs[0], alone=True))
+
+
+def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrace:
+    """Return what becomes of a pair's difference at each layer, and its outputs' differences."""
+    net, alignment = tracing.net, tracing.alignment
+    if differing is None:
+        failures = tracing.observed.failures
+        reasons = [failures.get(run) for run in (pair.baseline, pair.candidate)]
+        reason = next((one.reason for one in reasons if one is not None), "not run")
+        return PairTrace(pair, (), {}, reason)
+    found = statuses(sources_of(net), differing)
+    layers = []
+    for layer in net.layers:
+        count = int(np.count_nonzero(alignment.of(pair, layer.name)))
+        layers.append(Traced(layer.name, layer.op, found[layer.name], count))
+    outputs = _outputs(tracing, pair)
+    reason = "" if outputs else "no output of one sees the inputs that one of the other sees"
+    return PairTrace(pair, tuple(layers), outputs, reason)
+
+
+def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
+    if not all(map(tracing.observed.answered, (pair.baseline, pair.candidate))):
+        return {}
+    strict = tracing.watching.strict
+    return differences_of_outputs(tracing.observed, pair, tracing.alignment, strict=strict)
+
+
+def worst_of(traced: Sequence[PairTrace]) -> int:
+    """Return which pair is told layer by layer: of the largest difference, then of most entries."""
+
+    def gravity(number: int) -> tuple[float, int, int]:
+        worst = traced[number].worst
+        return (worst.max_abs if worst else -1.0), len(traced[number].entered), -number
+
+    return max(range(len(traced)), key=gravity, default=0)
+
+
+def looked_at(observed: Observed, runs: Sequence[NetRun]) -> Iterator[Looked]:
+    """Yield for each run how many elements of its outputs were others once it was looked at."""
+    for run in runs:
+        if not (_was_alone(observed, run) and observed.answered(run)):
+            continue
+        elements = changed = 0
+        for name in observed.subject.net.outputs:
+            one, other = (observed.get(Key(run, name, alone)) for alone in (True, False))
+            elements += one.size
+            changed += int(np.count_nonzero(differs(one, other, strict=True)))
+        yield Looked(run, elements, changed)
+
+
+def unseen_before(tracing: Tracing, trace: PairTrace, name: str) -> tuple[str, ...]:
+    """Return the layers before one that were not looked at, in the net's order."""
+    seen = ("unseen", "apart")
+    differing: Differs = {one.name: False for one in trace.layers if one.status not in seen}
+    unseen = unseen_sources(sources_of(tracing.net), differing, name)
+    return tuple(layer.name for layer in tracing.net.layers if layer.name in unseen)

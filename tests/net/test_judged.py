@@ -1,0 +1,145 @@
+"""Layers that sum no products, held against float64 that is rounded once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from convdiff.net.trace.judged import judge_layer, truth_of
+from convdiff.worker.ops.net import KINDS, Layer, Net
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(0, 3, (1, 2, 50, 4)).astype(np.float32)
+ALL = np.ones(50, bool)
+
+
+def judged(op, sides, x=X, arrays=None, columns=ALL, dtype="float32", **settings):
+    kind = KINDS[op]
+    given = {name: name for name in arrays or {}}
+    settings = {**dict(kind.settings), **settings}
+    inputs = x if isinstance(x, list) else [x]
+    layer = Layer("it", op, tuple(map(str, range(len(inputs)))), settings, given)
+    net = Net((layer,), ("it",), dtype)
+    return judge_layer(net, layer, arrays or {}, inputs, sides, columns)
+
+
+def rounded(function, x=X):
+    return function(x.astype(np.float64)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("op", "function"),
+    [
+        ("exp", np.exp),
+        ("tanh", np.tanh),
+        ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
+        ("abs", np.abs),
+        ("softsign", lambda x: x / (1 + np.abs(x))),
+    ],
+)
+def test_a_correctly_rounded_side_is_called_so_and_the_other_is_counted(op, function):
+    right = rounded(function)
+    other = right.copy()
+    other[0, 0, :7] = np.nextafter(other[0, 0, :7], np.float32(np.inf))
+    verdict, found = judged(op, (right, other))
+    assert found.wrong == (0, 28)
+    assert found.ulps[0] == 0
+    assert 0.5 <= found.ulps[1] <= 1.5
+    assert verdict == ("wrong" if op == "abs" else "rounding")
+
+
+def test_sqrt_is_correctly_rounded_or_not():
+    x = np.abs(X)
+    right = np.sqrt(x)  # IEEE 754 asks for it
+    other = (1 / (1 / right)).astype(np.float32)
+    assert (other != right).any()
+    verdict, found = judged("sqrt", (other, right), x=x)
+    assert found.wrong == (int((other != right).sum()), 0)
+    assert verdict == "rounding"
+
+
+def test_a_coarse_approximation_is_no_rounding():
+    right = rounded(np.exp)
+    coarse = (right * np.float32(1 + 2**-12)).astype(np.float32)
+    assert judged("exp", (right, coarse))[0] == "precision"
+    assert judged("exp", (right, right * np.float32(1.1)))[0] == "wrong"
+
+
+def test_nan_on_one_side_is_wrong_and_on_both_is_right():
+    x = X.copy()
+    x[0, 0, 0, 0] = np.nan
+    right = rounded(np.exp, x)
+    assert judged("exp", (right, right.copy()), x=x)[1].wrong == (0, 0)
+    assert judged("exp", (right, np.nan_to_num(right)), x=x)[0] == "wrong"
+
+
+def test_columns_that_see_other_inputs_are_not_held_against_anything():
+    right = rounded(np.exp)
+    some = ALL.copy()
+    some[3:9] = False
+    assert judged("exp", (right[:, :, some], right[:, :, some]), columns=some)[1].wrong == (0, 0)
+
+
+def test_float64_is_held_against_more_than_float64():
+    x = X.astype(np.float64)
+    right = np.exp(x.astype(np.longdouble)).astype(np.float64)
+    far = np.nextafter(np.nextafter(right, np.inf), np.inf)
+    if np.finfo(np.longdouble).nmant == 52:
+        pytest.skip("no longer double here")
+    assert judged("exp", (right, far), x=x, dtype="float64")[1].wrong[0] == 0
+    assert judged("exp", (right, far), x=x, dtype="float64")[1].wrong[1] == right.size
+
+
+def test_a_sum_is_held_against_the_size_of_its_terms():
+    big, small = X + np.float32(1000), -X - np.float32(999.5)
+    right = (big.astype(np.float64) + small).astype(np.float32)
+    off = right + np.float32(2.0**-14)  # an ulp of 1000, many of 0.5
+    verdict, found = judged("add", (right, off), x=[big, small])
+    assert verdict == "rounding"
+    assert found.ulps[1] <= 1.5
+
+
+def test_batch_norm_of_two_ways_is_rounding_and_of_another_mean_is_wrong():
+    arrays = {
+        "scale": np.array([1, 2, 3, 4], np.float32),
+        "shift": np.array([0.1, 0.2, 0.3, 0.4], np.float32),
+        "mean": np.array([0.5, 0, -1, 2], np.float32),
+        "variance": np.array([1, 0.5, 2, 3], np.float32),
+    }
+    spread = np.sqrt(arrays["variance"] + np.float32(1e-3))
+    one = (X - arrays["mean"]) / spread * arrays["scale"] + arrays["shift"]
+    factor = arrays["scale"] / spread
+    other = X * factor + (arrays["shift"] - arrays["mean"] * factor)
+    assert judged("batch_norm", (one, other), arrays=arrays)[0] == "rounding"
+    assert judged("batch_norm", (one, one + np.float32(0.5)), arrays=arrays)[0] == "wrong"
+
+
+def test_pools_and_moves_round_nothing_or_as_sums_do():
+    pool = {"size": (1, 2), "strides": (1, 2)}
+    top = X.reshape(1, 2, 25, 2, 4).max(axis=3)
+    columns = ALL[:25]
+    assert judged("max_pool", (top, top + 1), columns=columns, **pool)[0] == "wrong"
+    mean = X.reshape(1, 2, 25, 2, 4).astype(np.float64).mean(axis=3).astype(np.float32)
+    near = np.nextafter(mean, np.float32(9))
+    assert judged("avg_pool", (mean, near), columns=columns, **pool)[0] == "rounding"
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu_has_its_bits_where_its_definition_cancels(approximate):
+    x = np.array([-5, -4, -3, 1], np.float32).reshape(1, 1, 4, 1)
+    layer = Layer("it", "gelu", ("0",), {"approximate": approximate}, {})
+    values = truth_of(Net((layer,), ("it",)), layer, {}, [x]).values.ravel()
+    for given, found in zip(x.ravel().tolist(), values.tolist(), strict=True):
+        if approximate:
+            z = math.sqrt(2 / math.pi) * (given + 0.044715 * given**3)
+            wanted = given / (1 + math.exp(-2 * z))
+        else:
+            wanted = given / 2 * math.erfc(-given / math.sqrt(2))
+        assert found == pytest.approx(wanted, rel=1e-13)
+
+
+def test_settings_are_as_the_type_holds_them():
+    right = np.where(X > 0, X, np.float32(0.01) * X)
+    assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)
