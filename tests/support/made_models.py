@@ -69,7 +69,7 @@ def torch_models(folder: Path) -> None:
             super().__init__()
             self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
             self.normal = nn.BatchNorm2d(8)
-            self.middle = nn.Conv2d(8, 8, 3, padding="same", dilation=2, groups=4)
+            self.middle = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4)
             self.slope = nn.PReLU(8)
             self.up = nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
             self.last = nn.Linear(4 * 9 * 10 * 2, 10)
@@ -85,7 +85,7 @@ def torch_models(folder: Path) -> None:
     net = Net().eval()
     with torch.no_grad():
         for weights in (*net.parameters(), net.normal.running_mean):
-            weights += 0.1 * torch.rand(weights.shape)
+            weights.add_(0.1 * torch.rand(weights.shape))
     data = torch.from_numpy(given(2, 3, 18, 20))
     np.savez(folder / "net.npz", x=data.numpy(), y=net(data).detach().numpy())
     torch.export.save(torch.export.export(net, (data,)), folder / "net.pt2")
