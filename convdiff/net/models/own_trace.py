@@ -233,6 +233,9 @@ class OwnTracing:
         runtimes: tuple[Runtime, Runtime],
     ) -> OwnEntry:
         operation = self.operations[name]
+        dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
+        reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
+        sides = self._as_given(name, sides[0], dtype), self._as_given(name, sides[1], dtype)
         building, inputs = Building(values=dict(self.constants)), []
         for number, (source, array) in enumerate(reads.items()):
             axes = building.named(array.ndim)
@@ -248,6 +251,16 @@ class OwnTracing:
         columns = np.ones(ours[0].shape[2], bool)
         verdict, judged = judge_layer(net, layer, arrays, inputs, ours, columns)
         return OwnEntry(verdict, judged)
+
+    def _is_cast(self, name: str) -> bool:
+        """Whether a value left a body as float64."""
+        value = self.all.get(name)
+        return value is not None and value.output != value.name
+
+    def _as_given(self, name: str, array: Array, dtype: Any) -> Array:
+        """Return a value in its own type, which a body's is taken to have from what it reads."""
+        exact = self._is_cast(name) and np.array_equal(array.astype(dtype), array, equal_nan=True)
+        return array.astype(dtype) if exact else array
 
     def _isolated(
         self,
