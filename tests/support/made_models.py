@@ -71,7 +71,7 @@ def torch_models(folder: Path) -> None:
             self.normal = nn.BatchNorm2d(8)
             self.middle = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4)
             self.slope = nn.PReLU(8)
-            self.up = nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+            self.up = nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1)
             self.last = nn.Linear(4 * 9 * 10 * 2, 10)
 
         def forward(self, x):
