@@ -6,6 +6,10 @@ import click
 
 GROUPS = {
     "What to run": (
+        "data",
+        "fixed",
+        "value",
+        "thorough",
         "lengths",
         "index",
         "op",
@@ -25,6 +29,7 @@ GROUPS = {
     "Explain": ("explain", "explain_up_to", "budget"),
     "Record": ("save", "baseline", "update_baseline", "add_to_baseline"),
     "Report": (
+        "form",
         "verbose",
         "quiet",
         "whole",

@@ -39,7 +39,12 @@ LENGTH = click.IntRange(min=1)
     "--fixed", type=LENGTH, metavar="LENGTH", help="Length to match; default: the net's longest."
 )
 @click.option(
-    "--value", type=Finite(), default=0.0, show_default=True, help="What the data is padded with."
+    "--value",
+    type=Finite(),
+    default=0.0,
+    show_default=True,
+    metavar="NUMBER",
+    help="What the data is padded with.",
 )
 @click.option(
     "--thorough", is_flag=True, help="Try every longer length, too, for three data lengths."

@@ -158,9 +158,7 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     summary = summarise_trace(result, _again(result, options, own), whole=reports.verbose > 0)
     unwritten = write_each(_files(summary, options))
     if reports.asked.get("json") == STDOUT:
-        from convdiff.report import trace_json
-
-        write_out(trace_json.render(summary))
+        write_out(_json(summary))
     else:
         write_out(_text(summary, options))
     for missing in result.missing:
@@ -173,11 +171,18 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
 
 def _files(summary: TraceSummary, options: Options) -> Iterator[tuple[str, Path, str]]:
     """Yield the reports that are written to files: option, path and text."""
-    from convdiff.report import trace_json, trace_markdown
+    from convdiff.report import trace_markdown
 
-    renders = {"--json": trace_json.render, "--markdown": trace_markdown.render}
+    renders = {"--json": _json, "--markdown": trace_markdown.render}
     for option, path in options.reports.files.items():
         yield option, path, renders[option](summary)
+
+
+def _json(summary: TraceSummary) -> str:
+    from convdiff import __version__
+    from convdiff.report import trace_json
+
+    return trace_json.render(summary, __version__)
 
 
 def _text(summary: TraceSummary, options: Options) -> str:

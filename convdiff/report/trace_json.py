@@ -5,37 +5,36 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import convdiff
 from convdiff.compare.difference import Difference
 from convdiff.lab.nets import NetRun
-from convdiff.net.trace.allowed import verdict_of, verdicts_of
+from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
-from convdiff.report.json import case_json, runtime_json
+from convdiff.report.case_json import case_json, runtime_json
 from convdiff.report.json_values import finite
 from convdiff.report.trace_summary import TraceSummary
 
 SCHEMA_VERSION = 1
 
 
-def render(summary: TraceSummary) -> str:
-    """Return the report as JSON text; its keys are a contract."""
-    return json.dumps(report(summary), indent=2, allow_nan=False) + "\n"
+def render(summary: TraceSummary, version: str) -> str:
+    """Return the report as JSON text; its keys are a contract. version: of the tool."""
+    return json.dumps(report(summary, version), indent=2, allow_nan=False) + "\n"
 
 
-def report(summary: TraceSummary) -> dict[str, Any]:
+def report(summary: TraceSummary, version: str) -> dict[str, Any]:
     """Return the report as plain values."""
     result = summary.result
     return {
         "schema_version": SCHEMA_VERSION,
-        "tool_version": convdiff.__version__,
+        "tool_version": version,
         "exit_code": result.exit_code,
         "outcome": result.outcome,
         "interrupted": result.signal != 0,
         "net": {
             "name": result.case.name,
             "file": result.case.file,
-            "layers": len(result.case.net.layers),
+            "layers": len(result.pairs[0].layers) if result.pairs else 0,
         },
         "answer": summary.sentence,
         "runtimes": [runtime_json(standing) for standing in result.standings],
@@ -43,6 +42,7 @@ def report(summary: TraceSummary) -> dict[str, Any]:
         "shown": result.shown if result.pairs else None,
         "entries": [_entry(entry) for entry in result.entries],
         "not_explained": list(result.unexplained),
+        "looks_less": result.looks_less,
         "looking": [
             {**_run(one.run), "elements": one.elements, "changed": one.changed}
             for one in result.looked
@@ -60,12 +60,11 @@ def _run(run: NetRun) -> dict[str, Any]:
 
 
 def _pair(result: TraceResult, number: int, pair: PairTrace) -> dict[str, Any]:
-    verdicts = verdicts_of(result)
     return {
         "axis": pair.pair.axis,
         "baseline": _run(pair.pair.baseline),
         "candidate": _run(pair.pair.candidate),
-        "verdict": verdict_of(pair, verdicts),
+        "verdict": verdict_of(result, pair),
         "allowed": number not in result.drifting,
         "reason": pair.reason or None,
         "entered": list(pair.entered),

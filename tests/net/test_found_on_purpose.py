@@ -109,7 +109,7 @@ NET = {
     "layers": LAYERS,
 }
 FOUND = {
-    "dilation": ("dilated", "wrong", "dilation ignored"),
+    "dilation": ("dilated", "wrong", "the dilation is ignored"),
     "shifted": ("five", "wrong", ""),
     "narrowed": ("narrow", "precision", ""),
     "reordered": ("order", "rounding", ""),

@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from convdiff.net.trace.judged import judge_layer, truth_of
+from convdiff.net.trace.segment import off_likely
+from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import KINDS, Layer, Net
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(0, 3, (1, 2, 50, 4)).astype(np.float32)
 ALL = np.ones(50, bool)
+NORM = {
+    "scale": np.array([1, 2, 3, 4], np.float32),
+    "shift": np.array([0.1, 0.2, 0.3, 0.4], np.float32),
+    "mean": np.array([0.5, 0, -1, 2], np.float32),
+    "variance": np.array([1, 0.5, 2, 3], np.float32),
+}
 
 
 def judged(op, sides, x=X, arrays=None, columns=ALL, dtype="float32", **settings):
@@ -102,12 +110,7 @@ def test_a_sum_is_held_against_the_size_of_its_terms():
 
 
 def test_batch_norm_of_two_ways_is_rounding_and_of_another_mean_is_wrong():
-    arrays = {
-        "scale": np.array([1, 2, 3, 4], np.float32),
-        "shift": np.array([0.1, 0.2, 0.3, 0.4], np.float32),
-        "mean": np.array([0.5, 0, -1, 2], np.float32),
-        "variance": np.array([1, 0.5, 2, 3], np.float32),
-    }
+    arrays = NORM
     spread = np.sqrt(arrays["variance"] + np.float32(1e-3))
     one = (X - arrays["mean"]) / spread * arrays["scale"] + arrays["shift"]
     factor = arrays["scale"] / spread
@@ -143,3 +146,25 @@ def test_gelu_has_its_bits_where_its_definition_cancels(approximate):
 def test_settings_are_as_the_type_holds_them():
     right = np.where(X > 0, X, np.float32(0.01) * X)
     assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)
+
+
+def test_a_segment_is_wrong_where_more_than_rounding_is_off():
+    conv = Convolution((1, 3), 4, 4)
+    layers = [
+        Layer("conv", "conv2d", ("x",), conv._asdict(), {"filter": "w"}),
+        Layer("norm", "batch_norm", ("conv",), {"epsilon": 1e-3}, dict.fromkeys(NORM, "")),
+    ]
+    net = Net(tuple(layers), ("norm",))
+    w = RNG.normal(0, 1, (1, 3, 4, 4)).astype(np.float32)
+    arrays = {"conv": {"filter": w}, "norm": NORM}
+    view = np.lib.stride_tricks.sliding_window_view(X, 3, axis=2)
+    sums = np.einsum("nhwck,kco->nhwo", view, w[0]).astype(np.float32)
+
+    def norm(epsilon):
+        factor = NORM["scale"] / np.sqrt(NORM["variance"] + np.float32(epsilon))
+        return sums * factor + (NORM["shift"] - NORM["mean"] * factor)
+
+    given = {"x": X}
+    right = [norm(1e-3), norm(1e-3)]
+    assert off_likely(net, layers, arrays, given, right, ALL[:48]) <= 1
+    assert off_likely(net, layers, arrays, given, [norm(1e-3), norm(1e-5)], ALL[:48]) > 1

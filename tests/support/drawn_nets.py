@@ -84,7 +84,8 @@ def _layers(draw, name: str, before: list[Layer], lengths: tuple[int, int]) -> L
         return draw(_pools(name, source))
     if kind == "pad" and channels == CHANNELS:
         pads = draw(st.tuples(st.integers(-1, 3), st.integers(-1, 3)))
-        return layer(name, "pad", source, padding=pads)
+        value = 0.37 * len(sources)  # of each layer its own, so that one is not another's
+        return layer(name, "pad", source, padding=pads, value=value)
     if kind == "each" and channels == CHANNELS:
         return layer(name, draw(st.sampled_from(("relu", "negative", "batch_norm"))), source)
     return draw(_convs(name, source, channels, kind == "up"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from math import lcm
-from statistics import median
 
 from convdiff.compare.difference import differs
 from convdiff.net.padding.above import all_above, sample_above
@@ -22,7 +22,7 @@ from convdiff.runtime.model import Standing
 REPEATS = 3
 """Runs of one input that must give the same bits."""
 TIMED = 5
-"""Runs of a length whose median is its time."""
+"""Runs of a length whose shortest is its time."""
 Tell = Callable[[str, int, int], None]
 
 
@@ -42,22 +42,20 @@ def pad(asked: Asked, observe: Observe, standing: Standing, tell: Tell) -> Paddi
     try:
         return _pad(asked, observe, Padding(standing), tell)
     except UnansweredError as error:
-        return Padding(standing, reason=str(error))
+        return Padding(standing, safe=error.safe, reason=str(error))
 
 
 def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Padding:
     paper, groups = asked.paper, asked.groups
-    tell("runs of the fixed length", 0, 0)
+    observe = _counted(observe, tell)
     tail = TailCheck(paper, _stable(asked, observe))
     compared = Compared(paper, observe, tail.see)
     inputs = [[(data, 0) for data in group.data] for group in groups]
     searches = [
         Search(paper, compared, group, own) for group, own in zip(groups, inputs, strict=True)
     ]
-    tell("shorter lengths", 0, 0)
     rechecked = find_rechecked(searches, compared)
     found = list(zip(searches, rechecked.safe, strict=True))
-    tell("longer lengths", 0, 0)
     above = (all_above if asked.thorough else sample_above)(paper, compared, found)
     return replace(
         padding,
@@ -69,6 +67,18 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
         checked=rechecked.runs,
         seconds=_seconds(rechecked.safe, paper.fixed, observe),
     )
+
+
+def _counted(observe: Observe, tell: Tell) -> Observe:
+    """Return it telling how many runs there were."""
+    numbers = count(1)
+
+    def observed(runs: Sequence[Run]) -> Iterator[tuple[Run, Outputs | NoBits, float]]:
+        for answer in observe(runs):
+            tell(f"length {answer[0].length:,}, run {next(numbers):,}", 0, 0)
+            yield answer
+
+    return observed
 
 
 def _stable(asked: Asked, observe: Observe) -> Outputs:
@@ -122,11 +132,11 @@ def _rule(asked: Asked, safe: Sequence[Safe]) -> Rule | None:
 
 
 def _seconds(safe: Sequence[Safe], fixed: int, observe: Observe) -> dict[int, float]:
-    """Return the median time of a run at each answer and at the fixed length."""
+    """Return the shortest time of a run at each answer and at the fixed length."""
     data = {one.length: one.group.data[-1] for one in safe} | {fixed: safe[-1].group.data[-1]}
-    runs = [Run(data[n], n, repeat=repeat) for n in data for repeat in range(1, 1 + TIMED)]
+    runs = [Run(data[n], n, repeat=repeat) for repeat in range(1, 1 + TIMED) for n in data]
     taken: dict[int, list[float]] = {}
     for run in runs:  # alone, lest an answer wait for its turn to be read
         for _, _, seconds in observe([run]):
             taken.setdefault(run.length, []).append(seconds)
-    return {length: median(times) for length, times in taken.items()}
+    return {length: min(times) for length, times in taken.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from convdiff.net.padding.result import Run, Safe
-from convdiff.net.padding.runs import Compared
+from convdiff.net.padding.runs import Compared, UnansweredError
 from convdiff.net.padding.search import Input, Search
 
 UNSEEN = 16
@@ -32,27 +32,38 @@ def find_rechecked(
 
     Raises UnansweredError.
     """
-    found = [search.find() for search in searches]
-    for first in count(1, unseen):
-        trials = range(first, first + unseen)
-        failed, runs = 0, 0
-        for number, search in enumerate(searches):
-            inputs = _inputs(search, trials)
-            if found[number].length == search.paper.fixed:
-                continue  # itself
-            asked = [Run(data, found[number].length, trial) for data, trial in inputs]
-            misses = compared.misses(asked)
-            runs += len(misses)
-            if any(misses.values()):
-                failed += 1
-                search.inputs += inputs
-                found[number] = search.find()
-        if not failed:
-            return Rechecked(tuple(found), unseen, runs)
+    found: list[Safe] = []
+    try:
+        found += (search.find() for search in searches)
+        for first in count(1, unseen):
+            held = _recheck(searches, found, compared, range(first, first + unseen))
+            if held is not None:
+                return Rechecked(tuple(found), unseen, held)
+    except UnansweredError as error:
+        error.safe = tuple(found)
+        raise
     raise AssertionError("the fixed length holds")
+
+
+def _recheck(
+    searches: Sequence[Search], found: list[Safe], compared: Compared, trials: Sequence[int]
+) -> int | None:
+    """Check answers, and put others in the place of those that fail; None where any did."""
+    failed, runs = False, 0
+    for number, search in enumerate(searches):
+        length, inputs = found[number].length, _inputs(search, trials)
+        if length == search.paper.fixed:
+            continue  # itself
+        misses = compared.misses([Run(data, length, trial) for data, trial in inputs])
+        runs += len(misses)
+        if any(misses.values()):
+            failed = True
+            search.inputs += inputs
+            found[number] = search.find()
+    return None if failed else runs
 
 
 def _inputs(search: Search, trials: Sequence[int]) -> list[Input]:
     """Return a data length of the group for each trial, all over it."""
     data = search.group.data
-    return [(data[7 * trial % len(data)], trial) for trial in trials]
+    return [(data[trial * len(data) // len(trials) % len(data)], trial) for trial in trials]

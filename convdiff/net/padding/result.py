@@ -95,13 +95,17 @@ class Padding:
     """Why nothing is known, where nothing is."""
 
     @property
-    def buckets(self) -> tuple[tuple[int, int], ...]:
-        """The data length at which each bucket begins, and the length that it is padded to."""
-        buckets: list[tuple[int, int]] = []
-        for safe in self.safe:
-            if not buckets or buckets[-1][1] != safe.length:
-                buckets.append((safe.group.data[0], safe.length))
-        return tuple(buckets)
+    def boundaries(self) -> tuple[int, ...]:
+        """The data lengths at which each bucket but the first begins: those of one length."""
+        pairs = zip(self.safe, self.safe[1:], strict=False)
+        return tuple(a.group.data[-1] + 1 for a, b in pairs if a.length != b.length)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """What each bucket is padded to."""
+        lengths = [safe.length for safe in self.safe]
+        ends = [*lengths[1:], 0]
+        return tuple(one for one, following in zip(lengths, ends, strict=True) if one != following)
 
 
 @dataclass(frozen=True)

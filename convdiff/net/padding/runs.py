@@ -8,7 +8,7 @@ import numpy as np
 
 from convdiff.compare.difference import differs
 from convdiff.net.padding.paper import Paper
-from convdiff.net.padding.result import Miss, Run
+from convdiff.net.padding.result import Miss, Run, Safe
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 
@@ -20,6 +20,9 @@ Observe = Callable[[Sequence[Run]], Iterator[tuple[Run, "Outputs | NoBits", floa
 
 class UnansweredError(Exception):
     """A run that everything else is held against gave no bits, or all of it was stopped."""
+
+    safe: tuple[Safe, ...] = ()
+    """What was found before, not checked again."""
 
 
 class Compared:

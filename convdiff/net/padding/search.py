@@ -15,6 +15,8 @@ from convdiff.net.padding.runs import Compared
 
 BELOW = 2000
 """Lengths below an answer that are tried at most, evenly spread where there are more."""
+EARLY = 4
+"""Inputs that all of those lengths meet before each meets all of them."""
 Input = tuple[int, int]
 """(data length, trial)."""
 
@@ -38,7 +40,8 @@ class Search:
         length = next(filter(self._holds, self._rungs()), self.paper.fixed)
         between = self._between(length)
         some = spread(between, self.below)
-        self._refute(some)
+        for count in (1, EARLY):
+            self._try(self._left(some), self._ordered[:count])
         length = next(filter(self._holds, some), length)
         below = tuple(self._misses[one] for one in sorted(self._misses) if one < length)
         untried = sum(one < length for one in between) - sum(one < length for one in some)
@@ -65,25 +68,32 @@ class Search:
     def _between(self, length: int) -> list[int]:
         """Return the lengths below that nothing is known of."""
         longest = self.group.data[-1]
-        lengths = (one for one in range(self.group.minimum, length) if one not in self._misses)
+        lengths = self._left(range(self.group.minimum, length))
         return [one for one in lengths if self.paper.enough(longest, one)]
 
-    def _holds(self, length: int) -> bool:
-        """Tell whether all inputs have the fixed length's bits: first one, then the others."""
-        self._refute([length])
-        if length in self._misses:
-            return False
-        runs = [Run(data, length, trial) for data, trial in self.inputs]
-        for number, miss in enumerate(self.compared.misses(runs).values()):
-            if miss and length not in self._misses:
-                self._misses[length], self._lead = miss, number
-        return length not in self._misses
+    @property
+    def _ordered(self) -> list[Input]:
+        """All inputs, first the one that missed last."""
+        return [self.inputs[self._lead], *self.inputs[::-1]]
 
-    def _refute(self, lengths: Sequence[int]) -> None:
-        """Try lengths on the input that is tried first."""
-        runs = [self.run(length) for length in lengths if length not in self._misses]
-        misses = self.compared.misses(runs)
-        self._misses |= {run.length: miss for run, miss in misses.items() if miss}
+    def _holds(self, length: int) -> bool:
+        """Tell whether all inputs have the fixed length's bits, by more and more of them."""
+        count = 1
+        while self._left([length]) and count < 2 * len(self._ordered):
+            self._try([length], self._ordered[:count])
+            count *= 2
+        return bool(self._left([length]))
+
+    def _left(self, lengths: Sequence[int]) -> list[int]:
+        return [length for length in lengths if length not in self._misses]
+
+    def _try(self, lengths: Sequence[int], inputs: Sequence[Input]) -> None:
+        """Keep the first miss of each length on these inputs."""
+        runs = [Run(data, length, trial) for length in lengths for data, trial in inputs]
+        for run, miss in self.compared.misses(runs).items():
+            if miss and run.length not in self._misses:
+                self._misses[run.length] = miss
+                self._lead = self.inputs.index((run.data, run.trial))
 
 
 def spread(lengths: Sequence[int], most: int) -> list[int]:

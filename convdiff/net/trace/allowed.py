@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from convdiff.case.model import Allowance
 from convdiff.diagnose.verdicts import Verdict, gravity, permits
 from convdiff.net.trace.model import PairTrace, TraceResult
 
@@ -15,34 +14,29 @@ def drifting(result: TraceResult) -> Iterator[int]:
     What is rounding where it enters is rounding at the end; what was not explained where it enters
     is not.
     """
-    verdicts = verdicts_of(result)
     for number, trace in enumerate(result.pairs):
-        if trace.differs and not _permits(result.case.expect[trace.pair.axis], trace, verdicts):
+        if trace.differs and not _permits(result, trace):
             yield number
 
 
-def verdicts_of(result: TraceResult) -> dict[str, Verdict]:
-    """Return the gravest verdict on each layer where a difference enters."""
-    found: dict[str, Verdict] = {}
-    for entry in result.entries:
-        known = found.get(entry.layer, entry.verdict)
-        found[entry.layer] = max(known, entry.verdict, key=gravity)
-    return found
-
-
-def verdict_of(trace: PairTrace, verdicts: Mapping[str, Verdict]) -> Verdict:
+def verdict_of(result: TraceResult, trace: PairTrace) -> Verdict:
     """Return the gravest verdict on the layers where a pair's difference enters."""
     if not trace.differs:
         return "same" if trace.outputs else "untested"
     if trace.pair.axis == "repeat":
         return "unstable"
-    found = [verdicts.get(name, "untested") for name in trace.entered]
-    return "untested" if "untested" in found else max(found, key=gravity, default="untested")
+    entries = [one for one in result.entries if one.pair.kind == trace.pair.kind]
+    known = {one.layer for one in entries}
+    found = [one.verdict for one in entries if one.layer in trace.entered]
+    if "untested" in found or not known.issuperset(trace.entered):
+        return "untested"
+    return max(found, key=gravity, default="untested")
 
 
-def _permits(allowance: Allowance, trace: PairTrace, verdicts: Mapping[str, Verdict]) -> bool:
-    verdict, worst = verdict_of(trace, verdicts), trace.worst
+def _permits(result: TraceResult, trace: PairTrace) -> bool:
+    allowance, worst = result.case.expect[trace.pair.axis], trace.worst
     assert worst is not None, "an output differs"
+    verdict = verdict_of(result, trace)
     if allowance.kind != "anything" and verdict == "untested":
         return False
     return permits(allowance, verdict, worst.max_ulp)

@@ -20,6 +20,7 @@ from convdiff.net.trace.layers import Tracing
 from convdiff.net.trace.model import Entry
 from convdiff.net.trace.observed import Key
 from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.segment import off_likely
 from convdiff.numerics.array import Array
 from convdiff.pipeline import Ask
 from convdiff.runtime.model import Runtime
@@ -47,12 +48,35 @@ class Explaining:
         entry = Entry(
             name, layer.op, pair, "untested", "not run", what=_what(layer), unseen=tuple(unseen)
         )
-        subjects = [layer, *(self.case.net.layer(one) for one in unseen)]
+        before = [self.case.net.layer(one) for one in unseen]
+        subjects = [layer, *(one for one in before if one.kind.family == "op")]
         chosen = [one for one in subjects if self._reads_what_is_seen(one, pair)]
         if not chosen:
             return [replace(entry, reason="what it reads was not looked at")]
         found = [self._of(entry, one) for one in chosen]
-        return [one for one in found if one.alone != "equal"] or found[:1]
+        found = [one for one in found if one.alone != "equal"] or found[:1]
+        return [self._with_the_rest(one, [*before, layer]) for one in found]
+
+    def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
+        """Return an entry as wrong where a layer that is rounding alone is not all that is off."""
+        if entry.verdict != "rounding" or entry.at == entry.layer:
+            return entry
+        pair, subject = entry.pair, self.tracing.observed.subject
+        inside = {layer.name for layer in layers}
+        read = {source for layer in layers for source in layer.sources} - inside
+        keep(self.tracing.observed, [(pair, one) for one in read if one != INPUT])
+        given = {source: max(self._both(pair, source), key=_extent) for source in read}
+        arrays = {
+            layer.name: {role: subject.arrays[key] for role, key in layer.arrays.items()}
+            for layer in layers
+        }
+        sides = sides_of(self.tracing.observed, pair, entry.layer, self.tracing.alignment)
+        columns = self.tracing.alignment.of(pair, entry.layer)
+        times = off_likely(self.case.net, layers, arrays, given, sides, columns)
+        if times <= 1:
+            return entry
+        reason = f"with what is before it {times:.3g} × what roundings are likely to give"
+        return replace(entry, verdict="wrong", reason=reason)
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
         keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
@@ -90,7 +114,7 @@ class Explaining:
             )
         if not self._has(pair, layer.name):
             return replace(entry, reason="it was not looked at")
-        inputs = [max(sides, key=_extent) for sides in self._inputs(pair, layer)]
+        inputs = [max(self._both(pair, one), key=_extent) for one in layer.sources]
         sides = sides_of(self.tracing.observed, pair, layer.name, self.tracing.alignment)
         columns = self.tracing.alignment.of(pair, layer.name)
         verdict, judged = judge_layer(self.case.net, layer, arrays, inputs, sides, columns)
@@ -103,15 +127,11 @@ class Explaining:
             one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
             outputs = one, other
         columns = self.tracing.alignment.of(pair, layer.name)
-        return Held(pair, self._inputs(pair, layer)[0], outputs, columns)
+        return Held(pair, self._both(pair, layer.sources[0]), outputs, columns)
 
-    def _inputs(self, pair: NetPair, layer: Layer) -> list[tuple[Array, Array]]:
-        """Return what a layer reads on both sides, whole."""
-        found = []
-        for source in layer.sources:
-            one, other = (self._input(run, source) for run in (pair.baseline, pair.candidate))
-            found.append((one, other))
-        return found
+    def _both(self, pair: NetPair, source: str) -> tuple[Array, Array]:
+        """Return an activation that was looked at, or the input, on both sides, whole."""
+        return self._input(pair.baseline, source), self._input(pair.candidate, source)
 
     def _input(self, run: NetRun, source: str) -> Array:
         if source != INPUT:

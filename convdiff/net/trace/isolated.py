@@ -126,7 +126,9 @@ def _alone(bits: Sequence[Array | NoBits], held: Held) -> Alone:
         if all(one.shape == own.shape and not differs(one, own, False).any() for one, own in pairs):
             return "same"
     alike = sides[0].shape == sides[1].shape and not differs(sides[0], sides[1], False).any()
-    return "equal" if alike else "other"
+    if alike:
+        return "equal"
+    return "differs" if held.outputs is None else "other"
 
 
 def _cut(output: Array, held: Held) -> Array:

@@ -19,6 +19,7 @@ from convdiff.diagnose.verdicts import Verdict
 from convdiff.net.trace.model import Judged
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of, round_to, spacing
+from convdiff.worker.frameworks.numpy import Loop
 from convdiff.worker.nets.numpy import LAYERS
 from convdiff.worker.nets.steps import Place, folded, unfolded
 from convdiff.worker.ops.net import Layer, Net
@@ -92,10 +93,10 @@ def truth_of(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array]) ->
     wide = np.longdouble if inputs[0].dtype == np.float64 else np.float64
     settings = {name: _held(value, inputs[0].dtype) for name, value in layer.settings.items()}
     layer = layer._replace(settings=settings)
-    values = _run(net, layer, arrays, inputs, wide)
+    values = run_wide(net, layer, arrays, inputs, wide)
     scale = np.abs(values)
     if layer.op in SUMS:
-        terms = _run(net, layer, *_absolute(layer, arrays, inputs), wide)
+        terms = run_wide(net, layer, *absolute(layer, arrays, inputs), wide)
         scale = np.maximum(np.abs(terms), scale)
     return Truth(values, scale)
 
@@ -105,8 +106,8 @@ def _held(value: Any, dtype: np.dtype[Any]) -> Any:
     return float(np.asarray(value, dtype)) if isinstance(value, float) else value
 
 
-def _run(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: Any) -> Array:
-    """Run one layer in NumPy; what is of other formats is made wider first."""
+def run_wide(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: Any) -> Array:
+    """Run one layer in NumPy, NHWC; what is of other formats is made wider first."""
     given = Net((layer,), (layer.name,), net.dtype, net.rank)
     names = [f"{number}" for number in range(len(inputs))]
     layer = layer._replace(sources=tuple(names))
@@ -117,7 +118,8 @@ def _run(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: 
     held = {name: array.astype(wide) for name, array in arrays.items()}
     place = Place(layer, given, held, sizes)
     function = FUNCTIONS.get(layer.op)
-    call = function(layer) if function else LAYERS[layer.op](None, place)
+    maker = LAYERS.get(layer.op) or LAYERS[layer.kind.family]
+    call = function(layer) if function else maker(Loop(), place)
     return np.asarray(folded(call(*[unfolded(given, one.astype(wide)) for one in inputs])))
 
 
@@ -126,7 +128,7 @@ def _size(layer: Layer, sizes: Mapping[str, Extents]) -> Extents:
     return grow(layer, [sizes[name] for name in layer.sources])
 
 
-def _absolute(
+def absolute(
     layer: Layer, arrays: Arrays, inputs: Sequence[Array]
 ) -> tuple[Arrays, Sequence[Array]]:
     """Return arrays and inputs with which a layer that adds gives the size of its terms."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,9 +17,10 @@ from convdiff.net.trace.status import Status
 from convdiff.result import CaseResult, Outcome
 from convdiff.runtime.model import Standing
 
-Alone = Literal["same", "other", "equal", "not run"]
+Alone = Literal["same", "other", "differs", "equal", "not run"]
 """What the entering layer gives alone, with its real input: same: on both sides the bits that it
-has in the net. other: not those, but the two differ all the same. equal: it does not differ alone.
+has in the net. other: not those, but the two differ all the same. differs: they do, and it was not
+looked at in the net. equal: it does not differ alone.
 """
 
 
@@ -128,13 +129,15 @@ class TraceResult:
     shown: int
     """Which of the pairs is told layer by layer."""
     entries: tuple[Entry, ...]
-    """In the order of the layers, each once, at the pair that is shown if it enters there."""
+    """Where a difference enters, once for all pairs along one axis of the same runtimes."""
     looked: tuple[Looked, ...]
     drifting: tuple[int, ...] = ()
     """Pairs whose difference `expect` does not allow."""
     unexplained: tuple[str, ...] = ()
     """Further layers where a difference enters."""
     missing: tuple[Standing, ...] = ()
+    looks_less: bool = False
+    """Whether layers that a framework fuses otherwise when they are looked at were left alone."""
     signal: int = 0
     died: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -160,7 +163,3 @@ class TraceResult:
         """Return the exit code as a word."""
         words: dict[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
         return words.get(self.exit_code, "error")
-
-    def entries_of(self, pair: PairTrace) -> Sequence[Entry]:
-        """Return the entries that were explained of the layers where a pair's difference enters."""
-        return [one for one in self.entries if one.layer in pair.entered]

@@ -12,6 +12,8 @@ from convdiff.lab.nets import NetRun
 from convdiff.plan.expand import first_partners
 from convdiff.runtime.model import Runtime
 
+Kind = tuple[Axis, Runtime, Runtime]
+
 
 @dataclass(frozen=True)
 class NetPair:
@@ -20,6 +22,11 @@ class NetPair:
     axis: Axis
     baseline: NetRun
     candidate: NetRun
+
+    @property
+    def kind(self) -> Kind:
+        """What is told once of all pairs that have it in common: a cause of one is that of all."""
+        return self.axis, self.baseline.runtime, self.candidate.runtime
 
 
 def pairs_of(case: NetCase, runtimes: Sequence[Runtime]) -> tuple[NetPair, ...]:

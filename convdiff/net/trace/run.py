@@ -23,7 +23,7 @@ from convdiff.net.trace.kept import write_activations
 from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.net.trace.observed import Observed
-from convdiff.net.trace.pairs import pairs_of, runs_of
+from convdiff.net.trace.pairs import Kind, pairs_of, runs_of
 from convdiff.pipeline import Ask
 from convdiff.worker.ops.net import Net
 
@@ -74,6 +74,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         looked=looked,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
+        looks_less=observed.observe == "safe",
         signal=session.signal,
         died=any(one.died for one in observed.failures.values()),
         seconds=perf_counter() - start,
@@ -107,19 +108,24 @@ def _entries(
     """Explain the layers where a difference enters, and name those that are too many."""
     if not found or explaining.session.signal:
         return (), ()
-    entering = _entering(explaining.case.net, found, shown)
-    chosen = list(entering)[:MOST_ENTRIES]
+    sites = _sites(explaining.case.net, found, shown)
     entries: list[Entry] = []
-    for name in chosen:
-        unseen = unseen_before(explaining.tracing, entering[name], name)
-        entries += explaining.entries(entering[name].pair, name, unseen)
-    return tuple(entries), tuple(entering)[MOST_ENTRIES:]
+    for name, trace in sites[:MOST_ENTRIES]:
+        unseen = unseen_before(explaining.tracing, trace, name)
+        entries += explaining.entries(trace.pair, name, unseen)
+    return tuple(entries), tuple(dict.fromkeys(name for name, _ in sites[MOST_ENTRIES:]))
 
 
-def _entering(net: Net, found: Sequence[PairTrace], shown: int) -> dict[str, PairTrace]:
-    """Return all layers where a difference enters, in the net's order, each with a pair of it."""
-    at: dict[str, PairTrace] = {}
+def _sites(net: Net, found: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:
+    """Return where differences enter, in the net's order: a layer and a pair, once a kind of pair.
+
+    The pair that is shown stands for its kind, and comes first.
+    """
+    at: dict[tuple[str, Kind], PairTrace] = {}
     for trace in (found[shown], *found):
         for name in trace.entered:
-            at.setdefault(name, trace)
-    return {layer.name: at[layer.name] for layer in net.layers if layer.name in at}
+            at.setdefault((name, trace.pair.kind), trace)
+    names = [layer.name for layer in net.layers]
+    shows = found[shown].pair.kind
+    order = sorted(at, key=lambda site: (site[1] != shows, names.index(site[0])))
+    return [(site[0], at[site]) for site in order]

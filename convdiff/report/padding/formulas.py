@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from convdiff.net.padding.rule import Rule, Steps
 from convdiff.net.receptive_field import Field
 
@@ -45,23 +43,20 @@ def rule_text(rule: Rule) -> str:
 
 
 def in_words(rule: Rule) -> str:
-    """Say what the rule asks for beside the paper minimum; empty where nothing."""
+    """Say what the rule asks for beside the paper minimum."""
     parts = []
     if rule.beyond:
         parts.append(f"{positions_text(rule.beyond)} more than depend on the data")
     if rule.positions:
         parts.append(f"at least {positions_text(rule.positions)}")
-    return ", and ".join(parts)
+    elif rule.least:
+        parts.append(f"never below {rule.least}")
+    return ", and ".join(parts) or "the paper minimum is enough"
 
 
 def positions_text(count: int) -> str:
     """Write a number of output positions."""
     return f"{count} output position{'s' if count > 1 else ''}"
-
-
-def span_text(values: Sequence[int]) -> str:
-    """Write the data lengths of a group, as in 20..64."""
-    return str(values[0]) if len(values) == 1 else f"{values[0]}..{values[-1]}"
 
 
 def _plus(text: str, more: int) -> str:

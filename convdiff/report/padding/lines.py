@@ -12,12 +12,10 @@ from convdiff.report.padding.formulas import (
     field_text,
     in_words,
     rule_text,
-    span_text,
     steps_text,
 )
-from convdiff.report.runtime_line import fingerprint
 
-HEADER = ("data", "outputs", "on paper", "bit-identical", "positions", "time")
+HEADER = ("data", "outputs", "on paper", "bit-identical", "positions")
 
 
 def question_lines(answer: Answer) -> Iterator[Line]:
@@ -26,39 +24,49 @@ def question_lines(answer: Answer) -> Iterator[Line]:
     several = len(question.fields) > 1
     for name, field in question.fields.items():
         yield line(name if several else "net", field_text(field))
-    data = span_text(question.data)
+    data = write_range(question.data)
     yield line("input", f"data of {data}, then {question.value:g} up to {question.fixed:,}")
 
 
-def grid(padding: Padding, fixed: int) -> Grid:
+def grid(padding: Padding) -> Grid:
     """Return a row a group of data lengths."""
-    rows = [_row(safe, padding, fixed) for safe in padding.safe]
-    return Grid(HEADER, tuple(rows))
+    return Grid(HEADER, tuple(map(_row, padding.safe)))
 
 
 def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
-    """Say the rule, what differs below it, the tail, and what was checked."""
+    """Say the rule, what differs below it, the tail, and what was checked; or why nothing is."""
+    if padding.reason:
+        unchecked = "; these lengths are not checked again" if padding.safe else ""
+        yield line("untested", Span(f"{padding.reason}{unchecked}", "warning"))
+        return
     yield from _rule_lines(padding, question)
     yield from _bucket_lines(padding)
     yield from (line("below", text) for text in _below(padding.safe))
     if padding.tail:
         yield from (line("tail", text) for text in _tail(padding.tail))
-    yield line("above", *_above(padding.above, question))
+    yield line("above", *_above(padding.above))
     if padding.checked:
         runs = f"{padding.checked:,} runs"
         yield line("checked", f"on {padding.unseen} unseen inputs a row: {runs}, bit-identical")
-    yield line("holds", f"for {fingerprint(padding.standing)}, and no other")
+    yield from _time_lines(padding, question.fixed)
+    yield line("holds", "for this runtime: another version, setting or CPU may need others")
 
 
-def _row(safe: Safe, padding: Padding, fixed: int) -> tuple[Span, ...]:
+def _row(safe: Safe) -> tuple[Span, ...]:
+    group = safe.group
+    length = Span(str(safe.length), "good" if safe.length == group.minimum else "calm")
+    before = (write_range(group.data), str(group.outputs), str(group.minimum))
+    return (*map(Span, before), length, Span(str(safe.positions)))
+
+
+def _time_lines(padding: Padding, fixed: int) -> Iterator[Line]:
+    """Say how long a run takes at the answers, of the time that it takes at the fixed length."""
     seconds = padding.seconds or {}
     whole = seconds.get(fixed, 0.0)
-    time = f"{seconds.get(safe.length, 0.0) / whole:.2f}" if whole else ""
-    enough = safe.length == safe.group.minimum
-    length = Span(str(safe.length), "good" if enough else "calm")
-    cells = (safe.group.outputs, safe.group.minimum, length, safe.positions, time)
-    texts = [one if isinstance(one, Span) else Span(str(one)) for one in cells]
-    return (Span(span_text(safe.group.data)), *texts)
+    ratios = sorted(seconds[one] / whole for one in seconds if one != fixed and whole)
+    if ratios:
+        span = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (ratios[0], ratios[-1])))
+        yield line("time", f"{span} of a run at {fixed:,}, {1000 * whole:.2g} ms")
 
 
 def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
@@ -69,10 +77,8 @@ def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
     if rule is None:
         yield line("rule", "none fits all rows: take the table")
         return
-    words = in_words(rule) or "the paper minimum is enough"
-    yield line("rule", Span(f"{words}: {rule_text(rule)}", "strong"))
-    paper = rule.paper
-    yield line("", f"{LEAST} = {steps_text(paper)}")
+    yield line("rule", Span(f"{in_words(rule)}: {rule_text(rule)}", "strong"))
+    yield line("", f"{LEAST} = {steps_text(rule.paper)}")
     if rule.steps.multiple > 1 and not rule.steps.offset:
         least = f", never below {rule.least}" if rule.least else ""
         more = f", then {rule.steps.more} more" if rule.steps.more else ""
@@ -80,10 +86,9 @@ def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
 
 
 def _bucket_lines(padding: Padding) -> Iterator[Line]:
-    buckets = padding.buckets
-    if len(buckets) > 1:
-        yield line("buckets", f"bucket_boundaries={[first for first, _ in buckets[1:]]}")
-        yield line("", f"padded to {[length for _, length in buckets]}")
+    if padding.boundaries:
+        yield line("buckets", f"bucket_boundaries={list(padding.boundaries)}")
+        yield line("", f"padded to {list(padding.lengths)}")
 
 
 def _below(safe: Sequence[Safe]) -> Iterator[str]:
@@ -93,14 +98,14 @@ def _below(safe: Sequence[Safe]) -> Iterator[str]:
             continue
         lengths = write_range(tuple(miss.run.length for miss in one.misses))
         untried = f"; {one.untried:,} lengths between were not tried" if one.untried else ""
-        yield f"data {span_text(one.group.data)}: lengths {lengths} {_miss(worst)}{untried}"
+        yield f"data {write_range(one.group.data)}: lengths {lengths} {_miss(worst)}{untried}"
 
 
 def _miss(worst: Miss) -> str:
     if worst.reason:
         return f"give no bits: {worst.reason}"
     elements = f"{worst.differing:,} of {worst.elements:,}"
-    return f"differ, |Δ| ≤ {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
+    return f"differ by up to {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
 
 
 def _tail(tail: Tail) -> Iterator[str]:
@@ -112,7 +117,7 @@ def _tail(tail: Tail) -> Iterator[str]:
         yield f"taken at one position it is wrong: {tail.apart:,} of {tail.elements:,} elements"
 
 
-def _above(above: Above, question: Question) -> Iterator[str | Span]:
+def _above(above: Above) -> Iterator[str | Span]:
     every = f"every longer length at data {', '.join(map(str, above.data))}"
     what = every if above.data else "longer lengths, a sample"
     yield f"{what}: {above.tried:,} runs, "

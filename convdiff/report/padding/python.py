@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from convdiff.case.ranges import write_range
 from convdiff.net.padding.result import Answer, Padding, Question
-from convdiff.report.padding.formulas import span_text, steps_python
+from convdiff.report.padding.formulas import steps_python
 from convdiff.report.runtime_line import fingerprint
 
 
@@ -16,17 +17,24 @@ def render(answer: Answer) -> str:
 
 
 def _lines(padding: Padding, question: Question) -> Iterator[str]:
-    yield f"# {question.name}: data of {span_text(question.data)}, then {question.value:g}"
+    yield f"# {question.name}: data of {write_range(question.data)}, then {question.value:g}"
     yield f"# bit-identical to length {question.fixed} on {padding.standing.name}:"
     yield f"# {fingerprint(padding.standing)}"
     if padding.reason:
         yield f"# untested: {padding.reason}"
         return
-    yield f"bucket_boundaries = {[first for first, _ in padding.buckets[1:]]}"
-    yield f"padded_lengths = {[length for _, length in padding.buckets]}"
+    yield f"bucket_boundaries = {list(padding.boundaries)}"
+    yield f"padded_lengths = {list(padding.lengths)}"
     yield from ("", "", "def padded_length(data_length: int) -> int:")
-    yield f"    assert {question.data[0]} <= data_length <= {question.data[-1]}"
+    yield f"    assert {_is_tried(question.data)}"
     yield f"    return {_returned(padding)}"
+
+
+def _is_tried(data: tuple[int, ...]) -> str:
+    """Write the condition that a data length is one of those tried."""
+    if len(data) == data[-1] - data[0] + 1:
+        return f"{data[0]} <= data_length <= {data[-1]}"
+    return f"data_length in {list(data)}"
 
 
 def _returned(padding: Padding) -> str:

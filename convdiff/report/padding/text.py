@@ -9,6 +9,7 @@ from convdiff.report.console.screen import rendered
 from convdiff.report.console.style import coloured, print_grid, print_lines
 from convdiff.report.marks import Span
 from convdiff.report.padding.lines import grid, padding_lines, question_lines
+from convdiff.report.runtime_line import fingerprint
 
 
 def render(answer: Answer, color: str = "never") -> str:
@@ -22,10 +23,10 @@ def _print(console: Console, answer: Answer) -> None:
     print_lines(console, question_lines(answer))
     for padding in answer.paddings:
         console.print()
-        console.print(coloured([Span(padding.standing.name, "strong")]))
-        if padding.reason:
-            console.print(coloured([Span(f"untested: {padding.reason}", "warning")]))
-            continue
-        print_grid(console, grid(padding, question.fixed))
-        console.print()
+        standing = padding.standing
+        told = f"  {fingerprint(standing)}" if standing.available else ""
+        console.print(coloured([Span(standing.name, "strong"), Span(told)]))
+        if padding.safe:
+            print_grid(console, grid(padding))
+            console.print()
         print_lines(console, padding_lines(padding, question))

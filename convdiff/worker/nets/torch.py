@@ -73,13 +73,19 @@ class TorchNet(object):
         made, rank = {}, 0 if layer.name in flat(self.net) else self.net.rank
         for role, key in layer.arrays.items():
             array = arrays[key]
-            if role == "filter":
+            if role == "filter" and layer.op in PRODUCTS:
+                made[role] = self.ways["tensor"](layout.oihw(layer.conv.own_filter(array)[0]))
+            elif role == "filter":
                 made[role] = self.ways["laid"]("weights", *_filter(layer, array))
             else:
                 if role == "constant":
                     array = np.moveaxis(constant(array, rank), -1, 0)
                 made[role] = self.ways["tensor"](array)
         return made
+
+
+PRODUCTS = ("dense",)
+"""Ops whose weights are a matrix, which no memory format is for."""
 
 
 def _straight(rows: List[Any], names: Tuple[str, ...], x: Any) -> List[Any]:
@@ -125,7 +131,7 @@ def _counted(place: Place) -> Convolution:
 
 
 def _dense(torch: TorchNet, place: Place) -> Call:
-    w, bias = place.arrays["filter"][:, :, 0], place.arrays.get("bias")
+    w, bias = place.arrays["filter"], place.arrays.get("bias")
     linear = torch.torch.nn.functional.linear
     if place.flat:
         return lambda x: linear(x, w, bias)

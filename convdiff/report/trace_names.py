@@ -1,0 +1,59 @@
+"""What a trace's runtimes, runs and pairs are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from convdiff.case.axes import AXES
+from convdiff.lab.nets import NetRun
+from convdiff.net.trace.model import TraceResult
+from convdiff.net.trace.pairs import NetPair
+from convdiff.plan.cell import Cell
+from convdiff.report.brief_names import full
+from convdiff.report.sentences import short
+
+
+def numbers_of(result: TraceResult) -> dict[str, int]:
+    """Return the number of each runtime that is there, where there are several."""
+    names = _available(result)
+    return {name: number for number, name in enumerate(names, 1)} if len(names) > 1 else {}
+
+
+def side(result: TraceResult, pair: NetPair, run: NetRun) -> str:
+    """Name one run of a pair by what tells it apart: T=452, batch 1, #2."""
+    name = AXES[pair.axis].side
+    if name is None:
+        return f"#{numbers_of(result)[run.runtime.id]}"
+    return name(Cell(run.runtime, "net", run.length, run.batch, run.repeat))
+
+
+def compared(result: TraceResult, pair: NetPair) -> str:
+    """Say which two runs are compared, and what they share where there is more than one of it."""
+    names = (full(side(result, pair, run)) for run in (pair.candidate, pair.baseline))
+    return ", ".join([" against ".join(names), *map(full, _shared(result, pair, ()))])
+
+
+def group_name(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> str:
+    """Name pairs that differ in their lengths alone: T=452..515 / T=2048, #2."""
+    names = [side(result, pair, run) for run in (pair.candidate, pair.baseline)]
+    if pair.axis == "length":
+        names[0] = f"T={short(lengths)}"
+    return ", ".join([" / ".join(names), *_shared(result, pair, lengths)])
+
+
+def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Iterator[str]:
+    """Yield what both sides share, as far as the net has more than one of it.
+
+    lengths: of several such pairs; none are those of the pair itself.
+    """
+    run, numbers = pair.candidate, numbers_of(result)
+    if pair.axis != "length" and len(result.case.lengths) > 1:
+        yield f"T={short(lengths or [run.length])}"
+    if pair.axis != "batch" and len(result.case.batches) > 1:
+        yield f"batch {run.batch}"
+    if not AXES[pair.axis].between_runtimes and numbers:
+        yield f"#{numbers[run.runtime.id]}"
+
+
+def _available(result: TraceResult) -> list[str]:
+    return [one.runtime.id for one in result.standings if one.available]

@@ -1,0 +1,189 @@
+"""`convdiff trace`: its options, its reports, its exit codes, and nets in run and sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from program import Ran, convdiff
+
+pytestmark = pytest.mark.slow
+
+NET = """
+name: small
+input: {normal: 1, seed: 1}
+lengths: [8, 12]
+layers:
+  - conv2d: {filter: {normal: 1, shape: [1, 3, 2, 4], seed: 2}, bias: [1, 2, 3, 4], name: first}
+  - relu
+  - conv2d: {filter: {normal: 1, shape: [1, 3, 4, 4], seed: 3}, name: second}
+  - sqrt: {name: root, from: relu_1}
+  - tanh: {from: second}
+"""
+KERNELS = '''
+import numpy as np
+
+
+def loop(x, w, b, order):
+    columns = x.shape[2] - w.shape[1] + 1
+    y = np.float32(0)
+    for j, c in order(list(np.ndindex(*w.shape[1:3]))):
+        y = y + x[:, :, j : j + columns, c, None] * w[0, j, c]
+    return y if b is None else y + b
+
+
+def forwards(x, w, b):
+    return loop(x, w, b, list)
+
+
+def by_length(x, w, b):
+    """Adds backwards where the input is long, in the second layer alone."""
+    return loop(x, w, b, reversed if w.shape[2] == 4 and x.shape[2] > 6 else list)
+
+
+def dies(x, w, b):
+    import os
+
+    os._exit(7)
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trace")
+    (folder / "net.yaml").write_text(NET)
+    (folder / "kernels.py").write_text(KERNELS)
+    (folder / "case.yaml").write_text("filter: [1, 2]\ninput: {ramp: 1}\nlengths: 5\n")
+    return folder
+
+
+def ran(folder: Path, *arguments: str) -> Ran:
+    return convdiff(*arguments, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def drifting(folder: Path) -> Ran:
+    files = ("--markdown", "trace.md", "--json", "trace.json", "--keep", "kept")
+    return ran(folder, "trace", "net.yaml", "--kernel", "kernels:by_length", *files)
+
+
+def test_the_answer_comes_first_then_the_layers_then_the_proof(drifting: Ran):
+    assert drifting.code == 1
+    lines = drifting.out.splitlines()
+    assert lines[0].startswith("DRIFT[rounding] small: second gives other bits, and nothing before")
+    assert any(line.startswith("second") and "entered" in line for line in lines)
+    assert any(line.startswith("tanh_1") and "carried" in line for line in lines)
+    assert "looking  changed nothing" in drifting.out
+    assert lines[-1] == "1 net: 1 drift (exit 1)"
+    assert "convdiff trace net.yaml --lengths 8,12 --kernel kernels:by_length" in drifting.out
+
+
+def test_what_is_said_again_is_true(folder: Path, drifting: Ran):
+    (again,) = [line for line in drifting.out.splitlines() if line.startswith("  again")]
+    words = again.split()[1:]
+    assert words[0] == "convdiff"
+    assert ran(folder, *words[1:]).out.splitlines()[0] == drifting.out.splitlines()[0]
+
+
+def test_the_json_report_has_all_layers_and_the_isolated_case(folder: Path, drifting: Ran):
+    report: dict[str, Any] = json.loads((folder / "trace.json").read_text("utf-8"))
+    assert report["exit_code"] == 1
+    (pair,) = report["pairs"]
+    assert [layer["status"] for layer in pair["layers"]] == [
+        "untouched",
+        "untouched",
+        "entered",
+        "untouched",
+        "carried",
+    ]
+    (entry,) = report["entries"]
+    assert entry["proved"]
+    assert entry["case"]["name"] == "small/second"
+    assert entry["case"]["comparisons"][0]["verdict"] == "rounding"
+    assert set(pair["outputs"]) == {"root", "tanh_1"}
+
+
+def test_the_markdown_report_has_the_same_answer(folder: Path, drifting: Ran):
+    text = (folder / "trace.md").read_text("utf-8")
+    assert text.startswith("## small: DRIFT")
+    assert "| second | entered |" in text
+
+
+def test_activations_are_kept_as_arrays(folder: Path, drifting: Ran):
+    sides = [np.load(folder / "kept" / f"{side}.npz") for side in ("baseline", "candidate")]
+    assert set(sides[0].files) == {"first", "relu_1", "second", "root", "tanh_1"}
+    long, short = (side["second"] for side in sides)
+    assert (long.shape[2], short.shape[2]) == (8, 4)
+    assert (long[:, :, :4] != short).any()
+
+
+def test_a_net_whose_layers_agree_is_ok(folder: Path):
+    fine = ran(folder, "trace", "net.yaml", "--kernel", "kernels:forwards", "--framework", "numpy")
+    assert fine.code == 0
+    assert fine.out.startswith("OK small: 5 layers, the same bits whatever")
+
+
+def test_layers_and_until_say_what_is_looked_at(folder: Path):
+    kernel = ("--kernel", "kernels:by_length")
+    found = ran(folder, "trace", "net.yaml", *kernel, "--layers", "first|tanh", "--json", "-")
+    (pair,) = json.loads(found.out)["pairs"]
+    statuses = {layer["name"]: layer["status"] for layer in pair["layers"]}
+    assert statuses["second"] == "unseen"
+    assert statuses["tanh_1"] == "entered"
+    until = ran(folder, "trace", "net.yaml", *kernel, "--until", "relu_1")
+    assert "the outputs have other bits, and no layer that was looked at has" in until.out
+
+
+def test_run_and_sweep_trace_a_net(folder: Path, drifting: Ran):
+    kernel = ("--kernel", "kernels:by_length")
+    assert ran(folder, "run", "net.yaml", *kernel).out == drifting.out
+    swept = ran(folder, "sweep", "net.yaml", *kernel, "--lengths", "6..9,12")
+    assert swept.code == 1
+    assert "T=6..8 / T=12" in swept.out
+    assert "T=9 / T=12" in swept.out
+
+
+def test_a_folder_is_run_without_its_nets_and_says_so(folder: Path):
+    found = ran(folder, "run", ".", "--framework", "numpy")
+    assert found.code == 0
+    assert "net.yaml: a net, compared by convdiff trace net.yaml" in found.err
+
+
+def test_a_worker_that_dies_is_untested(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--kernel", "kernels:dies")
+    assert found.code == 125
+    assert found.out.startswith("UNTESTED small: ")
+
+
+REFUSED = {
+    ("case.yaml",): "no net, since it has no 'layers'",
+    ("net.yaml", "--until", "secnod"): "--until secnod: no such layer; did you mean second?",
+    ("net.yaml", "--layers", "x"): "--layers x: no layer is called so; first, relu_1, second",
+    ("net.yaml", "--layers", "("): "--layers (: no regular expression",
+    ("net.yaml", "--lengths", "4"): "'small' at length 4: second: nothing is left",
+    ("net.yaml", "--markdown", "none/x.md"): "the folder none does not exist",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+def test_what_can_not_be_is_refused_in_a_line(folder: Path, arguments: tuple[str, ...]):
+    found = ran(folder, "trace", *arguments, "--framework", "numpy")
+    assert found.code == 2
+    assert REFUSED[arguments] in found.err
+    assert len(found.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", [("--junit", "x.xml"), ("--save", "x.json"), ("--github",)])
+def test_what_a_net_does_not_have_is_refused(folder: Path, option: tuple[str, ...]):
+    found = ran(folder, "run", "net.yaml", *option)
+    assert found.code == 2
+    assert "a net has" in found.err
+
+
+def test_one_run_is_nothing_to_compare(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--lengths", "8", "--framework", "numpy")
+    assert found.code == 125
+    assert "nothing to compare" in found.out
