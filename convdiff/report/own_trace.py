@@ -8,7 +8,7 @@ from typing import Any
 
 from convdiff.net.models.own_trace import OwnEntry, OwnTrace, OwnValue
 from convdiff.net.trace.model import Judged
-from convdiff.report.json import case_json
+from convdiff.report.case_json import case_json
 from convdiff.report.model import clean
 from convdiff.report.sentences import few
 from convdiff.report.trace_summary import side_judged

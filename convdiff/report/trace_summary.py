@@ -171,11 +171,7 @@ def _judged(result: TraceResult, entry: Entry) -> str:
 
 
 def side_judged(wrong: int, ulps: float, elements: int) -> str:
-<<<<<<< HEAD
-    """Say of how many values one side is right."""
-=======
     """Say how many values of one side are not correctly rounded, and how far they are off."""
->>>>>>> trace
     if not wrong:
         return f"all {elements:,} correctly rounded"
     return f"{wrong:,} of {elements:,} not correctly rounded, ≤ {ulps:.3g} ulp off"
