@@ -29,7 +29,7 @@ Example:
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
   convdiff trace model.onnx --framework torch --lengths 16..64
-  convdiff trace model.onnx --python a/bin/python --python b/bin/python --input x.npz
+  convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
 _SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
