@@ -91,7 +91,7 @@ def command(net: Path, asked: tuple[Options, TraceOptions]) -> int:
     from convdiff.case.load_net import load_net
 
     options, own = asked
-    if net.suffix.lower() in MODELS:
+    if net.suffix.lower() in MODELS or (net / "saved_model.pb").exists():
         return _trace_model(net, options, own)
     if own.of_model.names_any:
         raise ConvdiffError(f"{net}: is a case; {', '.join(MODELS)} have the options of a model")

@@ -127,7 +127,7 @@ class Building:
         """Return a constant. Raises UnreadError where it is computed from the input."""
         value = self.values.get(name)
         if value is None or isinstance(value, Tensor):
-            raise UnreadError(f"{name} is computed; a constant is expected")
+            raise UnreadError("a computed value where a constant is expected")
         return value
 
     def model(

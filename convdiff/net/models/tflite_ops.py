@@ -128,7 +128,7 @@ def _conv_3d(building: Building, node: Operation) -> Tensor:
 def _conv_transpose(building: Building, node: Operation) -> Tensor:
     options, weights, x = _options(node), node.needed(building, 1), node.x(building, 2)
     wanted = [int(extent) for extent in node.needed(building, 0)]
-    moves = _to_shape(x, weights.shape[1:3], _ints(options, (2, 1)), wanted[1:3])
+    moves = to_shape(x, weights.shape[1:3], _ints(options, (2, 1)), wanted[1:3])
     if PADDING[options.integer(0, "i8")] == "valid" and moves.padding != ((0, 0), (0, 0)):
         raise UnreadError(f"an output of {wanted} without padding")
     conv = Convolution(
@@ -143,7 +143,7 @@ def _conv_transpose(building: Building, node: Operation) -> Tensor:
     return _activated(building, node, made, 3)
 
 
-def _to_shape(
+def to_shape(
     x: Tensor, kernel: Sequence[int], strides: Sequence[int], wanted: Sequence[int]
 ) -> Moves:
     """Return how a transposed filter moves to give so many rows and columns.
