@@ -35,7 +35,8 @@ LOCAL = (
     # What a machine says of itself, and how long it took, is no part of the claim.
     (re.compile(r"CPU\s+\w+,\s+\d+\s+threads?,\s+Python\s+[\d.]+"), "CPU, threads, Python"),
     (re.compile(r" in \d+\.\d+s\b"), " in a while"),
-    (re.compile(r"^time +[\d.]+(?: to [\d.]+)? of a run at ([\d,]+), .* ms$", re.M), r"time, \1"),
+    (re.compile(r"[\d.]+ at ([\d,]+)(?= of a run|, [\d.]+ at)"), r"faster at \1"),
+    (re.compile(r"(of a run at [\d,]+), [\d.e+-]+ ms"), r"\1"),
 )
 PROGRAMS = {"convdiff": "-m convdiff", "pytest": "-m pytest", "python": ""}
 """The names that a block's command may call, and how they are run: in this interpreter."""

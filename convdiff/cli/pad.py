@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, TIMEOUT, Options, packed
 from convdiff.cli.reports import COLOUR
-from convdiff.cli.types import RANGE, Choice, Finite
+from convdiff.cli.types import NUMBER, RANGE, Choice
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ Example:
   convdiff pad net.yaml --data 20..400 --format python > padded_length.py
 """
 FORMATS = ("text", "csv", "json", "python")
-"""Modules of report/padding/."""
 _WHERE = ("framework", "device", "threads", "vary", "python", "runtime")
 WHERE = [option for option in MATRIX_OPTIONS if option.name in _WHERE]
 """Where a net is run, as `run` has it."""
@@ -39,12 +39,7 @@ LENGTH = click.IntRange(min=1)
     "--fixed", type=LENGTH, metavar="LENGTH", help="Length to match; default: the net's longest."
 )
 @click.option(
-    "--value",
-    type=Finite(),
-    default=0.0,
-    show_default=True,
-    metavar="NUMBER",
-    help="What the data is padded with.",
+    "--value", type=NUMBER, default=0.0, show_default=True, help="What the data is padded with."
 )
 @click.option(
     "--thorough", is_flag=True, help="Try every longer length, too, for three data lengths."
@@ -93,9 +88,15 @@ def command(
 
 
 def _write(answer: Answer, form: str, color: str) -> None:
-    import importlib
-
+    from convdiff import __version__
     from convdiff.cli.streams import write_out
+    from convdiff.report.console import pad
+    from convdiff.report.padding import csv, json, python
 
-    module = importlib.import_module(f"convdiff.report.padding.{form}")
-    write_out(module.render(answer, color) if form == "text" else module.render(answer))
+    render: dict[str, Callable[[], str]] = {
+        "text": lambda: pad.render(answer, color),
+        "csv": lambda: csv.render(answer),
+        "json": lambda: json.render(answer, __version__),
+        "python": lambda: python.render(answer),
+    }
+    write_out(render[form]())

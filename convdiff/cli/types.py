@@ -75,6 +75,16 @@ class Choice(click.Choice[str]):
         return there + meant(str(value), self.choices)
 
 
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{cut(text)!r} is no number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
 def _range(text: str) -> tuple[int, ...]:
     numbers = parse_range(text)
     if numbers[0] < 1:
@@ -168,6 +178,8 @@ def _back(text: str) -> tuple[str, str]:
     return output, given
 
 
+NUMBER = Parsed("NUMBER", _number)
+"""A finite number of either sign."""
 RANGE = Parsed("RANGE", _range)
 """Whole numbers: 7, 7..20, 5..2000:5, 1,2,8."""
 VARIATION = Parsed("NAME=A,B", _variation)

@@ -9,17 +9,18 @@ from convdiff.net.padding.result import Above, Miss, Run, Safe
 from convdiff.net.padding.runs import Compared
 from convdiff.net.padding.search import Search, spread
 
-SAMPLE = 12
-"""Lengths above each group's answer that are tried."""
+SAMPLE, LEAST, RUNS = 12, 4, 256
+"""Lengths above each group's answer that are tried; the least where RUNS are of many groups."""
 
 
 def sample_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Above:
     """Try some lengths above each answer, among them the next ones. Raises UnansweredError."""
     runs: list[Run] = []
     misses: list[Miss] = []
+    half = max(LEAST, min(SAMPLE, RUNS // len(found))) // 2
     for search, safe in found:
         longer = range(safe.length + 1, paper.fixed)
-        some = sorted({*longer[: SAMPLE // 2], *spread(longer, SAMPLE // 2)})
+        some = sorted({*longer[:half], *spread(longer, half)})
         runs += [search.run(length) for length in some if _is_enough(paper, safe, length)]
         misses += search.relapses(safe.length)
     return _above(compared, runs, misses, ())

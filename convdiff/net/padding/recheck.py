@@ -11,7 +11,9 @@ from convdiff.net.padding.runs import Compared, UnansweredError
 from convdiff.net.padding.search import Input, Search
 
 UNSEEN = 16
-"""Random inputs that each group's answer meets, each with one of its data lengths."""
+"""Random inputs; each group's answer meets all of them, each with one of its data lengths."""
+RUNS = 256
+"""Runs of all groups together; of many groups each meets some of the inputs, two at least."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def _recheck(
     """Check answers, and put others in the place of those that fail; None where any did."""
     failed, runs = False, 0
     for number, search in enumerate(searches):
-        length, inputs = found[number].length, _inputs(search, trials)
+        each = max(2, min(len(trials), RUNS // len(searches)))
+        length = found[number].length
+        inputs = _inputs(search, [trials[(number + n) % len(trials)] for n in range(each)])
         if length == search.paper.fixed:
             continue  # itself
         misses = compared.misses([Run(data, length, trial) for data, trial in inputs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from convdiff.net.padding.paper import Group
 from convdiff.net.padding.rule import Rule
@@ -90,7 +91,7 @@ class Padding:
     checked: int = 0
     """Runs that took."""
     seconds: Mapping[int, float] | None = None
-    """By length, how long a run takes: of the answers, and of the fixed length."""
+    """By length, how long a run takes: of the first and last answer, and of the fixed length."""
     reason: str = ""
     """Why nothing is known, where nothing is."""
 
@@ -103,9 +104,7 @@ class Padding:
     @property
     def lengths(self) -> tuple[int, ...]:
         """What each bucket is padded to."""
-        lengths = [safe.length for safe in self.safe]
-        ends = [*lengths[1:], 0]
-        return tuple(one for one, following in zip(lengths, ends, strict=True) if one != following)
+        return tuple(length for length, _ in groupby(safe.length for safe in self.safe))
 
 
 @dataclass(frozen=True)

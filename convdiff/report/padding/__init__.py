@@ -1,1 +1,1 @@
-"""What `convdiff pad` found: one small presenter a format."""
+"""What `convdiff pad` found: said in lines, and one small presenter a format."""

@@ -42,6 +42,16 @@ def rule_text(rule: Rule) -> str:
     return f"max({rule.least}, {steps})" if rule.least else steps
 
 
+def multiple_text(rule: Rule) -> str:
+    """Say a rule in steps as data collators do."""
+    steps = rule.steps
+    before = f"add {steps.offset}, then " if steps.offset else ""
+    more = f", then {steps.more} more" if steps.more > 0 else ""
+    less = f", less {-steps.more}" if steps.more < 0 else ""
+    least = f", never below {rule.least}" if rule.least else ""
+    return f"{before}pad_to_multiple_of={steps.multiple}{more}{less}{least}"
+
+
 def in_words(rule: Rule) -> str:
     """Say what the rule asks for beside the paper minimum."""
     parts = []

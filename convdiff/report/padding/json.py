@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from convdiff import __version__
 from convdiff.net.padding.result import Above, Answer, Miss, Padding, Safe, Tail
 from convdiff.net.padding.rule import Rule
 from convdiff.report.json_values import finite
@@ -13,12 +12,15 @@ from convdiff.report.json_values import finite
 SCHEMA_VERSION = 1
 
 
-def render(answer: Answer) -> str:
-    """Return the report as JSON text; its keys are a contract."""
+def render(answer: Answer, version: str) -> str:
+    """Return the report as JSON text; its keys are a contract.
+
+    version: of the tool.
+    """
     question = answer.question
     report = {
         "schema_version": SCHEMA_VERSION,
-        "tool_version": __version__,
+        "tool_version": version,
         "case": question.name,
         "data": [question.data[0], question.data[-1]],
         "fixed": question.fixed,

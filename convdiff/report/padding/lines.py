@@ -11,11 +11,15 @@ from convdiff.report.padding.formulas import (
     LEAST,
     field_text,
     in_words,
+    multiple_text,
     rule_text,
     steps_text,
 )
 
 HEADER = ("data", "outputs", "on paper", "bit-identical", "positions")
+
+MOST_ROWS, MOST_BUCKETS = 20, 12
+"""What is shown of them; --format csv, json and python have all."""
 
 
 def question_lines(answer: Answer) -> Iterator[Line]:
@@ -29,8 +33,13 @@ def question_lines(answer: Answer) -> Iterator[Line]:
 
 
 def grid(padding: Padding) -> Grid:
-    """Return a row a group of data lengths."""
-    return Grid(HEADER, tuple(map(_row, padding.safe)))
+    """Return a row a group of data lengths; of many the first and the last."""
+    rows = tuple(map(_row, padding.safe))
+    if len(rows) > MOST_ROWS:
+        left = len(rows) - MOST_ROWS + 1
+        between = (Span(f"… {left} more rows"), *(Span("") for _ in HEADER[1:]))
+        rows = (*rows[: MOST_ROWS // 2], between, *rows[-(MOST_ROWS // 2 - 1) :])
+    return Grid(HEADER, rows)
 
 
 def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
@@ -47,7 +56,7 @@ def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
     yield line("above", *_above(padding.above))
     if padding.checked:
         runs = f"{padding.checked:,} runs"
-        yield line("checked", f"on {padding.unseen} unseen inputs a row: {runs}, bit-identical")
+        yield line("checked", f"on {padding.unseen} unseen inputs: {runs}, bit-identical")
     yield from _time_lines(padding, question.fixed)
     yield line("holds", "for this runtime: another version, setting or CPU may need others")
 
@@ -63,10 +72,9 @@ def _time_lines(padding: Padding, fixed: int) -> Iterator[Line]:
     """Say how long a run takes at the answers, of the time that it takes at the fixed length."""
     seconds = padding.seconds or {}
     whole = seconds.get(fixed, 0.0)
-    ratios = sorted(seconds[one] / whole for one in seconds if one != fixed and whole)
-    if ratios:
-        span = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (ratios[0], ratios[-1])))
-        yield line("time", f"{span} of a run at {fixed:,}, {1000 * whole:.2g} ms")
+    shares = [f"{seconds[one] / whole:.2f} at {one:,}" for one in seconds if one != fixed and whole]
+    if shares:
+        yield line("time", f"{', '.join(shares)} of a run at {fixed:,}, {1000 * whole:.2g} ms")
 
 
 def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
@@ -79,14 +87,14 @@ def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
         return
     yield line("rule", Span(f"{in_words(rule)}: {rule_text(rule)}", "strong"))
     yield line("", f"{LEAST} = {steps_text(rule.paper)}")
-    if rule.steps.multiple > 1 and not rule.steps.offset:
-        least = f", never below {rule.least}" if rule.least else ""
-        more = f", then {rule.steps.more} more" if rule.steps.more else ""
-        yield line("", f"pad_to_multiple_of={rule.steps.multiple}{more}{least}")
+    if rule.steps.multiple > 1:
+        yield line("", multiple_text(rule))
 
 
 def _bucket_lines(padding: Padding) -> Iterator[Line]:
-    if padding.boundaries:
+    if len(padding.lengths) > MOST_BUCKETS:
+        yield line("buckets", f"{len(padding.lengths)}: --format python has them")
+    elif padding.boundaries:
         yield line("buckets", f"bucket_boundaries={list(padding.boundaries)}")
         yield line("", f"padded to {list(padding.lengths)}")
 
@@ -118,11 +126,13 @@ def _tail(tail: Tail) -> Iterator[str]:
 
 
 def _above(above: Above) -> Iterator[str | Span]:
-    every = f"every longer length at data {', '.join(map(str, above.data))}"
-    what = every if above.data else "longer lengths, a sample"
+    at = ", ".join(map(str, above.data))
+    what = f"every longer length at data {at}" if at else "a sample of longer lengths"
     yield f"{what}: {above.tried:,} runs, "
-    if not above.relapses:
-        yield "all bit-identical" if above.data else "all bit-identical (--thorough: every one)"
-        return
-    lengths = tuple(sorted({miss.run.length for miss in above.relapses}))
-    yield Span(f"but not at lengths {write_range(lengths)}", "warning")
+    if above.relapses:
+        lengths = tuple(sorted({miss.run.length for miss in above.relapses}))
+        yield Span(f"but not at lengths {write_range(lengths)}", "warning")
+    else:
+        yield "bit-identical"
+    if not above.data:
+        yield " (--thorough: every one)"

@@ -12,7 +12,7 @@ from convdiff.report.padding.lines import grid, padding_lines, question_lines
 from convdiff.report.runtime_line import fingerprint
 
 
-def render(answer: Answer, color: str = "never") -> str:
+def render(answer: Answer, color: str) -> str:
     """Return the text; color is what `rendered` takes."""
     return rendered(lambda console: _print(console, answer), color)
 
