@@ -149,6 +149,26 @@ def test_a_difference_that_enters_in_a_body_is_named_and_judged_there(session, t
     assert found.differing > 0 and found.exit_code == 0
 
 
+def test_a_convolution_that_is_fused_with_its_activation_is_run_alone(session, tmp_path):
+    """Of one file the weights were scaled: the convolution itself is the same on both sides."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], "conv"),
+        helper.make_node("Relu", ["c"], ["y"], "relu"),
+    ]
+    x, y = value("x", shape=[1, 3, 40]), value("y")
+    weights = np.random.default_rng(11).normal(size=(CHANNELS, 3, 3)).astype("float32")
+    graphs = [
+        helper.make_graph(nodes, "g", [x], [y], [tensor("w", weights * np.float32(scale))])
+        for scale in (1, 1.5)
+    ]
+    sides = saved(graphs[0]), saved(graphs[1])
+    found = traced(session, tmp_path / "m.onnx", sides, Feeds([{"x": DATA}], {}))
+    (entered,) = found.entered
+    assert (entered.name, entered.op) == ("y", "FusedConv")
+    assert entered.entry.reason == "without what is fused with it, alone, it gives equal bits"
+    assert found.exit_code == 1, "nothing says that it is rounding"
+
+
 def test_what_a_body_captures_is_read_by_it(session, tmp_path):
     """The scale differs before the If: nothing in its branches is an entry."""
     other = branching().replace(b"Abs", b"Neg")
