@@ -44,7 +44,7 @@ EPILOG = """\b
 Exit codes, the same for every command:
   0    everything compared is within `expect`
   1    drift
-  2    bad usage, bad case file, bad recording
+  2    bad usage, bad case file, bad recording, bad model
   125  could not test: a required runtime is missing or died,
        nothing was compared, or not all within --time
        (git bisect run skips 125)

@@ -25,7 +25,7 @@ MODEL = click.Argument(
 
 @click.command("inspect", params=[MODEL, JSON], epilog=EPILOG)
 def command(model: Path, json: Path | None) -> int:
-    """List a MODEL's layers, shapes and numbers: .onnx, .keras, .h5, .tflite, .pt2.
+    """List a MODEL's layers, shapes and numbers: .onnx, .keras, .h5, .tflite, .pt2, SavedModel.
 
     It is read as data: nothing of it is imported or run, and no framework is needed. What is no
     layer of convdiff is marked, with the reason.

@@ -33,15 +33,14 @@ def command(cases: tuple[Path, ...], options: Options) -> int:
     """Run cases: observe, compare, diagnose, print.
 
     CASE is a case file, or a folder of them; without one, the built-in case runs: a convolution
-    whose first outputs changed with the input's length. A net is traced (convdiff trace).
+    whose first outputs changed with the input's length. A net, or a
+    model file, is traced (convdiff trace).
     """
-    from convdiff.cli.session import load_all, net_at, run_session
+    from convdiff.cli.session import load_all, run_session
+    from convdiff.cli.trace import traced
 
-    net = net_at(cases[0]) if len(cases) == 1 else None
-    if net is not None:
-        from convdiff.cli.trace import TraceOptions, trace_net
-
-        return trace_net(net, options, TraceOptions())
-
+    code = traced(cases[0], options) if len(cases) == 1 else None
+    if code is not None:
+        return code
     whole = any(path.is_dir() for path in cases)
     return run_session(load_all(cases, options), options, "run", whole=whole)

@@ -33,20 +33,19 @@ def command(case: Path | None, options: Options) -> int:
     One row a value, a heat strip of output positions, and the safe lengths: those whose outputs
     are bit-identical to the longest one's. Without CASE, the built-in case. With nothing named to
     vary: the case's own lengths, or 60 from the filter's width on where it has only one.
-    A net is traced (convdiff trace).
+    A net, or a model file, is traced (convdiff trace).
     """
     from dataclasses import replace
 
-    from convdiff.cli.session import load_all, net_at, run_session
+    from convdiff.cli.session import load_all, run_session
+    from convdiff.cli.trace import traced
     from convdiff.errors import ConvdiffError
 
+    code = None if case is None else traced(case, options)
+    if code is not None:
+        return code
     if case is not None and case.is_dir():
         raise ConvdiffError(f"{case}: a folder; sweep takes one case, `convdiff run` all of them")
-    net = net_at(case) if case else None
-    if net is not None:
-        from convdiff.cli.trace import TraceOptions, trace_net
-
-        return trace_net(net, options, TraceOptions())
     cases = load_all((case,) if case else (), options)
     if not options.names_an_axis and len(cases[0].lengths) == 1:
         from convdiff.case.override import vary

@@ -12,7 +12,14 @@ import click
 from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, options_of, packed
-from convdiff.cli.trace_model import OF_MODELS, ModelOptions, of_its_own, trace_file, write_own
+from convdiff.cli.trace_model import (
+    OF_MODELS,
+    ModelOptions,
+    is_model,
+    of_its_own,
+    trace_file,
+    write_own,
+)
 from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
@@ -29,7 +36,7 @@ Example:
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
   convdiff trace model.onnx --framework torch --lengths 16..64
-  convdiff trace model.onnx --python a/bin/python --python b/bin/python --input x.npz
+  convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
 _SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
@@ -91,11 +98,21 @@ def command(net: Path, asked: tuple[Options, TraceOptions]) -> int:
     from convdiff.case.load_net import load_net
 
     options, own = asked
-    if net.suffix.lower() in MODELS:
+    if is_model(net):
         return _trace_model(net, options, own)
     if own.of_model.names_any:
         raise ConvdiffError(f"{net}: is a case; {', '.join(MODELS)} have the options of a model")
     return trace_net(load_net(net), options, own)
+
+
+def traced(path: Path, options: Options) -> int | None:
+    """Trace what a path is if it is a net or a model, and return the exit code, or None."""
+    from convdiff.cli.session import net_at
+
+    if is_model(path):
+        return _trace_model(path, options, TraceOptions())
+    net = net_at(path)
+    return None if net is None else trace_net(net, options, TraceOptions())
 
 
 def _trace_model(model: Path, options: Options, own: TraceOptions) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convdiff.cli.complete import MODELS
 from convdiff.cli.options import Options
 from convdiff.cli.reports import STDOUT
 from convdiff.cli.streams import write_err, write_out
@@ -68,6 +69,11 @@ OF_MODELS = (
     ),
     click.Option(["--as-layers"], is_flag=True, help="Rebuild an ONNX model in onnxruntime, too."),
 )
+
+
+def is_model(path: Path) -> bool:
+    """Return whether a path is a model's, by its ending or as a SavedModel."""
+    return path.suffix.lower() in MODELS or (path / "saved_model.pb").exists()
 
 
 def of_its_own(model: Path, options: Options) -> Options:

@@ -18,7 +18,7 @@ LONGEST = 60
 def model_lines(model: Model) -> Iterator[str]:
     """Yield what a model is, a line an operation, and what can't be a layer."""
     yield _headline(model)
-    rows = [HEADER, *(_row(node) for node in model.nodes)]
+    rows = [HEADER, *(_row(node) for node in model.nodes if not node.is_constant)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     for row in rows:
         first, second, third, numbers = (
@@ -50,12 +50,14 @@ def _plain(node: Node) -> dict[str, Any]:
         "outputs": list(node.outputs),
         "shape": None if node.shape is None else list(node.shape),
         "numbers": node.parameters,
+        "constant": node.is_constant,
         "unread": node.unread,
     }
 
 
 def _headline(model: Model) -> str:
-    parts = [f"{len(model.nodes)} operations", f"{model.parameters:,} numbers"]
+    count = sum(1 for node in model.nodes if not node.is_constant)
+    parts = [f"{count} operations", f"{model.parameters:,} numbers"]
     if model.input_axes:
         shape = [
             "?" if letter in model.open_axes else str(extent)

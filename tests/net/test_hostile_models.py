@@ -11,7 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_models import HOSTILE, keras_config, keras_layer, write_keras, write_onnx, write_pt2
+from hostile_models import (
+    HOSTILE,
+    keras_config,
+    keras_layer,
+    node,
+    write_keras,
+    write_onnx,
+    write_pt2,
+    write_saved_model,
+)
 from onnx import helper, numpy_helper
 from program import environment
 
@@ -73,8 +82,8 @@ def test_external_data_beside_the_model_are_read(folder):
 
 
 def test_operators_of_others_are_named_and_not_run(folder):
-    node = helper.make_node("ReadsFiles", ["x"], ["y"], "evil", domain="com.evil")
-    path = write_onnx(folder / "m.onnx", [node], [], domain="com.evil")
+    foreign = helper.make_node("ReadsFiles", ["x"], ["y"], "evil", domain="com.evil")
+    path = write_onnx(folder / "m.onnx", [foreign], [], domain="com.evil")
     assert "com.evil.ReadsFiles *" in inspect(path).stdout
     for words in (
         ("extract", "--layer", "evil", "-o", str(folder / "c.yaml")),
@@ -102,6 +111,7 @@ def samples(folder: Path) -> list[Path]:
         write_keras(folder / "m.keras", keras_config(relu, flatten)),
         write_pt2(folder / "m.pt2", {}, bytes(24)),
         small_tflite(folder / "m.tflite"),
+        write_saved_model(folder, node("r", "Relu", "x"), node("y", "Sigmoid", "r")),
     ]
 
 
@@ -123,13 +133,14 @@ def test_damaged_files_are_refused_and_never_a_traceback(folder):
     rng = random.Random(0)
     refused = 0
     for path in samples(folder):
-        whole = path.read_bytes()
         assert not read_model(path).unread, path
+        file = path / "saved_model.pb" if path.is_dir() else path
+        whole = file.read_bytes()
         for _ in range(150):
             data = bytearray(whole)
             for _ in range(rng.randint(1, 6)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
-            path.write_bytes(data[: rng.randint(1, len(data))] if rng.random() < 0.3 else data)
+            file.write_bytes(data[: rng.randint(1, len(data))] if rng.random() < 0.3 else data)
             try:
                 read_model(path)
             except ModelError:

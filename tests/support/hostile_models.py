@@ -306,6 +306,69 @@ def tflite_beyond(folder: Path, canary: Path) -> Path:
     return path
 
 
+def _encoded(number: int) -> bytes:
+    """Return a number as protobuf writes it."""
+    data = b""
+    while number > 127:
+        data, number = data + bytes([number & 127 | 128]), number >> 7
+    return data + bytes([number])
+
+
+def part(field: int, *data: bytes | str | int) -> bytes:
+    """Return fields of a protobuf message: of bytes, text or a number."""
+    made = b""
+    for one in data:
+        if isinstance(one, int):
+            made += _encoded(field << 3) + _encoded(one)
+            continue
+        raw = one.encode() if isinstance(one, str) else one
+        made += _encoded(field << 3 | 2) + _encoded(len(raw)) + raw
+    return made
+
+
+def node(name: str, op: str, *inputs: str, **attributes: bytes) -> bytes:
+    """Return a NodeDef."""
+    told = b"".join(part(5, part(1, key) + part(2, one)) for key, one in attributes.items())
+    return part(1, name) + part(2, op) + part(3, *inputs) + told
+
+
+def write_saved_model(folder: Path, *nodes: bytes, functions: bytes = b"") -> Path:
+    """Write a SavedModel that reads x, (1, 3), and gives y."""
+    path = folder / "saved"
+    path.mkdir()
+    shape = part(2, part(1, 1), part(1, 3))
+    named = part(1, "x:0") + part(2, 1) + part(3, shape), part(1, "y:0")
+    signature = b"".join(
+        part(field, part(1, "t") + part(2, info)) for field, info in enumerate(named, 1)
+    )
+    graph = part(1, node("x", "Placeholder"), *nodes) + functions
+    held = part(5, part(1, "serving_default") + part(2, signature))
+    (path / "saved_model.pb").write_bytes(part(2, part(2, graph) + held))
+    return path
+
+
+def saved_reads_file(folder: Path, canary: Path) -> Path:
+    read = node("read", "ReadFile", "name")
+    decoded = node("y", "DecodeRaw", "read")
+    return write_saved_model(folder, node("name", "Const"), read, decoded)
+
+
+def saved_calls_itself(folder: Path, canary: Path) -> Path:
+    call = {"f": part(10, part(1, "again"))}
+    signature = part(1, "again") + part(2, part(1, "a")) + part(3, part(1, "b"))
+    inner = part(3, node("call", "PartitionedCall", "a", **call))
+    body = part(1, signature) + inner + part(4, part(1, "b") + part(2, "call:output:0"))
+    whole = node("y", "PartitionedCall", "x", **call)
+    return write_saved_model(folder, whole, functions=part(2, part(1, body)))
+
+
+def saved_symlink(folder: Path, canary: Path) -> Path:
+    path = write_saved_model(folder, node("y", "Relu", "x"))
+    (path / "saved_model.pb").rename(folder.parent / "secret.pb")
+    (path / "saved_model.pb").symlink_to(folder.parent / "secret.pb")
+    return path
+
+
 HOSTILE: Mapping[str, tuple[Callable[[Path, Path], Path], str]] = {
     "a Lambda layer": (keras_lambda, "Lambda"),
     "a layer of a foreign module": (keras_foreign, "os.system"),
@@ -334,6 +397,9 @@ HOSTILE: Mapping[str, tuple[Callable[[Path, Path], Path], str]] = {
     "pickled weights in a .pt2 file": (pt2_pickled, "unpickled"),
     "weights that reach beyond their storage": (pt2_beyond, "beyond"),
     "a .pt2 file of an old release": (pt2_old, "pickled"),
+    "a SavedModel that reads files": (saved_reads_file, "ReadFile"),
+    "a function that calls itself": (saved_calls_itself, "calls"),
+    "a SavedModel through a link": (saved_symlink, "symbolic link"),
     "a flatbuffer that leads out of itself": (tflite_beyond, "damaged"),
 }
 """What is wrong with each, who writes it into a folder, and what is said of it."""

@@ -19,6 +19,8 @@ from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 DENSE = "dense"
+FLAT = (DENSE,)
+"""Ops that have no spatial axes of their own."""
 CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
 NOMINAL = 32
@@ -125,7 +127,7 @@ class Building:
         """Return a constant. Raises UnreadError where it is computed from the input."""
         value = self.values.get(name)
         if value is None or isinstance(value, Tensor):
-            raise UnreadError(f"{name} is computed; a constant is expected")
+            raise UnreadError("a computed value where a constant is expected")
         return value
 
     def model(
@@ -165,7 +167,7 @@ class Building:
     def _net(self, outputs: tuple[str, ...], depth: int) -> Net:
         """Return the net with these outputs, or its last layer's where there is none."""
         last = tuple(layer.name for layer in self.layers[-1:])
-        ranks = {OPS[layer.op] for layer in self.layers if layer.op in OPS and layer.op != DENSE}
+        ranks = {OPS[layer.op] for layer in self.layers if layer.op in OPS and layer.op not in FLAT}
         rank = 3 if depth > 1 else max(ranks, default=2)
         layers = tuple(_of_rank(layer, rank) for layer in self.layers)
         return Net(layers, outputs or last, self.dtype, rank, depth)
@@ -221,10 +223,20 @@ class Building:
 
         Raises UnreadError where the data does not fit.
         """
-        extents = x.extents
-        fits = x.spatial == "DHW"[-conv.rank :]
-        if not fits and conv.op != "dense":
+        if x.spatial != "DHW"[-conv.rank :]:
             raise UnreadError(f"{conv.op} of {x.axes}")
+        return self._op(name, x, weights, order, bias, conv)
+
+    def _op(
+        self,
+        name: str,
+        x: Tensor,
+        weights: Array,
+        order: Order,
+        bias: Array | None,
+        conv: Convolution,
+    ) -> Tensor:
+        extents = x.extents
         if extents["C"] != conv.channels_in:
             raise UnreadError(f"{conv.channels_in} channels are expected of {extents['C']}")
         conv = conv._replace(depth=extents["D"], dtype=self.dtype)
@@ -239,8 +251,8 @@ class Building:
         """Add a product with (I, O) weights along the last axis. Raises UnreadError."""
         if not x.axes.endswith("C") or x.ours[0] != 1 or weights_io.ndim != 2:
             raise UnreadError(f"a product of {x.axes} along its last axis")
-        conv = Convolution((1, 1), weights_io.shape[0], weights_io.shape[1], op="dense")
-        return self.conv(name, x, weights_io, Order("IO", "IO"), bias, conv)
+        conv = Convolution((1, 1), weights_io.shape[0], weights_io.shape[1], op=DENSE)
+        return self._op(name, x, weights_io, Order("IO", "IO"), bias, conv)
 
     def pool(
         self, name: str, op: str, x: Tensor, size: Sequence[int], moves: Moves, **more: Any
@@ -360,7 +372,7 @@ def _a_channel(x: Tensor, constant: Array) -> Array:
 
 def _of_rank(layer: Layer, rank: int) -> Layer:
     """Return a layer of a net of two axes: a convolution of one has a height of 1 there."""
-    if rank != 2 or layer.op not in OPS or OPS[layer.op] != 1 or layer.op == DENSE:
+    if rank != 2 or layer.op not in OPS or OPS[layer.op] != 1 or layer.op in FLAT:
         return layer
     op = layer.op.replace("1d", "2d")
     return layer._replace(op=op, settings={**layer.settings, "op": op})

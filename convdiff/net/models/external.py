@@ -10,10 +10,12 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from convdiff.net.models.limits import ModelError
 
 REMEDY = "write the model as one file: onnx.save(onnx.load('{name}'), 'whole.onnx')"
+COPY = "copy what the links lead to: cp -rL FOLDER COPY"
 
 
 def read_external(model: Path, tensor: str, entries: Mapping[str, str], size: int) -> bytes:
@@ -28,12 +30,17 @@ def read_external(model: Path, tensor: str, entries: Mapping[str, str], size: in
         raise ModelError(f"{model}: {tensor} has no numbers for offset and length") from None
     if length != size or offset < 0:
         raise ModelError(f"{model}: {tensor} lies in {length} bytes at {offset}; it takes {size}")
-    with os.fdopen(_opened(model, tensor, location), "rb") as file:
+    with open_inside(model, tensor, location) as file:
         file.seek(offset)
         data = file.read(size)
     if len(data) < size:
         raise ModelError(f"{model}: {tensor}: {location} ends before its {size} bytes at {offset}")
     return data
+
+
+def open_inside(model: Path, tensor: str, location: str) -> IO[bytes]:
+    """Open a file of a model's folder, through no link, for something of it. Raises ModelError."""
+    return os.fdopen(_opened(model, tensor, location), "rb")
 
 
 def _opened(model: Path, tensor: str, location: str) -> int:
@@ -66,7 +73,7 @@ def _place(model: Path, tensor: str, location: str) -> Path:
 
 
 def _refused(model: Path, tensor: str, location: str, why: str) -> ModelError:
-    remedy = REMEDY.format(name=model.name)
+    remedy = REMEDY.format(name=model.name) if model.suffix == ".onnx" else COPY
     return ModelError(
         f"{model}: {tensor} lies in {location!r}, which {why}; if it is yours, {remedy}"
     )

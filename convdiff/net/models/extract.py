@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from convdiff.case.arrays import make_tensors
+from convdiff.case.layout import layout_of
 from convdiff.case.load import load_case
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.live import LiveLab
@@ -125,7 +126,7 @@ def _write(case: Path, model: Model, layer: Layer, subject: Subject, x: Array) -
         "filter": conv.own_filter(subject.arrays[layer.arrays["filter"]]),
         "input": conv.own_input(x),
     }
-    if conv.op == "dense":
+    if len(layout_of("nhwc", conv.op).filter.name) == 2:  # a dense product's has no spatial axis
         own["filter"] = own["filter"].reshape(conv.channels_in, conv.channels_out)
     if "bias" in layer.arrays:
         own["bias"] = subject.arrays[layer.arrays["bias"]]

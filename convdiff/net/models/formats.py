@@ -39,8 +39,14 @@ FORMATS = (
 )
 
 
+FOLDER = Format("SavedModel", (), "saved_model:read", "tensorflow")
+"""What a folder with a saved_model.pb is."""
+
+
 def format_of(path: Path) -> Format | None:
     """Return the format that a file's ending says, or None for none of them."""
+    if (path / "saved_model.pb").is_file():
+        return FOLDER
     for row in FORMATS:
         if path.suffix.lower() in row.endings:
             return row
@@ -52,12 +58,12 @@ def read_model(path: Path) -> Model:
     row = format_of(path)
     if row is None:
         known = ", ".join(ending for one in FORMATS for ending in one.endings)
-        raise ModelError(f"{path}: no model file that is known; expected {known}")
+        raise ModelError(f"{path}: no model that is known; expected {known}, or a SavedModel")
     try:
         size = path.stat().st_size
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from None
-    if not path.is_file():
+    if row is not FOLDER and not path.is_file():
         raise ModelError(f"{path}: is no regular file")
     if size > MOST_BYTES:
         raise ModelError(f"{path}: has {size:,} bytes; {MOST_BYTES:,} are read at most")

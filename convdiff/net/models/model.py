@@ -32,6 +32,8 @@ class Node:
     """How many numbers its constants hold."""
     unread: str = ""
     """Why it is no layer here; empty where it is one, or a constant."""
+    is_constant: bool = False
+    """Whether it is computed of constants alone."""
 
 
 @dataclass(frozen=True)

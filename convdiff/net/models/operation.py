@@ -69,9 +69,10 @@ def laid(
 
 
 def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]) -> Node:
-    before, shape, unread = len(building.layers), None, ""
+    before, shape, unread, is_constant = len(building.layers), None, "", False
     try:
-        shape = tuple(_added(building, operation, table).shape)
+        value = _added(building, operation, table)
+        shape, is_constant = tuple(value.shape), not isinstance(value, Tensor)
     except UnreadError as error:
         unread = str(error)
         del building.layers[before:]
@@ -81,8 +82,9 @@ def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]
         operation.inputs,
         operation.outputs,
         shape,
-        _numbers(building, operation, building.layers[before:]),
+        0 if is_constant else _numbers(building, operation, building.layers[before:]),
         unread,
+        is_constant,
     )
 
 

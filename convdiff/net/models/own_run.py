@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
 OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_NUMBERS = count()
 WATCHED, ALONE = "watched", "alone"
 """The sessions of a side: with all values as outputs, and as the file is."""
 
@@ -81,7 +83,7 @@ class Side:
 
         Bodies that can't be marked are left as they are. Raises NotRunError.
         """
-        self._pool, self.interpreter = pool, interpreter
+        self._pool, self.interpreter, self._number = pool, interpreter, next(_NUMBERS)
         given = np.frombuffer(data, np.uint8)
         optimised = self._ask({"ask": "optimise"}, [given])[0].tobytes()
         self._ask({"ask": "load", "key": ALONE, "optimise": True}, [given])
@@ -118,6 +120,8 @@ class Side:
         self._ask({"ask": "load", "key": WATCHED, "optimise": False}, [model])
 
     def _ask(self, header: Mapping[str, Any], arrays: Sequence[Array]) -> list[Array]:
+        if "key" in header:  # several sides may be in one worker
+            header = {**header, "key": f"{header['key']} {self._number}"}
         answers = self._pool.ask(self.interpreter, {"do": "model", **header}, arrays)
         if isinstance(answers, NoBits):
             raise NotRunError(f"{self.interpreter.framework}: {answers.reason}")

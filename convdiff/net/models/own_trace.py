@@ -35,6 +35,8 @@ from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import Layer, Net
 
+FUSED = {"com.microsoft.FusedConv": "Conv"}
+"""What ONNX Runtime makes of a convolution and its activation."""
 GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered")
 """What is said of a value over all steps: the last of these."""
 
@@ -102,12 +104,10 @@ class OwnTrace:
 
     @property
     def exit_code(self) -> int:
-        """0 where no output differs, or what enters is rounding; else 1."""
-        fine = all(
-            one.entry is not None and gravity(one.entry.verdict) <= gravity("rounding")
-            for one in self.entered
-        )
-        return SAME if not self.differing or (self.entered and fine) else DRIFT
+        """0 where no output differs, or all that enters was judged and is rounding; else 1."""
+        verdicts = {one.entry.verdict for one in self.entered if one.entry is not None}
+        fine = verdicts == {"rounding"}
+        return SAME if fine or not self.differing else DRIFT
 
 
 @dataclass
@@ -233,6 +233,12 @@ class OwnTracing:
         runtimes: tuple[Runtime, Runtime],
     ) -> OwnEntry:
         operation = self.operations[name]
+        is_fused = operation.op in FUSED
+        if is_fused:
+            operation = _without_fusion(operation)
+        dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
+        reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
+        sides = self._as_given(name, sides[0], dtype), self._as_given(name, sides[1], dtype)
         building, inputs = Building(values=dict(self.constants)), []
         for number, (source, array) in enumerate(reads.items()):
             axes = building.named(array.ndim)
@@ -244,10 +250,21 @@ class OwnTracing:
         rank = len(layer.settings["kernel"]) if "kernel" in layer.settings else 2
         net = Net((layer,), (layer.name,), building.dtype, rank)
         if layer.kind.family == "op":
-            return self._isolated(net, layer, arrays, inputs[0], ours, runtimes)
+            in_net = None if is_fused else ours
+            return self._isolated(net, layer, arrays, inputs[0], in_net, runtimes)
         columns = np.ones(ours[0].shape[2], bool)
         verdict, judged = judge_layer(net, layer, arrays, inputs, ours, columns)
         return OwnEntry(verdict, judged)
+
+    def _is_cast(self, name: str) -> bool:
+        """Whether a value left a body as float64."""
+        value = self.all.get(name)
+        return value is not None and value.output != value.name
+
+    def _as_given(self, name: str, array: Array, dtype: Any) -> Array:
+        """Return a value in its own type, which a body's is taken to have from what it reads."""
+        exact = self._is_cast(name) and np.array_equal(array.astype(dtype), array, equal_nan=True)
+        return array.astype(dtype) if exact else array
 
     def _isolated(
         self,
@@ -255,20 +272,31 @@ class OwnTracing:
         layer: Layer,
         arrays: Mapping[str, Array],
         x: Array,
-        sides: tuple[Array, Array],
+        sides: tuple[Array, Array] | None,
         runtimes: tuple[Runtime, Runtime],
     ) -> OwnEntry:
+        """Examine an op alone; sides: what it gives in the net, or None where that is fused."""
         batch, _, length, _ = x.shape
         spec = ArraySpec("values", x.shape)
         case = NetCase(self.path.name, str(self.path), net, {}, spec, (length,), (batch,))
         runs = [NetRun(runtime, length, batch) for runtime in runtimes]
-        held = Held(NetPair("runtime", *runs), (x, x), sides, np.ones(sides[0].shape[2], bool))
+        columns = np.ones(layer.conv.output_shape(*x.shape[:3])[2], bool)
+        held = Held(NetPair("runtime", *runs), (x, x), sides, columns)
         prints = {
             runtime: _said(self.session.pool.fingerprint(runtime.interpreter))
             for runtime in runtimes
         }
         found = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
+        if found.alone == "equal" and sides is None:
+            return OwnEntry(reason="without what is fused with it, alone, it gives equal bits")
         return OwnEntry(found.verdict, result=found.result)
+
+
+def _without_fusion(operation: Operation) -> Operation:
+    """Return the convolution of a fused one. Raises UnreadError where a sum is fused with it."""
+    if operation.has(3):
+        raise UnreadError("a convolution that is fused with a sum")
+    return replace(operation, op=FUSED[operation.op])
 
 
 def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:

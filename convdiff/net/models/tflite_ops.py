@@ -126,8 +126,11 @@ def _conv_3d(building: Building, node: Operation) -> Tensor:
 
 
 def _conv_transpose(building: Building, node: Operation) -> Tensor:
-    options, weights = _options(node), node.needed(building, 1)
-    moves = Moves(_ints(options, (2, 1)), (), PADDING[options.integer(0, "i8")])
+    options, weights, x = _options(node), node.needed(building, 1), node.x(building, 2)
+    wanted = [int(extent) for extent in node.needed(building, 0)]
+    moves = to_shape(x, weights.shape[1:3], _ints(options, (2, 1)), wanted[1:3])
+    if PADDING[options.integer(0, "i8")] == "valid" and moves.padding != ((0, 0), (0, 0)):
+        raise UnreadError(f"an output of {wanted} without padding")
     conv = Convolution(
         window(weights.shape[1:3]),
         weights.shape[3],
@@ -136,11 +139,26 @@ def _conv_transpose(building: Building, node: Operation) -> Tensor:
         **moves.filled(2),
     )
     order, bias = Order("OHWI", "HWIO"), node.constant(building, 3)
-    made = building.conv(node.name, node.x(building, 2), weights, order, bias, conv)
-    wanted = [int(extent) for extent in node.needed(building, 0)]
-    if list(made.shape) != wanted:
-        raise UnreadError(f"an output of {wanted}; its window gives {list(made.shape)}")
+    made = building.conv(node.name, x, weights, order, bias, conv)
     return _activated(building, node, made, 3)
+
+
+def to_shape(
+    x: Tensor, kernel: Sequence[int], strides: Sequence[int], wanted: Sequence[int]
+) -> Moves:
+    """Return how a transposed filter moves to give so many rows and columns.
+
+    What is too much is cut off at both ends, the odd one at the end, as of SAME.
+    """
+    pads, longer = [], []
+    for letter, taps, stride, extent in zip("HW", kernel, strides, wanted, strict=True):
+        beyond = (x.extents[letter] - 1) * stride + taps - extent
+        cut = max(0, beyond)
+        pads.append((cut // 2, cut - cut // 2))
+        longer.append(max(0, -beyond))
+    if any(more >= stride for more, stride in zip(longer, strides, strict=True)):
+        raise UnreadError(f"an output of {list(wanted)} from strides of {list(strides)}")
+    return Moves(strides, (), tuple(pads), longer)
 
 
 def _fully_connected(building: Building, node: Operation) -> Tensor:

@@ -6,8 +6,9 @@ from typing import Any, Container, Dict, Iterator, List, Tuple
 import numpy as np
 
 from .. import layout
+from ..ops.convolution import Convolution
 from ..ops.net import Layer, Net
-from ..ops.net_shapes import moves
+from ..ops.net_shapes import moves, spatial
 from . import pools
 from .steps import (
     KEPT,
@@ -105,7 +106,7 @@ def _filter(layer: Layer, array: Any) -> Tuple[Any, str]:
 
 
 def _op(torch: TorchNet, place: Place) -> Call:
-    conv, w, bias = place.conv, place.arrays["filter"], place.arrays.get("bias")
+    conv, w, bias = _counted(place), place.arrays["filter"], place.arrays.get("bias")
     pads = tuple(axis.pad(n) for axis, n in zip(conv.own(conv.axes), place.own))
 
     def call(x: Any) -> Any:
@@ -117,6 +118,15 @@ def _op(torch: TorchNet, place: Place) -> Call:
         return torch.eager(x, w, bias, None, *made)
 
     return call
+
+
+def _counted(place: Place) -> Convolution:
+    """Return an op's geometry; SAME with strides, which PyTorch refuses, with numbers."""
+    conv = place.conv
+    if conv.transposed or conv.padding not in ("same", "same_lower") or set(conv.strides) == {1}:
+        return conv
+    extents = spatial(place.size, len(conv.axes))
+    return conv._replace(padding=tuple(a.pad(n) for a, n in zip(conv.axes, extents)))
 
 
 def _dense(torch: TorchNet, place: Place) -> Call:

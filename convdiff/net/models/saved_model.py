@@ -1,0 +1,118 @@
+"""SavedModels: a graph and its variables, read without TensorFlow; never loaded by it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from convdiff.net.models.axes import LAST
+from convdiff.net.models.build import DTYPES as FLOATS
+from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.bundle import DTYPES, Bundle
+from convdiff.net.models.external import open_inside
+from convdiff.net.models.graphdef import Function, Unfolding, functions_of
+from convdiff.net.models.limits import MOST_BYTES, MOST_NODES, Budget, ModelError, check_count
+from convdiff.net.models.model import Model
+from convdiff.net.models.operation import laid, unique
+from convdiff.net.models.protobuf import Message, ProtobufError
+from convdiff.net.models.tensorflow_ops import OPS
+
+FILE = "saved_model.pb"
+SIGNATURE = "serving_default"
+KEY = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def read(path: Path) -> Model:
+    """Return the layers of a SavedModel's serving signature. Raises ModelError."""
+    with open_inside(path / FILE, FILE, FILE) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise ModelError(f"{path}: {FILE} is larger than {MOST_BYTES:,} bytes")
+        data = file.read()
+    try:
+        return _read(path, Message(memoryview(data)))
+    except (ProtobufError, KeyError, IndexError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: no SavedModel: {type(error).__name__} {error}") from None
+
+
+def _read(path: Path, proto: Message) -> Model:
+    meta = next(iter(proto.messages(2)), Message(memoryview(b"")))
+    signatures = meta.table(5)
+    if SIGNATURE not in signatures:
+        raise ModelError(f"{path}: has no signature {SIGNATURE}")
+    inputs, outputs = (signatures[SIGNATURE].table(field) for field in (1, 2))
+    names = {info.text(1).partition(":")[0]: info for info in inputs.values()}
+    budget = Budget(str(path))
+    unfolding, answers = _unfolded(path, meta, names, outputs, budget)
+    building = Building(LAST, budget=budget)
+    if unfolding.variables:
+        bundle = Bundle(path, budget)
+        building.values.update((name, bundle.array(name)) for name in unfolding.variables)
+    notes, open_axes = [], ""
+    try:
+        open_axes = _feed(building, names)
+    except UnreadError as error:
+        notes.append(f"its input is not read: {error}")
+    called = unique([(one.name, one.outputs[0]) for one in unfolding.operations])
+    operations = [
+        replace(one, name=name) for one, name in zip(unfolding.operations, called, strict=True)
+    ]
+    nodes = laid(building, operations, OPS)
+    return building.model(str(path), "SavedModel", nodes, tuple(names), answers, open_axes, notes)
+
+
+def _unfolded(
+    path: Path,
+    meta: Message,
+    names: Mapping[str, Message],
+    outputs: Mapping[str, Message],
+    budget: Budget,
+) -> tuple[Unfolding, list[str]]:
+    """Return the operations that a signature's outputs need, and what those are called."""
+    graph = meta.message(2)
+    whole = Function({node.text(1): node for node in graph.messages(1)})
+    check_count(str(path), "nodes", len(whole.nodes), MOST_NODES)
+    captured = _captured(meta.message(7))
+    unfolding = Unfolding(str(path), functions_of(graph), budget, captured)
+    given = {name: name for name in names}
+    answers = [unfolding.value(whole, info.text(1), "", given) for info in outputs.values()]
+    return unfolding, answers
+
+
+def _captured(objects: Message) -> dict[str, tuple[str, ...]]:
+    """Return the keys of the variables that each function captures.
+
+    A variable's key is its path from the root of the graph of objects.
+    """
+    children = [
+        [(child.text(2), child.integer(1)) for child in one.messages(1)]
+        for one in objects.messages(1)
+    ]
+    paths, left = {0: ""}, deque([0])
+    while left:  # the shortest path, of those the first
+        at = left.popleft()
+        for name, child in children[at] if at < len(children) else ():
+            if child not in paths:
+                paths[child] = f"{paths[at]}/{name}".lstrip("/")
+                left.append(child)
+    return {
+        name: tuple(f"{paths.get(one, '?')}{KEY}" for one in function.integers(2))
+        for name, function in objects.table(2).items()
+    }
+
+
+def _feed(building: Building, names: Mapping[str, Message]) -> str:
+    """Make the first input of floating point the net's; return the axes that are left open."""
+    for name, info in names.items():
+        dtype: Any = DTYPES.get(info.integer(2), "")
+        if dtype not in FLOATS:
+            continue
+        building.dtype = dtype
+        if info.message(3).integer(3):
+            raise UnreadError("it has no shape")
+        sizes = [one.integer(1) for one in info.message(3).messages(2)]
+        return building.feed_open(name, [None if size < 0 else size for size in sizes])
+    raise UnreadError("none of floating point")

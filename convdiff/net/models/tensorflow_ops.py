@@ -1,0 +1,311 @@
+"""What each operation of a TensorFlow graph is as a layer: a table.
+
+tensorflow.org/api_docs/python/tf/raw_ops. Data are NHWC; what is left out has its default there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from convdiff.case.layout import Order
+from convdiff.net.models.axes import Tensor, window
+from convdiff.net.models.build import CONV, Building, Moves, Pads, UnreadError
+from convdiff.net.models.constants import FOLDED, check_small, folded
+from convdiff.net.models.model import Array
+from convdiff.net.models.onnx_ops import resolved
+from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.tflite_ops import to_shape
+from convdiff.worker.ops.convolution import Convolution
+
+
+def _refuse_nchw(node: Operation) -> None:
+    if not node.attributes.get("data_format", "NHWC").endswith("C"):
+        raise UnreadError(f"data_format {node.attributes['data_format']}")
+
+
+def _padding(node: Operation) -> Pads:
+    word = node.attributes["padding"]
+    if word != "EXPLICIT":
+        return str(word).lower()
+    pads = node.attributes["explicit_paddings"]
+    return tuple(zip(pads[2:-2:2], pads[3:-2:2], strict=True))
+
+
+def _moves(node: Operation) -> Moves:
+    _refuse_nchw(node)
+    dilations = node.attributes.get("dilations") or [1] * len(node.attributes["strides"])
+    return Moves(node.attributes["strides"][1:-1], dilations[1:-1], _padding(node))
+
+
+def _conv(building: Building, node: Operation) -> Tensor:
+    x, weights = node.x(building), node.needed(building, 1)
+    rank, moves = weights.ndim - 2, _moves(node)
+    groups = x.extents["C"] // max(1, weights.shape[-2])
+    channels = weights.shape[-2] * groups, weights.shape[-1]
+    kernel = window(weights.shape[:-2])
+    conv = Convolution(
+        kernel, channels[0], channels[1], groups=groups, op=CONV[rank], **moves.filled(rank)
+    )
+    letters = f"{'DHW'[-rank:]}IO"
+    return building.conv(node.name, x, weights, Order(letters, letters), None, conv)
+
+
+def _depthwise(building: Building, node: Operation) -> Tensor:
+    x, weights, moves = node.x(building), node.needed(building, 1), _moves(node)
+    channels = weights.shape[2]
+    conv = Convolution(
+        window(weights.shape[:2]),
+        channels,
+        channels * weights.shape[3],
+        groups=channels,
+        **moves.filled(2),
+    )
+    flat = weights.reshape(*weights.shape[:2], 1, -1)
+    return building.conv(node.name, x, flat, Order("HWIO", "HWIO"), None, conv)
+
+
+def _conv_transpose(building: Building, node: Operation) -> Tensor:
+    x, weights = node.x(building, 2), node.needed(building, 1)
+    wanted = [int(extent) for extent in node.needed(building, 0)]
+    strides = node.attributes["strides"][1:-1]
+    if set(_moves(node).dilations) != {1}:
+        raise UnreadError("dilations")
+    moves = to_shape(x, weights.shape[:2], strides, wanted[-3:-1] if len(wanted) == 4 else wanted)
+    if _padding(node) == "valid" and moves.padding != ((0, 0), (0, 0)):
+        raise UnreadError(f"an output of {wanted} without padding")
+    conv = Convolution(
+        window(weights.shape[:2]),
+        weights.shape[3],
+        weights.shape[2],
+        op="conv2d_transpose",
+        **moves.filled(2),
+    )
+    return building.conv(node.name, x, weights, Order("HWOI", "HWIO"), None, conv)
+
+
+def _matmul(building: Building, node: Operation) -> Tensor:
+    weights = node.needed(building, 1)
+    if node.attributes.get("transpose_a") or node.attributes.get("adj_x"):
+        raise UnreadError("transposes its data")
+    turned = node.attributes.get("transpose_b") or node.attributes.get("adj_y")
+    return building.dense(node.name, node.x(building), weights.T if turned else weights, None)
+
+
+def _pool(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        size = node.attributes["ksize"][1:-1]
+        return building.pool(node.name, op, node.x(building), size, _moves(node))
+
+    return handler
+
+
+def _reduce(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor:
+        x, axes = node.x(building), np.ravel(node.needed(building, 1)).tolist()
+        if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
+            raise UnreadError("over other axes than all positions")
+        keep = bool(node.attributes.get("keep_dims", 0))
+        return building.pool_all(node.name, op, x, keep=keep)
+
+    return handler
+
+
+def _batch_norm(building: Building, node: Operation) -> Tensor:
+    _refuse_nchw(node)
+    if node.attributes.get("is_training", 1):
+        raise UnreadError("as in training")
+    arrays = [node.needed(building, number) for number in range(1, 5)]
+    epsilon = node.attributes.get("epsilon", 1e-4)
+    return building.batch_norm(node.name, node.x(building), arrays, epsilon)
+
+
+def _same(op: str, function: Callable[[Array], Array] | None = None, **settings: Any) -> Handler:
+    """Return what adds an elementwise layer; function: what it makes of a constant."""
+
+    def handler(building: Building, node: Operation) -> Tensor | Array:
+        value = node.operands(building)[0]
+        if isinstance(value, Tensor):
+            return building.same(node.name, op, value, **settings)
+        if function is None:
+            raise UnreadError("of a constant")
+        check_small(value.size)
+        with np.errstate(all="ignore"):
+            return function(value)
+
+    return handler
+
+
+def _leaky_relu(building: Building, node: Operation) -> Tensor:
+    alpha = float(node.attributes.get("alpha", 0.2))
+    return building.same(node.name, "leaky_relu", node.x(building), alpha=alpha)
+
+
+def _rsqrt(building: Building, node: Operation) -> Array:
+    array = node.needed(building, 0)
+    check_small(array.size)
+    with np.errstate(all="ignore"):
+        return array.dtype.type(1) / np.sqrt(array)
+
+
+def _join(op: str) -> Handler:
+    def handler(building: Building, node: Operation) -> Tensor | Array:
+        operands = node.operands(building)
+        if not any(isinstance(one, Tensor) for one in operands):
+            return folded(FOLDED[op], operands)
+        return building.join(node.name, op, operands)
+
+    return handler
+
+
+def _softmax(building: Building, node: Operation) -> Tensor:
+    return building.softmax(node.name, node.x(building), -1)
+
+
+def _concat(building: Building, node: Operation) -> Tensor:
+    *names, axis = node.inputs
+    number = int(np.ravel(building.constant(axis))[0])
+    return building.concat(node.name, [building.tensor(name) for name in names], number)
+
+
+def _pad(building: Building, node: Operation) -> Tensor:
+    x, pads, value = node.x(building), node.needed(building, 1), node.constant(building, 2)
+    pairs = {letter: (int(a), int(b)) for letter, (a, b) in zip(x.axes, pads, strict=True)}
+    return building.pad(node.name, x, pairs, 0.0 if value is None else float(np.ravel(value)[0]))
+
+
+def _identity(building: Building, node: Operation) -> Tensor | Array:
+    value = node.operands(building)[0]
+    return building.same(node.name, "identity", value) if isinstance(value, Tensor) else value
+
+
+def _variable(building: Building, node: Operation) -> Array:
+    return node.needed(building, 0)
+
+
+def _constant(building: Building, node: Operation) -> Array:
+    array: Array = node.attributes["value"]
+    return array
+
+
+def _reshape(building: Building, node: Operation) -> Tensor | Array:
+    value = node.operands(building)[0]
+    wanted = [int(n) for n in np.ravel(node.needed(building, 1))]
+    shape = resolved(tuple(value.shape), wanted, zero_copies=False)
+    if isinstance(value, Tensor):
+        return building.reshaped(node.name, value, shape)
+    return value.reshape(shape)
+
+
+def _squeeze(building: Building, node: Operation) -> Tensor | Array:
+    value, axes = node.operands(building)[0], node.attributes.get("squeeze_dims") or []
+    if not axes and not isinstance(value, Tensor):
+        return value.squeeze()
+    gone = {axis % len(value.shape) for axis in axes}
+    if not gone or any(value.shape[axis] != 1 for axis in gone):
+        raise UnreadError("squeezes axes that are not named, or not 1")
+    kept = [extent for axis, extent in enumerate(value.shape) if axis not in gone]
+    return (
+        building.reshaped(node.name, value, kept)
+        if isinstance(value, Tensor)
+        else value.reshape(kept)
+    )
+
+
+def _expand(building: Building, node: Operation) -> Tensor | Array:
+    value, axis = node.operands(building)[0], int(np.ravel(node.needed(building, 1))[0])
+    shape = list(value.shape)
+    shape.insert(axis % (len(shape) + 1), 1)
+    if isinstance(value, Tensor):
+        return building.reshaped(node.name, value, shape)
+    return value.reshape(shape)
+
+
+def _transpose(building: Building, node: Operation) -> Tensor | Array:
+    value, order = node.operands(building)[0], [int(n) for n in np.ravel(node.needed(building, 1))]
+    if isinstance(value, Tensor):
+        return building.relabelled(node.name, value, "".join(value.axes[axis] for axis in order))
+    return value.transpose(order)
+
+
+def _shape(building: Building, node: Operation) -> Array:
+    return np.array(node.operands(building)[0].shape, "int32")
+
+
+def _slice(building: Building, node: Operation) -> Array:
+    value, begin, end, step = (node.needed(building, number) for number in range(4))
+    if value.ndim != 1 or begin.size != 1:
+        raise UnreadError("slices more than a shape")
+    given = node.attributes.get
+    if given("shrink_axis_mask", 0) & 1:
+        return value[int(begin[0])]
+    first = None if given("begin_mask", 0) & 1 else int(begin[0])
+    last = None if given("end_mask", 0) & 1 else int(end[0])
+    return value[first : last : int(step[0])]
+
+
+def _pack(building: Building, node: Operation) -> Array:
+    constants = [building.constant(name) for name in node.inputs]
+    check_small(sum(array.size for array in constants))
+    return np.stack(constants, node.attributes.get("axis", 0))
+
+
+OPS: Mapping[str, Handler] = {
+    "Conv2D": _conv,
+    "Conv3D": _conv,
+    "DepthwiseConv2dNative": _depthwise,
+    "Conv2DBackpropInput": _conv_transpose,
+    "MatMul": _matmul,
+    "BatchMatMulV2": _matmul,
+    "BiasAdd": _join("add"),
+    "MaxPool": _pool("max_pool"),
+    "AvgPool": _pool("avg_pool"),
+    "MaxPool3D": _pool("max_pool"),
+    "AvgPool3D": _pool("avg_pool"),
+    "Mean": _reduce("global_avg_pool"),
+    "Max": _reduce("global_max_pool"),
+    "FusedBatchNorm": _batch_norm,
+    "FusedBatchNormV2": _batch_norm,
+    "FusedBatchNormV3": _batch_norm,
+    "Relu": _same("relu"),
+    "Relu6": _same("relu6"),
+    "LeakyRelu": _leaky_relu,
+    "Elu": _same("elu"),
+    "Selu": _same("selu"),
+    "Sigmoid": _same("sigmoid"),
+    "Tanh": _same("tanh"),
+    "Softplus": _same("softplus"),
+    "Softsign": _same("softsign"),
+    "Exp": _same("exp", np.exp),
+    "Log": _same("log", np.log),
+    "Sqrt": _same("sqrt", np.sqrt),
+    "Abs": _same("abs", np.abs),
+    "Neg": _same("negative", np.negative),
+    "Rsqrt": _rsqrt,
+    "Softmax": _softmax,
+    "Add": _join("add"),
+    "AddV2": _join("add"),
+    "Sub": _join("subtract"),
+    "Mul": _join("multiply"),
+    "RealDiv": _join("divide"),
+    "Maximum": _join("maximum"),
+    "Minimum": _join("minimum"),
+    "ConcatV2": _concat,
+    "Pad": _pad,
+    "PadV2": _pad,
+    "Identity": _identity,
+    "IdentityN": _identity,
+    "StopGradient": _identity,
+    "ReadVariableOp": _variable,
+    "Const": _constant,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "ExpandDims": _expand,
+    "Transpose": _transpose,
+    "Shape": _shape,
+    "StridedSlice": _slice,
+    "Pack": _pack,
+}
+"""Those that are layers here, of NHWC data, or shapes."""

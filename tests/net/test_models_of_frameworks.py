@@ -1,0 +1,109 @@
+"""Files that Keras, TensorFlow Lite and PyTorch wrote give, rebuilt, what their makers predict."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_runs import output_of, runtime_of
+from program import environment
+
+from convdiff.case.load import load_case
+from convdiff.lab.session import Session
+from convdiff.net.models.extract import extract
+from convdiff.net.models.formats import read_model
+from convdiff.net.models.limits import ModelError
+from convdiff.plan.cell import NoBits
+
+MADE = Path(__file__).parents[1] / "support" / "made_models.py"
+FILES = {
+    "two.keras": "keras",
+    "two.h5": "keras",
+    "two.tflite": "keras",
+    "two_saved": "keras",
+    "one.keras": "keras",
+    "one.h5": "keras",
+    "net.pt2": "torch",
+}
+RUNS = ("numpy", "torch", "jax", "onnxruntime", "openvino:f32", "tensorflow")
+ROUNDING = 3e-5
+"""Of the largest value: float32 sums of some hundred products, in layers."""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, runs_framework) -> Path:
+    """Return the folder with all files; each framework writes its own, in a process of its own."""
+    folder = tmp_path_factory.mktemp("models")
+    for framework in ("keras", "torch"):
+        command = [sys.executable, str(MADE), str(folder), framework]
+        subprocess.run(command, check=True, capture_output=True, env=environment())
+    return folder
+
+
+def held(folder: Path, name: str):
+    arrays = np.load(folder / f"{name[:3]}.npz")
+    return arrays["x"], arrays["y"]
+
+
+@pytest.mark.parametrize("spec", RUNS)
+def test_a_rebuilt_file_gives_what_its_maker_predicts(spec, written, pool):
+    for name in FILES:
+        model = read_model(written / name)
+        assert not model.unread, name
+        x, y = held(written, name)
+        found = output_of(model, x, spec, pool)
+        assert not isinstance(found, NoBits), (name, found)
+        assert found.shape == y.shape
+        assert np.abs(found - y).max() <= ROUNDING * np.abs(y).max(), name
+
+
+def test_formats_of_one_model_hold_the_same_numbers(written):
+    one, other = (read_model(written / f"two.{ending}") for ending in ("keras", "h5"))
+    assert one.parameters == other.parameters > 10_000
+    assert one.net == other.net
+    assert all(np.array_equal(one.arrays[key], other.arrays[key]) for key in one.arrays)
+
+
+def test_a_length_that_the_file_leaves_open_may_be_any(written, pool):
+    model = read_model(written / "one.keras")
+    assert model.open_axes == "NW"
+    x, _ = held(written, "one.keras")
+    whole, part = (output_of(model, x[:, :n], "numpy", pool) for n in (31, 17))
+    assert whole.shape == part.shape and not np.array_equal(whole, part)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "op", "spec"),
+    [
+        ("two.keras", "first", "conv2d", "numpy"),
+        ("two.keras", "depthwise_conv2d", "conv2d", "torch"),
+        ("two.keras", "up", "conv2d_transpose", "torch"),
+        ("two.h5", "wide", "conv2d_transpose", "numpy"),
+        ("two.keras", "last", "dense", "numpy"),
+        ("one.keras", "conv1d", "conv1d", "torch"),
+        ("net.pt2", "conv2d_1", "conv2d", "torch"),
+        ("net.pt2", "linear", "dense", "numpy"),
+    ],
+)
+def test_a_layer_that_is_extracted_has_the_bits_that_it_has_in_the_net(
+    name, layer, op, spec, written, tmp_path
+):
+    runtime = runtime_of(spec)
+    x, _ = held(written, name)
+    with Session([runtime.interpreter], 60) as session:
+        model = read_model(written / name)
+        made = extract(model, layer, x, tmp_path / "case.yaml", runtime, session)
+    assert (made.alone, made.differing) == ("same", 0) and made.elements > 0
+    assert load_case(tmp_path / "case.yaml").conv.op == op
+
+
+def test_what_is_no_product_is_no_case(written, tmp_path):
+    model = read_model(written / "two.keras")
+    with pytest.raises(ModelError, match=r"add is add: it sums no products"):
+        extract(model, "add", None, tmp_path / "case.yaml", None, None)
+    with pytest.raises(ModelError, match=r"did you mean first\?"):
+        extract(model, "frist", None, tmp_path / "case.yaml", None, None)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,110 @@
+"""The onnx package's own test models: read, rebuilt, and run as they are."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from model_runs import output_of, runtime_of
+from onnx import numpy_helper
+
+from convdiff.net.models.formats import read_model
+from convdiff.net.models.limits import ModelError
+from convdiff.net.models.subject import refuse_unread
+from convdiff.plan.cell import NoBits
+
+DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
+FOLDERS = ("pytorch-converted", "pytorch-operator", "simple")
+REFUSED = {
+    "numpy": set(),
+    "torch": set(),
+    "jax": set(),
+    "onnxruntime": set(),
+    # It has no float64.
+    "openvino:f32": {"test_operator_addconstant"},
+    # oneDNN's convolution of three dimensions has no groups; a pool has strides or dilations.
+    "tensorflow": {
+        "test_Conv3d_groups",
+        "test_MaxPool1d_stride_padding_dilation",
+        "test_MaxPool2d_stride_padding_dilation",
+    },
+}
+"""By framework, what it refuses itself."""
+OF_CONVOLUTIONS = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "BatchNormalization", "Gemm"}
+
+
+@cache
+def models():
+    """Return all models by the names of their folders."""
+    paths = [path for name in FOLDERS for path in sorted((DATA / name).iterdir())]
+    return {path.name: read_model(path / "model.onnx") for path in paths}
+
+
+def whole():
+    return {name: one for name, one in models().items() if not one.unread and one.net.layers}
+
+
+def stored(model, name: str, number: int = 0):
+    path = Path(model.file).parent / "test_data_set_0" / f"{name}_{number}.pb"
+    return numpy_helper.to_array(onnx.load_tensor(str(path)))
+
+
+def check(found, wanted) -> None:
+    assert found.shape == wanted.shape
+    slack = 2e-5 * np.nanmax(np.abs(wanted), initial=0.0) + 1e-6
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=slack)
+
+
+def test_so_many_are_read():
+    assert len(models()) == 140
+    assert len(whole()) == 81
+    of_convolutions = [
+        name for name, one in whole().items() if {n.op for n in one.nodes} & OF_CONVOLUTIONS
+    ]
+    assert len(of_convolutions) == 52
+
+
+def test_what_is_not_read_is_refused_by_operation_and_name():
+    refused = {name: one for name, one in models().items() if name not in whole()}
+    assert len(refused) == 59
+    for model in refused.values():
+        with pytest.raises(ModelError) as error:
+            refuse_unread(model)
+        first = model.unread[0]
+        assert f"{first.name} is {first.op}: " in str(error.value)
+
+
+@pytest.mark.parametrize("spec", REFUSED)
+def test_rebuilt_they_give_what_is_stored(spec, runs_framework, pool):
+    refused = set()
+    for name, model in whole().items():
+        found = output_of(model, stored(model, "input"), spec, pool)
+        if isinstance(found, NoBits):
+            refused.add(name)
+            continue
+        check(found, stored(model, "output"))
+    assert refused == REFUSED[spec]
+
+
+def test_as_they_are_they_give_what_is_stored(runs_framework, pool):
+    """But those of operators so old that ONNX Runtime has them no more."""
+    ran, old = 0, 0
+    interpreter = runtime_of("onnxruntime").interpreter
+    for model in whole().values():
+        data = np.frombuffer(Path(model.file).read_bytes(), np.uint8)
+        load = {"do": "model", "ask": "load", "key": "m", "optimise": True}
+        loaded = pool.ask(interpreter, load, [data])
+        if isinstance(loaded, NoBits):
+            assert "NOT_IMPLEMENTED" in loaded.reason
+            old += 1
+            continue
+        run = {"do": "model", "ask": "run", "key": "m", "feeds": list(model.inputs)}
+        outputs = {**run, "outputs": list(model.outputs)}
+        answers = pool.ask(interpreter, outputs, [stored(model, "input")])
+        assert not isinstance(answers, NoBits), answers
+        check(answers[0], stored(model, "output"))
+        ran += 1
+    assert ran >= 50, (ran, old)
