@@ -9,6 +9,7 @@ import numpy as np
 
 from convdiff.case.forms import MisfitError
 from convdiff.case.keys import CASE
+from convdiff.case.layout import DEFAULT, layout_of
 from convdiff.case.moves import moves_of
 from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError
@@ -71,7 +72,7 @@ def _convolution(data: Data, given: Mapping[str, Any]) -> Convolution:
         raise ValueError(str(error)) from None
     except CaseError as error:
         raise ValueError(error.message) from None
-    of_filter = 2 if keys.op == "dense" else rank + 2
+    of_filter = len(layout_of(DEFAULT, keys.op).filter.name)
     if (x.ndim, w.ndim) != (rank + 2, of_filter):
         needed = f"both need {rank + 2}"
         if of_filter != rank + 2:

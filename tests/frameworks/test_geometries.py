@@ -12,7 +12,7 @@ from drawn_ops import shaped
 from geometries import Shape, geometries
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from known import REFUSED, WRONG, Known, check
+from known import REFUSED, WRONG, Known, asked_of, check
 from soak import SHARE, WHOLE, soak
 from test_frameworks import DTYPES, MAY_REFUSE
 from test_frameworks import REFUSED as DTYPES_REFUSED
@@ -59,7 +59,9 @@ def test_a_peers_geometries_are_right_or_refused(lab: Lab, spec: str):
     if not WHOLE and spec not in ALWAYS_WHOLE:
         names = names[::SHARE]
     questions = {name: of_integers(*LISTED[name][:2]) for name in names}
-    answers = dict(zip(names, ask(lab.pool, spec, list(questions.values())), strict=True))
+    answers = {}
+    for name, question in questions.items():
+        (answers[name],) = ask(lab.pool, asked_of(spec, question.conv), [question])
     for name, answer in answers.items():
         check(spec, questions[name], answer)
         assert isinstance(answer, NoBits) or not questions[name].fault(answer), name
@@ -77,7 +79,7 @@ def test_drawn_geometries_are_right_or_refused(
 ):
     need(spec)
     question = of_integers(*data.draw(shaped(op)), seed, bias)
-    (answer,) = ask(lab.pool, spec, [question])
+    (answer,) = ask(lab.pool, asked_of(spec, question.conv), [question])
     check(spec, question, answer)
 
 
