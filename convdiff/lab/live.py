@@ -40,6 +40,11 @@ def gives_others(first: Array | NoBits, second: Array | NoBits) -> bool:
     return first.shape != second.shape or not same_bits(first, second).all()
 
 
+def _columns(cell: Cell) -> int:
+    """Return how many columns of inputs a cell has; its products go with them."""
+    return cell.batch * cell.length
+
+
 class LiveLab:
     """Implements `Lab` for one case on the workers of a session."""
 
@@ -88,11 +93,11 @@ class LiveLab:
 
     def observe(self, cells: Sequence[Cell]) -> Iterator[Cell]:
         """See `Lab.observe`."""
-        works = {cell: self._work(cell) for cell in cells}
+        works = self._works(cells)
         pace = self._watch.pace = Pace(list(works.values()))
         count = sum(work.cost - CALL for work in works.values())
         if cells:
-            self._watch.tell(f"{self._case.name}: {len(works):,} cells, {count:.2g} products")
+            self._watch.tell(f"{self._case.name}: {len(works):,} cells, about {count:.1g} products")
         for cell, bits, seconds in self._run(cells):
             self._store.put(cell, bits)
             self._seconds[cell] = seconds
@@ -171,12 +176,30 @@ class LiveLab:
     def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Array | NoBits, float]]:
         return observe(self._case, cells, self._tensors, self._session.pool, self._places)
 
-    def _work(self, cell: Cell) -> Work:
-        """Return what it costs to run a cell; interpreters run side by side."""
-        places, count = self._places(cell), products(self._case, cell)
-        if places is not None:
-            count = len(places) * self._case.conv.channels_out * self._case.conv.taps
-        return Work(CALL + count, (cell.runtime, cell.op), cell.runtime.interpreter)
+    def _works(self, cells: Sequence[Cell]) -> dict[Cell, Work]:
+        """Return what it costs to run each cell, about; interpreters run side by side.
+
+        Products are counted of the largest cell of an op: of thousands that would take long.
+        """
+        largest: dict[tuple[str, int], Cell] = {}
+        for cell in cells:
+            kind = cell.op, cell.channels
+            if kind not in largest or _columns(cell) > _columns(largest[kind]):
+                largest[kind] = cell
+        each = {kind: self._products(one) / _columns(one) for kind, one in largest.items()}
+        works = {}
+        for cell in cells:
+            cost = CALL + each[cell.op, cell.channels] * _columns(cell)
+            runtime = cell.runtime  # one object in all of a plan's cells; to hash it takes longer
+            works[cell] = Work(cost, (id(runtime), cell.op), id(runtime.interpreter))
+        return works
+
+    def _products(self, cell: Cell) -> int:
+        """Return how many products are computed of a cell."""
+        places = self._places(cell)
+        if places is None:
+            return products(self._case, cell)
+        return len(places) * self._case.conv.channels_out * self._case.conv.taps
 
     def _places(self, cell: Cell) -> Array | None:
         return None if self._whole else places_of(self._case, cell)

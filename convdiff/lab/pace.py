@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -9,6 +10,10 @@ from time import perf_counter
 UNSEEN = 0.1
 """Of the cost that is left, the share of kinds of work of which none is done yet, up to which it is
 said how long the rest takes."""
+
+
+EVERY = 0.1
+"""Seconds between two reckonings: thousands of works may be done in one."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Pace:
         self.done, self.of = 0, len(works)
         self._clock, self._start = clock, clock()
         self._last = self._start
+        self._reckoned, self._end = -math.inf, math.nan
         self._spent: dict[Hashable, _Spent] = {}
         self._busy: dict[Hashable, float] = {}
         self._left: dict[tuple[Hashable, Hashable], float] = {}
@@ -69,10 +75,17 @@ class Pace:
         slower as what is done was, beside the seconds that its lane took. What goes on for longer
         than was expected is no ground for another number.
         """
+        now = self._clock()
+        if now - self._reckoned >= EVERY:
+            self._reckoned, self._end = now, self._last + self._reckon()
+        return self._end - now if self._end > now else None
+
+    def _reckon(self) -> float:
+        """Return the seconds that were left when the last work was done; NaN where unknown."""
         cost = sum(self._left.values())
         unseen = sum(left for (_, kind), left in self._left.items() if kind not in self._spent)
         if not self._spent or unseen > UNSEEN * cost:
-            return None
+            return math.nan
         slowest = max(spent.rate for spent in self._spent.values())
         lanes: dict[Hashable, float] = {}
         for (lane, kind), left in self._left.items():
@@ -80,8 +93,7 @@ class Pace:
             lanes[lane] = lanes.get(lane, 0.0) + left * rate
         busiest = max(self._busy.values())
         slower = max(1.0, (self._last - self._start) / busiest) if busiest else 1.0
-        expected = max(lanes.values()) * slower - (self._clock() - self._last)
-        return expected if expected > 0 else None
+        return max(lanes.values()) * slower
 
     def _leave(self, work: Work, cost: float) -> None:
         """Add to what is left of a work's like."""

@@ -124,7 +124,7 @@ def test_what_is_told_in_a_stage_says_how_far_it_is_and_what_is_left():
     told: list[tuple[object, ...]] = []
     watch = Watch(lambda *progress: told.append(progress))
     for item in watch.paced([1, 2, 4], Work):
-        watch.compute(f"item {item}", lambda seconds=item / 20: time.sleep(seconds))
+        watch.compute(f"item {item}", lambda seconds=item / 5: time.sleep(seconds))
     watch.tell("after")
     assert [progress[:3] for progress in told] == [
         *((f"item {item}", done, 3) for done, item in enumerate((1, 2, 4))),
@@ -132,4 +132,4 @@ def test_what_is_told_in_a_stage_says_how_far_it_is_and_what_is_left():
     ]
     first, second, third, after = (progress[3] for progress in told)
     assert first is None and after is None
-    assert second > 0.25 and third > 0.15, "six twentieths and four"
+    assert second > 1.0 and third > 0.6, "six fifths and four"
