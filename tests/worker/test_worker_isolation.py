@@ -60,7 +60,7 @@ BESIDE = {
     "tflite": {"tensorflow", "ai_edge_litert"},
     "tflite_model": {"flatbuffers"},
 }
-"""A runtime needs its model format, one of nets too, and what an own kernel computes in may be bfloat16."""
+"""A runtime needs its model format, or one for nets; an own kernel may compute in bfloat16."""
 
 
 def imported_by(tree: ast.AST) -> set[str]:
