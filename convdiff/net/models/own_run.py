@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from convdiff.lab.pool import Pool
 from convdiff.net.models.limits import ModelError
 from convdiff.net.models.marked import NOT_TAKEN, Marked, Value, mark
 from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_graph import all_nodes, load
+from convdiff.net.models.onnx_graph import all_nodes, inputs_of, load, parse
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
@@ -87,10 +87,12 @@ class Side:
         given = np.frombuffer(data, np.uint8)
         optimised = self._ask({"ask": "optimise"}, [given])[0].tobytes()
         self._ask({"ask": "load", "key": ALONE, "optimise": True}, [given])
-        self.marked = mark(optimised)
+        fed = list(inputs_of(parse(data).graph))
+        self.marked = mark(optimised, fed)
         if not self._loads(self.marked):
-            self.marked = mark(optimised, in_bodies=False)
+            self.marked = mark(optimised, fed, in_bodies=False)
             self._load(self.marked)
+        self.marked = replace(self.marked, model=b"")  # it is in the worker now
         self.optimised = optimised
 
     def step(self, inputs: Mapping[str, Array]) -> Step:
