@@ -20,7 +20,7 @@ PYTHONS ?= python3.10 python3.11
 
 help:
 	@echo "make install   .venv with convdiff and TensorFlow"
-	@echo "make demo      one case that holds and one sweep that drifts"
+	@echo "make demo      one case that holds, one sweep and one net that drift"
 	@echo "make test      all tests, with what they need; of each soak a part"
 	@echo "make test-fast what needs no framework, in .venv-fast: half a minute"
 	@echo "make test-capped   a minute of them as on an older CPU: without AVX-512"

@@ -1,4 +1,4 @@
-# What `make demo` shows: one case that holds, one sweep that drifts.
+# What `make demo` shows: one case that holds, one sweep that drifts, and the layer where a net does.
 set -eu
 convdiff="${BIN:-.venv/bin}/convdiff"
 
@@ -18,6 +18,17 @@ if [ "$code" -ne 1 ]; then
     say "The sweep was to drift (exit 1), but it ended with $code."
     exit 1
 fi
-say "Exit code 1: the setting changes the bits, the case expects equal ones, a CI job would fail.
+say "Exit code 1: the setting changes the bits, the case expects equal ones, a CI job would fail."
+
+say "3. A net of nine layers, with oneDNN off, at its smallest sufficient length and longer: in which
+layer does a difference begin?"
+code=0
+"$convdiff" trace cases/nine_layer_net.yaml --lengths 452,516 \
+    --vary TF_ENABLE_ONEDNN_OPTS=0 --vary ONEDNN_MAX_CPU_ISA=SSE41 || code=$?
+if [ "$code" -ne 1 ]; then
+    say "The net was to drift (exit 1), but it ended with $code."
+    exit 1
+fi
+say "All layers agree but the last, which was run alone with its real input; two orders are proved.
 
 Now your own convolution: $convdiff init, or with arrays of yours, $convdiff init --help"

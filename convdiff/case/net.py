@@ -123,11 +123,13 @@ def _others(
 
 
 def _array(one: GivenLayer, name: str, channels: int, folder: Path) -> ArraySpec:
+    """Return an array of a layer that is no op; one number is that of all channels."""
     value = one.keys.given[name]
     if isinstance(value, int | float):
-        return ArraySpec("values", (1,), (float(value),), place=one.source.place((name,)))
+        values = (float(value),) * channels
+        return ArraySpec("values", (channels,), values, place=one.source.place((name,)))
     spec = read_array(one.source, (name,), value, folder, (channels,))
-    if spec.shape not in ((1,), (channels,)):
+    if spec.shape != (channels,):
         text = f"{name} has shape {written(spec.shape)}; expected {channels}, one value a channel"
         one.fail(name, text)
     return spec

@@ -71,3 +71,11 @@ def test_sources_of_unlike_sizes_are_refused_by_the_name_of_their_layer():
     unlike = net(conv("a", 3, (1, 1)), layer("sum", "add", "a", "input"))
     with pytest.raises(ValueError, match="layer sum: its sources have 6 and 8 positions"):
         aligned(unlike, (8, 9))
+
+
+def test_a_mean_that_counts_padding_counts_none_of_what_hangs_over():
+    """Taps on 4 and 6: the second is padding at length 6, which counts, and nothing at length 5."""
+    settings = {"padding": (0, 1), "dilations": 2, "strides": 2, "ceil_mode": True}
+    for counted in (False, True):
+        pool = layer("p", "avg_pool", size=2, count_include_pad=counted, **settings)
+        assert list(aligned(net(pool), (5, 6))["p"]) == [True, True, not counted]

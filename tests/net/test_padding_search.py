@@ -9,7 +9,7 @@ from small_nets import nine_layers
 from convdiff.case.device import Device
 from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
-from convdiff.net.padding.result import Padding, Question
+from convdiff.net.padding.result import Padding, Question, Tail
 from convdiff.net.receptive_field import receptive_field
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -129,6 +129,20 @@ def test_a_fixed_length_without_bits_is_untested():
     on = machine(lambda run: False)
     on.refuses = lambda run: run.length == FIXED
     assert padding(on).reason == "refused here"
+
+
+def test_outputs_behind_the_data_are_held_against_padding_alone():
+    on = machine(lambda run: run.length < 516)
+    assert padding(on).tail == Tail(181, 181, vectors=1, elements=2)
+    on.ends_otherwise = lambda run: run.length == FIXED and run.data == 33
+    found = padding(on).tail
+    assert found and (found.held, found.of) == (180, 181)
+    on.ends_otherwise = lambda run: run.length < FIXED
+    found = padding(on).tail
+    assert found and (found.held, found.others) == (181, (516,)), "580 and 644 end with the data"
+    on.ends_otherwise = lambda run: not run.data and run.length == FIXED
+    found = padding(on).tail
+    assert found and (found.held, found.vectors) == (0, 2)
 
 
 @pytest.mark.parametrize("runs", [2, 100, 200, 400])

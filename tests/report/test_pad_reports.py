@@ -41,7 +41,7 @@ PADDING = Padding(
     STANDING,
     (Safe(FIRST, 516, 2, (MISS,)), Safe(SECOND, 516, 2)),
     Rule(516, Steps(64, 0, 388), positions=2),
-    Tail(109, 109, 1, 25, 32),
+    Tail(109, 109, apart=25, elements=32),
     Above(24),
     16,
     32,
@@ -94,7 +94,12 @@ SAID = {
         PADDING, above=Above(24, (20, 70, 128))
     ),
     "right for 108 of 109 data": replace(PADDING, tail=Tail(108, 109)),
-    "it is not one vector: 3 different ones": replace(PADDING, tail=Tail(109, 109, 3, 0, 32)),
+    "at 516, 580 the run's own outputs behind the data are others": replace(
+        PADDING, tail=Tail(109, 109, (516, 580))
+    ),
+    "it is not one vector: 3 different ones": replace(
+        PADDING, tail=Tail(109, 109, vectors=3, elements=32)
+    ),
     "give no bits: refused here": replace(
         PADDING, safe=(Safe(FIRST, 516, 2, (Miss(Run(64, 452), reason="refused here"),)),)
     ),

@@ -20,6 +20,7 @@ class Machine:
         self.name, self.positions, self.differs = name, positions, differs
         self.runs: list[Run] = []
         self.refuses: Differs = lambda run: False
+        self.ends_otherwise: Differs = lambda run: False
         self.unstable = False
         self.stops_after = 10**9
 
@@ -39,6 +40,8 @@ class Machine:
             values[:, :, 0] += run.data + 1000 * run.trial
         if self.differs(run):
             values[:, :, 0] += 2**-10
+        if self.ends_otherwise(run) and values.shape[2] > 1:
+            values[:, :, -1] += 2**-10
         if self.unstable:
             values += len(self.runs)
         return {self.name: values}

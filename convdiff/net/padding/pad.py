@@ -61,7 +61,7 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
         padding,
         safe=rechecked.safe,
         rule=_rule(asked, rechecked.safe),
-        tail=tail.tail(_single(asked, observe)),
+        tail=tail.tail(_single(asked, observe), [safe.length for safe in rechecked.safe]),
         above=above,
         unseen=rechecked.inputs,
         checked=rechecked.runs,

@@ -45,6 +45,13 @@ class Paper:
         """Return, by output, the positions at the fixed length that read some of the data."""
         return {name: np.flatnonzero(first < data) for name, first in self._first.items()}
 
+    def behind(self, data: int, length: int) -> dict[str, Array]:
+        """Return, by output, the other positions that see the same at a length and the fixed one."""
+        masks, dependent = self._masks(length), self.dependent(data)
+        return {
+            name: np.setdiff1d(np.flatnonzero(masks[name]), at) for name, at in dependent.items()
+        }
+
     def positions(self, length: int) -> int:
         """Return how many positions the net's outputs have at a length; 0 where it gives none."""
         try:

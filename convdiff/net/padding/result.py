@@ -68,6 +68,8 @@ class Tail:
     held: int
     """Data lengths at which all outputs behind the data are those of an input of padding."""
     of: int
+    others: tuple[int, ...] = ()
+    """Answers at which the run's own outputs behind the data are others."""
     vectors: int = 1
     """Different vectors among its positions; on paper one, where nothing is padded within."""
     apart: int = 0

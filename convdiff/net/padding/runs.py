@@ -31,11 +31,9 @@ class Compared:
     Of a run at the fixed length what depends on the data is kept, of others whether they miss it.
     """
 
-    def __init__(
-        self, paper: Paper, observe: Observe, fixed_ran: Callable[[Run, Outputs], None]
-    ) -> None:
-        """fixed_ran: is told all outputs of each run at the fixed length."""
-        self._paper, self._observe, self._fixed_ran = paper, observe, fixed_ran
+    def __init__(self, paper: Paper, observe: Observe, ran: Callable[[Run, Outputs], None]) -> None:
+        """ran: is told all outputs of each run."""
+        self._paper, self._observe, self._ran = paper, observe, ran
         self._fixed: dict[Run, Outputs] = {}
         self._misses: dict[Run, Miss | None] = {}
 
@@ -67,7 +65,6 @@ class Compared:
     def _keep(self, run: Run, outputs: Outputs | NoBits) -> Outputs:
         if isinstance(outputs, NoBits):
             raise UnansweredError(f"length {run.length}: {outputs.reason}")
-        self._fixed_ran(run, outputs)
         return self._dependent(run, outputs)
 
     def _miss(self, run: Run, outputs: Outputs | NoBits) -> Miss | None:
@@ -76,6 +73,8 @@ class Compared:
         return _difference(run, self._dependent(run, outputs), self._fixed[self.at_fixed(run)])
 
     def _dependent(self, run: Run, outputs: Outputs) -> Outputs:
+        """Return what depends on the data; all of it is told."""
+        self._ran(run, outputs)
         at = self._paper.dependent(run.data)
         return {name: array[:, :, at[name]] for name, array in outputs.items()}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 
 from convdiff.compare.difference import differs
@@ -18,28 +21,30 @@ class TailCheck:
         """Take all outputs of an input of padding at the fixed length, NHWC."""
         self._paper, self._padding = paper, padding
         self._held: dict[int, bool] = {}
+        self._others: set[int] = set()
 
     def see(self, run: Run, outputs: Outputs) -> None:
-        """Compare a run at the fixed length, on the net's own input."""
-        if run.trial:
-            return
+        """Compare what a run gave behind the data, where it sees the same at its length."""
         apart = 0
-        for name, at in self._paper.dependent(run.data).items():
-            behind = np.delete(np.arange(outputs[name].shape[2]), at)
-            own, padding = (side[name][:, :, behind] for side in (outputs, self._padding))
+        for name, at in self._paper.behind(run.data, run.length).items():
+            own, padding = (side[name][:, :, at] for side in (outputs, self._padding))
             apart += int(differs(own, padding, strict=False).sum())
-        self._held[run.data] = not apart
+        if run.length < self._paper.fixed:
+            self._others |= {run.length} if apart else set()
+        elif not run.trial:
+            self._held[run.data] = not apart
 
-    def tail(self, single: Outputs | None) -> Tail:
+    def tail(self, single: Outputs | None, answers: Iterable[int]) -> Tail:
         """Return what is known of the tail. single: padding at one position, where that is said."""
-        held = sum(self._held.values())
+        others = tuple(sorted(self._others & set(answers)))
+        tail = Tail(sum(self._held.values()), len(self._held), others)
         if single is None:
-            return Tail(held, len(self._held))
+            return tail
         (name,) = single
         vectors = _vectors(self._padding[name])
         first = self._padding[name][:, :, -1:]
         apart = int(differs(single[name], first, strict=False).sum())
-        return Tail(held, len(self._held), vectors, apart, first.size)
+        return replace(tail, vectors=vectors, apart=apart, elements=first.size)
 
 
 def _vectors(outputs: Array) -> int:

@@ -29,7 +29,7 @@ Arrays = Mapping[str, Array]
 Sides = tuple[Array, Array]
 SLACK = 4
 """Bits that the wider format's own functions may lose."""
-FUNCTION_ULPS = 4.0
+FUNCTION_ULPS = 8.0
 """How far a function of one number may be off and still be called rounding."""
 NARROWED = 2.0**-8
 """More than this share of its terms is no rounding to a narrower format."""

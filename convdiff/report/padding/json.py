@@ -84,6 +84,7 @@ def _tail(tail: Tail | None) -> dict[str, Any] | None:
     return {
         "held": tail.held,
         "of": tail.of,
+        "other_at_lengths": list(tail.others),
         "vectors": tail.vectors,
         "differing_at_one_position": tail.apart,
         "elements": tail.elements,

@@ -119,6 +119,9 @@ def _miss(worst: Miss) -> str:
 def _tail(tail: Tail) -> Iterator[str]:
     held = f"{tail.held:,} of {tail.of:,} data lengths"
     yield f"store it by position, from the fixed length: right for {held}"
+    if tail.others:
+        lengths = write_range(tail.others)
+        yield f"take it from there: at {lengths} the run's own outputs behind the data are others"
     if tail.vectors > 1:
         yield f"it is not one vector: {tail.vectors} different ones, by position"
     if tail.apart:
