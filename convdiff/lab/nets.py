@@ -12,8 +12,8 @@ from convdiff.lab.jobs import trial_input
 from convdiff.lab.pool import NetJob, Pool
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.worker.ops.net import Net
+from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.net import Layer, Net
 
 Observe = Literal["outputs", "safe", "all"]
 """Which activations the framework is asked for: the net's outputs alone; all but those whose
@@ -67,10 +67,21 @@ class Watched:
         return f"{self.name}[{start}:{stop}]{images}"
 
 
-FOLDED = {"batch_norm": "batch_norm", "pad": "pad"}
-"""Kinds that optimisers fold away one by one; others by their families."""
-FOLDS = {"op": {"batch_norm", "join"}, "pad": {"op", "pool"}, "batch_norm": {"join"}}
-"""What is folded together with what it is read by."""
+EXACT = ("relu", "relu6", "leaky_relu", "clip", "abs", "negative", "prelu")
+"""Elementwise kinds that give the same bits wherever they are computed."""
+FOLDED = {kind: "exact" for kind in EXACT} | {"batch_norm": "batch_norm", "pad": "pad"}
+"""Kinds that optimisers treat in ways of their own; others by their families."""
+FOLDS = {
+    "op": {"batch_norm", "join", "elementwise"},
+    "batch_norm": {"batch_norm", "join"},
+    "join": {"batch_norm", "join"},
+    "pad": {"op", "pool"},
+}
+"""What is folded together with what it is read by: into weights, into a sum, into one kernel."""
+COMPILED_MODES = frozenset(("xla", "compiled"))
+COMPILED = ("jax",)
+"""Frameworks that compile a whole net, but for this mode of theirs."""
+OP_BY_OP = "op_by_op"
 
 Wanted = Sequence[Watched] | Callable[[NetRun], Sequence[Watched]]
 Activations = Mapping[str, "Array | bytes"]
@@ -93,34 +104,49 @@ def observe_net(
     """
     given = _inputs(subject, runs, inputs or {})
     held = {_key(array): array for array in (*subject.arrays.values(), *given.values())}
-    groups: dict[tuple[Interpreter, str], list[NetRun]] = {}
+    groups: dict[Runtime, list[NetRun]] = {}
     for run in runs:
-        groups.setdefault((run.runtime.interpreter, str(run.runtime.device)), []).append(run)
+        groups.setdefault(run.runtime, []).append(run)
     jobs = []
-    for (interpreter, device), group in groups.items():
+    for runtime, group in groups.items():
         cells = [_cell(run, given[run.trial], watched) for run in group]
-        jobs.append(NetJob(interpreter, _header(subject, device, observe), held, cells))
+        header = _header(subject, runtime, observe)
+        jobs.append(NetJob(runtime.interpreter, header, held, cells))
     members = list(groups.values())
     for job, number, outcome, seconds in pool.observe(jobs):
         yield members[job][number], _typed(outcome, subject.net), seconds
 
 
-def safe(net: Net) -> tuple[str, ...]:
+def safe(net: Net, compiled: bool = False) -> tuple[str, ...]:
     """Return the layers whose activations can be fetched without changing what a graph fuses.
 
-    Not those of a convolution, or of padding, that is followed by what optimisers fold into its
-    weights or its sum: batch_norm and what joins, or the convolution that pads.
+    Not what is folded into what reads it, as a convolution into batch_norm. Of a compiled net only
+    what an op reads, which lies in memory anyway: all else between two ops is one kernel, and what
+    is fetched of it parts its products from its sums.
     """
     readers: dict[str, set[str]] = {}
     for layer in net.layers:
         for source in layer.sources:
-            readers.setdefault(source, set()).add(FOLDED.get(layer.op, layer.kind.family))
+            readers.setdefault(source, set()).add(_folded(layer))
+    if compiled:
+        return tuple(layer.name for layer in net.layers if "op" in readers.get(layer.name, ()))
     return tuple(
         layer.name
         for layer in net.layers
-        if not readers.get(layer.name, set())
-        & FOLDS.get(FOLDED.get(layer.op, layer.kind.family), set())
+        if not readers.get(layer.name, set()) & FOLDS.get(_folded(layer), set())
     )
+
+
+def is_compiled(runtime: Runtime) -> bool:
+    """Return whether a runtime compiles a net as one function."""
+    modes = runtime.device.modes
+    if runtime.interpreter.framework in COMPILED:
+        return OP_BY_OP not in modes
+    return bool(COMPILED_MODES & set(modes))
+
+
+def _folded(layer: Layer) -> str:
+    return FOLDED.get(layer.op, layer.kind.family)
 
 
 def _inputs(
@@ -138,10 +164,11 @@ def _key(array: Array) -> str:
     return f"held {id(array)}"
 
 
-def _header(subject: Subject, device: str, observe: Observe) -> dict[str, Any]:
-    net = subject.net
+def _header(subject: Subject, runtime: Runtime, observe: Observe) -> dict[str, Any]:
+    net, device = subject.net, str(runtime.device)
     every = tuple(layer.name for layer in net.layers)
-    fetched = {"outputs": net.outputs, "safe": safe(net), "all": every}[observe]
+    quiet = safe(net, is_compiled(runtime))
+    fetched = {"outputs": net.outputs, "safe": quiet, "all": every}[observe]
     arrays = {name: _key(array) for name, array in subject.arrays.items()}
     plain = {"net": net.plain(), "named": arrays, "device": device, "fetched": fetched}
     return {"do": "net", **plain}

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from asking import Lab, lasting, need
 from nets_of_all_kinds import (
+    FOLDED,
     Builder,
     around,
     convolutions,
     elementwise,
     exact_layers,
     flattened,
+    folding,
     joins,
     pools,
     squeezed,
@@ -213,3 +215,18 @@ def test_one_net_serves_every_length_and_batch(lab: Lab, spec: str):
     for key, truth in sides[1].items():
         for name in exact:
             assert np.array_equal(sides[0][key][name], truth[name]), (spec, key, name)
+
+
+@pytest.mark.parametrize(
+    "spec", ["tensorflow:cpu+graph", "jax:cpu", "onnxruntime:cpu", "openvino:cpu+f32"]
+)
+def test_what_is_safe_to_fetch_changes_no_bit_of_the_outputs(lab: Lab, spec: str):
+    for what in FOLDED:
+        subject, runtime = folding(what).subject(), runtime_of(spec)
+        alone, safely = (
+            activations(lab, subject, runtime, observe) for observe in ("outputs", "safe")
+        )
+        assert not isinstance(alone, NoBits) and not isinstance(safely, NoBits)
+        assert set(alone) < set(safely), "and something is seen"
+        for name, bits in alone.items():
+            assert np.array_equal(safely[name], bits), (spec, what)

@@ -15,11 +15,12 @@ from nets_of_all_kinds import Builder, joins, squeezed
 
 from convdiff.case.device import Device
 from convdiff.lab.jobs import trial_input
-from convdiff.lab.nets import NetRun, Subject, Watched, observe_net, safe
+from convdiff.lab.nets import NetRun, Subject, Watched, is_compiled, observe_net, safe
 from convdiff.lab.pool import Pool
 from convdiff.lab.process import WorkerProcess
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.ops.net import INPUT
 
 NUMPY = Runtime(Interpreter("numpy", sys.executable), Device("cpu"))
 
@@ -154,3 +155,14 @@ def test_convolutions_that_are_folded_into_what_follows_are_not_safe_to_fetch():
     last = b.conv()
     kept = set(safe(b.net()))
     assert not kept & {first, branch, pad} and kept >= {norm, relu, plain, joined, last}
+    sources = {layer.sources[0] for layer in b.layers if layer.op == "conv2d"} - {INPUT}
+    assert set(safe(b.net(), compiled=True)) == sources, "what is in memory anyway"
+
+
+def test_whose_nets_are_compiled():
+    def compiled(framework: str, device: str) -> bool:
+        return is_compiled(Runtime(Interpreter(framework, sys.executable), Device.parse(device)))
+
+    assert compiled("jax", "cpu") and compiled("jax", "cpu+highest")
+    assert compiled("tensorflow", "cpu+xla") and compiled("torch", "cpu+compiled")
+    assert not compiled("jax", "cpu+op_by_op") and not compiled("tensorflow", "cpu+graph")

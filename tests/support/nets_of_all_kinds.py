@@ -222,6 +222,49 @@ def squeezed(rank: int, order: str, integers: bool) -> Builder:
     return b
 
 
+def folding(what: str) -> Builder:
+    """Return a net of three blocks with what optimisers fold together: see `FOLDED`."""
+    b = Builder(2, integers=False)
+    b.shape = (8, 24, 16)
+    for _ in range(3):
+        b.conv(channels=16, kernel=(3, 3), padding="same")
+        FOLDED[what](b)
+        b.add("relu")
+        b.add("max_pool", size=(1, 2))
+    return b
+
+
+def _batch_norm(b: Builder) -> None:
+    roles = {"scale": True, "shift": False, "mean": False, "variance": True}
+    b.add("batch_norm", arrays={role: b.numbers((16,), sign) for role, sign in roles.items()})
+
+
+def _residual(b: Builder) -> None:
+    source = b.add("relu")
+    b.add("add", b.conv(channels=16, kernel=(3, 3), padding="same"), source)
+
+
+def _scaled(b: Builder) -> None:
+    b.conv(channels=16, kernel=(1, 1))
+    for kind in ("multiply", "add"):
+        b.add(kind, arrays={"constant": b.numbers((16,))})
+
+
+def _activated(b: Builder) -> None:
+    for kind in ("sigmoid", "silu", "hard_swish"):
+        b.add(kind)
+        b.conv(channels=16, kernel=(1, 1))
+
+
+FOLDED = {
+    "batch_norm": _batch_norm,
+    "residual": _residual,
+    "scaled": _scaled,
+    "activated": _activated,
+}
+"""What stands between a block's convolution and its relu."""
+
+
 def exact_layers(net: Net) -> set[str]:
     """Return the layers whose values are exact in any dtype where the input is small integers."""
     exact = {INPUT}

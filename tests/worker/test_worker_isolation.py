@@ -55,11 +55,12 @@ def test_the_worker_loads_nothing_of_convdiff_in_python_3_6(tf1_python):
 
 BESIDE = {
     "onnxruntime": {"onnx"},
+    "openvino": {"onnx"},
     "own_kernel": {"ml_dtypes"},
     "tflite": {"tensorflow", "ai_edge_litert"},
     "tflite_model": {"flatbuffers"},
 }
-"""A runtime needs its model format, and what an own kernel computes in may be bfloat16."""
+"""A runtime needs its model format, or one for nets; an own kernel may compute in bfloat16."""
 
 
 def imported_by(tree: ast.AST) -> set[str]:

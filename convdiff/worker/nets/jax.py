@@ -1,6 +1,6 @@
 """Nets in JAX: jitted whole for each shape, or op by op."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Container, Dict, Iterator, Tuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from . import pools
 from .steps import (
+    KEPT,
     Build,
     Call,
     Place,
@@ -37,33 +38,30 @@ class JaxNet(object):
         self.jax, self.net, self.ways = jax, net, ways
         with ways["on"]():
             self.tensors = {layer.name: self._tensors(layer, arrays) for layer in net.layers}
-        self.functions = {}  # type: Dict[Any, Any]
+        self.functions = lru_cache(KEPT)(self._function)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
-        sizes = sizes_of(self.net, input_nhwc)
+        shape, names = input_nhwc.shape, named(self.net, fetched)
         with self.ways["on"]():
             x = self.ways["tensor"](unfolded(self.net, input_nhwc))
             if self.ways["jitted"]:
-                found = iter(self._jitted(x, sizes, fetched))
+                activations = self.functions(shape, names)(x, self.tensors)
+                found = iter([(name, activations[name]) for name in names])
             else:
-                found = self._walk(sizes, fetched, x, self.tensors)
+                found = self._walk(shape, names, x, self.tensors)
             for name, y in found:
                 yield name, folded(self.ways["array"](y))
 
-    def _walk(self, sizes: Any, fetched: Any, x: Any, tensors: Any) -> Iterator[Tuple[str, Any]]:
-        return walk(self.net, build(LAYERS, self, self.net, tensors, sizes), x, fetched)
+    def _walk(
+        self, shape: Tuple[int, ...], names: Tuple[str, ...], x: Any, tensors: Any
+    ) -> Iterator[Tuple[str, Any]]:
+        steps = build(LAYERS, self, self.net, tensors, sizes_of(self.net, shape))
+        return walk(self.net, steps, x, names)
 
-    def _jitted(self, x: Any, sizes: Any, fetched: Container[str]) -> Any:
-        """Run the net as one function, its weights arguments: as constants they would be folded."""
-        names = named(self.net, fetched)
-        key = (x.shape, names)
-        if key not in self.functions:
-            self.functions[key] = self.jax.jit(
-                lambda *given: dict(self._walk(sizes, names, *given))
-            )
-        found = self.functions[key](x, self.tensors)
-        return [(name, found[name]) for name in names]
+    def _function(self, shape: Tuple[int, ...], names: Tuple[str, ...]) -> Any:
+        """Return the net as one function; its weights are arguments: constants would be folded."""
+        return self.jax.jit(lambda *given: dict(self._walk(shape, names, *given)))
 
     def _tensors(self, layer: Layer, arrays: Dict[str, Any]) -> Dict[str, Any]:
         rank = 0 if layer.name in flat(self.net) else self.net.rank

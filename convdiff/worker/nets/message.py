@@ -10,6 +10,7 @@ as it is there; the cell's last frame, {"cell", "digests": {key: hex}}, has thos
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Iterator, List, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ KEPT = 2
 """Nets that are kept built: each may hold its weights once more."""
 DIGEST = 16
 """Bytes of a digest."""
+HASHING = ThreadPoolExecutor(max_workers=2)
+"""Hashes beside what is computed: it takes as long as a small net."""
 
 
 class _Kept(NamedTuple):
@@ -64,7 +67,7 @@ def frames(
     watched = {}  # type: Dict[str, List[Any]]
     for key, name, *how in cell["watched"]:
         watched.setdefault(name, []).append((key, how))
-    digests = {}
+    digests = {}  # type: Dict[str, Any]
     fetched = set(header["fetched"]) | set(header["net"]["outputs"])
     for name, y in runner.run(cut, fetched):
         asked = watched.get(name, ())
@@ -73,10 +76,11 @@ def frames(
             whole = loose if digest and not strict else y
             part = np.ascontiguousarray(whole[slice(images), :, slice(*columns or (None,))])
             if digest:
-                digests[key] = _digest(part)
+                digests[key] = HASHING.submit(_digest, part)
             else:
                 yield wire.encode({"cell": number, "watched": key}, [part])
-    yield wire.encode({"cell": number, "digests": digests})
+    found = {key: digest.result() for key, digest in digests.items()}
+    yield wire.encode({"cell": number, "digests": found})
 
 
 def alike(part: Any) -> Any:

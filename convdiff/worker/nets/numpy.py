@@ -1,8 +1,8 @@
 """Nets in NumPy, so plain that they can be checked by eye. Runs on Python 3.6."""
 
 import math
-from functools import partial
-from typing import Any, Callable, Container, Dict, Iterator, Tuple
+from functools import lru_cache, partial
+from typing import Any, Callable, Container, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -11,7 +11,20 @@ from ..framework import Device, on_own_axes
 from ..ops.net import Net
 from ..ops.net_shapes import moves, spatial
 from . import pools
-from .steps import Build, Call, Place, build, constant, folded, joined, sizes_of, unfolded, walk
+from .steps import (
+    KEPT,
+    Build,
+    Call,
+    Place,
+    Step,
+    build,
+    constant,
+    folded,
+    joined,
+    sizes_of,
+    unfolded,
+    walk,
+)
 
 
 class NumpyNet(object):
@@ -26,9 +39,14 @@ class NumpyNet(object):
                 given["constant"] = constant(given["constant"], net.rank)
             self.arrays[layer.name] = given
 
+        self.steps = lru_cache(KEPT)(self._steps)
+
+    def _steps(self, shape: Tuple[int, ...]) -> List[Step]:
+        return build(LAYERS, self.framework, self.net, self.arrays, sizes_of(self.net, shape))
+
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
-        steps = build(LAYERS, self.framework, self.net, self.arrays, sizes_of(self.net, input_nhwc))
+        steps = self.steps(input_nhwc.shape)
         with np.errstate(all="ignore"):
             for name, y in walk(self.net, steps, unfolded(self.net, input_nhwc), fetched):
                 yield name, folded(y)

@@ -5,7 +5,7 @@ Activations are N, C, …; weights are initializers, as in a model that was expo
 length.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Container, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from .. import layout, onnx_nodes
 from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from .steps import (
+    KEPT,
     Build,
     Call,
     Place,
@@ -28,8 +29,6 @@ from .steps import (
     walk,
 )
 
-KEPT = 64
-"""Models that are kept open: each has threads of its own."""
 WORDS = tuple(onnx_nodes.AUTO_PAD)
 OPSET = 13
 NEWER = {"Gelu": 20, "HardSwish": 14}
@@ -359,19 +358,21 @@ class SessionNet(object):
         """opened(model): a function of the input, N, C, …, that returns all outputs in order."""
         self.onnx, self.net, self.arrays, self.opened = onnx, net, arrays, opened
         self.static = static or any(map(needs_sizes, net.layers))
-        self.sessions = {}  # type: Dict[Any, Any]
+        self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
+        self.sessions = lru_cache(KEPT)(self._session)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC."""
-        sizes, x = sizes_of(self.net, input_nhwc), layout.nchw(unfolded(self.net, input_nhwc))
-        names = named(self.net, fetched)
-        key = (names, x.shape if self.static else None)
-        if key not in self.sessions:
-            if len(self.sessions) == KEPT:
-                self.sessions.clear()
-            shape = x.shape if self.static else (None,) + x.shape[1:-1] + (None,)
-            given = sizes if self.static else None
-            model = exported(self.onnx, self.net, self.arrays, shape, given, names)
-            self.sessions[key] = self.opened(model)
-        for name, y in zip(names, self.sessions[key](x)):
+        self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
+        x, names = layout.nchw(unfolded(self.net, input_nhwc)), named(self.net, fetched)
+        if self.static:
+            session = self.sessions(names, input_nhwc.shape, x.shape)
+        else:
+            session = self.sessions(names, None, (None,) + x.shape[1:-1] + (None,))
+        for name, y in zip(names, session(x)):
             yield name, folded(layout.nhwc(y))
+
+    def _session(self, names: Tuple[str, ...], shape: Any, own: Any) -> Any:
+        """own: the input's shape as the model has it, None where it is open."""
+        sizes = None if shape is None else self.sizes(shape)
+        return self.opened(exported(self.onnx, self.net, self.arrays, own, sizes, names))

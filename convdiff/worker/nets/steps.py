@@ -88,6 +88,8 @@ class Step(NamedTuple):
     """Of its sources' activations, in order."""
 
 
+KEPT = 64
+"""Shapes of inputs for which what was built is kept."""
 FLATTENING = ("flatten",)
 FLAT_KINDS = ("dense", "identity")
 FLAT_FAMILIES = ("elementwise", "normalisation", "join")
@@ -194,10 +196,12 @@ def named(net: Net, names: Container[str]) -> Tuple[str, ...]:
     return tuple(layer.name for layer in net.layers if layer.name in names)
 
 
-def sizes_of(net: Net, input_nhwc: Any) -> Dict[str, Extents]:
-    """Return the extents of all activations for an input. Raises ValueError naming the layer."""
-    _, rows, length, channels = input_nhwc.shape
-    return extents(net, rows, length, channels, net.depth)
+def sizes_of(net: Net, shape: Tuple[int, ...]) -> Dict[str, Extents]:
+    """Return the extents of all activations for an input of an NHWC shape.
+
+    Raises ValueError naming the layer.
+    """
+    return extents(net, shape[1], shape[2], shape[3], net.depth)
 
 
 def unfolded(net: Net, array_nhwc: Any) -> Any:

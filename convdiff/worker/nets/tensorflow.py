@@ -3,7 +3,7 @@
 Runs in the interpreter under test, so on Python 3.6 and NumPy 1.16 too.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Callable, Container, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -14,9 +14,11 @@ from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from . import pools
 from .steps import (
+    KEPT,
     Build,
     Call,
     Place,
+    Step,
     build,
     constant,
     flat,
@@ -51,39 +53,44 @@ class EagerNet(object):
         self.static = mode == "xla" or any(map(needs_sizes, net.layers))
         with on():
             self.tensors = _tensors(net, arrays, tensor)
-        self.functions = {}  # type: Dict[Any, Any]
+        self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
+        self.steps = lru_cache(KEPT)(self._steps)
+        self.functions = lru_cache(KEPT)(self._function)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
         with self.on():
             x = self.tensor(unfolded(self.net, input_nhwc))
             if self.mode:
-                activations = self._traced(input_nhwc, x, fetched)(x)
-                found = iter([(name, activations[name]) for name in named(self.net, fetched)])
+                names = named(self.net, fetched)
+                activations = self._traced(input_nhwc, names)(x)
+                found = iter([(name, activations[name]) for name in names])
             else:
-                steps = self._steps(sizes_of(self.net, input_nhwc))
-                found = walk(self.net, steps, x, fetched)
+                found = walk(self.net, self.steps(input_nhwc.shape), x, fetched)
             for name, y in found:
                 yield name, folded(self.array(y))
 
-    def _steps(self, sizes: Any) -> List[Any]:
+    def _steps(self, shape: Any) -> List[Step]:
+        sizes = None if shape is None else self.sizes(shape)
         return build(LAYERS, self.tf, self.net, self.tensors, sizes)
 
-    def _traced(self, input_nhwc: Any, x: Any, fetched: Container[str]) -> Any:
+    def _traced(self, input_nhwc: Any, names: Tuple[str, ...]) -> Any:
         """Return the net as a function, traced once where it serves every length."""
-        sizes = sizes_of(self.net, input_nhwc)  # so that what does not fit is told by name
-        names = named(self.net, fetched)
-        key = (names, x.shape if self.static else None)
-        if key not in self.functions:
-            steps = self._steps(sizes if self.static else None)
-            shape = list(x.shape) if self.static else open_shape(x.shape)
-            self.functions[key] = self.tf.function(
-                lambda x: dict(walk(self.net, steps, x, names)),
-                input_signature=[self.tf.TensorSpec(shape, x.dtype)],
-                jit_compile=True if self.mode == "xla" else None,
-                autograph=False,
-            )
-        return self.functions[key]
+        self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
+        own = unfolded(self.net, input_nhwc).shape
+        if self.static:
+            return self.functions(names, input_nhwc.shape, own)
+        return self.functions(names, None, open_shape(own))
+
+    def _function(self, names: Tuple[str, ...], shape: Any, own: Any) -> Any:
+        """own: the input's shape with the net's own axes, None where it is open."""
+        steps = self._steps(shape)
+        return self.tf.function(
+            lambda x: dict(walk(self.net, steps, x, names)),
+            input_signature=[self.tf.TensorSpec(own, self.net.dtype)],
+            jit_compile=True if self.mode == "xla" else None,
+            autograph=False,
+        )
 
 
 class GraphNet(object):
@@ -93,25 +100,30 @@ class GraphNet(object):
         self, tf: Any, net: Net, arrays: Dict[str, Any], device: str, session: Callable[[Any], Any]
     ) -> None:
         """device: as tf.device takes it; session: makes one of a graph."""
-        self.tf, self.net, self.device, self.session = tf, net, device, session
+        self.tf, self.net, self.device, self.opened = tf, net, device, session
         self.arrays = arrays
         self.static = any(map(needs_sizes, net.layers))
-        self.sessions = {}  # type: Dict[Any, Any]
+        self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
+        self.sessions = lru_cache(KEPT)(self._session)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC."""
-        sizes, x = sizes_of(self.net, input_nhwc), unfolded(self.net, input_nhwc)
-        key = x.shape if self.static else None
-        if key not in self.sessions:
-            self.sessions[key] = self._built(x, sizes if self.static else None)
-        session, placeholder, activations = self.sessions[key]
+        x = unfolded(self.net, input_nhwc)
+        self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
+        if self.static:
+            session, placeholder, activations = self.sessions(input_nhwc.shape, x.shape)
+        else:
+            session, placeholder, activations = self.sessions(None, open_shape(x.shape))
         names = named(self.net, fetched)
         found = session.run([activations[name] for name in names], {placeholder: x})
         for name, y in zip(names, found):
             yield name, folded(y)
 
-    def _built(self, x: Any, sizes: Any) -> Tuple[Any, Any, Dict[str, Any]]:
-        """Return a session, its input, and all activations; the weights are variables."""
+    def _session(self, shape: Any, own: Any) -> Tuple[Any, Any, Dict[str, Any]]:
+        """Return a session, its input, and all activations; the weights are variables.
+
+        shape, own: as of `EagerNet`.
+        """
         tf, graph, feeds = self.tf, self.tf.Graph(), {}  # type: Any, Any, Dict[Any, Any]
         kind = tf.as_dtype(self.net.dtype)
 
@@ -121,13 +133,13 @@ class GraphNet(object):
             return tf.Variable(value, trainable=False)
 
         with graph.as_default(), graph.device(self.device):
-            shape = list(x.shape) if self.static else open_shape(x.shape)
-            placeholder = tf.placeholder(kind, shape)
+            placeholder = tf.placeholder(kind, own)
             tensors = _tensors(self.net, self.arrays, variable)
+            sizes = None if shape is None else self.sizes(shape)
             steps = build(LAYERS, tf, self.net, tensors, sizes)
             names = [layer.name for layer in self.net.layers]
             activations = dict(walk(self.net, steps, placeholder, names))
-            session = self.session(graph)
+            session = self.opened(graph)
             session.run(tf.global_variables_initializer(), feeds)
         return session, placeholder, activations
 
@@ -148,11 +160,9 @@ def _own_word(layer: Layer) -> str:
     return tensorflow_ops.WORDS.get(padding, "")
 
 
-def open_shape(shape: Any) -> List[Any]:
+def open_shape(shape: Tuple[int, ...]) -> Tuple[Any, ...]:
     """Return a shape whose images and columns may be as many as they like."""
-    opened = list(shape)
-    opened[0] = opened[-2] = None
-    return opened
+    return (None,) + shape[1:-2] + (None, shape[-1])
 
 
 def _tensors(net: Net, arrays: Dict[str, Any], tensor: Tensor) -> Dict[str, Dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Nets in PyTorch: layer by layer, or compiled as one function a shape."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Container, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves, spatial
 from . import pools
 from .steps import (
+    KEPT,
     Build,
     Call,
     Place,
@@ -40,33 +41,31 @@ class TorchNet(object):
         self.torch, self.eager = framework.torch, framework.eager
         self.net, self.ways = net, ways
         self.tensors = {layer.name: self._tensors(layer, arrays) for layer in net.layers}
-        self.functions = {}  # type: Dict[Any, Any]
+        self.steps = lru_cache(KEPT)(self._steps)
+        self.functions = lru_cache(KEPT)(self._function)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC, each as soon as it is there."""
         x = layout.nchw(unfolded(self.net, input_nhwc))
         x = self.ways["laid"]("input", x, "NC" + "DHW"[-self.net.rank :])
         self.ways["switched"]()
-        sizes = sizes_of(self.net, input_nhwc)
         with self.torch.no_grad():
             if self.ways["compile"]:
-                found = self._compiled(x, sizes, fetched)
+                names = named(self.net, fetched)
+                found = iter(list(zip(names, self.functions(input_nhwc.shape, names)(x))))
             else:
-                found = walk(self.net, self._steps(sizes), x, fetched)
+                found = walk(self.net, self.steps(input_nhwc.shape), x, fetched)
             for name, y in found:
                 yield name, folded(layout.nhwc(self.ways["array"](y)))
 
-    def _steps(self, sizes: Any) -> List[Step]:
-        return build(LAYERS, self, self.net, self.tensors, sizes)
+    def _steps(self, shape: Tuple[int, ...]) -> List[Step]:
+        return build(LAYERS, self, self.net, self.tensors, sizes_of(self.net, shape))
 
-    def _compiled(self, x: Any, sizes: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
-        """Run the net as one function, compiled for this shape and what is fetched."""
-        names = named(self.net, fetched)
-        key = (x.shape, names)
-        if key not in self.functions:
-            rows = [(step.layer.name, step.layer.sources, step.call) for step in self._steps(sizes)]
-            self.functions[key] = self.ways["compile"](partial(_straight, rows, names))
-        return zip(names, self.functions[key](x))
+    def _function(self, shape: Tuple[int, ...], names: Tuple[str, ...]) -> Any:
+        """Return the net as one function, compiled for a shape and what is fetched."""
+        steps = self.steps(shape)
+        rows = [(step.layer.name, step.layer.sources, step.call) for step in steps]
+        return self.ways["compile"](partial(_straight, rows, names))
 
     def _tensors(self, layer: Layer, arrays: Dict[str, Any]) -> Dict[str, Any]:
         """Return a layer's arrays as torch takes them."""

@@ -56,7 +56,7 @@ class Convolution(NamedTuple):
     @classmethod
     def parsed(cls, plain: Dict[str, Any]) -> "Convolution":
         """Return the geometry whose `_asdict` travelled as JSON, which knows no tuples."""
-        return cls(**{name: _plain(value) for name, value in plain.items()})
+        return cls(**{name: with_tuples(value) for name, value in plain.items()})
 
     @property
     def transposed(self) -> bool:
@@ -311,5 +311,6 @@ def _cut(axis: Any) -> slice:
     return slice(-before, axis.extent + after)
 
 
-def _plain(value: Any) -> Any:
-    return tuple(_plain(part) for part in value) if isinstance(value, list) else value
+def with_tuples(value: Any) -> Any:
+    """Return what travelled as JSON with tuples for its lists."""
+    return tuple(with_tuples(part) for part in value) if isinstance(value, list) else value

@@ -8,7 +8,7 @@ pipe use this file; it runs on Python 3.6. What is here counts; it computes noth
 from typing import Any, Dict, NamedTuple, Tuple
 
 from .axis import Axis
-from .convolution import OPS, Convolution
+from .convolution import OPS, Convolution, with_tuples
 
 INPUT = "input"
 """The source that is the net's own input."""
@@ -136,7 +136,13 @@ class Net(NamedTuple):
     def parsed(cls, plain: Dict[str, Any]) -> "Net":
         """Return the net that travelled as `plain()`."""
         layers = tuple(
-            Layer(name, op, tuple(sources), settings, arrays)
+            Layer(
+                name,
+                op,
+                tuple(sources),
+                {key: with_tuples(value) for key, value in settings.items()},
+                arrays,
+            )
             for name, op, sources, settings, arrays in plain["layers"]
         )
         return cls(layers, tuple(plain["outputs"]), plain["dtype"], plain["rank"], plain["depth"])
