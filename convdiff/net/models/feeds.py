@@ -12,7 +12,7 @@ import numpy as np
 from convdiff.errors import ConvdiffError, Place, meant
 from convdiff.net.models.limits import Budget, ModelError
 from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_graph import load
+from convdiff.net.models.onnx_graph import inputs_of, load
 from convdiff.net.models.own_run import Feeds
 
 SEED = 0
@@ -29,7 +29,7 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
     there are where no array says it. Raises ModelError, ConvdiffError.
     """
     graph = load(model).graph
-    inputs = _inputs(graph)
+    inputs = inputs_of(graph)
     arrays = {} if given is None else _read(given, next(iter(inputs)))
     _refuse(model, [*arrays, *back.values()], list(inputs), "input")
     _refuse(model, list(back), [one.name for one in graph.output], "output")
@@ -42,12 +42,6 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
         given_here = {name: array[number] for name, array in arrays.items() if name in stacked}
         made.append({**arrays, **given_here, **{n: drawing.of(n, k) for n, k in drawn.items()}})
     return Feeds(made, back)
-
-
-def _inputs(graph: Any) -> dict[str, Any]:
-    """Return the types of what a graph is fed, by name."""
-    held = {one.name for one in graph.initializer}
-    return {one.name: one.type.tensor_type for one in graph.input if one.name not in held}
 
 
 def _refuse(model: Path, asked: list[str], known: list[str], what: str) -> None:

@@ -54,13 +54,19 @@ class Marked:
     """The model's own."""
 
 
-def mark(data: bytes, *, in_bodies: bool = True) -> Marked:
-    """Return a model with all its values as outputs; in_bodies: those of bodies, too."""
+def mark(data: bytes, fed: Sequence[str], *, in_bodies: bool = True) -> Marked:
+    """Return a model with all its values as outputs; in_bodies: those of bodies, too.
+
+    fed: what the file itself is fed. What an optimised graph names as inputs besides were
+    constants, which nothing reads any more.
+    """
     import onnx
 
     proto = parse(data)
-    held = {one.name for one in proto.graph.initializer}
-    inputs = tuple(one.name for one in proto.graph.input if one.name not in held)
+    inputs = tuple(one.name for one in proto.graph.input if one.name in fed)
+    kept = [one for one in proto.graph.input if one.name in inputs]
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
     outputs = tuple(one.name for one in proto.graph.output)
     marking = _Marking(in_bodies)
     scope = {name: name for name in inputs}

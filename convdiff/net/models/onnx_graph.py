@@ -47,6 +47,12 @@ def parse(data: bytes) -> Any:
     return onnx.load_model_from_string(data)
 
 
+def inputs_of(graph: Any) -> dict[str, Any]:
+    """Return the types of what a graph is fed, by name; constants are named there, too."""
+    held = {one.name for one in graph.initializer}
+    return {one.name: one.type.tensor_type for one in graph.input if one.name not in held}
+
+
 def all_nodes(graph: Any) -> Iterator[Any]:
     """Yield all nodes of a graph and of its bodies."""
     for node in graph.node:

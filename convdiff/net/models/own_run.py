@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from convdiff.lab.pool import Pool
 from convdiff.net.models.limits import ModelError
 from convdiff.net.models.marked import NOT_TAKEN, Marked, Value, mark
 from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_graph import all_nodes, load
+from convdiff.net.models.onnx_graph import all_nodes, inputs_of, load, parse
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 
+_TYPES = "float double float16 bool int8 int16 int32 int64 uint8 uint16 uint32 uint64"
+TYPES = tuple(f"tensor({name})" for name in _TYPES.split())
+"""What ONNX Runtime gives to NumPy."""
 OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _NUMBERS = count()
 WATCHED, ALONE = "watched", "alone"
@@ -87,10 +91,13 @@ class Side:
         given = np.frombuffer(data, np.uint8)
         optimised = self._ask({"ask": "optimise"}, [given])[0].tobytes()
         self._ask({"ask": "load", "key": ALONE, "optimise": True}, [given])
-        self.marked = mark(optimised)
+        fed = list(inputs_of(parse(data).graph))
+        self.marked = mark(optimised, fed)
         if not self._loads(self.marked):
-            self.marked = mark(optimised, in_bodies=False)
+            self.marked = mark(optimised, fed, in_bodies=False)
             self._load(self.marked)
+        values = tuple(self._fetched(value) for value in self.marked.values)
+        self.marked = replace(self.marked, model=b"", values=values)  # it is in the worker now
         self.optimised = optimised
 
     def step(self, inputs: Mapping[str, Array]) -> Step:
@@ -117,7 +124,13 @@ class Side:
 
     def _load(self, marked: Marked) -> None:
         model = np.frombuffer(marked.model, np.uint8)
-        self._ask({"ask": "load", "key": WATCHED, "optimise": False}, [model])
+        answer = self._ask({"ask": "load", "key": WATCHED, "optimise": False}, [model])
+        self._types: dict[str, str] = json.loads(answer[0].tobytes())
+
+    def _fetched(self, value: Value) -> Value:
+        """Return a value that is not looked at where NumPy has no such type."""
+        fetched = self._types.get(value.output) in TYPES
+        return value if fetched else replace(value, output="")
 
     def _ask(self, header: Mapping[str, Any], arrays: Sequence[Array]) -> list[Array]:
         if "key" in header:  # several sides may be in one worker

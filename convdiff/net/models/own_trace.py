@@ -20,6 +20,7 @@ from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building, UnreadError
 from convdiff.net.models.marked import Value
 from convdiff.net.models.model import Array
+from convdiff.net.models.narrowed import narrowed_to
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
 from convdiff.net.models.onnx_ops import OPS
 from convdiff.net.models.operation import Operation
@@ -289,7 +290,10 @@ class OwnTracing:
         found = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
         if found.alone == "equal" and sides is None:
             return OwnEntry(reason="without what is fused with it, alone, it gives equal bits")
-        return OwnEntry(found.verdict, result=found.result)
+        verdict = found.verdict
+        if sides is not None and any(narrowed_to(layer, arrays, x, side) for side in sides):
+            verdict = "precision" if verdict == "wrong" else verdict
+        return OwnEntry(verdict, result=found.result)
 
 
 def _without_fusion(operation: Operation) -> Operation:

@@ -1,11 +1,13 @@
 """The message `model`: a model's own file in its own runtime. Runs on Python 3.6.
 
 {"do": "model", "ask": "optimise"} with the file's bytes: those of the graph that the runtime makes
-of it. {"ask": "load", "key", "optimise": bool} with bytes: kept as a session under that key, and no
-array comes back. {"ask": "run", "key", "feeds": [names], "outputs": [names]} with the arrays that
-are fed: those outputs. One session is kept a key, until another is loaded under it.
+of it. {"ask": "load", "key", "optimise": bool} with bytes: kept as a session under that key; what
+comes back is a JSON text, as bytes, of its outputs' types. {"ask": "run", "key", "feeds": [names],
+"outputs": [names]} with the arrays that are fed: those outputs. One session is kept a key, until
+another is loaded under it.
 """
 
+import json
 import os
 import tempfile
 from typing import Any, Dict, List
@@ -32,8 +34,10 @@ def _optimise(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List
 
 def _load(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
     KEPT.pop(header["key"], None)
-    KEPT[header["key"]] = framework.open_file(arrays[0].tobytes(), header["optimise"], "")
-    return []
+    session = framework.open_file(arrays[0].tobytes(), header["optimise"], "")
+    KEPT[header["key"]] = session
+    types = {output.name: output.type for output in session.get_outputs()}
+    return [np.frombuffer(json.dumps(types).encode("utf-8"), np.uint8)]
 
 
 def _run(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
