@@ -31,7 +31,7 @@ def progress(first: str = FIRST, *, quiet: bool = False) -> Iterator[Tell]:
     is written now and then. quiet: say nothing.
     """
     if quiet:
-        yield lambda what, done, total: None
+        yield lambda *_progress: None
         return
     with _bar(first) if sys.stderr.isatty() else _lines(first) as tell:
         yield tell

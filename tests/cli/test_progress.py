@@ -21,7 +21,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False) -> list[str]:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with progress(quiet=quiet) as tell:
         time.sleep(0.25)
-        tell("case: comparing length 9", 3, 1200)
+        tell("case: comparing length 9", 3, 1200, 12.0)
         tell("case: explaining torch:cpu at length 9: 1,204 of 20,000 calls", 0, 0)
         time.sleep(0.35)
     return sys.stderr.getvalue().splitlines()
