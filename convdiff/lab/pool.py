@@ -208,7 +208,8 @@ class Pool:
         worker.send({**job.header, "cells": cells})
         for number in range(len(cells)):
             start = perf_counter()
-            yield _answer(worker, number), perf_counter() - start
+            answer, seconds = _answer(worker, number)
+            yield answer, perf_counter() - start if seconds is None else seconds
         worker.drop(job.arrays)
 
     def _worker(self, interpreter: Interpreter) -> WorkerProcess:
@@ -270,10 +271,10 @@ class Pool:
         return NoBits(str(error), died=True)
 
 
-def _answer(worker: WorkerProcess, number: int) -> Any:
+def _answer(worker: WorkerProcess, number: int) -> tuple[Any, float | None]:
     """Return what a cell gives: an array, a mapping of a net's activations, or NoBits.
 
-    Raises WorkerGoneError.
+    And the seconds that it took there, where the worker says so. Raises WorkerGoneError.
     """
     watched: dict[str, Any] = {}
     while True:
@@ -281,13 +282,14 @@ def _answer(worker: WorkerProcess, number: int) -> Any:
         if header.get("cell") != number:
             break
         if header.get("failed"):
-            return NoBits(str(header["failed"]))
+            return NoBits(str(header["failed"])), None
         if "digests" in header:
-            return watched | {key: bytes.fromhex(d) for key, d in header["digests"].items()}
+            digests = {key: bytes.fromhex(d) for key, d in header["digests"].items()}
+            return watched | digests, header["seconds"]
         if len(arrays) != 1:
             break
         if "watched" not in header:
-            return arrays[0]
+            return arrays[0], None
         watched[header["watched"]] = arrays[0]
     raise worker.garbage("a reply that answers nothing")
 

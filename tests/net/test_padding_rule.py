@@ -56,6 +56,11 @@ def test_rules_of_padded_and_upsampled_nets_give_their_minima():
             assert {rule.length(data) for data in group.data} == {group.minimum}
 
 
+def test_data_is_never_cut_off_even_where_no_output_reads_its_end():
+    sparse = net(conv("c", 1, (1, 1), strides=5))
+    assert minima(Paper(sparse, 40), range(1, 9)) == {data: data for data in range(1, 9)}
+
+
 def test_answers_without_a_pattern_have_no_rule():
     groups = list(Paper(nine_layers(), 2048).groups(range(20, 401)))
     answers = [group.minimum for group in groups]

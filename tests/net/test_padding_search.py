@@ -133,16 +133,17 @@ def test_a_fixed_length_without_bits_is_untested():
 
 def test_outputs_behind_the_data_are_held_against_padding_alone():
     on = machine(lambda run: run.length < 516)
-    assert padding(on).tail == Tail(181, 181, vectors=1, elements=2)
+    assert padding(on).tail == Tail(181, 181, apart=2, elements=2)
     on.ends_otherwise = lambda run: run.length == FIXED and run.data == 33
-    found = padding(on).tail
-    assert found and (found.held, found.of) == (180, 181)
+    found = padding(on)
+    assert found.tail and (found.tail.held, found.tail.of) == (180, 181)
     on.ends_otherwise = lambda run: run.length < FIXED
-    found = padding(on).tail
-    assert found and (found.held, found.others) == (181, (516,)), "580 and 644 end with the data"
+    found = padding(on)
+    assert lengths(found) == [516, 580, 644, 708], "the last position of each is not the data's"
+    assert found.tail and (found.tail.held, found.tail.others) == (181, (516, 580, 644, 708))
     on.ends_otherwise = lambda run: not run.data and run.length == FIXED
-    found = padding(on).tail
-    assert found and (found.held, found.vectors) == (0, 2)
+    found = padding(on)
+    assert found.tail and (found.tail.held, found.tail.vectors) == (0, 2)
 
 
 @pytest.mark.parametrize("runs", [2, 100, 200, 400])

@@ -131,6 +131,9 @@ def _joins(draw, name: str, before: list[Layer], lengths: tuple[int, int]) -> La
     """Join two activations that have as many positions at both lengths, else one with itself."""
     counts = [positions(along(net(*before)), length) for length in lengths]
     first = draw(st.sampled_from([one.name for one in before]))
+    if draw(st.integers(0, 3)) == 0:
+        second = draw(st.sampled_from([one.name for one in before]))
+        return layer(name, "concat", first, second, axis="length")
     fitting = [
         one.name for one in before if all(count[one.name] == count[first] for count in counts)
     ]

@@ -135,10 +135,8 @@ def _seconds(safe: Sequence[Safe], fixed: int, observe: Observe) -> dict[int, fl
     """Return the shortest time of a run at the first and the last answer and the fixed length."""
     data = {one.length: one.group.data[-1] for one in (safe[0], safe[-1])}
     data[fixed] = safe[-1].group.data[-1]
+    runs = [Run(data[n], n, repeat=repeat) for repeat in range(1, 1 + TIMED) for n in data]
     taken: dict[int, float] = {}
-    for repeat in range(1, 1 + TIMED):
-        for length, one in data.items():
-            # Alone, lest an answer wait for its turn to be read.
-            for _, _, seconds in observe([Run(one, length, repeat=repeat)]):
-                taken[length] = min(seconds, taken.get(length, seconds))
+    for run, _, seconds in observe(runs):
+        taken[run.length] = min(seconds, taken.get(run.length, seconds))
     return taken

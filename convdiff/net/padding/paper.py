@@ -46,7 +46,7 @@ class Paper:
         return {name: np.flatnonzero(first < data) for name, first in self._first.items()}
 
     def behind(self, data: int, length: int) -> dict[str, Array]:
-        """Return, by output, the other positions that see the same at a length and the fixed one."""
+        """Return, by output, the other positions that see the same at both lengths."""
         masks, dependent = self._masks(length), self.dependent(data)
         return {
             name: np.setdiff1d(np.flatnonzero(masks[name]), at) for name, at in dependent.items()
@@ -62,7 +62,7 @@ class Paper:
 
     def enough(self, data: int, length: int) -> bool:
         """Tell whether all that depends on the data sees the same at this length."""
-        if length < data or not self.positions(length):
+        if not self.positions(length):
             return False
         masks = self._masks(length)
         return all(

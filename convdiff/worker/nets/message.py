@@ -6,11 +6,13 @@
 
 `fetched` is what the framework is asked for besides the outputs: it may change their bits. Each
 activation that is watched bit for bit is a frame {"cell", "watched": key} of its own, sent as soon
-as it is there; the cell's last frame, {"cell", "digests": {key: hex}}, has those of the others.
+as it is there; the cell's last frame, {"cell", "digests": {key: hex}, "seconds"}, has those of the
+others, and how long all of it took.
 """
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, Dict, Iterator, List, NamedTuple
 
 import numpy as np
@@ -68,7 +70,7 @@ def frames(
     for key, name, *how in cell["watched"]:
         watched.setdefault(name, []).append((key, how))
     digests = {}  # type: Dict[str, Any]
-    fetched = set(header["fetched"]) | set(header["net"]["outputs"])
+    fetched, start = set(header["fetched"]) | set(header["net"]["outputs"]), perf_counter()
     for name, y in runner.run(cut, fetched):
         asked = watched.get(name, ())
         loose = y if all(how[-1] for _, how in asked) else alike(y)
@@ -80,7 +82,7 @@ def frames(
             else:
                 yield wire.encode({"cell": number, "watched": key}, [part])
     found = {key: digest.result() for key, digest in digests.items()}
-    yield wire.encode({"cell": number, "digests": found})
+    yield wire.encode({"cell": number, "digests": found, "seconds": perf_counter() - start})
 
 
 def alike(part: Any) -> Any:
