@@ -28,7 +28,7 @@ GROUPS = {
         "timeout",
         "time",
     ),
-    "Compare": ("against", "pairwise", "strict", "whole_reference", "expect", "case"),
+    "Compare": ("against", "pairwise", "strict", "whole_reference", "expect", "case", "layout"),
     "Explain": ("explain", "explain_up_to", "budget"),
     "Record": ("save", "baseline", "update_baseline", "add_to_baseline"),
     "Report": (

@@ -172,6 +172,7 @@ def _safe(safe: SafeLengths) -> dict[str, Any]:
     return {
         "runtime": safe.runtime,
         "longest": safe.longest,
+        "others": list(safe.others),
         "lengths": list(safe.lengths),
         "unsafe": list(safe.unsafe),
         "untested": list(safe.untested),
