@@ -19,8 +19,8 @@ MINUTES = 90
 FIRST = "importing frameworks"
 """What is done before anything is told."""
 
-Tell = Callable[..., None]
-"""See `convdiff.lab.lab.Tell`; the seconds that are left may be kept from it."""
+Tell = Callable[[str, int, int, "float | None"], None]
+"""See `convdiff.lab.lab.Tell`."""
 
 
 @contextmanager
