@@ -28,6 +28,9 @@ def question_lines(answer: Answer) -> Iterator[Line]:
     several = len(question.fields) > 1
     for name, field in question.fields.items():
         yield line(name if several else "net", field_text(field))
+    if question.moving:
+        names = ", ".join(question.moving)
+        yield line("grid", f"{names}: starts elsewhere at some lengths, which can't be compared")
     data = write_range(question.data)
     yield line("input", f"data of {data}, then {question.value:g} up to {question.fixed:,}")
 
