@@ -48,7 +48,7 @@ def grid(padding: Padding) -> Grid:
 def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
     """Say the rule, what differs below it, the tail, and what was checked; or why nothing is."""
     if padding.reason:
-        unchecked = "; these lengths are not checked again" if padding.safe else ""
+        unchecked = "; not all has been checked" if padding.safe else ""
         yield line("untested", Span(f"{padding.reason}{unchecked}", "warning"))
         return
     yield from _rule_lines(padding, question)
