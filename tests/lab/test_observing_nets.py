@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from convdiff.lab.pool import Pool
 from convdiff.lab.process import WorkerProcess
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.worker.frameworks import numpy as numpy_framework
+from convdiff.worker.nets import message
 from convdiff.worker.ops.net import INPUT
 
 NUMPY = Runtime(Interpreter("numpy", sys.executable), Device("cpu"))
@@ -97,6 +100,23 @@ def test_other_weights_under_the_same_names_are_another_net(pool: Pool, subject:
     other = Subject(subject.name, subject.net, doubled, subject.input_nhwc)
     assert not np.array_equal(observed(pool, other, Watched(name))[name], first)
     assert np.array_equal(observed(pool, subject, Watched(name))[name], first)
+
+
+def test_other_numbers_under_an_arrays_key_are_another_net():
+    """A key is an array's address, which another array may have later."""
+    b = Builder(1)
+    b.add("add", arrays={"constant": np.ones(4)})
+    net, framework, runners = b.net("float64"), numpy_framework.open(None), []
+    header = {"net": json.loads(json.dumps(net.plain())), "named": {"add_0/constant": "held 1"}}
+    header |= {"device": "cpu", "fetched": []}
+    x, found = np.zeros((1, 1, 2, 4)), []
+    ones, fives = np.ones(4), np.full(4, 5.0)
+    for constant in (ones, ones, fives):
+        runner = message.runner_of(framework, header, {"held 1": constant}, runners)
+        ((_, y),) = runner.run(x, {"add_0"})
+        found.append((runner, y.max()))
+    assert [value for _, value in found] == [1, 1, 5]
+    assert found[0][0] is found[1][0] is not found[2][0]
 
 
 def test_trials_are_random_inputs_or_those_that_are_given(pool: Pool):

@@ -190,6 +190,8 @@ def convolutions(rank: int, integers: bool, transposed: bool) -> Builder:
         b.conv(op, INPUT, padding=paired((-1, 1), rank))
         b.conv(op, INPUT, dilations=around((2,) * rank), kernel=(2,) * rank)
         b.conv(op, INPUT, padding="same_lower", kernel=(2,) * rank)
+        strides = around((3,) * rank)  # what is added depends on the length
+        b.conv(op, INPUT, padding="same_lower", kernel=(3,) * rank, strides=strides)
     return b
 
 

@@ -44,8 +44,7 @@ def moves(layer: Layer, size: Sequence[int]) -> Tuple[Axis, ...]:
     (https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html).
     """
     axes = layer.axes
-    ceil = layer.settings.get("ceil_mode", False)
-    return tuple(_counted(axis, n, ceil) for axis, n in zip(axes, spatial(size, len(axes))))
+    return tuple(_counted(axis, n) for axis, n in zip(axes, spatial(size, len(axes))))
 
 
 def spatial(size: Sequence[int], count: int) -> Tuple[int, ...]:
@@ -56,14 +55,13 @@ def spatial(size: Sequence[int], count: int) -> Tuple[int, ...]:
     return (depth * height, length)[-count:]
 
 
-def _counted(axis: Axis, extent: int, ceil: bool) -> Axis:
+def _counted(axis: Axis, extent: int) -> Axis:
     before, after = axis.pad(extent)
-    if ceil:
-        span = extent + before + after - axis.reach
-        last = -(-span // axis.stride) * axis.stride  # where the last window begins
-        if span < last < extent + before:
-            after += last - span
-    return axis._replace(padding=(before, after), output_padding=axis.longer(extent))
+    if axis.ceil_mode:
+        last = (axis.extent(extent) - 1) * axis.stride  # where the last window begins
+        after = max(after, last + axis.reach - extent - before)
+    longer = axis.longer(extent)
+    return axis._replace(padding=(before, after), output_padding=longer, ceil_mode=False)
 
 
 def _same(layer: Layer, given: List[Extents]) -> Extents:
