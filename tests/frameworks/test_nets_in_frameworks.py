@@ -230,3 +230,7 @@ def test_what_is_safe_to_fetch_changes_no_bit_of_the_outputs(lab: Lab, spec: str
         assert set(alone) < set(safely), "and something is seen"
         for name, bits in alone.items():
             assert np.array_equal(safely[name], bits), (spec, what)
+
+
+def test_pytorch_compiles_a_net_as_one_function(lab: Lab):
+    check(lab, squeezed(2, "chw", integers=True), runtime_of("torch:cpu+compiled"))
