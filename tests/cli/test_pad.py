@@ -79,6 +79,7 @@ def test_thorough_tries_every_longer_length(tf1_python):
     assert not runtime["above"]["relapses"]
 
 
+HEADER = "input: {normal: 1.0}\nlengths: [64]\nlayers:\n"
 SMALL = """
 name: small
 input: {normal: 1.0}
@@ -126,6 +127,13 @@ def test_what_is_written_as_python_pads_as_it_says(small):
     assert list(buckets) == [(5, 10), (6, 14), (17, 22)]
 
 
+def test_a_grid_that_moves_with_the_length_is_named(tmp_path: Path):
+    file = tmp_path / "moving.yaml"
+    file.write_text(f"{HEADER}  - conv2d: {{filter: [1.0, 2.0, 3.0], strides: 2, padding: same}}\n")
+    ran = convdiff("pad", file, "--data", "5..9", "--framework", "numpy")
+    assert ran.code == 0 and "grid   conv2d_1: starts elsewhere at some lengths" in ran.out
+
+
 def test_csv_has_a_row_a_group(small):
     asked = ("--data", "3..9", "--framework", "numpy", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(convdiff("pad", small, *asked).out)))
@@ -148,7 +156,6 @@ def test_what_can_not_be_asked_is_refused_in_a_line(arguments, message):
     assert ran.code == 2 and message in ran.err and ran.err.count("\n") == 1
 
 
-HEADER = "input: {normal: 1.0}\nlengths: [64]\nlayers:\n"
 UNBOUNDED = {
     "global_avg_pool": "layer global_avg_pool_1: global_avg_pool reads the whole length",
     "flatten": "layer flatten_1: flatten reads the whole length",

@@ -38,6 +38,7 @@ def test_a_grid_that_moves_with_the_length_allows_every_second_length_alone():
     paper = Paper(strided, 40)
     enough = [length for length in range(5, 40) if paper.enough(2, length)]
     assert {length % 2 for length in enough} == {0} and len(enough) > 10
+    assert paper.moving == ("p",) and not NINE.moving
 
 
 def test_rules_of_padded_and_upsampled_nets_give_their_minima():

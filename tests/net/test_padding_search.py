@@ -146,7 +146,7 @@ def test_outputs_behind_the_data_are_held_against_padding_alone():
     assert found.tail and (found.tail.held, found.tail.vectors) == (0, 2)
 
 
-@pytest.mark.parametrize("runs", [2, 100, 200, 400])
+@pytest.mark.parametrize("runs", [2, 100, 200, 400, 530])
 def test_what_is_stopped_keeps_what_was_found(runs):
     on = machine(lambda run: run.length < 516)
     on.stops_after = runs

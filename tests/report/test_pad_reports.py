@@ -107,7 +107,7 @@ SAID = {
         PADDING, safe=(Safe(FIRST, 516, 2, (MISS,), untried=7),)
     ),
     "untested unstable": Padding(STANDING, reason="unstable"),
-    "20..64 1 452 516 2 untested interrupted; these lengths are not checked again": Padding(
+    "20..64 1 452 516 2 untested interrupted; not all has been checked": Padding(
         STANDING, PADDING.safe[:1], reason="interrupted"
     ),
     "… 12 more rows": replace(

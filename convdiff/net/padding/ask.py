@@ -35,7 +35,7 @@ def question_of(
         paper = Paper(case.net, fixed)
     except ValueError as error:
         raise ConvdiffError(f"--fixed {fixed}: {error}") from None
-    question = Question(case.name, data, fixed, value, fields)
+    question = Question(case.name, data, fixed, value, fields, paper.moving)
     return Asked(question, paper, tuple(paper.groups(data)), thorough)
 
 

@@ -56,7 +56,11 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
     ]
     rechecked = find_rechecked(searches, compared)
     found = list(zip(searches, rechecked.safe, strict=True))
-    above = (all_above if asked.thorough else sample_above)(paper, compared, found)
+    try:
+        above = (all_above if asked.thorough else sample_above)(paper, compared, found)
+    except UnansweredError as error:
+        error.safe = rechecked.safe
+        raise
     return replace(
         padding,
         safe=rechecked.safe,
@@ -124,7 +128,7 @@ def _bits(result: Outputs | NoBits) -> Outputs:
 def _rule(asked: Asked, safe: Sequence[Safe]) -> Rule | None:
     multiple = lcm(*(field.step for field in asked.question.fields.values()))
     rule = find_rule(asked.groups, [one.length for one in safe], multiple)
-    if rule is None or not rule.least:
+    if rule is None or not rule.least or len(asked.question.fields) > 1:
         return rule
     positions = asked.paper.positions(rule.least)
     first = positions > asked.paper.positions(rule.least - 1)

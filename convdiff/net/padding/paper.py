@@ -9,9 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from convdiff.net.along import Step, along, positions, reads
-from convdiff.net.field import aligned_reads, spans
+from convdiff.net.field import aligned_reads, shifted, spans
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.net import Net
+
+NEAR = 16
+"""Lengths below the fixed one at which it shows whether a grid moves."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Paper:
 
     def __init__(self, net: Net, fixed: int) -> None:
         """Raise ValueError, naming the layer, where the fixed length gives no output."""
-        self.fixed, self._outputs, self._steps = fixed, net.outputs, along(net)
+        self.fixed, self._net, self._outputs, self._steps = fixed, net, net.outputs, along(net)
         self._reads = list(reads(self._steps, fixed))
         ends = spans(self._steps, fixed)
         self._first = {name: ends[name][0] for name in net.outputs}
@@ -40,6 +43,13 @@ class Paper:
     def pads(self) -> bool:
         """Whether anything within the net is padded along the length, or cut."""
         return any(map(_pads, self._steps))
+
+    @property
+    def moving(self) -> tuple[str, ...]:
+        """The layers whose grid moves with the length, as `same` with a stride does."""
+        near = [n for n in range(max(1, self.fixed - NEAR), self.fixed) if self.positions(n)]
+        moved = {name for length in near for name in shifted(self._net, (length, self.fixed))}
+        return tuple(step.layer.name for step in self._steps if step.layer.name in moved)
 
     def dependent(self, data: int) -> dict[str, Array]:
         """Return, by output, the positions at the fixed length that read some of the data."""

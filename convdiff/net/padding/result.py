@@ -119,6 +119,8 @@ class Question:
     value: float
     fields: Mapping[str, Field]
     """By the net's outputs."""
+    moving: tuple[str, ...] = ()
+    """Layers whose grid moves with the length, so that only some lengths see the same at all."""
 
 
 @dataclass(frozen=True)

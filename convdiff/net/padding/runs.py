@@ -22,7 +22,7 @@ class UnansweredError(Exception):
     """A run that everything else is held against gave no bits, or all of it was stopped."""
 
     safe: tuple[Safe, ...] = ()
-    """What was found before, not checked again."""
+    """What was found before, not all of it checked."""
 
 
 class Compared:

@@ -29,6 +29,7 @@ def render(answer: Answer, version: str) -> str:
             name: {"step": field.step, "period": field.period, "sizes": list(field.sizes)}
             for name, field in question.fields.items()
         },
+        "moving_layers": list(question.moving),
         "runtimes": [_padding(one) for one in answer.paddings],
     }
     return json.dumps(report, indent=2, allow_nan=False) + "\n"

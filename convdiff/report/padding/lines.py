@@ -28,6 +28,9 @@ def question_lines(answer: Answer) -> Iterator[Line]:
     several = len(question.fields) > 1
     for name, field in question.fields.items():
         yield line(name if several else "net", field_text(field))
+    if question.moving:
+        names = ", ".join(question.moving)
+        yield line("grid", f"{names}: starts elsewhere at some lengths, which can't be compared")
     data = write_range(question.data)
     yield line("input", f"data of {data}, then {question.value:g} up to {question.fixed:,}")
 
@@ -45,7 +48,7 @@ def grid(padding: Padding) -> Grid:
 def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
     """Say the rule, what differs below it, the tail, and what was checked; or why nothing is."""
     if padding.reason:
-        unchecked = "; these lengths are not checked again" if padding.safe else ""
+        unchecked = "; not all has been checked" if padding.safe else ""
         yield line("untested", Span(f"{padding.reason}{unchecked}", "warning"))
         return
     yield from _rule_lines(padding, question)
