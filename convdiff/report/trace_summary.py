@@ -99,7 +99,9 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
         return f"{text} ({compared(result, pair.pair)})"
     layers = plural(len(pair.layers), "layer")
     axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
-    return f"{layers}, the same bits whatever {axes}"
+    left = sum(bool(one.reason) for one in result.pairs)
+    untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
+    return f"{layers}, the same bits whatever {axes}{untested}"
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:

@@ -13,6 +13,7 @@ from convdiff.lab.session import Session
 from convdiff.net.trace import observed
 from convdiff.net.trace.model import TraceResult
 from convdiff.net.trace.run import TraceAsk, trace
+from convdiff.report.trace_summary import summarise_trace
 from convdiff.runtime.matrix import interpreters
 
 HEAD = "input: {normal: 1, seed: 1}\nlayers:\n"
@@ -76,7 +77,8 @@ def test_layers_whose_windows_start_elsewhere_are_apart(numpy_session):
     assert statuses(result, 10)["conv2d_3"] == "untouched"
     reasons = {one.pair.candidate.length: one.reason for one in result.pairs}
     assert reasons[9] == "no output of one sees the inputs that one of the other sees"
-    assert result.exit_code == 125  # one of two was not compared
+    assert result.exit_code == 125
+    assert summarise_trace(result, "").sentence.endswith("; 1 of 2 not compared")
 
 
 def test_images_of_a_batch_are_compared_with_the_first_ones(numpy_session):
