@@ -126,7 +126,7 @@ def test_f_pad_is_called_where_the_sides_differ_and_it_says_so(torch: Any, op: s
         conv.own_filter(arrays.filter_hwio),
         arrays.bias,
     )
-    (call,) = (torch.Call(*arguments[3:]) for arguments in calls)
+    (call,) = (torch.Call(*arguments[4:]) for arguments in calls)
     padded = call.behind if conv.transposed else call.ahead
     assert bool(padded) != own
     assert not (call.ahead if conv.transposed else call.behind)
