@@ -11,6 +11,7 @@ MOST_BYTES = 10 * 2**20
 BEGINNING = 4096
 """Characters in which a comment may name the schema."""
 
+_NET = re.compile(r"^layers[ \t]*:(?!\S)", re.M)
 _SCHEMA = re.compile(r"^[ \t]*#[ \t]*yaml-language-server:.*convdiff", re.M)
 _PREAMBLE = re.compile(r"(?:[ \t]*(?:[#%].*)?\r?\n|---(?=\s)[ \t]*)*")
 _END = re.compile(r"^(?:---|\.\.\.)(?=\s|\Z)", re.M)
@@ -32,11 +33,13 @@ def is_case_file(path: Path) -> bool:
 
 
 def is_case(text: str) -> bool:
-    """Return whether YAML text is a convdiff case, sound or not.
+    """Return whether YAML text is a convdiff case, sound or not; a net is none.
 
     It is if a comment at its beginning names convdiff's schema, or if `filter` and `input` are keys
     of the outermost mapping of its first document.
     """
+    if _NET.search(text):
+        return False
     if _SCHEMA.search(text, 0, BEGINNING):
         return True
     preamble = _PREAMBLE.match(text)

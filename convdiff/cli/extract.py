@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from convdiff.cli.files import refuse_unwritable
 from convdiff.cli.inspect import MODEL
 from convdiff.cli.options import TIMEOUT
 from convdiff.cli.streams import write_out
@@ -70,6 +72,7 @@ def command(
     from convdiff.runtime.matrix import interpreters
     from convdiff.runtime.model import Runtime
 
+    refuse_unwritable({"--output": output})
     read = read_model(model)
     layer_of(read, layer)
     array = None if given is None else read_values(given, None, Place(str(given)))
@@ -86,13 +89,19 @@ def command(
 
 
 def _told(written: Extracted) -> int:
-    write_out(f"{written.case}: {written.layer}; next: convdiff run {written.case}\n")
+    from convdiff.report.trace_summary import FED
+
+    named = written.runtime.partition("[")[0]
+    run = shlex.join(["convdiff", "run", str(written.case), "--framework", named])
+    write_out(f"{written.case}: {written.layer}; next: {run}\n")
     if written.alone == "same":
         write_out(f"alone it gives the bits that it has in the net ({written.runtime})\n")
         return SAME
     if written.alone == "other":
         count = f"{written.differing:,} of {written.elements:,}"
         write_out(f"alone it gives other bits than in the net, {count} ({written.runtime})\n")
+        if named.partition(":")[0] in FED:
+            write_out("alone its filter is fed, and in the net it is a constant\n")
         return SAME
     write_out(f"it was not run alone: {written.reason}\n")
     return UNTESTED

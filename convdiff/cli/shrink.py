@@ -137,8 +137,8 @@ def _why(result: Result) -> str:
     from convdiff.search.signature import gravest
 
     missing = [standing for standing in result.standings if not standing.available]
-    if missing:
-        return f"{missing[0].name}: {missing[0].reason}"
+    if not result.cases or not result.cases[0].runtimes:
+        return f"{missing[0].name}: {missing[0].reason}" if missing else "nothing was run"
     if gravest(result.cases[0].findings) is None:
         return "no two of its runs differ"
     return "the difference does not show where its two sides are run alone"

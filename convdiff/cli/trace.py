@@ -40,7 +40,18 @@ Example:
 """
 _SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
-    *("require", "strict", "budget", "timeout", "verbose", "quiet", "json", "markdown", "color"),
+    *(
+        "require",
+        "strict",
+        "budget",
+        "timeout",
+        "time",
+        "verbose",
+        "quiet",
+        "json",
+        "markdown",
+        "color",
+    ),
 )
 """Options of `run` that mean the same here."""
 FORMATS = ("json", "markdown")
@@ -148,7 +159,7 @@ def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:
         )
         ask = TraceAsk(own.layers, own.until, own.keep, examine=examine)
         stop, quiet = session.stopping, options.reports.quiet
-        with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop):
+        with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop, options.time):
             result = trace(case, session, ask, tell)
     _write(result, options, own)
     return result.exit_code
@@ -168,7 +179,7 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     from convdiff.cli.files import write_each
     from convdiff.cli.reports import STDOUT
     from convdiff.cli.streams import write_err, write_out
-    from convdiff.errors import SIGNALS
+    from convdiff.errors import ENDINGS
     from convdiff.report.trace_summary import summarise_trace
 
     reports = options.reports
@@ -181,7 +192,7 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     for missing in result.missing:
         write_err(f"convdiff: {missing.name} is required: {missing.reason}")
     if result.signal:
-        write_err(f"convdiff: {SIGNALS[result.signal]}")
+        write_err(f"convdiff: {ENDINGS[result.signal]}")
     if unwritten:
         raise unwritten[0]
 

@@ -100,7 +100,11 @@ def of_settings(
     if not found.names:
         yield f"{case.name}: both environments give the same bits"
         return
-    what = ", ".join(f"{name}={good.get(name, '')} → {bad.get(name, '')}" for name in found.names)
+    what = ", ".join(
+        f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}" for name in found.names
+    )
     together = " together; none of them alone" if len(found.names) > 1 else ""
-    yield f"{case.name}: {what}{together}"
+    yield f"{case.name}: {what} changes the bits{together}"
+    if not found.is_whole:
+        yield "  besides  other variables change them further, to those of the other end"
     yield f"  tried    {runs} environments"

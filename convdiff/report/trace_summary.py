@@ -98,7 +98,12 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
         text = "the outputs have other bits, and no layer that was looked at has"
         return f"{text} ({compared(result, pair.pair)})"
     layers = plural(len(pair.layers), "layer")
-    axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in result.pairs))
+    compared_pairs = [one for one in result.pairs if not one.reason]
+    if result.constant and compared_pairs:
+        return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
+    axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in compared_pairs))
+    if not compared_pairs:
+        return f"nothing was compared: {result.pairs[0].reason}"
     left = sum(bool(one.reason) for one in result.pairs)
     untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
     return f"{layers}, the same bits whatever {axes}{untested}"
@@ -107,6 +112,9 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:
     names = pair.entered
     first = f"{few(names)} {'gives' if len(names) == 1 else 'give'} other bits"
+    wrong = [one.layer for one in result.entries if one.carries and one.verdict == "wrong"]
+    if wrong:
+        first = f"{few(tuple(wrong))} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
     if not pair.differs:
         return f"the outputs are the same; {first} ({compared(result, pair.pair)}), healed later"
     before = "nothing before it does" if len(names) == 1 else "nothing that they read does"
@@ -141,6 +149,9 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
     yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
 
 
+FED = ("onnxruntime", "openvino")
+"""Frameworks whose layers alone are fed their filter; a net's are constants, which may bring other
+kernels."""
 ALONE = {
     "same": "alone, with its real input, it gives the bits that it has in the net",
     "other": "alone, with its real input, it differs too, but has other bits in the net",
@@ -155,7 +166,14 @@ def _alone(entry: Entry) -> str:
         return entry.reason
     if entry.judged is not None:
         return "held against float64, rounded once"
-    return ALONE[entry.alone]
+    if entry.carries:
+        return "alone, with the same input on both sides, it differs besides what it passes on"
+    runs = entry.pair.baseline, entry.pair.candidate
+    fed = [run.runtime.interpreter.framework for run in runs]
+    fed = [name for name in dict.fromkeys(fed) if name in FED]
+    if entry.alone in ("same", "not run") or not fed:
+        return ALONE[entry.alone]
+    return f"{ALONE[entry.alone]} (alone {fed[0]} is fed its filter, a constant in the net)"
 
 
 def _judged(result: TraceResult, entry: Entry) -> str:

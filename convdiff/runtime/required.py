@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -38,9 +39,17 @@ def framework_of(text: str) -> str:
         raise ConvdiffError(
             f"--requires {text}: no framework; there is {', '.join(FRAMEWORKS)}{hint}"
         )
-    if requirement.url:
-        raise ConvdiffError(f"--requires {text}: a version, not an address")
+    if requirement.url or requirement.marker:
+        raise ConvdiffError(f"--requires {text}: a release alone, no address and no condition")
     return FRAMEWORKS[name]
+
+
+def _refuse_no_date(text: str) -> None:
+    try:
+        if text:
+            date.fromisoformat(text)
+    except ValueError:
+        raise ConvdiffError(f"--exclude-newer {text}: a date, as 2019-06-30") from None
 
 
 def required(
@@ -51,6 +60,7 @@ def required(
     Raises ConvdiffError for what is no framework, NoEnvironmentError for what can't be made.
     """
     frameworks = [framework_of(text) for text in requires]
+    _refuse_no_date(newest)
     found, pythons = [], candidates()
     for text, framework in zip(requires, frameworks, strict=True):
         asked = [text, *COMPANIONS.get(framework, ())]

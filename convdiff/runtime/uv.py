@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,8 +42,9 @@ def find_uv() -> str:
     beside = Path(sys.executable).parent / "uv"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
     if found is None:
-        remedy = "pip install 'convdiff[environments]'"
-        raise NoEnvironmentError(f"--requires: uv is not here, which makes environments: {remedy}")
+        raise NoEnvironmentError(
+            "--requires: uv makes environments, and is not here: pip install uv"
+        )
     return found
 
 
@@ -122,7 +124,7 @@ def _asked(words: Sequence[str], text: str = "") -> str:
 
 def _reason(said: str) -> str:
     """Return why uv failed, in one line: the cause that it names, or its first words."""
-    lines = [line.strip(" \t×╰─▶├│") for line in said.splitlines()]
+    lines = [re.sub(r"^\W+", "", line).strip() for line in said.splitlines()]
     causes = [line.partition(":")[2].strip() for line in lines if line.startswith("cause:")]
     first = next((line for line in lines if line), "uv failed")
     if any("error sending request" in line or "dns error" in line for line in lines):

@@ -21,6 +21,8 @@ class Culprits:
     """Empty where both environments give the same bits."""
     runs: int
     is_minimal: bool
+    is_whole: bool = True
+    """With them alone the bits are those of the other end; else others change more."""
     reason: str = ""
     """Why nothing can be said."""
 
@@ -40,7 +42,7 @@ def parsed(option: str, text: str) -> dict[str, str]:
 def culprits(
     good: Variables, bad: Variables, state_of: Callable[[Variables], State | None], most: int
 ) -> Culprits:
-    """Return the fewest variables of `bad` with which `good` shows what `bad` does.
+    """Return the fewest variables of `bad` with which `good` does not show what it does alone.
 
     state_of: what the case shows with some variables; None where it could not be run. Both ends are
     asked first. most: how often it is asked.
@@ -53,10 +55,11 @@ def culprits(
         return Culprits((), 2, is_minimal=True)
 
     def shows(some: frozenset[str]) -> bool:
-        return state_of(mixed(good, bad, some)) == ends[1]
+        return state_of(mixed(good, bad, some)) not in (ends[0], None)
 
     found = reduce(names, _fewer, lambda some: some, shows, most - 2)
-    return Culprits(tuple(sorted(found.least)), found.tried + 2, found.is_minimal)
+    is_whole = state_of(mixed(good, bad, found.least)) == ends[1]
+    return Culprits(tuple(sorted(found.least)), found.tried + 2, found.is_minimal, is_whole)
 
 
 def mixed(good: Variables, bad: Variables, names: frozenset[str]) -> dict[str, str]:

@@ -108,11 +108,12 @@ def computing(framework: Any, op: str, device: str, plain: Dict[str, Any]) -> Ca
     answers by itself: that is how packages wrote theirs before there was a protocol. Raises
     ValueError for a dtype that the framework can't compute in.
     """
-    conv = geometry(plain)
-    if conv.then and conv.then not in getattr(framework, "steps", ()):
-        raise ValueError("it has no step %s after a convolution here" % conv.then)
+    then = plain.get("then")
+    if then and then not in getattr(framework, "steps", ()):
+        raise ValueError("it has no step %s after a convolution here" % then)
     if hasattr(framework, "run"):
         return lambda *arrays, **_: framework.run(op, device, plain, *arrays)
+    conv = geometry(plain)
     if conv.dtype in framework.refused:
         raise ValueError(framework.refused[conv.dtype])
     if op == REFERENCE:

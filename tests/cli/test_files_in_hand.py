@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("run", "m.onnx"), "m.onnx: an ONNX model, no case; save a layer's arrays"),
-        (("sweep", "m.onnx", "--lengths", "7"), "m.onnx: an ONNX model, no case; save"),
+        (("run", "m.onnx"), "m.onnx: is not an ONNX model"),
+        (("sweep", "m.onnx", "--lengths", "7"), "m.onnx: is not an ONNX model"),
         (("explain", "m.onnx"), "m.onnx: an ONNX model, no case; save a layer's arrays"),
         (("run", "a.npy"), "a.npy: a NumPy array, no case; it holds float32 1×6×6×4;"),
         (("run", "."), "this folder holds no .yaml case; a.npy in it is a NumPy array;"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from convdiff.case.arrays import numpy_dtype
 from convdiff.case.device import Device
 from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError
@@ -31,6 +34,9 @@ def question_of(
         raise ConvdiffError(f"--data {data[-1]}: the net's input has {longest:,} columns")
     if data[-1] >= fixed:
         raise ConvdiffError(f"--data {data[-1]}: the fixed length is {fixed:,}; name a longer one")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.array(value).astype(numpy_dtype(case.net.dtype))):
+            raise ConvdiffError(f"--value {value:g}: beyond the range of {case.net.dtype}")
     try:
         fields = {name: receptive_field(case.net, name, fixed) for name in case.net.outputs}
         paper = Paper(case.net, fixed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from convdiff.diagnose.verdicts import Verdict, gravity, permits
-from convdiff.net.trace.model import PairTrace, TraceResult
+from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 
 
 def drifting(result: TraceResult) -> Iterator[int]:
@@ -15,27 +15,44 @@ def drifting(result: TraceResult) -> Iterator[int]:
     is not.
     """
     for number, trace in enumerate(result.pairs):
-        if trace.differs and not _permits(result, trace):
+        is_wrong = bool(trace.outputs) and verdict_of(result, trace) == "wrong"
+        if (trace.differs or is_wrong) and not _permits(result, trace):
             yield number
 
 
 def verdict_of(result: TraceResult, trace: PairTrace) -> Verdict:
-    """Return the gravest verdict on the layers where a pair's difference enters."""
+    """Return the gravest verdict on the layers where a pair's difference enters.
+
+    A layer that is wrong is so where what follows heals it, or where another one differs before it.
+    """
+    entries = [one for one in result.entries if one.pair.kind == trace.pair.kind]
+    found = _verdicts(entries, trace)
+    if "wrong" in found and trace.outputs:
+        return "wrong"
     if not trace.differs:
         return "same" if trace.outputs else "untested"
     if trace.pair.axis == "repeat":
         return "unstable"
-    entries = [one for one in result.entries if one.pair.kind == trace.pair.kind]
-    known = {one.layer for one in entries}
-    found = [one.verdict for one in entries if one.layer in trace.entered]
-    if "untested" in found or not known.issuperset(trace.entered):
+    if _is_unknown(entries, trace) or "untested" in found:
         return "untested"
     return max(found, key=gravity, default="untested")
 
 
+def _verdicts(entries: Sequence[Entry], trace: PairTrace) -> list[Verdict]:
+    """Return those on what enters, and on what is more than rounding further on."""
+    return [one.verdict for one in entries if one.carries or one.layer in trace.entered]
+
+
+def _is_unknown(entries: Sequence[Entry], trace: PairTrace) -> bool:
+    """Return whether an entry was not explained, or is not all: values are finite on one side."""
+    known = {one.layer for one in entries}
+    appeared = any(one.appeared for one in trace.outputs.values())
+    return appeared or not known.issuperset(trace.entered)
+
+
 def _permits(result: TraceResult, trace: PairTrace) -> bool:
     allowance, worst = result.case.expect[trace.pair.axis], trace.worst
-    assert worst is not None, "an output differs"
+    assert worst is not None, "outputs were compared"
     verdict = verdict_of(result, trace)
     if allowance.kind != "anything" and verdict == "untested":
         return False

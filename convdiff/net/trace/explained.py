@@ -10,6 +10,7 @@ import numpy as np
 
 from convdiff.case.layout import written
 from convdiff.case.net_model import NetCase
+from convdiff.compare.difference import differs
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
@@ -37,6 +38,8 @@ class Explaining:
     fingerprints: Mapping[Runtime, Mapping[str, Any]]
     ask: Ask
     watch: Watch
+    of_carried: bool = False
+    """Layers whose inputs differ in the net are looked at, with the same input on both sides."""
 
     def entries(self, pair: NetPair, name: str, unseen: Sequence[str]) -> list[Entry]:
         """Explain a layer where a pair's difference enters.
@@ -79,8 +82,22 @@ class Explaining:
         return replace(entry, verdict="wrong", reason=reason)
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
+        """Return whether a layer's inputs are there, and alike where it is held against them."""
         keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
-        return all(one == INPUT or self._has(pair, one) for one in layer.sources)
+        if not all(one == INPUT or self._has(pair, one) for one in layer.sources):
+            return False
+        if layer.kind.family == "op":
+            return True  # run alone, with one input on both sides
+        return all(self._is_alike(pair, one) for one in layer.sources)
+
+    def _is_alike(self, pair: NetPair, source: str) -> bool:
+        """Return whether an activation is the same on both sides, where it sees the same."""
+        if source == INPUT:
+            return True
+        columns = np.flatnonzero(self.tracing.alignment.of(pair, source))
+        images = min(pair.baseline.batch, pair.candidate.batch)
+        one, other = (side[:images][:, :, columns] for side in self._both(pair, source))
+        return one.shape == other.shape and not differs(one, other, False).any()
 
     def _has(self, pair: NetPair, name: str) -> bool:
         return all(
@@ -122,7 +139,7 @@ class Explaining:
 
     def _held(self, pair: NetPair, layer: Layer) -> Held:
         outputs = None
-        if self._has(pair, layer.name):
+        if self._has(pair, layer.name) and not self.of_carried:
             runs = pair.baseline, pair.candidate
             one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
             outputs = one, other

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convdiff.case.axes import Axis
+from convdiff.case.model import Allowance
 from convdiff.compare.difference import Difference, differs
 from convdiff.lab.nets import NetRun, safe
 from convdiff.net.trace.compared import (
@@ -68,7 +70,8 @@ def _is_changed(observed: Observed, pairs: Sequence[NetPair], found: Sequence[Pa
     """Return whether looking changed the outputs of a run of the worst pair, or of some others."""
     if not found:
         return False
-    runs, shown = runs_of(pairs), found[worst_of(found)].pair
+    runs = runs_of(pairs)
+    shown = max(found, key=lambda one: one.worst.max_abs if one.worst else -1.0).pair
     some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
     left = [run for run in dict.fromkeys(some) if not _was_alone(observed, run)]
     observed.run_alone(left)
@@ -105,12 +108,18 @@ def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
     return differences_of_outputs(tracing.observed, pair, tracing.alignment, strict=strict)
 
 
-def worst_of(traced: Sequence[PairTrace]) -> int:
-    """Return which pair is told layer by layer: of the largest difference, then of most entries."""
+def worst_of(traced: Sequence[PairTrace], expect: Mapping[Axis, Allowance]) -> int:
+    """Return which pair is told layer by layer.
 
-    def gravity(number: int) -> tuple[float, int, int]:
-        worst = traced[number].worst
-        return (worst.max_abs if worst else -1.0), len(traced[number].entered), -number
+    One whose bits are to be the same before one that may round otherwise; then the one where a
+    difference enters first, and of these the one with the largest.
+    """
+
+    def gravity(number: int) -> tuple[bool, int, float, int]:
+        pair = traced[number]
+        is_held = expect[pair.pair.axis].kind in ("bitwise", "ulps")
+        largest = pair.worst.max_abs if pair.worst else -1.0
+        return is_held and pair.differs, -pair.first_entry, largest, -number
 
     return max(range(len(traced)), key=gravity, default=0)
 

@@ -9,7 +9,7 @@ from typing import Literal
 from convdiff.case.net_model import NetCase
 from convdiff.compare.difference import Difference
 from convdiff.diagnose.verdicts import Verdict
-from convdiff.errors import DRIFT, ENDED, SAME, UNTESTED
+from convdiff.errors import DRIFT, ENDED, SAME, TIME_OVER, UNTESTED
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.pairs import NetPair
@@ -65,6 +65,12 @@ class PairTrace:
         return tuple(layer.name for layer in self.layers if layer.status == "entered")
 
     @property
+    def first_entry(self) -> int:
+        """The place of the first such layer in the net, or the number of its layers."""
+        places = [i for i, layer in enumerate(self.layers) if layer.status == "entered"]
+        return min(places, default=len(self.layers))
+
+    @property
     def worst(self) -> Difference | None:
         """The largest difference of the outputs, or None where nothing was compared."""
         return max(self.outputs.values(), key=lambda one: one.max_abs, default=None)
@@ -111,6 +117,8 @@ class Entry:
     unseen: tuple[str, ...] = ()
     reason: str = ""
     """Why it could not be run alone."""
+    carries: bool = False
+    """It passes a difference on, and is more than rounding itself, with the same input."""
 
     @property
     def is_proved(self) -> bool:
@@ -138,6 +146,8 @@ class TraceResult:
     missing: tuple[Standing, ...] = ()
     looks_less: bool = False
     """Whether layers that a framework fuses otherwise when they are looked at were left alone."""
+    constant: str = ""
+    """What makes equality prove little: all outputs of the first run are zero, or NaN."""
     signal: int = 0
     died: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -150,12 +160,14 @@ class TraceResult:
     @property
     def exit_code(self) -> int:
         """Return the process's exit code."""
-        if self.signal:
+        if self.signal and self.signal != TIME_OVER:
             return ENDED + self.signal
         if self.drifting:
             return DRIFT
+        if self.signal:
+            return UNTESTED
         compared = [pair for pair in self.pairs if pair.outputs]
-        untested = not compared or len(compared) < len(self.pairs)
+        untested = not compared or len(compared) < len(self.pairs) or self.constant != ""
         return UNTESTED if untested or self.missing or self.died else SAME
 
     @property

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
 from convdiff.case.net_model import NetCase
+from convdiff.compare.comparison import constant_of
+from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
@@ -22,7 +24,7 @@ from convdiff.net.trace.grown import grown
 from convdiff.net.trace.kept import write_activations
 from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
-from convdiff.net.trace.observed import Observed
+from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import Kind, pairs_of, runs_of
 from convdiff.pipeline import Ask
 from convdiff.worker.ops.net import Net
@@ -58,13 +60,13 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         watch = Watch(tell, session.stopping)
         explaining = Explaining(case, tracing, session, prints, ask.examine, watch)
         found = traced_pairs(tracing, pairs)
-        shown = worst_of(found)
+        shown = worst_of(found, case.expect)
         if found and not session.signal:
             found[shown] = grown(tracing, found[shown])
         entries, left = _entries(explaining, found, shown)
-        if found and ask.keep is not None and not session.signal:
-            write_activations(tracing, found[shown], ask.keep)
+        _keep(tracing, found, shown, None if session.signal else ask.keep)
         looked = tuple(looked_at(observed, runs_of(pairs)))
+        constant = "" if session.signal else _constant(observed, found)
     result = TraceResult(
         case=case,
         standings=standings,
@@ -72,6 +74,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         shown=shown,
         entries=entries,
         looked=looked,
+        constant=constant,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
         looks_less=observed.observe == "safe",
@@ -80,6 +83,27 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         seconds=perf_counter() - start,
     )
     return replace(result, drifting=tuple(drifting(result)))
+
+
+def _keep(tracing: Tracing, found: Sequence[PairTrace], shown: int, folder: Path | None) -> None:
+    """Write the activations of the pair that is shown, where a folder is named for them."""
+    if found and folder is not None:
+        write_activations(tracing, found[shown], folder)
+
+
+def _constant(observed: Observed, found: Sequence[PairTrace]) -> str:
+    """Return what all outputs of the first run are, where that says nothing; "" elsewhere."""
+    runs = [one.pair.baseline for one in found if one.outputs]
+    if not runs:
+        return ""
+    keys = [
+        Key(runs[0], name, alone)
+        for name in observed.subject.net.outputs
+        for alone in (True, False)
+    ]
+    there = [observed.get(key) for key in keys if observed.has(key)]
+    kinds = {constant_of(one, "") or "" for one in there}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def watched_names(net: Net, ask: TraceAsk) -> tuple[str, ...]:
@@ -113,7 +137,35 @@ def _entries(
     for name, trace in sites[:MOST_ENTRIES]:
         unseen = unseen_before(explaining.tracing, trace, name)
         entries += explaining.entries(trace.pair, name, unseen)
+    entries += _passed_on(explaining, found)
     return tuple(entries), tuple(dict.fromkeys(name for name, _ in sites[MOST_ENTRIES:]))
+
+
+def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[Entry]:
+    """Yield the layers that pass a difference on and are more than rounding themselves.
+
+    Each sum of products is run alone, on both sides with the same input: once a kind of pair.
+    """
+    net = explaining.case.net
+    ask = replace(explaining.ask, budget=0, explain_up_to=None)
+    glance = replace(explaining, ask=ask, of_carried=True)
+    for trace in _largest_of_kinds(found):
+        for layer in trace.layers:
+            is_sum = net.layer(layer.name).kind.family == "op"
+            if layer.status not in ("carried", "healed") or not is_sum:
+                continue
+            for entry in glance.entries(trace.pair, layer.name, ()):
+                if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
+                    yield replace(entry, carries=True)
+
+
+def _largest_of_kinds(found: Sequence[PairTrace]) -> list[PairTrace]:
+    """Return the pair of each kind whose outputs differ the most, of those that differ at all."""
+    largest: dict[Kind, PairTrace] = {}
+    for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
+        if any(layer.status != "untouched" for layer in trace.layers):
+            largest[trace.pair.kind] = trace
+    return list(largest.values())
 
 
 def _sites(net: Net, found: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:

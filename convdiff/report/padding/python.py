@@ -1,17 +1,21 @@
-"""`convdiff pad` as Python that pads: for each runtime a function, and buckets."""
+"""`convdiff pad` as Python that pads: a function, and buckets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from convdiff.case.ranges import write_range
+from convdiff.errors import ConvdiffError
 from convdiff.net.padding.result import Answer, Padding, Question
 from convdiff.report.padding.formulas import steps_python
 from convdiff.report.runtime_line import fingerprint
 
 
 def render(answer: Answer) -> str:
-    """Return the module's text; of several runtimes the last one's names stand."""
+    """Return the module's text. Raises ConvdiffError for several runtimes: one function is safe."""
+    if len(answer.paddings) > 1:
+        names = ", ".join(one.standing.name for one in answer.paddings)
+        raise ConvdiffError(f"--format python: one runtime at a time; here are {names}")
     lines = [line for one in answer.paddings for line in _lines(one, answer.question)]
     return "".join(f"{line}\n" for line in lines)
 
