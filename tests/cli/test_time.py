@@ -85,7 +85,7 @@ def test_time_that_suffices_changes_nothing(folder):
 
 
 def test_explain_says_that_it_was_too_short(folder):
-    ran, seconds = timed(folder, "explain", "drift.yaml", "--time", "6")
+    ran, seconds = timed(folder, "explain", "drift.yaml", "--time", "2")
     assert (ran.code, ran.err) == (125, "convdiff: --time is over\n") and seconds < 20
     assert ran.out == "UNTESTED  drift: --time is over\n"
 
