@@ -44,11 +44,6 @@ class History(Generic[T]):
         asked = {one for one, _ in self.states} | set(self.skipped)
         return tuple(one for one in self.line if one not in asked)
 
-    @property
-    def ends_agree(self) -> bool:
-        """Whether the first and the last that could be tried show the same."""
-        return bool(self.states) and self.states[0][1] == self.states[-1][1]
-
 
 class Asked(Generic[T]):
     """Asks each one once."""

@@ -60,7 +60,7 @@ def test_right_wrong_right_is_scanned_and_by_halves_the_ends_agree() -> None:
     scanned = scan(range(8), lambda place: states[place])
     assert [(one.last, one.first) for one in scanned.changes] == [(2, 3), (4, 5)]
     halved = bisect(range(8), lambda place: states[place])
-    assert halved.ends_agree
+    assert halved.states[0][1] == halved.states[-1][1] == "right"
     assert not halved.changes
     assert halved.untried == tuple(range(1, 7))
 
