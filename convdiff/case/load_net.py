@@ -11,7 +11,7 @@ from convdiff.case.model import Case
 from convdiff.case.net import net_of
 from convdiff.case.net_keys import NET
 from convdiff.case.net_model import NetCase
-from convdiff.case.yaml_source import Source, parse_source, read_source
+from convdiff.case.yaml_source import read_source
 from convdiff.errors import CaseError, CaseErrors, Place
 
 
@@ -28,18 +28,9 @@ def load_any(path: Path) -> Case | NetCase:
     """Read and check one case file, a net's or another. Raises CaseError; touches no array."""
     refuse_in_hand(path)
     errors = CaseErrors()
-    return _any_of(read_source(path, errors), path.parent, path.stem, errors)
-
-
-def any_of_text(text: str, file: str, folder: Path, stem: str) -> Case | NetCase:
-    """Return the case or net that a file of this text is. Raises CaseError."""
-    errors = CaseErrors()
-    return _any_of(parse_source(text, file, errors), folder, stem, errors)
-
-
-def _any_of(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case | NetCase:
+    source = read_source(path, errors)
     if not is_net(source):
-        return build(source, folder, stem, errors)
+        return build(source, path.parent, path.stem, errors)
     errors.refuse()
     try:
         keys = NET.read(source.value)
@@ -50,4 +41,4 @@ def _any_of(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case
         errors.refuse()
         raise
     refuse_unprintable(source, keys.shared)
-    return net_of(source, keys, folder, stem)
+    return net_of(source, keys, path.parent, path.stem)

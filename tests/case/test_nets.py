@@ -10,12 +10,12 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from net_files import net_of
 
 from convdiff.case.forms import MisfitError
 from convdiff.case.load import load_case
-from convdiff.case.load_net import any_of_text, load_net
+from convdiff.case.load_net import load_net
 from convdiff.case.net_keys import LAYER, NET
-from convdiff.case.net_model import NetCase
 from convdiff.case.schema import json_schema
 from convdiff.errors import CaseError
 from convdiff.worker.ops.net import KINDS
@@ -25,16 +25,10 @@ HEAD = "input: {normal: 1}\nlengths: 9\nlayers:\n"
 CONV = "  - conv2d: {filter: {normal: 1, shape: [1, 3, 2, 4]}}\n"
 
 
-def net_of(text: str) -> NetCase:
-    net = any_of_text(text, "net.yaml", Path(), "net")
-    assert isinstance(net, NetCase)
-    return net
-
-
 def faults(text: str) -> list[str]:
     with pytest.raises(CaseError) as caught:
         net_of(text)
-    return [str(error) for error in caught.value.errors]
+    return [f"net.yaml:{str(error).split('/net.yaml:', 1)[1]}" for error in caught.value.errors]
 
 
 def test_the_nine_layer_net_is_what_its_note_says():

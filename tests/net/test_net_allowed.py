@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from net_files import net_of
 
 from convdiff.case.device import Device
-from convdiff.case.load_net import any_of_text
 from convdiff.case.model import Allowance
-from convdiff.case.net_model import NetCase
 from convdiff.compare.difference import measure
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.allowed import drifting, verdict_of
@@ -20,9 +18,7 @@ from convdiff.net.trace.pairs import NetPair
 from convdiff.runtime.model import Interpreter, Runtime
 
 HERE, THERE = (Runtime(Interpreter(name, name), Device("cpu")) for name in ("numpy", "torch"))
-CASE = any_of_text(
-    "input: {normal: 1}\nlengths: 4\nchannels: 1\nlayers: [relu, tanh]\n", "", Path(), ""
-)
+CASE = net_of("input: {normal: 1}\nlengths: 4\nchannels: 1\nlayers: [relu, tanh]\n")
 A = np.ones((1, 1, 2, 1), np.float32)
 B = np.nextafter(A, np.float32(2))
 PAIR = NetPair("runtime", NetRun(HERE, 4), NetRun(THERE, 4))
@@ -30,7 +26,6 @@ OTHER = NetPair("runtime", NetRun(THERE, 4), NetRun(HERE, 4))
 
 
 def result(entered, entries, allowance="rounding", outputs=(A, B), pair=PAIR) -> TraceResult:
-    assert isinstance(CASE, NetCase)
     layers = tuple(
         Traced(name, name, "entered" if name in entered else "untouched", 2)
         for name in ("relu_1", "tanh_1")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from net_files import net_of
 
-from convdiff.case.load_net import any_of_text
-from convdiff.case.net_model import NetCase
 from convdiff.lab.session import Session
 from convdiff.net.trace import observed
 from convdiff.net.trace.model import TraceResult
@@ -53,9 +51,7 @@ def numpy_session() -> Iterator[Session]:
 
 
 def traced(session: Session, text: str, **ask) -> TraceResult:
-    net = any_of_text(text, "net.yaml", Path(), "net")
-    assert isinstance(net, NetCase)
-    return trace(net, session, TraceAsk(**ask), lambda *_: None)
+    return trace(net_of(text), session, TraceAsk(**ask), lambda *_: None)
 
 
 def statuses(result: TraceResult, length: int) -> dict[str, str]:
