@@ -33,8 +33,8 @@ KERNEL = ("--kernel", "signalling:convolution")
 OVER = str(int(TIME_OVER))
 EXPLAINING = {"AT": "400", "SIGNAL": OVER}
 """Time is over while differences are explained: the kernel says so, at its 400th call."""
-HANGING = {"AT": "5", "STAY": "60", "SIGNAL": OVER}
-"""Time is over in the fifth call, which comes back after a minute."""
+HANGING = {"AT": "30", "STAY": "60", "SIGNAL": OVER}
+"""Time is over in the 30th call, which lasts a minute: what came 17 before is compared."""
 LONG = ("--time", "600")
 
 
