@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,8 @@ READ_AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS_", "OMP_", "MKL_", "NPY_")
 """How the variables begin that Python and NumPy read while they are imported."""
 IMPORTED_BY_OTHERS = ("convdiff.worker", "convdiff.testing", "convdiff.__main__")
 """What the program does not import: it is the worker's, or pytest's."""
+IMPORTED_LATE = ("numpy.random", "numpy.ma")
+"""What NumPy imports only when it is used."""
 
 
 def same_start(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -147,8 +150,12 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(package.__path__, "convdiff."):
         if not module.name.startswith(IMPORTED_BY_OTHERS):
             importlib.import_module(module.name)
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
 
 
 if __name__ == "__main__":
     import_all()
+    gc.collect()
+    gc.freeze()  # what a child would otherwise look through, and so copy, as it ends
     serve(socket.socket(fileno=int(sys.argv[1])))
