@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from convdiff.behaviour.answer import Answer
 from convdiff.behaviour.glance import Glance
 from convdiff.behaviour.guesses import Guess, Started, of_rows
@@ -41,7 +39,7 @@ def _is_given(result: Array, answer: Answer) -> bool:
     # Most pairs fail on the first few numbers.
     for part in (slice(1), slice(None)):
         rounded = round_to(result[:, :, part], answer.probe.answer.dtype)
-        if not np.array_equal(rounded, answer.output[:, :, part]):
+        if not (rounded == answer.output[:, :, part]).all():
             return False
     return True
 

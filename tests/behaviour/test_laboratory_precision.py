@@ -20,6 +20,7 @@ from kernels import (
     winograd,
     with_tap,
 )
+from soak import crossed
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -93,9 +94,11 @@ def test_a_tap_dropped_from_a_narrow_format_is_found_wherever_it_is(dtype: str, 
     assert fits == f"tap {place} (kh, kw, cin) is dropped in output channel 2"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
-@pytest.mark.parametrize("factor", [2.0, 1.2, 1.1, 1.01, 1.0001, 0.5, 0.0])
-@pytest.mark.parametrize("conv", [SQUARE, DEEP, Convolution((1, 5), 1, 1)], ids=str)
+@crossed(
+    conv=[SQUARE, DEEP, Convolution((1, 5), 1, 1)],
+    factor=[2.0, 1.2, 1.1, 1.01, 1.0001, 0.5, 0.0],
+    dtype=["float32", "float64", "float16", "bfloat16"],
+)
 def test_an_output_that_is_scaled_is_wrong_and_nothing_else(
     factor: float, conv: Convolution, dtype: str
 ):

@@ -7,6 +7,7 @@ import pytest
 from findings import judged, tensors
 from kernels import CELL, HEIGHT, Kernel, add_up, measure_with, shuffled, to_bits, to_float16
 from narrowing import PLACES, in_blocks, summing_and_storing
+from soak import crossed
 
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
@@ -50,9 +51,7 @@ def examined(kernel: Kernel, conv: Convolution, bias: bool = True) -> Traits:
     return traits
 
 
-@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
-@pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("place", PLACES)
+@crossed(place=PLACES, rounding=ROUNDINGS, conv=GEOMETRIES)
 def test_the_place_is_named_and_no_other(place: str, rounding: str, conv: Convolution):
     to, bits = ROUNDINGS[rounding]
     for bias in (True, False):

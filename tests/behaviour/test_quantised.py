@@ -32,6 +32,7 @@ from narrowing import (
     storing,
     symmetric,
 )
+from soak import crossed
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -71,9 +72,7 @@ def examined(kernel: Kernel, conv: Convolution = SQUARE, bias: bool = True) -> T
     return traits
 
 
-@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
-@pytest.mark.parametrize("inputs", INPUTS)
-@pytest.mark.parametrize("weights", WEIGHTS)
+@crossed(weights=WEIGHTS, inputs=INPUTS, conv=GEOMETRIES)
 def test_what_lies_on_steps_is_said_and_is_no_error(weights: str, inputs: str, conv: Convolution):
     traits = examined(quantising(WEIGHTS[weights], INPUTS[inputs]), conv)
     if weights == inputs == "whole":
@@ -152,9 +151,11 @@ BUGS: dict[str, tuple[Kernel, Convolution]] = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
-@pytest.mark.parametrize("inputs", ["whole", "inputs lie on 256 steps"])
-@pytest.mark.parametrize("weights", ["whole", "weights of a channel lie on 255 steps"])
+@crossed(
+    weights=["whole", "weights of a channel lie on 255 steps"],
+    inputs=["whole", "inputs lie on 256 steps"],
+    bug=BUGS,
+)
 def test_a_bug_on_top_of_quantisation_is_wrong(weights: str, inputs: str, bug: str):
     kernel, conv = BUGS[bug]
     broken = quantising(WEIGHTS[weights], INPUTS[inputs], kernel)
