@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convdiff.behaviour.steps import (
-    Steps,
-)
+from convdiff.behaviour.steps import Steps
 from convdiff.case.arrays import Tensors
-from convdiff.compare.fp64 import plain_fp64, scales
+from convdiff.compare.fp64 import absolute_fp64, plain_fp64
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, Format
 from convdiff.worker.ops.convolution import Convolution
@@ -32,24 +31,30 @@ class Quantisation:
         """Say it as evidence."""
         return ", ".join(str(side) for side in (self.weights, self.inputs, self.outputs) if side)
 
-    def result(
-        self, conv: Convolution, tensors: Tensors, share: float = 1.0
-    ) -> tuple[Array, Array]:
-        """Return what a sound kernel that quantises so gives, and how far off it may yet be.
+    def result(self, conv: Convolution, tensors: Tensors) -> tuple[Array, Array]:
+        """Return what a sound kernel that quantises so gives, and how far off it may yet be."""
+        return next(self.results(conv, tensors, (1.0,)))
 
-        share: what it makes of each product beside, before outputs are stored.
-        """
+    def results(
+        self, conv: Convolution, tensors: Tensors, shares: Sequence[float]
+    ) -> Iterator[tuple[Array, Array]]:
+        """Yield the same for each share that it may make of each product, before it stores them."""
         x, x_off = _by(self.inputs, _in_reach(conv, tensors.input_nhwc))
         w, w_off = _by(self.weights, tensors.filter_hwio)
         moved = Tensors(w, tensors.bias, x)
-        unsure = Tensors(w_off, None, np.abs(x) + x_off)
-        slack = plain_fp64(conv, unsure) + plain_fp64(conv, Tensors(np.abs(w), None, x_off))
-        slack += _rounding(conv, moved)
-        expected = share * plain_fp64(conv, moved)
+        slack = _rounding(conv, moved)
+        for unsure in (Tensors(w_off, None, np.abs(x) + x_off), Tensors(np.abs(w), None, x_off)):
+            if unsure.filter_hwio.any() and unsure.input_nhwc.any():
+                slack += plain_fp64(conv, unsure)
+        exact = plain_fp64(conv, moved)
         if self.outputs is None:
-            return expected, slack
+            for share in shares:
+                yield share * exact, slack
+            return
         slack += self._of_bias(tensors)
-        return self.outputs.stored(expected, slack, plain_fp64(conv, tensors))
+        right = plain_fp64(conv, tensors)
+        for share in shares:
+            yield self.outputs.stored(share * exact, slack, right)
 
     def bound(self, conv: Convolution, tensors: Tensors) -> Array:
         """Return how far from the exact results quantisation takes outputs at most, NHWC.
@@ -105,7 +110,7 @@ def _rounding(conv: Convolution, tensors: Tensors) -> Array:
     form = FORMATS[conv.dtype]
     x, w = (np.abs(np.sign(array)) for array in (tensors.input_nhwc, tensors.filter_hwio))
     shares = 2 * slack_of(form) + (plain_fp64(conv, Tensors(w, None, x)) + 1) * form.unit_roundoff
-    return np.asarray(shares * scales(conv, tensors).absolute)
+    return np.asarray(shares * absolute_fp64(conv, tensors))
 
 
 def slack_of(form: Format) -> float:

@@ -26,17 +26,22 @@ class Scales:
 
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
     """Return A and L2 of every output by fp64 matrix products; good to about 1e-13."""
-    absolute = convolved(
-        conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio))
-    )
     squares = convolved(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)
     if tensors.bias is not None:
-        bias = _wide(tensors.bias)
-        absolute, squares = absolute + np.abs(bias), squares + bias**2
+        squares = squares + _wide(tensors.bias) ** 2
     added = addend(conv, tensors)
     if added is not None:
-        absolute, squares = absolute + np.abs(added), squares + added**2
-    return Scales(absolute, np.sqrt(squares))
+        squares = squares + added**2
+    return Scales(absolute_fp64(conv, tensors), np.sqrt(squares))
+
+
+def absolute_fp64(conv: Convolution, tensors: Tensors) -> Array:
+    """Return the sum of the terms' sizes of every output, fp64, NHWC."""
+    result = convolved(conv, np.abs(_wide(tensors.input_nhwc)), np.abs(_wide(tensors.filter_hwio)))
+    if tensors.bias is not None:
+        result = result + np.abs(_wide(tensors.bias))
+    added = addend(conv, tensors)
+    return result if added is None else result + np.abs(added)
 
 
 def plain_fp64(conv: Convolution, tensors: Tensors) -> Array:
