@@ -27,6 +27,9 @@ if "ONEDNN_MAX_CPU_ISA" in os.environ:
     kept = Path(tempfile.gettempdir()) / f"torchinductor-capped-{os.getuid()}"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
 
+# Threads of PyTorch that wait for work sleep: they would take the cores of the tests beside them.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 hypothesis.settings.register_profile("convdiff", deadline=None)
 hypothesis.settings.load_profile("convdiff")
 
