@@ -213,6 +213,8 @@ class OnnxRuntime(object):
 
     def _options(self) -> Any:
         options = self.runtime.SessionOptions()
+        # Threads that wait for work sleep: a worker waits for most of its time.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if self.threads:
             options.intra_op_num_threads = self.threads
         return options
