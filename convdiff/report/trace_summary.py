@@ -30,7 +30,7 @@ class TraceSummary:
     result: TraceResult
     word: str
     """OK, DRIFT[rounding], UNTESTED."""
-    sentence: str
+    headline: str
     runtimes: tuple[str, ...]
     layers: Grid | None
     """The pair that is shown, a row a layer."""
