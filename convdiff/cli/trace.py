@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from convdiff.lab.lab import Tell
     from convdiff.lab.session import Session
     from convdiff.net.trace.model import TraceResult
+    from convdiff.net.trace.recording import NetRecording
     from convdiff.report.trace_summary import TraceSummary
 
 EPILOG = """\b
@@ -39,6 +40,8 @@ Example:
   convdiff trace net.yaml --lengths 452..515 --vary TF_ENABLE_ONEDNN_OPTS=0
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
+  convdiff trace net.yaml --lengths 452,516 --save before.safetensors
+  convdiff trace net.yaml --lengths 452,516 --against before.safetensors
   convdiff trace model.onnx --framework torch --lengths 16..64
   convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
@@ -71,6 +74,7 @@ class TraceOptions:
     layers: str = ""
     until: str = ""
     keep: Path | None = None
+    against: Path | None = None
 
 
 _OWN = (
@@ -87,12 +91,25 @@ _OWN = (
         metavar="FOLDER",
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
+    click.Option(
+        ["--save"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Record the runs, *.safetensors: digests of all layers, bits of what is looked at.",
+    ),
+    click.Option(
+        ["--against"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Compare with what is recorded, too, run by run.",
+    ),
 )
 TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
 
 
 def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
-    own = {str(option.name): values[str(option.name)] for option in _OWN}
+    names = ("layers", "until", "keep", "against")
+    own = {name: values[name] for name in names}
     return options_of(values), TraceOptions(ModelOptions.of(values), **own)
 
 
@@ -165,7 +182,7 @@ def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
 
-    options.reports.refuse()
+    options.reports.refuse(save=options.save)
     _refuse_others(options)
     case = vary_net(case, options.lengths, options.batch, options.device)
     with Session(options.interpreters(), options.timeout, options.require) as session:
@@ -186,18 +203,39 @@ def trace_in(
     from convdiff.net.trace.run import TraceAsk, trace
     from convdiff.pipeline import Ask
 
+    against = _recorded(own.against, options)
     examine = Ask(
         strict=options.strict,
         budget=0 if options.explain is False else options.budget,
         explain_up_to=float("inf"),
     )
-    return trace(case, session, TraceAsk(own.layers, own.until, own.keep, examine=examine), tell)
+    ask = TraceAsk(
+        own.layers, own.until, own.keep, against, save=options.save is not None, examine=examine
+    )
+    return trace(case, session, ask, tell)
+
+
+def _recorded(path: Path | None, options: Options) -> NetRecording | None:
+    """Read the recording that is asked for. Raises ConvdiffError where it is not as strict."""
+    from convdiff.net.trace.recording import read_net_recording
+
+    if path is None:
+        return None
+    recording = read_net_recording(path)
+    if recording.strict != options.strict:
+        asked = "without" if options.strict else "with"
+        raise ConvdiffError(f"{path}: was recorded {asked} --strict; trace it so, too")
+    return recording
 
 
 def _refuse_others(options: Options) -> None:
     """Raise ConvdiffError for what is asked for and is not there of a net."""
-    if options.records or options.baseline:
-        raise ConvdiffError("a net has no recordings: --save and --baseline go with cases")
+    from convdiff.recording.net_header import refuse_suffix
+
+    if options.baseline or options.changes_baseline:
+        raise ConvdiffError("--baseline goes with cases; a net's is convdiff trace --against FILE")
+    if options.save is not None:
+        refuse_suffix(options.save)
 
 
 def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
@@ -212,12 +250,25 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     write_out(_json(summary) if asked.get("json") == STDOUT else _text(summary, options))
     if asked.get("github"):
         (write_err if asked.get("json") == STDOUT else write_out)(_of_run("github", summary))
+    if result.recording is not None and options.save is not None:
+        write_err(f"convdiff: {_saved(result, result.recording, options.save)}")
     for missing in result.missing:
         write_err(f"convdiff: {missing.name} is required: {missing.reason}")
     if result.signal:
         write_err(f"convdiff: {ENDINGS[result.signal]}")
     if unwritten:
         raise unwritten[0]
+
+
+def _saved(result: TraceResult, recording: NetRecording, path: Path) -> str:
+    """Write a recording and say what it holds. Raises RecordingError."""
+    from convdiff.net.trace.recording import write_net_recording
+    from convdiff.report.sentences import plural
+
+    write_net_recording(path, result.case.name, recording)
+    held = "all their bits" if recording.holds_all else "the bits of some"
+    layers = plural(len(result.case.net.layers), "layer")
+    return f"recorded {plural(len(recording.runs), 'run')} of {layers}, {held}: {path}"
 
 
 def _files(summary: TraceSummary, options: Options) -> Iterator[tuple[str, Path, str]]:
@@ -286,4 +337,5 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
         words += ["--batch", write_range(options.batch).replace(" ", "")]
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
+    words += ["--against", str(own.against)] if own.against else []
     return shlex.join([*words, *asked_words(replace(options, pairwise=False))])

@@ -56,7 +56,7 @@ def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Itera
         yield f"T={short(lengths or [run.length])}"
     if pair.axis != "batch" and len(result.case.batches) > 1:
         yield f"batch {run.batch}"
-    if not AXES[pair.axis].between_runtimes and numbers:
+    if AXES[pair.axis].side is not None and numbers:
         yield f"#{numbers[run.runtime.id]}"
 
 
