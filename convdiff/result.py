@@ -84,6 +84,8 @@ class Result:
     """The signal's number, where one ended it."""
     unbegun: int = 0
     """Cases of which nothing was done before that."""
+    nets: tuple[Outcome, ...] = ()
+    """How the nets ended that were traced beside them."""
 
     @property
     def seconds(self) -> float:
@@ -106,20 +108,29 @@ class Result:
         return _ended(self.interrupted, self.time_over)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are findings of no case and no net."""
+        return not (self.cases or self.nets)
+
+    @property
     def exit_code(self) -> int:
         """Return the process's exit code; drift that was found counts before what is missing."""
         if self.signal and not self.time_over:
             return ENDED + self.signal
         if self.unrecorded:
             return USAGE
-        outcomes = {case.outcome for case in self.cases}
+        outcomes = {*self.nets, *(case.outcome for case in self.cases)}
         if "drift" in outcomes:
             return DRIFT
-        died = any(case.died for case in self.cases)
-        untested = "untested" in outcomes or self.unbegun or not outcomes
-        if self.missing_required or died or untested:
+        untested = "untested" in outcomes or not outcomes
+        if untested or self.unbegun or self.missing_required or self.died:
             return UNTESTED
         return SAME
+
+    @property
+    def died(self) -> bool:
+        """Whether a worker died in a case."""
+        return any(case.died for case in self.cases)
 
     @property
     def outcome(self) -> Outcome:

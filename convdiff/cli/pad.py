@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convdiff.cli.complete import CASES, files
+from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, TIMEOUT, Options, packed
 from convdiff.cli.reports import COLOUR
+from convdiff.cli.trace_model import is_model, of_its_own
 from convdiff.cli.types import NUMBER, RANGE, Choice
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
 
 if TYPE_CHECKING:
+    from convdiff.case.net_model import NetCase
     from convdiff.net.padding.result import Answer
 
 EPILOG = """\b
@@ -24,6 +26,7 @@ Example:
   convdiff pad net.yaml --data 20..400 --fixed 2048 --value -150
   convdiff pad net.yaml --data 1..512 --framework torch,onnxruntime
   convdiff pad net.yaml --data 20..400 --format python > padded_length.py
+  convdiff pad model.onnx --data 20..400 --fixed 512
 """
 FORMATS = ("text", "csv", "json", "python")
 _WHERE = ("framework", "device", "threads", "vary", "python", "runtime")
@@ -33,7 +36,7 @@ LENGTH = click.IntRange(min=1)
 
 
 @click.command("pad", cls=Grouped, params=[*WHERE, TIMEOUT, COLOUR], epilog=EPILOG)
-@click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES))
+@click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES, *MODELS))
 @click.option("--data", type=RANGE, required=True, help="Lengths of the data: 20..400.")
 @click.option(
     "--fixed", type=LENGTH, metavar="LENGTH", help="Length to match; default: the net's longest."
@@ -63,14 +66,14 @@ def command(
     The input is data followed by padding. On paper a length is enough once all outputs that depend
     on the data see what they see at the fixed length; whether the bits are the same is tried out on
     each runtime, and checked again on inputs that the search did not use. What it says holds for
-    that runtime alone. NET is a case file with `layers:`.
+    that runtime alone. NET is a case file with `layers:`, or a model file, which is run as layers,
+    in its own framework where none is named.
     """
-    from convdiff.case.load_net import load_net
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
     from convdiff.net.padding.ask import ask, question_of
 
-    case = load_net(net)
+    case, options = _net_of(net, fixed, options)
     with Session(options.interpreters(), options.timeout) as session:
         session.start()
         from convdiff.cli.progress import progress
@@ -85,6 +88,20 @@ def command(
         write_err(f"convdiff: {SIGNALS[session.signal]}")
         return ENDED + session.signal
     return SAME if answer.is_answered else UNTESTED
+
+
+def _net_of(path: Path, fixed: int | None, options: Options) -> tuple[NetCase, Options]:
+    """Return a net, and the options that hold of it; a model's input is as long as is asked for."""
+    from convdiff.case.load_net import load_net
+    from convdiff.case.net_override import vary_net
+    from convdiff.net.models.as_case import case_of
+    from convdiff.net.models.formats import read_model
+
+    if not is_model(path):
+        return load_net(path), options
+    case = case_of(read_model(path), None)
+    longest = (fixed,) if fixed and fixed > case.lengths[-1] else None
+    return vary_net(case, longest, (1,)), of_its_own(path, options)
 
 
 def _write(answer: Answer, form: str, color: str) -> None:

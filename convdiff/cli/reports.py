@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convdiff.report.summary import Summary
+    from convdiff.report.trace_summary import TraceSummary
     from convdiff.result import Result
 
 STDOUT = Path("-")
@@ -95,18 +96,19 @@ class Reports:
         sweep: bool = False,
         unnamed: str = "",
         explain: Sequence[str] = (),
+        nets: Sequence[TraceSummary] = (),
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
         again: the command that repeats each case. unnamed: the framework that nobody named.
-        explain: the command that draws each case's orders. What was found is all there: a signal
-        that comes while it is made ready changes nothing.
+        explain: the command that draws each case's orders. nets: those beside them. What was found
+        is all there: a signal that comes while it is made ready changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed, explain)
+            summary = summarise(result, again, unnamed, explain, nets)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

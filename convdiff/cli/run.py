@@ -17,6 +17,7 @@ Example:
   convdiff run case.yaml --python ../old-env/bin/python
   convdiff run cases/ --baseline baseline/ --junit report.xml
   convdiff run cases/ --time 300
+  convdiff run case.yaml net.yaml model.onnx
 """
 
 
@@ -33,14 +34,15 @@ def command(cases: tuple[Path, ...], options: Options) -> int:
     """Run cases: observe, compare, diagnose, print.
 
     CASE is a case file, or a folder of them; without one, the built-in case runs: a convolution
-    whose first outputs changed with the input's length. A net, or a
-    model file, is traced (convdiff trace).
+    whose first outputs changed with the input's length. Nets and model files are traced, and
+    counted with the cases; alone each is `convdiff trace`.
     """
-    from convdiff.cli.session import load_all, run_session
+    from convdiff.cli.session import load_with_nets, run_session
     from convdiff.cli.trace import traced
 
     code = traced(cases[0], options) if len(cases) == 1 else None
     if code is not None:
         return code
     whole = any(path.is_dir() for path in cases)
-    return run_session(load_all(cases, options), options, "run", whole=whole)
+    loaded, nets = load_with_nets(cases, options)
+    return run_session(loaded, options, "run", whole=whole, nets=nets)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from convdiff.case.in_hand import refuse_in_hand
 from convdiff.case.load import STDIN, built_in_case, find_cases, load_case, stdin_case
-from convdiff.case.load_net import load_any
 from convdiff.case.model import Case
-from convdiff.case.net_model import NetCase
 from convdiff.case.override import vary
 from convdiff.case.yaml_source import MAX_BYTES, decoded
+from convdiff.cli.nets import AskedNet, asked_net, traced_nets
 from convdiff.cli.options import Options
 from convdiff.cli.recordings import keep_observations, open_options_baseline, refuse_options
 from convdiff.cli.signals import stopped_by_signals
@@ -25,48 +25,41 @@ from convdiff.lab.session import Session
 if TYPE_CHECKING:
     from convdiff.pipeline import Ask
     from convdiff.recording.baseline import Baseline
+    from convdiff.report.trace_summary import TraceSummary
     from convdiff.result import Result
 
+T = TypeVar("T")
 SLOW_BYTES = 2**18
 """A case file above takes seconds to read."""
 
 
 def load_all(paths: tuple[Path, ...], options: Options) -> list[Case]:
     """Load every case, with the command line's lengths, batches and devices."""
-    cases = _load_all(_without_nets(paths)) if paths else [built_in_case()]
-    asked = (options.lengths, options.batch, options.device, options.channels_out)
-    return [vary(case, *asked) for case in cases]
+    cases = _each(find_cases(paths), load) if paths else [built_in_case()]
+    return [_varied(case, options) for case in cases]
 
 
-def net_at(path: Path) -> NetCase | None:
-    """Return the net that a file is, or None where it is none. Raises CaseError for a bad one."""
-    if not path.is_file() or path.stat().st_size > MAX_BYTES or b"layers" not in path.read_bytes():
-        return None
-    loaded = load_any(path)
-    return loaded if isinstance(loaded, NetCase) else None
+def load_with_nets(paths: tuple[Path, ...], options: Options) -> tuple[list[Case], list[AskedNet]]:
+    """Load every case, and the nets among them. Raises CaseError with the errors of all."""
+    if not paths:
+        return load_all((), options), []
+    found = _each(find_cases(paths), lambda path: asked_net(path, options) or load(path))
+    cases = [_varied(one, options) for one in found if isinstance(one, Case)]
+    return cases, [one.varied() for one in found if isinstance(one, AskedNet)]
 
 
-def _without_nets(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the case files named, without the nets of a folder, of which stderr is told."""
-    kept = []
-    for path in find_cases(paths):
-        if path not in paths and net_at(path) is not None:
-            write_err(f"convdiff: {path}: a net, compared by convdiff trace {path}")
-        else:
-            kept.append(path)
-    if not kept:
-        raise ConvdiffError("no cases but nets: convdiff trace compares the layers of one")
-    return kept
+def _varied(case: Case, options: Options) -> Case:
+    return vary(case, options.lengths, options.batch, options.device, options.channels_out)
 
 
-def _load_all(paths: Sequence[Path]) -> list[Case]:
-    """Load cases. Raises CaseError with the errors of all."""
-    cases, errors = [], CaseErrors()
+def _each(paths: Sequence[Path], read: Callable[[Path], T]) -> list[T]:
+    """Read each of some files. Raises CaseError with the errors of all."""
+    made, errors = [], CaseErrors()
     for path in paths:
         with errors.gathering():
-            cases.append(load(path))
+            made.append(read(path))
     errors.refuse()
-    return cases
+    return made
 
 
 def load(path: Path) -> Case:
@@ -88,9 +81,14 @@ def _of_stdin() -> Case:
 
 
 def run_session(
-    cases: Sequence[Case], options: Options, command: str, *, whole: bool = False
+    cases: Sequence[Case],
+    options: Options,
+    command: str,
+    *,
+    whole: bool = False,
+    nets: Sequence[AskedNet] = (),
 ) -> int:
-    """Run the cases, write the reports and recordings, return the exit code.
+    """Run the cases, trace the nets, write the reports and recordings, return the exit code.
 
     whole: the cases are all that there are, so that a baseline's others have no claim any more.
     """
@@ -99,33 +97,56 @@ def run_session(
     with Session(options.interpreters(), options.timeout, options.require) as session:
         baseline = open_options_baseline(options)
         session.start()  # before NumPy and rich are imported here: they overlap
-        from convdiff.case.arrays import refuse_too_big
-        from convdiff.cli.explain_command import explain_command
         from convdiff.cli.progress import progress
-        from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
 
-        errors = CaseErrors()
-        for case in cases:
-            with errors.gathering():
-                refuse_too_big(case)
-        errors.refuse()
+        _refuse_too_big(cases)
         stop, quiet = session.stopping, options.reports.quiet
         stopped = stopped_by_signals(stop, session.stop, options.time)
         with progress(quiet=quiet) as tell, stopped:
             result = run(cases, session, _ask(options, baseline), tell)
+            traced = tuple(traced_nets(nets, session, tell))
             kept, unrecorded = _kept(result, options, baseline)
     result = replace(result, unrecorded=unrecorded)
+    result = result if not nets else _with_nets(result, traced, len(nets), session.signal)
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
-    again = [repeat_command(case, options, command) for case in result.cases]
-    explain = [explain_command(case, options) for case in result.cases]
-    sweep, unnamed = command == "sweep", options.unnamed_framework
-    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain)
+    _write(result, options, command, traced)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
+
+
+def _write(result: Result, options: Options, command: str, nets: Sequence[TraceSummary]) -> None:
+    """Write the reports that are asked for."""
+    from convdiff.cli.explain_command import explain_command
+    from convdiff.cli.repeat import repeat_command
+
+    again = [repeat_command(case, options, command) for case in result.cases]
+    explain = [explain_command(case, options) for case in result.cases]
+    sweep, unnamed = command == "sweep", options.unnamed_framework
+    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain, nets=nets)
+
+
+def _refuse_too_big(cases: Sequence[Case]) -> None:
+    """Raise CaseError with all cases that memory does not hold."""
+    from convdiff.case.arrays import refuse_too_big
+
+    errors = CaseErrors()
+    for case in cases:
+        with errors.gathering():
+            refuse_too_big(case)
+    errors.refuse()
+
+
+def _with_nets(result: Result, traced: Sequence[TraceSummary], asked: int, signal: int) -> Result:
+    """Return a result with what was found of the nets beside the cases; asked: how many."""
+    outcomes = tuple(net.result.outcome for net in traced)
+    missing = chain(result.missing_required, *(net.result.missing for net in traced))
+    once = tuple({one.runtime: one for one in missing}.values())
+    unbegun = result.unbegun + asked - len(traced)
+    return replace(result, nets=outcomes, missing_required=once, unbegun=unbegun, signal=signal)
 
 
 def _kept(result: Result, options: Options, baseline: Baseline | None) -> tuple[list[str], str]:

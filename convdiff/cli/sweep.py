@@ -33,7 +33,7 @@ def command(case: Path | None, options: Options) -> int:
     One row a value, a heat strip of output positions, and the safe lengths: those whose outputs
     are bit-identical to the longest one's. Without CASE, the built-in case. With nothing named to
     vary: the case's own lengths, or 60 from the filter's width on where it has only one.
-    A net, or a model file, is traced (convdiff trace).
+    A net, or a model file, is traced (convdiff trace); the 60 are those that give an output.
     """
     from dataclasses import replace
 
@@ -41,7 +41,7 @@ def command(case: Path | None, options: Options) -> int:
     from convdiff.cli.trace import traced
     from convdiff.errors import ConvdiffError
 
-    code = None if case is None else traced(case, options)
+    code = None if case is None else traced(case, options, SPAN)
     if code is not None:
         return code
     if case is not None and case.is_dir():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convdiff.case.net_override import vary_net
 from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, options_of, packed
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convdiff.case.net_model import NetCase
+    from convdiff.lab.lab import Tell
+    from convdiff.lab.session import Session
     from convdiff.net.trace.model import TraceResult
+    from convdiff.net.trace.recording import NetRecording
     from convdiff.report.trace_summary import TraceSummary
 
 EPILOG = """\b
@@ -35,6 +40,8 @@ Example:
   convdiff trace net.yaml --lengths 452..515 --vary TF_ENABLE_ONEDNN_OPTS=0
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
+  convdiff trace net.yaml --lengths 452,516 --save before.safetensors
+  convdiff trace net.yaml --lengths 452,516 --against before.safetensors
   convdiff trace model.onnx --framework torch --lengths 16..64
   convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
@@ -49,13 +56,13 @@ _SHARED = (
         "verbose",
         "quiet",
         "json",
+        "junit",
         "markdown",
+        "github",
         "color",
     ),
 )
 """Options of `run` that mean the same here."""
-FORMATS = ("json", "markdown")
-"""Reports of a net."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class TraceOptions:
     layers: str = ""
     until: str = ""
     keep: Path | None = None
+    against: Path | None = None
 
 
 _OWN = (
@@ -83,12 +91,25 @@ _OWN = (
         metavar="FOLDER",
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
+    click.Option(
+        ["--save"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Record the runs, *.safetensors: digests of all layers, bits of what is looked at.",
+    ),
+    click.Option(
+        ["--against"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Compare with what is recorded, too, run by run.",
+    ),
 )
 TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
 
 
 def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
-    own = {str(option.name): values[str(option.name)] for option in _OWN}
+    names = ("layers", "until", "keep", "against")
+    own = {name: values[name] for name in names}
     return options_of(values), TraceOptions(ModelOptions.of(values), **own)
 
 
@@ -116,62 +137,105 @@ def command(net: Path, asked: tuple[Options, TraceOptions]) -> int:
     return trace_net(load_net(net), options, own)
 
 
-def traced(path: Path, options: Options) -> int | None:
-    """Trace what a path is if it is a net or a model, and return the exit code, or None."""
-    from convdiff.cli.session import net_at
+def traced(path: Path, options: Options, span: int = 0) -> int | None:
+    """Trace what a path is if it is a net or a model, and return the exit code, or None.
+
+    span: how many lengths, where nothing is named to vary; without one a model has two batches.
+    """
+    from convdiff.cli.nets import net_at
 
     if is_model(path):
-        return _trace_model(path, options, TraceOptions())
+        options = of_its_own(path, options)
+        as_it_is = len(options.interpreters()) == 2 and not (options.lengths or options.batch)
+        of_model = ModelOptions(as_layers=not as_it_is)
+        return _trace_model(path, options, TraceOptions(of_model), span)
     net = net_at(path)
-    return None if net is None else trace_net(net, options, TraceOptions())
+    return None if net is None else trace_net(_spanned(net, options, span), options, TraceOptions())
 
 
-def _trace_model(model: Path, options: Options, own: TraceOptions) -> int:
+def _spanned(case: NetCase, options: Options, span: int) -> NetCase:
+    """Return a net with what is compared where nothing is named and it has one length."""
+    from convdiff.cli.nets import lengths_from_least
+
+    if not span or options.names_an_axis or len(case.lengths) > 1:
+        return case
+    return vary_net(case, lengths_from_least(case, span))
+
+
+def _trace_model(model: Path, options: Options, own: TraceOptions, span: int | None = None) -> int:
+    """Trace a model file; span: see `traced`, None for nothing but what is named."""
     from convdiff.case.net_model import NetCase
+    from convdiff.cli.nets import with_batches
 
     options = of_its_own(model, options)
     options.reports.refuse()
     found = trace_file(model, options, own.of_model)
-    if isinstance(found, NetCase):
-        return trace_net(found, options, own)
-    return write_own(found, options)
+    if not isinstance(found, NetCase):
+        return write_own(found, options)
+    if span is not None:
+        found = _spanned(found, options, span) if span else with_batches(found, options)
+    return trace_net(found, options, own)
 
 
 def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:
     """Trace a net, write the reports, and return the exit code."""
-    from convdiff.case.net_override import vary_net
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
 
-    options.reports.refuse()
+    options.reports.refuse(save=options.save)
     _refuse_others(options)
     case = vary_net(case, options.lengths, options.batch, options.device)
     with Session(options.interpreters(), options.timeout, options.require) as session:
         session.start()
         from convdiff.cli.progress import progress
-        from convdiff.net.trace.run import TraceAsk, trace
-        from convdiff.pipeline import Ask
 
-        examine = Ask(
-            strict=options.strict,
-            budget=0 if options.explain is False else options.budget,
-            explain_up_to=float("inf"),
-        )
-        ask = TraceAsk(own.layers, own.until, own.keep, examine=examine)
         stop, quiet = session.stopping, options.reports.quiet
         with progress(quiet=quiet) as tell, stopped_by_signals(stop, session.stop, options.time):
-            result = trace(case, session, ask, tell)
+            result = trace_in(session, case, options, own, tell)
     _write(result, options, own)
     return result.exit_code
 
 
+def trace_in(
+    session: Session, case: NetCase, options: Options, own: TraceOptions, tell: Tell
+) -> TraceResult:
+    """Trace a net in a session that has begun."""
+    from convdiff.net.trace.run import TraceAsk, trace
+    from convdiff.pipeline import Ask
+
+    against = _recorded(own.against, options)
+    examine = Ask(
+        strict=options.strict,
+        budget=0 if options.explain is False else options.budget,
+        explain_up_to=float("inf"),
+    )
+    ask = TraceAsk(
+        own.layers, own.until, own.keep, against, save=options.save is not None, examine=examine
+    )
+    return trace(case, session, ask, tell)
+
+
+def _recorded(path: Path | None, options: Options) -> NetRecording | None:
+    """Read the recording that is asked for. Raises ConvdiffError where it is not as strict."""
+    from convdiff.net.trace.recording import read_net_recording
+
+    if path is None:
+        return None
+    recording = read_net_recording(path)
+    if recording.strict != options.strict:
+        asked = "without" if options.strict else "with"
+        raise ConvdiffError(f"{path}: was recorded {asked} --strict; trace it so, too")
+    return recording
+
+
 def _refuse_others(options: Options) -> None:
     """Raise ConvdiffError for what is asked for and is not there of a net."""
-    for name, value in options.reports.asked.items():
-        if value and name not in FORMATS:
-            raise ConvdiffError(f"--{name}: a net has the reports --json and --markdown")
-    if options.records or options.baseline:
-        raise ConvdiffError("a net has no recordings: --save and --baseline go with cases")
+    from convdiff.recording.net_header import refuse_suffix
+
+    if options.baseline or options.changes_baseline:
+        raise ConvdiffError("--baseline goes with cases; a net's is convdiff trace --against FILE")
+    if options.save is not None:
+        refuse_suffix(options.save)
 
 
 def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
@@ -180,15 +244,14 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     from convdiff.cli.reports import STDOUT
     from convdiff.cli.streams import write_err, write_out
     from convdiff.errors import ENDINGS
-    from convdiff.report.trace_summary import summarise_trace
 
-    reports = options.reports
-    summary = summarise_trace(result, _again(result, options, own), whole=reports.verbose > 0)
+    asked, summary = options.reports.asked, summary_of(result, options, own)
     unwritten = write_each(_files(summary, options))
-    if reports.asked.get("json") == STDOUT:
-        write_out(_json(summary))
-    else:
-        write_out(_text(summary, options))
+    write_out(_json(summary) if asked.get("json") == STDOUT else _text(summary, options))
+    if asked.get("github"):
+        (write_err if asked.get("json") == STDOUT else write_out)(_of_run("github", summary))
+    if result.recording is not None and options.save is not None:
+        write_err(f"convdiff: {_saved(result, result.recording, options.save)}")
     for missing in result.missing:
         write_err(f"convdiff: {missing.name} is required: {missing.reason}")
     if result.signal:
@@ -197,13 +260,48 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
         raise unwritten[0]
 
 
+def _saved(result: TraceResult, recording: NetRecording, path: Path) -> str:
+    """Write a recording and say what it holds. Raises RecordingError."""
+    from convdiff.net.trace.recording import write_net_recording
+    from convdiff.report.sentences import plural
+
+    write_net_recording(path, result.case.name, recording)
+    held = "all their bits" if recording.holds_all else "the bits of some"
+    layers = plural(len(result.case.net.layers), "layer")
+    return f"recorded {plural(len(recording.runs), 'run')} of {layers}, {held}: {path}"
+
+
 def _files(summary: TraceSummary, options: Options) -> Iterator[tuple[str, Path, str]]:
     """Yield the reports that are written to files: option, path and text."""
     from convdiff.report import trace_markdown
 
-    renders = {"--json": _json, "--markdown": trace_markdown.render}
+    renders: dict[str, Callable[[TraceSummary], str]] = {
+        "--json": _json,
+        "--markdown": trace_markdown.render,
+        "--junit": partial(_of_run, "junit"),
+    }
     for option, path in options.reports.files.items():
         yield option, path, renders[option](summary)
+
+
+def _of_run(name: str, summary: TraceSummary) -> str:
+    """Return a report that `run` has of nets and cases alike."""
+    from convdiff.report.formats import FORMATS
+    from convdiff.report.summary import summarise
+    from convdiff.result import Result
+
+    trace = summary.result
+    result = Result((), (), trace.missing, signal=trace.signal, nets=(trace.outcome,))
+    (row,) = (one for one in FORMATS if one.name == name)
+    return row.render(summarise(result, (), nets=(summary,)))
+
+
+def summary_of(result: TraceResult, options: Options, own: TraceOptions) -> TraceSummary:
+    """Return what reports tell of a trace."""
+    from convdiff.report.trace_summary import summarise_trace
+
+    again = _again(result, options, own)
+    return summarise_trace(result, again, whole=options.reports.verbose > 0)
 
 
 def _json(summary: TraceSummary) -> str:
@@ -239,4 +337,5 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
         words += ["--batch", write_range(options.batch).replace(" ", "")]
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
+    words += ["--against", str(own.against)] if own.against else []
     return shlex.join([*words, *asked_words(replace(options, pairwise=False))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -53,6 +54,12 @@ class Session:
     def signal(self) -> int:
         """The signal that stopped it, once one came."""
         return self.stopping.signal
+
+    def on(self, interpreters: Sequence[Interpreter]) -> Session:
+        """Return a session on other interpreters, which this one stops and ends."""
+        other = copy(self)
+        other.interpreters = tuple(interpreters)
+        return other
 
     def start(self) -> None:
         """Start all workers, which import their frameworks meanwhile."""

@@ -55,7 +55,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
     bias, added = (None if name is None else arrays[name] for name in (stored.bias, stored.added))
     tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input], added)
     conv = _convolution(stored, tensors)
-    runtimes = _runtimes(stored.runtimes, file)
+    runtimes = runtimes_of(stored.runtimes, file)
     entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
     _refuse_cells([entry.cell for entry in entries], tensors, conv)
     case = Case(
@@ -91,7 +91,7 @@ def _refuse_cells(cells: Sequence[Cell], tensors: Tensors, conv: Convolution) ->
         raise ValueError("a cell is named twice")
 
 
-def _runtimes(stored: Sequence[StoredRuntime], file: str) -> list[Runtime]:
+def runtimes_of(stored: Sequence[StoredRuntime], file: str) -> list[Runtime]:
     """Return the runtimes by number; each is one of its own, also where two have one id."""
     runtimes: list[Runtime] = []
     for one in stored:

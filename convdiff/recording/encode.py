@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,7 @@ def encoded(recording: Recording) -> tuple[Header, dict[str, Array]]:
     """Return the header, its cases and arrays sorted, and the arrays it names."""
     arrays: dict[str, Array] = {}
     cases = [_Case(recording.cases[name], arrays).stored() for name in sorted(recording.cases)]
-    stored = {
-        name: StoredArray(array.dtype.name, array.shape, digest(array))
-        for name, array in sorted(arrays.items())
-    }
-    return Header(tuple(cases), stored, convdiff.__version__), arrays
+    return Header(tuple(cases), stored_arrays(arrays), convdiff.__version__), arrays
 
 
 class _Case:
@@ -107,12 +104,19 @@ class _Case:
         return StoredOrders(orders.orders, which, orders.refusals)
 
     def runtime(self, runtime: Runtime) -> StoredRuntime:
-        inner = runtime.interpreter
-        return StoredRuntime(
-            inner.framework,
-            runtime.device,
-            inner.threads,
-            inner.settings,
-            inner.label,
-            self.recorded.fingerprints[runtime],
-        )
+        return stored_runtime(runtime, self.recorded.fingerprints[runtime])
+
+
+def stored_runtime(runtime: Runtime, fingerprint: Mapping[str, Any]) -> StoredRuntime:
+    """Return a runtime as a file has it, with what it said it was."""
+    inner = runtime.interpreter
+    named = (inner.framework, runtime.device, inner.threads, inner.settings, inner.label)
+    return StoredRuntime(*named, fingerprint)
+
+
+def stored_arrays(arrays: Mapping[str, Array]) -> dict[str, StoredArray]:
+    """Return what a header says of the arrays beside it."""
+    return {
+        name: StoredArray(array.dtype.name, array.shape, digest(array))
+        for name, array in sorted(arrays.items())
+    }

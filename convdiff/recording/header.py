@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from convdiff.case.device import DEVICE, Device
 from convdiff.case.expect import EXPECTATION, Expectation
@@ -165,3 +165,26 @@ class Header:
 
 
 HEADER = record(Header, "the header", whole=True)
+
+
+class NamesArrays(Protocol):
+    """A header that names the arrays beside it."""
+
+    @property
+    def arrays(self) -> Mapping[str, StoredArray]:
+        """By name."""
+
+
+H = TypeVar("H", bound=NamesArrays)
+
+
+@dataclass(frozen=True)
+class FileKind(Generic[H]):
+    """What a file records, and the form of its header."""
+
+    kind: str
+    version: int
+    header: Form[H]
+
+
+CASES = FileKind(KIND, VERSION, HEADER)

@@ -17,7 +17,7 @@ import numpy as np
 from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import FORMATS, hexes
-from convdiff.recording.header import Header, StoredArray
+from convdiff.recording.header import CASES, Header, StoredArray
 from convdiff.recording.model import RecordingError, quoted
 from convdiff.recording.sealed import check_arrays, check_header, parsed, sealed
 
@@ -37,7 +37,7 @@ def write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
         )
     # What an environment has that is no text is escaped, as JSON does it.
     with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.writelines(_lines(sealed(header), arrays))
+        stream.writelines(_lines(sealed(header, CASES), arrays))
 
 
 def read(path: Path) -> tuple[Header, dict[str, Array]]:
@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[Header, dict[str, Array]]:
     if not isinstance(document, dict):
         raise RecordingError(f"{path}: not a convdiff recording")
     values = document.pop("values", None)
-    header = check_header(document, str(path))
+    header = check_header(document, str(path), CASES)
     if not isinstance(values, dict) or set(values) != set(header.arrays):
         raise RecordingError(f"{path}: damaged: its values are not those that it names")
     arrays = {}

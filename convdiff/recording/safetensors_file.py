@@ -10,7 +10,7 @@ import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
 from convdiff.numerics.array import Array
-from convdiff.recording.header import Header
+from convdiff.recording.header import CASES, FileKind, H, Header
 from convdiff.recording.model import RecordingError, quoted
 from convdiff.recording.sealed import check_arrays, check_header, parsed, sealed
 
@@ -20,10 +20,20 @@ METADATA = "convdiff"
 
 def write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
     """Write a header and its arrays. Raises OSError."""
+    write_of(CASES, path, header, arrays)
+
+
+def read(path: Path) -> tuple[Header, dict[str, Array]]:
+    """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
+    return read_of(CASES, path)
+
+
+def write_of(kind: FileKind[H], path: Path, header: H, arrays: Mapping[str, Array]) -> None:
+    """Write a file of any kind. Raises OSError."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    text = json.dumps(sealed(header), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(sealed(header, kind), sort_keys=True, ensure_ascii=False, allow_nan=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # what is no text, as JSON escapes it
     stored = {name: np.ascontiguousarray(_plain(array)) for name, array in arrays.items()}
     try:
@@ -32,7 +42,7 @@ def write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
         raise OSError(0, str(error)) from None
 
 
-def read(path: Path) -> tuple[Header, dict[str, Array]]:
+def read_of(kind: FileKind[H], path: Path) -> tuple[H, dict[str, Array]]:
     """Return the checked header and arrays of a file. Raises OSError or RecordingError."""
     from safetensors import SafetensorError, safe_open
 
@@ -42,8 +52,8 @@ def read(path: Path) -> tuple[Header, dict[str, Array]]:
         with safe_open(path, framework="numpy", backend="pread") as file:
             text = (file.metadata() or {}).get(METADATA)
             if text is None:
-                raise RecordingError(f"{path}: not a convdiff recording")
-            header = check_header(parsed(text), str(path))
+                raise RecordingError(f"{path}: not a {kind.kind}")
+            header = check_header(parsed(text), str(path), kind)
             if set(file.keys()) != set(header.arrays):
                 raise RecordingError(f"{path}: damaged: its arrays are not those that it names")
             arrays = {}

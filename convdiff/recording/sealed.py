@@ -16,7 +16,7 @@ import numpy as np
 
 from convdiff.case.arrays import digest
 from convdiff.numerics.parallel import mapped
-from convdiff.recording.header import HEADER, KIND, VERSION, Header
+from convdiff.recording.header import FileKind, H, NamesArrays
 from convdiff.recording.model import RecordingError, quoted
 
 Array = np.ndarray[Any, Any]
@@ -35,26 +35,26 @@ def parsed(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
 
 
-def sealed(header: Header) -> Plain:
+def sealed(header: H, kind: FileKind[H]) -> Plain:
     """Return a header as plain values, with its checksum."""
-    body = HEADER.write(header)
+    body = kind.header.write(header)
     return {**body, SEAL: _seal(body)}
 
 
-def check_header(plain: Any, name: str) -> Header:
+def check_header(plain: Any, name: str, kind: FileKind[H]) -> H:
     """Return a header that is one, whole and of a version that is known; else RecordingError."""
-    if not isinstance(plain, dict) or plain.get("kind") != KIND:
-        raise RecordingError(f"{name}: not a convdiff recording")
+    if not isinstance(plain, dict) or plain.get("kind") != kind.kind:
+        raise RecordingError(f"{name}: not a {kind.kind}")
     version = plain.get("schema_version")
-    if isinstance(version, int) and version > VERSION:
+    if isinstance(version, int) and version > kind.version:
         raise RecordingError(
             f"{name}: written by a newer convdiff (schema_version {quoted(version)}, this one "
-            f"reads {VERSION}); upgrade convdiff to read it"
+            f"reads {kind.version}); upgrade convdiff to read it"
         )
     body = {key: value for key, value in plain.items() if key != SEAL}
     try:
         _refuse_odd(body)
-        header = HEADER.read(body)
+        header = kind.header.read(body)
         is_sound = _seal(body) == plain.get(SEAL)
     except (ValueError, RecursionError) as error:
         raise RecordingError(f"{name}: damaged header: {quoted(error)}") from None
@@ -63,7 +63,7 @@ def check_header(plain: Any, name: str) -> Header:
     return header
 
 
-def check_arrays(header: Header, arrays: Mapping[str, Array], file: str) -> None:
+def check_arrays(header: NamesArrays, arrays: Mapping[str, Array], file: str) -> None:
     """Raise RecordingError unless all arrays are what the header says of them."""
     for name, stored in header.arrays.items():
         if arrays[name].dtype.name != stored.dtype or arrays[name].shape != stored.shape:

@@ -68,17 +68,23 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
 
 def ending(summary: Summary) -> str:
     """Say how the cases ended, the exit code, and what the cases that are OK were not tested on."""
-    outcomes = [case.result.outcome for case in summary.cases]
-    counted = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
-    ended = sentences.plural(len(outcomes), "case")
-    if counted:
-        ended += f": {counted}"
+    cases = _counted("case", [case.result.outcome for case in summary.cases])
+    nets = _counted("net", [net.result.outcome for net in summary.nets])
+    ended = "; ".join(filter(None, (cases, nets))) or "0 cases"
     if summary.result.unbegun:
         ended += f"; {summary.result.unbegun:,} not begun"
     required = {one.runtime.id for one in summary.result.missing_required}
     left = sentences.few([one for one in _absent(summary) if one not in required])
     untested = f"; untested: {left}" if left else ""
     return f"{ended} (exit {summary.result.exit_code}){untested}"
+
+
+def _counted(noun: str, outcomes: Sequence[str]) -> str:
+    """Say how some ended; "" where there are none."""
+    if not outcomes:
+        return ""
+    counts = (f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
+    return f"{sentences.plural(len(outcomes), noun)}: {', '.join(counts)}"
 
 
 def _absent(summary: Summary) -> Mapping[str, None]:

@@ -9,9 +9,10 @@ from convdiff.case.axes import Axis
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.errors import Place
 from convdiff.report.headline import headline
-from convdiff.report.plain import advice_text, failures_text
+from convdiff.report.plain import advice_text, failures_text, trace_text
 from convdiff.report.sentences import few, reason
 from convdiff.report.summary import CaseSummary, Summary
+from convdiff.report.trace_summary import TraceSummary
 
 
 def render(summary: Summary) -> str:
@@ -28,11 +29,30 @@ def _commands(summary: Summary) -> Iterator[str]:
     if result.ended:
         ended = f"convdiff: {result.ended}"
         yield _command("warning", None, ended, "the run did not come to its end")
-    elif not result.cases:
+    elif result.is_empty:
         yield _command("warning", None, "convdiff: untested", "no case was run")
     for case in summary.cases:
         yield from _drift(case)
         yield from _untested(case)
+    for net in summary.nets:
+        yield from _of_net(net)
+
+
+def _of_net(net: TraceSummary) -> Iterator[str]:
+    """Yield an error where a difference enters a net that drifts, a warning for what is not known.
+
+    Its place is that of the first such layer.
+    """
+    result = net.result
+    if result.outcome == "ok":
+        return
+    kind = "error" if result.outcome == "drift" else "warning"
+    entered = result.pairs[result.shown].entered if result.pairs else ()
+    case = result.case
+    places = [case.places[name] for name in entered if name in case.places]
+    location = next(iter(places), Place(case.file, 1, 1))
+    title = f"{net.name}: {net.word}"
+    yield _command(kind, location, title, _joined((net.headline, trace_text(net))))
 
 
 def _drift(case: CaseSummary) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from convdiff.report import trace_markdown
 from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
 from convdiff.report.groups import Row, first, one_usual, stories, unusual
@@ -13,6 +14,7 @@ from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
 from convdiff.report.sentences import few
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
+from convdiff.report.trace_summary import TraceSummary
 
 LIMIT = 2**20 - 1
 """Bytes; GitHub shows no summary of 1 MiB or more."""
@@ -25,11 +27,11 @@ DETAILS = 4
 
 def render(summary: Summary) -> str:
     """Return the report; what GitHub would not show is left out, and it says so."""
-    cases = sorted(summary.cases, key=_is_ok)
+    cases = sorted(summary.told, key=_is_ok)
     report = _answer(summary)
     used = len(report.encode())
     for number, case in enumerate(cases):
-        section = _section(case)
+        section = trace_markdown.section(case) if isinstance(case, TraceSummary) else _section(case)
         used += len(section.encode())
         if used > LIMIT - LAST:
             left = f"{len(cases) - number:,} of {len(cases):,} cases"
@@ -38,7 +40,7 @@ def render(summary: Summary) -> str:
     return report
 
 
-def _is_ok(case: CaseSummary) -> bool:
+def _is_ok(case: CaseSummary | TraceSummary) -> bool:
     return case.result.outcome == "ok"
 
 
@@ -57,7 +59,7 @@ def _answer(summary: Summary) -> str:
     if result.unclaimed:
         unclaimed = text(few(result.unclaimed))
         lines.append(f"The baseline has cases that no file claims: {unclaimed}\n")
-    cases = first(_graver_first(summary.cases), CASES)
+    cases = first(_graver_first(summary.told), CASES)
     rows = ((OUTCOMES[case.result.outcome], case.name, case.headline) for case in cases.shown)
     lines += table(("outcome", "case", "answer"), rows)
     if cases.left:
@@ -65,7 +67,9 @@ def _answer(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _graver_first(cases: Sequence[CaseSummary]) -> Sequence[CaseSummary]:
+def _graver_first(
+    cases: Sequence[CaseSummary | TraceSummary],
+) -> Sequence[CaseSummary | TraceSummary]:
     """Return the cases in their order, or the graver ones first where not all can be shown."""
     return sorted(cases, key=_is_ok) if len(cases) > CASES else cases
 

@@ -9,6 +9,7 @@ from convdiff.report.detail import Detail
 from convdiff.report.elements import element_grid
 from convdiff.report.marks import Grid, Line
 from convdiff.report.summary import CaseSummary, advice_lines
+from convdiff.report.trace_summary import TraceSummary
 
 WIDTH = 100
 """Characters in a line."""
@@ -35,6 +36,14 @@ def failures_text(case: CaseSummary) -> str:
 def advice_text(case: CaseSummary) -> str:
     """Return safe lengths, remedies and the suggested expectation."""
     return _text(_hanging(list(advice_lines(case.advice, all_safe=False))))
+
+
+def trace_text(net: TraceSummary) -> str:
+    """Return a net's pairs, the layers of the one that is shown, and why they differ."""
+    lines = [] if net.pairs is None else _grid(net.pairs)
+    if net.layers is not None:
+        lines += [f"{net.shown}:", *_grid(net.layers)]
+    return _text([*lines, *_hanging(net.lines)])
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

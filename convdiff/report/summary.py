@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
@@ -15,6 +16,9 @@ from convdiff.report.marks import Line, Span, line
 from convdiff.report.runtime_line import fingerprint, is_asked
 from convdiff.result import CaseResult, Outcome, Result
 from convdiff.runtime.model import Standing
+
+if TYPE_CHECKING:
+    from convdiff.report.trace_summary import TraceSummary
 
 OUTCOMES: Mapping[Outcome, str] = {
     "ok": "OK",
@@ -120,15 +124,26 @@ class Summary:
     """Which required runtimes are not there, and why."""
     unnamed: str = ""
     """The framework that was taken because nobody named one."""
+    nets: tuple[TraceSummary, ...] = ()
+    """The nets that were traced beside the cases."""
+
+    @property
+    def told(self) -> tuple[CaseSummary | TraceSummary, ...]:
+        """The cases, then the nets."""
+        return *self.cases, *self.nets
 
 
 def summarise(
-    result: Result, again: Sequence[str], unnamed: str = "", explain: Sequence[str] = ()
+    result: Result,
+    again: Sequence[str],
+    unnamed: str = "",
+    explain: Sequence[str] = (),
+    nets: Sequence[TraceSummary] = (),
 ) -> Summary:
     """Return the summary of a result.
 
     again: the command that repeats each case. unnamed: the framework that nobody named. explain:
-    the command that draws the orders of each case, where any are known.
+    the command that draws the orders of each case, where any are known. nets: those beside them.
     """
     cases = zip(result.cases, again, explain or [""] * len(again), strict=True)
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
@@ -137,6 +152,7 @@ def summarise(
         tuple(_case(result, *one) for one in cases),
         tuple(missing),
         unnamed,
+        tuple(nets),
     )
 
 

@@ -36,7 +36,7 @@ def report(summary: TraceSummary, version: str) -> dict[str, Any]:
             "file": result.case.file,
             "layers": len(result.pairs[0].layers) if result.pairs else 0,
         },
-        "answer": summary.sentence,
+        "answer": summary.headline,
         "runtimes": [runtime_json(standing) for standing in result.standings],
         "pairs": [_pair(result, number, pair) for number, pair in enumerate(result.pairs)],
         "shown": result.shown if result.pairs else None,

@@ -17,9 +17,22 @@ def render(summary: TraceSummary) -> str:
     return "\n".join(_lines(summary)) + "\n"
 
 
+def section(summary: TraceSummary) -> str:
+    """Return all of a net that stands among cases; one that is ok is folded."""
+    inside = "\n".join(_inside(summary))
+    if summary.result.outcome == "ok":
+        name = text(summary.name)
+        return f"\n<details><summary>{name}: OK</summary>\n\n{inside}\n</details>\n"
+    return f"\n### {text(summary.name)}\n\n{inside}"
+
+
 def _lines(summary: TraceSummary) -> Iterator[str]:
     yield f"## {text(summary.name)}: {text(summary.word)}\n"
-    yield f"{text(summary.sentence)}\n"
+    yield from _inside(summary)
+
+
+def _inside(summary: TraceSummary) -> Iterator[str]:
+    yield f"{text(summary.headline)}\n"
     if summary.pairs is not None:
         yield from _table(summary.pairs)
     if summary.layers is not None:

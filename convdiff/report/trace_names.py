@@ -24,7 +24,12 @@ def side(result: TraceResult, pair: NetPair, run: NetRun) -> str:
     name = AXES[pair.axis].side
     if name is None:
         return f"#{numbers_of(result)[run.runtime.id]}"
-    return name(Cell(run.runtime, "net", run.length, run.batch, run.repeat))
+    return name(cell_of(run))
+
+
+def cell_of(run: NetRun) -> Cell:
+    """Return a run as the cell that names it."""
+    return Cell(run.runtime, "net", run.length, run.batch, run.repeat)
 
 
 def compared(result: TraceResult, pair: NetPair) -> str:
@@ -51,7 +56,7 @@ def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Itera
         yield f"T={short(lengths or [run.length])}"
     if pair.axis != "batch" and len(result.case.batches) > 1:
         yield f"batch {run.batch}"
-    if not AXES[pair.axis].between_runtimes and numbers:
+    if AXES[pair.axis].side is not None and numbers:
         yield f"#{numbers[run.runtime.id]}"
 
 

@@ -30,7 +30,7 @@ class TraceSummary:
     result: TraceResult
     word: str
     """OK, DRIFT[rounding], UNTESTED."""
-    sentence: str
+    headline: str
     runtimes: tuple[str, ...]
     layers: Grid | None
     """The pair that is shown, a row a layer."""
@@ -84,6 +84,8 @@ def _runtimes(result: TraceResult) -> Iterator[str]:
 
 def _sentence(result: TraceResult) -> str:
     """Say where the difference enters first, or that there is none."""
+    if not result.pairs and result.recording is not None:
+        return "recorded, and compared with nothing"
     if not result.pairs:
         absent = next((one.reason for one in result.standings if not one.available), None)
         return absent or "nothing to compare: one length on one runtime; --lengths, --vary, …"
@@ -101,12 +103,15 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
     compared_pairs = [one for one in result.pairs if not one.reason]
     if result.constant and compared_pairs:
         return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
-    axes = ", ".join(dict.fromkeys(AXES[one.pair.axis].noun for one in compared_pairs))
+    axes = dict.fromkeys(one.pair.axis for one in compared_pairs)
+    said = ["as recorded"] if "baseline" in axes else []
+    nouns = ", ".join(AXES[axis].noun for axis in axes if axis != "baseline")
+    said += [f"whatever {nouns}"] if nouns else []
     if not compared_pairs:
         return f"nothing was compared: {result.pairs[0].reason}"
     left = sum(bool(one.reason) for one in result.pairs)
     untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
-    return f"{layers}, the same bits whatever {axes}{untested}"
+    return f"{layers}, the same bits {' and '.join(said)}{untested}"
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -146,10 +147,78 @@ def test_run_and_sweep_trace_a_net(folder: Path, drifting: Ran):
     assert "T=9 / T=12" in swept.out
 
 
-def test_a_folder_is_run_without_its_nets_and_says_so(folder: Path):
-    found = ran(folder, "run", ".", "--framework", "numpy")
-    assert found.code == 0
-    assert "net.yaml: a net, compared by convdiff trace net.yaml" in found.err
+@pytest.fixture(scope="module")
+def among(folder: Path) -> Ran:
+    """Run the folder: a case that is fine and a net that drifts."""
+    files = ("--markdown", "run.md", "--json", "run.json", "--junit", "run.xml")
+    return ran(folder, "run", ".", "--kernel", "kernels:by_length", "--github", *files)
+
+
+def test_the_nets_of_a_folder_are_traced_and_counted(folder: Path, drifting: Ran, among: Ran):
+    assert among.code == 1
+    lines = among.out.splitlines()
+    assert lines[0].startswith("OK case: ")
+    assert "1 case: 1 ok; 1 net: 1 drift (exit 1)" in lines
+    assert set(drifting.out.splitlines()[:-1]) <= set(lines)
+
+
+def test_every_report_of_a_folder_has_its_nets(folder: Path, among: Ran):
+    report = json.loads((folder / "run.json").read_text("utf-8"))
+    alone = json.loads(
+        ran(folder, "run", "net.yaml", "--kernel", "kernels:by_length", "--json", "-").out
+    )
+    assert report["exit_code"] == 1
+    assert [case["name"] for case in report["cases"]] == ["case"]
+    assert [net["net"]["name"] for net in report["nets"]] == ["small"]
+    assert report["nets"][0]["pairs"] == alone["pairs"]
+    suites = ElementTree.parse(folder / "run.xml").getroot().findall("testsuite")
+    tests = {suite.get("name"): suite.findall("testcase") for suite in suites}
+    (test,) = tests["small"]
+    assert test.get("name") == "length T=8 against T=12, kernels:by_length:cpu"
+    (failure,) = test.findall("failure")
+    assert (failure.get("type"), failure.get("message")) == ("rounding", "enters at second")
+    assert not any(one.findall("failure") for one in tests["case"])
+    markdown = (folder / "run.md").read_text("utf-8")
+    assert "| DRIFT | small | second gives other bits" in markdown
+    assert "| second | entered |" in markdown
+    (error,) = [line for line in among.out.splitlines() if line.startswith("::error")]
+    assert error.startswith("::error file=net.yaml,line=8,col=5,title=small%3A DRIFT[rounding]::")
+
+
+def test_a_net_alone_has_the_reports_of_a_run(folder: Path):
+    arguments = ("--kernel", "kernels:by_length", "--junit", "net.xml", "--github")
+    found = ran(folder, "trace", "net.yaml", *arguments)
+    assert found.out.splitlines()[-1].startswith("::error file=net.yaml,line=8,col=5,")
+    (suite,) = ElementTree.parse(folder / "net.xml").getroot().findall("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+
+
+def test_a_net_that_could_not_be_tested_is_an_error_of_the_run(folder: Path):
+    arguments = ("--kernel", "kernels:dies", "--junit", "died.xml", "--github")
+    found = ran(folder, "run", "net.yaml", "net.yaml", *arguments)
+    assert found.code == 125
+    assert "2 nets: 2 untested (exit 125)" in found.out
+    assert found.out.count("::warning file=net.yaml,line=1,col=1,title=small%3A UNTESTED::") == 2
+    for suite in ElementTree.parse(folder / "died.xml").getroot().findall("testsuite"):
+        assert suite.get("errors") == "1"
+
+
+def test_a_net_beside_cases_is_what_the_gravest_of_them_is(folder: Path):
+    fine = ran(folder, "run", ".", "--framework", "numpy")
+    assert fine.code == 0
+    assert "OK small: 5 layers, the same bits whatever the input length" in fine.out
+    assert "1 case: 1 ok; 1 net: 1 ok (exit 0)" in fine.out
+    whole = ran(folder, "run", "case.yaml", "net.yaml", "--kernel", "kernels:by_length", "-v")
+    assert whole.code == 1
+    assert "2 cases and nets: 1 ok, 1 drift (small)" in whole.out
+
+
+def test_a_bad_net_of_a_folder_is_refused_with_the_bad_cases(tmp_path: Path):
+    (tmp_path / "net.yaml").write_text("input: {ramp: 1}\nlengths: 5\nlayers: [rleu]\n")
+    (tmp_path / "case.yaml").write_text("filtre: [1]\n")
+    found = ran(tmp_path, "run", ".", "--framework", "numpy")
+    assert found.code == 2
+    assert "net.yaml:3:" in found.err and "case.yaml:1:" in found.err
 
 
 def test_a_worker_that_dies_is_untested(folder: Path):
@@ -176,7 +245,7 @@ def test_what_can_not_be_is_refused_in_a_line(folder: Path, arguments: tuple[str
     assert len(found.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", [("--junit", "x.xml"), ("--save", "x.json"), ("--github",)])
+@pytest.mark.parametrize("option", [("--save", "x.json"), ("--baseline", "x.json")])
 def test_what_a_net_does_not_have_is_refused(folder: Path, option: tuple[str, ...]):
     found = ran(folder, "run", "net.yaml", *option)
     assert found.code == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from model_runs import output_of, runtime_of
-from program import environment
+from program import convdiff, environment
 
 from convdiff.case.load import load_case
 from convdiff.lab.session import Session
@@ -65,6 +65,29 @@ def test_formats_of_one_model_hold_the_same_numbers(written):
     assert one.parameters == other.parameters > 10_000
     assert one.net == other.net
     assert all(np.array_equal(one.arrays[key], other.arrays[key]) for key in one.arrays)
+
+
+def test_an_open_length_is_one_that_the_layers_leave_something_of(written):
+    model = read_model(written / "long.keras")
+    assert (model.open_axes, model.input_shape, model.unread) == ("NW", (1, 128, 4), ())
+
+
+def test_padding_is_the_same_in_every_format(written):
+    """36 inputs are read by an output, and outputs are 8 apart: L = 8·ceil(data/8) + 28."""
+    found = []
+    for name in ("long.keras", "long.h5", "long_saved"):
+        asked = ("--data", "20..60", "--fixed", "200", "--framework", "numpy")
+        ran = convdiff("pad", written / name, *asked, "--format", "python")
+        assert ran.code == 0, ran.err
+        found.append(ran.out.partition("\n")[2])
+    assert set(found) == {found[0]}
+    assert "padded_lengths = [52, 60, 68, 76, 84, 92]" in found[0]
+
+
+def test_a_model_that_reads_the_whole_length_is_not_padded(written):
+    ran = convdiff("pad", written / "one.keras", "--data", "20..25", "--framework", "numpy")
+    assert ran.code == 2
+    assert "global_max_pooling1d" in ran.err and len(ran.err.splitlines()) == 1
 
 
 def test_a_length_that_the_file_leaves_open_may_be_any(written, pool):

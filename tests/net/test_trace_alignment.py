@@ -74,7 +74,7 @@ def test_layers_whose_windows_start_elsewhere_are_apart(numpy_session):
     reasons = {one.pair.candidate.length: one.reason for one in result.pairs}
     assert reasons[9] == "no output of one sees the inputs that one of the other sees"
     assert result.exit_code == 125
-    assert summarise_trace(result, "").sentence.endswith("; 1 of 2 not compared")
+    assert summarise_trace(result, "").headline.endswith("; 1 of 2 not compared")
 
 
 def test_images_of_a_batch_are_compared_with_the_first_ones(numpy_session):

@@ -48,6 +48,13 @@ def keras_models(folder: Path) -> None:
     v = layers.AveragePooling1D(3, strides=2, padding="same")(v)
     v = layers.GlobalMaxPooling1D()(v)
     one = keras.Model(u, layers.Dense(3)(v))
+    long = keras.Sequential([keras.Input((None, 4))])
+    for _ in range(3):
+        long.add(layers.Conv1D(4, 5, activation="relu"))
+        long.add(layers.MaxPooling1D(2))
+    long.save(folder / "long.keras")
+    long.save(folder / "long.h5")
+    long.export(folder / "long_saved", verbose=False)
     for name, model, data in (("two", two, given(2, 18, 20, 3)), ("one", one, given(2, 31, 6))):
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")

@@ -23,8 +23,8 @@ FLAT = (DENSE,)
 """Ops that have no spatial axes of their own."""
 CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
-NOMINAL = 32
-"""The extent of a spatial axis that a file leaves open."""
+NOMINAL = (32, 128, 512, 2048)
+"""Extents of a spatial axis that a file leaves open: the first that leaves something of it."""
 JOINED = {"C": "channels", "W": "length", "H": "height", "D": "depth"}
 """What `concat` calls an axis."""
 _Value = TypeVar("_Value")
@@ -86,6 +86,8 @@ class Building:
     arrays: dict[str, Array] = field(default_factory=dict)
     dtype: str = "float32"
     budget: Budget = field(default_factory=lambda: Budget(""))
+    nominal: int = NOMINAL[0]
+    """The extent of a spatial axis that the file leaves open."""
 
     def feed_open(self, name: str, given: Sequence[int | None], axes: str = "") -> str:
         """Make the net's input of a shape with open extents; return the axes of those.
@@ -97,7 +99,7 @@ class Building:
         free = "".join(letter for letter, extent in pairs if extent is None or extent < 1)
         if "C" in free:
             raise UnreadError("the number of its channels is open")
-        extents = [NOMINAL if letter in free else extent or 1 for letter, extent in pairs]
+        extents = [self.nominal if letter in free else extent or 1 for letter, extent in pairs]
         if letters[:1] == "N" and "N" in free:
             extents[0] = 1
         shape = self.budget.take(name, extents, 8)

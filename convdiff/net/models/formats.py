@@ -7,8 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from convdiff.net.models.build import NOMINAL
 from convdiff.net.models.limits import MOST_BYTES, ModelError
 from convdiff.net.models.model import Model
+
+TOO_SMALL = "nothing is left"
+"""What a layer says, see `net_shapes`, where its window is larger than what it reads."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,24 @@ class Format:
     framework: str
 
     def read(self, path: Path) -> Model:
-        """Return the model of a file. Raises ModelError."""
+        """Return the model of a file; of open extents, those that its layers leave something of.
+
+        Raises ModelError.
+        """
         module, _, function = self.reader.partition(":")
-        read: Callable[[Path], Model] = getattr(
+        read: Callable[[Path, int], Model] = getattr(
             importlib.import_module(f"convdiff.net.models.{module}"), function
         )
-        return read(path)
+        model = read(path, NOMINAL[0])
+        for nominal in NOMINAL[1:]:
+            if not (model.open_axes.strip("N") and _is_too_small(model)):
+                break
+            model = read(path, nominal)
+        return model
+
+
+def _is_too_small(model: Model) -> bool:
+    return any(node.unread.startswith(TOO_SMALL) for node in model.unread)
 
 
 FORMATS = (

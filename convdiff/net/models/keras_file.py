@@ -29,8 +29,8 @@ Weights = Mapping[str, list[Array]]
 """By layer, in Keras' order."""
 
 
-def read_keras(path: Path) -> Model:
-    """Return the layers of a .keras file. Raises ModelError."""
+def read_keras(path: Path, nominal: int) -> Model:
+    """Return the layers of a .keras file; see `Building.nominal`. Raises ModelError."""
     archive = Archive(path)
     model = parsed_model(path, archive.json("config.json"))
     pickled = [name for name in archive.names if Path(name).suffix in (".pkl", ".pickle", ".npy")]
@@ -38,19 +38,28 @@ def read_keras(path: Path) -> Model:
         raise ModelError(f"{path}: holds {pickled[0]}; nothing is unpickled")
     content = io.BytesIO(archive.read(WEIGHTS))
     with Hdf5(path, content, Budget(str(path))) as file:
-        return _model(path, "keras", model, _variables(file, model), file.budget)
+        building = _building(model, file, nominal)
+        return _model(building, "keras", model, _variables(file, model))
 
 
-def read_h5(path: Path) -> Model:
-    """Return the layers of an .h5 file that Keras wrote whole. Raises ModelError."""
+def read_h5(path: Path, nominal: int) -> Model:
+    """Return the layers of an .h5 file that Keras wrote whole; see `Building.nominal`.
+
+    Raises ModelError.
+    """
     with Hdf5(path, None, Budget(str(path))) as file:
         text = file.text(file.root, "model_config")
         model = parsed_model(path, parsed(path, "model_config", text))
-        return _model(path, "h5", model, _named_weights(file, model), file.budget)
+        building = _building(model, file, nominal)
+        return _model(building, "h5", model, _named_weights(file, model))
 
 
-def _model(path: Path, kind: str, model: KerasModel, weights: Weights, budget: Budget) -> Model:
-    building = Building(FIRST if model.is_channels_first else LAST, budget=budget)
+def _building(model: KerasModel, file: Hdf5, nominal: int) -> Building:
+    axes = FIRST if model.is_channels_first else LAST
+    return Building(axes, budget=file.budget, nominal=nominal)
+
+
+def _model(building: Building, kind: str, model: KerasModel, weights: Weights) -> Model:
     inputs = [layer for layer in model.layers if layer.kind == "InputLayer"]
     notes, open_axes = [], ""
     try:
@@ -62,7 +71,7 @@ def _model(path: Path, kind: str, model: KerasModel, weights: Weights, budget: B
     ]
     nodes = laid(building, operations, LAYERS)
     names = tuple(layer.name for layer in inputs)
-    return building.model(str(path), kind, nodes, names, model.outputs, open_axes, notes)
+    return building.model(building.budget.file, kind, nodes, names, model.outputs, open_axes, notes)
 
 
 def _feed(building: Building, inputs: list[KerasLayer], model: KerasModel) -> str:

@@ -14,10 +14,10 @@ from convdiff.net.models.operation import laid
 FLOATS = {"FLOAT": "float32", "DOUBLE": "float64"}
 
 
-def read(path: Path) -> Model:
-    """Return an ONNX model's layers. Raises ModelError."""
+def read(path: Path, nominal: int) -> Model:
+    """Return an ONNX model's layers; see `Building.nominal`. Raises ModelError."""
     graph = OnnxGraph(path, load(path))
-    building = Building(values=dict(graph.constants()), budget=graph.budget)
+    building = Building(values=dict(graph.constants()), budget=graph.budget, nominal=nominal)
     inputs = [one for one in graph.proto.graph.input if one.name not in building.values]
     notes, open_axes = [], ""
     try:

@@ -40,8 +40,8 @@ WEIGHTS = ("weights/model_weights", "constants/model_constants")
 """Before _config.json; later releases call the program as they like."""
 
 
-def read(path: Path) -> Model:
-    """Return an exported program's layers. Raises ModelError."""
+def read(path: Path, nominal: int) -> Model:
+    """Return an exported program's layers; see `Building.nominal`. Raises ModelError."""
     archive = Archive(path)
     programs = [name for name in archive.names if PROGRAM.match(name)]
     if any("serialized_state_dict" in name for name in archive.names):
@@ -51,7 +51,7 @@ def read(path: Path) -> Model:
     if len(programs) != 1:
         raise ModelError(f"{path}: holds {len(programs)} programs of torch.export; expected one")
     try:
-        return _Pt2File(path, archive, programs[0]).model()
+        return _Pt2File(path, archive, programs[0], nominal).model()
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(
             f"{path}: no program of torch.export: {type(error).__name__} {error}"
@@ -61,12 +61,12 @@ def read(path: Path) -> Model:
 class _Pt2File:
     """One file while it is read."""
 
-    def __init__(self, path: Path, archive: Archive, program: str) -> None:
+    def __init__(self, path: Path, archive: Archive, program: str, nominal: int) -> None:
         self.path, self.archive, self.root = path, archive, program.split("/", maxsplit=1)[0]
         module = archive.json(program)["graph_module"]
         self.graph, self.signature = module["graph"], module["signature"]
         check_count(str(path), "nodes", len(self.graph["nodes"]), MOST_NODES)
-        self.building = Building(budget=Budget(str(path)))
+        self.building = Building(budget=Budget(str(path)), nominal=nominal)
 
     def model(self) -> Model:
         """Return what was read. Raises ModelError."""

@@ -26,19 +26,22 @@ SIGNATURE = "serving_default"
 KEY = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def read(path: Path) -> Model:
-    """Return the layers of a SavedModel's serving signature. Raises ModelError."""
+def read(path: Path, nominal: int) -> Model:
+    """Return the layers of a SavedModel's serving signature; see `Building.nominal`.
+
+    Raises ModelError.
+    """
     with open_inside(path / FILE, FILE, FILE) as file:
         if os.fstat(file.fileno()).st_size > MOST_BYTES:
             raise ModelError(f"{path}: {FILE} is larger than {MOST_BYTES:,} bytes")
         data = file.read()
     try:
-        return _read(path, Message(memoryview(data)))
+        return _read(path, Message(memoryview(data)), nominal)
     except (ProtobufError, KeyError, IndexError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: no SavedModel: {type(error).__name__} {error}") from None
 
 
-def _read(path: Path, proto: Message) -> Model:
+def _read(path: Path, proto: Message, nominal: int) -> Model:
     meta = next(iter(proto.messages(2)), Message(memoryview(b"")))
     signatures = meta.table(5)
     if SIGNATURE not in signatures:
@@ -47,7 +50,7 @@ def _read(path: Path, proto: Message) -> Model:
     names = {info.text(1).partition(":")[0]: info for info in inputs.values()}
     budget = Budget(str(path))
     unfolding, answers = _unfolded(path, meta, names, outputs, budget)
-    building = Building(LAST, budget=budget)
+    building = Building(LAST, budget=budget, nominal=nominal)
     if unfolding.variables:
         bundle = Bundle(path, budget)
         building.values.update((name, bundle.array(name)) for name in unfolding.variables)

@@ -33,8 +33,11 @@ TYPES: Mapping[int, object] = {
 """TensorType."""
 
 
-def read(path: Path) -> Model:
-    """Return the layers of the first graph of a .tflite file. Raises ModelError."""
+def read(path: Path, nominal: int) -> Model:
+    """Return the layers of the first graph of a .tflite file; see `Building.nominal`.
+
+    Raises ModelError.
+    """
     try:
         data = memoryview(path.read_bytes())
     except OSError as error:
@@ -42,7 +45,7 @@ def read(path: Path) -> Model:
     if bytes(data[4:8]) != IDENTIFIER:
         raise ModelError(f"{path}: is not a TensorFlow Lite model")
     try:
-        return _TfliteFile(path, data).model()
+        return _TfliteFile(path, data, nominal).model()
     except (FlatbufferError, IndexError) as error:
         raise ModelError(f"{path}: is damaged: {error}") from None
 
@@ -50,14 +53,14 @@ def read(path: Path) -> Model:
 class _TfliteFile:
     """One file while it is read."""
 
-    def __init__(self, path: Path, data: memoryview) -> None:
+    def __init__(self, path: Path, data: memoryview, nominal: int) -> None:
         self.path, self.data, root = path, data, Table.root(data)
         self.codes, self.buffers = list(root.tables(1)), list(root.tables(4))
         graph = next(iter(root.tables(2)))
         self.tensors, self.graph = list(graph.tables(0)), graph
         self.operators = list(graph.tables(3))
         check_count(str(path), "nodes", len(self.operators), MOST_NODES)
-        self.building = Building(LAST, budget=Budget(str(path)))
+        self.building = Building(LAST, budget=Budget(str(path)), nominal=nominal)
 
     def model(self) -> Model:
         """Return what was read. Raises ModelError."""

@@ -27,6 +27,8 @@ from convdiff.pipeline import Ask
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import INPUT, Layer
 
+DIGEST_ALONE = "the recording has its digest and not its bits: record it with --layers"
+
 
 @dataclass(frozen=True)
 class Explaining:
@@ -61,18 +63,18 @@ class Explaining:
         return [self._with_the_rest(one, [*before, layer]) for one in found]
 
     def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
-        """Return an entry as wrong where a layer that is rounding alone is not all that is off."""
-        if entry.verdict != "rounding" or entry.at == entry.layer:
+        """Return an entry as wrong where a layer that is rounding alone is not all that is off.
+
+        What is unseen of a recording has no bits, and is not looked at.
+        """
+        if entry.at == entry.layer or entry.pair.is_recorded or entry.verdict != "rounding":
             return entry
-        pair, subject = entry.pair, self.tracing.observed.subject
+        pair = entry.pair
         inside = {layer.name for layer in layers}
         read = {source for layer in layers for source in layer.sources} - inside
         keep(self.tracing.observed, [(pair, one) for one in read if one != INPUT])
         given = {source: max(self._both(pair, source), key=_extent) for source in read}
-        arrays = {
-            layer.name: {role: subject.arrays[key] for role, key in layer.arrays.items()}
-            for layer in layers
-        }
+        arrays = {layer.name: self._arrays(layer) for layer in layers}
         sides = sides_of(self.tracing.observed, pair, entry.layer, self.tracing.alignment)
         columns = self.tracing.alignment.of(pair, entry.layer)
         times = off_likely(self.case.net, layers, arrays, given, sides, columns)
@@ -84,7 +86,9 @@ class Explaining:
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
         """Return whether a layer's inputs are there, and alike where it is held against them."""
         keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
-        if not all(one == INPUT or self._has(pair, one) for one in layer.sources):
+        if not all(
+            one == INPUT or self.tracing.observed.is_kept(pair, one) for one in layer.sources
+        ):
             return False
         if layer.kind.family == "op":
             return True  # run alone, with one input on both sides
@@ -99,16 +103,12 @@ class Explaining:
         one, other = (side[:images][:, :, columns] for side in self._both(pair, source))
         return one.shape == other.shape and not differs(one, other, False).any()
 
-    def _has(self, pair: NetPair, name: str) -> bool:
-        return all(
-            self.tracing.observed.has(Key(run, name)) for run in (pair.baseline, pair.candidate)
-        )
-
     def _of(self, entry: Entry, layer: Layer) -> Entry:
         """Explain one layer that an entry may be."""
-        pair, subject = entry.pair, self.tracing.observed.subject
+        pair, arrays = entry.pair, self._arrays(layer)
         keep(self.tracing.observed, [(pair, layer.name)])
-        arrays = {role: subject.arrays[key] for role, key in layer.arrays.items()}
+        if pair.is_recorded and not self.tracing.observed.is_kept(pair, layer.name):
+            return replace(entry, reason=DIGEST_ALONE)
         if layer.kind.family == "op":
             held = self._held(pair, layer)
             found = isolate(
@@ -129,7 +129,7 @@ class Explaining:
                 at=layer.name,
                 what=_what(layer),
             )
-        if not self._has(pair, layer.name):
+        if not self.tracing.observed.is_kept(pair, layer.name):
             return replace(entry, reason="it was not looked at")
         inputs = [max(self._both(pair, one), key=_extent) for one in layer.sources]
         sides = sides_of(self.tracing.observed, pair, layer.name, self.tracing.alignment)
@@ -137,9 +137,14 @@ class Explaining:
         verdict, judged = judge_layer(self.case.net, layer, arrays, inputs, sides, columns)
         return replace(entry, verdict=verdict, judged=judged, at=layer.name)
 
+    def _arrays(self, layer: Layer) -> dict[str, Array]:
+        """Return a layer's arrays by their names in `Kind.arrays`."""
+        held = self.tracing.observed.subject.arrays
+        return {role: held[key] for role, key in layer.arrays.items()}
+
     def _held(self, pair: NetPair, layer: Layer) -> Held:
         outputs = None
-        if self._has(pair, layer.name) and not self.of_carried:
+        if self.tracing.observed.is_kept(pair, layer.name) and not self.of_carried:
             runs = pair.baseline, pair.candidate
             one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
             outputs = one, other

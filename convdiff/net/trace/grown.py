@@ -27,7 +27,7 @@ def grown(tracing: Tracing, trace: PairTrace) -> PairTrace:
     sizes: dict[str, Growth] = {}
     layers = []
     for one in trace.layers:
-        if one.name not in differing:
+        if one.name not in differing or not _is_kept(tracing, pair, one.name):
             layers.append(one)
             continue
         size = _growth(tracing, pair, net.layer(one.name), sizes)
@@ -35,6 +35,12 @@ def grown(tracing: Tracing, trace: PairTrace) -> PairTrace:
         unseen = unseen_before(tracing, trace, one.name) if one.status == "entered" else ()
         layers.append(replace(one, growth=size, unseen=unseen))
     return replace(trace, layers=tuple(layers))
+
+
+def _is_kept(tracing: Tracing, pair: NetPair, name: str) -> bool:
+    """Return whether what is measured of a layer is there: of a recording it may not be."""
+    names = (name, *_read_by_jumps(tracing.net.layer(name)))
+    return all(tracing.observed.is_kept(pair, one) for one in names)
 
 
 def _read_by_jumps(layer: Layer) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ from convdiff.compare.difference import differs, measure
 from convdiff.compare.reference import References
 from convdiff.diagnose.verdict import judge
 from convdiff.diagnose.verdicts import Verdict
+from convdiff.lab.lab import Lab
 from convdiff.lab.live import LiveLab
+from convdiff.lab.mixed import MixedLab
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
@@ -27,6 +29,8 @@ from convdiff.numerics.array import Array
 from convdiff.pipeline import Ask, examine
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
+from convdiff.recording.lab import RecordedLab
+from convdiff.recording.model import Entry, RecordedCase
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import Layer
@@ -80,13 +84,32 @@ def isolate(
     runtimes = tuple(dict.fromkeys(cell.runtime for cell in cells))
     plan = Plan(case, runtimes, cells, (pair,))
     live = LiveLab(case, tensors, session, fingerprints, ask.budget, watch)
-    with closing(live) as lab:
+    with closing(live):
+        lab = _beside(live, case, tensors, cells[0], held, fingerprints, watch)
         result = examine(plan, lab, tensors, ask)
         alone = _alone([lab.bits(cell) for cell in cells], held)
     verdict = result.findings[0].verdict if result.findings else "untested"
     if alone == "equal" and held.outputs is not None:
         verdict = _by_size(case, pair, tensors, held)
     return Isolated(verdict, alone, result)
+
+
+def _beside(
+    live: Lab,
+    case: Case,
+    tensors: Tensors,
+    cell: Cell,
+    held: Held,
+    fingerprints: Mapping[Runtime, Mapping[str, Any]],
+    watch: Watch,
+) -> Lab:
+    """Return the lab that answers for both sides: the recorded one has its bits of the net."""
+    if not held.pair.is_recorded:
+        return live
+    assert held.outputs is not None, "without its bits it is not isolated"
+    prints = {cell.runtime: fingerprints[cell.runtime]}
+    home = RecordedCase(case, tensors, prints, (Entry(cell, held.outputs[0]),))
+    return MixedLab(live, RecordedLab([home], float("inf"), watch))
 
 
 def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:

@@ -63,6 +63,10 @@ def _names(net: Net) -> set[str]:
 
 def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     differing = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
+    for pair in differing:
+        if pair.axis == "baseline":
+            equal = [name for name, differs in differing[pair].items() if differs is False]
+            tracing.observed.share(pair.baseline, pair.candidate, equal)
     return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
 
 

@@ -13,6 +13,7 @@ from convdiff.errors import DRIFT, ENDED, SAME, TIME_OVER, UNTESTED
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.recording import NetRecording
 from convdiff.net.trace.status import Status
 from convdiff.result import CaseResult, Outcome
 from convdiff.runtime.model import Standing
@@ -148,6 +149,8 @@ class TraceResult:
     """Whether layers that a framework fuses otherwise when they are looked at were left alone."""
     constant: str = ""
     """What makes equality prove little: all outputs of the first run are zero, or NaN."""
+    recording: NetRecording | None = field(default=None, compare=False, repr=False)
+    """What the runs gave, where it is to be kept."""
     signal: int = 0
     died: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -166,9 +169,14 @@ class TraceResult:
             return DRIFT
         if self.signal:
             return UNTESTED
-        compared = [pair for pair in self.pairs if pair.outputs]
-        untested = not compared or len(compared) < len(self.pairs) or self.constant != ""
-        return UNTESTED if untested or self.missing or self.died else SAME
+        return UNTESTED if self._is_untested or self.missing or self.died else SAME
+
+    @property
+    def _is_untested(self) -> bool:
+        """Whether not all was compared, or equality proves little."""
+        if not self.pairs:
+            return self.recording is None
+        return not all(pair.outputs for pair in self.pairs) or self.constant != ""
 
     @property
     def outcome(self) -> Outcome:

@@ -11,6 +11,7 @@ from convdiff.lab.lab import Tell
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
+from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.net_shapes import shapes
@@ -44,7 +45,8 @@ class Observed:
     """Runs a net as often as is asked for; its activations are kept in a file, never all held.
 
     What did not come is a reason for its run, in `failures`, and nothing more is asked of that run.
-    `observe` is what frameworks are asked for: see `convdiff.lab.nets.Observe`.
+    `observe` is what frameworks are asked for: see `convdiff.lab.nets.Observe`. Runs of a recording
+    are held beside the others, and never run.
     """
 
     def __init__(self, subject: Subject, session: Session, tell: Tell) -> None:
@@ -53,6 +55,8 @@ class Observed:
         self.seconds = dict[NetRun, float]()
         self._session, self._tell = session, tell
         self._store: Store[Key] = Store()
+        self._held = dict[NetRun, Mapping[str, bytes]]()
+        self._same = dict[Key, Key]()
 
     def close(self) -> None:
         """Give back what it keeps."""
@@ -61,18 +65,40 @@ class Observed:
     def look_less(self) -> None:
         """Look no more at what a framework may fuse otherwise; what was looked at is forgotten."""
         self.observe = "safe"
-        self._store.drop(lambda key: not key.alone)
+        self._same.clear()
+        self._store.drop(lambda key: not (key.alone or key.run in self._held))
+
+    def hold(
+        self,
+        run: NetRun,
+        layers: Mapping[str, bytes],
+        bits: Mapping[str, Array],
+        unobserved: Mapping[str, Array],
+    ) -> None:
+        """Keep what a recorded run gave: digests and bits by layer, and the outputs alone."""
+        self._held[run] = layers
+        for alone, arrays in ((False, bits), (True, unobserved)):
+            for name, array in arrays.items():
+                self._store.put(Key(run, name, alone), array)
+
+    def share(self, recorded: NetRun, run: NetRun, names: Sequence[str]) -> None:
+        """Take for a recorded run's activations those of another one, which have their digests."""
+        self._same.update((Key(recorded, name), Key(run, name)) for name in names)
 
     def get(self, key: Key) -> Array:
         """Return an activation that was kept, (batch, rows, length, channels). Raises KeyError."""
-        found = self._store.get(key)
+        found = self._store.get(self._same.get(key, key))
         if isinstance(found, NoBits):
             raise KeyError(key)
         return found
 
     def has(self, key: Key) -> bool:
         """Return whether an activation was kept."""
-        return not isinstance(self._store.get(key), NoBits)
+        return not isinstance(self._store.get(self._same.get(key, key)), NoBits)
+
+    def is_kept(self, pair: NetPair, name: str) -> bool:
+        """Return whether an activation of both runs of a pair was kept."""
+        return all(self.has(Key(run, name)) for run in (pair.baseline, pair.candidate))
 
     def answered(self, run: NetRun) -> bool:
         """Return whether a run gave its outputs."""
@@ -87,7 +113,9 @@ class Observed:
 
     def keep(self, wanted: Mapping[NetRun, Sequence[str]]) -> None:
         """Run each and keep whole activations, as far as they are seen, some MB at a time."""
-        left = {run: self._shares(run, names) for run, names in wanted.items()}
+        left = {
+            run: self._shares(run, names) for run, names in wanted.items() if run not in self._held
+        }
         while left:
             watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
             for run, found in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
@@ -119,7 +147,7 @@ class Observed:
         outputs = [Watched(name) for name in self.subject.net.outputs]
         asked = {run: _watched(parts, strict) for run, parts in wanted.items()}
         rows = {run: [*outputs, *asked[run].values()] for run in wanted}
-        made: dict[tuple[NetRun, Part], bytes] = {}
+        made = dict(self._recorded(wanted))
         for run, found in self._runs(list(wanted), rows.__getitem__, self.observe, "layers"):
             keys = _keys(rows[run])
             for one in outputs:
@@ -130,6 +158,15 @@ class Observed:
                     made[run, part] = value
         return made
 
+    def _recorded(
+        self, wanted: Mapping[NetRun, Sequence[Part]]
+    ) -> Iterator[tuple[tuple[NetRun, Part], bytes]]:
+        """Yield the digests of recorded runs, which are those of whole activations."""
+        for run in self._held.keys() & wanted.keys():
+            for part in wanted[run]:
+                if part.name in self._held[run]:
+                    yield (run, part), self._held[run][part.name]
+
     def _runs(
         self,
         runs: Sequence[NetRun],
@@ -138,7 +175,7 @@ class Observed:
         what: str,
     ) -> Iterator[tuple[NetRun, Activations]]:
         """Yield what runs give that gave anything so far; keep the reasons of the others."""
-        asked = [run for run in runs if run not in self.failures]
+        asked = [run for run in runs if run not in self.failures and run not in self._held]
         pool = self._session.pool
         answers = observe_net(self.subject, asked, watched, pool, observe=observe)
         for number, (run, found, seconds) in enumerate(answers, 1):

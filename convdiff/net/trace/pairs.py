@@ -24,6 +24,11 @@ class NetPair:
     candidate: NetRun
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether its baseline comes from a recording, and can't be run again."""
+        return bool(self.baseline.runtime.origin)
+
+    @property
     def kind(self) -> Kind:
         """What is told once of all pairs that have it in common: a cause of one is that of all."""
         return self.axis, self.baseline.runtime, self.candidate.runtime
@@ -46,6 +51,12 @@ def _of_runtime(case: NetCase, runtimes: Sequence[Runtime], runtime: Runtime) ->
             yield NetPair(axis, replace(run, runtime=other), run)
     for repeat in range(1, case.repeat):
         yield NetPair("repeat", whole, replace(whole, repeat=repeat))
+
+
+def runs_of_all(case: NetCase, runtimes: Sequence[Runtime]) -> list[NetRun]:
+    """Return each runtime's run of each length and batch, the longest first."""
+    sizes = list(product(reversed(case.lengths), reversed(case.batches)))
+    return [NetRun(runtime, *size) for runtime in runtimes for size in sizes]
 
 
 def runs_of(pairs: Sequence[NetPair]) -> list[NetRun]:

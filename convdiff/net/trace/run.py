@@ -25,7 +25,9 @@ from convdiff.net.trace.kept import write_activations
 from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.net.trace.observed import Key, Observed
-from convdiff.net.trace.pairs import Kind, pairs_of, runs_of
+from convdiff.net.trace.pairs import Kind, pairs_of, runs_of, runs_of_all
+from convdiff.net.trace.recorded import recorded_pairs, recording_of
+from convdiff.net.trace.recording import NetRecording
 from convdiff.pipeline import Ask
 from convdiff.worker.ops.net import Net
 
@@ -43,6 +45,10 @@ class TraceAsk:
     """The last layer that is looked at; "" is the last of all."""
     keep: Path | None = None
     """The folder where the activations of the pair that is shown go."""
+    against: NetRecording | None = None
+    """A recording whose runs are held against those of now."""
+    save: bool = False
+    """Keep what the runs give for a recording."""
     examine: Ask = field(default_factory=Ask)
     """What is asked of the layers where a difference enters."""
 
@@ -51,11 +57,12 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
     """Trace a net on a session's runtimes. Raises ConvdiffError for layers that are not there."""
     start = perf_counter()
     watching = Watching(watched_names(case.net, ask), ask.examine.strict)
-    subject = subject_of(case)
     standings = tuple(session.availability(case))
-    pairs = pairs_of(case, [one.runtime for one in standings if one.available])
-    with closing(Observed(subject, session, tell)) as observed:
+    there = [one.runtime for one in standings if one.available]
+    with closing(Observed(subject_of(case), session, tell)) as observed:
         tracing = Tracing(case.net, observed, Alignment(case.net), watching)
+        pairs = pairs_of(case, there) + recorded_pairs(ask.against, observed, case, there)
+        standings += () if ask.against is None else ask.against.standings
         prints = {one.runtime: one.fingerprint for one in standings}
         watch = Watch(tell, session.stopping)
         explaining = Explaining(case, tracing, session, prints, ask.examine, watch)
@@ -63,10 +70,11 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         shown = worst_of(found, case.expect)
         if found and not session.signal:
             found[shown] = grown(tracing, found[shown])
+            _keep(tracing, found[shown], ask.keep)
         entries, left = _entries(explaining, found, shown)
-        _keep(tracing, found, shown, None if session.signal else ask.keep)
         looked = tuple(looked_at(observed, runs_of(pairs)))
         constant = "" if session.signal else _constant(observed, found)
+        kept = recording_of(tracing, runs_of_all(case, there), prints) if ask.save else None
     result = TraceResult(
         case=case,
         standings=standings,
@@ -77,6 +85,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         constant=constant,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
+        recording=kept,
         looks_less=observed.observe == "safe",
         signal=session.signal,
         died=any(one.died for one in observed.failures.values()),
@@ -85,10 +94,10 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
     return replace(result, drifting=tuple(drifting(result)))
 
 
-def _keep(tracing: Tracing, found: Sequence[PairTrace], shown: int, folder: Path | None) -> None:
+def _keep(tracing: Tracing, shown: PairTrace, folder: Path | None) -> None:
     """Write the activations of the pair that is shown, where a folder is named for them."""
-    if found and folder is not None:
-        write_activations(tracing, found[shown], folder)
+    if folder is not None:
+        write_activations(tracing, shown, folder)
 
 
 def _constant(observed: Observed, found: Sequence[PairTrace]) -> str:
@@ -163,6 +172,8 @@ def _largest_of_kinds(found: Sequence[PairTrace]) -> list[PairTrace]:
     """Return the pair of each kind whose outputs differ the most, of those that differ at all."""
     largest: dict[Kind, PairTrace] = {}
     for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
+        if trace.pair.is_recorded:  # nobody can be asked what it gives of another input
+            continue
         if any(layer.status != "untouched" for layer in trace.layers):
             largest[trace.pair.kind] = trace
     return list(largest.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,26 +11,19 @@ from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
+from convdiff.report.console.lines import LABEL, print_cut, print_labelled, print_wrapped
 from convdiff.report.console.parts import print_legend, print_missing
-from convdiff.report.console.style import MARKS, OUTCOMES, coloured, print_grid
-from convdiff.report.marks import Line
+from convdiff.report.console.style import MARKS, OUTCOMES, print_grid
+from convdiff.report.console.trace import print_nets
 from convdiff.report.rules import rule_names
 from convdiff.report.runtime_orders import orders_beside, sizes_below
 from convdiff.report.summary import CaseSummary, Summary
-
-GLUE = "\ue000"
-"""Stands for a space where no line may end; as wide, and not white."""
-TOGETHER = re.compile(r"≤ \S+( ulp| off)?|T ≡ 0 mod \d+")
-COPIED = ("accept", "draw")
-"""Lines that are copied, or have a place to click on, and so stay whole."""
-LABEL = 9
-"""Columns of a label."""
 
 
 def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     """Print each case in short, or (quiet) in a line; then how all ended, with the exit code."""
     print_missing(console, summary)
-    alone = len(summary.cases) == 1
+    alone = len(summary.cases) == 1 and not summary.nets
     said: tuple[str, ...] = ()
     for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
@@ -46,6 +38,7 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
             sizes = sizes_below(case.result, case.result.agreement, orders=True)
             print_agreement(console, case.result.agreement, sizes, orders_beside(case.result))
         print_why(console, brief, cut=not alone)
+    print_nets(console, summary.nets, quiet=quiet)
     if not alone and not quiet:
         _print_more(console, summary)
     print_ending(console, summary)
@@ -56,14 +49,14 @@ def _print_more(console: Console, summary: Summary) -> None:
     names = [rule_names(case.drifting.finding)[0] for case in summary.cases if case.drifting]
     if names:
         rules = " · ".join(f"convdiff rule {name}" for name in dict.fromkeys(names))
-        _print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
+        print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
 
 
 def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:
     """Print what runs, and what is absent; cut: in one line."""
     lines = packed(brief.runtimes, console.width - 2)
     for one in [" · ".join(lines)] if cut else lines:
-        _print_cut(console, Text(f"  {one}", style="dim"))
+        print_cut(console, Text(f"  {one}", style="dim"))
 
 
 def print_answer(
@@ -102,15 +95,9 @@ def _print_ok(console: Console, head: Text, brief: Brief, beside: Sequence[str])
         print_wrapped(console, answer)
         print_runtimes(console, brief, cut=False)
     elif head.cell_len + len(brief.kept) + len("; " + " …") <= console.width:
-        _print_cut(console, answer)
+        print_cut(console, answer)
     else:
         print_wrapped(console, answer)
-
-
-def print_wrapped(console: Console, text: Text) -> None:
-    """Print a text in lines of the console's width."""
-    for part in wrapped(console, text, console.width):
-        console.print(part, soft_wrap=True)
 
 
 def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
@@ -122,42 +109,6 @@ def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
     if brief.again:
         again = Text(f"  {'again':{LABEL - 2}}{brief.again}", style=MARKS["faint"])
         console.print(again, soft_wrap=True)
-
-
-def print_labelled(console: Console, one: Line, *, cut: bool) -> None:
-    """Print a label and what is said beside it; cut: in one line, however narrow."""
-    label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")
-    text = coloured(one.spans)
-    name = one.label.text.strip()
-    if name in COPIED:
-        console.print(Text.assemble(label, text), soft_wrap=True)
-        return
-    if name == "order":  # its notation is no sentence
-        console.print(Text.assemble(label, text), no_wrap=True, overflow="ellipsis", crop=True)
-        return
-    if cut:
-        _print_cut(console, Text.assemble(label, text))
-        return
-    lines = wrapped(console, text, max(20, console.width - LABEL))
-    for number, part in enumerate(lines):
-        console.print(Text.assemble(label if number == 0 else " " * LABEL, part), soft_wrap=True)
-
-
-def wrapped(console: Console, text: Text, width: int) -> list[Text]:
-    """Return a text in lines; what belongs to a number stays beside it."""
-    text.plain = TOGETHER.sub(lambda found: found[0].replace(" ", GLUE), text.plain)
-    lines = [*text.wrap(console, width)]
-    for one in lines:
-        one.plain = one.plain.replace(GLUE, " ")
-    return lines
-
-
-def _print_cut(console: Console, text: Text) -> None:
-    """Print a text in one line; what is too long is cut after a clause, where one fits."""
-    if text.cell_len > console.width:
-        at = max(text.plain.rfind(mark, 0, console.width - 2) for mark in ("; ", ", "))
-        text = Text.assemble(text[: at + 1], " …") if at > console.width // 2 else text
-    console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def print_ending(console: Console, summary: Summary) -> None:

@@ -98,13 +98,14 @@ def print_legend(console: Console) -> None:
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Print how several cases ended, those that are not ok by name."""
-    if len(summary.cases) < 2:
+    if len(summary.told) < 2:
         return
     kinds: dict[str, list[str]] = {}
-    for case in summary.cases:
+    for case in summary.told:
         kinds.setdefault(case.result.outcome, []).append(case.name)
     parts = []
     for kind, names in kinds.items():
         named = "" if kind == "ok" else f" ({', '.join(names)})"
         parts.append(f"{len(names)} {kind}{named}")
-    console.print(Text(f"\n{len(summary.cases)} cases: {', '.join(parts)}", style="bold"))
+    noun = "cases and nets" if summary.nets else "cases"
+    console.print(Text(f"\n{len(summary.told)} {noun}: {', '.join(parts)}", style="bold"))

@@ -21,6 +21,7 @@ from convdiff.report.console.parts import (
     print_what_to_do,
 )
 from convdiff.report.console.style import ruling, width_of
+from convdiff.report.console.trace import print_nets
 from convdiff.report.detail import detail_of
 from convdiff.report.groups import (
     Group,
@@ -61,6 +62,7 @@ def print_run(console: Console, summary: Summary, *, show_all: bool) -> None:
         print_failures(console, case)
         print_what_to_do(console, case)
         print_again(console, case)
+    print_nets(console, summary.nets, quiet=False)
     print_summary(console, summary)
 
 
