@@ -8,10 +8,14 @@ from typing import Any
 
 from convdiff.net.models.own_trace import OwnEntry, OwnTrace, OwnValue
 from convdiff.net.trace.model import Judged
+from convdiff.net.trace.status import Status
 from convdiff.report.case_json import case_json
 from convdiff.report.model import clean
 from convdiff.report.sentences import few
 from convdiff.report.trace_summary import side_judged
+
+REST: tuple[Status, ...] = ("healed", "untouched", "unstable")
+"""What is only counted."""
 
 
 def own_trace_lines(trace: OwnTrace) -> Iterator[str]:
@@ -22,12 +26,13 @@ def own_trace_lines(trace: OwnTrace) -> Iterator[str]:
     for value in trace.entered:
         yield f"  enters  {clean(value.node)} ({value.op}){_often(trace, value)}: {_share(value)}"
         yield from _entry_lines(trace, value.entry)
+    yield from _noise(trace)
     counts = Counter(value.status for value in trace.values)
     carried = Counter(value.op for value in trace.values if value.status == "carried")
     if carried:
         ops = [f"{op} {count}" for op, count in carried.most_common()]
         yield f"  carried by {counts['carried']} values: {few(ops)}"
-    rest = [f"{counts[name]} {name}" for name in ("healed", "untouched") if counts[name]]
+    rest = [f"{counts[name]} {name}" for name in REST if counts[name]]
     if trace.unseen:
         rest.append(f"{trace.unseen} not seen (constants, branches not taken, fused on one side)")
     yield f"  {', '.join(rest)}"
@@ -35,6 +40,14 @@ def own_trace_lines(trace: OwnTrace) -> Iterator[str]:
     if trace.untrusted:
         foreign = ", ".join(map(clean, trace.untrusted))
         yield f"  trusted: ran {foreign}, none of ONNX' own operators"
+
+
+def _noise(trace: OwnTrace) -> Iterator[str]:
+    """Yield what is others when a side is run again."""
+    for name in trace.begins:
+        yield f"  unstable {clean(name)}: run again, it gives other bits; no more is said of it"
+    if trace.noisy:
+        yield f"  outputs that differ from run to run: {few(tuple(map(clean, trace.noisy)))}"
 
 
 def side_names(trace: OwnTrace) -> list[str]:
@@ -56,6 +69,8 @@ def own_trace_json(trace: OwnTrace) -> dict[str, Any]:
         "elements": trace.elements,
         "differing": trace.differing,
         "changed_by_looking": list(trace.changed),
+        "unstable": list(trace.begins),
+        "unstable_outputs": list(trace.noisy),
         "trusted": list(trace.untrusted),
         "outputs": {
             name: {"differing": count, "elements": of, "max_abs": largest}

@@ -21,6 +21,7 @@ STATUS_MARKS: dict[Status, Mark] = {
     "untouched": "faint",
     "unseen": "faint",
     "apart": "faint",
+    "unstable": "erratic",
 }
 FOLDED = 3
 """So many untouched layers in a row are told in one row."""
@@ -101,9 +102,10 @@ def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tu
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
     ruling = verdict_of(result, pair)
+    names = pair.entered or (("unstable",) if pair.is_unstable else ())
     return (
         name,
-        Span(few(pair.entered, 3) or "—", "grave" if pair.entered else "faint"),
+        Span(few(names, 3) or "—", "grave" if pair.entered else "faint"),
         Span(f"{worst.differing:,} of {worst.elements:,}"),
         Span(f"{worst.max_abs:.2e}" if worst.differing else ""),
         Span(count(worst.max_ulp) if worst.differing else ""),

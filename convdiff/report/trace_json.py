@@ -42,6 +42,15 @@ def report(summary: TraceSummary, version: str) -> dict[str, Any]:
         "shown": result.shown if result.pairs else None,
         "entries": [_entry(entry) for entry in result.entries],
         "not_explained": list(result.unexplained),
+        "unstable": [
+            {
+                **_run(one.run),
+                "layers": list(one.layers),
+                "begins": list(one.begins),
+                "by_looking": one.by_looking,
+            }
+            for one in result.noise
+        ],
         "looks_less": result.looks_less,
         "looking": [
             {**_run(one.run), "elements": one.elements, "changed": one.changed}

@@ -92,7 +92,22 @@ def _sentence(result: TraceResult) -> str:
     pair = result.pairs[result.shown]
     if not pair.layers:
         return pair.reason
+    if pair.is_unstable and not pair.entered:
+        return _of_noise(result, pair)
     return _of_entries(result, pair) if pair.entered else _without_entry(result, pair)
+
+
+def _of_noise(result: TraceResult, pair: PairTrace) -> str:
+    """Say which runtime gives other bits each time; the pair says no more than that."""
+    noise = [one for one in result.noise if not one.by_looking]
+    if not noise:
+        return "a run gives other bits where it is looked at in another way: no layer is to blame"
+    begins = tuple(dict.fromkeys(name for one in noise for name in one.begins))
+    numbers = numbers_of(result)
+    runtimes = dict.fromkeys(one.run.runtime.id for one in noise)
+    where = "".join(f" (#{numbers[name]})" for name in runtimes if numbers)
+    differs = "differs" if len(begins) == 1 else "differ"
+    return f"{few(begins)} {differs} from one run to the next{where}: no layer is to blame"
 
 
 def _without_entry(result: TraceResult, pair: PairTrace) -> str:
@@ -131,6 +146,7 @@ def _lines(result: TraceResult) -> Iterator[Line]:
         yield from entry_lines(result, entry)
     if result.unexplained:
         yield line("entry", f"not run alone: {few(result.unexplained)}")
+    yield from _noise(result)
     yield from _jumps(result)
     if result.looked:
         yield _looking(result)
@@ -161,6 +177,7 @@ ALONE = {
     "same": "alone, with its real input, it gives the bits that it has in the net",
     "other": "alone, with its real input, it differs too, but has other bits in the net",
     "differs": "alone, with its real input, it differs; in the net it was not looked at",
+    "unsteady": "alone, with its real input, it gives other bits when it is run again",
     "equal": "alone, with its real input, it does not differ: what is around it in the net does it",
     "not run": "",
 }
@@ -176,7 +193,7 @@ def _alone(entry: Entry) -> str:
     runs = entry.pair.baseline, entry.pair.candidate
     fed = [run.runtime.interpreter.framework for run in runs]
     fed = [name for name in dict.fromkeys(fed) if name in FED]
-    if entry.alone in ("same", "not run") or not fed:
+    if entry.alone in ("same", "unsteady", "not run") or not fed:
         return ALONE[entry.alone]
     return f"{ALONE[entry.alone]} (alone {fed[0]} is fed its filter, a constant in the net)"
 
@@ -200,6 +217,22 @@ def side_judged(wrong: int, ulps: float, elements: int) -> str:
     if not wrong:
         return f"all {elements:,} correctly rounded"
     return f"{wrong:,} of {elements:,} not correctly rounded, ≤ {ulps:.3g} ulp off"
+
+
+def _noise(result: TraceResult) -> Iterator[Line]:
+    """Yield the runs that differ from themselves, and what is not told for that reason."""
+    numbers = numbers_of(result)
+    for one in result.noise:
+        number = f"#{numbers[one.run.runtime.id]}, " if numbers else ""
+        run = f"{number}length {one.run.length}, batch {one.run.batch}"
+        what = "looking changes it" if one.by_looking else "run again, it gives other bits"
+        behind = len(one.layers) - len(one.begins)
+        more = f", and {plural(behind, 'layer')} after it" if behind else ""
+        yield line(
+            "unstable",
+            Span(few(one.begins), "strong"),
+            f"{more} ({run}): {what}; nothing else is said of it",
+        )
 
 
 def _jumps(result: TraceResult) -> Iterator[Line]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from convdiff.net.trace.judged import judge_layer, truth_of
+from convdiff.net.trace.judged import judge_layer, run_wide, truth_of
 from convdiff.net.trace.segment import off_likely
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import KINDS, Layer, Net
@@ -168,3 +168,39 @@ def test_a_segment_is_wrong_where_more_than_rounding_is_off():
     right = [norm(1e-3), norm(1e-3)]
     assert off_likely(net, layers, arrays, given, right, ALL[:48]) <= 1
     assert off_likely(net, layers, arrays, given, [norm(1e-3), norm(1e-5)], ALL[:48]) > 1
+
+
+NEAR = np.random.default_rng(4)
+
+
+@pytest.mark.parametrize("op", ["softmax", "exp", "gelu", "silu", "sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("size", [0.3, 3.0])
+def test_a_segment_that_only_rounds_otherwise_is_no_more_than_likely(op: str, size: float):
+    """What follows a product makes more of its roundings than of itself, as e to a large power."""
+    conv = Convolution((1, 3), 24, 8)
+    layers = [
+        Layer("conv", "conv2d", ("x",), conv._asdict(), {"filter": "w"}),
+        Layer("last", op, ("conv",), {"approximate": False} if op == "gelu" else {}, {}),
+    ]
+    net = Net(tuple(layers), ("last",))
+    x = NEAR.normal(0, size, (1, 2, 50, 24)).astype(np.float32)
+    w = NEAR.normal(0, size, (1, 3, 24, 8)).astype(np.float32)
+    view = np.lib.stride_tricks.sliding_window_view(x, 3, axis=2).swapaxes(3, 4)
+    taps = view.reshape(2, 48, 72)
+
+    def ends(weights, order):
+        total = np.zeros((2, 48, 8), np.float32)
+        for tap in order:
+            total += taps[:, :, tap, None] * weights.reshape(72, 8)[tap]
+        only = Net((layers[1]._replace(sources=("x",)),), ("last",))
+        with np.errstate(over="ignore"):
+            y = run_wide(only, only.layers[0], {}, [total[None]], np.float64)
+            return y.astype(np.float32)
+
+    arrays = {"conv": {"filter": w}, "last": {}}
+    sides = [ends(w, range(72)), ends(w, range(71, -1, -1))]
+    assert off_likely(net, layers, arrays, {"x": x}, sides, ALL[:48]) <= 1
+    wrong = w.copy()
+    wrong[0, 1, 3] *= np.float32(1.001)
+    sides[1] = ends(wrong, range(72))
+    assert off_likely(net, layers, arrays, {"x": x}, sides, ALL[:48]) > 1

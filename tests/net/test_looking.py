@@ -10,6 +10,7 @@ import pytest
 from asking import need
 from program import convdiff
 
+from convdiff.case.device import Device
 from convdiff.case.load_net import load_net
 from convdiff.lab.nets import NetRun, Watched, observe_net
 from convdiff.lab.pool import Pool
@@ -46,18 +47,16 @@ def net(tmp_path: Path) -> Path:
     return path
 
 
-def changes(net: Path, pool: Pool) -> bool:
-    """Return whether fetching all activations changes ONNX Runtime's outputs here."""
-    from convdiff.case.device import Device
-
+def changes(net: Path, pool: Pool, framework: str = "onnxruntime", device: str = "cpu") -> bool:
+    """Return whether fetching all activations changes a framework's outputs here."""
     subject = subject_of(load_net(net))
-    (interpreter,) = interpreters(("onnxruntime",), (), (), (), ())
-    run = NetRun(Runtime(interpreter, Device("cpu")), 64)
-    outputs = []
+    (interpreter,) = interpreters((framework,), (), (), (), ())
+    run = NetRun(Runtime(interpreter, Device.parse(device)), 64)
+    (name,), outputs = subject.net.outputs, []
     for observe in ("outputs", "all"):
-        for _, found, _ in observe_net(subject, [run], [Watched("relu_2")], pool, observe=observe):
+        for _, found, _ in observe_net(subject, [run], [Watched(name)], pool, observe=observe):
             assert not isinstance(found, NoBits)
-            outputs.append(found["relu_2"])
+            outputs.append(found[name])
     return bool((outputs[0] != outputs[1]).any())
 
 
@@ -88,3 +87,40 @@ def test_numpy_is_looked_at_whole(net: Path):
     report = traced(net, "--framework", "numpy")
     assert {one["status"] for pair in report["pairs"] for one in pair["layers"]} == {"untouched"}
     assert [run["changed"] for run in report["looking"]] == [0, 0]
+
+
+COMPILED = """
+name: compiled
+input: {normal: 1, seed: 7}
+lengths: [64]
+height: 6
+layers:
+  - conv2d: {filter: {normal: 0.2, shape: [3, 3, 8, 32], seed: 1}, padding: same}
+"""
+CHAINS = {
+    "a sum over what is fused": ("relu", "silu", "softmax"),
+    "pools of what is fused": ("relu", "silu", "avg_pool: {size: 2}"),
+    "a pad that a pool reads": (
+        "relu",
+        "pad: {padding: [[1, 1], [1, 1]]}",
+        "max_pool: {size: 2}",
+        "softmax",
+    ),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+@pytest.mark.parametrize(("framework", "device"), [("jax", "cpu"), ("tensorflow", "cpu+xla")])
+def test_a_net_that_is_compiled_is_looked_at_less(
+    tmp_path: Path, pool: Pool, framework: str, device: str, chain: tuple[str, ...]
+):
+    """None of these layers is folded into the next, but where the net is one function."""
+    need(framework)
+    net = tmp_path / "net.yaml"
+    net.write_text(COMPILED + "".join(f"  - {layer}\n" for layer in chain))
+    report = traced(net, "--framework", f"{framework},numpy", "--device", f"{device},cpu")
+    changed = changes(net, pool, framework, device)
+    assert report["looks_less"] == changed
+    assert all(run["changed"] == 0 for run in report["looking"])
+    found = [pair for pair in report["pairs"] if pair["axis"] == "runtime"]
+    assert found and all(pair["verdict"] in ("same", "rounding") for pair in found), found

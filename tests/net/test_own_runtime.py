@@ -13,6 +13,7 @@ from program import convdiff
 from convdiff.case.device import Device
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
+from convdiff.net.models import own_run, own_values
 from convdiff.net.models.feeds import feeds_of
 from convdiff.net.models.limits import ModelError
 from convdiff.net.models.own_run import Feeds, Side, refuse_untrusted, steps_of
@@ -231,3 +232,82 @@ def test_one_side_is_not_two(tmp_path):
     path.write_bytes(branching())
     ran = convdiff("trace", str(path))
     assert ran.code == 2 and "on two sides" in ran.err
+
+
+def noisy(scale: float, *, sharp: bool = False) -> bytes:
+    """Return a model that adds a random number to a convolution, so that it differs each time."""
+    root = "Exp" if sharp else "Elu"
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], "conv"),
+        helper.make_node(root, ["c"], ["t"], "root"),
+        helper.make_node("RandomUniformLike", ["t"], ["r"], "random"),
+        helper.make_node("Mul", ["r", "scale"], ["s"], "scaled"),
+        helper.make_node("Add", ["t", "s"], ["y"], "add"),
+    ]
+    weights = np.random.default_rng(11).normal(size=(CHANNELS, 3, 3)).astype("float32")
+    held = [tensor("w", weights), tensor("scale", np.float32(scale))]
+    x, y = value("x", shape=[1, 3, 40]), value("y")
+    return saved(helper.make_graph(nodes, "g", [x], [y], held))
+
+
+def test_what_is_drawn_anew_each_time_is_unstable_and_no_layer_is_blamed(session, tmp_path):
+    found = traced(
+        session, tmp_path / "m.onnx", (noisy(1e-6), noisy(1e-6)), Feeds([{"x": DATA}], {})
+    )
+    assert found.entered == () and found.begins == ("r",) and found.noisy == ("y",)
+    statuses = {one.name: one.status for one in found.values}
+    assert statuses["r"] == statuses["y"] == "unstable"
+    assert statuses["t"] == "untouched"
+    assert found.changed == (0, 0), "nor is it blamed on looking"
+    assert found.exit_code == 1
+
+
+def test_what_enters_beside_what_is_unstable_is_told(session, tmp_path):
+    sides = noisy(1e-6), noisy(1e-6, sharp=True)
+    found = traced(session, tmp_path / "m.onnx", sides, Feeds([{"x": DATA}], {}))
+    assert [one.name for one in found.entered] == ["t"] and found.begins == ("r",)
+    assert found.entered[0].entry.verdict == "wrong" and found.exit_code == 1
+
+
+def test_values_come_a_few_at_a_time_and_arrays_stay_in_files(session, monkeypatch):
+    monkeypatch.setattr(own_values, "SHARE", 3000)
+    side = Side(session.pool, INTERPRETER, branching())
+    (step,) = next(steps_of([side], fed(True)))
+    names = list(step.values)
+    shares = list(step.values.shares(names))
+    assert [name for share in shares for name in share] == names and len(shares) > 1
+    assert all(sum(a.nbytes for a in one.values()) <= 3000 or len(one) == 1 for one in shares)
+    assert not step.values.unlike
+
+
+@pytest.mark.parametrize("way", own_run.WAYS)
+def test_arrays_beside_the_graph_or_in_it_give_the_same(session, tmp_path, monkeypatch, way):
+    """Where neither loads with its arrays beside it, as in ONNX Runtime 1.20, they lie in it."""
+    usual = Side(session.pool, INTERPRETER, branching())
+    (step,) = next(steps_of([usual], fed(True)))
+    monkeypatch.setattr(own_run, "WAYS", (way,))
+    other = Side(session.pool, INTERPRETER, branching())
+    (found,) = next(steps_of([other], fed(True)))
+    assert found.outputs["z"].tobytes() == step.outputs["z"].tobytes() and found.changed == 0
+    inner = {name for name in step.values if name.startswith("choice/")}
+    assert set(found.values) == set(step.values) - (set() if way[1] else inner)
+    assert all(found.values.identity(name) == step.values.identity(name) for name in found.values)
+
+
+def test_a_layer_is_judged_with_arrays_that_lie_in_a_file(session, tmp_path):
+    """Weights of more than a kilobyte are not in the graph; they are read for the one layer."""
+    weights = np.random.default_rng(5).normal(size=(40, 40, 3)).astype("float32")
+    data = np.random.default_rng(6).normal(size=(1, 40, 64)).astype("float32")
+
+    def net(order: int) -> bytes:
+        nodes = [
+            helper.make_node("Conv", ["x", "w"], ["c"], "conv"),
+            helper.make_node("Elu", ["c"], ["y"], "elu"),
+        ]
+        held = [tensor("w", weights * np.float32(1 + order * 0.25))]
+        x, y = value("x", shape=[1, 40, 64]), value("y")
+        return saved(helper.make_graph(nodes, "g", [x], [y], held))
+
+    found = traced(session, tmp_path / "m.onnx", (net(0), net(1)), Feeds([{"x": data}], {}))
+    (entered,) = found.entered
+    assert entered.name == "c" and entered.entry.verdict == "wrong"

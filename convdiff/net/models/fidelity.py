@@ -10,7 +10,7 @@ import numpy as np
 from convdiff.lab.nets import NetRun, Subject, Watched, observe_net
 from convdiff.lab.session import Session
 from convdiff.net.models.model import Array, Model
-from convdiff.net.models.own_run import differing
+from convdiff.net.models.own_values import differing
 from convdiff.net.models.subject import as_in_file
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Runtime

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from convdiff.net.models.operation import Operation, unique
 
 TENSOR, GRAPH, GRAPHS = 4, 5, 10
 """Of AttributeProto.AttributeType."""
+Held = Callable[[], Any]
+"""Reads an array of a graph: it is there, or None where it holds no numbers. Raises ModelError."""
 EXTERNAL = 1
 """Of TensorProto.DataLocation."""
 OWN_DOMAINS = ("", "ai.onnx")
@@ -85,11 +88,8 @@ class OnnxGraph:
 
     def constants(self) -> dict[str, Array]:
         """Return the arrays of numbers of the graph itself by name. Raises ModelError."""
-        return self._constants(self.proto.graph, "")
-
-    def _constants(self, graph: Any, path: str) -> dict[str, Array]:
-        arrays = ((tensor.name, self.array(tensor)) for tensor in graph.initializer)
-        return {f"{path}{name}": array for name, array in arrays if array is not None}
+        arrays = ((tensor.name, self.array(tensor)) for tensor in self.proto.graph.initializer)
+        return {name: array for name, array in arrays if array is not None}
 
     def operations(self) -> list[Operation]:
         """Return the graph's nodes as operations with names of their own."""
@@ -106,13 +106,13 @@ class OnnxGraph:
         outputs = tuple(node.output) or ("",)
         return Operation(name, op, inputs, outputs, self.attributes(node), self.version)
 
-    def by_value(self) -> tuple[dict[str, Operation], dict[str, Array]]:
-        """Return all operations by what they give, and all arrays, those of bodies too.
+    def by_value(self) -> tuple[dict[str, Operation], dict[str, Held]]:
+        """Return all operations by what they give, and what reads each array, of bodies too.
 
         Names are those of `marked.Value`. Raises ModelError.
         """
         operations: dict[str, Operation] = {}
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Held] = {}
         self._walk(self.proto.graph, "", {}, operations, arrays)
         return operations, arrays
 
@@ -122,9 +122,9 @@ class OnnxGraph:
         path: str,
         scope: dict[str, str],
         operations: dict[str, Operation],
-        arrays: dict[str, Array],
+        arrays: dict[str, Held],
     ) -> None:
-        arrays.update(self._constants(graph, path))
+        arrays.update((f"{path}{one.name}", partial(self.array, one)) for one in graph.initializer)
         names = (one.name for held in (graph.initializer, graph.input) for one in held)
         scope |= {name: f"{path}{name}" for name in names}
         for node in graph.node:
@@ -135,8 +135,8 @@ class OnnxGraph:
             for name in node.output:
                 scope[name] = f"{path}{name}"
                 operations[scope[name]] = made
-                if made.op == "Constant" and isinstance(made.attributes.get("value"), np.ndarray):
-                    arrays[scope[name]] = made.attributes["value"]
+                if made.op == "Constant" and "value" in made.attributes:
+                    arrays[scope[name]] = partial(made.attributes.get, "value")
 
     def attributes(self, node: Any) -> Mapping[str, Any]:
         """Return what a node is told, as numbers, text, lists and arrays."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from convdiff.errors import UNTESTED, ConvdiffError
 from convdiff.lab.pool import Pool
 from convdiff.net.models.limits import ModelError
-from convdiff.net.models.marked import NOT_TAKEN, Marked, Value, mark
+from convdiff.net.models.marked import Marked, Value, mark
 from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_graph import all_nodes, inputs_of, load, parse
+from convdiff.net.models.onnx_graph import all_nodes, load, parse
+from convdiff.net.models.own_values import Alone, Identity, Step, Values, differing, identity
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
+from convdiff.worker.nets.model_file import OPTIMISED
 
 _TYPES = "float double float16 bool int8 int16 int32 int64 uint8 uint16 uint32 uint64"
 TYPES = tuple(f"tensor({name})" for name in _TYPES.split())
@@ -27,6 +30,9 @@ OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _NUMBERS = count()
 WATCHED, ALONE = "watched", "alone"
 """The sessions of a side: with all values as outputs, and as the file is."""
+WAYS = ((True, True), (False, True), (False, False))
+"""Whether an optimised graph's arrays lie beside it, and whether its bodies are marked: the first
+that loads. ONNX Runtime 1.20 writes arrays of bodies twice where they lie beside the graph."""
 
 
 class NotRunError(ConvdiffError):
@@ -43,18 +49,6 @@ class Feeds:
     """Of each step the arrays by the names of inputs, state of the first step included."""
     back: Mapping[str, str]
     """From an output to the input that has it in the next step."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one side gave in one step."""
-
-    inputs: Mapping[str, Array]
-    values: Mapping[str, Array]
-    """By `Value.name`; of bodies as float64. Branches that were not taken are left out."""
-    outputs: Mapping[str, Array]
-    changed: int
-    """Elements of the outputs that looking changed."""
 
 
 def refuse_untrusted(path: Path, *, trusted: bool) -> tuple[str, ...]:
@@ -80,86 +74,142 @@ def refuse_untrusted(path: Path, *, trusted: bool) -> tuple[str, ...]:
 
 
 class Side:
-    """A file on one interpreter."""
+    """A file on one interpreter.
+
+    One session is open at a time: what it holds is much more than what it gives. Its arrays lie in
+    files, here for the worker and for who judges a layer.
+    """
 
     def __init__(self, pool: Pool, interpreter: Interpreter, data: bytes) -> None:
-        """Let the runtime optimise the file, mark what it made, and load both.
-
-        Bodies that can't be marked are left as they are. Raises NotRunError.
-        """
+        """Let the runtime optimise the file. Raises NotRunError."""
         self._pool, self.interpreter, self._number = pool, interpreter, next(_NUMBERS)
-        given = np.frombuffer(data, np.uint8)
-        optimised = self._ask({"ask": "optimise"}, [given])[0].tobytes()
-        self._ask({"ask": "load", "key": ALONE, "optimise": True}, [given])
-        fed = list(inputs_of(parse(data).graph))
-        self.marked = mark(optimised, fed)
-        if not self._loads(self.marked):
-            self.marked = mark(optimised, fed, in_bodies=False)
-            self._load(self.marked)
-        values = tuple(self._fetched(value) for value in self.marked.values)
-        self.marked = replace(self.marked, model=b"", values=values)  # it is in the worker now
-        self.optimised = optimised
+        self._folder = Path(tempfile.mkdtemp(prefix="convdiff-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._file, self.optimised = self._folder / "file", self._folder / OPTIMISED
+        _write(self._file, data)
+        self._optimise(beside=True)
 
-    def step(self, inputs: Mapping[str, Array]) -> Step:
-        """Run one step, looked at and not. Raises NotRunError."""
-        values = [value for value in self.marked.values if value.output]
-        names = list(dict.fromkeys([*(v.output for v in values), *self.marked.outputs]))
-        got = dict(zip(names, self._run(WATCHED, inputs, names), strict=True))
-        alone = self._run(ALONE, inputs, list(self.marked.outputs))
-        outputs = dict(zip(self.marked.outputs, alone, strict=True))
-        changed = sum(differing(got[name], outputs[name]) for name in outputs)
-        taken = {v.name: got[v.output] for v in values if got[v.output].shape != NOT_TAKEN}
-        return Step(inputs, taken, outputs, changed)
+    def _optimise(self, *, beside: bool) -> None:
+        """Open the file as it is, and have what the runtime made of it, arrays beside it or not."""
+        places = {"path": str(self._file), "into": str(self._folder)}
+        asked = {"ask": "optimise", "key": ALONE, "beside": beside, **places}
+        self._fed = _json(self._ask(asked)[0])
+        self._open, self._beside = ALONE, beside
 
-    def _run(self, key: str, inputs: Mapping[str, Array], outputs: list[str]) -> list[Array]:
-        header = {"ask": "run", "key": key, "feeds": list(inputs), "outputs": outputs}
+    def alone(self, feeds: Feeds) -> Iterator[Alone]:
+        """Yield what the file as it is gives in each step, run twice. Raises NotRunError."""
+        state: dict[str, Array] = {}
+        if self._open != ALONE:
+            self._load(ALONE, self._file, optimise=True)
+        names = self._given()
+        for given in feeds.steps:
+            inputs = {**given, **state}
+            first, again = (self._run(ALONE, inputs, names) for _ in range(2))
+            outputs = dict(zip(names, first, strict=True))
+            pairs = zip(names, first, again, strict=True)
+            unlike = frozenset(name for name, one, other in pairs if differing(one, other))
+            yield Alone(inputs, outputs, unlike)
+            state.update((to, outputs[name]) for name, to in feeds.back.items())
+
+    def step(self, alone: Alone) -> Step:
+        """Look at one step. Raises NotRunError."""
+        self.look()
+        values = Values(self, alone.inputs)
+        changes = {
+            name: differing(values.output(name), bits)
+            for name, bits in alone.outputs.items()
+            if values.made[name] != identity(bits)
+        }
+        return Step(alone.inputs, values, alone.outputs, changes, alone.unlike)
+
+    def look(self) -> Marked:
+        """Load what the runtime made of the file, marked; return that. Raises NotRunError.
+
+        Arrays that can't lie beside it lie in it; bodies that can't be marked are left as they are.
+        """
+        for number, (beside, in_bodies) in enumerate(WAYS, 1):
+            if self._open == WATCHED:
+                break
+            try:
+                self._mark(beside=beside, in_bodies=in_bodies)
+            except NotRunError:
+                if number == len(WAYS):
+                    raise
+        return self.marked
+
+    def _mark(self, *, beside: bool, in_bodies: bool) -> None:
+        if beside != self._beside:
+            self._optimise(beside=beside)
+        marked, path = (
+            mark(self.optimised.read_bytes(), self._fed, in_bodies=in_bodies),
+            self._folder / "marked",
+        )
+        _write(path, marked.model)
+        types = self._load(WATCHED, path, optimise=False)
+        values = tuple(_fetched(value, types) for value in marked.values)
+        self.marked = replace(marked, model=b"", values=values)
+
+    def _load(self, key: str, path: Path, *, optimise: bool) -> dict[str, str]:
+        """Open a file in place of what is open; return the types of its outputs."""
+        self._ask({"ask": "drop", "key": self._open})
+        self._open = ""
+        header = {"ask": "load", "key": key, "path": str(path), "optimise": optimise}
+        types: dict[str, str] = _json(self._ask(header)[0])
+        self._open = key
+        return types
+
+    def _given(self) -> list[str]:
+        """Return the names of the file's outputs."""
+        return [one.name for one in parse(self.optimised.read_bytes()).graph.output]
+
+    def digests(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Identity]:
+        """Return what outputs of the marked graph are, without their bits. Raises NotRunError."""
+        header = {"ask": "digest", "key": WATCHED, "feeds": list(inputs), "outputs": list(names)}
+        made, kinds = self._ask(header, list(inputs.values()))
+        return [
+            Identity(dtype, tuple(shape), digest.tobytes())
+            for (dtype, shape), digest in zip(_json(kinds), made, strict=True)
+        ]
+
+    def bits(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return outputs of the marked graph. Raises NotRunError."""
+        return self._run(WATCHED, inputs, names)
+
+    def _run(self, key: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        header = {"ask": "run", "key": key, "feeds": list(inputs), "outputs": list(outputs)}
         return self._ask(header, list(inputs.values()))
 
-    def _loads(self, marked: Marked) -> bool:
-        try:
-            self._load(marked)
-        except NotRunError:
-            return False
-        return True
-
-    def _load(self, marked: Marked) -> None:
-        model = np.frombuffer(marked.model, np.uint8)
-        answer = self._ask({"ask": "load", "key": WATCHED, "optimise": False}, [model])
-        self._types: dict[str, str] = json.loads(answer[0].tobytes())
-
-    def _fetched(self, value: Value) -> Value:
-        """Return a value that is not looked at where NumPy has no such type."""
-        fetched = self._types.get(value.output) in TYPES
-        return value if fetched else replace(value, output="")
-
-    def _ask(self, header: Mapping[str, Any], arrays: Sequence[Array]) -> list[Array]:
-        if "key" in header:  # several sides may be in one worker
-            header = {**header, "key": f"{header['key']} {self._number}"}
+    def _ask(self, header: Mapping[str, Any], arrays: Sequence[Array] = ()) -> list[Array]:
+        # several sides may be in one worker
+        header = {**header, "key": f"{header['key']} {self._number}"}
         answers = self._pool.ask(self.interpreter, {"do": "model", **header}, arrays)
         if isinstance(answers, NoBits):
             raise NotRunError(f"{self.interpreter.framework}: {answers.reason}")
         return answers
 
 
+def _write(path: Path, data: bytes) -> None:
+    """Write a file for the worker. Raises ConvdiffError where there is no room for it."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConvdiffError(f"{path.parent}: {error.strerror}") from None
+
+
+def _json(text: Array) -> Any:
+    return json.loads(text.tobytes())
+
+
+def _fetched(value: Value, types: Mapping[str, str]) -> Value:
+    """Return a value that is not looked at where NumPy has no such type."""
+    return value if types.get(value.output) in TYPES else replace(value, output="")
+
+
 def steps_of(sides: Sequence[Side], feeds: Feeds) -> Iterator[tuple[Step, ...]]:
     """Yield what all sides give in each step. Raises NotRunError."""
-    states: list[dict[str, Array]] = [{} for _ in sides]
-    for given in feeds.steps:
-        made = []
-        for side, state in zip(sides, states, strict=True):
-            step = side.step({**given, **state})
-            state.update((to, step.outputs[name]) for name, to in feeds.back.items())
-            made.append(step)
-        yield tuple(made)
-
-
-def differing(one: Array, other: Array) -> int:
-    """Return how many elements of two arrays have other bits; all of them where shapes do."""
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return int(max(one.size, other.size))
-    kind = f"u{one.dtype.itemsize}"
-    a, b = np.ascontiguousarray(one).view(kind), np.ascontiguousarray(other).view(kind)
-    return int(np.count_nonzero(a != b))
+    alone = [list(side.alone(feeds)) for side in sides]
+    for several in zip(*alone, strict=True):
+        yield tuple(side.step(one) for side, one in zip(sides, several, strict=True))
 
 
 def named(values: Sequence[Value]) -> dict[str, Value]:

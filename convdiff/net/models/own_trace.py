@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from convdiff.net.models.narrowed import narrowed_to
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
 from convdiff.net.models.onnx_ops import OPS
 from convdiff.net.models.operation import Operation
-from convdiff.net.models.own_run import Feeds, Side, Step, differing, named, steps_of
+from convdiff.net.models.own_run import Feeds, Side, named, steps_of
+from convdiff.net.models.own_values import Compared, Step, compared, differing
 from convdiff.net.models.subject import nhwc
 from convdiff.net.trace.isolated import Held, isolate
 from convdiff.net.trace.judged import judge_layer
@@ -38,7 +39,7 @@ from convdiff.worker.ops.net import Layer, Net
 
 FUSED = {"com.microsoft.FusedConv": "Conv"}
 """What ONNX Runtime makes of a convolution and its activation."""
-GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered")
+GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered", "unstable")
 """What is said of a value over all steps: the last of these."""
 
 
@@ -87,6 +88,10 @@ class OwnTrace:
     """Values that only one side has, where they fuse otherwise, or that are no numbers."""
     untrusted: tuple[str, ...] = ()
     """Operators that were run because the file is trusted."""
+    begins: tuple[str, ...] = ()
+    """Values that are others when a side is run again, and whose node reads none of them."""
+    noisy: tuple[str, ...] = ()
+    """Outputs that are others when a side is run again, looked at or not."""
 
     @property
     def entered(self) -> tuple[OwnValue, ...]:
@@ -105,7 +110,12 @@ class OwnTrace:
 
     @property
     def exit_code(self) -> int:
-        """0 where no output differs, or all that enters was judged and is rounding; else 1."""
+        """0 where no output differs, or all that enters was judged and is rounding; else 1.
+
+        What differs from one run to the next is no rounding.
+        """
+        if self.noisy or (self.begins and self.differing):
+            return DRIFT
         verdicts = {one.entry.verdict for one in self.entered if one.entry is not None}
         fine = verdicts == {"rounding"}
         return SAME if fine or not self.differing else DRIFT
@@ -119,8 +129,8 @@ class _Tally:
     entered: int = 0
     elements: int = 0
     differing: int = 0
-    at: list[tuple[Mapping[str, Array], tuple[Array, Array]]] = field(default_factory=list)
-    """What its node reads, and gives on both sides, in the steps in which it enters."""
+    entry: OwnEntry | None = None
+    """What is said of the steps in which it enters."""
 
 
 class OwnTracing:
@@ -130,78 +140,112 @@ class OwnTracing:
         self, path: Path, sides: tuple[Side, Side], session: Session, ask: Ask, watch: Watch
     ) -> None:
         self.path, self.sides, self.session, self.ask, self.watch = path, sides, session, ask, watch
-        tables = [named(side.marked.values) for side in sides]
+        self.tallies: dict[str, _Tally] = {}
+        self.noisy = set[str]()
+
+    def _look(self) -> None:
+        """Load what both runtimes made of the file, and see what both have."""
+        tables = [named(side.look().values) for side in self.sides]
         self.values = {name: value for name, value in tables[0].items() if name in tables[1]}
         self.all = {**tables[1], **tables[0]}
         self.reads = {name: _reads(name, tables) for name in self.all}
-        graph = OnnxGraph(path, parse(sides[0].optimised))
+        optimised = self.sides[0].optimised
+        graph = OnnxGraph(optimised, parse(optimised.read_bytes()))
         self.operations, self.constants = graph.by_value()
         self.tallies = {name: _Tally() for name in self.values}
 
     def run(self, feeds: Feeds, runtimes: tuple[Runtime, Runtime]) -> OwnTrace:
         """Run all steps and return what was found. Raises NotRunError."""
         outputs: dict[str, tuple[int, int, float]] = {}
-        changed = [0, 0]
-        pairs = steps_of(self.sides, feeds)
-        for number, (one, other) in enumerate(pairs, 1):
+        changed = (0, 0)
+        for number, (one, other) in enumerate(steps_of(self.sides, feeds), 1):
             self.watch.teller(f"{self.path.name}: steps", number, len(feeds.steps), None)
-            self._compare(one, other)
-            changed = [changed[0] + one.changed, changed[1] + other.changed]
+            if not self.tallies:
+                self._look()
+            self._compare(one, other, runtimes)
+            changed = changed[0] + self._changed(one), changed[1] + self._changed(other)
             for name in one.outputs:
                 outputs[name] = _added(outputs.get(name), one.outputs[name], other.outputs[name])
+        return self._result(outputs, changed, runtimes, len(feeds.steps))
+
+    def _result(
+        self,
+        outputs: Mapping[str, tuple[int, int, float]],
+        changed: tuple[int, int],
+        runtimes: tuple[Runtime, Runtime],
+        steps: int,
+    ) -> OwnTrace:
         prints = [self.session.pool.fingerprint(side.interpreter) for side in self.sides]
-        unseen = len(self.all) - sum(1 for tally in self.tallies.values() if tally.elements)
+        seen = [name for name, tally in self.tallies.items() if tally.elements]
         return OwnTrace(
             str(self.path),
             runtimes,
             (_said(prints[0]), _said(prints[1])),
-            len(feeds.steps),
-            tuple(self._value(name, runtimes) for name in self.tallies if self._is_seen(name)),
+            steps,
+            tuple(self._value(name) for name in seen),
             outputs,
-            (changed[0], changed[1]),
-            unseen,
+            changed,
+            len(self.all) - len(seen),
+            begins=tuple(name for name in seen if self._begins(name)),
+            noisy=tuple(name for name in outputs if name in self.noisy),
         )
 
-    def _is_seen(self, name: str) -> bool:
-        return self.tallies[name].elements > 0
+    def _changed(self, step: Step) -> int:
+        """Return how many elements of a side's outputs looking changed, as far as that is known."""
+        return sum(count for name, count in step.changes.items() if name not in self.noisy)
 
-    def _compare(self, one: Step, other: Step) -> None:
-        """Count what one step gives on both sides."""
-        differs: dict[str, bool | None] = {
-            name: bool(differing(array, other.inputs[name])) for name, array in one.inputs.items()
-        }
-        for name, array in one.values.items():
-            if name in other.values:
-                differs[name] = bool(differing(array, other.values[name]))
-        taken = one.values.keys() | other.values.keys() | one.inputs.keys()
+    def _begins(self, name: str) -> bool:
+        """Return whether a value is unstable, and nothing that its node reads is."""
+        read = [self.tallies[one].status for one in self.reads[name] if one in self.tallies]
+        return self.tallies[name].status == "unstable" and "unstable" not in read
+
+    def _compare(self, one: Step, other: Step, runtimes: tuple[Runtime, Runtime]) -> None:
+        """Count what one step gives on both sides, and judge where a difference enters."""
+        found = compared(one, other, self.tallies)
+        self.noisy |= found.noisy
+        taken = {*one.values, *other.values, *one.inputs}
         sources = {
             name: tuple(source for source in reads if self._counts(source, taken))
             for name, reads in self.reads.items()
         }
         sources.update((name, ()) for name in one.inputs)
-        for name, status in statuses(sources, differs).items():
-            if name in self.tallies and name in differs:
-                self._count(name, status, one, other)
+        for name, status in statuses(sources, found.differs, found.unstable).items():
+            if name in found.elements:
+                self._tell(name, status, found)
+                if self.tallies[name].status == status == "entered":
+                    self._enters(name, one, other, runtimes)
+
+    def _tell(self, name: str, status: Status, found: Compared) -> None:
+        tally = self.tallies[name]
+        tally.status = max(tally.status, status, key=GRAVITY.index)
+        tally.elements += found.elements[name]
+        tally.differing += found.differing.get(name, 0)
 
     def _counts(self, name: str, taken: Any) -> bool:
         """Whether a value counts as read: not where it is of a branch that was not taken."""
         value = self.all.get(name)
         return value is None or not value.output or name in taken
 
-    def _count(self, name: str, status: Status, one: Step, other: Step) -> None:
-        tally, sides = self.tallies[name], (one.values[name], other.values[name])
-        tally.status = max(tally.status, status, key=GRAVITY.index)
-        tally.elements += sides[0].size
-        tally.differing += differing(*sides)
-        if status == "entered":
-            tally.entered += 1
-            wanted = self.values[name].sources
-            known = {**one.inputs, **one.values}
-            tally.at.append(({n: known[n] for n in wanted if n in known}, sides))
+    def _enters(self, name: str, one: Step, other: Step, runtimes: tuple[Runtime, Runtime]) -> None:
+        """Judge a node in a step in which a difference enters there; the first is explained."""
+        tally = self.tallies[name]
+        tally.entered += 1
+        if tally.entry is not None and tally.entry.judged is None:
+            return  # it was explained, or can't be
+        reads = {}
+        for source in self.values[name].sources:
+            if source in one.values or source in one.inputs:
+                held = one.values if source in one.values else one.inputs
+                reads[source] = held[source]
+        try:
+            found = self._judged(name, reads, (one.values[name], other.values[name]), runtimes)
+        except UnreadError as error:
+            found = OwnEntry(reason=str(error))
+        tally.entry = found if tally.entry is None else _together(tally.entry, found)
 
-    def _value(self, name: str, runtimes: tuple[Runtime, Runtime]) -> OwnValue:
+    def _value(self, name: str) -> OwnValue:
         tally, value = self.tallies[name], self.values[name]
-        entry = self._entry(name, tally, runtimes) if tally.status == "entered" else None
+        entry = tally.entry if tally.status == "entered" else None
         return OwnValue(
             name,
             value.node,
@@ -212,19 +256,6 @@ class OwnTracing:
             tally.differing,
             entry,
         )
-
-    def _entry(self, name: str, tally: _Tally, runtimes: tuple[Runtime, Runtime]) -> OwnEntry:
-        """Judge a node in all steps in which a difference enters there."""
-        found: OwnEntry | None = None
-        try:
-            for reads, sides in tally.at:
-                one = self._judged(name, reads, sides, runtimes)
-                found = one if found is None else _together(found, one)
-                if one.result is not None:  # a step is explained, not each
-                    break
-        except UnreadError as error:
-            return OwnEntry(reason=str(error))
-        return found or OwnEntry(reason="it was not looked at")
 
     def _judged(
         self,
@@ -240,7 +271,7 @@ class OwnTracing:
         dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
         reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
         sides = self._as_given(name, sides[0], dtype), self._as_given(name, sides[1], dtype)
-        building, inputs = Building(values=dict(self.constants)), []
+        building, inputs = Building(values=self._constants(operation)), []
         for number, (source, array) in enumerate(reads.items()):
             axes = building.named(array.ndim)
             building.values[source] = Tensor(f"input {number}", axes, array.shape)
@@ -256,6 +287,13 @@ class OwnTracing:
         columns = np.ones(ours[0].shape[2], bool)
         verdict, judged = judge_layer(net, layer, arrays, inputs, ours, columns)
         return OwnEntry(verdict, judged)
+
+    def _constants(self, operation: Operation) -> dict[str, Any]:
+        """Return the arrays that a node reads; others stay where they are."""
+        read = (
+            (name, self.constants[name]()) for name in operation.inputs if name in self.constants
+        )
+        return {name: array for name, array in read if array is not None}
 
     def _is_cast(self, name: str) -> bool:
         """Whether a value left a body as float64."""

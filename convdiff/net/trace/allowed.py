@@ -16,7 +16,7 @@ def drifting(result: TraceResult) -> Iterator[int]:
     """
     for number, trace in enumerate(result.pairs):
         is_wrong = bool(trace.outputs) and verdict_of(result, trace) == "wrong"
-        if (trace.differs or is_wrong) and not _permits(result, trace):
+        if (trace.differs or trace.is_unstable or is_wrong) and not _permits(result, trace):
             yield number
 
 
@@ -29,10 +29,10 @@ def verdict_of(result: TraceResult, trace: PairTrace) -> Verdict:
     found = _verdicts(entries, trace)
     if "wrong" in found and trace.outputs:
         return "wrong"
+    if trace.is_unstable or (trace.differs and trace.pair.axis == "repeat"):
+        return "unstable"
     if not trace.differs:
         return "same" if trace.outputs else "untested"
-    if trace.pair.axis == "repeat":
-        return "unstable"
     if _is_unknown(entries, trace) or "untested" in found:
         return "untested"
     return max(found, key=gravity, default="untested")

@@ -60,10 +60,17 @@ def _growth(tracing: Tracing, pair: NetPair, layer: Layer, before: Mapping[str, 
     ]
     largest = max(read, default=0.0)
     jump, count = JUMPS.get(layer.op), 0
-    if jump is not None:
+    if jump is not None and _is_read(tracing, pair, layer):
         inputs = _read(tracing, pair, layer) if jump.reads else (a, b)
         count = jump.count(layer, inputs, (a, b))
     return replace(grown, amplification=grown.relative / largest if largest else None, jumps=count)
+
+
+def _is_read(tracing: Tracing, pair: NetPair, layer: Layer) -> bool:
+    """Return whether what a jump needs was looked at."""
+    runs = pair.baseline, pair.candidate
+    keys = [Key(run, name) for name in _read_by_jumps(layer) for run in runs]
+    return all(map(tracing.observed.has, keys))
 
 
 def _read(tracing: Tracing, pair: NetPair, layer: Layer) -> tuple[Array, Array]:

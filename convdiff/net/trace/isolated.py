@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from convdiff.compare.reference import References
 from convdiff.diagnose.verdict import judge
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.lab import Lab
-from convdiff.lab.live import LiveLab
+from convdiff.lab.live import LiveLab, gives_others
 from convdiff.lab.mixed import MixedLab
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
@@ -88,6 +88,9 @@ def isolate(
         lab = _beside(live, case, tensors, cells[0], held, fingerprints, watch)
         result = examine(plan, lab, tensors, ask)
         alone = _alone([lab.bits(cell) for cell in cells], held)
+        own = cells[1:] if held.pair.is_recorded else cells
+        if alone not in ("same", "not run") and _is_unsteady(live, own):
+            return Isolated("unstable", "unsteady", result)
     verdict = result.findings[0].verdict if result.findings else "untested"
     if alone == "equal" and held.outputs is not None:
         verdict = _by_size(case, pair, tensors, held)
@@ -134,6 +137,16 @@ def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
 
 def _cell(case: Case, run: NetRun, given: Array) -> Cell:
     return Cell(run.runtime, case.conv.op, given.shape[2], given.shape[0], run.repeat)
+
+
+def _is_unsteady(lab: LiveLab, cells: Sequence[Cell]) -> bool:
+    """Return whether a layer alone gives other bits when it is run again: then it tells nothing."""
+    repeats = [replace(cell, repeat=cell.repeat + number) for cell in cells for number in (1, 2)]
+    first = {(cell.runtime, cell.length, cell.batch): lab.bits(cell) for cell in cells}
+    again = [(cell, lab.bits(cell)) for cell in lab.observe(repeats)]
+    return any(
+        gives_others(first[cell.runtime, cell.length, cell.batch], bits) for cell, bits in again
+    )
 
 
 def _alone(bits: Sequence[Array | NoBits], held: Held) -> Alone:

@@ -10,7 +10,7 @@ import numpy as np
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
 from convdiff.compare.difference import Difference, differs
-from convdiff.lab.nets import NetRun, safe
+from convdiff.lab.nets import NetRun, is_compiled, safe
 from convdiff.net.trace.compared import (
     Alignment,
     Watching,
@@ -26,6 +26,8 @@ from convdiff.worker.ops.net import Net
 
 RUN_ALONE = 8
 """Runs, of many, that are run once more with nothing looked at."""
+RERUNS = 2
+"""How often a run is repeated of which something is to be said: with it, three times the same."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,26 @@ def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     """Compare the layers of all pairs, and their outputs with nothing looked at.
 
     Of many runs some are run once more for that. Where looking at all activations changed one of
-    them, those are looked at that a framework does not fuse otherwise; where that does, too, all
-    are run once more.
+    them that is the same when it is run again, those are looked at that a framework does not fuse
+    otherwise; where that does, too, all are run once more.
     """
     observed = tracing.observed
     found = _compared(tracing, pairs)
-    if _is_changed(observed, pairs, found) and set(safe(tracing.net)) != _names(tracing.net):
+    if _is_changed(tracing, pairs, found) and _can_look_less(tracing.net, pairs):
         observed.look_less()
         found = _compared(tracing, pairs)
-    if _is_changed(observed, pairs, found):
-        observed.run_alone([run for run in runs_of(pairs) if not _was_alone(observed, run)])
+    if _is_changed(tracing, pairs, found):
+        observed.run_alone([run for run in runs_of(pairs) if not observed.was_alone(run)])
         outputs = [_outputs(tracing, one.pair) for one in found]
         found = [replace(one, outputs=two) for one, two in zip(found, outputs, strict=True)]
     return found
 
 
-def _names(net: Net) -> set[str]:
-    return {layer.name for layer in net.layers}
+def _can_look_less(net: Net, pairs: Sequence[NetPair]) -> bool:
+    """Return whether a runtime of these fuses layers that need not be looked at."""
+    runtimes = {run.runtime for run in runs_of(pairs)}
+    compiled = {is_compiled(runtime) for runtime in runtimes}
+    return any(len(safe(net, one)) < len(net.layers) for one in compiled)
 
 
 def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
@@ -70,21 +75,27 @@ def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
 
 
-def _is_changed(observed: Observed, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
-    """Return whether looking changed the outputs of a run of the worst pair, or of some others."""
+def _is_changed(tracing: Tracing, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
+    """Return whether looking changed the outputs of a run of the worst pair, or of some others.
+
+    Those that it seems to have changed are run again: what differs from itself is not blamed on it.
+    """
     if not found:
         return False
-    runs = runs_of(pairs)
+    observed, runs = tracing.observed, runs_of(pairs)
     shown = max(found, key=lambda one: one.worst.max_abs if one.worst else -1.0).pair
     some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
-    left = [run for run in dict.fromkeys(some) if not _was_alone(observed, run)]
-    observed.run_alone(left)
+    observed.run_alone([run for run in dict.fromkeys(some) if not observed.was_alone(run)])
+    again(tracing, [one.run for one in looked_at(observed, runs) if one.changed])
     return any(one.changed for one in looked_at(observed, runs))
 
 
-def _was_alone(observed: Observed, run: NetRun) -> bool:
-    """Return whether a run's outputs are known with nothing looked at."""
-    return observed.has(Key(run, observed.subject.net.outputs[0], alone=True))
+def again(tracing: Tracing, runs: Sequence[NetRun]) -> None:
+    """Run each again, `RERUNS` times, but what was; `Observed.unlike` has what is others."""
+    observed = tracing.observed
+    left = [run for run in runs if run not in observed.unlike and observed.answered(run)]
+    for _ in range(RERUNS):
+        observed.rerun(left, strict=tracing.watching.strict)
 
 
 def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrace:
@@ -129,9 +140,13 @@ def worst_of(traced: Sequence[PairTrace], expect: Mapping[Axis, Allowance]) -> i
 
 
 def looked_at(observed: Observed, runs: Sequence[NetRun]) -> Iterator[Looked]:
-    """Yield for each run how many elements of its outputs were others once it was looked at."""
+    """Yield for each run how many elements of its outputs were others once it was looked at.
+
+    But runs whose outputs are others when they are run again.
+    """
     for run in runs:
-        if not (_was_alone(observed, run) and observed.answered(run)):
+        is_stable = observed.unlike.get(run, set()).isdisjoint(observed.subject.net.outputs)
+        if not (is_stable and observed.was_alone(run) and observed.answered(run)):
             continue
         elements = changed = 0
         for name in observed.subject.net.outputs:

@@ -18,10 +18,11 @@ from convdiff.net.trace.status import Status
 from convdiff.result import CaseResult, Outcome
 from convdiff.runtime.model import Standing
 
-Alone = Literal["same", "other", "differs", "equal", "not run"]
+Alone = Literal["same", "other", "differs", "equal", "unsteady", "not run"]
 """What the entering layer gives alone, with its real input: same: on both sides the bits that it
 has in the net. other: not those, but the two differ all the same. differs: they do, and it was not
-looked at in the net. equal: it does not differ alone.
+looked at in the net. equal: it does not differ alone. unsteady: it gives other bits when it is run
+again.
 """
 
 
@@ -50,6 +51,19 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """A run that gives other bits when it is run again."""
+
+    run: NetRun
+    layers: tuple[str, ...]
+    """Those that do; nothing else is concluded from them."""
+    begins: tuple[str, ...]
+    """Those that read none of them."""
+    by_looking: bool = False
+    """It gives the same digests again, and other bits where those are asked for."""
+
+
+@dataclass(frozen=True)
 class PairTrace:
     """Two runs of a net, layer by layer."""
 
@@ -64,6 +78,18 @@ class PairTrace:
     def entered(self) -> tuple[str, ...]:
         """The layers where a difference enters."""
         return tuple(layer.name for layer in self.layers if layer.status == "entered")
+
+    @property
+    def unstable(self) -> tuple[str, ...]:
+        """The layers of which a side differs from itself."""
+        return tuple(layer.name for layer in self.layers if layer.status == "unstable")
+
+    @property
+    def is_unstable(self) -> bool:
+        """Return whether a side's outputs differ from themselves, or may differ for that reason."""
+        return bool(self.unstable) and (
+            self.differs or not self.outputs.keys().isdisjoint(self.unstable)
+        )
 
     @property
     def first_entry(self) -> int:
@@ -140,6 +166,8 @@ class TraceResult:
     entries: tuple[Entry, ...]
     """Where a difference enters, once for all pairs along one axis of the same runtimes."""
     looked: tuple[Looked, ...]
+    """Of runs that are the same when they are run again."""
+    noise: tuple[Noise, ...] = ()
     drifting: tuple[int, ...] = ()
     """Pairs whose difference `expect` does not allow."""
     unexplained: tuple[str, ...] = ()

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
@@ -14,6 +17,7 @@ from convdiff.lab.store import Store
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
+from convdiff.worker.nets.message import alike, cut_out, digest_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
@@ -53,6 +57,12 @@ class Observed:
         self.subject, self.failures = subject, dict[NetRun, NoBits]()
         self.observe: Observe = "all"
         self.seconds = dict[NetRun, float]()
+        self.unlike = dict[NetRun, set[str]]()
+        """Layers that a run gives with other bits when it is run again."""
+        self.looked_apart = dict[NetRun, set[str]]()
+        """Layers whose bits are not those of their digests, which are the same when run again."""
+        self._asked = dict[NetRun, dict[Part, Watched]]()
+        self._made = dict[tuple[NetRun, Part], bytes]()
         self._session, self._tell = session, tell
         self._store: Store[Key] = Store()
         self._held = dict[NetRun, Mapping[str, bytes]]()
@@ -67,6 +77,8 @@ class Observed:
         self.observe = "safe"
         self._same.clear()
         self._store.drop(lambda key: not (key.alone or key.run in self._held))
+        for known in (self.unlike, self.looked_apart, self._asked, self._made):
+            known.clear()
 
     def hold(
         self,
@@ -106,10 +118,22 @@ class Observed:
 
     def run_alone(self, runs: Sequence[NetRun]) -> None:
         """Run each with nothing looked at but the outputs, and keep those."""
-        watched = [Watched(name) for name in self.subject.net.outputs]
-        for run, found in self._runs(runs, lambda _: watched, "outputs", "unobserved"):
-            for name in self.subject.net.outputs:
-                self._store.put(Key(run, name, alone=True), _array(found[name]))
+        for run, outputs in self._outputs(runs, "unobserved"):
+            for name, bits in outputs.items():
+                self._store.put(Key(run, name, alone=True), bits)
+
+    def was_alone(self, run: NetRun) -> bool:
+        """Return whether a run's outputs are known with nothing looked at."""
+        return self.has(Key(run, self.subject.net.outputs[0], alone=True))
+
+    def _outputs(
+        self, runs: Sequence[NetRun], what: str
+    ) -> Iterator[tuple[NetRun, dict[str, Array]]]:
+        """Yield what runs give with nothing looked at but the outputs."""
+        names = self.subject.net.outputs
+        watched = [Watched(name) for name in names]
+        for run, found in self._runs(runs, lambda _: watched, "outputs", what):
+            yield run, {name: _array(found[name]) for name in names}
 
     def keep(self, wanted: Mapping[NetRun, Sequence[str]]) -> None:
         """Run each and keep whole activations, as far as they are seen, some MB at a time."""
@@ -121,7 +145,15 @@ class Observed:
             for run, found in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
                 for name, value in found.items():
                     self._store.put(Key(run, name), _array(value))
+                    self._hold_against_digests(run, name, _array(value))
             left = {run: shares[1:] for run, shares in left.items() if len(shares) > 1}
+
+    def _hold_against_digests(self, run: NetRun, name: str, bits: Array) -> None:
+        """Note an activation that has not the bits whose digests were made."""
+        for part, one in self._asked.get(run, {}).items():
+            made = self._made.get((run, part))
+            if part.name == name and made is not None and made != _digest(bits, one):
+                self.looked_apart.setdefault(run, set()).add(name)
 
     def _shares(self, run: NetRun, names: Sequence[str]) -> list[list[str]]:
         """Return names in shares whose activations together take so much memory at most."""
@@ -144,19 +176,43 @@ class Observed:
         self, wanted: Mapping[NetRun, Sequence[Part]], *, strict: bool
     ) -> dict[tuple[NetRun, Part], bytes]:
         """Run each, keep its outputs, and return the digests of the parts that are seen."""
+        self._asked |= {run: _watched(parts, strict) for run, parts in wanted.items()}
+        self._made |= dict(self._recorded(wanted))
+        for run, outputs, made in self._layers(list(wanted), "layers"):
+            for name, bits in outputs.items():
+                self._store.put(Key(run, name), bits)
+            self._made |= {(run, part): digest for part, digest in made.items()}
+        return self._made
+
+    def rerun(self, runs: Sequence[NetRun], *, strict: bool) -> None:
+        """Run each once more as it was, and note the layers and outputs that have other bits."""
+        for run, outputs, made in self._layers(runs, "once more"):
+            others = {part.name for part, one in made.items() if self._made[run, part] != one}
+            others |= self._others(run, outputs, alone=False, strict=strict)
+            self.unlike.setdefault(run, set()).update(others)
+        alone = [run for run in runs if self.was_alone(run)]
+        for run, outputs in self._outputs(alone, "once more"):
+            others = self._others(run, outputs, alone=True, strict=strict)
+            self.unlike.setdefault(run, set()).update(others)
+
+    def _others(
+        self, run: NetRun, outputs: Mapping[str, Array], *, alone: bool, strict: bool
+    ) -> set[str]:
+        """Return the outputs that are not those that were kept."""
+        kept = {name: self.get(Key(run, name, alone)) for name in outputs}
+        return {name for name, one in outputs.items() if differs(one, kept[name], strict).any()}
+
+    def _layers(
+        self, runs: Sequence[NetRun], what: str
+    ) -> Iterator[tuple[NetRun, dict[str, Array], dict[Part, bytes]]]:
+        """Yield the outputs of runs, and the digests of the parts that were asked for and seen."""
         outputs = [Watched(name) for name in self.subject.net.outputs]
-        asked = {run: _watched(parts, strict) for run, parts in wanted.items()}
-        rows = {run: [*outputs, *asked[run].values()] for run in wanted}
-        made = dict(self._recorded(wanted))
-        for run, found in self._runs(list(wanted), rows.__getitem__, self.observe, "layers"):
+        rows = {run: [*outputs, *self._asked[run].values()] for run in runs}
+        for run, found in self._runs(runs, rows.__getitem__, self.observe, what):
             keys = _keys(rows[run])
-            for one in outputs:
-                self._store.put(Key(run, one.name), _array(found[keys[one]]))
-            for part, watched in asked[run].items():
-                value = found.get(keys[watched])
-                if isinstance(value, bytes):
-                    made[run, part] = value
-        return made
+            made = {part: found.get(keys[one]) for part, one in self._asked[run].items()}
+            bits = {one.name: _array(found[keys[one]]) for one in outputs}
+            yield run, bits, {part: one for part, one in made.items() if isinstance(one, bytes)}
 
     def _recorded(
         self, wanted: Mapping[NetRun, Sequence[Part]]
@@ -197,6 +253,13 @@ def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
     """Return what each is called in the answer."""
     often = Counter(one.name for one in watched)
     return {one: one.key(often[one.name] > 1) for one in watched}
+
+
+def _digest(bits: Array, watched: Watched) -> bytes:
+    """Return the digest that a worker makes of what is watched of a whole activation."""
+    plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
+    plain = plain if watched.strict else alike(plain)
+    return bytes.fromhex(digest_of(cut_out(plain, watched.columns, watched.images)))
 
 
 def _array(value: Array | bytes) -> Array:

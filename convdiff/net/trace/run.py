@@ -24,6 +24,7 @@ from convdiff.net.trace.grown import grown
 from convdiff.net.trace.kept import write_activations
 from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_before, worst_of
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
+from convdiff.net.trace.noise import doubted, noise_of, settled
 from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import Kind, pairs_of, runs_of, runs_of_all
 from convdiff.net.trace.recorded import recorded_pairs, recording_of
@@ -66,13 +67,12 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         prints = {one.runtime: one.fingerprint for one in standings}
         watch = Watch(tell, session.stopping)
         explaining = Explaining(case, tracing, session, prints, ask.examine, watch)
-        found = traced_pairs(tracing, pairs)
-        shown = worst_of(found, case.expect)
-        if found and not session.signal:
-            found[shown] = grown(tracing, found[shown])
-            _keep(tracing, found[shown], ask.keep)
+        found, shown = _told(tracing, traced_pairs(tracing, pairs), explaining)
         entries, left = _entries(explaining, found, shown)
+        found, entries = _kept(tracing, found, entries)
+        _keep(tracing, found, shown, None if session.signal else ask.keep)
         looked = tuple(looked_at(observed, runs_of(pairs)))
+        noise = tuple(noise_of(tracing))
         constant = "" if session.signal else _constant(observed, found)
         kept = recording_of(tracing, runs_of_all(case, there), prints) if ask.save else None
     result = TraceResult(
@@ -82,6 +82,7 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         shown=shown,
         entries=entries,
         looked=looked,
+        noise=noise,
         constant=constant,
         unexplained=left,
         missing=tuple(one for one in standings if session.missed(one)),
@@ -94,10 +95,46 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
     return replace(result, drifting=tuple(drifting(result)))
 
 
-def _keep(tracing: Tracing, shown: PairTrace, folder: Path | None) -> None:
+def _told(
+    tracing: Tracing, found: list[PairTrace], explaining: Explaining
+) -> tuple[list[PairTrace], int]:
+    """Return the pairs, the one that is shown with its growth, and its number.
+
+    What is told of was run again before, and its bits are those of its digests.
+    """
+    expect = explaining.case.expect
+    if not explaining.session.signal:
+        found = doubted(tracing, found)
+    shown = worst_of(found, expect)
+    if found and not explaining.session.signal:
+        found[shown] = grown(tracing, found[shown])
+        if tracing.observed.looked_apart:
+            found = settled(tracing, found)
+            shown = worst_of(found, expect)
+            found[shown] = grown(tracing, found[shown])
+    return found, shown
+
+
+def _kept(
+    tracing: Tracing, found: list[PairTrace], entries: tuple[Entry, ...]
+) -> tuple[list[PairTrace], tuple[Entry, ...]]:
+    """Return what holds where the bits that were asked for are not those of the digests."""
+    if not tracing.observed.looked_apart:
+        return found, entries
+    found = settled(tracing, found)
+    return found, tuple(one for one in entries if one.carries or _enters(one, found))
+
+
+def _enters(entry: Entry, found: Sequence[PairTrace]) -> bool:
+    """Return whether a difference still enters there: not where the bits were others once more."""
+    (trace,) = (one for one in found if one.pair == entry.pair)
+    return entry.layer in trace.entered
+
+
+def _keep(tracing: Tracing, found: Sequence[PairTrace], shown: int, folder: Path | None) -> None:
     """Write the activations of the pair that is shown, where a folder is named for them."""
-    if folder is not None:
-        write_activations(tracing, shown, folder)
+    if found and folder is not None:
+        write_activations(tracing, found[shown], folder)
 
 
 def _constant(observed: Observed, found: Sequence[PairTrace]) -> str:

@@ -1,6 +1,8 @@
 """Several layers of which only the last was looked at, held against float64.
 
-What a framework fuses has no activations in between; its end is none the less right or wrong.
+What a framework fuses has no activations in between; its end is none the less right or wrong. Each
+layer passes on the errors of what it reads and adds its own (Higham, "Accuracy and Stability of
+Numerical Algorithms", 2002, chapter 3): running error bounds, with √n in place of n roundings.
 """
 
 from __future__ import annotations
@@ -10,13 +12,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convdiff.net.trace.judged import absolute, run_wide
+from convdiff.net.trace.judged import MOVING, SUMS, absolute, run_wide
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.net import Layer, Net
 
 LIKELY = 8.0
 """Times √n·u·A: what n roundings of terms that add up to A stay within, one element and all."""
+LINEAR = ("batch_norm", "add", "subtract", "concat", "max_pool", "avg_pool")
+"""Kinds, besides those of the families of LINEAR_FAMILIES, that give the errors of what they read
+as they give what they read, or less: a largest one is off by the largest error at most."""
+LINEAR_FAMILIES = ("op", "global", "move")
+ADDED = ("bias", "shift", "mean", "constant")
+"""Arrays that a linear layer adds, whatever it reads."""
+OWN_ROUNDINGS = 4
+"""Of a layer that adds few terms."""
 
 
 @np.errstate(all="ignore")
@@ -34,23 +44,84 @@ def off_likely(
     `Kind.arrays`. given: what the first of them read, whole, NHWC. sides: the last's activations at
     the `columns`, bool, that see the same.
     """
-    values, sizes = dict(given), {name: np.abs(array) for name, array in given.items()}
-    roundings = 0
+    unit = format_of(sides[0]).unit_roundoff
+    values, errors = (
+        dict(given),
+        {name: np.zeros_like(array, float) for name, array in given.items()},
+    )
     for layer in layers:
         own = arrays[layer.name]
-        read = [values[name] for name in layer.sources]
-        values[layer.name] = run_wide(net, layer, own, read, np.float64)
-        terms = absolute(layer, own, [sizes[name] for name in layer.sources])
-        sizes[layer.name] = np.abs(run_wide(net, layer, *terms, np.float64))
-        roundings += layer.conv.taps + 1 if layer.kind.family == "op" else 4
-    true, size = (
+        read = [values[name].astype(np.float64) for name in layer.sources]
+        y = values[layer.name] = run_wide(net, layer, own, read, np.float64)
+        passed = _passed_on(net, layer, own, read, [errors[name] for name in layer.sources], y)
+        errors[layer.name] = passed + LIKELY * unit * _own(net, layer, own, read, y)
+    true, bound = (
         one[layers[-1].name][: len(sides[0]), :, : len(columns)][:, :, columns]
-        for one in (values, sizes)
+        for one in (values, errors)
     )
-    bound = LIKELY * math.sqrt(roundings) * format_of(sides[0]).unit_roundoff * size
-    worst = 0.0
-    for side in sides:
-        error = np.abs(side.astype(np.float64) - true)
-        ratio = np.where(error == 0, 0.0, error / bound)
-        worst = max(worst, float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0)))
-    return worst
+    return max(_off(side, true, bound) for side in sides)
+
+
+def _off(side: Array, true: Array, bound: Array) -> float:
+    """Return the largest error of a side in units of its bound.
+
+    What is too large for its format may be infinite, and what is too small for it, zero.
+    """
+    kind = format_of(side)
+    exact = side.astype(np.float64)
+    error = np.abs(exact - true)
+    over = np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
+    ratio = np.where((error == 0) | over, 0.0, error / (bound + kind.flushed))
+    return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
+
+
+def _passed_on(
+    net: Net,
+    layer: Layer,
+    arrays: Mapping[str, Array],
+    read: Sequence[Array],
+    errors: Sequence[Array],
+    y: Array,
+) -> Array:
+    """Return what errors of what a layer reads make of its output `y` at most, to first order."""
+    if layer.op == "softmax":  # e^x, and the sum of all of them
+        return np.asarray(y * 2 * errors[0].max(axis=-1, keepdims=True))
+    if layer.op in LINEAR or layer.kind.family in LINEAR_FAMILIES:
+        none = {name: np.zeros_like(a) if name in ADDED else a for name, a in arrays.items()}
+        if layer.op == "pad":
+            layer = layer._replace(settings={**layer.settings, "value": 0.0})
+        return np.abs(run_wide(net, layer, *absolute(layer, none, errors), np.float64))
+    total = np.zeros_like(y)
+    for number, error in enumerate(errors):
+        off = []
+        for sign in (-1, 1):
+            moved = [x + sign * error if at == number else x for at, x in enumerate(read)]
+            off.append(np.abs(run_wide(net, layer, arrays, moved, np.float64) - y))
+        total += np.maximum(*off)
+    return total
+
+
+def _own(
+    net: Net, layer: Layer, arrays: Mapping[str, Array], read: Sequence[Array], y: Array
+) -> Array:
+    """Return √n times the size of what a layer rounds, n times, itself."""
+    if layer.kind.family == "move" or layer.op in MOVING:
+        return np.zeros_like(y)
+    if layer.op == "softmax":  # x − max is rounded before e^x
+        spread = 1 + np.ptp(read[0], axis=-1, keepdims=True)
+        return np.asarray(math.sqrt(y.shape[-1]) * y * spread)
+    if layer.kind.family == "elementwise":  # which may cancel what it reads
+        return np.asarray(math.sqrt(OWN_ROUNDINGS) * np.maximum(np.abs(y), np.abs(read[0])))
+    if layer.op not in SUMS and layer.kind.family != "op":
+        return math.sqrt(OWN_ROUNDINGS) * np.abs(y)
+    terms = run_wide(net, layer, *absolute(layer, arrays, read), np.float64)
+    return math.sqrt(_terms(layer, read)) * np.abs(terms)
+
+
+def _terms(layer: Layer, read: Sequence[Array]) -> int:
+    """Return how many terms a layer adds for each value."""
+    if layer.kind.family == "op":
+        return layer.conv.taps + 1
+    if layer.kind.family == "pool":
+        return math.prod(layer.settings["size"])
+    return math.prod(read[0].shape[1:3]) if layer.kind.family == "global" else OWN_ROUNDINGS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-Status = Literal["entered", "carried", "healed", "untouched", "unseen", "apart"]
+Status = Literal["entered", "carried", "healed", "untouched", "unseen", "apart", "unstable"]
 """entered: all that it reads is equal, and its output is not. carried: some of what it reads
 differs, and so does its output. healed: so it does, and the output is equal. untouched: neither
 differs. unseen: it was not looked at. apart: none of its outputs see the same inputs on both sides.
+unstable: a side gives others when it is run again, so nothing more is said of it.
 """
 Sources = Mapping[str, Sequence[str]]
 """Of each layer of a graph what it reads, captured values of an If or a Loop too; each layer after
@@ -18,15 +19,19 @@ Differs = Mapping[str, bool | None]
 same inputs on both sides; None where there is no such element."""
 
 
-def statuses(sources: Sources, differs: Differs) -> dict[str, Status]:
+def statuses(
+    sources: Sources, differs: Differs, unstable: Collection[str] = ()
+) -> dict[str, Status]:
     """Return what becomes of a difference at each layer.
 
-    What a layer reads through others that were not looked at are the nearest that were.
+    What a layer reads through others that were not looked at are the nearest that were. unstable:
+    the layers that differ from themselves; what reads them reads a difference.
     """
     found: dict[str, Status] = {}
+    differs = {**differs, **dict.fromkeys(unstable, True)}
     for name in sources:
-        if name not in differs:
-            found[name] = "unseen"
+        if name in unstable or name not in differs:
+            found[name] = "unstable" if name in unstable else "unseen"
             continue
         reads = any(differs.get(source) for source in seen_sources(sources, differs, name))
         found[name] = _status(differs[name], reads)

@@ -1,6 +1,6 @@
 """ONNX Runtime: a node in a session; the level of graph optimisation is a mode."""
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import numpy as np
 
@@ -18,6 +18,8 @@ MODES = {
     "all": "ORT_ENABLE_ALL",
 }
 TYPES = {"float16": "FLOAT16", "float32": "FLOAT", "float64": "DOUBLE"}
+BESIDE = {"initializers_file_name": "arrays", "initializers_min_size_in_bytes": "1024"}
+"""Where the arrays of an optimised graph go: not into it, where that is known."""
 KEPT = 64
 """Sessions that are kept: each has threads of its own."""
 Nodes = Callable[[Any, List[str], Any], List[Any]]
@@ -133,15 +135,23 @@ class OnnxRuntime(object):
         conv = Convolution((1, 1), 1, 1, dtype=dtype)
         return self._call(STEPS[then], conv, dtype, device, _given(output, added))
 
-    def open_file(self, data: bytes, optimise: bool, save_to: str) -> Any:
-        """Return the session of a model's bytes; save_to: where its optimised graph goes, or ""."""
+    def open_file(
+        self, model: Union[bytes, str], optimise: bool, save_to: str, beside: bool = False
+    ) -> Any:
+        """Return the session of a model's bytes or path.
+
+        save_to: where its optimised graph goes, or ""; beside: its arrays go into a file of their
+        own there, where this version can.
+        """
         options = self._options()
         if not optimise:
             options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         if save_to:
             options.optimized_model_filepath = save_to
+            for key, value in BESIDE.items() if beside else ():
+                options.add_session_config_entry("session.optimized_model_external_" + key, value)
             options.log_severity_level = 3  # that it is for this machine alone is known
-        return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
         """See `Framework`."""

@@ -75,14 +75,18 @@ def frames(
         asked = watched.get(name, ())
         loose = y if all(how[-1] for _, how in asked) else alike(y)
         for key, (columns, images, digest, strict) in asked:
-            whole = loose if digest and not strict else y
-            part = np.ascontiguousarray(whole[slice(images), :, slice(*columns or (None,))])
+            part = cut_out(loose if digest and not strict else y, columns, images)
             if digest:
-                digests[key] = HASHING.submit(_digest, part)
+                digests[key] = HASHING.submit(digest_of, part)
             else:
                 yield wire.encode({"cell": number, "watched": key}, [part])
     found = {key: digest.result() for key, digest in digests.items()}
     yield wire.encode({"cell": number, "digests": found, "seconds": perf_counter() - start})
+
+
+def cut_out(y: Any, columns: Any, images: Any) -> Any:
+    """Return some columns, (start, stop) or None, of the first images, or of all; contiguous."""
+    return np.ascontiguousarray(y[slice(images), :, slice(*columns or (None,))])
 
 
 def alike(part: Any) -> Any:
@@ -100,5 +104,6 @@ def alike(part: Any) -> Any:
     return part
 
 
-def _digest(part: Any) -> str:
+def digest_of(part: Any) -> str:
+    """Return the digest of an array's bits, C-contiguous, in hexadecimal."""
     return hashlib.blake2b(part.view(np.uint8).data, digest_size=DIGEST).hexdigest()

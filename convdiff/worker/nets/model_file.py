@@ -1,19 +1,28 @@
 """The message `model`: a model's own file in its own runtime. Runs on Python 3.6.
 
-{"do": "model", "ask": "optimise"} with the file's bytes: those of the graph that the runtime makes
-of it. {"ask": "load", "key", "optimise": bool} with bytes: kept as a session under that key; what
-comes back is a JSON text, as bytes, of its outputs' types. {"ask": "run", "key", "feeds": [names],
-"outputs": [names]} with the arrays that are fed: those outputs. One session is kept a key, until
-another is loaded under it.
+{"do": "model", "ask": "optimise", "key", "path", "into", "beside": bool}: the session of a file,
+kept under a key; into a folder goes the graph that the runtime makes of it, as `OPTIMISED`, its
+arrays beside it where that is asked for and the runtime can; what comes back is a JSON text, as
+bytes, of its inputs' names. {"ask": "load", "key", "optimise": bool} with bytes, or with "path" of
+a file: kept as a session under that key; what comes back is a JSON text of its outputs' types.
+{"ask": "run", "key", "feeds": [names], "outputs": [names]} with the arrays that are fed: those
+outputs. {"ask": "digest", …} as run: the digests of those outputs, (outputs, 16) uint8, and a JSON
+text of their [dtype, shape]. {"ask": "drop", "key"}. One session is kept a key, until another is
+loaded under it.
 """
 
+import contextlib
+import ctypes
 import json
 import os
-import tempfile
 from typing import Any, Dict, List
 
 import numpy as np
 
+from .message import digest_of
+
+OPTIMISED = "optimised"
+"""What a runtime makes of a file is called so."""
 KEPT = {}  # type: Dict[str, Any]
 
 
@@ -25,19 +34,30 @@ def answer(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[An
 
 
 def _optimise(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "optimised")
-        framework.open_file(arrays[0].tobytes(), True, path)
-        with open(path, "rb") as file:
-            return [np.frombuffer(file.read(), np.uint8)]
+    into = os.path.join(header["into"], OPTIMISED)
+    session = framework.open_file(header["path"], True, into, header["beside"])
+    KEPT[header["key"]] = session
+    return [_text([one.name for one in session.get_inputs()])]
 
 
 def _load(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
-    KEPT.pop(header["key"], None)
-    session = framework.open_file(arrays[0].tobytes(), header["optimise"], "")
+    _drop(framework, header, arrays)
+    given = header["path"] if "path" in header else arrays[0].tobytes()
+    session = framework.open_file(given, header["optimise"], "")
     KEPT[header["key"]] = session
-    types = {output.name: output.type for output in session.get_outputs()}
-    return [np.frombuffer(json.dumps(types).encode("utf-8"), np.uint8)]
+    return [_text({output.name: output.type for output in session.get_outputs()})]
+
+
+def _drop(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    if KEPT.pop(header["key"], None) is not None:
+        _give_back()
+    return []
+
+
+def _give_back() -> None:
+    """Let the system have what a session held; the C library would keep it, where it is glibc."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _run(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
@@ -46,4 +66,15 @@ def _run(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]
     return [np.ascontiguousarray(output).reshape(np.shape(output)) for output in outputs]
 
 
-ASKED = {"optimise": _optimise, "load": _load, "run": _run}
+def _digest(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    outputs = _run(framework, header, arrays)
+    made = [np.frombuffer(bytes.fromhex(digest_of(one.reshape(-1))), np.uint8) for one in outputs]
+    kinds = [[output.dtype.name, output.shape] for output in outputs]
+    return [np.array(made, np.uint8), _text(kinds)]
+
+
+def _text(value: Any) -> Any:
+    return np.frombuffer(json.dumps(value).encode("utf-8"), np.uint8)
+
+
+ASKED = {"optimise": _optimise, "load": _load, "drop": _drop, "run": _run, "digest": _digest}
