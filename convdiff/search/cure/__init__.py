@@ -1,0 +1,1 @@
+"""What makes a case equal, found by trying, and what it costs."""
