@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from convdiff.cli.complete import CASES, files
+from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED, ConvdiffError
-from convdiff.lab.stop import Stop
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
@@ -103,7 +103,7 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
 
-    ends = _Ends()
+    ends = Ends()
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
         lines, code = way(loaded, asked, ends.watch, tell)
     write_out("".join(f"{line}\n" for line in lines))
@@ -111,24 +111,6 @@ def command(case: Path | None, asked: Asked) -> int:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
         return ENDED + ends.stopping.signal
     return code
-
-
-class _Ends:
-    """Ends whichever session is at work, and those that come after."""
-
-    def __init__(self) -> None:
-        self.stopping = Stop()
-        self._session: Session | None = None
-
-    def watch(self, session: Session) -> None:
-        self._session = session
-        if self.stopping.signal:
-            session.stop(self.stopping.signal)
-
-    def end(self, signal: int) -> None:
-        self.stopping.now(signal)
-        if self._session is not None:
-            self._session.stop(signal)
 
 
 def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[list[str], int]:

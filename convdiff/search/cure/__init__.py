@@ -1,0 +1,1 @@
+"""What makes a case equal: switches tried on it, alone and together."""
