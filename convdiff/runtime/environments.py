@@ -71,11 +71,14 @@ class Environment:
         return ",".join(self.requires)
 
 
-def cache_folder() -> Path:
-    """Return where environments lie: $CONVDIFF_CACHE, else in the user's cache folder."""
-    given = os.environ.get(CACHE) or os.environ.get("XDG_CACHE_HOME")
+def cache_folder(what: str = "environments") -> Path:
+    """Return where something lies: in $CONVDIFF_CACHE, else in the user's cache folder."""
+    own = os.environ.get(CACHE)
+    if own:
+        return Path(own) / what
+    given = os.environ.get("XDG_CACHE_HOME")
     home = Path(given) if given else Path.home() / ".cache"
-    return home / "environments" if os.environ.get(CACHE) else home / "convdiff" / "environments"
+    return home / "convdiff" / what
 
 
 def candidates() -> list[str]:

@@ -21,7 +21,8 @@ def serve(requests: int, replies: int) -> None:
     Requests: {"do": "start", "framework", "threads"}; {"do": "keep", "keys"} with arrays;
     {"do": "drop", "keys"}; {"do": "observe", "conv", "cells"}; {"do": "probe", …} (see probing);
     {"do": "check", …} (see checks); {"do": "model", …} (see nets.model_file);
-    {"do": "pads", "conv"}, whether the framework pads by itself;
+    {"do": "pads", "conv"}, whether the framework pads by itself; {"do": "identity", …} (see
+    identity); {"do": "time", …} (see timing);
     {"do": "net", …} (see nets.message). Every cell gets its own reply as soon as it is done, so
     that what was done before a crash is known; a message of probes, or of a check, gets one.
     """
@@ -163,7 +164,26 @@ def _pads(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any
     return [np.array([float(itself)])]
 
 
-ANSWERS = {"probe": _probe, "check": _check, "pads": _pads, "model": _model}
+def _identity(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    from . import identity
+
+    return [identity.answer(header)]
+
+
+def _time(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
+    from . import timing
+
+    return [timing.answer(framework, header, arrays)]
+
+
+ANSWERS = {
+    "probe": _probe,
+    "check": _check,
+    "pads": _pads,
+    "model": _model,
+    "identity": _identity,
+    "time": _time,
+}
 """Messages that have one reply, of arrays."""
 
 
