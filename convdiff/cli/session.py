@@ -100,9 +100,7 @@ def run_session(
         baseline = open_options_baseline(options)
         session.start()  # before NumPy and rich are imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
-        from convdiff.cli.explain_command import explain_command
         from convdiff.cli.progress import progress
-        from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
 
         errors = CaseErrors()
@@ -119,13 +117,25 @@ def run_session(
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
-    again = [repeat_command(case, options, command) for case in result.cases]
-    explain = [explain_command(case, options) for case in result.cases]
-    sweep, unnamed = command == "sweep", options.unnamed_framework
-    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain)
+    _report(result, options, command)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
+
+
+def _report(result: Result, options: Options, command: str) -> None:
+    """Write the reports, with the commands that go on from each case."""
+    from convdiff.cli.explain_command import explain_command
+    from convdiff.cli.repeat import repeat_command, search_words
+
+    options.reports.write(
+        result,
+        [repeat_command(case, options, command) for case in result.cases],
+        sweep=command == "sweep",
+        unnamed=options.unnamed_framework,
+        explain=[explain_command(case, options) for case in result.cases],
+        search=[search_words(case, options) for case in result.cases],
+    )
 
 
 def _kept(result: Result, options: Options, baseline: Baseline | None) -> tuple[list[str], str]:

@@ -95,7 +95,8 @@ def result_of(*cases: CaseResult, **changes: Any) -> Result:
 
 def summary_of(result: Result, again: str = "convdiff run again") -> Summary:
     """Return what reports are given of a result; every case is repeated with the same command."""
-    return summarise(result, [again] * len(result.cases))
+    search = [f" {one.case.name}" for one in result.cases]
+    return summarise(result, [again] * len(result.cases), search=search)
 
 
 UNSTABLE = SafeLengths(RUNTIMES[0].id, 9, (9,), (7,), (), (7,), 3)
@@ -153,7 +154,6 @@ def nasty() -> Result:
         file=str(Path(NASTY)).replace("\x00", ""),
         failures=(failed(NASTY, died=True),),
         notes=(NASTY,),
-        remedies=(NASTY,),
     )
     gone = replace(GONE, reason=NASTY)
     return result_of(case, missing_required=(gone,), unclaimed=(NASTY,))

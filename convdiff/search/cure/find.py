@@ -93,7 +93,8 @@ class Search:
         here = applicable(
             self.switches, bench.case, bench.subject.runtimes, bench.subject.fingerprints
         )
-        pairs = sum(1 for one in here for name in one.pairs if name in {two.name for two in here})
+        names = {one.name for one in here}
+        pairs = sum(len(names.intersection(one.pairs)) for one in here)
         self.say(self._budget(len(here), pairs, now))
         for switch in here:
             self._attempt((switch,))

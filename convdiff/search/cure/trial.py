@@ -8,6 +8,7 @@ from typing import Any
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Case
+from convdiff.compare.comparison import Comparison
 from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import EXACT, Cell
 from convdiff.plan.expand import expand
@@ -100,22 +101,38 @@ def _exact(cell: Cell) -> Pair:
 
 def trial_of(case: Case, findings: Sequence[Finding]) -> Trial:
     """Return what findings along the axes of a search show; nothing is held against today."""
-    untested = [one for one in findings if one.verdict == "untested"]
-    if untested:
-        return Trial(reason=untested[0].comparison.reason or "untested")
+    reasons = [one.comparison.reason for one in findings if one.verdict == "untested"]
+    if reasons:
+        return Trial(reason=reasons[0] or "untested")
+    drifting = {one.comparison.candidate.length for one in findings if not one.allowed}
+    errors = [one.difference.max_abs for one in _along("exact", findings) if one.difference]
+    return Trial(
+        _counts(findings),
+        error=max(errors, default=0.0),
+        equal=_equal(case, findings),
+        drifting_at=tuple(sorted(drifting)),
+    )
+
+
+def _equal(case: Case, findings: Sequence[Finding]) -> tuple[int, ...]:
+    """Return the lengths none of whose outputs differ from the longest one's."""
+    unequal = {one.candidate.length for one in _along("length", findings) if _differing(one)}
+    return tuple(length for length in case.lengths if length not in unequal)
+
+
+def _along(axis: Axis, findings: Sequence[Finding]) -> list[Comparison]:
+    return [one.comparison for one in findings if one.comparison.axis == axis]
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, Count]:
+    """Return how many comparisons drift along each axis, of how many."""
     counts: dict[str, Count] = {}
-    unequal, drifting, error = set(), set(), 0.0
     for finding in findings:
-        comparison = finding.comparison
-        axis, difference = comparison.axis, comparison.difference
-        count = counts.get(axis, Count(0, 0))
-        counts[axis] = Count(count.drifting + (not finding.allowed), count.compared + 1)
-        if not finding.allowed:
-            drifting.add(comparison.candidate.length)
-        if axis == "length" and (difference is None or difference.differing):
-            unequal.add(comparison.candidate.length)
-        if axis == "exact" and difference is not None:
-            error = max(error, difference.max_abs)
-    equal = tuple(length for length in case.lengths if length not in unequal)
-    places = tuple(sorted(drifting))
-    return Trial(counts, error=error, equal=equal, drifting_at=places)
+        axis = finding.comparison.axis
+        before = counts.get(axis, Count(0, 0))
+        counts[axis] = Count(before.drifting + (not finding.allowed), before.compared + 1)
+    return counts
+
+
+def _differing(comparison: Comparison) -> bool:
+    return comparison.difference is None or comparison.difference.differing > 0

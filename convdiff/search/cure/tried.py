@@ -13,6 +13,7 @@ from convdiff.case.axes import Axis
 from convdiff.case.model import Case
 from convdiff.numerics.bits import same_bits
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.plan.plan import Plan
 from convdiff.search.cure.bench import AbsentError, Bench, Open
 from convdiff.search.cure.cost import Cost, Way, relative_cost
 from convdiff.search.cure.padded import Pads
@@ -104,11 +105,20 @@ class Trying:
         return joined([self._at(opened, case, one) for one in inputs_of(case, count)])
 
     def _at(self, opened: Open, case: Case, tensors: Tensors) -> Trial:
-        several = len(self.bench.case.lengths) > 1
-        axes: list[Axis] = [axis for axis in self.today.axes if axis != "length" or several]
-        plan = plan_along(case, opened.runtimes, axes)
+        plan = self._plan(opened, case)
         pads = pads_of(case, self.switches, self.equal)
         return trial_of(case, self.bench.follow(opened, plan, tensors, pads).result.findings)
+
+    def _plan(self, opened: Open, case: Case) -> Plan:
+        """Return the comparisons of a recheck: with exact only where that is what is at stake."""
+        several = len(self.bench.case.lengths) > 1
+        axes: list[Axis] = [axis for axis in self.today.axes if axis != "length" or several]
+        exact = self.today.trial.counts.get("exact")
+        whole = plan_along(case, opened.runtimes, axes)
+        if exact is not None and exact.drifting:
+            return whole
+        others = plan_along(case, opened.runtimes, set(axes) - {"exact"})
+        return others if others.pairs else whole
 
     def cost(self) -> Cost | NoBits:
         """Return how many times as long a cell takes: at the middle length, in the largest batch.
