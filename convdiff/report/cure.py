@@ -95,11 +95,12 @@ def _not_run(cured: Cured) -> list[Attempt]:
 
 def _useless(cured: Cured) -> Iterator[str]:
     """Name what was tried and changed no bit."""
-    for one in cured.attempts:
-        if not one.trial.reason and not one.trial.changed and len(one.switches) == 1:
-            (switch,) = one.switches
-            proof = f"no effect, proved on {plural(one.trial.cells, 'cell')}"
-            yield f"  {proof}  {switch.name}: {switch.does}"
+    alone = [one for one in cured.attempts if len(one.switches) == 1 and not one.trial.reason]
+    useless = [one for one in alone if not one.trial.changed]
+    if useless:
+        cells = min(one.trial.cells for one in useless)
+        names = ", ".join(one.name for one in useless)
+        yield f"  no effect, proved on {plural(cells, 'cell')}: {names}"
 
 
 def _not_held(cured: Cured) -> Iterator[str]:

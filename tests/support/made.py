@@ -78,7 +78,7 @@ def case_of(findings: Sequence[Finding], **changes: Any) -> CaseResult:
     named = {"name": changes.pop("name", "made"), "file": file, "places": places}
     case = replace(built_in_case(), built_in=False, **named)
     made = CaseResult(
-        case, outcome_of(findings, failures), RUNTIMES, tuple(findings), (), None, (), failures
+        case, outcome_of(findings, failures), RUNTIMES, tuple(findings), (), None, failures
     )
     died = any(failure.died for failure in failures)
     return replace(made, **{"died": died, **changes})

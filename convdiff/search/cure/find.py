@@ -100,8 +100,11 @@ class Search:
             self._attempt((switch,))
         for pair in list(self._pairs(here)):
             self._attempt(pair)
+        settings = [one for one in self.attempts if not any(two.pads for two in one.switches)]
+        if not any(one.is_cure for one in settings):
+            self._reduce_union(self._helping(here, padding=False))
         if not any(one.is_cure for one in self.attempts):
-            self._reduce_union(here)
+            self._reduce_union(self._helping(here, padding=True))
 
     def _budget(self, switches: int, pairs: int, now: Today) -> str:
         """Say how much is tried, and about how long that takes."""
@@ -153,20 +156,22 @@ class Search:
             return today.trial.equal
         return self._attempt(rest).trial.equal
 
-    def _reduce_union(self, here: Sequence[Switch]) -> None:
-        """Set all that changed bits at once; of what is a cure take away what it does not need."""
-        for some in (self._helping(here, padding=False), self._helping(here, padding=True)):
-            if len(some) > 1 and self._attempt(some).is_cure:
-                reduce(frozenset(some), _fewer, lambda one: one, self._cures, MOST)
-                return
+    def _reduce_union(self, some: Sequence[Switch]) -> None:
+        """Set several at once; where that is a cure, take away what it does not need."""
+        if len(some) > 1 and self._attempt(some).is_cure:
+            reduce(frozenset(some), _fewer, lambda one: one, self._cures, MOST)
 
     def _cures(self, switches: frozenset[Switch]) -> bool:
         return self._attempt(tuple(switches)).is_cure
 
     def _helping(self, here: Sequence[Switch], *, padding: bool) -> list[Switch]:
-        """Return the switches that changed bits, of those that exclude each other the best one."""
+        """Return the switches that changed bits, of those that exclude each other the best.
+
+        Of a named pair that changed bits only together, both.
+        """
         alone = {one.switches[0]: one.trial for one in self.attempts if len(one.switches) == 1}
-        useful = [one for one in here if alone[one].changed and not alone[one].reason]
+        together = {two for one in self.attempts if one.trial.changed for two in one.switches}
+        useful = [one for one in here if one in together and not alone[one].reason]
         useful = [one for one in useful if padding or not one.pads]
         useful.sort(key=lambda one: alone[one].drifting)
         chosen: list[Switch] = []
@@ -178,7 +183,7 @@ class Search:
 
 def _fewer(switches: frozenset[Switch]) -> Iterable[frozenset[Switch]]:
     """Yield a set of switches without each of its members in turn."""
-    for one in sorted(switches, key=SWITCHES.index, reverse=True):
+    for one in sorted(switches, key=lambda one: one.name, reverse=True):
         if len(switches) > 1:
             yield switches - {one}
 
