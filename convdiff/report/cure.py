@@ -183,14 +183,15 @@ def _thread_lines(cured: Cured) -> Sequence[str]:
 
 def _padding(best: Attempt) -> Iterator[str]:
     """Yield to what each length is padded."""
+    if best.multiple:
+        yield f"  # append zeros up to the next multiple of {best.multiple}, keep the first outputs"
+        return
     by_target: dict[int, list[int]] = {}
     for length, target in best.pads:
         if target != length:
             by_target.setdefault(target, []).append(length)
     for target, some in by_target.items():
         yield f"  # {_lengths(some)}: append zeros up to {target}, keep the first outputs"
-    if not by_target:
-        yield "  # nothing to pad"
 
 
 def _runtime(cured: Cured, best: Attempt, file: str) -> Iterator[str]:

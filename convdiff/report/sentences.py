@@ -240,7 +240,5 @@ def plural(number: int, noun: str) -> str:
 
 
 def searches(words: str) -> str:
-    """Name the commands that search for what makes a case equal, and for less of it."""
-    return (
-        f"convdiff cure{words}: what makes it equal, tried; convdiff shrink{words}: the least case"
-    )
+    """Name the commands that search for what makes a case equal, and for the least of it."""
+    return f"convdiff cure{words} · likewise convdiff shrink"

@@ -128,7 +128,7 @@ def test_what_to_do_can_be_copied(text: str, report: dict[str, Any], drift: Ran)
 
 def test_what_searches_for_more_is_said_and_is_no_markup():
     text = rendered(made.result_of(made.case_of([made.drifted()], name="a|b")))
-    assert "- try convdiff cure a&#124;b: what makes it equal" in text
+    assert "- try convdiff cure a&#124;b · likewise convdiff shrink\n" in text
     assert "convdiff cure" not in rendered(made.result_of(made.case_of([made.same()])))
 
 

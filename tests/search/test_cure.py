@@ -25,7 +25,7 @@ from convdiff.search.cure import tried
 from convdiff.search.cure.bench import Bench
 from convdiff.search.cure.cost import LEAST_ROUNDS
 from convdiff.search.cure.find import Attempt, Cured, Search
-from convdiff.search.cure.padded import Pads, pads_to
+from convdiff.search.cure.padded import Pads, multiple_of, pads_to
 from convdiff.search.cure.subjects import subjects
 from convdiff.search.cure.switches import SWITCHES, Switch
 from convdiff.search.cure.today import today
@@ -327,6 +327,23 @@ def test_a_longer_input_of_another_grid_is_none_to_pad_to():
     assert case.conv.axes[-1].pad(7)[0] != case.conv.axes[-1].pad(8)[0]
     assert pads_to(case, [8]) is None
     assert pads_to(case, [7, 8]) == {6: 8, 7: 7, 8: 8}
+
+
+@pytest.mark.parametrize(
+    ("pads", "multiple"),
+    [
+        ({5: 8, 8: 8, 9: 12, 13: 16, 16: 16}, 4),
+        ({5: 8, 8: 8, 9: 16, 13: 16}, 0),
+        ({5: 8, 9: 12, 13: 20}, 0),
+        ({5: 5, 6: 6, 7: 7}, 0),
+        ({5: 6, 8: 8, 9: 10, 17: 18}, 2),
+        ({}, 0),
+    ],
+)
+def test_lengths_are_padded_to_the_next_multiple_where_all_of_them_are(
+    pads: dict[int, int], multiple: int
+):
+    assert multiple_of(pads) == multiple
 
 
 def test_the_table_names_no_switch_twice_in_a_framework_and_pairs_that_are_there():

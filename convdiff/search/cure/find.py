@@ -9,6 +9,7 @@ from convdiff.case.model import Case
 from convdiff.lab.stop import StoppedError
 from convdiff.search.cure.bench import Bench, Subject
 from convdiff.search.cure.cost import Cost
+from convdiff.search.cure.padded import multiple_of
 from convdiff.search.cure.recheck import Recheck
 from convdiff.search.cure.setting import applicable
 from convdiff.search.cure.switches import SWITCHES, Switch
@@ -41,6 +42,11 @@ class Attempt:
     def name(self) -> str:
         """What is set."""
         return " and ".join(switch.name for switch in self.switches)
+
+    @property
+    def multiple(self) -> int:
+        """Of what the lengths are the next multiples that are padded to; 0 where they are not."""
+        return multiple_of(dict(self.pads))
 
     @property
     def is_cure(self) -> bool:
@@ -169,16 +175,18 @@ class Search:
 
         Of a named pair that changed bits only together, both.
         """
-        alone = {one.switches[0]: one.trial for one in self.attempts if len(one.switches) == 1}
-        together = {two for one in self.attempts if one.trial.changed for two in one.switches}
-        useful = [one for one in here if one in together and not alone[one].reason]
-        useful = [one for one in useful if padding or not one.pads]
-        useful.sort(key=lambda one: alone[one].drifting)
+        changing = [one for one in self.attempts if one.trial.changed]
+        together = {switch for one in changing for switch in one.switches}
+        useful = [one for one in here if one in together and (padding or not one.pads)]
         chosen: list[Switch] = []
-        for one in useful:
-            if all(not one.slots & other.slots for other in chosen):
+        for one in sorted(useful, key=self._left):
+            if not any(one.slots & other.slots for other in chosen):
                 chosen.append(one)
         return chosen
+
+    def _left(self, switch: Switch) -> int:
+        """Return how many comparisons drift with a switch alone."""
+        return self._attempt((switch,)).trial.drifting
 
 
 def _fewer(switches: frozenset[Switch]) -> Iterable[frozenset[Switch]]:

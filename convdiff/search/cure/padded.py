@@ -5,6 +5,7 @@ So a padded run stands where an unpadded one would: it is compared, measured and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,9 @@ from convdiff.lab.live import Observed
 from convdiff.lab.pool import Pool
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits
+
+LEAST_TARGETS = 3
+"""Lengths that are padded to, on which a rule is founded."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,13 @@ def pads_to(case: Case, equal: Sequence[int]) -> dict[int, int] | None:
             return None
         pads[length] = min(longer)
     return pads
+
+
+def multiple_of(pads: Mapping[int, int]) -> int:
+    """Return the number whose next multiple each of several lengths is padded to, 0 for none."""
+    targets = set(pads.values())
+    if len(targets) < LEAST_TARGETS:
+        return 0
+    step = math.gcd(*targets)
+    follows = all(target == -(-length // step) * step for length, target in pads.items())
+    return step if step > 1 and follows else 0
