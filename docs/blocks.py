@@ -169,6 +169,7 @@ def printed(block: Block, scratch: Path) -> str:
             **kept,
             "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(paths),
+            "CONVDIFF_CACHE": str(scratch / "cache"),
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,

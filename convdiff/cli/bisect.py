@@ -13,6 +13,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
+from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED, ConvdiffError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from convdiff.lab.lab import Tell
     from convdiff.lab.session import Session
     from convdiff.search.history import History
+    from convdiff.search.ledger import Ledger
 
 EPILOG = """\b
 Example:
@@ -51,7 +53,9 @@ SCAN = click.Option(["--scan"], is_flag=True, help="Try all of them, to find eve
 SKIP = click.Option(
     ["--skip"], multiple=True, metavar="RELEASE", help="Pass by a release; may be repeated."
 )
-OPTIONS = (*SHARED, GOOD, BAD, SCAN, SKIP)
+FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
+OWN = (GOOD, BAD, SCAN, SKIP, FRESH)
+OPTIONS = (*SHARED, *OWN)
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,12 @@ class Asked:
     bad_env: str | None
     scan: bool
     skip: tuple[str, ...]
+    fresh: bool
 
 
 def _asked_of(values: Mapping[str, Any]) -> Asked:
     options = Options(**{name: values[name] for name in MATRIX})
-    return Asked(options, *(values[name] for name in ("good_env", "bad_env", "scan", "skip")))
+    return Asked(options, *(values[option.name] for option in OWN))
 
 
 Watching: TypeAlias = Callable[["Session"], None]
@@ -87,7 +92,7 @@ def command(case: Path | None, asked: Asked) -> int:
     and their proved causes. With --good-env and --bad-env the fewest variables that change the
     bits are found. Else the sizes of --lengths or --batch are the line, and the bits of the outputs
     that all of them have are compared. Both ends come first; exits 1 where they differ, 0 where
-    they agree, and then says what is between them, untried.
+    they agree, and then says what is between them, untried. What an earlier run has tried is known.
     """
     from convdiff.cli.session import load_all
 
@@ -102,18 +107,24 @@ def command(case: Path | None, asked: Asked) -> int:
     way = next((ways[kind] for kind, is_asked in kinds.items() if is_asked), _sizes)
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
+    from convdiff.report.known import known_words
+    from convdiff.search.ledger import Ledger
 
-    ends = Ends()
+    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
-        lines, code = way(loaded, asked, ends.watch, tell)
+        lines, code = way(loaded, asked, ledger, ends.watch, tell)
     write_out("".join(f"{line}\n" for line in lines))
+    for line in known_words(ledger.known):
+        write_err(f"convdiff: {line}")
     if ends.stopping.signal:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
         return ENDED + ends.stopping.signal
     return code
 
 
-def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[list[str], int]:
+def _releases(
+    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
+) -> tuple[list[str], int]:
     from convdiff.pipeline import Ask
     from convdiff.report.history import of_releases
     from convdiff.search.history import bisect, scan
@@ -129,16 +140,19 @@ def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[li
         case, span.package, options.threads or (), options.timeout, ask, options.exclude_newer, tell
     )
     find = scan if asked.scan else bisect
-    history = find(line, lambda release: made.state(release, watch))
+    history = find(line, lambda release: made.state(release, watch, ledger))
     return list(of_releases(case, span.package, history, made)), _code(history)
 
 
-def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[list[str], int]:
+def _sizes(
+    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
+) -> tuple[list[str], int]:
     from convdiff.case.arrays import make_tensors
     from convdiff.lab.session import Session
     from convdiff.report.history import of_sizes
     from convdiff.search.history import bisect, scan
-    from convdiff.search.observed import runtime_of
+    from convdiff.search.kept import Kept
+    from convdiff.search.observed import standing_of
     from convdiff.search.sizes import Sizes
 
     axes = [
@@ -154,21 +168,25 @@ def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[list[
     with Session([interpreter], asked.options.timeout) as session:
         session.start()
         watch(session)
-        runtime = runtime_of(case, interpreter, session)
-        if isinstance(runtime, str):
-            raise ConvdiffError(f"{interpreter.framework}: {runtime}")
-        sizes = Sizes(case, axes[0], runtime, make_tensors(case), session)
+        standing = standing_of(case, interpreter, session)
+        if isinstance(standing, str):
+            raise ConvdiffError(f"{interpreter.framework}: {standing}")
+        runtime, tensors = standing.runtime, make_tensors(case)
+        sizes = Sizes(case, axes[0], runtime, tensors, session)
         find = scan if asked.scan else bisect
-        history = find(sizes.line, sizes.state)
+        kept = Kept.of(ledger, [standing], session)
+        history = find(sizes.line, kept.states(f"size {axes[0]}", case, tensors, sizes.state))
     return list(of_sizes(case, axes[0], runtime, history, sizes.reasons)), _code(history)
 
 
-def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[list[str], int]:
+def _settings(
+    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
+) -> tuple[list[str], int]:
     from convdiff.case.arrays import make_tensors
     from convdiff.report.history import of_settings
-    from convdiff.search.observed import outputs_in
+    from convdiff.search.observed import bits_in
     from convdiff.search.settings import culprits, parsed
-    from convdiff.search.states import State, bits_of
+    from convdiff.search.states import State
 
     good = parsed("--good-env", asked.good_env or "")
     bad = parsed("--bad-env", asked.bad_env or "")
@@ -183,7 +201,7 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> tuple[li
             named = " ".join(f"{name}={value}" for name, value in key) or "no variable"
             tell(f"{case.name}: {named}", 0, 0, None)
             there = replace(interpreter, settings=key)
-            kept[key] = bits_of(outputs_in(case, there, tensors, asked.options.timeout, watch))
+            kept[key] = bits_in(case, there, tensors, asked.options.timeout, watch, ledger)
         return kept[key]
 
     found = culprits(good, bad, state, 200)

@@ -14,6 +14,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
+from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from convdiff.lab.lab import Tell
     from convdiff.runtime.model import Standing
     from convdiff.search.cure.find import Cured
+    from convdiff.search.ledger import Ledger
 
 EPILOG = """\b
 Example:
@@ -48,7 +50,7 @@ MATRIX = (
 )
 """The options of `run` that say what is run."""
 SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
-FRESH = click.Option(["--fresh"], is_flag=True, help="Run all anew, whatever was run before.")
+FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
 OPTIONS = (*SHARED, FRESH)
 
 
@@ -85,12 +87,16 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.case.arrays import refuse_too_big
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
+    from convdiff.report.known import known_words
+    from convdiff.search.ledger import Ledger
 
     refuse_too_big(loaded)
-    ends = Ends()
+    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
-        found, missing = _cured(loaded, asked, ends, tell)
+        found, missing = _cured(loaded, asked.options, ledger, ends, tell)
     _write(found, missing, f"{shlex.quote(str(case))} " if case else "")
+    for line in known_words(ledger.known):
+        write_err(f"convdiff: {line}")
     if ends.stopping.signal:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
         return ENDED + ends.stopping.signal
@@ -98,22 +104,20 @@ def command(case: Path | None, asked: Asked) -> int:
 
 
 def _cured(
-    case: Case, asked: Asked, ends: Ends, tell: Tell
+    case: Case, options: Options, ledger: Ledger, ends: Ends, tell: Tell
 ) -> tuple[list[Cured], Sequence[Standing]]:
     """Return what was found for each framework and environment, and what had to be there."""
     from convdiff.lab.session import Session
     from convdiff.search.cure.bench import Bench
     from convdiff.search.cure.find import Search
     from convdiff.search.cure.subjects import subjects
-    from convdiff.search.ledger import Ledger
 
-    options = asked.options
     with Session(options.interpreters(), options.timeout, options.require) as session:
         ends.watch(session)
         session.start()
         standings = session.availability(case)
         missing = [one for one in standings if session.missed(one)]
-    found, ledger = [], Ledger(fresh=asked.fresh)
+    found = []
     for subject in subjects(standings):
         if ends.stopping.signal:
             break

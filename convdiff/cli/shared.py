@@ -17,6 +17,7 @@ TAKES: Mapping[str, Mapping[str, Any]] = {
     "kernel": {"type": KERNEL, "multiple": True},
     "vary": {"type": VARIATION, "multiple": True},
     "python": {"multiple": True, "metavar": "PATH"},
+    "fresh": {"is_flag": True},
 }
 """What an option takes, as `click.Option` is told, by its name."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.files import refuse_unwritable, write_each
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
+from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
 
@@ -65,6 +66,7 @@ RUNS = click.Option(
     metavar="N",
     help="Cases that may be run on the way.",
 )
+FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
 SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
 
 
@@ -76,6 +78,7 @@ class Asked:
     output: Path | None
     script: Path | None
     runs: int
+    fresh: bool
 
     @property
     def files(self) -> dict[str, Path]:
@@ -86,10 +89,10 @@ class Asked:
 
 def _asked_of(values: Mapping[str, Any]) -> Asked:
     options = Options(**{name: values[name] for name in MATRIX})
-    return Asked(options, values["output"], values["script"], values["runs"])
+    return Asked(options, values["output"], values["script"], values["runs"], values["fresh"])
 
 
-OPTIONS = (*SHARED, OUT, SCRIPT, RUNS)
+OPTIONS = (*SHARED, OUT, SCRIPT, RUNS, FRESH)
 
 
 @click.command("shrink", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
@@ -102,11 +105,13 @@ def command(case: Path | None, asked: Asked) -> int:
 
     The same verdict, along the same axis, of the same proved cause: fewer channels, taps, images
     and positions, then small integers and short decimals in place of the numbers, until no single
-    step is left. Every step is run and explained. Exits 125 where nothing differs.
+    step is left. Every step is run and explained; what an earlier run of it has tried is known, so
+    that one that was ended goes on where it was. Exits 125 where nothing differs.
     """
     from convdiff.cli.session import load_all
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
+    from convdiff.report.known import known_words
 
     options = asked.options
     refuse_unwritable(asked.files)
@@ -117,13 +122,15 @@ def command(case: Path | None, asked: Asked) -> int:
         from convdiff.cli.progress import progress
         from convdiff.pipeline import Ask
         from convdiff.search.find import shrunk
+        from convdiff.search.ledger import Ledger
 
         refuse_too_big(loaded)
         ask = Ask(strict=options.strict, budget=options.budget)
+        ledger = Ledger(fresh=asked.fresh)
         with progress() as tell, stopped_by_signals(session.stopping, session.stop):
-            result, least = shrunk(loaded, session, ask, asked.runs, tell)
+            result, least = shrunk(loaded, session, ask, asked.runs, tell, ledger)
     if least is not None:
-        _write(result, least, asked)
+        _write(result, least, asked, known_words(ledger.known))
     elif not session.signal:
         write_err(f"convdiff: {loaded.name}: nothing to shrink: {_why(result)}")
     if session.signal:
@@ -144,7 +151,7 @@ def _why(result: Result) -> str:
     return "the difference does not show where its two sides are run alone"
 
 
-def _write(result: Result, least: Shrunk, asked: Asked) -> None:
+def _write(result: Result, least: Shrunk, asked: Asked, known: Sequence[str]) -> None:
     """Write the case, the script, and what became of it."""
     from convdiff.report.shrunk import case_text, script_text, sentences
 
@@ -155,7 +162,7 @@ def _write(result: Result, least: Shrunk, asked: Asked) -> None:
     unwritten = write_each(iter(written))
     if asked.output is None:
         write_out(case_text(least))
-    for line in sentences(least):
+    for line in (*sentences(least), *known):
         write_err(f"convdiff: {line}")
     if unwritten:
         raise unwritten[0]

@@ -25,7 +25,7 @@ def of_releases(
         yield f"{case.name}: {package} {change.last} and {change.first} differ{_range(change)}"
         for release, state in ((change.last, change.before), (change.first, change.after)):
             yield f"  {release:8} {state_in_words(state)}"
-            yield from (f"           {line}" for line in _orders(releases, release))
+            yield from (f"           {line}" for line in releases.orders.get(release, ()))
         yield from _confounders(releases, change)
     yield from _unchanged(case, package, history)
     for release in history.skipped:
@@ -37,18 +37,6 @@ def _range(change: Change[str]) -> str:
     if not change.skipped:
         return ""
     return f", or one of {', '.join(change.skipped)} between them, which could not be run"
-
-
-def _orders(releases: Releases, release: str) -> Iterator[str]:
-    """Yield the orders of the gravest finding in a release."""
-    result = releases.results.get(release)
-    if result is None:
-        return
-    for finding in result.findings:
-        if not finding.allowed and finding.why is not None:
-            for order in finding.why.told:
-                yield f"{order.side}: {order.notation}"
-            return
 
 
 def _confounders(releases: Releases, change: Change[str]) -> Iterator[str]:

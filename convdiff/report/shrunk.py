@@ -26,15 +26,13 @@ def case_text(least: Shrunk) -> str:
 
 def script_text(least: Shrunk, fingerprints: Mapping[Runtime, Mapping[str, Any]]) -> str:
     """Return it as a script of its own. Raises ConvdiffError for what no script is written of."""
-    comparison, problem = least.finding.comparison, least.problem
-    cells = comparison.baseline, comparison.candidate
-    return script(problem.case, problem.tensors, cells, fingerprints, f"{_shows(least)}.")
+    problem, title = least.problem, f"{_shows(least)}."
+    return script(problem.case, problem.tensors, least.cells, fingerprints, title)
 
 
 def _shows(least: Shrunk) -> str:
     """Say what it shows: the verdict and cause, and between which two."""
-    signature, comparison = least.target.signature, least.finding.comparison
-    one, other = comparison.baseline, comparison.candidate
+    signature, (one, other) = least.target.signature, least.cells
     sides = f"{one.runtime.id} and {other.runtime.id}"
     if one.runtime == other.runtime:
         sides = one.runtime.id

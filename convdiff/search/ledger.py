@@ -18,6 +18,10 @@ from typing import Any
 from convdiff.atomic import replacing
 from convdiff.runtime.environments import cache_folder
 
+NOWHERE = Path(os.devnull)
+"""A folder in which nothing is kept."""
+PASSING = "passing"
+"""True in what a step gives that it may not give again."""
 FORMAT = 1
 LIMIT = 100 << 20
 """Bytes on disk that are kept; those that were used the longest ago go first."""
@@ -69,13 +73,15 @@ class Ledger:
         """Return what a step gives, run only where it is not known.
 
         key: None where nobody can tell what decides it. work: None, which is not kept, where it was
-        cut short or its worker died.
+        cut short; what is `passing`, as after a worker's death, is not kept either.
         """
         value = self.get(key) if key else None
         if value is not None:
             return value
         value = work()
-        if key and value is not None:
+        if value is not None:
+            value = json.loads(json.dumps(value))  # the same whether it was known or not
+        if key and value is not None and not value.get(PASSING):
             self.put(key, value)
         else:
             self.run += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
@@ -10,9 +10,11 @@ from convdiff.lab.jobs import observe
 from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits
-from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.runtime.model import Interpreter, Runtime, Standing
+from convdiff.search.kept import Kept
+from convdiff.search.ledger import Ledger
+from convdiff.search.states import State, bits_of
 
-Outputs = Sequence[Array | NoBits]
 Stopping = Callable[[Session], None]
 """Called with each session, so that a signal ends it."""
 
@@ -36,28 +38,37 @@ def _whole(cell: Cell) -> None:
     """Ask for all places."""
 
 
-def runtime_of(case: Case, interpreter: Interpreter, lab: Session) -> Runtime | str:
-    """Return an interpreter's first runtime that is there, or why there is none."""
+def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing | str:
+    """Return how an interpreter's first runtime that is there stands, or why there is none."""
     reasons = []
     for standing in lab.availability(case):
         if standing.runtime.interpreter == interpreter and standing.available:
-            return standing.runtime
+            return standing
         reasons.append(standing.reason or "")
     return reasons[0] if reasons else "nothing is asked for"
 
 
-def outputs_in(
+def bits_in(
     case: Case,
     interpreter: Interpreter,
     tensors: Tensors,
     timeout: float,
     stopping: Stopping,
-) -> Outputs:
-    """Return the outputs of a case in a process of its own, as settings need."""
+    ledger: Ledger,
+) -> State | None:
+    """Return the bits of a case in a process of its own, as settings need; None where it has none.
+
+    The process is started to say what it is; where the ledger knows its bits, it runs nothing.
+    """
     with Session([interpreter], timeout) as session:
         session.start()
         stopping(session)
-        runtime = runtime_of(case, interpreter, session)
-        if isinstance(runtime, str):
-            return [NoBits(runtime)]
-        return outputs_of(case, runtime, tensors, session)
+        standing = standing_of(case, interpreter, session)
+        if isinstance(standing, str):
+            return None
+        kept = Kept.of(ledger, [standing], session)
+
+        def state(runtime: Runtime) -> State | None:
+            return bits_of(outputs_of(case, runtime, tensors, session))
+
+        return kept.states("bits", case, tensors, state)(standing.runtime)

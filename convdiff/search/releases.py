@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from packaging.version import InvalidVersion, Version
 
+from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
 from convdiff.lab.lab import Tell
@@ -19,7 +21,9 @@ from convdiff.result import CaseResult
 from convdiff.runtime.environments import candidates
 from convdiff.runtime.required import framework_of, required
 from convdiff.runtime.uv import NoEnvironmentError
-from convdiff.search.states import State, shown
+from convdiff.search.kept import Kept
+from convdiff.search.ledger import PASSING, Ledger, Value
+from convdiff.search.states import State, read, shown, told
 
 SPAN = re.compile(r"^([A-Za-z0-9._-]+)==([\w.]+)\.\.([\w.]+)$")
 
@@ -104,10 +108,13 @@ class Releases:
         self._timeout, self._ask, self._newest, self._tell = timeout, ask, newest, tell
         self.reasons: dict[str, str] = {}
         """Why releases could not be tried."""
-        self.results: dict[str, CaseResult] = {}
+        self.orders: dict[str, tuple[str, ...]] = {}
+        """How the gravest difference that a release shows comes about, side by side."""
         self.fingerprints: dict[str, dict[str, object]] = {}
 
-    def state(self, release: str, stopping: Callable[[Session], None]) -> State | None:
+    def state(
+        self, release: str, stopping: Callable[[Session], None], ledger: Ledger
+    ) -> State | None:
         """Return what the case shows in a release; None where it can't be installed or run."""
         text = f"{self._package}=={release}"
         try:
@@ -119,12 +126,30 @@ class Releases:
         with Session(made, self._timeout) as session:
             session.start()
             stopping(session)
-            result = run([self._case], session, self._ask, self._tell)
-        for standing in result.standings:
-            self.fingerprints[release] = dict(standing.fingerprint)
-            if not standing.fingerprint:
-                self.reasons[release] = standing.reason or ""
-        if not result.cases:
+            standings = session.availability(self._case)
+            for standing in standings:
+                self.fingerprints[release] = dict(standing.fingerprint)
+                if not standing.fingerprint:
+                    self.reasons[release] = standing.reason or ""
+            kept, tensors = Kept.of(ledger, standings, session), make_tensors(self._case)
+            work = partial(self._shown, session)
+            value = kept.step("release", self._case, tensors, [self._ask], work)
+        if value is None:
             return None
-        self.results[release] = result.cases[0]
-        return shown(result.cases[0])
+        self.orders[release] = tuple(value["orders"])
+        return read(value)
+
+    def _shown(self, session: Session) -> Value | None:
+        """Return what the case shows; None where it was cut short, or nothing was compared."""
+        result = run([self._case], session, self._ask, self._tell)
+        state = shown(result.cases[0]) if result.cases else None
+        if state is None or result.interrupted:
+            return None
+        return {**told(state), "orders": orders_of(result.cases[0]), PASSING: result.cases[0].died}
+
+
+def orders_of(result: CaseResult) -> list[str]:
+    """Return the orders of both sides of the first drift that is explained."""
+    drift = [one for one in result.findings if not one.allowed and one.why is not None]
+    told = drift[0].why.told if drift and drift[0].why else ()
+    return [f"{order.side}: {order.notation}" for order in told]

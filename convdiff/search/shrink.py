@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from convdiff.case.arrays import Tensors
@@ -20,6 +21,8 @@ from convdiff.plan.cell import Cell
 from convdiff.plan.plan import Pair, Plan
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
+from convdiff.search.kept import Kept
+from convdiff.search.ledger import PASSING, Value
 from convdiff.search.plainer import plainer
 from convdiff.search.reduce import reduce
 from convdiff.search.signature import Signature, signature_of
@@ -44,13 +47,17 @@ class Shrunk:
     """The least case that was found, and what it shows."""
 
     problem: Problem
-    finding: Finding
     target: Target
     runs: int
-    """How many cases were run, the first included."""
+    """How many cases were run, the first included, by this search or by one before."""
     is_minimal: bool
     """No single step is left untried."""
     before: Problem
+
+    @property
+    def cells(self) -> tuple[Cell, Cell]:
+        """What is compared in it: baseline and candidate."""
+        return _cells_of(self.problem.case, self.target)
 
 
 class Shrinker:
@@ -63,45 +70,47 @@ class Shrinker:
         fingerprints: Mapping[Runtime, Mapping[str, Any]],
         ask: Ask,
         watch: Watch,
+        kept: Kept,
     ) -> None:
-        self._target, self._session, self._fingerprints = target, session, fingerprints
-        self._ask, self._watch = ask, watch
+        self.target, self._session, self._fingerprints = target, session, fingerprints
+        self._ask, self._watch, self._kept = ask, watch, kept
         self._runs = 0
-        self.last: Finding | None = None
-        """Of the least problem so far."""
 
     def shows(self, problem: Problem) -> bool | None:
         """Return whether a problem shows what the target does; None once it is stopped."""
         self._runs += 1
-        result = self._examined(problem)
-        if self._session.signal:
+        target = self.target
+        asked = (target.axis, target.cells, self._ask)
+        work = partial(self._examined, problem)
+        value = self._kept.step("shrink", problem.case, problem.tensors, asked, work)
+        if value is None or self._session.signal:
             return None
         what = f"{problem.case.name}: shrinking, {self._runs:,} runs: {size_of(problem)}"
         self._watch.tell(what)
-        for finding in result.findings:
-            if signature_of(finding) == self._target.signature:
-                self.last = finding
-                return True
-        return False
+        return target.signature.told in value["shown"]
 
-    def _examined(self, problem: Problem) -> CaseResult:
+    def _examined(self, problem: Problem) -> Value | None:
+        """Return what the one pair of a problem shows; None where it was cut short."""
+        result = self._result(problem)
+        shown = filter(None, map(signature_of, result.findings))
+        value = {"shown": [one.told for one in shown], PASSING: result.died}
+        return None if result.interrupted else value
+
+    def _result(self, problem: Problem) -> CaseResult:
         """Compare the one pair of a problem, and diagnose it."""
         case, tensors = problem.case, problem.tensors
         budget, watch = self._ask.budget, self._watch
         lab = LiveLab(case, tensors, self._session, self._fingerprints, budget, watch, whole=True)
         with closing(lab):
-            return examine(plan_of(case, self._target), lab, tensors, self._ask)
+            return examine(plan_of(case, self.target), lab, tensors, self._ask)
 
 
-def shrink(finding: Finding, start: Problem, most: int, shrinker: Shrinker) -> Shrunk | None:
-    """Return the least problem that shows what a finding does; None where `start` does not."""
+def shrink(start: Problem, most: int, shrinker: Shrinker) -> Shrunk | None:
+    """Return the least problem that shows the target; None where `start` does not."""
     if not shrinker.shows(start):
         return None
     least = reduce(start, _moves, lambda one: one.key, shrinker.shows, most - 1)
-    assert shrinker.last is not None, "the first problem shows it"
-    target = target_of(finding)
-    runs = least.tried + 1
-    return Shrunk(least.least, shrinker.last, target, runs, least.is_minimal, start)
+    return Shrunk(least.least, shrinker.target, least.tried + 1, least.is_minimal, start)
 
 
 def _moves(problem: Problem) -> Iterator[Problem]:

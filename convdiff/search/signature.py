@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from convdiff.case.axes import Axis
 from convdiff.diagnose.verdict import Finding
@@ -27,6 +28,17 @@ class Signature:
         """Say it in a few words."""
         more = [self.fits, *sorted(self.causes)]
         return ", ".join(word for word in (self.verdict, *more) if word)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**named, "causes": sorted(map(str, self.causes))}
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Signature:
+        """Return what `told` was made of."""
+        return cls(**{**told, "causes": frozenset(told["causes"])})
 
 
 def signature_of(finding: Finding) -> Signature | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from convdiff.case.arrays import digest
 from convdiff.numerics.array import Array
@@ -28,6 +29,21 @@ def state_in_words(state: object) -> str:
         f"{one.axis}: {one.words}" if isinstance(one, Signature) else str(one) for one in state
     )
     return "; ".join(words) or "no drift"
+
+
+def told(state: State) -> dict[str, Any]:
+    """Return a state as JSON takes it: what is shown, or bits."""
+    if isinstance(state, frozenset):
+        return {"shown": [one.told for one in sorted(state, key=repr)]}
+    assert isinstance(state, str | tuple), "bits are digests"
+    return {"bits": state}
+
+
+def read(value: Mapping[str, Any]) -> State:
+    """Return the state that `told` was made of."""
+    if "shown" in value:
+        return frozenset(map(Signature.read, value["shown"]))
+    return tuple(value["bits"]) if isinstance(value["bits"], list) else str(value["bits"])
 
 
 def bits_of(outputs: Sequence[Array | NoBits]) -> State | None:

@@ -28,9 +28,12 @@ from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter, Runtime
 from convdiff.search import deciding
 from convdiff.search.deciding import case_facts, key_of, runtime_facts
+from convdiff.search.kept import Kept
 from convdiff.search.ledger import Ledger
+from convdiff.search.signature import Signature
 
 KEY = "a" * 64
+SIGNATURE = Signature("length", "rounding", causes=frozenset({"order"}), is_proved=True)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
@@ -65,7 +68,21 @@ def test_a_step_is_run_once_and_what_was_cut_short_again(tmp_path: Path) -> None
     assert Ledger(tmp_path).get(KEY) == {"n": 2}
     for _ in range(2):
         Ledger(tmp_path).step(None, work({"n": 3}))
-    assert len(asked) == 6
+        assert Ledger(tmp_path).step("c" * 64, work({"n": 4, "passing": True}))
+    assert len(asked) == 8
+
+
+def test_a_step_gives_the_same_whether_it_was_known_or_not(tmp_path: Path) -> None:
+    value = {"bits": ("a", "b"), "n": 1.5}
+    first = Ledger(tmp_path).step(KEY, lambda: value)
+    assert first == Ledger(tmp_path).step(KEY, lambda: None)
+    assert first == {"bits": ["a", "b"], "n": 1.5}
+    for state in (frozenset({SIGNATURE}), frozenset(), "digest", ("one", "two"), ("one",)):
+        kept = Kept(Ledger(tmp_path), [repr(state)])
+        case = case_of(CASE, Path("a.yaml"))
+        for known in (False, True):
+            ask = kept.states("state", case, make_tensors(case), lambda one, state=state: state)
+            assert ask(5) == state, known
 
 
 def test_a_file_that_is_torn_or_foreign_or_anothers_is_none(tmp_path: Path) -> None:
@@ -103,7 +120,7 @@ def test_a_folder_that_can_t_be_made_keeps_nothing(tmp_path: Path) -> None:
 
 def _put_many(folder: str, seed: int) -> None:
     draw, ledger = random.Random(seed), Ledger(Path(folder))
-    for _ in range(300):
+    for _ in range(100):
         number = draw.randrange(12)
         key = f"{number:064d}"
         ledger.put(key, {"number": number, "filling": "x" * draw.randrange(20_000)})

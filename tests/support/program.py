@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ COMMAND = (sys.executable, "-m", "convdiff")
 
 PROGRESS = re.compile(r"^convdiff: .* \.\.\.\n", re.MULTILINE)
 """What is said of work that takes longer than ten seconds: on a slow machine, and not on others."""
+
+
+CACHE = tempfile.TemporaryDirectory(prefix="convdiff-cache-")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     unwanted = ("TF_", "ONEDNN_VERBOSE", "NO_COLOR", "COLUMNS", "TERM", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept["CONVDIFF_CACHE"] = CACHE.name  # nothing is known of what ran before
     kept["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [kept.get("PYTHONPATH")])])
     return {**kept, **(changes or {})}
 

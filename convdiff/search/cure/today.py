@@ -16,6 +16,7 @@ from convdiff.plan.expand import expand
 from convdiff.plan.plan import Plan
 from convdiff.search.cure.bench import Bench, Followed, Open, Outputs, own_cells
 from convdiff.search.cure.trial import OWN, Trial, plan_along, trial_of
+from convdiff.search.ledger import PASSING
 
 MOST_KEPT = 8 << 20
 """Bytes of outputs up to which the ledger has them, too; more are run again."""
@@ -75,7 +76,12 @@ def _followed(bench: Bench, opened: Open, plan: Plan, held: list[Followed]) -> M
     )
     is_small = sum(output.nbytes for output in outputs.values()) <= MOST_KEPT
     texts = [_text(outputs[cell]) for cell in own_cells(plan) if cell in outputs]
-    return {"trial": trial.to_json(), "axes": axes, "outputs": texts * is_small}
+    return {
+        "trial": trial.to_json(),
+        "axes": axes,
+        "outputs": texts * is_small,
+        PASSING: result.died,
+    }
 
 
 def _outputs_of(told: list[list[Any]], plan: Plan) -> Outputs:

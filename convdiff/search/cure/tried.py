@@ -31,6 +31,7 @@ from convdiff.search.cure.setting import pads_of, set_on
 from convdiff.search.cure.switches import Switch
 from convdiff.search.cure.today import Today
 from convdiff.search.cure.trial import Trial, plan_along, trial_of
+from convdiff.search.ledger import PASSING
 
 ROUNDS = 16
 """Of a cost."""
@@ -56,13 +57,12 @@ class Trying:
         parts = [self.today.key, self.switches, self.equal]
         try:
             with self.bench.opened(self.switches) as opened:
-                work = lambda: self._trial(opened).to_json()  # noqa: E731
-                told, _ = self.bench.step("trial", opened, parts, work)
+                told, _ = self.bench.step("trial", opened, parts, lambda: self._trial(opened))
         except AbsentError as absent:
             return Trial(reason=str(absent))
-        return Trial.of_json(told)
+        return Trial.of_json(told["trial"])
 
-    def _trial(self, opened: Open) -> Trial:
+    def _trial(self, opened: Open) -> Mapping[str, Any]:
         bench = self.bench
         plan = plan_along(bench.case, opened.runtimes, self.today.axes)
         followed = bench.follow(opened, plan, bench.tensors, self.pads)
@@ -73,7 +73,8 @@ class Trying:
             if after is not None and after.shape == before.shape:
                 changed += int(np.count_nonzero(~same_bits(before, after)))
                 elements, cells = elements + before.size, cells + 1
-        return replace(trial, cells=cells, changed=changed, elements=elements)
+        trial = replace(trial, cells=cells, changed=changed, elements=elements)
+        return {"trial": trial.to_json(), PASSING: followed.result.died}
 
     def _switched(self, cell: Cell) -> Cell:
         return replace(cell, runtime=set_on(cell.runtime, self.switches))
@@ -139,7 +140,9 @@ class Trying:
                 cost = relative_cost(
                     today, Way(other.session.pool, case, bench.tensors, after), ROUNDS
                 )
-                return asdict(cost) if isinstance(cost, Cost) else {"reason": cost.reason}
+                if isinstance(cost, NoBits):
+                    return {"reason": cost.reason, PASSING: cost.died}
+                return asdict(cost)
 
             told, _ = bench.step("cost", other, parts, work)
         bench.refuse_stopped(other.session)
