@@ -105,7 +105,6 @@ def _alone(recorded: RecordedCase) -> CaseResult:
         findings=(),
         safe_lengths=(),
         suggested_expect=None,
-        remedies=(),
         failures=(),
         notes=(f"only in {recorded.case.file}",),
     )

@@ -26,7 +26,6 @@ from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.equal_orders import prove
 from convdiff.diagnose.find_safe_lengths import find_safe_lengths
 from convdiff.diagnose.order_lock import hold_orders
-from convdiff.diagnose.remedy import remedies
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.suggest import suggest
 from convdiff.diagnose.verdict import Finding, outcome_of
@@ -237,7 +236,6 @@ def _result(
         findings=tuple(findings),
         safe_lengths=tuple(safe),
         suggested_expect=suggest(case.expect, findings),
-        remedies=tuple(remedies(findings, lab.fingerprints)),
         failures=failures,
         outputs=_small_outputs(plan, lab),
         cells=len(plan.live),

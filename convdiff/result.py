@@ -30,8 +30,6 @@ class CaseResult:
     findings: tuple[Finding, ...]
     safe_lengths: tuple[SafeLengths, ...]
     suggested_expect: Mapping[Axis, Allowance] | None
-    remedies: tuple[str, ...]
-    """What usually makes it equal; not measured on this case."""
     failures: tuple[Failure, ...]
     """Cells that gave no bits."""
     outputs: Mapping[Cell, Array] = field(default_factory=dict)

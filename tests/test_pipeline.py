@@ -187,7 +187,7 @@ def test_a_stop_at_the_first_cell_leaves_what_had_come_in():
 
 
 CELL = Cell(Runtime(interpreters(["tensorflow"], [], [], [])[0], Device("cpu")), "conv2d", 7, 1)
-MADE = CaseResult(CASE, "ok", (CELL.runtime,), (), (), None, (), ())
+MADE = CaseResult(CASE, "ok", (CELL.runtime,), (), (), None, ())
 ABSENT = Standing(CELL.runtime, False, "no GPU")
 
 

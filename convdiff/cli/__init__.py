@@ -24,6 +24,7 @@ COMMANDS = {
     "init": "Write a new case file, commented, or of your own arrays.",
     "trace": "Say at which layers of a net a difference enters, and why.",
     "explain": "Reveal, replay and draw the summation orders of an output.",
+    "cure": "Find what makes a case equal, by trying it, and what it costs.",
     "shrink": "Find the smallest case that still shows the difference.",
     "bisect": "Find the release, setting or size at which a case changes.",
     "inspect": "List a model file's layers, shapes and numbers.",
@@ -37,7 +38,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a case file.",
 }
 
-CONFIGURED = ("run", "sweep", "trace", "explain", "shrink")
+CONFIGURED = ("run", "sweep", "trace", "explain", "shrink", "cure")
 """Commands whose options may stand in a pyproject.toml."""
 
 EPILOG = """\b

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from convdiff.cli.complete import CASES, files
+from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
 from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED, ConvdiffError
-from convdiff.lab.stop import Stop
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
@@ -110,7 +110,7 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.report.known import known_words
     from convdiff.search.ledger import Ledger
 
-    ends, ledger = _Ends(), Ledger(fresh=asked.fresh)
+    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
         lines, code = way(loaded, asked, ledger, ends.watch, tell)
     write_out("".join(f"{line}\n" for line in lines))
@@ -120,24 +120,6 @@ def command(case: Path | None, asked: Asked) -> int:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
         return ENDED + ends.stopping.signal
     return code
-
-
-class _Ends:
-    """Ends whichever session is at work, and those that come after."""
-
-    def __init__(self) -> None:
-        self.stopping = Stop()
-        self._session: Session | None = None
-
-    def watch(self, session: Session) -> None:
-        self._session = session
-        if self.stopping.signal:
-            session.stop(self.stopping.signal)
-
-    def end(self, signal: int) -> None:
-        self.stopping.now(signal)
-        if self._session is not None:
-            self._session.stop(signal)
 
 
 def _releases(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convdiff.case.ranges import write_range
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
@@ -29,6 +30,20 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
     if options.channels_out:
         words += ["--channels-out", write_range(options.channels_out).replace(" ", "")]
     return shlex.join([*words, *asked_words(options)])
+
+
+def search_words(case: CaseResult, options: Options) -> str:
+    """Return what `convdiff cure` and `shrink` are given for all of a case, as a shell has it.
+
+    With a space before it.
+    """
+    asked = replace(options, baseline=None, pairwise=False, strict=False, whole_reference=False)
+    words = [] if case.case.built_in else [case.case.file]
+    sizes = {"--lengths": asked.lengths, "--batch": asked.batch}
+    sizes["--channels-out"] = asked.channels_out
+    for option, values in sizes.items():
+        words += [option, write_range(values).replace(" ", "")] if values else []
+    return "".join(f" {word}" for word in map(shlex.quote, [*words, *asked_words(asked)]))
 
 
 def asked_words(options: Options) -> list[str]:

@@ -96,19 +96,21 @@ class Reports:
         sweep: bool = False,
         unnamed: str = "",
         explain: Sequence[str] = (),
+        search: Sequence[str] = (),
         nets: Sequence[TraceSummary] = (),
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
         again: the command that repeats each case. unnamed: the framework that nobody named.
-        explain: the command that draws each case's orders. nets: those beside them. What was found
-        is all there: a signal that comes while it is made ready changes nothing.
+        explain: the command that draws each case's orders. search: what searches are given. nets:
+        those beside them. What was found is all there: a signal that comes while it is made ready
+        changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed, explain, nets)
+            summary = summarise(result, again, unnamed, explain, search, nets)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

@@ -112,21 +112,26 @@ def run_session(
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
-    _write(result, options, command, traced)
+    _report(result, options, command, traced)
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
 
 
-def _write(result: Result, options: Options, command: str, nets: Sequence[TraceSummary]) -> None:
-    """Write the reports that are asked for."""
+def _report(result: Result, options: Options, command: str, nets: Sequence[TraceSummary]) -> None:
+    """Write the reports, with the commands that go on from each case."""
     from convdiff.cli.explain_command import explain_command
-    from convdiff.cli.repeat import repeat_command
+    from convdiff.cli.repeat import repeat_command, search_words
 
-    again = [repeat_command(case, options, command) for case in result.cases]
-    explain = [explain_command(case, options) for case in result.cases]
-    sweep, unnamed = command == "sweep", options.unnamed_framework
-    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain, nets=nets)
+    options.reports.write(
+        result,
+        [repeat_command(case, options, command) for case in result.cases],
+        sweep=command == "sweep",
+        unnamed=options.unnamed_framework,
+        explain=[explain_command(case, options) for case in result.cases],
+        search=[search_words(case, options) for case in result.cases],
+        nets=nets,
+    )
 
 
 def _refuse_too_big(cases: Sequence[Case]) -> None:

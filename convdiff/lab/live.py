@@ -11,10 +11,11 @@ from convdiff.behaviour.checks import Check
 from convdiff.behaviour.examine import behaviour_of
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
-from convdiff.lab.jobs import check, observe, probe
+from convdiff.lab.jobs import Places, check, observe, probe
 from convdiff.lab.kernel import WorkerKernel, data_of, flat, orders_of_cell
 from convdiff.lab.lab import OFF, Known, NotAsked, RunLog
 from convdiff.lab.pace import Pace, Work
+from convdiff.lab.pool import Pool
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.lab.watch import Watch
@@ -27,6 +28,9 @@ from convdiff.plan.sampled import Part, places_of
 from convdiff.runtime.model import Runtime
 
 T = TypeVar("T")
+Observed = tuple[Cell, "Array | NoBits", float]
+"""A cell, what it gave, and its seconds."""
+Observe = Callable[[Case, Sequence[Cell], Tensors, Pool, Places], Iterator[Observed]]
 
 OTHER_DATA = NotAsked("only the case's own data are explained")
 SPENT = NotAsked("the budget is spent; raise --budget")
@@ -58,16 +62,17 @@ class LiveLab:
         watch: Watch,
         *,
         whole: bool = False,
+        run: Observe = observe,
     ) -> None:
         """budget: calls that `orders` may take of all kernels together; 0 switches it off.
 
-        whole: large references are computed at all of their outputs, too.
+        whole: large references are computed at all of their outputs, too. run: runs cells.
         """
         self.fingerprints = fingerprints
         self._case, self._tensors, self._session = case, tensors, session
         self._asks_orders, self._calls_left = budget > 0, budget
         self._watch = watch
-        self._whole = whole
+        self._whole, self._observe = whole, run
         self._deaths_before = session.pool.deaths
         self._store: Store[Cell] = Store()
         self._done: set[Cell] = set()
@@ -173,8 +178,8 @@ class LiveLab:
         """Give back what it keeps; its session goes on."""
         self._store.close()
 
-    def _run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Array | NoBits, float]]:
-        return observe(self._case, cells, self._tensors, self._session.pool, self._places)
+    def _run(self, cells: Sequence[Cell]) -> Iterator[Observed]:
+        return self._observe(self._case, cells, self._tensors, self._session.pool, self._places)
 
     def _works(self, cells: Sequence[Cell]) -> dict[Cell, Work]:
         """Return what it costs to run each cell, about; interpreters run side by side.

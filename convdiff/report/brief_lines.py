@@ -140,11 +140,13 @@ def _is_unequal(row: Row) -> bool:
 
 
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
-    """Yield which lengths are safe, what usually helps, and what to write to accept it."""
+    """Yield which lengths are safe, what tries the rest, and what to write to accept it."""
     advice, result = case.advice, case.result.case
-    fixes = [*_padding(case), *(f"try {one}" for one in advice.remedies)]
+    fixes = list(_padding(case))
     for fix in fixes[: None if alone else 1]:
         yield line("  fix", fix)
+    if advice.search:
+        yield line("  try", sentences.searches(advice.search))
     if advice.expect:
         inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
         place = result.places.get(f"expect.{next(iter(advice.expect))}")

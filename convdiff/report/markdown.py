@@ -12,7 +12,7 @@ from convdiff.report.groups import Row, first, one_usual, stories, unusual
 from convdiff.report.markdown_text import block, table, text
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
-from convdiff.report.sentences import few
+from convdiff.report.sentences import few, searches
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 from convdiff.report.trace_summary import TraceSummary
 
@@ -168,13 +168,13 @@ def _compared(row: Row) -> str:
 
 
 def _what_to_do(case: CaseSummary) -> Iterator[str]:
-    """Yield safe lengths and remedies as a list, and the suggested expectation to be copied."""
+    """Yield safe lengths, what searches for more, and the expectation to be copied."""
     for safe in case.advice.safe:
         if safe.some_unsafe:
             where = f"{safe.runtime}: " if safe.number else ""
             yield f"- safe lengths: {text(where + safe.text)}"
-    for remedy in case.advice.remedies:
-        yield f"- usually equal with {text(remedy)}"
+    if case.advice.search:
+        yield f"- try {text(searches(case.advice.search))}"
     yield ""
     if case.advice.expect:
         lines = [f"  {axis}: {allowance}" for axis, allowance in case.advice.expect.items()]

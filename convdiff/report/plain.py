@@ -34,7 +34,7 @@ def failures_text(case: CaseSummary) -> str:
 
 
 def advice_text(case: CaseSummary) -> str:
-    """Return safe lengths, remedies and the suggested expectation."""
+    """Return safe lengths, what searches for more, and the suggested expectation."""
     return _text(_hanging(list(advice_lines(case.advice, all_safe=False))))
 
 

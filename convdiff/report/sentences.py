@@ -237,3 +237,8 @@ def few(names: Sequence[str], most: int = NAMED) -> str:
 def plural(number: int, noun: str) -> str:
     """Count things: 1 cell, 2 cells."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def searches(words: str) -> str:
+    """Name the commands that search for what makes a case equal, and for the least of it."""
+    return f"convdiff cure{words} · likewise convdiff shrink"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Failure
 from convdiff.report import sentences
 from convdiff.report.groups import Row, row_of
@@ -26,6 +27,10 @@ OUTCOMES: Mapping[Outcome, str] = {
     "untested": "UNTESTED",
     "error": "INTERRUPTED",
 }
+SEARCHED: tuple[Verdict, ...] = ("rounding", "precision", "transform", "unstable")
+"""Verdicts on differences that switches may take away."""
+APART: tuple[Axis, ...] = ("runtime", "baseline", "clean")
+"""Axes whose sides no switch of one framework makes equal."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Advice:
     """What to do about a case."""
 
     safe: tuple[SafeLine, ...]
-    remedies: tuple[str, ...]
+    search: str
+    """What commands that search for more are given; empty where there is nothing to search for."""
     expect: Mapping[Axis, str]
     """What would pass on these bits, where that differs from what the case expects."""
 
@@ -138,14 +144,17 @@ def summarise(
     again: Sequence[str],
     unnamed: str = "",
     explain: Sequence[str] = (),
+    search: Sequence[str] = (),
     nets: Sequence[TraceSummary] = (),
 ) -> Summary:
     """Return the summary of a result.
 
     again: the command that repeats each case. unnamed: the framework that nobody named. explain:
-    the command that draws the orders of each case, where any are known. nets: those beside them.
+    the command that draws the orders of each case, where any are known. search: what `convdiff
+    cure` and `shrink` are given for each case. nets: those beside them.
     """
-    cases = zip(result.cases, again, explain or [""] * len(again), strict=True)
+    nothing = [""] * len(again)
+    cases = zip(result.cases, again, explain or nothing, search or nothing, strict=True)
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
@@ -156,7 +165,7 @@ def summarise(
     )
 
 
-def _case(result: Result, case: CaseResult, again: str, explain: str) -> CaseSummary:
+def _case(result: Result, case: CaseResult, again: str, explain: str, search: str) -> CaseSummary:
     worst = worst_finding(case.findings)
     return CaseSummary(
         case,
@@ -167,7 +176,7 @@ def _case(result: Result, case: CaseResult, again: str, explain: str) -> CaseSum
         tuple(row_of(case, finding) for finding in case.findings),
         tuple(_runtimes(result, case)),
         tuple(_failures(case.failures)),
-        _advice(case),
+        _advice(case, search),
     )
 
 
@@ -205,7 +214,7 @@ def _failures(failures: Sequence[Failure]) -> Iterator[Line]:
         yield line(Span("untested", "warning"), text)
 
 
-def _advice(case: CaseResult) -> Advice:
+def _advice(case: CaseResult, search: str) -> Advice:
     numbers = _numbers(case)
     safe = [
         SafeLine(one.runtime, numbers.get(one.runtime, 0), sentences.safe(one), bool(one.unsafe))
@@ -217,7 +226,14 @@ def _advice(case: CaseResult) -> Advice:
         for axis, allowance in suggested.items()
         if allowance != case.case.expect[axis]
     }
-    return Advice(tuple(safe), case.remedies, changed)
+    return Advice(tuple(safe), search if _is_searched(case) else "", changed)
+
+
+def _is_searched(case: CaseResult) -> bool:
+    """Return whether something drifts within a framework that a switch may take away."""
+    drifting = [one for one in case.findings if not one.allowed and not one.flushes]
+    kinds = {one.comparison.axis for one in drifting if one.verdict in SEARCHED}
+    return not kinds.issubset(APART)
 
 
 def _written(allowance: Allowance) -> str:
@@ -226,7 +242,7 @@ def _written(allowance: Allowance) -> str:
 
 
 def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
-    """Yield safe lengths, remedies and the suggested expectation.
+    """Yield safe lengths, what searches for more, and the suggested expectation.
 
     all_safe: name the safe lengths even where all are.
     """
@@ -234,8 +250,8 @@ def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
         if one.some_unsafe or all_safe:
             where = f"#{one.number} " if one.number else ""
             yield line(Span("safe lengths", "strong"), where + one.text)
-    for remedy in advice.remedies:
-        yield line(Span("usually equal with", "strong"), remedy)
+    if advice.search:
+        yield line(Span("try", "strong"), sentences.searches(advice.search))
     if advice.expect:
         inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
         checked = Span("  (checked: passes on these bits)", "faint")

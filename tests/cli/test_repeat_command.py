@@ -12,9 +12,11 @@ from made import drifted
 
 from convdiff.case.load import built_in_case
 from convdiff.case.override import vary
+from convdiff.cli.cure import command as cure
 from convdiff.cli.options import Options, options_of
-from convdiff.cli.repeat import repeat_command
+from convdiff.cli.repeat import repeat_command, search_words
 from convdiff.cli.run import command as run
+from convdiff.cli.shrink import command as shrink
 from convdiff.report.formats import FORMATS
 from convdiff.result import CaseResult
 
@@ -41,7 +43,7 @@ def parsed(words: list[str]) -> tuple[tuple[Path, ...], Options]:
 def test_what_was_asked_is_asked_again(words: list[str]):
     _, options = parsed(words)
     case = replace(vary(built_in_case(), batches=options.batch), file=str(ODD), built_in=False)
-    result = CaseResult(case, "ok", (), (), (), None, (), ())
+    result = CaseResult(case, "ok", (), (), (), None, ())
     line = repeat_command(result, options, "run")
     program, name, *again = shlex.split(line)
     assert (program, name) == ("convdiff", "run")
@@ -53,16 +55,28 @@ def test_what_was_asked_is_asked_again(words: list[str]):
             assert getattr(repeated, field.name) == getattr(options, field.name)
 
 
+@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+@pytest.mark.parametrize("command", [cure, shrink], ids=lambda one: one.name)
+def test_searches_are_given_all_that_says_what_is_run(words: list[str], command: click.Command):
+    _, options = parsed([*words, "--lengths", "7..9"])
+    case = replace(vary(built_in_case(), batches=options.batch), file=str(ODD), built_in=False)
+    text = search_words(CaseResult(case, "ok", (), (), (), None, ()), options)
+    given = command.make_context(command.name, shlex.split(text)).params
+    assert given["case"] == ODD
+    for name in ("lengths", "batch", "threads", "device", "vary", "python", "require"):
+        assert given[name] == getattr(options, name), name
+
+
 def test_the_built_in_case_has_no_file_to_name():
     _, options = parsed([])
-    result = CaseResult(built_in_case(), "ok", (), (), (), None, (), ())
+    result = CaseResult(built_in_case(), "ok", (), (), (), None, ())
     assert repeat_command(result, options, "sweep") == "convdiff sweep"
 
 
 @pytest.mark.parametrize("lengths", [(9,), (7, 9), (7, 8, 9)])
 def test_lengths_are_named_where_they_are_asked_for_or_are_not_all_of_the_cases(lengths):
     case = replace(built_in_case(), lengths=lengths)
-    result = CaseResult(case, "drift", (), (drifted(7),), (), None, (), ())
+    result = CaseResult(case, "drift", (), (drifted(7),), (), None, ())
     _, options = parsed([])
     named = "" if lengths == (7, 9) else " --lengths 7,9"
     assert repeat_command(result, options, "run") == f"convdiff run{named}"
@@ -74,7 +88,7 @@ def test_the_only_length_of_a_case_is_not_named():
     finding = drifted(9)
     _, options = parsed([])
     case = replace(built_in_case(), lengths=(9,))
-    result = CaseResult(case, "drift", (), (finding,), (), None, (), ())
+    result = CaseResult(case, "drift", (), (finding,), (), None, ())
     assert repeat_command(result, options, "run") == "convdiff run"
 
 

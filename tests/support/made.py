@@ -78,7 +78,7 @@ def case_of(findings: Sequence[Finding], **changes: Any) -> CaseResult:
     named = {"name": changes.pop("name", "made"), "file": file, "places": places}
     case = replace(built_in_case(), built_in=False, **named)
     made = CaseResult(
-        case, outcome_of(findings, failures), RUNTIMES, tuple(findings), (), None, (), failures
+        case, outcome_of(findings, failures), RUNTIMES, tuple(findings), (), None, failures
     )
     died = any(failure.died for failure in failures)
     return replace(made, **{"died": died, **changes})
@@ -95,7 +95,8 @@ def result_of(*cases: CaseResult, **changes: Any) -> Result:
 
 def summary_of(result: Result, again: str = "convdiff run again") -> Summary:
     """Return what reports are given of a result; every case is repeated with the same command."""
-    return summarise(result, [again] * len(result.cases))
+    search = [f" {one.case.name}" for one in result.cases]
+    return summarise(result, [again] * len(result.cases), search=search)
 
 
 UNSTABLE = SafeLengths(RUNTIMES[0].id, 9, (9,), (7,), (), (7,), 3)
@@ -153,7 +154,6 @@ def nasty() -> Result:
         file=str(Path(NASTY)).replace("\x00", ""),
         failures=(failed(NASTY, died=True),),
         notes=(NASTY,),
-        remedies=(NASTY,),
     )
     gone = replace(GONE, reason=NASTY)
     return result_of(case, missing_required=(gone,), unclaimed=(NASTY,))

@@ -68,7 +68,7 @@ def print_failures(console: Console, case: CaseSummary) -> None:
 
 
 def print_what_to_do(console: Console, case: CaseSummary, *, all_safe: bool = False) -> None:
-    """Print safe lengths, remedies and the suggested expectation.
+    """Print safe lengths, what searches for more, and the suggested expectation.
 
     all_safe: print the safe lengths even where all are.
     """

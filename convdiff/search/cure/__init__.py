@@ -1,1 +1,1 @@
-"""What makes a case equal, found by trying, and what it costs."""
+"""What makes a case equal: switches tried on it, alone and together."""

@@ -14,7 +14,7 @@ from ..ops.net import Net
 RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
 """Both arrays in that memory format, or one of them and the other contiguous."""
-MODES = ("compiled", "channels_last", "mkldnn_off") + FORMATS[1:] + memory.MODES
+MODES = ("compiled", "channels_last", "mkldnn_off", "deterministic") + FORMATS[1:] + memory.MODES
 ITSELF = {"valid": 0, "same": "same"}
 """Paddings that torch has a word for; it refuses the second with a stride."""
 BY_RANK = {5: "channels_last_3d"}
@@ -76,6 +76,7 @@ class Torch(object):
 
         self.eager = eager
         self.mkldnn = bool(torch.backends.mkldnn.enabled)
+        self.deterministic = False
         self.refused = {}  # type: Dict[str, str]
         self.compiled = None  # type: Optional[Callable[..., Any]]
 
@@ -185,17 +186,21 @@ class Torch(object):
         x = self._laid("input", x, axes[0], conv.dtype, device)
         w = self._laid("weights", w, axes[1], conv.dtype, device)
         b, added = (None if a is None else self._tensor(a, conv.dtype, device) for a in arrays[2:])
-        self._use_mkldnn("mkldnn_off" not in device.modes)
+        self._switch(device)
         compute = self._compiled() if "compiled" in device.modes else self.eager
         with self.torch.no_grad():
             y = compute(x, w, b, added, *call._replace(then=conv.then))
         return self._array(y.contiguous(), conv.dtype)
 
-    def _use_mkldnn(self, wanted: bool) -> None:
-        """Switch oneDNN on or off where it is not so yet: asking takes as long as a small cell."""
-        if wanted != self.mkldnn:
-            self.torch.backends.mkldnn.set_flags(wanted)
-            self.mkldnn = wanted
+    def _switch(self, device: Device) -> None:
+        """Switch oneDNN and determinism where they are not so yet: asking takes its time."""
+        mkldnn, deterministic = "mkldnn_off" not in device.modes, "deterministic" in device.modes
+        if mkldnn != self.mkldnn:
+            self.torch.backends.mkldnn.set_flags(mkldnn)
+            self.mkldnn = mkldnn
+        if deterministic != self.deterministic:
+            self.torch.use_deterministic_algorithms(deterministic)
+            self.deterministic = deterministic
 
     def _compiled(self) -> Callable[..., Any]:
         if self.compiled is None:
@@ -213,7 +218,7 @@ class Torch(object):
             "array": lambda tensor: self._array(tensor.contiguous(), net.dtype),
             "convolution": _convolution,
             "transposed": _transposed,
-            "switched": lambda: self._use_mkldnn("mkldnn_off" not in device.modes),
+            "switched": lambda: self._switch(device),
             "compile": None,
         }  # type: Dict[str, Any]
         if "compiled" in device.modes:

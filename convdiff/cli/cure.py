@@ -1,0 +1,142 @@
+"""`convdiff cure`: what makes a case equal, found by trying."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convdiff.cli.complete import CASES, files
+from convdiff.cli.ends import Ends
+from convdiff.cli.grouped import Grouped
+from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
+from convdiff.cli.shared import shared
+from convdiff.cli.streams import write_err, write_out
+from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED
+
+if TYPE_CHECKING:
+    from convdiff.case.model import Case
+    from convdiff.lab.lab import Tell
+    from convdiff.runtime.model import Standing
+    from convdiff.search.cure.find import Cured
+    from convdiff.search.ledger import Ledger
+
+EPILOG = """\b
+Example:
+  convdiff cure case.yaml
+  convdiff cure case.yaml --framework torch --batch 1,8
+  convdiff cure case.yaml --vary TF_ENABLE_ONEDNN_OPTS=0 --threads 2,4
+  convdiff cure case.yaml --python ../old-env/bin/python
+"""
+MATRIX = (
+    "lengths",
+    "batch",
+    "channels_out",
+    "threads",
+    "device",
+    "framework",
+    "kernel",
+    "runtime",
+    "vary",
+    "python",
+    "requires",
+    "exclude_newer",
+    "require",
+    "timeout",
+)
+"""The options of `run` that say what is run."""
+SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
+FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
+OPTIONS = (*SHARED, FRESH)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be made equal."""
+
+    options: Options
+    fresh: bool
+
+
+def _asked_of(values: Mapping[str, Any]) -> Asked:
+    return Asked(Options(**{name: values[name] for name in MATRIX}), values["fresh"])
+
+
+@click.command("cure", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
+@click.argument(
+    "case", required=False, type=click.Path(path_type=Path), shell_complete=files(*CASES)
+)
+@packed("asked", OPTIONS, _asked_of)
+def command(case: Path | None, asked: Asked) -> int:
+    """Find what makes CASE equal, by trying it.
+
+    Every switch that its framework has (variables, modes, one thread, padding) is set alone, then
+    those together that are known to need each other. Of each: how many comparisons along the case's
+    own lengths, batches, threads and devices still drift, how many bits change, how far off exact,
+    and what it costs in time. What works is tried again on 16 random inputs and at other lengths,
+    and the smallest set that does is recommended. What was run is not run again after an
+    interruption. Exits 1 where the case drifts as it stands, 0 where it does not.
+    """
+    from convdiff.cli.session import load_all
+
+    (loaded,) = load_all((case,) if case else (), asked.options)
+    from convdiff.case.arrays import refuse_too_big
+    from convdiff.cli.progress import progress
+    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.report.known import known_words
+    from convdiff.search.ledger import Ledger
+
+    refuse_too_big(loaded)
+    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
+    with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
+        found, missing = _cured(loaded, asked.options, ledger, ends, tell)
+    _write(found, missing, f"{shlex.quote(str(case))} " if case else "")
+    for line in known_words(ledger.known):
+        write_err(f"convdiff: {line}")
+    if ends.stopping.signal:
+        write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
+        return ENDED + ends.stopping.signal
+    return _code(found, missing)
+
+
+def _cured(
+    case: Case, options: Options, ledger: Ledger, ends: Ends, tell: Tell
+) -> tuple[list[Cured], Sequence[Standing]]:
+    """Return what was found for each framework and environment, and what had to be there."""
+    from convdiff.lab.session import Session
+    from convdiff.search.cure.bench import Bench
+    from convdiff.search.cure.find import Search
+    from convdiff.search.cure.subjects import subjects
+
+    with Session(options.interpreters(), options.timeout, options.require) as session:
+        ends.watch(session)
+        session.start()
+        standings = session.availability(case)
+        missing = [one for one in standings if session.missed(one)]
+    found = []
+    for subject in subjects(standings):
+        if ends.stopping.signal:
+            break
+        bench = Bench(case, subject, options.timeout, ends.stopping, ends.watch, ledger, tell)
+        say = lambda words: write_err(f"convdiff: {case.name}: {words}")  # noqa: E731
+        found.append(Search(bench, say).run())
+    return found, missing
+
+
+def _write(found: Sequence[Cured], missing: Sequence[Standing], file: str) -> None:
+    from convdiff.report.cure import lines
+
+    for one in missing:
+        write_err(f"convdiff: {one.name}: {one.reason}")
+    for cured in found:
+        write_out("".join(f"{line}\n" for line in lines(cured, file)))
+
+
+def _code(found: Sequence[Cured], missing: Sequence[Standing]) -> int:
+    if missing or not found or any(one.today.reason for one in found):
+        return UNTESTED
+    return DRIFT if any(one.today.drifting for one in found) else SAME

@@ -1,0 +1,69 @@
+"""Switches set on runtimes: interpreters and devices as they are started, and what is padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from convdiff.case.model import Case
+from convdiff.runtime.fingerprints import Fingerprint
+from convdiff.runtime.model import Interpreter, Runtime
+from convdiff.search.cure.padded import Pads, pads_to
+from convdiff.search.cure.switches import Switch
+
+Fingerprints = Mapping[Runtime, Fingerprint]
+
+
+def set_on(runtime: Runtime, switches: Iterable[Switch]) -> Runtime:
+    """Return a runtime with switches set."""
+    interpreter, device = runtime.interpreter, runtime.device
+    for switch in switches:
+        settings = {**dict(interpreter.settings), **dict(switch.env)}
+        threads = switch.threads or interpreter.threads
+        interpreter = replace(interpreter, settings=tuple(settings.items()), threads=threads)
+        if switch.mode:
+            device = replace(device, modes=(*device.modes, switch.mode))
+    return Runtime(interpreter, device, runtime.origin)
+
+
+def interpreters_of(runtimes: Sequence[Runtime]) -> list[Interpreter]:
+    """Return the interpreters to start, each with the devices that are asked of it."""
+    devices: dict[Interpreter, list[Runtime]] = {}
+    for runtime in runtimes:
+        devices.setdefault(runtime.interpreter, []).append(runtime)
+    return [
+        replace(one, devices=tuple(dict.fromkeys(runtime.device for runtime in some)))
+        for one, some in devices.items()
+    ]
+
+
+def pads_of(case: Case, switches: Iterable[Switch], equal: Sequence[int]) -> Pads:
+    """Return what switches pad to, of the lengths that have equal bits without it."""
+    kinds = {switch.pads for switch in switches}
+    lengths = (pads_to(case, equal) or {}) if "length" in kinds else {}
+    return Pads(lengths, case.batches[-1] if "batch" in kinds else 0)
+
+
+def applicable(
+    switches: Iterable[Switch], case: Case, runtimes: Sequence[Runtime], told: Fingerprints
+) -> list[Switch]:
+    """Return the switches that can be set on the runtimes of one framework and change anything."""
+    fingerprints = [told[runtime] for runtime in runtimes]
+    return [
+        switch
+        for switch in switches
+        if switch.fits(fingerprints) and _is_news(switch, case, runtimes)
+    ]
+
+
+def _is_news(switch: Switch, case: Case, runtimes: Sequence[Runtime]) -> bool:
+    """Return whether a switch is not set already, and there is something to pad."""
+    if switch.pads:
+        sizes = case.lengths if switch.pads == "length" else case.batches
+        return len(sizes) > 1
+    return any(set_on(one, [switch]) != one and _is_free(switch, one) for one in runtimes)
+
+
+def _is_free(switch: Switch, runtime: Runtime) -> bool:
+    """Return whether no mode of a runtime takes the place of the switch's."""
+    return not switch.slot or not switch.mode or switch.mode not in runtime.device.modes

@@ -1,0 +1,87 @@
+"""`convdiff cure`: one recommendation that can be pasted, or a line that says why there is none."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from program import COMMAND, convdiff, environment
+
+KERNEL = """
+import numpy as np
+
+
+def ours(x, w, b):
+    columns = x.shape[2] - w.shape[1] + 1
+    taps = range(w.shape[1])
+    y = np.zeros((len(x), 1, columns, w.shape[3]), x.dtype)
+    for i in taps if x.shape[2] % 2 else reversed(taps):
+        y = y + x[:, :, i : i + columns, 0, None] * w[0, i, 0]
+    return y
+"""
+CASE = """
+filter: {normal: 1, shape: [1, 5, 1, 2], seed: 1}
+input: {normal: 1, seed: 2}
+lengths: [7, 8, 9]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ways.py").write_text(KERNEL)
+    (tmp_path / "case.yaml").write_text(CASE)
+    return tmp_path
+
+
+def cured(folder: Path, *words: str) -> tuple[int, str, str]:
+    env = {"CONVDIFF_CACHE": str(folder / "cache")}
+    ran = convdiff("cure", "case.yaml", *words, env=env, cwd=folder)
+    return ran.code, ran.out, ran.err
+
+
+def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
+    code, out, err = cured(folder, "--kernel", "ways:ours")
+    assert code == 1, err
+    assert "case: ways:ours:cpu: drifts today: length 1 of 2" in out
+    assert "\nset pad the length\n" in out
+    assert "  # length 8: append zeros up to 9, keep the first outputs" in out
+    assert "on 16 random inputs at lengths 7..9: 0 of " in out
+    assert "switches and up to" in err and "cells each: about" in err
+
+
+def test_nothing_drifts_exits_0(folder: Path):
+    code, out, _ = cured(folder, "--framework", "numpy")
+    assert (code, out) == (0, "case: numpy:cpu: nothing drifts, 5 comparisons made\n")
+
+
+def test_a_framework_that_is_missing_is_named(folder: Path):
+    (folder / "bare.py").write_text("")
+    code, out, err = cured(folder, "--kernel", "nosuch:kernel")
+    assert (code, out) == (125, "")
+    assert "nosuch" in err
+
+
+def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
+    words = [*COMMAND, "cure", "case.yaml", "--kernel", "ways:ours"]
+    env = environment({"CONVDIFF_CACHE": str(folder / "cache")})
+    for seconds in (1.0, 1.5, 2.0):
+        begun = subprocess.Popen(
+            words, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        begun.send_signal(signal.SIGKILL)
+        begun.wait()
+    code, out, _ = cured(folder, "--kernel", "ways:ours")
+    assert code == 1
+    assert "\nset pad the length\n" in out
+    again = cured(folder, "--kernel", "ways:ours")
+    assert again[:2] == (code, out), "costs, too: nothing is measured twice"
+
+
+def test_the_python_that_runs_it_is_no_part_of_a_runtime(folder: Path):
+    _, out, _ = cured(folder, "--kernel", "ways:ours")
+    assert sys.executable not in out
