@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from convdiff.case.axes import AXES, Axis
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import Verdict
+from convdiff.runtime.constant import as_in_a_model, is_fed
 from convdiff.runtime.fingerprints import Fingerprint
 from convdiff.runtime.model import Runtime
 
@@ -33,6 +34,12 @@ def _are_unlike(finding: Finding, fingerprints: Fingerprints) -> bool:
         return False
     was, now = (fingerprints.get(one, {}) for one in sides)
     return any(was.get(key) != now.get(key) for key in ("version", "onednn"))
+
+
+def _is_fed(finding: Finding, fingerprints: Fingerprints) -> bool:
+    """Return whether the filter is fed, and was not a constant on other runtimes of the run."""
+    runtime = finding.comparison.candidate.runtime
+    return is_fed(runtime) and as_in_a_model(runtime) not in fingerprints
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,13 @@ REMEDIES = (
         "rounding",
         ("batch",),
         framework="",
+    ),
+    Remedy(
+        "the filter as a constant, as in a model: onnxruntime:cpu+constant",
+        "rounding",
+        ("length", "batch", "threads"),
+        framework="onnxruntime",
+        is_open=_is_fed,
     ),
     Remedy(
         "the same TF_ENABLE_ONEDNN_OPTS and version on both sides",

@@ -57,3 +57,21 @@ def test_one_batch_size_helps_in_every_framework():
     torch = replace(OLD, interpreter=replace(OLD.interpreter, framework="torch"))
     cells = {side: replace(CELL, runtime=torch) for side in ("baseline", "candidate")}
     assert remedies([replace(drift, comparison=replace(drift.comparison, **cells))], {})
+
+
+def test_a_constant_filter_is_advised_where_it_was_fed_and_not_tried():
+    fed = replace(OLD, interpreter=replace(OLD.interpreter, framework="onnxruntime"))
+    constant = replace(fed, device=replace(fed.device, modes=("basic", "constant")))
+    basic = replace(fed, device=replace(fed.device, modes=("basic",)))
+    for axis in AXES:
+        for runtime, others, advised in (
+            (fed, {}, axis in ("length", "batch", "threads")),
+            (basic, {fed: {}}, axis in ("length", "batch", "threads")),
+            (basic, {constant: {}}, False),
+            (constant, {}, False),
+        ):
+            drift = along(axis)
+            cells = {side: replace(CELL, runtime=runtime) for side in ("baseline", "candidate")}
+            drift = replace(drift, comparison=replace(drift.comparison, **cells))
+            texts = "; ".join(remedies([drift], {runtime: {}, **others}))
+            assert ("onnxruntime:cpu+constant" in texts) == advised, (axis, runtime.id)

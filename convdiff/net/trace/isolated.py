@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from convdiff.pipeline import Ask, examine
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.plan.plan import Pair, Plan
 from convdiff.result import CaseResult
+from convdiff.runtime.constant import as_in_a_model
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import Layer
 
@@ -67,8 +68,11 @@ def isolate(
     """Run an op of a net alone on both sides, and examine it.
 
     arrays: by their names in `Kind.arrays`. The shorter input is a part of the longer one wherever
-    an output that is compared reads it; so both are run on parts of the longer.
+    an output that is compared reads it; so both are run on parts of the longer. What is fed filters
+    has them as constants, as in the net.
     """
+    held = replace(held, pair=_as_in_a_model(held.pair))
+    fingerprints = {as_in_a_model(runtime): one for runtime, one in fingerprints.items()}
     longer = max(held.inputs, key=lambda one: (one.shape[2], one.shape[0]))
     tensors = Tensors(arrays["filter"], arrays.get("bias"), longer)
     case = _case(net, layer, tensors, held)
@@ -87,6 +91,13 @@ def isolate(
     if alone == "equal" and held.outputs is not None:
         verdict = _by_size(case, pair, tensors, held)
     return Isolated(verdict, alone, result)
+
+
+def _as_in_a_model(pair: NetPair) -> NetPair:
+    baseline, candidate = (
+        replace(run, runtime=as_in_a_model(run.runtime)) for run in (pair.baseline, pair.candidate)
+    )
+    return replace(pair, baseline=baseline, candidate=candidate)
 
 
 def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
