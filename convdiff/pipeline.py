@@ -24,6 +24,7 @@ from convdiff.diagnose.agreement import agreement
 from convdiff.diagnose.attribute import attribute
 from convdiff.diagnose.diagnose import behaviours, diagnose
 from convdiff.diagnose.equal_orders import prove
+from convdiff.diagnose.fed_filters import fed_filter_notes
 from convdiff.diagnose.find_safe_lengths import find_safe_lengths
 from convdiff.diagnose.order_lock import hold_orders
 from convdiff.diagnose.safe_lengths import SafeLengths
@@ -241,7 +242,7 @@ def _result(
         cells=len(plan.live),
         done=sum(cell in log.done for cell in plan.live),
         died=log.died,
-        notes=plan.notes,
+        notes=(*plan.notes, *fed_filter_notes(findings, plan.runtimes)),
         unclaimed=plan.unclaimed,
         agreement=agreement(plan.runtimes, findings) if ask.pairwise else None,
         recorded=recorded,

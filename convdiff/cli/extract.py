@@ -89,8 +89,6 @@ def command(
 
 
 def _told(written: Extracted) -> int:
-    from convdiff.report.trace_summary import FED
-
     named = written.runtime.partition("[")[0]
     run = shlex.join(["convdiff", "run", str(written.case), "--framework", named])
     write_out(f"{written.case}: {written.layer}; next: {run}\n")
@@ -100,8 +98,6 @@ def _told(written: Extracted) -> int:
     if written.alone == "other":
         count = f"{written.differing:,} of {written.elements:,}"
         write_out(f"alone it gives other bits than in the net, {count} ({written.runtime})\n")
-        if named.partition(":")[0] in FED:
-            write_out("alone its filter is fed, and in the net it is a constant\n")
         return SAME
     write_out(f"it was not run alone: {written.reason}\n")
     return UNTESTED

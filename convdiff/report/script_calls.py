@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convdiff.errors import ConvdiffError
+from convdiff.runtime.constant import is_fed
 from convdiff.runtime.model import Runtime
+from convdiff.worker.framework import CONSTANT
 from convdiff.worker.ops.convolution import Convolution
 
 PRODUCTS = ("dense",)
@@ -210,11 +212,11 @@ def convolve(x, w, b, threads):
     feed = {name: np.ascontiguousarray(a) for name, a in feed.items() if a is not None}
     kind = onnx.TensorProto.%(kind)s
     node = onnx.helper.make_node("Conv", list(feed), ["y"], **%(attributes)r)
-    inputs = [
-        onnx.helper.make_tensor_value_info(name, kind, [None] * a.ndim) for name, a in feed.items()
+%(held)s    inputs = [
+        onnx.helper.make_tensor_value_info(name, kind, %(shape)s) for name, a in feed.items()
     ]
     output = onnx.helper.make_tensor_value_info("y", kind, None)
-    graph = onnx.helper.make_graph([node], "graph", inputs, [output])
+    graph = onnx.helper.make_graph([node], "graph", inputs, [output]%(given)s)
     opset = onnx.helper.make_opsetid("", 13)
     model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
     options = onnxruntime.SessionOptions()
@@ -224,6 +226,9 @@ def convolve(x, w, b, threads):
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return np.moveaxis(session.run(None, feed)[0], 1, -1)
+"""
+HELD = """\
+    held = [onnx.numpy_helper.from_array(feed.pop(name), name) for name in list(feed)[1:]]
 """
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
@@ -246,12 +251,17 @@ def _onnxruntime(conv: Convolution, runtime: Runtime, version: str) -> str:
     elif not isinstance(conv.padding, str):
         pads = conv.own(conv.padding)
         attributes["pads"] = [pair[end] for end in (0, 1) for pair in pads]
+    levels = [mode for mode in runtime.device.modes if mode in LEVELS]
     level = ""
-    if runtime.device.modes:
-        value = f"onnxruntime.GraphOptimizationLevel.{LEVELS[runtime.device.modes[-1]]}"
+    if levels:
+        value = f"onnxruntime.GraphOptimizationLevel.{LEVELS[levels[-1]]}"
         level = f"\n    options.graph_optimization_level = {value}"
+    constant = not is_fed(runtime)
+    shape = "[None, *a.shape[1:]]" if constant else "[None] * a.ndim"
     kinds = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "FLOAT16"}
-    return ONNXRUNTIME % {"kind": kinds[conv.dtype], "attributes": attributes, "level": level}
+    texts = {"kind": kinds[conv.dtype], "attributes": attributes, "level": level}
+    given = {"held": HELD, "given": ", held"} if constant else {"held": "", "given": ""}
+    return ONNXRUNTIME % {**texts, **given, "shape": shape}
 
 
 CALLS: dict[str, Call] = {
@@ -264,6 +274,6 @@ MODES = {
     "tensorflow": {"xla", "graph"},
     "torch": {"compiled", "channels_last", "mkldnn_off"},
     "jax": {"default", "high", "highest"},
-    "onnxruntime": set(LEVELS),
+    "onnxruntime": {*LEVELS, CONSTANT},
 }
 """Modes that a script has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
@@ -18,6 +18,7 @@ from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_grids import layer_grid, pair_grid
 from convdiff.report.trace_names import compared, numbers_of, side
 from convdiff.result import Result
+from convdiff.runtime.constant import as_in_a_model
 
 ORDERS = 2
 """Orders of an entry that are told."""
@@ -166,13 +167,11 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
         yield line("  right", _judged(result, entry))
     if entry.result is None or not entry.result.findings:
         return
-    summary = summarise(Result(result.standings, (entry.result,)), [""]).cases[0]
+    standings = [replace(one, runtime=as_in_a_model(one.runtime)) for one in result.standings]
+    summary = summarise(Result(tuple(standings), (entry.result,)), [""]).cases[0]
     yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
 
 
-FED = ("onnxruntime", "openvino")
-"""Frameworks whose layers alone are fed their filter; a net's are constants, which may bring other
-kernels."""
 ALONE = {
     "same": "alone, with its real input, it gives the bits that it has in the net",
     "other": "alone, with its real input, it differs too, but has other bits in the net",
@@ -190,12 +189,7 @@ def _alone(entry: Entry) -> str:
         return "held against float64, rounded once"
     if entry.carries:
         return "alone, with the same input on both sides, it differs besides what it passes on"
-    runs = entry.pair.baseline, entry.pair.candidate
-    fed = [run.runtime.interpreter.framework for run in runs]
-    fed = [name for name in dict.fromkeys(fed) if name in FED]
-    if entry.alone in ("same", "unsteady", "not run") or not fed:
-        return ALONE[entry.alone]
-    return f"{ALONE[entry.alone]} (alone {fed[0]} is fed its filter, a constant in the net)"
+    return ALONE[entry.alone]
 
 
 def _judged(result: TraceResult, entry: Entry) -> str:

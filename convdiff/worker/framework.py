@@ -19,6 +19,10 @@ else:
     Protocol = object
 
 
+CONSTANT = "constant"
+"""The mode of frameworks that are fed filters, in which these are the model's constants."""
+
+
 class Device(NamedTuple):
     """Where and how an op runs: `cpu`, `gpu` or `gpu:1`, and the execution modes."""
 

@@ -41,7 +41,7 @@ CASES = {
     "dense": "op: dense\nfilter: {normal: 1, shape: [64, 3], seed: 1}\nbias: [1, 2, 3]\n"
     "input: {normal: 1, seed: 2}\nlengths: [1, 5]\n",
 }
-REFUSED = {("onnxruntime", "dense")}
+REFUSED = {("onnxruntime", "dense"), ("onnxruntime:cpu+constant", "dense")}
 
 
 DRIVER = """
@@ -63,7 +63,9 @@ def test_scripts_give_the_bits_of_a_mode(framework: str, frameworks: Path) -> No
     _check([framework], ["in one dimension"], frameworks)
 
 
-@pytest.mark.parametrize("framework", ["tensorflow", "torch", "onnxruntime"])
+@pytest.mark.parametrize(
+    "framework", ["tensorflow", "torch", "onnxruntime", "onnxruntime:cpu+constant"]
+)
 def test_scripts_give_the_bits_of_the_runtime(framework: str, frameworks: Path) -> None:
     _check([framework], list(CASES), frameworks)
 

@@ -24,6 +24,7 @@ from convdiff.net.models.model import Array, Model
 from convdiff.net.models.subject import subject_of
 from convdiff.numerics.bits import same_bits
 from convdiff.plan.cell import Cell, NoBits
+from convdiff.runtime.constant import as_in_a_model
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import INPUT, Layer
 
@@ -79,6 +80,8 @@ def extract(
 ) -> Extracted:
     """Write a layer's case and its arrays, run it alone, and hold it against the net.
 
+    Alone its filter is a constant, as in the net.
+
     given: the model's input as its file has it; drawn without one. Raises ModelError for a layer
     that is no case, and where the net does not run.
     """
@@ -87,6 +90,7 @@ def extract(
     activations = _observed(subject, runtime, session)
     x = subject.input_nhwc if layer.sources[0] == INPUT else activations[layer.sources[0]]
     _write(case, model, layer, subject, x)
+    runtime = as_in_a_model(runtime)
     bits = _alone(case, runtime, session)
     if isinstance(bits, NoBits):
         return Extracted(case, name, runtime.id, "not run", reason=bits.reason)

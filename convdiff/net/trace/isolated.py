@@ -32,6 +32,7 @@ from convdiff.plan.plan import Pair, Plan
 from convdiff.recording.lab import RecordedLab
 from convdiff.recording.model import Entry, RecordedCase
 from convdiff.result import CaseResult
+from convdiff.runtime.constant import as_in_a_model
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import Layer
 
@@ -71,8 +72,11 @@ def isolate(
     """Run an op of a net alone on both sides, and examine it.
 
     arrays: by their names in `Kind.arrays`. The shorter input is a part of the longer one wherever
-    an output that is compared reads it; so both are run on parts of the longer.
+    an output that is compared reads it; so both are run on parts of the longer. What is fed filters
+    has them as constants, as in the net.
     """
+    held = replace(held, pair=_as_in_a_model(held.pair))
+    fingerprints = {as_in_a_model(runtime): one for runtime, one in fingerprints.items()}
     longer = max(held.inputs, key=lambda one: (one.shape[2], one.shape[0]))
     tensors = Tensors(arrays["filter"], arrays.get("bias"), longer)
     case = _case(net, layer, tensors, held)
@@ -113,6 +117,13 @@ def _beside(
     prints = {cell.runtime: fingerprints[cell.runtime]}
     home = RecordedCase(case, tensors, prints, (Entry(cell, held.outputs[0]),))
     return MixedLab(live, RecordedLab([home], float("inf"), watch))
+
+
+def _as_in_a_model(pair: NetPair) -> NetPair:
+    baseline, candidate = (
+        replace(run, runtime=as_in_a_model(run.runtime)) for run in (pair.baseline, pair.candidate)
+    )
+    return replace(pair, baseline=baseline, candidate=candidate)
 
 
 def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:

@@ -199,6 +199,16 @@ SWITCHES = (
         slot="graph",
     ),
     Switch(
+        "constant filter",
+        "the filter as an initializer of the model, which is packed beforehand, and not as an input",
+        "length",
+        "docs/frameworks.md: filters that are fed",
+        "onnxruntime",
+        mode="constant",
+        lines=("graph.initializer.append(onnx.numpy_helper.from_array(filter, name))",),
+        slot="filter",
+    ),
+    Switch(
         "precision highest",
         "products of float32 as they are, on accelerators, too",
         "device",

@@ -1,11 +1,13 @@
-"""ONNX Runtime: a node in a session; the level of graph optimisation is a mode."""
+"""ONNX Runtime: a node in a session; how it is optimised, and what is constant, are modes."""
 
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Union
 
 import numpy as np
 
 from .. import cpu, layout, onnx_nodes
-from ..framework import Device, Framework
+from ..framework import CONSTANT, Device, Framework
+from ..kept import Kept, digest
 from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -22,6 +24,8 @@ BESIDE = {"initializers_file_name": "arrays", "initializers_min_size_in_bytes": 
 """Where the arrays of an optimised graph go: not into it, where that is known."""
 KEPT = 64
 """Sessions that are kept: each has threads of its own."""
+KEPT_CONSTANT = 8
+"""Sessions with a filter in them that are kept: probes bring new ones with every call."""
 Nodes = Callable[[Any, List[str], Any], List[Any]]
 
 
@@ -55,14 +59,14 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class OnnxRuntime(object):
-    """A session a (graph, dtype, device); input, filter and bias are fed."""
+    """A session a (graph, dtype, device), and a filter and bias that are constants."""
 
     steps = tuple(STEPS)
 
     def __init__(self, runtime: Any, onnx: Any, threads: Optional[int]) -> None:
         self.runtime, self.onnx, self.threads = runtime, onnx, threads
         self.refused = {"bfloat16": "ONNX Runtime has no bfloat16 convolution"}
-        self.sessions = {}  # type: Dict[Any, Any]
+        self.sessions, self.constant = Kept(KEPT), Kept(KEPT_CONSTANT)
 
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
@@ -77,7 +81,7 @@ class OnnxRuntime(object):
             git="onnx " + self.onnx.__version__,
             cuda="yes" if names else None,
             mode="session",
-            modes=list(MODES),
+            modes=list(MODES) + [CONSTANT],
         )
 
     def conv2d(
@@ -116,8 +120,8 @@ class OnnxRuntime(object):
         added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        arrays = _given(input_nlc, filter_lio[0], bias, added)
-        return self._call(onnx_nodes.matmul, conv, conv.dtype, device, arrays)
+        arrays = input_nlc, filter_lio[0], bias, added
+        return self._op(onnx_nodes.matmul, conv, device, *arrays)
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -176,8 +180,15 @@ class OnnxRuntime(object):
         x = input_nhwc
         if not conv.transposed:
             x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
-        arrays = _given(layout.nchw(x), w, bias, None if added is None else layout.nchw(added))
-        return layout.nhwc(self._call(nodes, conv, conv.dtype, device, arrays))
+        added = None if added is None else layout.nchw(added)
+        return layout.nhwc(self._op(nodes, conv, device, layout.nchw(x), w, bias, added))
+
+    def _op(
+        self, nodes: Nodes, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
+    ) -> Any:
+        """Return what nodes make of an input, with filter and bias fed, or constants."""
+        held = len(_given(w, bias)) if CONSTANT in device.modes else 0
+        return self._call(nodes, conv, conv.dtype, device, _given(x, w, bias, added), held)
 
     def _call(
         self,
@@ -186,27 +197,42 @@ class OnnxRuntime(object):
         dtype: str,
         device: Device,
         arrays: List[Any],
+        held: int = 0,
     ) -> Any:
-        names = "abcd"[: len(arrays)]
-        key = (nodes, conv, dtype, device, names, arrays[0].ndim)
-        if key not in self.sessions:
-            if len(self.sessions) == KEPT:
-                self.sessions.clear()
-            ranks = dict(zip(names, [array.ndim for array in arrays]))
-            made = _whole(self.onnx, nodes, list(names), conv)
-            self.sessions[key] = self._session(made, ranks, dtype, device)
-        feed = dict(zip(names, map(np.ascontiguousarray, arrays)))
-        return self.sessions[key].run(None, feed)[0]
+        """held: how many arrays after the first are constants."""
+        named = dict(zip("abcd", map(np.ascontiguousarray, arrays)))
+        constants = {name: named[name] for name in "bcd"[:held]}
+        key = (nodes, conv, dtype, device, tuple(named), arrays[0].ndim)  # type: Any
+        if constants:
+            key += (arrays[0].shape[1:], digest(constants.values()))
+        kept = self.constant if constants else self.sessions
+        size = sum(array.nbytes for array in constants.values())
+        made = partial(self._session, nodes, conv, dtype, device, named, constants)
+        feed = {name: array for name, array in named.items() if name not in constants}
+        return kept.get(key, made, size).run(None, feed)[0]
 
-    def _session(self, nodes: List[Any], ranks: Dict[str, int], dtype: str, device: Device) -> Any:
+    def _session(
+        self,
+        nodes: Nodes,
+        conv: Optional[Convolution],
+        dtype: str,
+        device: Device,
+        named: Dict[str, Any],
+        constants: Dict[str, Any],
+    ) -> Any:
         helper = self.onnx.helper
         kind = getattr(self.onnx.TensorProto, TYPES[dtype])
         inputs = []
-        for name, rank in ranks.items():
-            extents = ["%s%d" % (name, axis) for axis in range(rank)]
-            inputs.append(helper.make_tensor_value_info(name, kind, extents))
+        for name, array in named.items():
+            extents = ["%s%d" % (name, axis) for axis in range(array.ndim)]  # type: List[Any]
+            if constants and name == "a":  # as in most models, all is known but how many images
+                extents[1:] = array.shape[1:]
+            if name not in constants:
+                inputs.append(helper.make_tensor_value_info(name, kind, extents))
         output = helper.make_tensor_value_info("y", kind, None)
-        graph = helper.make_graph(nodes, "convdiff", inputs, [output])
+        held = [self.onnx.numpy_helper.from_array(one, name) for name, one in constants.items()]
+        made = _whole(self.onnx, nodes, list(named), conv)
+        graph = helper.make_graph(made, "convdiff", inputs, [output], held)
         opset = helper.make_opsetid("", 13)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
         return self._opened(model.SerializeToString(), device)
@@ -214,9 +240,10 @@ class OnnxRuntime(object):
     def _opened(self, model: bytes, device: Device) -> Any:
         """Return a session of a model."""
         options = self._options()
-        if device.modes:
-            level = getattr(self.runtime.GraphOptimizationLevel, MODES[device.modes[-1]])
-            options.graph_optimization_level = level
+        for mode in device.modes:
+            if mode in MODES:
+                level = getattr(self.runtime.GraphOptimizationLevel, MODES[mode])
+                options.graph_optimization_level = level
         provider = "CPU" if device.name == "cpu" else "CUDA"
         providers = [provider + "ExecutionProvider"]
         return self.runtime.InferenceSession(model, options, providers=providers)

@@ -1,11 +1,13 @@
-"""OpenVINO: a model of one op compiled for the CPU; how precise its inference is, is a mode."""
+"""OpenVINO: a model of one op, compiled; how precise it is, and what is constant, are modes."""
 
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Device, Framework
+from ..framework import CONSTANT, Device, Framework
+from ..kept import Kept, digest
 from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -23,6 +25,8 @@ AUTO_CUT = {"same": "same_lower", "same_lower": "same_upper"}
 """The same of a transposed convolution, as OpenVINO's own reader of TensorFlow's models has it."""
 KEPT = 64
 """Compiled models that are kept."""
+KEPT_CONSTANT = 8
+"""Those with a filter in them that are kept: probes bring new ones with every call."""
 Graph = Callable[[Any, List[Any], Any], Any]
 
 
@@ -42,7 +46,7 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class OpenVino(object):
-    """A compiled model a (graph, shapes, device); input, filter and bias are fed."""
+    """A compiled model a (graph, shapes, device), and a filter and bias that are constants."""
 
     steps = tuple(STEPS)
 
@@ -50,7 +54,7 @@ class OpenVino(object):
         self.ov, self.threads = openvino, threads
         self.refused = REFUSED
         self.core = openvino.Core()
-        self.compiled = {}  # type: Dict[Any, Any]
+        self.compiled, self.constant = Kept(KEPT), Kept(KEPT_CONSTANT)
 
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
@@ -65,7 +69,7 @@ class OpenVino(object):
             self.threads,
             git=self.ov.get_version(),
             mode="compiled",
-            modes=list(MODES),
+            modes=list(MODES) + [CONSTANT],
             default_precision=str(self.core.get_property("CPU", "INFERENCE_PRECISION_HINT")),
         )
 
@@ -105,8 +109,7 @@ class OpenVino(object):
         added: Any = None,
     ) -> Any:
         """See `Framework`."""
-        arrays = [a for a in (input_nlc, filter_lio[0], bias, added) if a is not None]
-        return self._call(_matmul, conv, device, arrays)
+        return self._op(_matmul, conv, device, [input_nlc, filter_lio[0], bias, added])
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -146,37 +149,58 @@ class OpenVino(object):
         added: Any,
     ) -> Any:
         """Return the output (N, …, C) of a graph that takes data (N, C, …)."""
-        arrays = [layout.nchw(input_nhwc), w]
         if bias is not None:
-            arrays.append(bias.reshape((1, -1) + (1,) * conv.rank))
-        if added is not None:
-            arrays.append(layout.nchw(added))
-        return layout.nhwc(self._call(graph, conv, device, arrays))
+            bias = bias.reshape((1, -1) + (1,) * conv.rank)
+        added = None if added is None else layout.nchw(added)
+        return layout.nhwc(self._op(graph, conv, device, [layout.nchw(input_nhwc), w, bias, added]))
+
+    def _op(self, graph: Graph, conv: Convolution, device: Device, arrays: List[Any]) -> Any:
+        """Return what a graph makes of an input, with filter and bias fed, or constants.
+
+        arrays: the input, the filter, the bias or None, and what is added, or None.
+        """
+        held = sum(array is not None for array in arrays[1:3]) if CONSTANT in device.modes else 0
+        return self._call(graph, conv, device, [a for a in arrays if a is not None], held)
 
     def _call(
-        self, graph: Graph, conv: Optional[Convolution], device: Device, arrays: List[Any]
+        self,
+        graph: Graph,
+        conv: Optional[Convolution],
+        device: Device,
+        arrays: List[Any],
+        held: int = 0,
     ) -> Any:
-        key = (graph, conv, device, tuple((a.shape, a.dtype.name) for a in arrays))
-        if key not in self.compiled:
-            if len(self.compiled) == KEPT:
-                self.compiled.clear()
-            self.compiled[key] = self._compile(graph, conv, device, arrays)
-        feed = [np.ascontiguousarray(array) for array in arrays]
-        return np.array(self.compiled[key](feed)[0])
+        """held: how many arrays after the first are constants."""
+        constants = arrays[1 : 1 + held]
+        fed = arrays[:1] + arrays[1 + held :]
+        key = (graph, conv, device, tuple((a.shape, a.dtype.name) for a in fed), digest(constants))
+        kept, size = self.constant if held else self.compiled, sum(a.nbytes for a in constants)
+        compiled = kept.get(key, partial(self._compile, graph, conv, device, arrays, held), size)
+        return np.array(compiled([np.ascontiguousarray(array) for array in fed])[0])
 
     def _compile(
-        self, graph: Graph, conv: Optional[Convolution], device: Device, arrays: List[Any]
+        self,
+        graph: Graph,
+        conv: Optional[Convolution],
+        device: Device,
+        arrays: List[Any],
+        held: int,
     ) -> Any:
         ops = self.ov.opset13
         given = [ops.parameter(list(array.shape), array.dtype.type) for array in arrays]
-        model = self.ov.Model([_whole(ops, graph, given, conv)], given, "convdiff")
+        fed = given[:1] + given[1 + held :]
+        given[1 : 1 + held] = [
+            ops.constant(np.ascontiguousarray(array)) for array in arrays[1 : 1 + held]
+        ]
+        model = self.ov.Model([_whole(ops, graph, given, conv)], fed, "convdiff")
         return self._compiled(model, device)
 
     def _compiled(self, model: Any, device: Device) -> Any:
         """Compile a model for a device."""
         settings = {}  # type: Dict[str, Any]
-        if device.modes:
-            settings["INFERENCE_PRECISION_HINT"] = device.modes[-1]
+        for mode in device.modes:
+            if mode in MODES:
+                settings["INFERENCE_PRECISION_HINT"] = mode
         if self.threads:
             settings["INFERENCE_NUM_THREADS"] = self.threads
         return self.core.compile_model(model, "CPU" if device.name == "cpu" else "GPU", settings)

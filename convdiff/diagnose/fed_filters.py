@@ -1,0 +1,39 @@
+"""What is to be known where a runtime is fed its filter: a model's may take another kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from convdiff.case.axes import AXES
+from convdiff.diagnose.verdict import Finding
+from convdiff.runtime.constant import as_in_a_model, is_fed
+from convdiff.runtime.model import Runtime
+
+OF_KERNELS = ("rounding", "transform")
+"""Verdicts that another kernel brings."""
+
+
+def fed_filter_notes(findings: Sequence[Finding], runtimes: Sequence[Runtime]) -> Iterator[str]:
+    """Yield a note for each runtime of a drift between runtimes that is fed its filter.
+
+    Of drift that another kernel brings; not where the same runtime with a constant is among those
+    of the run, and not of what is recorded. runtimes: of the run.
+    """
+    drifting = [
+        finding.comparison
+        for finding in findings
+        if not finding.allowed and _is_of_kernels(finding)
+    ]
+    sides = [side.runtime for one in drifting for side in (one.baseline, one.candidate)]
+    for runtime in dict.fromkeys(sides):
+        constant = as_in_a_model(runtime)
+        if is_fed(runtime) and not runtime.origin and constant not in runtimes:
+            yield (
+                f"{runtime.id} is fed the filter; a model's is a constant, which may have other"
+                f" bits: {constant.id}"
+            )
+
+
+def _is_of_kernels(finding: Finding) -> bool:
+    between = AXES[finding.comparison.axis].between_runtimes
+    return between and finding.verdict in OF_KERNELS
