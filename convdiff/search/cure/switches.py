@@ -200,7 +200,7 @@ SWITCHES = (
     ),
     Switch(
         "constant filter",
-        "the filter as an initializer of the model, which is packed beforehand, and not as an input",
+        "the filter as an initializer of the model, packed beforehand, and not as an input",
         "length",
         "docs/frameworks.md: filters that are fed",
         "onnxruntime",
