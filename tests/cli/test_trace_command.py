@@ -81,6 +81,29 @@ def test_the_answer_comes_first_then_the_layers_then_the_proof(drifting: Ran):
     assert "convdiff trace net.yaml --lengths 8,12 --kernel kernels:by_length" in drifting.out
 
 
+def test_lengths_are_the_nets_and_those_of_the_layer_alone_are_said_beside_them(drifting: Ran):
+    text = " ".join(drifting.out.split())
+    assert "alone, with its real input (6 long at 8, 10 long at 12), it gives the bits" in text
+    orders = [line for line in drifting.out.splitlines() if line.startswith("  order")]
+    assert sorted(line.split()[2] for line in orders) == ["12:", "8:"]
+
+
+def test_a_drift_says_what_to_do_how_to_accept_it_and_what_says_more(drifting: Ran):
+    assert "convdiff pad net.yaml --data FROM..TO" in " ".join(drifting.out.split())
+    assert "  accept expect: {length: {ulps: " in drifting.out
+    assert "convdiff rule entered" in drifting.out
+
+
+def test_a_layer_has_one_line_however_long_its_name(folder: Path):
+    name = "a_block_of_a_net/with_a_name_as_models_have_them/second"
+    (folder / "long.yaml").write_text(NET.replace("second", name))
+    found = ran(folder, "trace", "long.yaml", "--kernel", "kernels:by_length")
+    lines = [line for line in found.out.splitlines() if " entered   " in line]
+    assert len(lines) == 1 and len(lines[0]) <= 80
+    assert lines[0].startswith("a_block") and "…" in lines[0]
+    assert name in found.out
+
+
 def test_what_is_said_again_is_true(folder: Path, drifting: Ran):
     (again,) = [line for line in drifting.out.splitlines() if line.startswith("  again")]
     words = again.split()[1:]

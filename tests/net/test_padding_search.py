@@ -9,7 +9,7 @@ from small_nets import nine_layers
 from convdiff.case.device import Device
 from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
-from convdiff.net.padding.result import Padding, Question, Tail
+from convdiff.net.padding.result import Common, Padding, Question, Tail
 from convdiff.net.receptive_field import receptive_field
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -65,6 +65,26 @@ def test_one_data_length_that_differs_makes_a_length_unsafe_for_its_group():
         found = padding(machine(lambda run: run.length < 600 and run.data == data))  # noqa: B023
         assert lengths(found) == [600, 516, 580, 644]
         assert found.rule is None
+
+
+def test_one_length_for_all_data_is_one_at_which_all_data_was_run():
+    on = machine(lambda run: run.length < 516)
+    found = padding(on)
+    assert found.common == Common(644, 181 + 4 * 4)
+    assert {run.data for run in on.runs if run.length == 644} >= set(range(20, 201))
+
+
+@pytest.mark.parametrize("data", [20, 100, 192])
+def test_shorter_data_that_differs_at_the_longest_answer_asks_for_a_longer_one(data: int):
+    found = padding(machine(lambda run: (run.data, run.length) == (data, 644)))
+    assert lengths(found) == PAPER
+    assert found.common and found.common.length == 708
+
+
+def test_where_short_data_differs_at_every_long_length_no_one_length_is_named():
+    found = padding(machine(lambda run: run.data == 20 and 600 <= run.length < FIXED))
+    assert found.common == Common(FIXED)
+    assert lengths(found) == PAPER
 
 
 def test_what_differs_again_above_the_answer_is_told():

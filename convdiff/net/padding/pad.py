@@ -10,6 +10,7 @@ from math import lcm
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
 from convdiff.net.padding.above import all_above, sample_above
+from convdiff.net.padding.common import find_common
 from convdiff.net.padding.paper import Group, Paper
 from convdiff.net.padding.recheck import find_rechecked
 from convdiff.net.padding.result import Padding, Question, Run, Safe
@@ -57,6 +58,7 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
     rechecked = find_rechecked(searches, compared)
     found = list(zip(searches, rechecked.safe, strict=True))
     try:
+        common = find_common(paper, compared, found)
         above = (all_above if asked.thorough else sample_above)(paper, compared, found)
     except UnansweredError as error:
         error.safe = rechecked.safe
@@ -65,6 +67,7 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
         padding,
         safe=rechecked.safe,
         rule=_rule(asked, rechecked.safe),
+        common=common,
         tail=tail.tail(_single(asked, observe), [safe.length for safe in rechecked.safe]),
         above=above,
         unseen=rechecked.inputs,

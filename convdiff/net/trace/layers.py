@@ -111,15 +111,16 @@ def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
 def worst_of(traced: Sequence[PairTrace], expect: Mapping[Axis, Allowance]) -> int:
     """Return which pair is told layer by layer.
 
-    One whose bits are to be the same before one that may round otherwise; then the one where a
-    difference enters first, and of these the one with the largest.
+    One whose bits are to be the same before one that may round otherwise; one whose outputs differ
+    before one that heals; then the one where a difference enters first, and of these the one with
+    the largest.
     """
 
-    def gravity(number: int) -> tuple[bool, int, float, int]:
+    def gravity(number: int) -> tuple[bool, bool, int, float, int]:
         pair = traced[number]
         is_held = expect[pair.pair.axis].kind in ("bitwise", "ulps")
         largest = pair.worst.max_abs if pair.worst else -1.0
-        return is_held and pair.differs, -pair.first_entry, largest, -number
+        return is_held and pair.differs, pair.differs, -pair.first_entry, largest, -number
 
     return max(range(len(traced)), key=gravity, default=0)
 
