@@ -22,6 +22,8 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         cells = (finding.comparison.baseline, finding.comparison.candidate)
         lengths = tuple(sorted({cell.length for cell in cells}))
         batches = tuple(sorted({cell.batch for cell in cells}))
+    elif case.died:
+        lengths = _of_deaths(case) or lengths
     if options.lengths or lengths != case.case.lengths:
         words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
@@ -29,6 +31,12 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
     if options.channels_out:
         words += ["--channels-out", write_range(options.channels_out).replace(" ", "")]
     return shlex.join([*words, *asked_words(options)])
+
+
+def _of_deaths(case: CaseResult) -> tuple[int, ...]:
+    """Return the lengths at which a worker died, with the one that others are held against."""
+    died = {failure.cell.length for failure in case.failures if failure.died}
+    return tuple(sorted({*died, case.case.lengths[-1]})) if died else ()
 
 
 def asked_words(options: Options) -> list[str]:

@@ -18,7 +18,7 @@ def advice_lines(result: TraceResult) -> Iterator[Line]:
     verdicts = dict.fromkeys(verdict_of(result, result.pairs[one]) for one in result.drifting)
     if "length" in axes and result.case.file.endswith((".yaml", ".yml", ".json")):
         pad = shlex.join(["convdiff", "pad", result.case.file])
-        yield line("  fix", f"pad as far as needed: {pad} --data FROM..TO")
+        yield line("  fix", f"how far to pad: {pad} --data A..B")
     if list(verdicts) == ["rounding"]:
         inside = ", ".join(f"{axis}: {{ulps: {_ulps(result, axis)}}}" for axis in axes)
         yield line("  accept", f"expect: {{{inside}}}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
+from convdiff.errors import ENDINGS
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
@@ -21,6 +22,8 @@ from convdiff.report.trace_grids import layer_grid, pair_grid
 from convdiff.report.trace_names import compared, numbers_of, side
 from convdiff.result import Result
 
+UNTESTED = 3
+"""Runs that gave nothing that are told."""
 ORDERS = 2
 """Orders of an entry that are told."""
 
@@ -91,8 +94,18 @@ def _sentence(result: TraceResult) -> str:
         return absent or "nothing to compare: one length on one runtime; --lengths, --vary, …"
     pair = result.pairs[result.shown]
     if not pair.layers:
-        return pair.reason
+        return _not_compared(result, pair)
     return _of_entries(result, pair) if pair.entered else _without_entry(result, pair)
+
+
+def _not_compared(result: TraceResult, pair: PairTrace) -> str:
+    """Say which run gave nothing; it is shown where nothing that was compared differs."""
+    left = sum(not one.layers for one in result.pairs)
+    if left == len(result.pairs):
+        return f"nothing was compared: {ENDINGS.get(result.signal, pair.reason)}"
+    return (
+        f"{left:,} of {len(result.pairs):,} not compared: {pair.reason}; the others do not differ"
+    )
 
 
 def _without_entry(result: TraceResult, pair: PairTrace) -> str:
@@ -140,12 +153,24 @@ def _allowed(result: TraceResult, pair: PairTrace) -> str:
 def _lines(result: TraceResult) -> Iterator[Line]:
     for entry in result.entries:
         yield from entry_lines(result, entry)
+    yield from _untested(result)
     if result.unexplained:
         yield line("entry", f"not run alone: {few(result.unexplained)}")
     yield from _jumps(result)
     if result.looked:
         yield _looking(result)
     yield from advice_lines(result)
+
+
+def _untested(result: TraceResult) -> Iterator[Line]:
+    """Yield why pairs were not compared, each reason once, but for the one that is the answer."""
+    answer = _sentence(result)
+    reasons = dict.fromkeys(one.reason for one in result.pairs if one.reason)
+    left = [reason for reason in reasons if reason not in answer]
+    if left and not result.signal:
+        yield line(Span("untested", "warning"), "; ".join(left[:UNTESTED]))
+    if len(left) > UNTESTED and not result.signal:
+        yield line("", f"… and {len(left) - UNTESTED:,} more: --json has them")
 
 
 def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:

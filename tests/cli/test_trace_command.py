@@ -44,6 +44,21 @@ def by_length(x, w, b):
     return loop(x, w, b, reversed if w.shape[2] == 4 and x.shape[2] > 6 else list)
 
 
+def aborts(x, w, b):
+    """Dies in the second layer, of a net whose input is 8 long."""
+    import os
+
+    if w.shape[2] == 4 and x.shape[2] == 6:
+        os.abort()
+    return forwards(x, w, b)
+
+
+def hangs(x, w, b):
+    import time
+
+    time.sleep(100)
+
+
 def dies(x, w, b):
     import os
 
@@ -89,9 +104,25 @@ def test_lengths_are_the_nets_and_those_of_the_layer_alone_are_said_beside_them(
 
 
 def test_a_drift_says_what_to_do_how_to_accept_it_and_what_says_more(drifting: Ran):
-    assert "convdiff pad net.yaml --data FROM..TO" in " ".join(drifting.out.split())
+    assert "convdiff pad net.yaml --data A..B" in " ".join(drifting.out.split())
     assert "  accept expect: {length: {ulps: " in drifting.out
     assert "convdiff rule entered" in drifting.out
+
+
+def test_a_worker_that_dies_is_named_with_its_run_and_how_to_repeat_it(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--kernel", "kernels:aborts", "--lengths", "7..9,12")
+    text = " ".join(found.out.split())
+    assert found.code == 125
+    died = "kernels:aborts:cpu, length 8: worker killed by SIGABRT"
+    assert f"UNTESTED small: 1 of 3 not compared: {died}; the others do not differ" in text
+    assert "T=8 / T=12 not compared" in text and "T=9 / T=12 — 0 of" in text
+    assert "again convdiff trace net.yaml --lengths 8,12 --kernel kernels:aborts" in text
+
+
+def test_of_time_that_was_too_short_it_says_that_nothing_was_compared(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--kernel", "kernels:hangs", "--time", "2")
+    assert found.code == 125
+    assert found.out.startswith("UNTESTED small: nothing was compared: --time is over")
 
 
 def test_a_layer_has_one_line_however_long_its_name(folder: Path):

@@ -81,6 +81,16 @@ def test_shorter_data_that_differs_at_the_longest_answer_asks_for_a_longer_one(d
     assert found.common and found.common.length == 708
 
 
+@pytest.mark.parametrize("length", [515, 700, 1023, FIXED])
+def test_a_worker_that_dies_is_no_length_that_is_unsafe(length: int):
+    on = machine(lambda run: run.length < 516)
+    on.dies = lambda run: run.length == length
+    found = padding(on, thorough=True)
+    assert found.reason.replace(",", "").startswith(f"length {length}")
+    assert found.reason.endswith(": worker killed by SIGABRT")
+    assert found.common is None and found.rule is None
+
+
 def test_where_short_data_differs_at_every_long_length_no_one_length_is_named():
     found = padding(machine(lambda run: run.data == 20 and 600 <= run.length < FIXED))
     assert found.common == Common(FIXED)
@@ -148,7 +158,7 @@ def test_a_runtime_that_gives_other_bits_when_it_repeats_is_untested():
 def test_a_fixed_length_without_bits_is_untested():
     on = machine(lambda run: False)
     on.refuses = lambda run: run.length == FIXED
-    assert padding(on).reason == "refused here"
+    assert padding(on).reason == "length 1,024: refused here"
 
 
 def test_outputs_behind_the_data_are_held_against_padding_alone():

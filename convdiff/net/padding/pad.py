@@ -95,7 +95,7 @@ def _stable(asked: Asked, observe: Observe) -> Outputs:
     """
     fixed, longest = asked.paper.fixed, asked.groups[-1].data[-1]
     runs = [Run(longest, fixed, repeat=repeat) for repeat in range(REPEATS)]
-    outputs = [_bits(result) for _, result, _ in observe([*runs, Run(0, fixed)])]
+    outputs = [_bits(run, result) for run, result, _ in observe([*runs, Run(0, fixed)])]
     if len(outputs) <= REPEATS:
         raise UnansweredError("interrupted")
     first, *others = outputs[:REPEATS]
@@ -122,9 +122,9 @@ def _single(asked: Asked, observe: Observe) -> Outputs | None:
     return None
 
 
-def _bits(result: Outputs | NoBits) -> Outputs:
+def _bits(run: Run, result: Outputs | NoBits) -> Outputs:
     if isinstance(result, NoBits):
-        raise UnansweredError(result.reason)
+        raise UnansweredError(f"length {run.length:,}: {result.reason}")
     return result
 
 

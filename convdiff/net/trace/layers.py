@@ -87,10 +87,7 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
     """Return what becomes of a pair's difference at each layer, and its outputs' differences."""
     net, alignment = tracing.net, tracing.alignment
     if differing is None:
-        failures = tracing.observed.failures
-        reasons = [failures.get(run) for run in (pair.baseline, pair.candidate)]
-        reason = next((one.reason for one in reasons if one is not None), "not run")
-        return PairTrace(pair, (), {}, reason)
+        return PairTrace(pair, (), {}, _why_not(tracing.observed, pair))
     found = statuses(sources_of(net), differing)
     layers = []
     for layer in net.layers:
@@ -99,6 +96,16 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
     outputs = _outputs(tracing, pair)
     reason = "" if outputs else "no output of one sees the inputs that one of the other sees"
     return PairTrace(pair, tuple(layers), outputs, reason)
+
+
+def _why_not(observed: Observed, pair: NetPair) -> str:
+    """Say which run of a pair gave nothing, and why."""
+    for run in (pair.baseline, pair.candidate):
+        if run in observed.failures:
+            batch = f", batch {run.batch}" if observed.subject.input_nhwc.shape[0] > 1 else ""
+            where = f"{run.runtime.id}, length {run.length:,}{batch}"
+            return f"{where}: {observed.failures[run].reason}"
+    return "it ended before that"
 
 
 def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:

@@ -99,8 +99,8 @@ def evidence_lines(padding: Padding, question: Question) -> Iterator[Line]:
     yield from _checked(padding)
     yield line("above", *_above(padding.above))
     yield from _time_lines(padding, question.fixed)
-    runtime = fingerprint(padding.standing)
-    yield line("holds", f"for this runtime: {runtime}; others may need other lengths")
+    yield line("runtime", fingerprint(padding.standing))
+    yield line("holds", "for this runtime: another version, setting or CPU may need others")
 
 
 def _checked(padding: Padding) -> Iterator[Line]:
