@@ -58,9 +58,12 @@ def close_word(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
     likeness: as `difflib.get_close_matches` takes it, 0 to 1.
     """
-    spelt = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(word.lower(), spelt, 1, likeness)
-    return spelt[near[0]] if near else ""
+    spelt: dict[str, str] = {}
+    for one in known:
+        spelt.setdefault(one.lower(), one)
+    near = difflib.get_close_matches(word.lower(), spelt, 3, likeness)
+    swapped = [one for one in near if sorted(one) == sorted(word.lower())]
+    return spelt[[*swapped, *near][0]] if near else ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from convdiff.case.arrays import Tensors, make_tensors
+from convdiff.case.axes import Axis
 from convdiff.case.model import Case
 from convdiff.case.nonfinite import is_finite
 from convdiff.case.rounded import rounding_notes
@@ -249,7 +251,16 @@ def _result(
         interrupted=log.signal != 0,
         time_over=log.signal == TIME_OVER,
         planned=len(plan.pairs),
+        left=_left(plan, findings),
     )
+
+
+def _left(plan: Plan, findings: Sequence[Finding]) -> tuple[Axis, ...]:
+    """Return the axes along which a comparison was not made."""
+    if len(findings) == len(plan.pairs):
+        return ()
+    made = Counter(finding.comparison.axis for finding in findings)
+    return tuple((Counter(pair.axis for pair in plan.pairs) - made).keys())
 
 
 def _small_outputs(plan: Plan, lab: Lab) -> Mapping[Cell, Array]:

@@ -53,6 +53,8 @@ class CaseResult:
     """It was --time."""
     planned: int = 0
     """Comparisons that were to be made; a finding is one that was."""
+    left: tuple[Axis, ...] = ()
+    """The axes of those that were not."""
     seconds: float = field(default=0.0, compare=False)
     """From the first cell to the result, with probes and proofs."""
 

@@ -19,7 +19,7 @@ from convdiff.case.model import Case
 from convdiff.case.override import some_filters
 from convdiff.case.volume import refuse_3d
 from convdiff.case.yaml_source import Source, parse_source, read_source
-from convdiff.errors import CaseError, CaseErrors, Place
+from convdiff.errors import CaseError, CaseErrors, Place, close_word
 from convdiff.worker.ops.convolution import Convolution
 
 BUILT_IN = "variable-padding"
@@ -137,11 +137,15 @@ def place_of(source: Source, misfit: MisfitError) -> Place:
     return source.place((*misfit.path, *key))
 
 
+SLIP = 0.8
+"""How like `layers` a key is that is taken for it; `layout` is less."""
+
+
 def is_net(source: Source) -> bool:
-    """Return whether a file is a net."""
-    return "layers" in source.broken or (
-        isinstance(source.value, dict) and "layers" in source.value
-    )
+    """Return whether a file is a net, or is to be one."""
+    if "layers" in source.broken or not isinstance(source.value, dict):
+        return "layers" in source.broken
+    return any(close_word(str(key), ["layers"], SLIP) for key in source.value)
 
 
 def build(source: Source, folder: Path, stem: str, errors: CaseErrors) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convdiff.case.forms import MisfitError
+from convdiff.case.forms import MisfitError, UnknownKeyError
 from convdiff.case.in_hand import refuse_in_hand
 from convdiff.case.load import build, is_net, place_of, refuse_unprintable
 from convdiff.case.model import Case
@@ -13,6 +13,9 @@ from convdiff.case.net_keys import NET
 from convdiff.case.net_model import NetCase
 from convdiff.case.yaml_source import read_source
 from convdiff.errors import CaseError, CaseErrors, Place
+
+OF_LAYERS = ("filter", "bias", "strides", "dilations", "groups", "padding", "output_padding")
+"""Keys of a case that its convolution has; in a net each layer has its own."""
 
 
 def load_net(path: Path) -> NetCase:
@@ -36,9 +39,17 @@ def load_any(path: Path) -> Case | NetCase:
         keys = NET.read(source.value)
     except MisfitError as error:
         for one in error.all:
-            errors.add(CaseError(place_of(source, one), str(one)))
+            errors.add(CaseError(place_of(source, one), _said(one)))
         errors.sort()
         errors.refuse()
         raise
     refuse_unprintable(source, keys.shared)
     return net_of(source, keys, path.parent, path.stem)
+
+
+def _said(error: MisfitError) -> str:
+    """Say what is wrong; of a key of a convolution at the top of a net, where it belongs."""
+    if isinstance(error, UnknownKeyError) and len(error.path) == 1 and error.name in OF_LAYERS:
+        name = error.name
+        return f"{name!r} is a layer's and no net's: within layers, conv2d: {{{name}: …}}"
+    return str(error)

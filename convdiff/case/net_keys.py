@@ -71,6 +71,7 @@ class _Layer(Form[LayerKeys]):
     def read(self, value: Any) -> LayerKeys:
         """See Form."""
         if not self.takes(value):
+            self._refuse_beside(value)
             count = f" of {len(value)} keys" if isinstance(value, dict) else ""
             raise MisfitError(f"expected {self.wanted}; found {shown(value)}{count}")
         if isinstance(value, str):
@@ -82,6 +83,20 @@ class _Layer(Form[LayerKeys]):
             return self.records[op].read({} if settings is None else settings)
         except MisfitError as error:
             raise error.under(op) from None
+
+    def _refuse_beside(self, value: Any) -> None:
+        """Raise MisfitError for a setting that stands beside its layer's kind."""
+        if not isinstance(value, dict) or len(kinds := [one for one in value if one in self]) != 1:
+            return
+        known = self.records[kinds[0]].keys
+        for key in value:
+            if key in known:
+                words = f"stands beside {kinds[0]!r}, and belongs within: {kinds[0]}: {{{key}: …}}"
+                raise MisfitError(words).under(key)
+
+    def __contains__(self, op: object) -> bool:
+        """Return whether a layer is called so."""
+        return op in self.records
 
     def _of_word(self, word: str) -> LayerKeys:
         if word not in self.records:

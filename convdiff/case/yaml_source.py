@@ -132,7 +132,8 @@ def _read_text(path: Path) -> str:
         reason = getattr(error, "strerror", None) or error
         raise CaseError(place, f"cannot be read: {reason}") from None
     if not stat.S_ISREG(info.st_mode):
-        raise CaseError(place, "not a regular file")
+        folder = "a folder, " if stat.S_ISDIR(info.st_mode) else ""
+        raise CaseError(place, f"{folder}not a regular file; expected a case file")
     if info.st_size > MAX_BYTES:
         size = info.st_size / 2**20
         raise CaseError(place, f"{size:.1f} MB is over 10 MB; keep arrays in .npy files")

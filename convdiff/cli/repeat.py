@@ -23,6 +23,8 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         cells = (finding.comparison.baseline, finding.comparison.candidate)
         lengths = tuple(sorted({cell.length for cell in cells}))
         batches = tuple(sorted({cell.batch for cell in cells}))
+    elif case.died:
+        lengths = _of_deaths(case) or lengths
     if options.lengths or lengths != case.case.lengths:
         words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
@@ -44,6 +46,12 @@ def search_words(case: CaseResult, options: Options) -> str:
     for option, values in sizes.items():
         words += [option, write_range(values).replace(" ", "")] if values else []
     return "".join(f" {word}" for word in map(shlex.quote, [*words, *asked_words(asked)]))
+
+
+def _of_deaths(case: CaseResult) -> tuple[int, ...]:
+    """Return the lengths at which a worker died, with the one that others are held against."""
+    died = {failure.cell.length for failure in case.failures if failure.died}
+    return tuple(sorted({*died, case.case.lengths[-1]})) if died else ()
 
 
 def asked_words(options: Options) -> list[str]:

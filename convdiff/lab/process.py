@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import math
 import os
+import re
 import select
 import signal
 import subprocess
@@ -26,6 +27,13 @@ LONGEST_WAIT = 10.0**6
 """Seconds, eleven days; `poll` takes no more than 2³¹ milliseconds."""
 
 _MAIN = Path(__file__).parent.parent / "worker" / "main.py"
+
+
+INFORMS = re.compile(
+    r"I\d{4} |\d{4}-\S+ \S+: I |"
+    r"To enable the following instructions:|WARNING: All log messages before"
+)
+"""Lines of TensorFlow's that come at every start, and explain no death."""
 
 
 class WorkerGoneError(Exception):
@@ -203,10 +211,10 @@ class WorkerProcess:
         return self._log.read().decode("utf-8", "replace")
 
     def _last_words(self) -> str:
-        """Return the last two lines that the worker wrote, as a suffix."""
+        """Return the last two lines that the worker wrote, as a suffix; none that only inform."""
         text = self.log(4096)
         lines = ["".join(c for c in line.strip() if c.isprintable()) for line in text.splitlines()]
-        kept = [line[:200] for line in lines if line][-2:]
+        kept = [line[:200] for line in lines if line and not INFORMS.match(line)][-2:]
         return f"; last said: {' / '.join(kept)}" if kept else ""
 
 

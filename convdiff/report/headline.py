@@ -48,12 +48,29 @@ def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
         return "the same cell gives other bits when it is run again on random inputs: unstable"
     if not findings:
         return "nothing was compared" + ("" if case.runtimes else ": no runtime is available")
+    left = left_out(case)
+    if left:
+        return f"{left}; {_axes(case, findings)}"
     refused = [finding for finding in findings if is_refused(finding)]
     if refused:
         return _refusal(case, refused, len(along(findings, "baseline")))
+    return _axes(case, findings)
+
+
+def _axes(case: CaseResult, findings: Sequence[Finding]) -> str:
     telling = without_usual(findings)
     axes = dict.fromkeys(finding.comparison.axis for finding in telling)
     return "; ".join(_axis(case, axis, along(telling, axis)) for axis in axes)
+
+
+def left_out(case: CaseResult) -> str:
+    """Say which axes were not compared before it ended, or not wholly; "" where all were."""
+    made = {finding.comparison.axis for finding in case.findings}
+    none = [axis for axis in case.left if axis not in made]
+    some = [axis for axis in case.left if axis in made]
+    parts = [f"{', '.join(none)} not compared"] if none else []
+    parts += [f"{', '.join(some)} compared in part"] if some else []
+    return "; ".join(parts)
 
 
 def along(findings: Sequence[Finding], axis: Axis) -> list[Finding]:

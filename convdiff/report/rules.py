@@ -21,6 +21,7 @@ class Rule:
 
 
 _LENGTHS, _FRAMEWORKS, _MACHINES = "docs/lengths.md", "docs/frameworks.md", "docs/machines.md"
+_NETS = "docs/nets.md"
 
 RULES: Mapping[str, Rule] = {
     "same": Rule(
@@ -215,6 +216,52 @@ RULES: Mapping[str, Rule] = {
         "The budget of probe calls was spent before the order was known.",
         "2,304 taps with one output channel.",
         "Raise `--budget`.",
+    ),
+    "entered": Rule(
+        "term",
+        "Of a net's layer: all that it reads is bit-equal on both sides, and its output is not."
+        " Here a difference begins, and this layer is run alone and explained.",
+        "A convolution that takes another kernel where its input is short.",
+        "Look at its verdict: rounding is no bug; pad, or accept it.",
+        _NETS,
+    ),
+    "carried": Rule(
+        "term",
+        "Of a net's layer: some of what it reads differs, and so does its output. It passes the"
+        " difference on, and need not have any part in it.",
+        "All convolutions behind one whose bits differ.",
+        "Look at the layer that is entered before it; `×` says how much this one makes of it.",
+        _NETS,
+    ),
+    "healed": Rule(
+        "term",
+        "Of a net's layer: some of what it reads differs, and its output is equal.",
+        "A relu that clips what differs; a maximum of other elements.",
+        "Nothing; other data may pass it on.",
+        _NETS,
+    ),
+    "untouched": Rule(
+        "term",
+        "Of a net's layer: what it reads is equal on both sides, and its output is, too.",
+        "The layers before the first one that is entered.",
+        "Nothing.",
+        _NETS,
+    ),
+    "unseen": Rule(
+        "term",
+        "Of a net's layer: it was not looked at. Fetching its output would change what a framework"
+        " fuses, and so the bits; or --layers or --until leaves it out.",
+        "A convolution before a batch_norm, which TensorFlow makes one.",
+        "A difference that enters here is told at the first layer behind it that was looked at.",
+        _NETS,
+    ),
+    "apart": Rule(
+        "term",
+        "Of a net's layer: none of its outputs see the same inputs on both sides, so that there is"
+        " nothing to compare.",
+        "A pool over the whole length, at two lengths.",
+        "Compare at one length: --batch, --threads, --framework, --vary.",
+        _NETS,
     ),
     "order-locked": Rule(
         "term",

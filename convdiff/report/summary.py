@@ -12,7 +12,7 @@ from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Failure
 from convdiff.report import sentences
 from convdiff.report.groups import Row, row_of
-from convdiff.report.headline import headline, worst_finding
+from convdiff.report.headline import headline, left_out, worst_finding
 from convdiff.report.marks import Line, Span, line
 from convdiff.report.runtime_line import fingerprint, is_asked
 from convdiff.result import CaseResult, Outcome, Result
@@ -117,7 +117,9 @@ class CaseSummary:
             far.append(f"{result.done:,} of {result.cells:,} cells were run")
         if len(result.findings) < result.planned:
             far.append(f"{len(result.findings):,} of {result.planned:,} comparisons made")
-        return f"{result.ended}: {', '.join(far) or 'all was compared'}"
+        left = left_out(result) if result.outcome == "drift" else ""
+        said = f"{', '.join(far) or 'all was compared'}"
+        return f"{result.ended}: {said}{f'; {left}' if left else ''}"
 
 
 @dataclass(frozen=True)

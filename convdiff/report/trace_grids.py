@@ -90,7 +90,8 @@ def _story(result: TraceResult, number: int, pair: PairTrace) -> tuple[object, .
     """Return what pairs have in common that stand in one row: all but their lengths."""
     one, other = pair.pair.baseline, pair.pair.candidate
     sides = (one.runtime, one.batch, other.runtime, other.batch, other.repeat)
-    return pair.pair.axis, sides, pair.entered, pair.differs, number in result.drifting, pair.reason
+    drifts, compared = number in result.drifting, not pair.reason
+    return pair.pair.axis, sides, pair.entered, pair.differs, drifts, compared
 
 
 def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tuple[Span, ...]:
@@ -98,7 +99,7 @@ def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tu
     lengths = sorted({one.pair.candidate.length for _, one in group})
     name = Span(group_name(result, pair.pair, lengths))
     if pair.reason:
-        return name, Span(pair.reason, "warning"), *(Span(""),) * (len(PAIRS) - 2)
+        return name, Span("not compared", "warning"), *(Span(""),) * (len(PAIRS) - 2)
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
     ruling = verdict_of(result, pair)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
+from convdiff.errors import ENDINGS
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
+from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span, line, verdict_span
 from convdiff.report.sentences import few, plural
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
+from convdiff.report.trace_advice import advice_lines
 from convdiff.report.trace_grids import layer_grid, pair_grid
 from convdiff.report.trace_names import compared, numbers_of, side
 from convdiff.result import Result
 from convdiff.runtime.constant import as_in_a_model
 
+UNTESTED = 3
+"""Runs that gave nothing that are told."""
 ORDERS = 2
 """Orders of an entry that are told."""
 
@@ -92,7 +97,7 @@ def _sentence(result: TraceResult) -> str:
         return absent or "nothing to compare: one length on one runtime; --lengths, --vary, …"
     pair = result.pairs[result.shown]
     if not pair.layers:
-        return pair.reason
+        return _not_compared(result, pair)
     if pair.is_unstable and not pair.entered:
         return _of_noise(result, pair)
     return _of_entries(result, pair) if pair.entered else _without_entry(result, pair)
@@ -109,6 +114,16 @@ def _of_noise(result: TraceResult, pair: PairTrace) -> str:
     where = "".join(f" (#{numbers[name]})" for name in runtimes if numbers)
     differs = "differs" if len(begins) == 1 else "differ"
     return f"{few(begins)} {differs} from one run to the next{where}: no layer is to blame"
+
+
+def _not_compared(result: TraceResult, pair: PairTrace) -> str:
+    """Say which run gave nothing; it is shown where nothing that was compared differs."""
+    left = sum(not one.layers for one in result.pairs)
+    if left == len(result.pairs):
+        return f"nothing was compared: {ENDINGS.get(result.signal, pair.reason)}"
+    return (
+        f"{left:,} of {len(result.pairs):,} not compared: {pair.reason}; the others do not differ"
+    )
 
 
 def _without_entry(result: TraceResult, pair: PairTrace) -> str:
@@ -131,26 +146,53 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:
-    names = pair.entered
-    first = f"{few(names)} {'gives' if len(names) == 1 else 'give'} other bits"
+    names, where = pair.entered, compared(result, pair.pair)
+    if pair.differs and result.shown not in result.drifting:
+        return _allowed(result, pair)
+    first = f"{names[0]} gives other bits"
     wrong = [one.layer for one in result.entries if one.carries and one.verdict == "wrong"]
     if wrong:
         first = f"{few(tuple(wrong))} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
     if not pair.differs:
-        return f"the outputs are the same; {first} ({compared(result, pair.pair)}), healed later"
-    before = "nothing before it does" if len(names) == 1 else "nothing that they read does"
-    return f"{first}, and {before} ({compared(result, pair.pair)})"
+        return f"the outputs are the same; {first} ({where}), healed later"
+    return f"{first}, and nothing before it does ({where}){_others(names)}"
+
+
+def _others(names: Sequence[str]) -> str:
+    """Name the layers after the first where another difference enters, of inputs that are equal."""
+    return f"; later also {few(names[1:])}, on equal inputs" if len(names) > 1 else ""
+
+
+def _allowed(result: TraceResult, pair: PairTrace) -> str:
+    """Say what `expect` allows, and where it enters first."""
+    axis, names = pair.pair.axis, pair.entered
+    said = f"allowed: {verdict_of(result, pair)} that enters at {names[0]} and nowhere before it"
+    expected = f"; expect has {axis}: {result.case.expect[axis]}"
+    return f"{said} ({compared(result, pair.pair)}){_others(names)}{expected}"
 
 
 def _lines(result: TraceResult) -> Iterator[Line]:
     for entry in result.entries:
         yield from entry_lines(result, entry)
+    yield from _untested(result)
     if result.unexplained:
         yield line("entry", f"not run alone: {few(result.unexplained)}")
     yield from _noise(result)
     yield from _jumps(result)
     if result.looked:
         yield _looking(result)
+    yield from advice_lines(result)
+
+
+def _untested(result: TraceResult) -> Iterator[Line]:
+    """Yield why pairs were not compared, each reason once, but for the one that is the answer."""
+    answer = _sentence(result)
+    reasons = dict.fromkeys(one.reason for one in result.pairs if one.reason)
+    left = [reason for reason in reasons if reason not in answer]
+    if left and not result.signal:
+        yield line(Span("untested", "warning"), "; ".join(left[:UNTESTED]))
+    if len(left) > UNTESTED and not result.signal:
+        yield line("", f"… and {len(left) - UNTESTED:,} more: --json has them")
 
 
 def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
@@ -169,17 +211,36 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
         return
     standings = [replace(one, runtime=as_in_a_model(one.runtime)) for one in result.standings]
     summary = summarise(Result(tuple(standings), (entry.result,)), [""]).cases[0]
-    yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
+    yield from proof_lines(summary, _of_the_net(summary.rows[0], entry), ORDERS, whole=True)
+
+
+def _of_the_net(row: Row, entry: Entry) -> Row:
+    """Return a row of a layer alone whose sides have the net's lengths instead of its own."""
+    if entry.pair.axis != "length":
+        return row
+    lengths = entry.pair.baseline.length, entry.pair.candidate.length
+    return replace(row, baseline=f"T={lengths[0]}", candidate=f"T={lengths[1]}")
 
 
 ALONE = {
-    "same": "alone, with its real input, it gives the bits that it has in the net",
-    "other": "alone, with its real input, it differs too, but has other bits in the net",
-    "differs": "alone, with its real input, it differs; in the net it was not looked at",
-    "unsteady": "alone, with its real input, it gives other bits when it is run again",
-    "equal": "alone, with its real input, it does not differ: what is around it in the net does it",
+    "same": "alone, with its real input{long}, it gives the bits that it has in the net",
+    "other": "alone, with its real input{long}, it differs too, but has other bits in the net",
+    "differs": "alone, with its real input{long}, it differs; in the net it was not looked at",
+    "unsteady": "alone, with its real input{long}, it gives other bits when it is run again",
+    "equal": "alone, with its real input{long}, it does not differ: what is around it in the net"
+    " does it",
     "not run": "",
 }
+
+
+def _own_lengths(entry: Entry) -> str:
+    """Say how long the input of a layer that was run alone is, where the net's lengths differ."""
+    if entry.pair.axis != "length" or entry.result is None or not entry.result.findings:
+        return ""
+    found = entry.result.findings[0].comparison
+    own, net = (found.candidate, found.baseline), (entry.pair.candidate, entry.pair.baseline)
+    said = (f"{one.length} long at {of.length}" for one, of in zip(own, net, strict=True))
+    return f" ({', '.join(said)})"
 
 
 def _alone(entry: Entry) -> str:
@@ -189,7 +250,7 @@ def _alone(entry: Entry) -> str:
         return "held against float64, rounded once"
     if entry.carries:
         return "alone, with the same input on both sides, it differs besides what it passes on"
-    return ALONE[entry.alone]
+    return ALONE[entry.alone].format(long=_own_lengths(entry))
 
 
 def _judged(result: TraceResult, entry: Entry) -> str:

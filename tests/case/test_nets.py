@@ -131,6 +131,13 @@ FAULTS = {
     " keys: name, from",
     "  - {relu: {}, tanh: {}}\n": "net.yaml:4:5: 'layers.0': expected a layer: a word such"
     " as relu, or one key with its settings; found a mapping of 2 keys",
+    "  - relu: {}\n    name: a\n": "net.yaml:5:11: 'layers.0.name': stands beside 'relu', and"
+    " belongs within: relu: {name: …}",
+    CONV + "  - {from: conv2d_1, relu: {}}\n": "net.yaml:5:12: 'layers.1.from': stands beside"
+    " 'relu', and belongs within: relu: {from: …}",
+    "  - convd2: {}\n": "net.yaml:4:5: unknown key 'convd2' in 'layers.0'; did you mean 'conv2d'?",
+    CONV + "strides: 2\n": "net.yaml:5:1: 'strides' is a layer's and no net's: within layers,"
+    " conv2d: {strides: …}",
     CONV + "  - relu: {from: conv2d_2}\n": "net.yaml:5:18: relu_1: reads 'conv2d_2', and no layer"
     " before it is called so; did you mean conv2d_1?",
     CONV + "  - relu: {name: conv2d_1}\n": "net.yaml:5:18: the name 'conv2d_1' is taken; give"
@@ -157,6 +164,12 @@ FAULTS = {
 @pytest.mark.parametrize("layers", FAULTS, ids=FAULTS.values())
 def test_what_does_not_fit_is_told_at_its_layer(layers: str):
     assert faults(HEAD + layers) == [FAULTS[layers]]
+
+
+@pytest.mark.parametrize("key", ["layer", "Layers", "layrs", "lyaers"])
+def test_a_slip_of_layers_is_told_as_one(key: str):
+    said = faults(f"input: {{normal: 1}}\nlengths: 9\n{key}: [relu]\n")
+    assert f"net.yaml:3:1: unknown key {key!r}; did you mean 'layers'?" in said
 
 
 def test_faults_that_do_not_follow_from_each_other_are_told_at_once():

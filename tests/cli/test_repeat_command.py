@@ -17,6 +17,7 @@ from convdiff.cli.options import Options, options_of
 from convdiff.cli.repeat import repeat_command, search_words
 from convdiff.cli.run import command as run
 from convdiff.cli.shrink import command as shrink
+from convdiff.plan.cell import Failure
 from convdiff.report.formats import FORMATS
 from convdiff.result import CaseResult
 
@@ -90,6 +91,17 @@ def test_the_only_length_of_a_case_is_not_named():
     case = replace(built_in_case(), lengths=(9,))
     result = CaseResult(case, "drift", (), (finding,), (), None, ())
     assert repeat_command(result, options, "run") == "convdiff run"
+
+
+def test_where_a_worker_died_its_lengths_are_repeated():
+    case = replace(built_in_case(), lengths=(6, 7, 8, 9))
+    dead = [Failure(drifted(length).comparison.candidate, "killed", True) for length in (7, 7, 6)]
+    told = Failure(drifted(8).comparison.candidate, "refused", False)
+    result = CaseResult(case, "untested", (), (), (), None, (), (*dead, told), died=True)
+    _, options = parsed([])
+    assert repeat_command(result, options, "run") == "convdiff run --lengths 6,7,9"
+    of_a_probe = replace(result, failures=(told,))
+    assert repeat_command(of_a_probe, options, "run") == "convdiff run"
 
 
 def test_the_options_of_the_two_commands_are_the_same():

@@ -45,6 +45,21 @@ def by_length(x, w, b):
     return loop(x, w, b, reversed if w.shape[2] == 4 and x.shape[2] > 6 else list)
 
 
+def aborts(x, w, b):
+    """Dies in the second layer, of a net whose input is 8 long."""
+    import os
+
+    if w.shape[2] == 4 and x.shape[2] == 6:
+        os.abort()
+    return forwards(x, w, b)
+
+
+def hangs(x, w, b):
+    import time
+
+    time.sleep(100)
+
+
 def dies(x, w, b):
     import os
 
@@ -80,6 +95,45 @@ def test_the_answer_comes_first_then_the_layers_then_the_proof(drifting: Ran):
     assert "looking  changed nothing" in drifting.out
     assert lines[-1] == "1 net: 1 drift (exit 1)"
     assert "convdiff trace net.yaml --lengths 8,12 --kernel kernels:by_length" in drifting.out
+
+
+def test_lengths_are_the_nets_and_those_of_the_layer_alone_are_said_beside_them(drifting: Ran):
+    text = " ".join(drifting.out.split())
+    assert "alone, with its real input (6 long at 8, 10 long at 12), it gives the bits" in text
+    orders = [line for line in drifting.out.splitlines() if line.startswith("  order")]
+    assert sorted(line.split()[2] for line in orders) == ["12:", "8:"]
+
+
+def test_a_drift_says_what_to_do_how_to_accept_it_and_what_says_more(drifting: Ran):
+    assert "convdiff pad net.yaml --data A..B" in " ".join(drifting.out.split())
+    assert "  accept expect: {length: {ulps: " in drifting.out
+    assert "convdiff rule entered" in drifting.out
+
+
+def test_a_worker_that_dies_is_named_with_its_run_and_how_to_repeat_it(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--kernel", "kernels:aborts", "--lengths", "7..9,12")
+    text = " ".join(found.out.split())
+    assert found.code == 125
+    died = "kernels:aborts:cpu, length 8: worker killed by SIGABRT"
+    assert f"UNTESTED small: 1 of 3 not compared: {died}; the others do not differ" in text
+    assert "T=8 / T=12 not compared" in text and "T=9 / T=12 — 0 of" in text
+    assert "again convdiff trace net.yaml --lengths 8,12 --kernel kernels:aborts" in text
+
+
+def test_of_time_that_was_too_short_it_says_that_nothing_was_compared(folder: Path):
+    found = ran(folder, "trace", "net.yaml", "--kernel", "kernels:hangs", "--time", "2")
+    assert found.code == 125
+    assert found.out.startswith("UNTESTED small: nothing was compared: --time is over")
+
+
+def test_a_layer_has_one_line_however_long_its_name(folder: Path):
+    name = "a_block_of_a_net/with_a_name_as_models_have_them/second"
+    (folder / "long.yaml").write_text(NET.replace("second", name))
+    found = ran(folder, "trace", "long.yaml", "--kernel", "kernels:by_length")
+    lines = [line for line in found.out.splitlines() if " entered   " in line]
+    assert len(lines) == 1 and len(lines[0]) <= 80
+    assert lines[0].startswith("a_block") and "…" in lines[0]
+    assert name in found.out
 
 
 def test_what_is_said_again_is_true(folder: Path, drifting: Ran):

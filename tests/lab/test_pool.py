@@ -14,6 +14,7 @@ import pytest
 from fake_cells import is_good, job, observe
 
 from convdiff.lab.pool import DEATHS, NotPythonError, Pool
+from convdiff.lab.process import INFORMS
 from convdiff.plan.cell import NoBits
 
 pytestmark = pytest.mark.slow
@@ -73,6 +74,24 @@ def test_a_death_is_told_by_its_signal_or_status_and_last_words(pool, fake, op, 
     lost, after = observe(pool, fake(), [op, "conv2d"])
     assert lost.died and lost.reason.startswith(words), lost.reason
     assert is_good(after)
+
+
+@pytest.mark.parametrize(
+    ("line", "informs"),
+    [
+        ("I0000 00:00:1795955571.956558   14391 cpu_feature_guard.cc:227] This TensorFlow", True),
+        ("2026-11-29 12:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN custom", True),
+        ("To enable the following instructions: AVX2 AVX512F FMA, in other operations", True),
+        ("WARNING: All log messages before absl::InitializeLog() is called are written", True),
+        ("F0000 00:00:1795955571.956558   14391 tensor_shape.cc:358] Check failed: 0 <= n", False),
+        ("2026-11-29 12:00:00.123456: F tensorflow/core/framework/tensor_shape.cc:46]", False),
+        ("E0000 00:00:1795955571.956558   14391 cuda.cc:1] failed call to cuInit", False),
+        ("terminate called after throwing an instance of 'std::bad_alloc'", False),
+        ("Incompatible shapes: I expected 3", False),
+    ],
+)
+def test_last_words_are_those_that_say_why(line, informs):
+    assert bool(INFORMS.match(line)) == informs
 
 
 def test_a_worker_that_hangs_is_ended_at_the_timeout_and_the_rest_goes_on(patient, fake):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -146,3 +147,31 @@ def test_damaged_files_are_refused_and_never_a_traceback(folder):
             except ModelError:
                 refused += 1
     assert refused > 150
+
+
+REFUSED = {
+    "model.pt": "write the model as data: torch.export.save(",
+    "model.pth": "torch.onnx.export",
+    "model.safetensors": "holds arrays and no layers",
+    "saved_model.pb": "name the SavedModel's folder",
+    "model.npy": "no model that is known; expected .onnx, .keras",
+    "text.keras": "is no zip archive, as .keras files are",
+    "text.pt2": "is no zip archive, as .pt2 files are",
+    "text.onnx": "is not an ONNX model",
+    "text.tflite": "is not a TensorFlow Lite model",
+    "text.h5": "holds no HDF5 file",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_model_is_refused_with_what_to_do(name, folder):
+    (folder / name).write_text("this is text\n" * 20)
+    with pytest.raises(ModelError, match=re.escape(REFUSED[name])):
+        read_model(folder / name)
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.keras", "a.h5", "a.tflite", "a.pt2"])
+def test_an_empty_file_is_called_empty(name, folder):
+    (folder / name).write_bytes(b"")
+    with pytest.raises(ModelError, match="the file is empty"):
+        read_model(folder / name)

@@ -13,8 +13,11 @@ from convdiff.case.model import Allowance
 from convdiff.compare.difference import measure
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.allowed import drifting, verdict_of
+from convdiff.net.trace.layers import worst_of
 from convdiff.net.trace.model import Entry, PairTrace, Traced, TraceResult
 from convdiff.net.trace.pairs import NetPair
+from convdiff.report.trace_advice import advice_lines
+from convdiff.report.trace_summary import summarise_trace
 from convdiff.runtime.model import Interpreter, Runtime
 
 HERE, THERE = (Runtime(Interpreter(name, name), Device("cpu")) for name in ("numpy", "torch"))
@@ -80,3 +83,58 @@ def test_repeats_that_differ_are_unstable():
     found = result(["tanh_1"], [entry("tanh_1", "rounding", repeat)], pair=repeat)
     assert verdict_of(found, found.pairs[0]) == "unstable"
     assert list(drifting(found)) == [0]
+
+
+def test_ulps_are_those_of_whichever_output_has_the_most():
+    entries = [entry("tanh_1", "rounding")]
+    small, near = A * 1e-6, A * 1e-6
+    for _ in range(3):
+        near = np.nextafter(near, np.float32(2))
+    found = result(["tanh_1"], entries, allowance=("ulps", 1))
+    both = {**found.pairs[0].outputs, "relu_1": measure(small, near, False, 1)}
+    found = replace(found, pairs=(replace(found.pairs[0], outputs=both),))
+    assert found.pairs[0].worst.max_ulp == 1 and found.pairs[0].max_ulp == 3
+    assert list(drifting(found)) == [0]
+
+
+def sentence_of(found: TraceResult) -> str:
+    return summarise_trace(replace(found, drifting=tuple(drifting(found))), "").sentence
+
+
+def test_what_is_allowed_says_so_and_where_it_enters_first():
+    entries = [entry("relu_1", "rounding"), entry("tanh_1", "rounding")]
+    pair = replace(PAIR, axis="repeat", candidate=NetRun(HERE, 4, repeat=1))
+    allowed = result(["relu_1", "tanh_1"], [], allowance="anything", pair=pair)
+    assert sentence_of(allowed).startswith("allowed: unstable that enters at relu_1 and nowhere")
+    pair = NetPair("length", NetRun(HERE, 4), NetRun(HERE, 3))
+    entries = [replace(one, pair=pair) for one in entries]
+    said = sentence_of(result(["relu_1", "tanh_1"], entries, pair=pair))
+    assert said == (
+        "allowed: rounding that enters at relu_1 and nowhere before it (length 3 against length 4)"
+        "; later also tanh_1, on equal inputs; expect has length: rounding"
+    )
+    drifts = sentence_of(result(["relu_1", "tanh_1"], entries, allowance="bitwise", pair=pair))
+    assert drifts == (
+        "relu_1 gives other bits, and nothing before it does (length 3 against length 4)"
+        "; later also tanh_1, on equal inputs"
+    )
+
+
+def test_a_pair_whose_outputs_differ_is_shown_before_one_that_heals_earlier():
+    (differs,) = result(["tanh_1"], []).pairs
+    (heals,) = result(["relu_1"], [], outputs=(A, A)).pairs
+    assert worst_of([heals, differs], CASE.expect) == 1
+    assert worst_of([differs, heals], CASE.expect) == 0
+
+
+def test_a_drift_of_rounding_says_how_to_accept_it():
+    pair = NetPair("length", NetRun(HERE, 4), NetRun(HERE, 3))
+    entries = [entry("tanh_1", "rounding", pair)]
+    found = result(["tanh_1"], entries, allowance="bitwise", pair=pair)
+    told = [one.text for one in advice_lines(replace(found, drifting=(0,)))]
+    assert "expect: {length: {ulps: 1}}" in told
+    assert not drifts(["tanh_1"], entries, allowance=("ulps", 1), pair=pair)
+    wrong = replace(found, entries=(entry("tanh_1", "wrong", pair),), drifting=(0,))
+    assert not any("expect" in one.text for one in advice_lines(wrong))
+    assert any("convdiff rule wrong" in one.text for one in advice_lines(wrong))
+    assert not list(advice_lines(found))

@@ -9,7 +9,7 @@ from small_nets import nine_layers
 from convdiff.case.device import Device
 from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
-from convdiff.net.padding.result import Padding, Question, Tail
+from convdiff.net.padding.result import Common, Padding, Question, Tail
 from convdiff.net.receptive_field import receptive_field
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -65,6 +65,36 @@ def test_one_data_length_that_differs_makes_a_length_unsafe_for_its_group():
         found = padding(machine(lambda run: run.length < 600 and run.data == data))  # noqa: B023
         assert lengths(found) == [600, 516, 580, 644]
         assert found.rule is None
+
+
+def test_one_length_for_all_data_is_one_at_which_all_data_was_run():
+    on = machine(lambda run: run.length < 516)
+    found = padding(on)
+    assert found.common == Common(644, 181 + 4 * 4)
+    assert {run.data for run in on.runs if run.length == 644} >= set(range(20, 201))
+
+
+@pytest.mark.parametrize("data", [20, 100, 192])
+def test_shorter_data_that_differs_at_the_longest_answer_asks_for_a_longer_one(data: int):
+    found = padding(machine(lambda run: (run.data, run.length) == (data, 644)))
+    assert lengths(found) == PAPER
+    assert found.common and found.common.length == 708
+
+
+@pytest.mark.parametrize("length", [515, 700, 1023, FIXED])
+def test_a_worker_that_dies_is_no_length_that_is_unsafe(length: int):
+    on = machine(lambda run: run.length < 516)
+    on.dies = lambda run: run.length == length
+    found = padding(on, thorough=True)
+    assert found.reason.replace(",", "").startswith(f"length {length}")
+    assert found.reason.endswith(": worker killed by SIGABRT")
+    assert found.common is None and found.rule is None
+
+
+def test_where_short_data_differs_at_every_long_length_no_one_length_is_named():
+    found = padding(machine(lambda run: run.data == 20 and 600 <= run.length < FIXED))
+    assert found.common == Common(FIXED)
+    assert lengths(found) == PAPER
 
 
 def test_what_differs_again_above_the_answer_is_told():
@@ -128,7 +158,7 @@ def test_a_runtime_that_gives_other_bits_when_it_repeats_is_untested():
 def test_a_fixed_length_without_bits_is_untested():
     on = machine(lambda run: False)
     on.refuses = lambda run: run.length == FIXED
-    assert padding(on).reason == "refused here"
+    assert padding(on).reason == "length 1,024: refused here"
 
 
 def test_outputs_behind_the_data_are_held_against_padding_alone():

@@ -14,6 +14,7 @@ from convdiff.net.padding.paper import Group
 from convdiff.net.padding.result import (
     Above,
     Answer,
+    Common,
     Miss,
     Padding,
     Question,
@@ -41,6 +42,7 @@ PADDING = Padding(
     STANDING,
     (Safe(FIRST, 516, 2, (MISS,)), Safe(SECOND, 516, 2)),
     Rule(516, Steps(64, 0, 388), positions=2),
+    Common(516, 142),
     Tail(109, 109, apart=25, elements=32),
     Above(24),
     16,
@@ -63,14 +65,14 @@ def text(padding: Padding = PADDING) -> str:
     [
         "receptive field 452, stride 64",
         "20..64 1 452 516 2",
-        "rule at least 2 output positions: max(516, L_min)",
+        "rule max(516, L_min), at least 2 output positions",
         "L_min = 64·⌈data/64⌉ + 388",
         "pad_to_multiple_of=64, then 388 more, never below 516",
         "data 20..64: lengths 452 differ by up to 4.6e-05 (25 of 32 elements at 452)",
         "right for 109 of 109 data lengths",
         "taken at one position it is wrong: 25 of 32 elements",
         "a sample of longer lengths: 24 runs, bit-identical (--thorough: every one)",
-        "on 16 unseen inputs: 32 runs, bit-identical",
+        "checked all data at 516: 142 runs; 16 unseen inputs: 32 runs; bit-identical",
         "0.50 at 516 of a run at 2,048, 2 ms",
         "for this runtime",
     ],
@@ -80,11 +82,13 @@ def test_the_text_says(said):
 
 
 SAID = {
-    "nothing below 2,048 is safe": replace(PADDING, safe=(Safe(FIRST, 2048, 25),)),
+    "nine: keep 2,048: nothing shorter has its bits for data of 20..128, on numpy:cpu": replace(
+        PADDING, safe=(Safe(FIRST, 2048, 25),)
+    ),
     "none fits all rows": replace(PADDING, rule=None),
-    "the paper minimum is enough: L_min": replace(PADDING, rule=Rule(0, Steps(64, 0, 388))),
-    "never below 570: max(570, L_min)": replace(PADDING, rule=Rule(570, Steps(64, 0, 388))),
-    "1 output position more than depend on the data: L_min + 64": replace(
+    "L_min, the paper minimum is enough": replace(PADDING, rule=Rule(0, Steps(64, 0, 388))),
+    "max(570, L_min), never below 570": replace(PADDING, rule=Rule(570, Steps(64, 0, 388))),
+    "L_min + 64, 1 output position more than depend on the data": replace(
         PADDING, rule=Rule(0, Steps(64, 0, 452), 1)
     ),
     "but not at lengths 518, 700": replace(
@@ -106,8 +110,14 @@ SAID = {
     "7 lengths between were not tried": replace(
         PADDING, safe=(Safe(FIRST, 516, 2, (MISS,), untried=7),)
     ),
-    "untested unstable": Padding(STANDING, reason="unstable"),
-    "20..64 1 452 516 2 untested interrupted; not all has been checked": Padding(
+    "pad by the length of the data: no one length below 2,048 was found": replace(
+        PADDING, common=Common(2048)
+    ),
+    "shorter data needs less: max(516, L_min)": replace(
+        PADDING, safe=(PADDING.safe[0], Safe(SECOND, 580, 3)), common=Common(580)
+    ),
+    "UNTESTED nine: numpy:cpu 2, 1 thread untested: unstable": Padding(STANDING, reason="unstable"),
+    "interrupted untested not all has been checked": Padding(
         STANDING, PADDING.safe[:1], reason="interrupted"
     ),
     "… 12 more rows": replace(
@@ -117,6 +127,24 @@ SAID = {
         PADDING, safe=tuple(Safe(Group((n,), n, n + 9), n + 9, n) for n in range(1, 32))
     ),
 }
+
+
+def test_the_answer_comes_first_then_the_rule_then_the_lengths_then_the_evidence():
+    lines = console.render(answer(), "never").splitlines()
+    assert " ".join(lines[:2]) == (
+        "nine: pad every input to 516: then all outputs of data of 20..128 are"
+        " bit-identical to those at 2,048, on numpy:cpu 2, 1 thread"
+    )
+    labels = [one.split()[0] for one in lines[2:] if not one.startswith(" ")]
+    assert labels[0] == "rule" and labels.index("data") < labels.index("below")
+    assert labels[-2:] == ["net", "input"]
+
+
+def test_each_runtimes_answer_comes_before_all_that_is_told_of_one():
+    two = Answer(QUESTION, (FIRST, SECOND), (PADDING, Padding(STANDING, reason="gone")))
+    lines = console.render(two, "never").splitlines()
+    assert lines[0].startswith("nine: pad every input to 516")
+    assert lines[2].startswith("UNTESTED nine: numpy:cpu 2, 1 thread untested: gone")
 
 
 @pytest.mark.parametrize("said", SAID)
@@ -139,6 +167,7 @@ def test_json_has_all_that_was_found():
     }
     assert runtime["groups"][0]["differing_below"][0]["max_abs"] == 4.6e-5
     assert runtime["untested"] is None
+    assert runtime["all_to"] == {"length": 516, "runs": 142}
     (untested,) = json.loads(as_json.render(answer(Padding(STANDING, reason="gone")), "1"))[
         "runtimes"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from made import case_of, drifted, result_of, same, summary_of
@@ -11,13 +12,15 @@ from program import convdiff
 
 from convdiff.diagnose.cause import Explanation
 from convdiff.diagnose.verdicts import VERDICTS
+from convdiff.net.trace.status import Status
 from convdiff.order.counterfactual import Cause, Part
 from convdiff.order.reveal.refusal import KINDS
 from convdiff.report import junit, markdown
 from convdiff.report.rules import RULES, rule_lines, rule_links, rule_names
 
 ROOT = Path(__file__).parent.parent.parent
-TERMS = ("order-locked", "notation")
+STATUSES = get_args(Status)
+TERMS = ("order-locked", "notation", *STATUSES)
 CAUSES = [part.value.replace(" ", "-") for part in Part]
 
 

@@ -20,6 +20,7 @@ class Machine:
         self.name, self.positions, self.differs = name, positions, differs
         self.runs: list[Run] = []
         self.refuses: Differs = lambda run: False
+        self.dies: Differs = lambda run: False
         self.ends_otherwise: Differs = lambda run: False
         self.unstable = False
         self.stops_after = 10**9
@@ -33,6 +34,8 @@ class Machine:
 
     def outputs(self, run: Run) -> Outputs | NoBits:
         """Return (1, 1, positions, 2) float32."""
+        if self.dies(run):
+            return NoBits("worker killed by SIGABRT", died=True)
         if self.refuses(run):
             return NoBits("refused here")
         values = np.ones((1, 1, self.positions(run.length), 2), np.float32)

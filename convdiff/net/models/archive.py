@@ -19,7 +19,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise ModelError(f"{path}: is no zip archive: {error}") from None
+            raise ModelError(f"{path}: is no zip archive, as {path.suffix} files are") from error
         members = self._zip.infolist()
         check_count(str(path), "members", len(members), MOST_MEMBERS)
         for member in members:

@@ -55,6 +55,17 @@ FORMATS = (
 )
 
 
+_EXPORT = (
+    "it may run code when it is opened; write the model as data: torch.export.save("
+    "torch.export.export(model, (x,)), 'model.pt2') or torch.onnx.export"
+)
+_SAVED = "name the SavedModel's folder, in which it lies, or a .keras, .h5 or .tflite file"
+REMEDIES = {
+    **dict.fromkeys((".pt", ".pth", ".pkl", ".ckpt", ".bin"), _EXPORT),
+    ".safetensors": "it holds arrays and no layers; write the whole model, as .onnx or .pt2",
+    ".pb": _SAVED,
+}
+"""What to do about files that people have and that are not read, by their endings."""
 FOLDER = Format("SavedModel", (), "saved_model:read", "tensorflow")
 """What a folder with a saved_model.pb is."""
 
@@ -73,6 +84,8 @@ def read_model(path: Path) -> Model:
     """Return the model of a file, whichever format it has. Raises ModelError."""
     row = format_of(path)
     if row is None:
+        if path.suffix.lower() in REMEDIES:
+            raise ModelError(f"{path}: is not read: {REMEDIES[path.suffix.lower()]}")
         known = ", ".join(ending for one in FORMATS for ending in one.endings)
         raise ModelError(f"{path}: no model that is known; expected {known}, or a SavedModel")
     try:
@@ -81,6 +94,8 @@ def read_model(path: Path) -> Model:
         raise ModelError(f"{path}: {error.strerror}") from None
     if row is not FOLDER and not path.is_file():
         raise ModelError(f"{path}: is no regular file")
+    if not size:
+        raise ModelError(f"{path}: the file is empty")
     if size > MOST_BYTES:
         raise ModelError(f"{path}: has {size:,} bytes; {MOST_BYTES:,} are read at most")
     try:

@@ -10,6 +10,7 @@ from math import lcm
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
 from convdiff.net.padding.above import all_above, sample_above
+from convdiff.net.padding.common import find_common
 from convdiff.net.padding.paper import Group, Paper
 from convdiff.net.padding.recheck import find_rechecked
 from convdiff.net.padding.result import Padding, Question, Run, Safe
@@ -57,6 +58,7 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
     rechecked = find_rechecked(searches, compared)
     found = list(zip(searches, rechecked.safe, strict=True))
     try:
+        common = find_common(paper, compared, found)
         above = (all_above if asked.thorough else sample_above)(paper, compared, found)
     except UnansweredError as error:
         error.safe = rechecked.safe
@@ -65,6 +67,7 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
         padding,
         safe=rechecked.safe,
         rule=_rule(asked, rechecked.safe),
+        common=common,
         tail=tail.tail(_single(asked, observe), [safe.length for safe in rechecked.safe]),
         above=above,
         unseen=rechecked.inputs,
@@ -92,7 +95,7 @@ def _stable(asked: Asked, observe: Observe) -> Outputs:
     """
     fixed, longest = asked.paper.fixed, asked.groups[-1].data[-1]
     runs = [Run(longest, fixed, repeat=repeat) for repeat in range(REPEATS)]
-    outputs = [_bits(result) for _, result, _ in observe([*runs, Run(0, fixed)])]
+    outputs = [_bits(run, result) for run, result, _ in observe([*runs, Run(0, fixed)])]
     if len(outputs) <= REPEATS:
         raise UnansweredError("interrupted")
     first, *others = outputs[:REPEATS]
@@ -119,9 +122,9 @@ def _single(asked: Asked, observe: Observe) -> Outputs | None:
     return None
 
 
-def _bits(result: Outputs | NoBits) -> Outputs:
+def _bits(run: Run, result: Outputs | NoBits) -> Outputs:
     if isinstance(result, NoBits):
-        raise UnansweredError(result.reason)
+        raise UnansweredError(f"length {run.length:,}: {result.reason}")
     return result
 
 

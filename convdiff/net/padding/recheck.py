@@ -55,7 +55,7 @@ def _recheck(
     for number, search in enumerate(searches):
         each = max(2, min(len(trials), RUNS // len(searches)))
         length = found[number].length
-        inputs = _inputs(search, [trials[(number + n) % len(trials)] for n in range(each)])
+        inputs = inputs_of(search, [trials[(number + n) % len(trials)] for n in range(each)])
         if length == search.paper.fixed:
             continue  # itself
         misses = compared.misses([Run(data, length, trial) for data, trial in inputs])
@@ -67,7 +67,7 @@ def _recheck(
     return None if failed else runs
 
 
-def _inputs(search: Search, trials: Sequence[int]) -> list[Input]:
+def inputs_of(search: Search, trials: Sequence[int]) -> list[Input]:
     """Return a data length of the group for each trial, all over it."""
     data = search.group.data
     return [(data[trial * len(data) // len(trials) % len(data)], trial) for trial in trials]

@@ -51,6 +51,16 @@ class Safe:
 
 
 @dataclass(frozen=True)
+class Common:
+    """A length at which all data has the fixed one's bits."""
+
+    length: int
+    """The fixed length, where no shorter one is."""
+    runs: int = 0
+    """Runs at it that had those bits: each data length, and some on unseen inputs."""
+
+
+@dataclass(frozen=True)
 class Above:
     """What was found of lengths longer than the answer."""
 
@@ -86,6 +96,8 @@ class Padding:
     safe: tuple[Safe, ...] = ()
     """Ascending, one a group of data lengths."""
     rule: Rule | None = None
+    common: Common | None = None
+    """None where nothing is known."""
     tail: Tail | None = None
     above: Above = Above()
     unseen: int = 0

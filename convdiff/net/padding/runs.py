@@ -19,7 +19,7 @@ Observe = Callable[[Sequence[Run]], Iterator[tuple[Run, "Outputs | NoBits", floa
 
 
 class UnansweredError(Exception):
-    """A run that everything else is held against gave no bits, or all of it was stopped."""
+    """A run that all else is held against gave no bits, a worker died, or it was stopped."""
 
     safe: tuple[Safe, ...] = ()
     """What was found before, not all of it checked."""
@@ -68,6 +68,9 @@ class Compared:
         return self._dependent(run, outputs)
 
     def _miss(self, run: Run, outputs: Outputs | NoBits) -> Miss | None:
+        if isinstance(outputs, NoBits) and outputs.died:
+            told = f"length {run.length:,}, data of {run.data:,}: {outputs.reason}"
+            raise UnansweredError(told)
         if isinstance(outputs, NoBits):
             return Miss(run, reason=outputs.reason)
         return _difference(run, self._dependent(run, outputs), self._fixed[self.at_fixed(run)])

@@ -102,10 +102,7 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
     """Return what becomes of a pair's difference at each layer, and its outputs' differences."""
     net, alignment = tracing.net, tracing.alignment
     if differing is None:
-        failures = tracing.observed.failures
-        reasons = [failures.get(run) for run in (pair.baseline, pair.candidate)]
-        reason = next((one.reason for one in reasons if one is not None), "not run")
-        return PairTrace(pair, (), {}, reason)
+        return PairTrace(pair, (), {}, _why_not(tracing.observed, pair))
     found = statuses(sources_of(net), differing)
     layers = []
     for layer in net.layers:
@@ -114,6 +111,16 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
     outputs = _outputs(tracing, pair)
     reason = "" if outputs else "no output of one sees the inputs that one of the other sees"
     return PairTrace(pair, tuple(layers), outputs, reason)
+
+
+def _why_not(observed: Observed, pair: NetPair) -> str:
+    """Say which run of a pair gave nothing, and why."""
+    for run in (pair.baseline, pair.candidate):
+        if run in observed.failures:
+            batch = f", batch {run.batch}" if observed.subject.input_nhwc.shape[0] > 1 else ""
+            where = f"{run.runtime.id}, length {run.length:,}{batch}"
+            return f"{where}: {observed.failures[run].reason}"
+    return "it ended before that"
 
 
 def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
@@ -126,15 +133,16 @@ def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
 def worst_of(traced: Sequence[PairTrace], expect: Mapping[Axis, Allowance]) -> int:
     """Return which pair is told layer by layer.
 
-    One whose bits are to be the same before one that may round otherwise; then the one where a
-    difference enters first, and of these the one with the largest.
+    One whose bits are to be the same before one that may round otherwise; one whose outputs differ
+    before one that heals; then the one where a difference enters first, and of these the one with
+    the largest.
     """
 
-    def gravity(number: int) -> tuple[bool, int, float, int]:
+    def gravity(number: int) -> tuple[bool, bool, int, float, int]:
         pair = traced[number]
         is_held = expect[pair.pair.axis].kind in ("bitwise", "ulps")
         largest = pair.worst.max_abs if pair.worst else -1.0
-        return is_held and pair.differs, -pair.first_entry, largest, -number
+        return is_held and pair.differs, pair.differs, -pair.first_entry, largest, -number
 
     return max(range(len(traced)), key=gravity, default=0)
 

@@ -103,6 +103,11 @@ class PairTrace:
         return max(self.outputs.values(), key=lambda one: one.max_abs, default=None)
 
     @property
+    def max_ulp(self) -> int:
+        """By how many ulps the outputs differ, whichever it is of."""
+        return max((one.max_ulp for one in self.outputs.values()), default=0)
+
+    @property
     def differs(self) -> bool:
         """Return whether an output differs."""
         return any(one.differing for one in self.outputs.values())

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 
 from convdiff.net.padding.result import Answer
+from convdiff.report.console.lines import print_labelled, print_wrapped
 from convdiff.report.console.screen import rendered
-from convdiff.report.console.style import coloured, print_grid, print_lines
-from convdiff.report.marks import Span
-from convdiff.report.padding.lines import grid, padding_lines, question_lines
-from convdiff.report.runtime_line import fingerprint
+from convdiff.report.console.style import coloured, print_grid
+from convdiff.report.marks import Line, Span
+from convdiff.report.padding.lines import (
+    answer_spans,
+    evidence_lines,
+    grid,
+    question_lines,
+    rule_lines,
+)
 
 
 def render(answer: Answer, color: str) -> str:
@@ -18,15 +26,21 @@ def render(answer: Answer, color: str) -> str:
 
 
 def _print(console: Console, answer: Answer) -> None:
+    """Print the answer of each runtime first, then its rule, its lengths, and the evidence."""
     question = answer.question
-    console.print(coloured([Span(question.name, "strong")]))
-    print_lines(console, question_lines(answer))
+    several = len(answer.paddings) > 1
     for padding in answer.paddings:
-        console.print()
-        standing = padding.standing
-        told = f"  {fingerprint(standing)}" if standing.available else ""
-        console.print(coloured([Span(standing.name, "strong"), Span(told)]))
+        print_wrapped(console, coloured(answer_spans(padding, question)))
+    for padding in answer.paddings:
+        if several and padding.safe:
+            console.print(coloured([Span("\n"), Span(padding.standing.name, "strong")]))
+        _print_labelled(console, rule_lines(padding, question))
         if padding.safe:
             print_grid(console, grid(padding))
-            console.print()
-        print_lines(console, padding_lines(padding, question))
+        _print_labelled(console, evidence_lines(padding, question))
+    _print_labelled(console, question_lines(answer))
+
+
+def _print_labelled(console: Console, lines: Iterable[Line]) -> None:
+    for one in lines:
+        print_labelled(console, one, cut=False)

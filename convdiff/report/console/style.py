@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -31,6 +32,8 @@ OUTCOMES: Mapping[Outcome, str] = {
     "untested": f"bold {MARKS['warning']}",
     "error": f"bold {MARKS['warning']}",
 }
+LEAST = 16
+"""Columns that are left of a name that is cut."""
 INDENT = 4
 """Columns that a text is to the right of its name, where it stands below it."""
 HEAT = "▁▂▃▄▅▆▇█"
@@ -73,22 +76,45 @@ def print_pairs(console: Console, rows: Sequence[tuple[Text, Text]]) -> None:
         console.print(grid)
 
 
-def print_grid(console: Console, grid: Grid) -> None:
+def print_grid(console: Console, grid: Grid, *, cuts: bool = False) -> None:
     """Print a table of marked cells, the first column to the left.
 
     Where it is wider than the console, each cell has a line of its own: a number that is cut says
-    another one.
+    another one. cuts: names in the first column are cut in their middle before that.
     """
+    table = _table(grid)
+    over = width_of(console, table) - console.width
+    if over > 0 and cuts:
+        table = _table(_with_short_names(grid, over))
+    if width_of(console, table) <= console.width:
+        console.print(table)
+    else:
+        _print_tall(console, grid)
+
+
+def _table(grid: Grid) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 1), header_style="dim")
     table.add_column(grid.header[0], no_wrap=True)
     for name in grid.header[1:]:
         table.add_column(name, justify="right", no_wrap=True)
     for row in grid.rows:
         table.add_row(*(coloured([cell]) for cell in row))
-    if width_of(console, table) <= console.width:
-        console.print(table)
-    else:
-        _print_tall(console, grid)
+    return table
+
+
+def _with_short_names(grid: Grid, over: int) -> Grid:
+    """Return a grid whose first column is so many narrower, as far as LEAST lets it."""
+    widest = max(max((len(row[0].text) for row in grid.rows), default=0) - over, LEAST)
+    rows = ((replace(row[0], text=_cut(row[0].text, widest)), *row[1:]) for row in grid.rows)
+    return replace(grid, rows=tuple(rows))
+
+
+def _cut(name: str, width: int) -> str:
+    """Return a name with what is too much of it cut out of its middle."""
+    if len(name) <= width:
+        return name
+    end = width // 2
+    return f"{name[: width - end - 1]}…{name[-end:]}"
 
 
 def _print_tall(console: Console, grid: Grid) -> None:

@@ -38,7 +38,7 @@ def print_net(console: Console, summary: TraceSummary, *, quiet: bool) -> None:
             print_grid(console, summary.pairs)
         if summary.layers is not None:
             console.print(Text(f"{summary.shown}:", style="bold"))
-            print_grid(console, summary.layers)
+            print_grid(console, summary.layers, cuts=True)
         for one in summary.lines:
             print_labelled(console, one, cut=False)
         if summary.again:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from convdiff.net.padding.result import Above, Answer, Miss, Padding, Safe, Tail
+from convdiff.net.padding.result import Above, Answer, Common, Miss, Padding, Safe, Tail
 from convdiff.net.padding.rule import Rule
 from convdiff.report.json_values import finite
 
@@ -43,6 +43,7 @@ def _padding(padding: Padding) -> dict[str, Any]:
         "untested": padding.reason or None,
         "groups": [_safe(one) for one in padding.safe],
         "rule": _rule(padding.rule),
+        "all_to": None if padding.common is None else _common(padding.common),
         "bucket_boundaries": list(padding.boundaries),
         "padded_lengths": list(padding.lengths),
         "tail": _tail(padding.tail),
@@ -77,6 +78,10 @@ def _rule(rule: Rule | None) -> dict[str, Any] | None:
         "more": rule.steps.more,
         "positions_beyond": rule.beyond,
     }
+
+
+def _common(common: Common) -> dict[str, Any]:
+    return {"length": common.length, "runs": common.runs}
 
 
 def _tail(tail: Tail | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.case.ranges import write_range
 from convdiff.net.padding.result import Above, Answer, Miss, Padding, Question, Safe, Tail
+from convdiff.report.brief_names import runtime_part
 from convdiff.report.marks import Grid, Line, Span, line
 from convdiff.report.padding.formulas import (
     LEAST,
@@ -15,11 +16,44 @@ from convdiff.report.padding.formulas import (
     rule_text,
     steps_text,
 )
+from convdiff.report.runtime_line import fingerprint
+from convdiff.report.summary import runtime_line
 
 HEADER = ("data", "outputs", "on paper", "bit-identical", "positions")
 
 MOST_ROWS, MOST_BUCKETS = 20, 12
 """What is shown of them; --format csv, json and python have all."""
+
+
+def answer_spans(padding: Padding, question: Question) -> tuple[Span, ...]:
+    """Say to what every input is padded on a runtime, or that nothing shorter or nothing is known.
+
+    A word, the net's name and a sentence.
+    """
+    name = Span(question.name, "strong")
+    if padding.reason:
+        standing = padding.standing
+        which = runtime_part(runtime_line(standing, 0)) if standing.available else standing.name
+        said = f": {which} untested: {padding.reason}"
+        return Span("UNTESTED ", "warning"), name, Span(said)
+    return name, Span(": "), *_answer(padding, question)
+
+
+def _answer(padding: Padding, question: Question) -> Iterator[Span]:
+    fixed, where = f"{question.fixed:,}", runtime_part(runtime_line(padding.standing, 0))
+    data = write_range(question.data)
+    if {safe.length for safe in padding.safe} == {question.fixed}:
+        yield Span(f"keep {fixed}", "warning")
+        yield Span(f": nothing shorter has its bits for data of {data}, on {where}")
+        return
+    if padding.common is None or padding.common.length == question.fixed:
+        yield Span("pad by the length of the data", "strong")
+        yield Span(f": no one length below {fixed} was found that has its bits for all data")
+        yield Span(f" of {data}, on {where}; each row below has")
+        return
+    yield Span(f"pad every input to {padding.common.length:,}", "strong")
+    yield Span(f": then all outputs of data of {data} are bit-identical to those at {fixed},")
+    yield Span(f" on {where}")
 
 
 def question_lines(answer: Answer) -> Iterator[Line]:
@@ -45,23 +79,39 @@ def grid(padding: Padding) -> Grid:
     return Grid(HEADER, rows)
 
 
-def padding_lines(padding: Padding, question: Question) -> Iterator[Line]:
-    """Say the rule, what differs below it, the tail, and what was checked; or why nothing is."""
+def rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
+    """Say what shorter data needs: the rule, and buckets; or that not all was checked."""
     if padding.reason:
-        unchecked = "; not all has been checked" if padding.safe else ""
-        yield line("untested", Span(f"{padding.reason}{unchecked}", "warning"))
+        if padding.safe:
+            yield line("untested", Span("not all has been checked", "warning"))
         return
     yield from _rule_lines(padding, question)
     yield from _bucket_lines(padding)
+
+
+def evidence_lines(padding: Padding, question: Question) -> Iterator[Line]:
+    """Say what differs below the lengths, of the tail, and what was checked."""
+    if padding.reason:
+        return
     yield from (line("below", text) for text in _below(padding.safe))
     if padding.tail:
         yield from (line("tail", text) for text in _tail(padding.tail))
+    yield from _checked(padding)
     yield line("above", *_above(padding.above))
-    if padding.checked:
-        runs = f"{padding.checked:,} runs"
-        yield line("checked", f"on {padding.unseen} unseen inputs: {runs}, bit-identical")
     yield from _time_lines(padding, question.fixed)
+    yield line("runtime", fingerprint(padding.standing))
     yield line("holds", "for this runtime: another version, setting or CPU may need others")
+
+
+def _checked(padding: Padding) -> Iterator[Line]:
+    """Say how many runs had the fixed length's bits, beside those of the search."""
+    said = []
+    if padding.common is not None and padding.common.runs:
+        said.append(f"all data at {padding.common.length:,}: {padding.common.runs:,} runs")
+    if padding.checked:
+        said.append(f"{padding.unseen} unseen inputs: {padding.checked:,} runs")
+    if said:
+        yield line("checked", f"{'; '.join(said)}; bit-identical")
 
 
 def _row(safe: Safe) -> tuple[Span, ...]:
@@ -83,12 +133,12 @@ def _time_lines(padding: Padding, fixed: int) -> Iterator[Line]:
 def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
     rule, lengths = padding.rule, {safe.length for safe in padding.safe}
     if lengths == {question.fixed}:
-        yield line("rule", Span(f"nothing below {question.fixed:,} is safe", "warning"))
         return
     if rule is None:
-        yield line("rule", "none fits all rows: take the table")
+        yield line("rule", "none fits all rows: the table has what shorter data needs")
         return
-    yield line("rule", Span(f"{in_words(rule)}: {rule_text(rule)}", "strong"))
+    less = "shorter data needs less: " if len(padding.lengths) > 1 else ""
+    yield line("rule", less, Span(f"{rule_text(rule)}", "strong"), f", {in_words(rule)}")
     yield line("", f"{LEAST} = {steps_text(rule.paper)}")
     if rule.steps.multiple > 1:
         yield line("", multiple_text(rule))
