@@ -51,11 +51,11 @@ def behaviour_of(
     if not conv.then:
         return examine_cell(cell, conv, case.height, bias, measure, check)
     alone = replace(cell, bare=True)
-    found = examine_cell(alone, conv._replace(then=""), case.height, bias, measure, check)
-    if found.traits is None or not found.traits.clean:
-        return found  # what the convolution does wrong, its step passes on
+    behaviour = examine_cell(alone, conv._replace(then=""), case.height, bias, measure, check)
+    if behaviour.traits is None or not behaviour.traits.clean:
+        return behaviour  # what the convolution does wrong, its step passes on
     added = None if case.added is None else case.added.shape
-    return _of_step(cell, conv, case.height, bias, added, measure) or found
+    return _of_step(cell, conv, case.height, bias, added, measure) or behaviour
 
 
 def _of_step(
@@ -134,15 +134,15 @@ class _Interview:
 
 def _result(subject: Subject, interview: _Interview) -> Behaviour:
     answers = subject.ask(first_probes(subject.conv, subject.shape, subject.bias))
-    found = _read(subject, answers)
-    traits = found.traits
+    behaviour = _read(subject, answers)
+    traits = behaviour.traits
     assert traits is not None, "answers were read"
     noise = noise_in(subject, interview.answers if traits.error else failing(answers))
     if noise:
         return Behaviour(Traits(unstable=noise))
     if traits.clean:
-        return replace(found, sums=sums_beside_format(subject))
-    return found
+        return replace(behaviour, sums=sums_beside_format(subject))
+    return behaviour
 
 
 def _read(subject: Subject, answers: list[Answer]) -> Behaviour:
@@ -151,16 +151,16 @@ def _read(subject: Subject, answers: list[Answer]) -> Behaviour:
     shape_error = _shape_error(subject, answers)
     if shape_error:
         return _named(subject, Traits(shape_error=shape_error), integers)
-    found = _read_roundings(subject, answers, integers)
-    traits = found.traits
+    behaviour = _read_roundings(subject, answers, integers)
+    traits = behaviour.traits
     assert traits is not None, "answers were read"
     if not (traits.error or traits.transform):
-        return found
+        return behaviour
     for quantised in quantisations(subject, usual=traits.narrowed is not None):
-        found = _read_quantised(subject, quantised, found)
-        if found.quantisation is not None:
+        behaviour = _read_quantised(subject, quantised, behaviour)
+        if behaviour.quantisation is not None:
             break
-    return found
+    return behaviour
 
 
 def _read_roundings(subject: Subject, answers: list[Answer], integers: list[Answer]) -> Behaviour:
@@ -183,7 +183,7 @@ def _read_roundings(subject: Subject, answers: list[Answer], integers: list[Answ
     return _named(subject, traits, integers)
 
 
-def _read_quantised(subject: Subject, quantised: Quantisation, found: Behaviour) -> Behaviour:
+def _read_quantised(subject: Subject, quantised: Quantisation, behaviour: Behaviour) -> Behaviour:
     """Return what is found of a kernel that quantises: it must do so, and nothing else.
 
     An error stays one unless inputs and weights with all their bits give what their steps give.
@@ -193,8 +193,8 @@ def _read_quantised(subject: Subject, quantised: Quantisation, found: Behaviour)
     for answer in subject.ask([varied(subject, turn) for turn in range(turns)]):
         expected, slack = quantised.result(subject.conv, answer.probe.tensors)
         if not (np.abs(answer.output - expected) <= slack).all():
-            assert found.traits is not None, "answers were read"
-            return replace(found, traits=replace(found.traits, quantised=quantised.words))
+            assert behaviour.traits is not None, "answers were read"
+            return replace(behaviour, traits=replace(behaviour.traits, quantised=quantised.words))
     return Behaviour(Traits(quantised=quantised.words), quantisation=quantised)
 
 
@@ -205,9 +205,9 @@ def _named(subject: Subject, traits: Traits, integers: list[Answer]) -> Behaviou
     if traits.transform:
         read = [replace(answer, output=np.rint(answer.output)) for answer in answers]
     fits = name_of(subject.conv, read)
-    place = "" if fits or traits.shape_error else where(subject, answers)
-    if place:
-        traits = replace(traits, integer_error=f"{traits.integer_error}, {place}")
+    at = "" if fits or traits.shape_error else where(subject, answers)
+    if at:
+        traits = replace(traits, integer_error=f"{traits.integer_error}, {at}")
     return Behaviour(traits, fits)
 
 

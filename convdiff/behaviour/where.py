@@ -42,13 +42,13 @@ def _only_at(places: Array, shape: Sequence[int]) -> str:
     alone = len(places) == 1 or not any(_axes(places, shape))
     if len(places) > FEW or not alone:
         return ""
-    return "only at " + " and ".join(_place(place, shape) for place in places)
+    return "only at " + " and ".join(_place(at, shape) for at in places)
 
 
 def _only_in(places: Array, wrong: Array) -> str:
-    said = ", ".join(_axes(places, wrong.shape))
-    if said:
-        return f"only in {said}"
+    names = ", ".join(_axes(places, wrong.shape))
+    if names:
+        return f"only in {names}"
     inside = [slice(None)] + [slice(1, -1)] * (wrong.ndim - 2)
     inner = wrong[tuple(inside)]
     return "only at the borders" if inner.size and not inner.any() else ""
@@ -64,38 +64,38 @@ def _spread(shape: Sequence[int]) -> str:
     return f"in all {_listed(spread)}, though not at every output"
 
 
-def _place(place: Array, shape: Sequence[int]) -> str:
+def _place(at: Array, shape: Sequence[int]) -> str:
     """Write one output's place, without the axes that have but one."""
     parts = []
     for axis in _order(len(shape)):
         if shape[axis] > 1:
-            parts.append(f"{_names(len(shape))[axis]} {place[axis]}")
+            parts.append(f"{_names(len(shape))[axis]} {at[axis]}")
     return ", ".join(parts)
 
 
 def _axis(axis: int, numbers: Array, shape: Sequence[int]) -> Iterator[str]:
     """Yield the words for the numbers along one axis, where they are not all there are."""
-    found, size, name = np.unique(numbers).tolist(), shape[axis], _names(len(shape))[axis]
-    if len(found) == size:
+    indices, size, name = np.unique(numbers).tolist(), shape[axis], _names(len(shape))[axis]
+    if len(indices) == size:
         return
-    if 0 < axis < len(shape) - 1 and found in ([0], [size - 1]):
-        yield f"the {'last' if found[0] else 'first'} {name}"
-    elif len(found) == 1:
-        yield f"{name} {found[0]}"
-    elif len(found) <= FEW:
-        yield f"{name}s {_listed([str(n) for n in found])}"
+    if 0 < axis < len(shape) - 1 and indices in ([0], [size - 1]):
+        yield f"the {'last' if indices[0] else 'first'} {name}"
+    elif len(indices) == 1:
+        yield f"{name} {indices[0]}"
+    elif len(indices) <= FEW:
+        yield f"{name}s {_listed([str(n) for n in indices])}"
     else:
-        yield f"{name}s {_series(found, size)}"
+        yield f"{name}s {_series(indices, size)}"
 
 
-def _series(found: list[int], size: int) -> str:
+def _series(indices: list[int], size: int) -> str:
     """Return the words for many numbers: those of a series, or how many they are."""
-    first, last, steps = found[0], found[-1], set(np.diff(found).tolist())
+    first, last, steps = indices[0], indices[-1], set(np.diff(indices).tolist())
     if steps == {1}:
         return f"{first} to {last}"
     if len(steps) == 1:
-        return f"{first}, {found[1]}, … {last}"
-    return f"{first} … {last}, {len(found)} of all {size}"
+        return f"{first}, {indices[1]}, … {last}"
+    return f"{first} … {last}, {len(indices)} of all {size}"
 
 
 def _listed(parts: Sequence[str]) -> str:

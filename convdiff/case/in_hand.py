@@ -62,30 +62,30 @@ def _layer(how: str, case: str) -> Callable[[Path], str]:
     return lambda _: text
 
 
-def _zip(seen: Seen) -> bool:
-    return seen.head.startswith(b"PK\x03\x04")
+def _zip(start: Seen) -> bool:
+    return start.head.startswith(b"PK\x03\x04")
 
 
-def _onnx(seen: Seen) -> bool:
+def _onnx(start: Seen) -> bool:
     """Return whether it is binary and called so, or a protobuf with a version and ONNX's words."""
-    begins = re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", seen.head)
-    speaks = re.search(rb"onnx|torch|Conv", seen.head) is not None
-    return (begins is not None and speaks) or (seen.binary and seen.path.suffix == ".onnx")
+    begins = re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", start.head)
+    speaks = re.search(rb"onnx|torch|Conv", start.head) is not None
+    return (begins is not None and speaks) or (start.binary and start.path.suffix == ".onnx")
 
 
-def _pickle(seen: Seen) -> bool:
-    return re.match(rb"\x80[\x02-\x05]", seen.head) is not None
+def _pickle(start: Seen) -> bool:
+    return re.match(rb"\x80[\x02-\x05]", start.head) is not None
 
 
-def _safetensors(seen: Seen) -> bool:
-    return seen.head[8:10] == b'{"' and int.from_bytes(seen.head[:8], "little") < 10**8
+def _safetensors(start: Seen) -> bool:
+    return start.head[8:10] == b'{"' and int.from_bytes(start.head[:8], "little") < 10**8
 
 
-def _recording(seen: Seen) -> bool:
+def _recording(start: Seen) -> bool:
     """Return whether it is a recording: what says so may stand far from the beginning."""
-    if not (_safetensors(seen) or seen.head.lstrip().startswith(b"{")):
+    if not (_safetensors(start) or start.head.lstrip().startswith(b"{")):
         return False
-    with seen.path.open("rb") as file:
+    with start.path.open("rb") as file:
         text = file.read(10 * 2**20)
     return re.search(rb'\\?"kind\\?": ?\\?"convdiff recording', text) is not None
 
@@ -111,7 +111,7 @@ def _to_members(path: Path) -> str:
 
 
 KINDS: Sequence[Kind] = (
-    Kind("a NumPy array", lambda seen: seen.head.startswith(b"\x93NUMPY"), _to_array),
+    Kind("a NumPy array", lambda start: start.head.startswith(b"\x93NUMPY"), _to_array),
     Kind(
         "a recording",
         _recording,
@@ -119,27 +119,27 @@ KINDS: Sequence[Kind] = (
     ),
     Kind(
         "a Keras model",
-        lambda seen: _zip(seen) and seen.has_member(r"model\.weights\.h5|config\.json"),
+        lambda start: _zip(start) and start.has_member(r"model\.weights\.h5|config\.json"),
         _layer("layer.get_weights()", HWIO),
     ),
     Kind(
         "a PyTorch model",
-        lambda seen: _zip(seen) and seen.has_member(r"(.*/)?(data|constants)\.pkl"),
+        lambda start: _zip(start) and start.has_member(r"(.*/)?(data|constants)\.pkl"),
         _layer("layer.weight.detach().numpy()", OIHW),
     ),
     Kind(
         "an archive of NumPy arrays",
-        lambda seen: _zip(seen) and seen.has_member(r".*\.npy"),
+        lambda start: _zip(start) and start.has_member(r".*\.npy"),
         _to_members,
     ),
     Kind(
         "an HDF5 file, as Keras writes them",
-        lambda seen: seen.head.startswith(b"\x89HDF\r\n\x1a\n"),
+        lambda start: start.head.startswith(b"\x89HDF\r\n\x1a\n"),
         _layer("layer.get_weights()", HWIO),
     ),
     Kind(
         "a TensorFlow Lite model",
-        lambda seen: seen.head[4:8] == b"TFL3",
+        lambda start: start.head[4:8] == b"TFL3",
         _layer("interpreter.get_tensor(index).transpose(1, 2, 3, 0), from OHWI", HWIO),
     ),
     Kind(
@@ -154,13 +154,13 @@ KINDS: Sequence[Kind] = (
     ),
     Kind(
         "a TensorFlow graph",
-        lambda seen: seen.binary and seen.path.suffix == ".pb",
+        lambda start: start.binary and start.path.suffix == ".pb",
         _layer("variable.numpy() of tf.saved_model.load(folder)", HWIO),
     ),
     Kind("an ONNX model", _onnx, _layer("onnx.numpy_helper.to_array(initializer)", OIHW)),
     Kind(
         "an OpenVINO model",
-        lambda seen: re.match(rb"\s*<\?xml[^>]*>\s*<net\b", seen.head) is not None,
+        lambda start: re.match(rb"\s*<\?xml[^>]*>\s*<net\b", start.head) is not None,
         _layer("constant.data of a Constant in model.get_ops()", OIHW),
     ),
 )
@@ -173,8 +173,8 @@ def kind_of(path: Path) -> Kind | None:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            seen = Seen(path, file.read(BEGINNING))
-        return next((kind for kind in KINDS if kind.is_it(seen)), None)
+            start = Seen(path, file.read(BEGINNING))
+        return next((kind for kind in KINDS if kind.is_it(start)), None)
     except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
 

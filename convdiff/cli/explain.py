@@ -64,16 +64,16 @@ def command(case: Path | None, asked: Asked) -> int:
         refuse_too_big(chosen)
         stop = session.stopping
         with progress() as tell, stopped_by_signals(stop, session.stop, asked.time):
-            found = explain(chosen, session, wanted, asked.budget, tell)
-    _write(found, asked)
+            report = explain(chosen, session, wanted, asked.budget, tell)
+    _write(report, asked)
     if session.signal:
         write_err(f"convdiff: {ENDINGS[session.signal]}")
         if session.signal != TIME_OVER:
             return ENDED + session.signal
-    return 0 if found.is_explained else UNTESTED
+    return 0 if report.is_explained else UNTESTED
 
 
-def _write(found: ElementReport | PairReport, asked: Asked) -> None:
+def _write(report: ElementReport | PairReport, asked: Asked) -> None:
     """Write the files that are asked for, and the text, or JSON in its place.
 
     A file that can't be written costs nothing else, and is raised at the end.
@@ -82,40 +82,40 @@ def _write(found: ElementReport | PairReport, asked: Asked) -> None:
     from convdiff.cli.streams import write_out
     from convdiff.report.console.screen import rendered
 
-    unwritten = write_each(_files(found, asked))
+    unwritten = write_each(_files(report, asked))
     if asked.json_on_stdout:
-        write_out(_json(found))
+        write_out(_json(report))
     else:
-        write_out(rendered(lambda console: _print(console, found, asked), asked.color))
+        write_out(rendered(lambda console: _print(console, report, asked), asked.color))
     if unwritten:
         raise unwritten[0]
 
 
-def _files(found: ElementReport | PairReport, asked: Asked) -> Iterator[tuple[str, Path, str]]:
+def _files(report: ElementReport | PairReport, asked: Asked) -> Iterator[tuple[str, Path, str]]:
     """Yield the files that are asked for: option, path and text."""
     from convdiff.report import dot
 
     if asked.dot is not None:
-        yield "--dot", asked.dot, dot.render(found)
+        yield "--dot", asked.dot, dot.render(report)
     if asked.json is not None and not asked.json_on_stdout:
-        yield "--json", asked.json, _json(found)
+        yield "--json", asked.json, _json(report)
 
 
-def _json(found: ElementReport | PairReport) -> str:
+def _json(report: ElementReport | PairReport) -> str:
     from convdiff import __version__
     from convdiff.report import explain_json
 
-    return explain_json.render(found, __version__)
+    return explain_json.render(report, __version__)
 
 
-def _print(console: Console, found: ElementReport | PairReport, asked: Asked) -> None:
+def _print(console: Console, report: ElementReport | PairReport, asked: Asked) -> None:
     from convdiff.explaining.model import PairReport
     from convdiff.report.console.explain import print_explanation
     from convdiff.report.console.explain_pair import print_pair
     from convdiff.report.tree_rows import WHOLE
 
     depth = WHOLE if asked.whole else asked.depth
-    if isinstance(found, PairReport):
-        print_pair(console, found, depth)
+    if isinstance(report, PairReport):
+        print_pair(console, report, depth)
     else:
-        print_explanation(console, found, depth)
+        print_explanation(console, report, depth)

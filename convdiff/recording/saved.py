@@ -34,17 +34,17 @@ LONG = 64
 """Characters that the notation of an order takes at most for each of its terms."""
 
 
-def saved_orders(found: Orders) -> SavedOrders:
+def saved_orders(orders: Orders) -> SavedOrders:
     """Return an explanation's orders as plain data."""
     return SavedOrders(
         tuple(
             SavedOrder(
                 notation(one.order.tree), one.order.arithmetic, one.confirmed, one.order.step
             )
-            for one in found.orders
+            for one in orders.orders
         ),
-        found.which(),
-        tuple((refusal.kind, refusal.reason) for refusal in found.refusals),
+        orders.which(),
+        tuple((refusal.kind, refusal.reason) for refusal in orders.refusals),
     )
 
 
@@ -59,29 +59,29 @@ def restored(
     for number, one in enumerate(saved.orders):
         try:
             proven = np.asarray(saved.which == number)
-            seen, among = _seen(geometry, proven)
-            order = _order(one, seen)
+            part, among = _seen(geometry, proven)
+            order = _order(one, part)
             proven &= among[:, None]
-            cut = replace(data, filter_hwio=seen.cut(data.filter_hwio))
-            proven &= _replayed(order, seen, cut, output, proven)
+            cut = replace(data, filter_hwio=part.cut(data.filter_hwio))
+            proven &= _replayed(order, part, cut, output, proven)
             if proven.any():
-                orders.append(ProvedOrder(order, proven, one.confirmed, footprint=seen.footprint))
+                orders.append(ProvedOrder(order, proven, one.confirmed, footprint=part.footprint))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            said = f"{file}: damaged: no summation order: {quoted(error)}"
-            raise RecordingError(said) from None
+            text = f"{file}: damaged: no summation order: {quoted(error)}"
+            raise RecordingError(text) from None
     refusals = tuple(Refusal(kind, reason) for kind, reason in saved.refusals if kind in KINDS)
     padding, _ = on_padding(geometry, data, output, Step(geometry.conv.then))
     return Orders(geometry, data, output, tuple(orders), refusals, 0, padding)
 
 
-def saved_probes(found: Behaviour) -> SavedProbes:
+def saved_probes(behaviour: Behaviour) -> SavedProbes:
     """Return what probes found as plain data."""
-    if found.traits is None:
-        return SavedProbes({}, found.fits, silent=True)
-    traits = {name: text for name, text in asdict(found.traits).items() if text}
-    if found.sums:
-        traits[SUMS] = found.sums
-    return SavedProbes(traits, found.fits)
+    if behaviour.traits is None:
+        return SavedProbes({}, behaviour.fits, silent=True)
+    traits = {name: text for name, text in asdict(behaviour.traits).items() if text}
+    if behaviour.sums:
+        traits[SUMS] = behaviour.sums
+    return SavedProbes(traits, behaviour.fits)
 
 
 def restored_probes(saved: SavedProbes) -> Behaviour:
@@ -90,8 +90,8 @@ def restored_probes(saved: SavedProbes) -> Behaviour:
         return Behaviour(None, saved.fits)
     known = {field.name for field in fields(Traits)}
     traits = Traits(**{k: v for k, v in saved.traits.items() if k in known})
-    said = saved.traits.get(SUMS)
-    sums = next((sums for sums in get_args(Sums) if sums == said), None)
+    width = saved.traits.get(SUMS)
+    sums = next((sums for sums in get_args(Sums) if sums == width), None)
     return Behaviour(traits, saved.fits, sums)
 
 
@@ -102,8 +102,8 @@ def _seen(geometry: Geometry, elements: Array) -> tuple[Geometry, Array]:
     """
     if elements.shape[0] != geometry.positions:
         raise ValueError(f"orders of {elements.shape[0]} positions, expected {geometry.positions}")
-    seen = footprints(geometry.conv, geometry.input_nhwc)
-    footprint, among = next((pair for pair in seen if elements[pair[1]].any()), seen[0])
+    parts = footprints(geometry.conv, geometry.input_nhwc)
+    footprint, among = next((pair for pair in parts if elements[pair[1]].any()), parts[0])
     return geometry.seeing(footprint), among
 
 

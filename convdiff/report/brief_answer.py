@@ -172,12 +172,13 @@ def drift(case: CaseSummary, worst: Row) -> str:
 def told(case: CaseSummary, worst: Row) -> str:
     """Say what drifts along one axis, of which this is the worst comparison."""
     comparison = worst.finding.comparison
-    alike = [row for row in _drifting(case) if row.finding.comparison.axis == comparison.axis]
+    drifting = [row for row in _drifting(case) if row.finding.comparison.axis == comparison.axis]
     if _is_told_whole(worst):
-        return headline(case.result, [row.finding for row in alike])
+        return headline(case.result, [row.finding for row in drifting])
     fits = _mistake(case, worst)
-    locked = any(row.finding.lock == "changed" for row in alike)
-    return _sides(case, worst, alike) + fits + _size(worst, alike) + (LOCKED if locked else "")
+    locked = any(row.finding.lock == "changed" for row in drifting)
+    size = _size(worst, drifting)
+    return _sides(case, worst, drifting) + fits + size + (LOCKED if locked else "")
 
 
 def _mistake(case: CaseSummary, worst: Row) -> str:
@@ -190,12 +191,12 @@ def _mistake(case: CaseSummary, worst: Row) -> str:
 
 def other_drifts(case: CaseSummary, worst: Row) -> Sequence[Row]:
     """Return the worst comparison along each other axis that drifts."""
-    found = []
+    others = []
     for axis, rows in _axes(_drifting(case)).items():
         if axis != worst.finding.comparison.axis:
             gravest = worst_finding([row.finding for row in rows])
-            found += [row for row in rows if row.finding is gravest]
-    return found
+            others += [row for row in rows if row.finding is gravest]
+    return others
 
 
 def _drifting(case: CaseSummary) -> Sequence[Row]:
@@ -209,18 +210,18 @@ def _is_told_whole(row: Row) -> bool:
     return bool(unlike) or comparison.baseline.is_exact
 
 
-def _size(worst: Row, alike: Sequence[Row]) -> str:
+def _size(worst: Row, drifting: Sequence[Row]) -> str:
     """Say how much differs in the worst comparison, and how much in others where that is more."""
     difference = worst.finding.comparison.difference
     if difference is None or not difference.differing:
         return ""
-    of_a_kind = [row for row in alike if _is_own(row) == _is_own(worst)]
+    of_a_kind = [row for row in drifting if _is_own(row) == _is_own(worst)]
     here, anywhere = _largest([worst]), _largest(of_a_kind)
     more = "" if here == anywhere else f"; elsewhere {anywhere}"
     return f" ({worst.measured.replace('/', ' of ')}, {here}{more})"
 
 
-def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
+def _sides(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
     comparison, facts = worst.finding.comparison, AXES[worst.finding.comparison.axis]
     named = {
         "baseline": worst.baseline,
@@ -228,17 +229,17 @@ def _sides(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
         "op": comparison.candidate.op,
     }
     if facts.value is not None:
-        against = [row.finding.comparison for row in alike]
+        against = [row.finding.comparison for row in drifting]
         same = [one for one in against if one.baseline == comparison.baseline]
         values = sorted({facts.value(one.candidate) for one in same})
         noun, verb = ONE_OR_MANY[comparison.axis][len(values) > 1]
         named |= {"values": f"{noun} {sentences.short(values)}", "verb": verb}
         named |= {"value": str(facts.value(comparison.baseline))}
     if comparison.axis == "baseline":
-        return _since(case, worst, alike)
+        return _since(case, worst, drifting)
     if facts.between_runtimes:
         named = {side: called(case, name) for side, name in named.items()}
-        return facts.brief.format(**named) + _at_lengths(case, worst, alike)
+        return facts.brief.format(**named) + _at_lengths(case, worst, drifting)
     return facts.brief.format(**named) + _in_runtime(case, worst)
 
 
@@ -248,22 +249,22 @@ def _in_runtime(case: CaseSummary, worst: Row) -> str:
     return f" in {called(case, number)}" if number else ""
 
 
-def _since(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
+def _since(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
     """Say which version gives other bits than which recording, and at which lengths."""
     comparison, now = worst.finding.comparison, _product(case, worst.finding.comparison.candidate)
     was, origin = _product(case, comparison.baseline), comparison.baseline.runtime.origin
     other = comparison.candidate.runtime.origin
     candidate = f"{now} ({other})" if now and other else other or now
     baseline = f"{was} ({origin})" if was and origin != was else origin
-    where = _at_lengths(case, worst, alike)
+    where = _at_lengths(case, worst, drifting)
     return f"{candidate or 'now'} gives other bits than {baseline}{where}"
 
 
-def _at_lengths(case: CaseSummary, worst: Row, alike: Sequence[Row]) -> str:
+def _at_lengths(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
     """Say at which lengths bits drift, where there are several, and which one is told of."""
     if len(case.result.case.lengths) < 2:
         return ""
-    lengths = sorted({row.finding.comparison.candidate.length for row in alike})
+    lengths = sorted({row.finding.comparison.candidate.length for row in drifting})
     if len(lengths) == 1:
         return f" at length {lengths[0]}"
     told_of = worst.finding.comparison.candidate.length

@@ -72,8 +72,8 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     yield _row("input", f"{lying.input.named(lying.input.spoken(x.shape))}, ", _checksum(x))
     yield _row("expect", "; ".join(_expected(case)))
     orders = _notations(recorded.entries)
-    for runtime, seen in recorded.fingerprints.items():
-        words = fingerprint(Standing(runtime, True, None, seen))
+    for runtime, reported in recorded.fingerprints.items():
+        words = fingerprint(Standing(runtime, True, None, reported))
         yield line(f"  {runtime.live_id}  ", words)
     for shared, runtimes in _by_probes(recorded):
         where = f"  of {', '.join(runtimes)}" if len(recorded.fingerprints) > 1 else ""
@@ -82,9 +82,9 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
         yield _row(f"order {number}", Span(notation, "strong"))
     for entry in recorded.entries:
         yield line("")
-        told = _shared_probes(recorded.entries, entry.cell.runtime)
+        common = _shared_probes(recorded.entries, entry.cell.runtime)
         order = case.output_order if _is_whole(case, entry) else PLAIN
-        yield from _entry(entry, order, orders, told, named=len(recorded.fingerprints) > 1)
+        yield from _entry(entry, order, orders, common, named=len(recorded.fingerprints) > 1)
         yield from _values(entry.output, order, show_all=show_all)
 
 
@@ -130,17 +130,17 @@ def _notations(entries: Iterable[Entry]) -> Mapping[str, int]:
 
 def _by_probes(recorded: RecordedCase) -> list[tuple[SavedProbes, list[str]]]:
     """Return what probes found of all cells of a runtime, once, with the runtimes it is so of."""
-    found: list[tuple[SavedProbes, list[str]]] = []
+    groups: list[tuple[SavedProbes, list[str]]] = []
     for runtime in recorded.fingerprints:
         shared = _shared_probes(recorded.entries, runtime)
         if shared is None:
             continue
-        runtimes = next((names for probes, names in found if probes == shared), None)
+        runtimes = next((names for probes, names in groups if probes == shared), None)
         if runtimes is None:
-            found.append((shared, [runtime.live_id]))
+            groups.append((shared, [runtime.live_id]))
         else:
             runtimes.append(runtime.live_id)
-    return found
+    return groups
 
 
 def _shared_probes(entries: Iterable[Entry], runtime: Runtime) -> SavedProbes | None:
@@ -154,13 +154,13 @@ def _entry(
     entry: Entry,
     order: Order,
     numbers: Mapping[str, int],
-    told: SavedProbes | None,
+    common: SavedProbes | None,
     *,
     named: bool,
 ) -> Iterator[Line]:
     """Yield what is known of a cell.
 
-    order: of its output, as the case has it. numbers: of orders. told: what was said
+    order: of its output, as the case has it. numbers: of orders. common: what was said
     above of what probes found.
     """
     cell = entry.cell
@@ -170,11 +170,11 @@ def _entry(
     sizes = f"T={cell.length} batch {cell.batch}{some}"
     yield line("  ", Span(f"{cell.op} {sizes}{again}{where}", "strong"))
     shape = entry.output.shape
-    said = order.named(order.spoken(shape)) if len(shape) == len(AXES) else _x(shape)
-    yield line("    ", f"{said}, ", _checksum(entry.output))
-    if entry.probes is not None and told is None:
+    spoken = order.named(order.spoken(shape)) if len(shape) == len(AXES) else _x(shape)
+    yield line("    ", f"{spoken}, ", _checksum(entry.output))
+    if entry.probes is not None and common is None:
         yield line("    probes  ", *_probes(entry.probes))
-    if entry.probes is None and told is not None:
+    if entry.probes is None and common is not None:
         yield line("    probes  ", Span("none", "faint"))
     if entry.orders is not None:
         yield from _orders(entry.orders, numbers)
@@ -204,16 +204,17 @@ def _values(output: Array, order: Order, *, show_all: bool) -> Iterator[Line]:
     with np.errstate(invalid="ignore"):  # a signalling NaN
         bits = hexes(shown)
     for at, value, exact in zip(range(len(shown)), shown, bits, strict=True):
-        place = [int(i) for i in np.unravel_index(at, output.shape)]
-        index = order.index(place) if len(place) == len(AXES) else ",".join(map(str, place))
+        position = [int(i) for i in np.unravel_index(at, output.shape)]
+        known = len(position) == len(AXES)
+        index = order.index(position) if known else ",".join(map(str, position))
         yield line(f"    {index}  ", decimal(value), Span(f"  {exact}", "faint"))
     if len(shown) < len(flat):
         yield line("    ", f"… and {len(flat) - len(shown):,} more values; --all shows them")
 
 
 def _orders(saved: SavedOrders, numbers: Mapping[str, int]) -> Iterator[Line]:
-    for place, order in enumerate(saved.orders):
-        count = int(np.count_nonzero(saved.which == place))
+    for number, order in enumerate(saved.orders):
+        count = int(np.count_nonzero(saved.which == number))
         share = f"  {count:,} of {saved.which.size:,} elements"
         yield line("    order   ", Span(str(numbers[order.notation]), "strong"), share)
     for kind, reason in saved.refusals:

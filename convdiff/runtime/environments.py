@@ -85,13 +85,13 @@ def candidates() -> list[str]:
     """Return the interpreters here that an environment may be made of, the newest first."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     versions = (Path.home() / ".pyenv" / "versions").glob("3.*/bin")
-    found: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
+    pythons: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
     for folder in (*folders, *versions):
         for minor in range(6, 30):
             python = folder / f"python3.{minor}"
-            if (3, minor) not in found and _answers(python, minor):
-                found[3, minor] = str(python)
-    return [found[version] for version in sorted(found, reverse=True)]
+            if (3, minor) not in pythons and _answers(python, minor):
+                pythons[3, minor] = str(python)
+    return [pythons[version] for version in sorted(pythons, reverse=True)]
 
 
 def _answers(python: Path, minor: int) -> bool:
@@ -105,19 +105,20 @@ def _answers(python: Path, minor: int) -> bool:
 
 def environments(folder: Path) -> list[Environment]:
     """Return all that are there, the one used last first."""
-    found = [_read(path.parent) for path in folder.glob(f"*/{DESCRIPTION}")]
-    return sorted((one for one in found if one), key=lambda one: -one.used)
+    kept = [_read(path.parent) for path in folder.glob(f"*/{DESCRIPTION}")]
+    return sorted((one for one in kept if one), key=lambda one: -one.used)
 
 
 def _read(folder: Path) -> Environment | None:
     file = folder / DESCRIPTION
     try:
-        told = json.loads(file.read_text("utf-8"))
-        told["requires"], told["packages"] = tuple(told["requires"]), tuple(told["packages"])
-        found = Environment(**{**told, "used": file.stat().st_mtime})
+        described = json.loads(file.read_text("utf-8"))
+        for name in ("requires", "packages"):
+            described[name] = tuple(described[name])
+        environment = Environment(**{**described, "used": file.stat().st_mtime})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if os.access(found.python, os.X_OK) else None
+    return environment if os.access(environment.python, os.X_OK) else None
 
 
 def key_of(requires: Sequence[str], newest: str = "") -> str:
@@ -141,11 +142,11 @@ def made(
     key = key_of(requires, newest)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / f"{key}.lock"):
-        found = _read(folder / key)
-        if found is None:
-            found = _make(key, requires, folder, pythons, newest, tell)
+        environment = _read(folder / key)
+        if environment is None:
+            environment = _make(key, requires, folder, pythons, newest, tell)
         os.utime(folder / key / DESCRIPTION)
-    return found
+    return environment
 
 
 def _make(
@@ -166,10 +167,10 @@ def _make(
     inside = home / "bin" / "python"
     version = _version(str(inside))
     size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
-    found = Environment(key, tuple(requires), str(inside), version, tuple(pins), size)
-    told = {name: value for name, value in asdict(found).items() if name != "used"}
-    (home / DESCRIPTION).write_text(json.dumps(told, indent=1), "utf-8")
-    return found
+    environment = Environment(key, tuple(requires), str(inside), version, tuple(pins), size)
+    described = {name: value for name, value in asdict(environment).items() if name != "used"}
+    (home / DESCRIPTION).write_text(json.dumps(described, indent=1), "utf-8")
+    return environment
 
 
 def _first_with_wheels(

@@ -29,42 +29,43 @@ STATUS = {
 }
 
 
-def print_explanation(console: Console, found: ElementReport, depth: int | None) -> None:
+def print_explanation(console: Console, report: ElementReport, depth: int | None) -> None:
     """Print the answer, the runtime, each order, the map and the drawn element."""
-    print_orders(console, found)
-    print_trees(console, [found], [""], depth)
+    print_orders(console, report)
+    print_trees(console, [report], [""], depth)
 
 
-def print_orders(console: Console, found: ElementReport, *, runtime: bool = True) -> None:
+def print_orders(console: Console, report: ElementReport, *, runtime: bool = True) -> None:
     """Print the answer, the runtime, each order and the map.
 
     runtime: whether the runtime is told here.
     """
-    if found.explanation is None:
-        said = Text.assemble((found.case.name, "bold"), f": {found.reason}")
-        print_pairs(console, [(Text("UNTESTED", style=OUTCOMES["untested"]), said)])
+    if report.explanation is None:
+        reason = Text.assemble((report.case.name, "bold"), f": {report.reason}")
+        print_pairs(console, [(Text("UNTESTED", style=OUTCOMES["untested"]), reason)])
         return
-    status = found.explanation.status
-    headline = Text.assemble((found.case.name, "bold"), ": ", _headline(found))
+    status = report.explanation.status
+    headline = Text.assemble((report.case.name, "bold"), ": ", _headline(report))
     print_pairs(console, [(Text(status.upper(), style=STATUS[status]), headline)])
     if runtime:
-        name = Text(found.standing.runtime.id, style="dim")
-        print_pairs(console, [(name, Text(fingerprint(found.standing), style="dim"))])
+        name = Text(report.standing.runtime.id, style="dim")
+        print_pairs(console, [(name, Text(fingerprint(report.standing), style="dim"))])
     console.print()
-    _print_orders(console, found.explanation)
-    if len(set(letters(found.explanation))) != 1 or found.explanation.unexplained:
-        _print_map(console, found.explanation, found.element.index[3] if found.element else 0)
+    _print_orders(console, report.explanation)
+    if len(set(letters(report.explanation))) != 1 or report.explanation.unexplained:
+        _print_map(console, report.explanation, report.element.index[3] if report.element else 0)
 
 
-def _headline(found: ElementReport) -> str:
-    assert found.explanation is not None
-    replayed, total = found.explanation.replayed
-    orders = len(set(letters(found.explanation)))
-    batch = f", batch {found.cell.batch}" if found.case.batches[-1] > 1 else ""
+def _headline(report: ElementReport) -> str:
+    assert report.explanation is not None
+    replayed, total = report.explanation.replayed
+    orders = len(set(letters(report.explanation)))
+    batch = f", batch {report.cell.batch}" if report.case.batches[-1] > 1 else ""
+    where = f"{report.cell.op} at length {report.cell.length}{batch}"
     return (
-        f"{found.cell.op} at length {found.cell.length}{batch}: {replayed:,} of {total:,} elements "
+        f"{where}: {replayed:,} of {total:,} elements "
         f"replayed bit for bit, {orders} order{'' if orders == 1 else 's'}, "
-        f"{found.explanation.calls:,} probe calls"
+        f"{report.explanation.calls:,} probe calls"
     )
 
 
@@ -74,11 +75,11 @@ def _print_orders(console: Console, explanation: Orders) -> None:
         orders = [explanation.orders[number] for number in group]
         rows.append((Text(named[group[0]], style="bold"), _told(explanation, orders)))
     if explanation.alone:
-        said = f"{_elements(explanation.alone)} on padding alone"
-        rows.append((Text(PADDING, style="bold"), Text(said)))
+        text = f"{_elements(explanation.alone)} on padding alone"
+        rows.append((Text(PADDING, style="bold"), Text(text)))
     if explanation.left:
-        said = f"without a proved order: {'; '.join(explanation.left)}"
-        rows.append((Text("?", style=MARKS["warning"]), Text(said)))
+        text = f"without a proved order: {'; '.join(explanation.left)}"
+        rows.append((Text("?", style=MARKS["warning"]), Text(text)))
     for refusal in explanation.refusals:
         rows.append((Text("?", style=MARKS["warning"]), Text(f"{refusal.kind}: {refusal.reason}")))
     print_pairs(console, rows)
