@@ -86,6 +86,7 @@ def command(case: Path | None, asked: Asked) -> int:
     (loaded,) = load_all((case,) if case else (), asked.options)
     from convdiff.case.arrays import refuse_too_big
     from convdiff.cli.progress import progress
+    from convdiff.cli.repeat import sized_words
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.report.known import known_words
     from convdiff.search.ledger import Ledger
@@ -94,7 +95,7 @@ def command(case: Path | None, asked: Asked) -> int:
     ends, ledger = Ends(), Ledger(fresh=asked.fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
         found, missing = _cured(loaded, asked.options, ledger, ends, tell)
-    _write(found, missing, f"{shlex.quote(str(case))} " if case else "")
+    _write(found, missing, shlex.join(["convdiff", "run", *sized_words(loaded, asked.options)]))
     for line in known_words(ledger.known):
         write_err(f"convdiff: {line}")
     if ends.stopping.signal:
@@ -127,13 +128,13 @@ def _cured(
     return found, missing
 
 
-def _write(found: Sequence[Cured], missing: Sequence[Standing], file: str) -> None:
+def _write(found: Sequence[Cured], missing: Sequence[Standing], run: str) -> None:
     from convdiff.report.cure import lines
 
     for one in missing:
         write_err(f"convdiff: {one.name}: {one.reason}")
     for cured in found:
-        write_out("".join(f"{line}\n" for line in lines(cured, file)))
+        write_out("".join(f"{line}\n" for line in lines(cured, run)))
 
 
 def _code(found: Sequence[Cured], missing: Sequence[Standing]) -> int:

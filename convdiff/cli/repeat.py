@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
+from convdiff.case.model import Case
 from convdiff.case.ranges import write_range
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
 from convdiff.report.headline import worst_finding
@@ -40,12 +41,18 @@ def search_words(case: CaseResult, options: Options) -> str:
     With a space before it.
     """
     asked = replace(options, baseline=None, pairwise=False, strict=False, whole_reference=False)
-    words = [] if case.case.built_in else [case.case.file]
-    sizes = {"--lengths": asked.lengths, "--batch": asked.batch}
-    sizes["--channels-out"] = asked.channels_out
+    words = [*sized_words(case.case, asked), *asked_words(asked)]
+    return "".join(f" {word}" for word in map(shlex.quote, words))
+
+
+def sized_words(case: Case, options: Options) -> list[str]:
+    """Return a case's file, unless it is built in, and the options that say at which sizes."""
+    words = [] if case.built_in else [case.file]
+    sizes = {"--lengths": options.lengths, "--batch": options.batch}
+    sizes["--channels-out"] = options.channels_out
     for option, values in sizes.items():
         words += [option, write_range(values).replace(" ", "")] if values else []
-    return "".join(f" {word}" for word in map(shlex.quote, [*words, *asked_words(asked)]))
+    return words
 
 
 def _of_deaths(case: CaseResult) -> tuple[int, ...]:

@@ -20,8 +20,8 @@ ALWAYS = ("exact", "reference")
 """Axes along which there is rounding everywhere; they are counted where something drifts."""
 
 
-def lines(cured: Cured, file: str) -> Iterator[str]:
-    """Yield all that was found. file: the case's, as the command line names it."""
+def lines(cured: Cured, run: str) -> Iterator[str]:
+    """Yield all that was found. run: the command that runs the case."""
     name = f"{cured.case.name}: {cured.subject.name}"
     if cured.today.reason:
         yield f"{name}: not run: {cured.today.reason}"
@@ -39,7 +39,7 @@ def lines(cured: Cured, file: str) -> Iterator[str]:
     if cured.best is None:
         yield "  nothing that was tried makes it equal"
         return
-    yield from _recommendation(cured, cured.best, file)
+    yield from _recommendation(cured, cured.best, run)
 
 
 def _drift(trial: Trial) -> str:
@@ -131,7 +131,7 @@ def _lengths(lengths: Sequence[int]) -> str:
     return f"length{'s' * (len(lengths) > 1)} {short(lengths)}"
 
 
-def _recommendation(cured: Cured, best: Attempt, file: str) -> Iterator[str]:
+def _recommendation(cured: Cured, best: Attempt, run: str) -> Iterator[str]:
     """Yield what to do: why, the lines to paste, and a runtime of that name."""
     yield f"set {best.name}"
     for switch in best.switches:
@@ -141,7 +141,7 @@ def _recommendation(cured: Cured, best: Attempt, file: str) -> Iterator[str]:
     assert best.recheck is not None, "what is recommended was rechecked"
     yield f"  rechecked {_rechecked(best.recheck)}"
     yield from _lines_to_paste(cured, best)
-    yield from _runtime(cured, best, file)
+    yield from _runtime(cured, best, run)
 
 
 def _parts_drift(cured: Cured, best: Attempt) -> str:
@@ -194,7 +194,7 @@ def _padding(best: Attempt) -> Iterator[str]:
         yield f"  # {_lengths(some)}: append zeros up to {target}, keep the first outputs"
 
 
-def _runtime(cured: Cured, best: Attempt, file: str) -> Iterator[str]:
+def _runtime(cured: Cured, best: Attempt, run: str) -> Iterator[str]:
     """Yield a named runtime for pyproject.toml, and the command that runs the case on it."""
     settings = [switch for switch in best.switches if switch.env or switch.mode]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", cured.case.name)
@@ -205,7 +205,7 @@ def _runtime(cured: Cured, best: Attempt, file: str) -> Iterator[str]:
     yield f"  [tool.convdiff.runtimes.{name}]"
     yield from (f"  {line}" for line in _table_of(cured, settings))
     yield ""
-    yield f"  convdiff run {file}--runtime {name}{threads}"
+    yield f"  {run} --runtime {name}{threads}"
 
 
 def _threads(cured: Cured, best: Attempt) -> str:

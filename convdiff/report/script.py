@@ -11,12 +11,17 @@ from convdiff.case.model import Case
 from convdiff.case.write import written
 from convdiff.compare.align import shared
 from convdiff.errors import ConvdiffError
+from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
-from convdiff.report.script_calls import call_of
+from convdiff.report.script_calls import call_of, helpers_of
 from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.convolution import Convolution
 
 PACKAGES = {"onnxruntime": ("onnx",)}
 """What a framework needs besides itself."""
+
+SHORT = "ml_dtypes"
+"""Brings bfloat16 to NumPy."""
 
 SCRIPT = '''\
 # /// script
@@ -35,11 +40,12 @@ import subprocess
 import sys
 
 import numpy as np
-
+{imports}
 FILTER = {filter}
 BIAS = {bias}
 INPUT = {input}
-DTYPE = "{dtype}"
+ADDED = {added}
+DTYPE = {dtype}
 SHARED = {shared}  # outputs along the length that see the same inputs on both sides
 SIDES = [
     {sides},
@@ -47,14 +53,14 @@ SIDES = [
 
 
 {calls}
-
 def outputs(side):
     """Print one side's outputs, as numbers that round-trip."""
     channels_in, channels_out = side["channels"]
     x = np.array(INPUT, DTYPE)[: side["batch"], ..., : side["length"], :channels_in]
     w = np.array(FILTER, DTYPE)[..., :channels_out]
     b = None if BIAS is None else np.array(BIAS, DTYPE)[:channels_out]
-    y = globals()[side["call"]](*map(ready, (x, w, b)), threads=side["threads"])
+    a = None if ADDED is None else np.array(ADDED, DTYPE)[tuple(map(slice, side["added"]))]
+    y = globals()[side["call"]](*map(ready, (x, w, b, a)), threads=side["threads"])
     batch = min(other["batch"] for other in SIDES)
     channels = min(other["channels"][1] for other in SIDES)
     y = np.asarray(y)[:batch, ..., :SHARED, :channels]
@@ -112,26 +118,50 @@ def script(
     """
     prints = [fingerprints[cell.runtime] for cell in cells]
     _refuse(cells, prints)
-    conv, packages = case.conv, sorted({name for one in prints for name in _packages(one)})
+    conv, is_short = case.conv, case.conv.dtype == "bfloat16"
+    packages = {name for one in prints for name in _packages(one)}
+    packages |= {SHORT} if is_short else set()
     calls = [
-        call_of(conv.first(cell.channels), cell.runtime, str(one["version"]))
+        call_of(cell.conv_of(conv), cell.runtime, str(one["version"]))
         for cell, one in zip(cells, prints, strict=True)
     ]
     named = {text: f"convolve_{number}" for number, text in enumerate(dict.fromkeys(calls), 1)}
-    sides = [_side(case, cell, named[text]) for cell, text in zip(cells, calls, strict=True)]
+    sides = [
+        _side(case, tensors, cell, named[text]) for cell, text in zip(cells, calls, strict=True)
+    ]
     return SCRIPT.format(
         python=_python(prints),
-        packages=", ".join(f'"{name}"' for name in packages),
+        packages=", ".join(f'"{name}"' for name in sorted(packages)),
         title=title,
         where=" and ".join(sorted({str(one["framework"]) for one in prints})),
-        filter=written(conv.own_filter(tensors.filter_hwio)),
-        bias=None if tensors.bias is None else written(tensors.bias),
-        input=written(conv.own_input(tensors.input_nhwc)),
-        dtype=conv.dtype,
+        imports=f"import {SHORT}\n" if is_short else "",
+        filter=_numbers(conv.own_filter(tensors.filter_hwio)),
+        bias=_numbers(tensors.bias),
+        input=_numbers(conv.own_input(tensors.input_nhwc)),
+        added=_numbers(_added(conv, tensors, tensors.input_nhwc.shape)),
+        dtype=f"{SHORT}.bfloat16" if is_short else f'"{conv.dtype}"',
         shared=shared(conv, (cells[0].length, cells[1].length)),
         sides=",\n    ".join(map(_literal, sides)),
-        calls="\n\n".join(text.replace("convolve", name, 1) for text, name in named.items()),
+        calls=_functions(named),
     )
+
+
+def _functions(named: Mapping[str, str]) -> str:
+    """Return the functions of calls by their names, and what they need besides."""
+    texts = [text.replace("convolve", name, 1) for text, name in named.items()]
+    return "\n\n".join([*texts, *helpers_of(texts), ""])
+
+
+def _numbers(array: Array | None) -> str:
+    """Return an array as Python writes it."""
+    if array is None:
+        return "None"
+    return written(array).replace(".inf", 'float("inf")').replace(".nan", 'float("nan")')
+
+
+def _added(conv: Convolution, tensors: Tensors, shape: Sequence[int]) -> Array | None:
+    """Return what a step adds to the output for an input of this shape, with the op's own axes."""
+    return None if tensors.added is None else conv.own_addend(tensors.added, shape)
 
 
 def _refuse(cells: Sequence[Cell], prints: Sequence[Mapping[str, Any]]) -> None:
@@ -160,7 +190,7 @@ def _python(prints: Sequence[Mapping[str, Any]]) -> str:
     return f"=={major}.{minor}.*"
 
 
-def _side(case: Case, cell: Cell, call: str) -> dict[str, Any]:
+def _side(case: Case, tensors: Tensors, cell: Cell, call: str) -> dict[str, Any]:
     """Return what a side is computed with, as a literal."""
     interpreter = cell.runtime.interpreter
     environment = dict(interpreter.settings)
@@ -168,6 +198,8 @@ def _side(case: Case, cell: Cell, call: str) -> dict[str, Any]:
         count = str(interpreter.threads)
         environment |= {"OMP_NUM_THREADS": count, "TF_NUM_INTRAOP_THREADS": count}
     conv = case.conv.first(cell.channels)
+    shape = cell.batch, case.height, cell.length, conv.channels_in
+    added = _added(conv, tensors, shape)
     return {
         "name": f"{cell.runtime.id} {_differing(cell)}",
         "call": call,
@@ -176,6 +208,7 @@ def _side(case: Case, cell: Cell, call: str) -> dict[str, Any]:
         "length": cell.length,
         "batch": cell.batch,
         "channels": [conv.channels_in, conv.channels_out],
+        "added": None if added is None else list(added.shape),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import convdiff
+from program import REPOSITORY, convdiff
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.load import case_of
@@ -250,7 +250,7 @@ def test_a_search_that_is_cut_short_tells_what_it_tried_and_goes_on_from_there(t
 def test_what_is_recommended_is_pasted_and_runs(tmp_path: Path):
     (tmp_path / "case.yaml").write_text(CASE)
     found = cured("needs_a", tmp_path, (A, D))
-    text = "\n".join(lines(found, "case.yaml "))
+    text = "\n".join(lines(found, "convdiff run case.yaml"))
     assert "  export A=1\n" in text
     table, _, command = text.partition("[tool.")[2].partition("  convdiff ")
     (tmp_path / "pyproject.toml").write_text(f"[tool.{table}")
@@ -344,6 +344,15 @@ def test_lengths_are_padded_to_the_next_multiple_where_all_of_them_are(
     pads: dict[int, int], multiple: int
 ):
     assert multiple_of(pads) == multiple
+
+
+def test_the_docs_have_a_row_for_every_switch():
+    rows = (REPOSITORY / "docs" / "equal.md").read_text("utf-8").splitlines()
+    for switch in SWITCHES:
+        where = switch.framework or "all"
+        row = f"| {switch.name} | {where} "
+        others = [one for one in rows if one.startswith(row)]
+        assert len(others) == 1 and others[0].endswith(f"| {switch.does} | {switch.scope} |")
 
 
 def test_the_table_names_no_switch_twice_in_a_framework_and_pairs_that_are_there():

@@ -92,7 +92,11 @@ class Trying:
 
             def work() -> Mapping[str, Any]:
                 trials = self._seen(opened, lengths, INPUTS), self._seen(opened, beyond, BEYOND)
-                return {"within": trials[0].to_json(), "beyond": trials[1].to_json()}
+                return {
+                    "within": trials[0].to_json(),
+                    "beyond": trials[1].to_json(),
+                    PASSING: bool(trials[0].reason),
+                }
 
             told, _ = self.bench.step("recheck", opened, parts, work)
         within, beyond_them = (Trial.of_json(told[name]) for name in ("within", "beyond"))

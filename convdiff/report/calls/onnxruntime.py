@@ -1,0 +1,114 @@
+"""ONNX Runtime: a node in a session; how it is optimised, and what is constant, are modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convdiff.report.calls import PRODUCTS
+from convdiff.worker.framework import CONSTANT
+from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.ops.then import LIMITS
+
+WORDS = ("valid", "same", "same_lower")
+AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
+LEVELS = {
+    "disabled": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+MODES = (*LEVELS, CONSTANT)
+KINDS = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "FLOAT16"}
+
+TEXT = """\
+def convolve(x, w, b, a, threads):
+    import onnx
+    import onnxruntime
+
+    make, kind = onnx.helper.make_node, onnx.TensorProto.%(kind)s
+    feed = {"a": %(x)s, "b": %(w)s, "c": b, "d": %(a)s}
+    feed = {name: np.ascontiguousarray(one) for name, one in feed.items() if one is not None}
+    own = [name for name in feed if name != "d"]
+%(nodes)s
+    nodes[-1].output[0] = "y"
+%(held)s    inputs = [
+        onnx.helper.make_tensor_value_info(name, kind, %(shape)s)
+        for name, one in feed.items()
+    ]
+    output = onnx.helper.make_tensor_value_info("y", kind, None)
+    graph = onnx.helper.make_graph(nodes, "graph", inputs, [output]%(given)s)
+    opset = onnx.helper.make_opsetid("", 13)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    if threads:
+        options.intra_op_num_threads = threads%(level)s
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return %(back)s
+"""
+HELD = """\
+    held = [onnx.numpy_helper.from_array(feed.pop(name), name) for name in own[1:]]
+"""
+SHAPE = '[None, *one.shape[1:]] if name == "a" else [None] * one.ndim'
+"""Of an input beside constants: all is known but how many images."""
+MATMUL = """\
+    nodes = [make("MatMul", own[:2], ["before"])]
+    if b is not None:
+        nodes[-1].output[0] = "product"
+        nodes.append(make("Add", ["product", "c"], ["before"]))
+"""
+LIMIT = """\
+    for name, limit in (("low", {}), ("high", {})):
+        value = onnx.helper.make_tensor(name, kind, [], [limit])
+        nodes.append(make("Constant", [], [name], value=value))
+"""
+STEPS = {
+    "relu": '    nodes.append(make("Relu", ["before"], ["y"]))\n',
+    "relu6": LIMIT.format(*LIMITS["relu6"])
+    + '    nodes.append(make("Clip", ["before", "low", "high"], ["y"]))\n',
+    "add": '    nodes.append(make("Add", ["before", "d"], ["y"]))\n',
+}
+
+
+def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
+    """See the package."""
+    levels = [f"onnxruntime.GraphOptimizationLevel.{LEVELS[one]}" for one in modes if one in LEVELS]
+    is_constant = CONSTANT in modes
+    is_product = conv.op in PRODUCTS
+    w = f"iohw(w, {conv.groups})" if conv.transposed else "np.moveaxis(w, (-1, -2), (0, 1))"
+    name = "ConvTranspose" if conv.transposed else "Conv"
+    nodes = f'    nodes = [make("{name}", own, ["before"], **{_attributes(conv)!r})]\n'
+    first = "session.run(None, feed)[0]"
+    facts = {
+        "kind": KINDS[conv.dtype],
+        "x": "x" if is_product else "np.moveaxis(x, -1, 1)",
+        "w": "w[0]" if is_product else w,
+        "a": "a" if is_product else "None if a is None else np.moveaxis(a, -1, 1)",
+        "nodes": (MATMUL if is_product else nodes) + STEPS.get(conv.then, ""),
+        "level": "".join(f"\n    options.graph_optimization_level = {one}" for one in levels),
+        "held": HELD if is_constant else "",
+        "given": ", held" if is_constant else "",
+        "shape": SHAPE if is_constant else "[None] * one.ndim",
+        "back": first if is_product else f"np.moveaxis({first}, 1, -1)",
+    }
+    return TEXT % {**facts, "nodes": facts["nodes"].rstrip("\n")}
+
+
+def _attributes(conv: Convolution) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "kernel_shape": list(conv.own(conv.kernel)),
+        "strides": list(conv.own(conv.strides)),
+        "dilations": list(conv.own(conv.dilations)),
+        "group": conv.groups,
+    }
+    if isinstance(conv.padding, str):
+        auto_pad = AUTO_PAD.get(conv.padding)
+        attributes |= {"auto_pad": auto_pad} if auto_pad else {}
+    else:
+        pads = conv.own(conv.padding)
+        attributes["pads"] = [pair[end] for end in (0, 1) for pair in pads]
+    if any(conv.output_padding):
+        attributes["output_padding"] = list(conv.own(conv.output_padding))
+    return attributes
