@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from convdiff.case.axes import AXES
@@ -103,15 +103,19 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
     compared_pairs = [one for one in result.pairs if not one.reason]
     if result.constant and compared_pairs:
         return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
-    axes = dict.fromkeys(one.pair.axis for one in compared_pairs)
-    said = ["as recorded"] if "baseline" in axes else []
-    nouns = ", ".join(AXES[axis].noun for axis in axes if axis != "baseline")
-    said += [f"whatever {nouns}"] if nouns else []
     if not compared_pairs:
         return f"nothing was compared: {result.pairs[0].reason}"
     left = sum(bool(one.reason) for one in result.pairs)
     untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
-    return f"{layers}, the same bits {' and '.join(said)}{untested}"
+    return f"{layers}, the same bits {_whatever(compared_pairs)}{untested}"
+
+
+def _whatever(pairs: Sequence[PairTrace]) -> str:
+    """Say what changes no bits."""
+    axes = dict.fromkeys(one.pair.axis for one in pairs)
+    said = ["as recorded"] if "baseline" in axes else []
+    nouns = ", ".join(AXES[axis].noun for axis in axes if axis != "baseline")
+    return " and ".join([*said, *([f"whatever {nouns}"] if nouns else [])])
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:
