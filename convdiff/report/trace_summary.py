@@ -130,19 +130,23 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
     if pair.differs:
         text = "the outputs have other bits, and no layer that was looked at has"
         return f"{text} ({compared(result, pair.pair)})"
+    there = [one for one in result.pairs if not one.reason]
+    if not there:
+        return f"nothing was compared: {result.pairs[0].reason}"
     layers = plural(len(pair.layers), "layer")
-    compared_pairs = [one for one in result.pairs if not one.reason]
-    if result.constant and compared_pairs:
+    if result.constant:
         return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
-    axes = dict.fromkeys(one.pair.axis for one in compared_pairs)
+    left = len(result.pairs) - len(there)
+    untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
+    return f"{layers}, the same bits {_whatever(there)}{untested}"
+
+
+def _whatever(pairs: Sequence[PairTrace]) -> str:
+    """Say what changes no bits."""
+    axes = dict.fromkeys(one.pair.axis for one in pairs)
     said = ["as recorded"] if "baseline" in axes else []
     nouns = ", ".join(AXES[axis].noun for axis in axes if axis != "baseline")
-    said += [f"whatever {nouns}"] if nouns else []
-    if not compared_pairs:
-        return f"nothing was compared: {result.pairs[0].reason}"
-    left = sum(bool(one.reason) for one in result.pairs)
-    untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
-    return f"{layers}, the same bits {' and '.join(said)}{untested}"
+    return " and ".join([*said, *([f"whatever {nouns}"] if nouns else [])])
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:

@@ -26,6 +26,8 @@ FILES = {
     "two_saved": "keras",
     "one.keras": "keras",
     "one.h5": "keras",
+    "nst.keras": "keras",
+    "nst.h5": "keras",
     "net.pt2": "torch",
 }
 RUNS = ("numpy", "torch", "jax", "onnxruntime", "openvino:f32", "tensorflow")
@@ -65,6 +67,13 @@ def test_formats_of_one_model_hold_the_same_numbers(written):
     assert one.parameters == other.parameters > 10_000
     assert one.net == other.net
     assert all(np.array_equal(one.arrays[key], other.arrays[key]) for key in one.arrays)
+
+
+def test_models_within_a_model_are_layers_of_it(written):
+    for name in ("nst.keras", "nst.h5"):
+        model = read_model(written / name)
+        inside = ["row/c", "row/normal", "deep/branch/fork", "deep/branch/sum", "deep/cut"]
+        assert [layer.name for layer in model.net.layers] == [*inside, "c"]
 
 
 def test_an_open_length_is_one_that_the_layers_leave_something_of(written):

@@ -70,6 +70,30 @@ def write_keras(path: Path, config: str, **others: bytes) -> Path:
     return path
 
 
+def within(*layers: Any, times: int = 1) -> Any:
+    """Return layers in a Sequential model, in another one, so many times."""
+    made = list(layers)
+    for number in range(times):
+        first = keras_layer("InputLayer", {"batch_shape": [None, 8, 8, 3], "name": "i"})
+        inside = {"name": f"{'m' * 10_000}{number}", "layers": [first, *made]}
+        made = [keras_layer("Sequential", inside, "keras")]
+    return made[0]
+
+
+def keras_lambda_within(folder: Path, canary: Path) -> Path:
+    return write_keras(folder / "m.keras", keras_config(within(lambda_config(canary), times=2)))
+
+
+def keras_foreign_within(folder: Path, canary: Path) -> Path:
+    layer = keras_layer("system", {"command": f"touch {canary}"}, "os")
+    return write_keras(folder / "m.keras", keras_config(within(layer)))
+
+
+def keras_deep_models(folder: Path, canary: Path) -> Path:
+    relu = keras_layer("ReLU", {})
+    return write_keras(folder / "m.keras", keras_config(within(relu, times=60)))
+
+
 def keras_lambda(folder: Path, canary: Path) -> Path:
     return write_keras(folder / "m.keras", keras_config(lambda_config(canary)))
 
@@ -371,6 +395,9 @@ def saved_symlink(folder: Path, canary: Path) -> Path:
 
 HOSTILE: Mapping[str, tuple[Callable[[Path, Path], Path], str]] = {
     "a Lambda layer": (keras_lambda, "Lambda"),
+    "a Lambda layer in a model in a model": (keras_lambda_within, "Lambda"),
+    "a foreign module in a model in a model": (keras_foreign_within, "os.system"),
+    "models 60 deep": (keras_deep_models, "deep"),
     "a layer of a foreign module": (keras_foreign, "os.system"),
     "a layer that loads a SavedModel": (keras_saved_model_layer, "TFSMLayer"),
     "a shape with NaN": (keras_nan_shape, "nan"),

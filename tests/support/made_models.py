@@ -48,6 +48,11 @@ def keras_models(folder: Path) -> None:
     v = layers.AveragePooling1D(3, strides=2, padding="same")(v)
     v = layers.GlobalMaxPooling1D()(v)
     one = keras.Model(u, layers.Dense(3)(v))
+    nest = nested(keras, layers)
+    data = given(2, 40, 4)
+    nest.save(folder / "nst.keras")
+    nest.save(folder / "nst.h5")
+    np.savez(folder / "nst.npz", x=data, y=nest.predict(data, verbose=0))
     long = keras.Sequential([keras.Input((None, 4))])
     for _ in range(3):
         long.add(layers.Conv1D(4, 5, activation="relu"))
@@ -62,6 +67,22 @@ def keras_models(folder: Path) -> None:
         model.export(folder / f"{name}_saved", verbose=False)
     converter = tf.lite.TFLiteConverter.from_keras_model(two)
     (folder / "two.tflite").write_bytes(converter.convert())
+
+
+def nested(keras, layers):
+    """Return a model of models: one in a row, one with a branch, and one with one in it."""
+    row = [keras.Input((None, 4)), layers.Conv1D(4, 3, name="c")]
+    row.append(layers.BatchNormalization(name="normal"))
+    row = keras.Sequential(row, name="row")
+    a = keras.Input((None, 4))
+    b = layers.Conv1D(4, 3, padding="same", name="fork")(a)
+    branch = keras.Model(a, layers.Add(name="sum")([a, b]), name="branch")
+    deep = keras.Sequential([keras.Input((None, 4)), branch, layers.ReLU(name="cut")], name="deep")
+    x = keras.Input((40, 4))
+    model = keras.Model(x, layers.Conv1D(2, 3, name="c")(deep(row(x))))
+    for layer in model.layers:
+        layer.set_weights([w + 0.1 * np.abs(given(*w.shape)) for w in layer.get_weights()])
+    return model
 
 
 def torch_models(folder: Path) -> None:

@@ -7,7 +7,7 @@ It is JSON, and stays that: Keras makes objects of it, and its `safe_mode` is no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from convdiff.net.models.limits import MOST_NODES, ModelError, check_count
 
 SEQUENTIAL = ("Sequential",)
 FUNCTIONAL = ("Functional", "Model")
+DEEPEST = 16
+"""Models in each other."""
 OWN_MODULES = ("keras", "tensorflow.keras", "tensorflow.python.keras", "tf_keras")
 CODE = {
     "Lambda": "holds code of its own",
@@ -35,6 +37,8 @@ class KerasLayer:
     """Its class's name."""
     config: Mapping[str, Any]
     inputs: tuple[str, ...]
+    inner: KerasModel | None = None
+    """Its layers, where it is a model itself."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,10 @@ class KerasModel:
     """A model as the file has it."""
 
     layers: tuple[KerasLayer, ...]
+    """In an order in which each stands after those that it reads."""
     outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    """Names of its InputLayers, in the order in which it is called with them."""
 
     @property
     def is_channels_first(self) -> bool:
@@ -51,22 +58,63 @@ class KerasModel:
 
 
 def parsed_model(path: Path, config: Mapping[str, Any]) -> KerasModel:
-    """Return the model that a configuration describes. Raises ModelError."""
+    """Return the model that a configuration describes, those within it too. Raises ModelError."""
     try:
-        kind, inner = config["class_name"], config["config"]
-        given = inner if isinstance(inner, list) else inner["layers"]
-        check_count(str(path), "layers", len(given), MOST_NODES)
-        for layer in given:
-            _refuse(path, layer)
-        if kind in SEQUENTIAL:
-            return _sequential(given)
-        if kind in FUNCTIONAL:
-            return _functional(given, inner)
+        return _model(path, config, 0)
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelError(
             f"{path}: no configuration of a Keras model: {type(error).__name__} {error}"
         ) from None
+
+
+def flat(model: KerasModel) -> KerasModel:
+    """Return a model with the layers of those within it in their places, named OUTER/INNER.
+
+    Raises TypeError for a model within that has several outputs, or is called with more.
+    """
+    layers: list[KerasLayer] = []
+    stands: dict[str, str] = {}
+    for layer in model.layers:
+        sources = tuple(stands.get(name, name) for name in layer.inputs)
+        if layer.inner is None:
+            layers.append(replace(layer, inputs=sources))
+            continue
+        inner = flat(layer.inner)
+        if len(inner.outputs) != 1 or len(inner.inputs) != len(sources):
+            raise TypeError(f"{layer.name}, a model with several outputs, or called otherwise")
+        called = {one.name: f"{layer.name}/{one.name}" for one in inner.layers}
+        called |= dict(zip(inner.inputs, sources, strict=True))
+        for one in inner.layers:
+            if one.name not in inner.inputs:
+                reads = tuple(called[name] for name in one.inputs)
+                layers.append(replace(one, name=called[one.name], inputs=reads))
+        stands[layer.name] = called[inner.outputs[0]]
+    outputs = tuple(stands.get(name, name) for name in model.outputs)
+    return KerasModel(tuple(layers), outputs, model.inputs)
+
+
+def _model(path: Path, config: Mapping[str, Any], depth: int) -> KerasModel:
+    """Return a model; depth: how many it lies in."""
+    if depth > DEEPEST:
+        raise ModelError(f"{path}: models lie more than {DEEPEST} deep in each other")
+    kind, inner = config["class_name"], config["config"]
+    given = inner if isinstance(inner, list) else inner["layers"]
+    check_count(str(path), "layers", len(given), MOST_NODES)
+    for layer in given:
+        _refuse(path, layer)
+    if kind in SEQUENTIAL:
+        return _sequential(path, given, depth)
+    if kind in FUNCTIONAL:
+        return _functional(path, given, inner, depth)
     raise ModelError(f"{path}: a {kind}; Sequential and Functional models are read")
+
+
+def _layer(
+    path: Path, layer: Mapping[str, Any], name: str, inputs: tuple[str, ...], depth: int
+) -> KerasLayer:
+    kind = str(layer["class_name"])
+    inner = _model(path, layer, depth + 1) if kind in (*SEQUENTIAL, *FUNCTIONAL) else None
+    return KerasLayer(name, kind, {} if inner else layer["config"], inputs, inner)
 
 
 def _refuse(path: Path, layer: Mapping[str, Any]) -> None:
@@ -84,7 +132,7 @@ def _refuse(path: Path, layer: Mapping[str, Any]) -> None:
         )
 
 
-def _sequential(given: Sequence[Mapping[str, Any]]) -> KerasModel:
+def _sequential(path: Path, given: Sequence[Mapping[str, Any]], depth: int) -> KerasModel:
     layers: list[KerasLayer] = []
     first = given[0]
     if first["class_name"] != "InputLayer":
@@ -93,18 +141,20 @@ def _sequential(given: Sequence[Mapping[str, Any]]) -> KerasModel:
         layers.append(KerasLayer("input_1", "InputLayer", config, ()))
     for layer in given:
         before = (layers[-1].name,) if layers else ()
-        config = layer["config"]
-        layers.append(KerasLayer(str(config["name"]), layer["class_name"], config, before))
-    return KerasModel(tuple(layers), (layers[-1].name,))
+        layers.append(_layer(path, layer, str(layer["config"]["name"]), before, depth))
+    return KerasModel(tuple(layers), (layers[-1].name,), (layers[0].name,))
 
 
-def _functional(given: Sequence[Mapping[str, Any]], inner: Mapping[str, Any]) -> KerasModel:
+def _functional(
+    path: Path, given: Sequence[Mapping[str, Any]], inner: Mapping[str, Any], depth: int
+) -> KerasModel:
     layers = []
     for layer in given:
         name = str(layer.get("name") or layer["config"]["name"])
         sources = _sources(layer["inbound_nodes"])
-        layers.append(KerasLayer(name, layer["class_name"], layer["config"], sources))
-    return KerasModel(_sorted(layers), tuple(_histories(inner["output_layers"])))
+        layers.append(_layer(path, layer, name, sources, depth))
+    inputs, outputs = (tuple(_histories(inner[key])) for key in ("input_layers", "output_layers"))
+    return KerasModel(_sorted(layers), outputs, inputs)
 
 
 def _sources(nodes: Sequence[Any]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from convdiff.net.models.archive import Archive, parsed
 from convdiff.net.models.axes import FIRST, LAST
 from convdiff.net.models.build import DTYPES, Building, UnreadError
 from convdiff.net.models.hdf5 import Hdf5
-from convdiff.net.models.keras_config import KerasLayer, KerasModel, parsed_model
+from convdiff.net.models.keras_config import KerasLayer, KerasModel, flat, parsed_model
 from convdiff.net.models.keras_layers import LAYERS
 from convdiff.net.models.limits import (
     MOST_MEMBERS,
+    MOST_NODES,
     Budget,
     ModelError,
     check_count,
@@ -60,6 +61,7 @@ def _building(model: KerasModel, file: Hdf5, nominal: int) -> Building:
 
 
 def _model(building: Building, kind: str, model: KerasModel, weights: Weights) -> Model:
+    model = _flat(building.budget.file, model)
     inputs = [layer for layer in model.layers if layer.kind == "InputLayer"]
     notes, open_axes = [], ""
     try:
@@ -72,6 +74,16 @@ def _model(building: Building, kind: str, model: KerasModel, weights: Weights) -
     nodes = laid(building, operations, LAYERS)
     names = tuple(layer.name for layer in inputs)
     return building.model(building.budget.file, kind, nodes, names, model.outputs, open_axes, notes)
+
+
+def _flat(file: str, model: KerasModel) -> KerasModel:
+    """Return a model without models in it. Raises ModelError."""
+    try:
+        made = flat(model)
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"{file}: a model within the model is not read: {error}") from None
+    check_count(file, "layers", len(made.layers), MOST_NODES)
+    return made
 
 
 def _feed(building: Building, inputs: list[KerasLayer], model: KerasModel) -> str:
@@ -107,19 +119,28 @@ def _variables(file: Hdf5, model: KerasModel) -> Weights:
 
     Before it stood there, the groups were called by class, in the order of the layers.
     """
-    root = file.group("layers")
+    return dict(_variables_at(file, model, ("layers",), ""))
+
+
+def _variables_at(
+    file: Hdf5, model: KerasModel, at: tuple[str, ...], before: str
+) -> Iterator[tuple[str, list[Array]]]:
+    """Yield the arrays of a model's layers, and of the models in it; before: what it is called."""
+    root = file.group(*at)
     names = [] if root is None else list(root)
     check_count(str(file.path), "groups", len(names), MOST_MEMBERS)
     by_class = _called_by_class(model)
-    found = {}
+    within = {layer.name: layer.inner for layer in model.layers if layer.inner is not None}
     for name in names:
-        group = file.group("layers", name, "vars")
+        group = file.group(*at, name, "vars")
         if group is None:
             continue
         layer = file.text(group, "name") if "name" in group.attrs else by_class.get(name, name)
         numbers = sorted((key for key in group if key.isdigit()), key=int)
-        found[layer] = [file.array(group, number) for number in numbers]
-    return found
+        yield f"{before}{layer}", [file.array(group, number) for number in numbers]
+        if layer in within:
+            inside = (*at, name, "layers")
+            yield from _variables_at(file, within[layer], inside, f"{before}{layer}/")
 
 
 def _called_by_class(model: KerasModel) -> dict[str, str]:
@@ -141,10 +162,31 @@ def _named_weights(file: Hdf5, model: KerasModel) -> Weights:
     found = {}
     for layer in model.layers:
         group = file.group("model_weights", layer.name)
-        if group is not None and group.attrs:
-            names = file.texts(group, "weight_names")
+        if group is None or not group.attrs:
+            continue
+        names = file.texts(group, "weight_names")
+        if layer.inner is None:
             found[layer.name] = [file.array(group, name) for name in names]
+            continue
+        for name, within in _own_weights(str(file.path), layer.inner, names).items():
+            found[f"{layer.name}/{name}"] = [file.array(group, one) for one in within]
     return found
+
+
+def _own_weights(file: str, model: KerasModel, weights: Sequence[str]) -> dict[str, list[str]]:
+    """Return which weights each layer of a model within the model has. Raises ModelError."""
+    layers = [layer.name for layer in _flat(file, model).layers]
+    short = [name.rpartition("/")[2] for name in layers]
+    twice = sorted({name for name in short if short.count(name) > 1})
+    if twice:
+        raise ModelError(f"{file}: two layers called {twice[0]!r} in one: whose weights are whose?")
+    pairs = zip(layers, short, strict=True)
+    return {name: [one for one in weights if _layer_of(one) == own] for name, own in pairs}
+
+
+def _layer_of(weight: str) -> str:
+    """Return which layer a weight is of: outer/LAYER/kernel:0."""
+    return weight.rpartition("/")[0].rpartition("/")[2]
 
 
 Reader = Callable[[Path], Any]

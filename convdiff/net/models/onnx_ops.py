@@ -5,6 +5,7 @@ https://onnx.ai/onnx/operators/: what an attribute means, and what it is where i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,14 +88,28 @@ def _added(
 
 def _gemm(building: Building, node: Operation) -> Tensor:
     given = node.attributes.get
-    if given("transA", 0) or given("alpha", 1.0) != 1.0 or given("beta", 1.0) != 1.0:
-        raise UnreadError("transA, alpha or beta")
+    if given("transA", 0):
+        raise UnreadError("transA")
     x, weights = node.x(building), node.needed(building, 1)
     bias = node.constant(building, 2)
     weights = weights.T if given("transB", 0) else weights
+    if bias is not None and bias.size == 1:
+        bias = np.broadcast_to(bias.reshape(1), weights.shape[1:])
     if bias is not None and bias.shape not in (weights.shape[1:], (1, *weights.shape[1:])):
         raise UnreadError("a bias that is no value an output")
+    weights = _scaled(weights, given("alpha", 1.0))
+    bias = None if bias is None else _scaled(bias, given("beta", 1.0))
     return building.dense(node.name, x, weights, bias)
+
+
+def _scaled(array: Array, factor: float) -> Array:
+    """Return an array times a power of two, which rounds nothing. Raises UnreadError for others."""
+    if math.frexp(factor)[0] != 0.5:
+        raise UnreadError(f"alpha or beta of {factor:g}: no power of two")
+    scaled = array * array.dtype.type(factor)
+    if not np.array_equal(scaled / array.dtype.type(factor), array):
+        raise UnreadError(f"alpha or beta of {factor:g} rounds its numbers")
+    return scaled
 
 
 def _matmul(building: Building, node: Operation) -> Tensor:
@@ -108,8 +123,6 @@ def _pool(op: str) -> Handler:
         more = {"ceil_mode": bool(node.attributes.get("ceil_mode", 0))}
         if op == "avg_pool":
             more["count_include_pad"] = bool(node.attributes.get("count_include_pad", 0))
-        if node.attributes.get("storage_order", 0):
-            raise UnreadError("storage_order")
         moves = _moves(node, len(size))
         return building.pool(node.name, op, node.x(building), size, moves, **more)
 

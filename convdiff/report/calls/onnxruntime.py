@@ -48,11 +48,13 @@ def convolve(x, w, b, a, threads):
     )
     return %(back)s
 """
-HELD = """\
-    held = [onnx.numpy_helper.from_array(feed.pop(name), name) for name in own[1:]]
-"""
-SHAPE = '[None, *one.shape[1:]] if name == "a" else [None] * one.ndim'
-"""Of an input beside constants: all is known but how many images."""
+FED = {"held": "", "given": "", "shape": "[None] * one.ndim"}
+HELD = {
+    "held": "    held = [onnx.numpy_helper.from_array(feed.pop(name), name) for name in own[1:]]\n",
+    "given": ", held",
+    "shape": '[None, *one.shape[1:]] if name == "a" else [None] * one.ndim',
+}
+"""What differs where filter and bias are constants: all is known but how many images."""
 MATMUL = """\
     nodes = [make("MatMul", own[:2], ["before"])]
     if b is not None:
@@ -75,7 +77,6 @@ STEPS = {
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
     levels = [f"onnxruntime.GraphOptimizationLevel.{LEVELS[one]}" for one in modes if one in LEVELS]
-    is_constant = CONSTANT in modes
     is_product = conv.op in PRODUCTS
     w = f"iohw(w, {conv.groups})" if conv.transposed else "np.moveaxis(w, (-1, -2), (0, 1))"
     name = "ConvTranspose" if conv.transposed else "Conv"
@@ -88,12 +89,10 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
         "a": "a" if is_product else "None if a is None else np.moveaxis(a, -1, 1)",
         "nodes": (MATMUL if is_product else nodes) + STEPS.get(conv.then, ""),
         "level": "".join(f"\n    options.graph_optimization_level = {one}" for one in levels),
-        "held": HELD if is_constant else "",
-        "given": ", held" if is_constant else "",
-        "shape": SHAPE if is_constant else "[None] * one.ndim",
         "back": first if is_product else f"np.moveaxis({first}, 1, -1)",
     }
-    return TEXT % {**facts, "nodes": facts["nodes"].rstrip("\n")}
+    filters = HELD if CONSTANT in modes else FED
+    return TEXT % {**facts, **filters, "nodes": facts["nodes"].rstrip("\n")}
 
 
 def _attributes(conv: Convolution) -> dict[str, Any]:
