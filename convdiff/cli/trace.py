@@ -237,6 +237,7 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
         words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
         words += ["--batch", write_range(options.batch).replace(" ", "")]
+    words += ["--input", str(own.of_model.given)] if own.of_model.given else []
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
     return shlex.join([*words, *asked_words(replace(options, pairwise=False))])
