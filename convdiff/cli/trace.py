@@ -335,6 +335,7 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
         words += ["--lengths", write_range(lengths).replace(" ", "")]
     if options.batch:
         words += ["--batch", write_range(options.batch).replace(" ", "")]
+    words += ["--input", str(own.of_model.given)] if own.of_model.given else []
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
     words += ["--against", str(own.against)] if own.against else []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from program import Ran, convdiff
+from program import Ran, convdiff, environment
 
 pytestmark = pytest.mark.slow
+MAKER = Path(__file__).parents[1] / "support" / "residual_models.py"
 
 KERNELS = '''
 """One convolution, right or with one fault, told by the filter where the fault is."""
@@ -116,40 +120,71 @@ FOUND = {
 }
 
 
+FILES: dict[str, tuple[str, ...]] = {
+    "net.yaml": (),
+    "residual.keras": ("--input", "nhwc.npy"),
+    "residual.onnx": ("--input", "nchw.npy"),
+}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("residual")
     (folder / "net.yaml").write_text(json.dumps(NET))
     (folder / "patients.py").write_text(KERNELS)
+    data = np.random.default_rng(9).uniform(0.1, 1, (1, 8, 10, 3)).astype("float32")
+    np.save(folder / "nhwc.npy", data)
+    np.save(folder / "nchw.npy", np.moveaxis(data, 3, 1))
+    command = [sys.executable, str(MAKER), str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
     return folder
 
 
-def traced(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
-    ran = convdiff("trace", "net.yaml", *arguments, "--json", "-", cwd=folder)
+def traced(folder: Path, *arguments: str, net: str = "net.yaml") -> tuple[Ran, dict[str, Any]]:
+    ran = convdiff("trace", net, *FILES[net], *arguments, "--json", "-", cwd=folder)
     return ran, json.loads(ran.out)
 
 
-@pytest.mark.parametrize("fault", FOUND)
-def test_a_broken_layer_is_named_alone_with_its_verdict(folder: Path, fault: str):
+def check(entry: dict[str, Any], pair: dict[str, Any], fault: str) -> None:
     layer, verdict, fits = FOUND[fault]
-    kernels = ("--kernel", "patients:right", "--kernel", f"patients:{fault}")
-    ran, report = traced(folder, *kernels)
-    assert [entry["layer"] for entry in report["entries"]] == [layer]
-    (entry,) = report["entries"]
-    assert entry["verdict"] == verdict
+    assert pair["entered"] == [entry["layer"]] == [layer]
+    assert entry["verdict"] == pair["verdict"] == verdict
     assert entry["alone"] == "same"
     assert entry["proved"] or verdict != "rounding"
     (comparison,) = entry["case"]["comparisons"]
     assert fits in str(comparison["fits"])
-    assert report["pairs"][0]["verdict"] == verdict
-    assert ran.code == (0 if verdict == "rounding" else 1)
 
 
-def test_a_net_has_a_few_hundred_thousand_numbers_and_a_right_one_is_untouched(folder: Path):
+@pytest.mark.parametrize("fault", FOUND)
+def test_a_broken_layer_is_named_alone_with_its_verdict(folder: Path, fault: str):
+    kernels = ("--kernel", "patients:right", "--kernel", f"patients:{fault}")
+    ran, report = traced(folder, *kernels)
+    (entry,), (pair,) = report["entries"], report["pairs"]
+    check(entry, pair, fault)
+    assert ran.code == (0 if pair["verdict"] == "rounding" else 1)
+
+
+@pytest.mark.parametrize("net", [name for name in FILES if name != "net.yaml"])
+def test_each_broken_layer_of_a_model_file_is_named_with_its_verdict(folder: Path, net: str):
+    kernels = [word for fault in ("right", *FOUND) for word in ("--kernel", f"patients:{fault}")]
+    ran, report = traced(folder, *kernels, net=net)
+    pairs = {pair["candidate"]["runtime"]: pair for pair in report["pairs"]}
+    entries = {entry["candidate"]["runtime"]: entry for entry in report["entries"]}
+    assert len(pairs) == len(report["entries"]) == len(FOUND)
+    for fault in FOUND:
+        (side,) = (name for name in pairs if name.startswith(f"patients:{fault}"))
+        check(entries[side], pairs[side], fault)
+    assert ran.code == 1
+
+
+@pytest.mark.parametrize("net", FILES)
+def test_a_net_has_a_few_hundred_thousand_numbers_and_a_right_one_is_untouched(
+    folder: Path, net: str
+):
     weights = [layer for layer in LAYERS if isinstance(layer, dict)]
     shapes = [one["conv2d"]["filter"]["shape"] for one in weights if "conv2d" in one]
     assert sum(map(math.prod, shapes)) > 200_000
-    ran, report = traced(folder, "--kernel", "patients:right", "--framework", "numpy")
+    ran, report = traced(folder, "--kernel", "patients:right", "--framework", "numpy", net=net)
     assert ran.code == 0
     assert {layer["status"] for layer in report["pairs"][0]["layers"]} == {"untouched"}
 
