@@ -95,18 +95,19 @@ class Reports:
         sweep: bool = False,
         unnamed: str = "",
         explain: Sequence[str] = (),
+        explained: bool = False,
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
         again: the command that repeats each case. unnamed: the framework that nobody named.
-        explain: the command that draws each case's orders. What was found is all there: a signal
-        that comes while it is made ready changes nothing.
+        explain: the command that draws each case's orders. explained: what is allowed was asked to
+        be, too. What was found is all there: a signal that comes meanwhile changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed, explain)
+            summary = summarise(result, again, unnamed, explain, explained=explained)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

@@ -119,10 +119,14 @@ def run_session(
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
-    again = [repeat_command(case, options, command) for case in result.cases]
-    explain = [explain_command(case, options) for case in result.cases]
-    sweep, unnamed = command == "sweep", options.unnamed_framework
-    options.reports.write(result, again, sweep=sweep, unnamed=unnamed, explain=explain)
+    options.reports.write(
+        result,
+        [repeat_command(case, options, command) for case in result.cases],
+        sweep=command == "sweep",
+        unnamed=options.unnamed_framework,
+        explain=[explain_command(case, options) for case in result.cases],
+        explained=options.explain is True,
+    )
     for line in (*kept, *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
