@@ -100,9 +100,7 @@ def run_session(
         baseline = open_options_baseline(options)
         session.start()  # before NumPy and rich are imported here: they overlap
         from convdiff.case.arrays import refuse_too_big
-        from convdiff.cli.explain_command import explain_command
         from convdiff.cli.progress import progress
-        from convdiff.cli.repeat import repeat_command
         from convdiff.pipeline import run
 
         errors = CaseErrors()
@@ -119,6 +117,16 @@ def run_session(
     if baseline is not None and whole:
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
+    _report(result, options, command)
+    for line in (*kept, *_afterwords(result, options)):
+        write_err(f"convdiff: {line}")
+    return result.exit_code
+
+
+def _report(result: Result, options: Options, command: str) -> None:
+    from convdiff.cli.explain_command import explain_command
+    from convdiff.cli.repeat import repeat_command
+
     options.reports.write(
         result,
         [repeat_command(case, options, command) for case in result.cases],
@@ -127,9 +135,6 @@ def run_session(
         explain=[explain_command(case, options) for case in result.cases],
         explained=options.explain is True,
     )
-    for line in (*kept, *_afterwords(result, options)):
-        write_err(f"convdiff: {line}")
-    return result.exit_code
 
 
 def _kept(result: Result, options: Options, baseline: Baseline | None) -> tuple[list[str], str]:
