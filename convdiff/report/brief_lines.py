@@ -166,6 +166,15 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+    if alone and " --baseline " in case.again and _is_against_a_recording(case):
+        yield line("  renew", "the new bits are right from now on: --update-baseline")
+
+
+def _is_against_a_recording(case: CaseSummary) -> bool:
+    """Return whether it is rounding against a recording that drifts."""
+    drifting = [row.finding for row in case.rows if not row.finding.allowed]
+    found = {(one.comparison.axis, one.verdict) for one in drifting}
+    return found == {("baseline", "rounding")}
 
 
 def _padding(case: CaseSummary) -> Iterator[str]:
