@@ -98,19 +98,20 @@ class Reports:
         explain: Sequence[str] = (),
         search: Sequence[str] = (),
         nets: Sequence[TraceSummary] = (),
+        explained: bool = False,
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
         again: the command that repeats each case. unnamed: the framework that nobody named.
         explain: the command that draws each case's orders. search: what searches are given. nets:
-        those beside them. What was found is all there: a signal that comes while it is made ready
-        changes nothing.
+        those beside them. explained: what is allowed was asked to be, too. What was found is all
+        there: a signal that comes meanwhile changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed, explain, search, nets)
+            summary = summarise(result, again, unnamed, explain, search, nets, explained=explained)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

@@ -131,6 +131,7 @@ def _report(result: Result, options: Options, command: str, nets: Sequence[Trace
         explain=[explain_command(case, options) for case in result.cases],
         search=[search_words(case, options) for case in result.cases],
         nets=nets,
+        explained=options.explain is True,
     )
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief_answer import drift, standing, standing_of_axes
-from convdiff.report.brief_lines import drift_lines, lines_without_drift
+from convdiff.report.brief_lines import allowed_lines, drift_lines, lines_without_drift
 from convdiff.report.brief_names import runtime_parts, side_names
 from convdiff.report.elements import WIDEST, Element, elements_of
 from convdiff.report.groups import Row
@@ -45,6 +45,7 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
     again = case.again if case.is_repeated and case.result.outcome != "ok" else ""
     if row is None:
         said = tuple(lines_without_drift(case))
+        said += tuple(allowed_lines(case)) if alone and case.explained else ()
         return Brief(
             OUTCOMES[case.result.outcome],
             case.name,

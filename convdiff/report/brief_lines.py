@@ -9,11 +9,17 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
-from convdiff.report.brief_answer import by_standing, differs, other_drifts, told
-from convdiff.report.brief_names import called
+from convdiff.report.brief_answer import (
+    by_standing,
+    differs,
+    other_drifts,
+    told,
+    worst_allowed,
+)
+from convdiff.report.brief_names import called, side_names
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.groups import Row
-from convdiff.report.marks import Line, Span, line
+from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.rules import rule_names
 from convdiff.report.summary import CaseSummary
 
@@ -34,6 +40,16 @@ def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
         if one.some_unsafe:
             where = f"in {called(case, f'#{one.number}')}: " if one.number else ""
             yield line("  safe", where + one.text)
+
+
+def allowed_lines(case: CaseSummary) -> Iterator[Line]:
+    """Yield what `expect` allows, the worst along each axis, with its proof."""
+    for axis, row in worst_allowed(case).items():
+        baseline, candidate = side_names(case, row)
+        sizes = f"{row.measured.replace('/', ' of ')}, ≤ {row.ulp} ulp"
+        text = f"{axis}: {candidate} against {baseline}: "
+        yield line("allowed", text, verdict_span(row.finding.verdict), f" ({sizes})")
+        yield from proof_lines(case, row, FEWER, whole=False)
 
 
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
@@ -152,6 +168,15 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+    if alone and " --baseline " in case.again and _is_against_a_recording(case):
+        yield line("  renew", "the new bits are right from now on: --update-baseline")
+
+
+def _is_against_a_recording(case: CaseSummary) -> bool:
+    """Return whether it is rounding against a recording that drifts."""
+    drifting = [row.finding for row in case.rows if not row.finding.allowed]
+    found = {(one.comparison.axis, one.verdict) for one in drifting}
+    return found == {("baseline", "rounding")}
 
 
 def _padding(case: CaseSummary) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from convdiff.case.axes import Axis
@@ -92,6 +92,8 @@ class CaseSummary:
     failures: tuple[Line, ...]
     """Each reason for missing bits once, with the cells that it cost."""
     advice: Advice
+    explained: bool = False
+    """Whether it was asked why all that differs does, what `expect` allows too."""
 
     @property
     def name(self) -> str:
@@ -148,19 +150,22 @@ def summarise(
     explain: Sequence[str] = (),
     search: Sequence[str] = (),
     nets: Sequence[TraceSummary] = (),
+    *,
+    explained: bool = False,
 ) -> Summary:
     """Return the summary of a result.
 
     again: the command that repeats each case. unnamed: the framework that nobody named. explain:
     the command that draws the orders of each case, where any are known. search: what `convdiff
-    cure` and `shrink` are given for each case. nets: those beside them.
+    cure` and `shrink` are given for each case. nets: those beside them. explained: what is allowed
+    was asked to be explained, too.
     """
     nothing = [""] * len(again)
     cases = zip(result.cases, again, explain or nothing, search or nothing, strict=True)
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
-        tuple(_case(result, *one) for one in cases),
+        tuple(replace(_case(result, *one), explained=explained) for one in cases),
         tuple(missing),
         unnamed,
         tuple(nets),

@@ -78,6 +78,8 @@ def test_a_folder_has_a_file_a_case_and_the_same_bits_are_green(made: Path):
 
 
 def test_other_bits_are_drift_and_the_cause_is_proved(made: Path):
+    brief = run(made, "cases/held.yaml", "--baseline", "baseline", env=OTHER_ORDER)
+    assert "  renew  the new bits are right from now on: --update-baseline" in brief.out
     done = run(made, "cases/held.yaml", "--baseline", "baseline", "-v", env=OTHER_ORDER)
     assert done.code == 1
     text = " ".join(done.out.split())

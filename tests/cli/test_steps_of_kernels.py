@@ -211,3 +211,19 @@ def test_a_kernel_without_the_parameter_refuses_the_step(tmp_path: Path):
     (tmp_path / "case.yaml").write_text(CASE.replace("THEN", "relu"), "utf-8")
     ran = convdiff("run", "case.yaml", "--kernel", "bare:plain", cwd=tmp_path)
     assert ran.code == 125 and "bare:plain takes no then" in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize("then", ["relu", ADD])
+def test_what_is_allowed_is_told_with_its_proof_where_that_is_asked_for(tmp_path: Path, then: str):
+    (tmp_path / "own.py").write_text(KERNELS, "utf-8")
+    case = CASE.replace("THEN", then).replace("bitwise", "rounding")
+    (tmp_path / "case.yaml").write_text(case, "utf-8")
+    kernels = ("--kernel", "own:chain", "--kernel", "own:backwards")
+    asked = convdiff("run", "case.yaml", *kernels, "--explain", cwd=tmp_path)
+    assert asked.code == 0 and asked.out.startswith("OK case: runtime rounding")
+    lines = asked.out.splitlines()
+    (at,) = [n for n, one in enumerate(lines) if one.startswith("allowed  runtime: own:backwards")]
+    proof = "\n".join(lines[at:])
+    assert "  why    proved, NumPy replays every bit: another order" in proof
+    assert "  order  own:chain:cpu: all of" in proof and "  right  no bug" in proof
+    assert "allowed" not in convdiff("run", "case.yaml", *kernels, cwd=tmp_path).out
