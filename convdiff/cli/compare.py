@@ -91,6 +91,7 @@ def command(
     reports.refuse()
     from convdiff.comparing import Asked
     from convdiff.plan.cost import REPLAYED
+    from convdiff.report.commands import Commands
 
     elements = sys.maxsize if reports.show_all else 10
     replays = REPLAYED if explain is None else REPLAYS[explain]
@@ -105,7 +106,7 @@ def command(
         if case is None:
             raise ConvdiffError("--layout: recordings say it themselves; it goes with --case")
     result = _compared(a, b, case, asked, time, quiet=reports.quiet, layout=layout)
-    reports.write(result, [shlex.join(again)] * len(result.cases))
+    reports.write(result, [Commands(shlex.join(again))] * len(result.cases))
     if result.signal:
         write_err(f"convdiff: {ENDINGS[result.signal]}")
     return result.exit_code

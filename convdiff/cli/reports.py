@@ -20,6 +20,7 @@ from convdiff.report.formats import FORMATS, Format
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from convdiff.report.commands import Commands
     from convdiff.report.summary import Summary
     from convdiff.report.trace_summary import TraceSummary
     from convdiff.result import Result
@@ -91,27 +92,24 @@ class Reports:
     def write(
         self,
         result: Result,
-        again: Sequence[str],
+        commands: Sequence[Commands],
+        nets: Sequence[TraceSummary] = (),
         *,
         sweep: bool = False,
         unnamed: str = "",
-        explain: Sequence[str] = (),
-        search: Sequence[str] = (),
-        nets: Sequence[TraceSummary] = (),
         explained: bool = False,
     ) -> None:
         """Write all of them; one that can't be written costs no other, and is raised at the end.
 
-        again: the command that repeats each case. unnamed: the framework that nobody named.
-        explain: the command that draws each case's orders. search: what searches are given. nets:
-        those beside them. explained: what is allowed was asked to be, too. What was found is all
-        there: a signal that comes meanwhile changes nothing.
+        commands: those of each case. nets: those beside them. unnamed: the framework that nobody
+        named. explained: what is allowed was asked to be, too. What was found is all there: a
+        signal that comes meanwhile changes nothing.
         """
         from convdiff.report.summary import summarise
 
         late = Stop()
         with stopped_by_signals(late, late.now):
-            summary = summarise(result, again, unnamed, explain, search, nets, explained=explained)
+            summary = summarise(result, commands, nets, unnamed=unnamed, explained=explained)
             unwritten = self._write_files(summary)
             texts = list(self._texts(summary, sweep=sweep))
         for write, text in texts:

@@ -120,17 +120,14 @@ def run_session(
 
 def _report(result: Result, options: Options, command: str, nets: Sequence[TraceSummary]) -> None:
     """Write the reports, with the commands that go on from each case."""
-    from convdiff.cli.explain_command import explain_command
-    from convdiff.cli.repeat import repeat_command, search_words
+    from convdiff.cli.commands import commands_of
 
     options.reports.write(
         result,
-        [repeat_command(case, options, command) for case in result.cases],
+        [commands_of(case, options, command) for case in result.cases],
+        nets,
         sweep=command == "sweep",
         unnamed=options.unnamed_framework,
-        explain=[explain_command(case, options) for case in result.cases],
-        search=[search_words(case, options) for case in result.cases],
-        nets=nets,
         explained=options.explain is True,
     )
 

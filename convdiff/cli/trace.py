@@ -293,7 +293,7 @@ def _of_run(name: str, summary: TraceSummary) -> str:
     trace = summary.result
     result = Result((), (), trace.missing, signal=trace.signal, nets=(trace.outcome,))
     (row,) = (one for one in FORMATS if one.name == name)
-    return row.render(summarise(result, (), nets=(summary,)))
+    return row.render(summarise(result, (), (summary,)))
 
 
 def summary_of(result: TraceResult, options: Options, own: TraceOptions) -> TraceSummary:

@@ -11,6 +11,7 @@ from convdiff.case.model import Allowance
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Failure
 from convdiff.report import sentences
+from convdiff.report.commands import Commands
 from convdiff.report.groups import Row, row_of
 from convdiff.report.headline import headline, left_out, worst_finding
 from convdiff.report.marks import Line, Span, line
@@ -145,23 +146,18 @@ class Summary:
 
 def summarise(
     result: Result,
-    again: Sequence[str],
-    unnamed: str = "",
-    explain: Sequence[str] = (),
-    search: Sequence[str] = (),
+    commands: Sequence[Commands],
     nets: Sequence[TraceSummary] = (),
     *,
+    unnamed: str = "",
     explained: bool = False,
 ) -> Summary:
     """Return the summary of a result.
 
-    again: the command that repeats each case. unnamed: the framework that nobody named. explain:
-    the command that draws the orders of each case, where any are known. search: what `convdiff
-    cure` and `shrink` are given for each case. nets: those beside them. explained: what is allowed
-    was asked to be explained, too.
+    commands: those of each case. nets: those beside them. unnamed: the framework that nobody
+    named. explained: what is allowed was asked to be explained, too.
     """
-    nothing = [""] * len(again)
-    cases = zip(result.cases, again, explain or nothing, search or nothing, strict=True)
+    cases = zip(result.cases, commands, strict=True)
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
@@ -172,18 +168,18 @@ def summarise(
     )
 
 
-def _case(result: Result, case: CaseResult, again: str, explain: str, search: str) -> CaseSummary:
+def _case(result: Result, case: CaseResult, commands: Commands) -> CaseSummary:
     worst = worst_finding(case.findings)
     return CaseSummary(
         case,
-        again,
-        explain,
+        commands.again,
+        commands.explain,
         headline(case, case.findings),
         None if worst is None else row_of(case, worst),
         tuple(row_of(case, finding) for finding in case.findings),
         tuple(_runtimes(result, case)),
         tuple(_failures(case.failures)),
-        _advice(case, search),
+        _advice(case, commands.search),
     )
 
 

@@ -13,6 +13,7 @@ from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
+from convdiff.report.commands import Commands
 from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span, line, verdict_span
 from convdiff.report.sentences import few, plural
@@ -214,7 +215,7 @@ def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
     if entry.result is None or not entry.result.findings:
         return
     standings = [replace(one, runtime=as_in_a_model(one.runtime)) for one in result.standings]
-    summary = summarise(Result(tuple(standings), (entry.result,)), [""]).cases[0]
+    summary = summarise(Result(tuple(standings), (entry.result,)), [Commands()]).cases[0]
     yield from proof_lines(summary, _of_the_net(summary.rows[0], entry), ORDERS, whole=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.errors import DRIFT
+from convdiff.report.commands import Commands
 from convdiff.report.console import print_run
 from convdiff.report.console.screen import rendered
 from convdiff.report.sentences import reason
@@ -13,12 +14,12 @@ from convdiff.report.summary import Summary, summarise
 from convdiff.result import Result
 
 
-def failure_text(result: Result, again: Sequence[str]) -> str:
+def failure_text(result: Result, commands: Sequence[Commands]) -> str:
     """Return what `convdiff run -v` prints of a case, the reason first where it has no answer.
 
-    again: the command that repeats it.
+    commands: those that go on from it.
     """
-    summary = summarise(result, again)
+    summary = summarise(result, commands)
     text = rendered(lambda console: print_run(console, summary, show_all=False), "never")
     (case,) = summary.cases
     if not case.is_repeated:

@@ -123,11 +123,11 @@ class Cases:
 
     def _report(self, result: Result) -> str:
         """Return what `convdiff run` prints, with the reason first where nothing was tested."""
-        from convdiff.cli.repeat import repeat_command
+        from convdiff.cli.commands import commands_of
         from convdiff.testing.failure import failure_text
 
-        again = [repeat_command(case, self.options, "run") for case in result.cases]
-        return failure_text(result, again)
+        commands = [commands_of(case, self.options, "run") for case in result.cases]
+        return failure_text(result, commands)
 
 
 class CaseFile(pytest.File):

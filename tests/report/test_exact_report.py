@@ -13,6 +13,7 @@ from rich.console import Console
 
 from convdiff.compare import against_exact
 from convdiff.report import json, junit, markdown
+from convdiff.report.commands import Commands
 from convdiff.report.console.run import print_run
 from convdiff.report.console.sweep import print_sweep
 from convdiff.report.summary import Summary, summarise
@@ -28,7 +29,7 @@ WIDTH = 120
 def summary(*kernels: Kernel) -> Summary:
     result, _ = examined(CONV, DATA, *kernels)
     standings = tuple(Standing(one, True, None, {}) for one in RUNTIMES[: len(kernels)])
-    return summarise(Result(standings, (result,)), ["convdiff run again"])
+    return summarise(Result(standings, (result,)), [Commands("convdiff run again")])
 
 
 def printed(of: Summary, print_to=print_run, *, show_all: bool = False) -> str:
@@ -108,7 +109,7 @@ def test_an_allowed_mistake_is_said():
     of = summary(ignoring_dilation)
     (case,) = of.result.cases
     findings = tuple(replace(one, allowed=True) for one in case.findings)
-    allowed = summarise(Result((), (replace(case, findings=findings),)), ["again"])
+    allowed = summarise(Result((), (replace(case, findings=findings),)), [Commands("again")])
     assert allowed.cases[0].headline == "reference: bitwise equal; exact: wrong"
 
 

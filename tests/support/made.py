@@ -19,6 +19,7 @@ from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding, outcome_of
 from convdiff.errors import Place
 from convdiff.plan.cell import Cell, Failure
+from convdiff.report.commands import Commands
 from convdiff.report.summary import Summary, summarise
 from convdiff.result import CaseResult, Result
 from convdiff.runtime.model import Interpreter, Runtime, Standing
@@ -95,8 +96,8 @@ def result_of(*cases: CaseResult, **changes: Any) -> Result:
 
 def summary_of(result: Result, again: str = "convdiff run again") -> Summary:
     """Return what reports are given of a result; every case is repeated with the same command."""
-    search = [f" {one.case.name}" for one in result.cases]
-    return summarise(result, [again] * len(result.cases), search=search)
+    commands = [Commands(again, search=f" {one.case.name}") for one in result.cases]
+    return summarise(result, commands)
 
 
 UNSTABLE = SafeLengths(RUNTIMES[0].id, 9, (9,), (7,), (), (7,), 3)
