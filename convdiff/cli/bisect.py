@@ -196,7 +196,6 @@ class _Ends:
 def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.report.history import besides, of_releases
     from convdiff.report.neighbours import difference_lines
-    from convdiff.report.sizes import announced
     from convdiff.search.releases import Span, releases
     from convdiff.search.tried import Releases, Trying
 
@@ -206,7 +205,7 @@ def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     span = Span.parse(options.requires[0])
     sizes = releases(span)
     line = asked.line(list(sizes))
-    write_err(f"convdiff: {announced(span.package, {one: sizes[one] for one in line}, asked.scan)}")
+    _announce(span.package, {one: sizes[one] for one in line}, asked)
     trying = Trying(
         span.package,
         options.threads or (),
@@ -226,6 +225,19 @@ def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
             lines += difference_lines(found, names, _again(case, asked, " ".join(requires)))
         lines += besides(tried, *names)
     return _checked(lines, history, asked, case)
+
+
+def _announce(package: str, sizes: Mapping[str, int], asked: Asked) -> None:
+    """Say what is to be installed before it is."""
+    from convdiff.runtime.amount import amount_of_releases
+    from convdiff.runtime.required import is_made
+    from convdiff.search.history import most_asked
+
+    newest = asked.options.exclude_newer
+    absent = [size for name, size in sizes.items() if not is_made(f"{package}=={name}", newest)]
+    most = len(sizes) if asked.scan else most_asked(len(sizes))
+    if absent:
+        write_err(f"convdiff: {amount_of_releases(package, absent, most)}")
 
 
 def _ask(options: Options) -> Ask:

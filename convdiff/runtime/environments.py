@@ -25,6 +25,7 @@ from packaging.version import Version
 
 from convdiff.errors import ConvdiffError
 from convdiff.runtime import uv
+from convdiff.runtime.amount import amount
 from convdiff.runtime.uv import NoEnvironmentError
 
 CACHE = "CONVDIFF_CACHE"
@@ -180,7 +181,7 @@ def _make(
     name = ", ".join(requires)
     tell(f"{name}: looking for wheels")
     python, pins = _first_with_wheels(requires, pythons, newest)
-    tell(f"{name}: installing {len(pins)} packages")
+    tell(f"{name}: installing {len(pins)} packages, {amount(uv.fetched(pins, python))}")
     home = folder / key
     shutil.rmtree(home, ignore_errors=True)  # what was cut short
     uv.install(home, python, pins)

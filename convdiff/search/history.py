@@ -122,6 +122,11 @@ def bisect(
             left = middle
 
 
+def most_asked(count: int) -> int:
+    """Return how many of a line halves ask at most, where all can be tried: ends, then middles."""
+    return min(count, 2 + max(0, count - 2).bit_length())
+
+
 def _first(line: Sequence[T], asked: Asked[T]) -> T | None:
     """Return the first of a line that can be tried."""
     return next((one for one in line if asked.state(one) is not None), None)

@@ -69,4 +69,5 @@ def _steps(held: Sequence[Version], span: Span) -> list[Version]:
     latest = {version.release[:2]: version for version in held}
     if len(latest) < 3:
         return list(held)
-    return sorted({*latest.values(), *({span.first, span.last} & set(held))})
+    patches = {one for one in (span.first, span.last) if len(one.release) > 2}
+    return sorted({*latest.values(), *(patches & set(held))})

@@ -95,7 +95,9 @@ class Eager(Ops):
         tf.zeros([1])  # starts the runtime, which then says what it is
         names = {}  # type: Dict[str, str]
         # TensorFlow 2.0 has it among what is not settled yet.
-        config = tf.config if hasattr(tf.config, "list_physical_devices") else tf.config.experimental
+        config = (
+            tf.config if hasattr(tf.config, "list_physical_devices") else tf.config.experimental
+        )
         for number, device in enumerate(config.list_physical_devices("GPU")):
             details = tf.config.experimental.get_device_details(device)
             names["gpu:%d" % number] = details.get("device_name", "GPU")
