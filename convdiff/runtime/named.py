@@ -27,8 +27,7 @@ def with_environment(one: NamedRuntime, tell: Tell) -> NamedRuntime:
     it lacks, after a line that says why.
     """
     asked = [text for text in one.requires if canonicalize_name(_name(text)) != "python"]
-    own = [text for text in asked if _is_of(text, one.framework)]
-    if one.python is not None or not own or all(map(_is_met, asked)):
+    if not _needs_its_own(one, asked):
         return one
     pythons = SpecifierSet(",".join(_specifier(text) for text in one.requires if text not in asked))
     fitting = [path for path, number in versions_here().items() if pythons.contains(number)]
@@ -39,6 +38,12 @@ def with_environment(one: NamedRuntime, tell: Tell) -> NamedRuntime:
         tell(f"{one.name}: {error}")
         return one
     return replace(one, python=environment.python)
+
+
+def _needs_its_own(one: NamedRuntime, asked: Sequence[str]) -> bool:
+    """Return whether a release of its framework is asked for that convdiff's own is not."""
+    own = any(_is_of(text, one.framework) for text in asked)
+    return one.python is None and own and not all(map(_is_met, asked))
 
 
 def _name(text: str) -> str:
