@@ -147,6 +147,7 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.cli.session import load_all
 
     way = _way(asked)
+    _refuse_model(case)
     plain = replace(asked.options, requires=())
     (loaded,) = load_all((case,) if case else (), plain)
     from convdiff.cli.progress import progress
@@ -160,6 +161,18 @@ def command(case: Path | None, asked: Asked) -> int:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
         return ENDED + ends.stopping.signal
     return code
+
+
+def _refuse_model(case: Path | None) -> None:
+    """Raise ConvdiffError for a model file, with how one of its layers becomes a case."""
+    from convdiff.cli.trace_model import is_model
+
+    if case is not None and is_model(case):
+        how = f"convdiff extract {case} --layer NAME -o case.yaml writes a case of one layer"
+        raise ConvdiffError(
+            f"{case}: a model, and bisect runs one convolution; {how} (convdiff inspect {case} "
+            "lists them)"
+        )
 
 
 def _way(asked: Asked) -> Way:

@@ -33,13 +33,33 @@ def _claim(product: Product) -> str:
         limits = f"{product.before:,}"
         if product.after > product.before + 1:
             limits = f"a limit from {product.before:,} to {product.after - 1:,}"
-        return f"{name} above {limits}: {product.confirmed} other shapes change there, too"
+        words = f"{product.confirmed} other shapes change there, too"
+        return f"{name} above {limits}{_only_at(product)}: {words}"
     if product.is_alone:
         return f"none: {name} alone, whatever the other sizes are"
     if len(product.axes) > 1:
         count = f"{product.confirmed} other shapes of {CONFIRMED} that it takes"
         return f"not claimed: {name} above {product.before:,} fits {count}"
     return "none that other shapes confirm"
+
+
+def _only_at(product: Product) -> str:
+    """Name the sizes of which nothing is known but at one value: no factor, nor without effect."""
+    base = next(one.shape for one in product.trials if one.meets == "product")
+    unknown = [
+        LETTERS[axis] + f"={base[axis]}"
+        for axis in LETTERS
+        if axis not in product.axes and _has_no_change(product, axis)
+    ]
+    return f" at {', '.join(unknown)}" if unknown else ""
+
+
+def _has_no_change(product: Product, axis: SizeAxis) -> bool:
+    """Return whether a shape that varies one axis changed at neither size nor product."""
+    base = next(one.shape for one in product.trials if one.meets == "product")
+    singles = product.trials[: product.singles]
+    varying = [one for one in singles if one.shape[axis] != base[axis]]
+    return any(one.meets in ("nowhere", "elsewhere") for one in varying)
 
 
 def _trial(trial: Trial, product: Product) -> str:

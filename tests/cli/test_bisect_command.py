@@ -165,6 +165,16 @@ def test_two_variables_that_matter_together_are_told_with_their_difference(folde
     assert "again convdiff bisect own.yaml --lengths 9 --kernel own:variables --good-env" in why
 
 
+def test_a_model_is_told_how_a_layer_becomes_a_case(folder: Path) -> None:
+    ran = convdiff("bisect", "model.onnx", "--requires", "onnxruntime==1.16..1.20", cwd=folder)
+    assert ran.code == 2
+    assert ran.err == (
+        "convdiff: model.onnx: a model, and bisect runs one convolution; convdiff extract "
+        "model.onnx --layer NAME -o case.yaml writes a case of one layer (convdiff inspect "
+        "model.onnx lists them)\n"
+    )
+
+
 def test_two_kinds_at_once_are_refused(folder: Path) -> None:
     ran = bisected(folder, "length", "--good-env", "A=1", "--good", "9")
     assert ran.code == 2
