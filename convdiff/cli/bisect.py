@@ -38,7 +38,7 @@ Example:
   convdiff bisect --lengths 5,9 --requires 'tensorflow==1.0..2.21' --scan
   convdiff bisect case.yaml --good-env 'A=1 B=2' --bad-env 'A=0 B=3 C=4'
   convdiff bisect case.yaml --lengths 7..20000 --framework torch
-  convdiff bisect case.yaml --requires 'tensorflow==1.0..2.21' --good 1.15 --bad 2.3
+  convdiff bisect --requires 'tensorflow==1.0..2.21' --find-fix
 """
 MATRIX = (
     "lengths",
