@@ -78,7 +78,7 @@ def test_a_step_gives_the_same_whether_it_was_known_or_not(tmp_path: Path) -> No
     assert first == Ledger(tmp_path).step(KEY, lambda: None)
     assert first == {"bits": ["a", "b"], "n": 1.5}
     for state in (frozenset({SIGNATURE}), frozenset(), "digest", ("one", "two"), ("one",)):
-        kept = Kept(Ledger(tmp_path), [repr(state)])
+        kept = Kept(Ledger(tmp_path), Session((), 1), [repr(state)])
         case = case_of(CASE, Path("a.yaml"))
         for known in (False, True):
             ask = kept.states("state", case, make_tensors(case), lambda one, state=state: state)
