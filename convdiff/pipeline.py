@@ -98,7 +98,7 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
         if session.signal:  # an import that was cut short says nothing of a framework
             break
         standings.update({standing.runtime: standing for standing in available})
-        results.append(_run_case(case, available, tensors, session, ask, watch))
+        results.append(run_case(case, available, tensors, session, ask, tell))
     return Result(
         tuple(standings.values()),
         tuple(results),
@@ -108,15 +108,16 @@ def run(cases: Sequence[Case], session: Session, ask: Ask, tell: Tell = silent) 
     )
 
 
-def _run_case(
+def run_case(
     case: Case,
     available: Sequence[Standing],
     tensors: Tensors,
     session: Session,
     ask: Ask,
-    watch: Watch,
+    tell: Tell,
 ) -> CaseResult:
     """Plan a case on the runtimes that are there, and examine it on live workers."""
+    watch = Watch(tell, session.stopping)
     here = [standing.runtime for standing in available if standing.available]
     fingerprints = {standing.runtime: standing.fingerprint for standing in available}
     plan = expand(case, here, pairwise=ask.pairwise, clean=not is_finite(tensors))

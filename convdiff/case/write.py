@@ -14,6 +14,7 @@ from convdiff.case.keys import CASE
 from convdiff.case.layout import DEFAULT, layout_of
 from convdiff.case.model import DEFAULT_EXPECT, Case
 from convdiff.numerics.array import Array
+from convdiff.worker.ops.convolution import Convolution
 
 
 def text_of(case: Case, tensors: Tensors, comments: Sequence[str] = ()) -> str:
@@ -40,11 +41,9 @@ def _keys(case: Case, tensors: Tensors) -> Iterator[tuple[str, str]]:
         yield "bias", written(tensors.bias)
     yield "input", written(conv.own_input(tensors.input_nhwc))
     yield "lengths", json.dumps(case.lengths)
-    if case.batches != (1,):
-        yield "batch", json.dumps(case.batches)
-    if case.channels_out:
-        yield "channels_out", json.dumps(case.channels_out)
     yield from _moves(case)
+    yield from _step(conv, tensors)
+    yield from _runs(case)
     yield "devices", f"[{', '.join(map(str, case.devices))}]"
     allowed = {axis: one for axis, one in case.expect.items() if one != DEFAULT_EXPECT[axis]}
     if allowed:
@@ -54,6 +53,25 @@ def _keys(case: Case, tensors: Tensors) -> Iterator[tuple[str, str]]:
 
 def _allowance(one: Any) -> str:
     return f"{{ulps: {one.ulps}}}" if one.kind == "ulps" else str(one.kind)
+
+
+def _runs(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield how much of it is run, and how often, where that is not once and all of it."""
+    if case.batches != (1,):
+        yield "batch", json.dumps(case.batches)
+    if case.channels_out:
+        yield "channels_out", json.dumps(case.channels_out)
+    if case.repeat != 1:
+        yield "repeat", str(case.repeat)
+
+
+def _step(conv: Convolution, tensors: Tensors) -> Iterator[tuple[str, str]]:
+    """Yield the step that follows, with what it adds to the largest output."""
+    if tensors.added is not None:
+        added = conv.own_addend(tensors.added, tensors.input_nhwc.shape)
+        yield "then", f"{{add: {written(added)}}}"
+    elif conv.then:
+        yield "then", conv.then
 
 
 def _moves(case: Case) -> Iterator[tuple[str, str]]:

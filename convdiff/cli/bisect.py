@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from convdiff.cli.complete import CASES, files
-from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
 from convdiff.cli.shared import shared
+from convdiff.cli.stopper import Stopper
 from convdiff.cli.streams import write_err, write_out
+from convdiff.cli.types import RANGE, Choice
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED, ConvdiffError
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
     from convdiff.lab.lab import Tell
     from convdiff.lab.session import Session
+    from convdiff.pipeline import Ask
+    from convdiff.runtime.model import Runtime
+    from convdiff.search.ends import Ends
     from convdiff.search.history import History
+    from convdiff.search.kept import Kept
     from convdiff.search.ledger import Ledger
+    from convdiff.search.shape import SizeAxis
+    from convdiff.search.sizes import Sizes
+    from convdiff.search.states import By, State
+
+T = TypeVar("T", int, str)
 
 EPILOG = """\b
 Example:
   convdiff bisect --requires 'tensorflow==1.0..2.21'
-  convdiff bisect --lengths 5 --requires 'tensorflow==1.0..2.21' --scan
+  convdiff bisect --lengths 5,9 --requires 'tensorflow==1.0..2.21' --scan
   convdiff bisect case.yaml --good-env 'A=1 B=2' --bad-env 'A=0 B=3 C=4'
   convdiff bisect case.yaml --lengths 7..20000 --framework torch
+  convdiff bisect --requires 'tensorflow==1.0..2.21' --find-fix
 """
 MATRIX = (
     "lengths",
@@ -47,14 +60,26 @@ MATRIX = (
 )
 """The options of `run` that say what is run."""
 SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
-GOOD = click.Option(["--good-env"], metavar="'NAME=VALUE …'", help="Variables of one end.")
-BAD = click.Option(["--bad-env"], metavar="'NAME=VALUE …'", help="Variables of the other end.")
+GOOD_ENV = click.Option(["--good-env"], metavar="'NAME=VALUE …'", help="Variables of one end.")
+BAD_ENV = click.Option(["--bad-env"], metavar="'NAME=VALUE …'", help="Variables of the other end.")
+CHANNELS = click.Option(
+    ["--channels"], type=RANGE, help="Input channels: 2..512; those above the first are zeros."
+)
+BY = click.Option(
+    ["--by"],
+    type=Choice(["bits", "verdict"]),
+    help="What must be the same: all bits, or the verdicts of drift and their causes."
+    "  [default: verdict of releases, else bits]",
+)
+GOOD = click.Option(["--good"], metavar="VALUE", help="The release or size that is good.")
+BAD = click.Option(["--bad"], metavar="VALUE", help="The release or size that is bad.")
+FIX = click.Option(["--find-fix"], is_flag=True, help="The older end, or the smaller, is bad.")
 SCAN = click.Option(["--scan"], is_flag=True, help="Try all of them, to find every change.")
 SKIP = click.Option(
-    ["--skip"], multiple=True, metavar="RELEASE", help="Pass by a release; may be repeated."
+    ["--skip"], multiple=True, metavar="VALUE", help="Pass by a release or size; may be repeated."
 )
 FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
-OWN = (GOOD, BAD, SCAN, SKIP, FRESH)
+OWN = (CHANNELS, BY, GOOD, BAD, FIX, GOOD_ENV, BAD_ENV, SCAN, SKIP, FRESH)
 OPTIONS = (*SHARED, *OWN)
 
 
@@ -63,20 +88,57 @@ class Asked:
     """What is bisected."""
 
     options: Options
+    channels: tuple[int, ...] | None
+    by: By | None
+    good: str | None
+    bad: str | None
+    find_fix: bool
     good_env: str | None
     bad_env: str | None
     scan: bool
     skip: tuple[str, ...]
     fresh: bool
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What is known of earlier runs, and what this one adds to it."""
+        from convdiff.search.ledger import Ledger
+
+        return Ledger(fresh=self.fresh)
+
+    def line(self, values: Sequence[T]) -> list[T]:
+        """Return a line between the ends that are named, without what is passed by."""
+        from convdiff.search.ends import chosen
+
+        passed = [chosen(values, text, "--skip") for text in self.skip]
+        return [one for one in self.ends.cut(values) if one not in passed]
+
+    @property
+    def ends(self) -> Ends[Any]:
+        """What is said of both ends."""
+        from convdiff.search.ends import Ends
+
+        return Ends(self.good, self.bad, self.find_fix)
+
+    def history(self, line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
+        """Find where a line changes, as it is asked."""
+        from convdiff.search.history import bisect, scan
+
+        if self.scan:
+            return scan(line, state_of)
+        return bisect(line, state_of, from_last=self.find_fix)
+
 
 def _asked_of(values: Mapping[str, Any]) -> Asked:
     options = Options(**{name: values[name] for name in MATRIX})
-    return Asked(options, *(values[option.name] for option in OWN))
+    return Asked(options, **{str(one.name): values[str(one.name)] for one in OWN})
 
 
 Watching: TypeAlias = Callable[["Session"], None]
 """Called with each session that is at work."""
+Answer: TypeAlias = tuple[list[str], int]
+"""The report's lines, and the exit code."""
+Way: TypeAlias = Callable[["Case", Asked, Watching, "Tell"], Answer]
 
 
 @click.command("bisect", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
@@ -90,31 +152,27 @@ def command(case: Path | None, asked: Asked) -> int:
     With --requires 'PACKAGE==FIRST..LAST' the last patch of each minor release is a step, installed
     when it is asked; what is compared is what the case shows there: the verdicts along its own axes
     and their proved causes. With --good-env and --bad-env the fewest variables that change the
-    bits are found. Else the sizes of --lengths or --batch are the line, and the bits of the outputs
-    that all of them have are compared. Both ends come first; exits 1 where they differ, 0 where
-    they agree, and then says what is between them, untried. What an earlier run has tried is known.
+    bits are found. Else the sizes of --lengths, --batch or --channels are the line, and the bits of
+    the outputs that all of them have are compared; where they change at a product of sizes, other
+    shapes confirm it. Both ends come first; exits 1 where they differ, 0 where they agree, and then
+    says what is between them, untried; 125 where they are not what --good and --bad say. What an
+    earlier run has tried is known.
     """
     from convdiff.cli.session import load_all
 
-    kinds = {"releases": bool(asked.options.requires), "settings": asked.good_env is not None}
-    if asked.bad_env is not None and asked.good_env is None:
-        raise ConvdiffError("--bad-env: name the other end, too, with --good-env (it may be '')")
-    if all(kinds.values()):
-        raise ConvdiffError("--requires and --good-env: one at a time")
+    way = _way(asked)
+    _refuse_model(case)
     plain = replace(asked.options, requires=())
     (loaded,) = load_all((case,) if case else (), plain)
-    ways = {"releases": _releases, "settings": _settings}
-    way = next((ways[kind] for kind, is_asked in kinds.items() if is_asked), _sizes)
     from convdiff.cli.progress import progress
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.report.known import known_words
-    from convdiff.search.ledger import Ledger
 
-    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
+    ends = Stopper()
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
-        lines, code = way(loaded, asked, ledger, ends.watch, tell)
+        lines, code = way(loaded, asked, ends.watch, tell)
     write_out("".join(f"{line}\n" for line in lines))
-    for line in known_words(ledger.known):
+    for line in known_words(asked.ledger.known):
         write_err(f"convdiff: {line}")
     if ends.stopping.signal:
         write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
@@ -122,92 +180,219 @@ def command(case: Path | None, asked: Asked) -> int:
     return code
 
 
-def _releases(
-    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
-) -> tuple[list[str], int]:
-    from convdiff.pipeline import Ask
-    from convdiff.report.history import of_releases
-    from convdiff.search.history import bisect, scan
-    from convdiff.search.releases import Releases, Span, releases
+def _refuse_model(case: Path | None) -> None:
+    """Raise ConvdiffError for a model file, with how one of its layers becomes a case."""
+    from convdiff.cli.trace_model import is_model
+
+    if case is not None and is_model(case):
+        how = f"convdiff extract {case} --layer NAME -o case.yaml writes a case of one layer"
+        raise ConvdiffError(
+            f"{case}: a model, and bisect runs one convolution; {how} (convdiff inspect {case} "
+            "lists them)"
+        )
+
+
+def _way(asked: Asked) -> Way:
+    """Return what is bisected: releases, settings, or sizes. Raises ConvdiffError for two."""
+    if asked.bad_env is not None and asked.good_env is None:
+        raise ConvdiffError("--bad-env: name the other end, too, with --good-env (it may be '')")
+    if asked.options.requires and asked.good_env is not None:
+        raise ConvdiffError("--requires and --good-env: one at a time")
+    if asked.good_env is not None and (asked.good or asked.bad or asked.scan or asked.skip):
+        raise ConvdiffError("--good-env: --good, --bad, --scan and --skip are of releases or sizes")
+    if asked.options.requires:
+        return _releases
+    return _settings if asked.good_env is not None else _sizes
+
+
+def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
+    from convdiff.report.history import besides, of_releases
+    from convdiff.report.neighbours import difference_lines
+    from convdiff.search.releases import Span, releases
+    from convdiff.search.tried import Releases, Trying
 
     options = asked.options
     if len(options.requires) > 1:
         raise ConvdiffError("--requires: bisect takes one span of releases")
     span = Span.parse(options.requires[0])
-    line = [one for one in releases(span) if one not in asked.skip]
-    ask = Ask(budget=options.budget, explain_up_to=float("inf"))
-    made = Releases(
-        case, span.package, options.threads or (), options.timeout, ask, options.exclude_newer, tell
+    sizes = releases(span)
+    line = asked.line(list(sizes))
+    _announce(span.package, {one: sizes[one] for one in line}, asked)
+    trying = Trying(
+        span.package,
+        options.threads or (),
+        options.timeout,
+        _ask(options),
+        options.exclude_newer,
+        asked.by or "verdict",
     )
-    find = scan if asked.scan else bisect
-    history = find(line, lambda release: made.state(release, watch, ledger))
-    return list(of_releases(case, span.package, history, made)), _code(history)
+    tried = Releases(case, trying, watch, tell, asked.ledger)
+    history = asked.history(line, tried.state)
+    lines = list(of_releases(case, span.package, history, tried, asked.ends))
+    for change in history.changes:
+        names = (change.last, change.first)
+        found = tried.between(*names)
+        requires = [f"--requires {span.package}=={name}" for name in names]
+        if found is not None:
+            lines += difference_lines(found, names, _again(case, asked, " ".join(requires)))
+        lines += besides(tried, *names)
+    return _checked(lines, history, asked, case)
 
 
-def _sizes(
-    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
-) -> tuple[list[str], int]:
-    from convdiff.case.arrays import make_tensors
+def _announce(package: str, sizes: Mapping[str, int], asked: Asked) -> None:
+    """Say what is to be installed before it is."""
+    from convdiff.runtime.amount import amount_of_releases
+    from convdiff.runtime.required import is_made
+    from convdiff.search.history import most_asked
+
+    newest = asked.options.exclude_newer
+    absent = [size for name, size in sizes.items() if not is_made(f"{package}=={name}", newest)]
+    most = len(sizes) if asked.scan else most_asked(len(sizes))
+    if absent:
+        write_err(f"convdiff: {amount_of_releases(package, absent, most)}")
+
+
+def _ask(options: Options) -> Ask:
+    from convdiff.pipeline import Ask
+
+    return Ask(budget=options.budget, explain_up_to=float("inf"))
+
+
+def _checked(lines: list[str], history: History[Any], asked: Asked, case: Case) -> Answer:
+    """Return an answer, unless the ends are not what is said of them."""
+    from convdiff.search.ends import contradiction
+    from convdiff.search.states import state_in_words
+
+    against = contradiction(asked.ends, history, state_in_words)
+    if against:
+        return [f"{case.name}: {against}"], UNTESTED
+    return lines, _code(history)
+
+
+def _again(case: Case, asked: Asked, words: str, verb: str = "run") -> str:
+    """Return the command that runs both sides of a change again, or bisects them."""
+    from convdiff.case.ranges import write_range
+    from convdiff.cli.repeat import asked_words
+
+    options = replace(asked.options, requires=())
+    sizes = []
+    for option, values in (("--lengths", options.lengths), ("--batch", options.batch)):
+        if values and option not in words:
+            sizes += [option, write_range(values).replace(" ", "")]
+    file = [] if case.built_in else [case.file]
+    return " ".join([shlex.join(["convdiff", verb, *file, *sizes, *asked_words(options)]), words])
+
+
+def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.lab.session import Session
     from convdiff.report.history import of_sizes
-    from convdiff.search.history import bisect, scan
     from convdiff.search.kept import Kept
     from convdiff.search.observed import standing_of
     from convdiff.search.sizes import Sizes
 
-    axes = [
-        axis
-        for axis, sizes in (("length", case.lengths), ("batch", case.batches))
-        if len(sizes) > 1
-    ]
-    if len(axes) != 1:
-        raise ConvdiffError("bisect: name the sizes of one axis, with --lengths or with --batch")
+    axis, values = _axis(case, asked)
+    line = asked.line(values)
     (interpreter, *others) = asked.options.interpreters()
     if others:
         raise ConvdiffError("bisect: sizes are bisected on one runtime")
+    sizes = Sizes(case, axis, line)
     with Session([interpreter], asked.options.timeout) as session:
         session.start()
         watch(session)
         standing = standing_of(case, interpreter, session)
         if isinstance(standing, str):
             raise ConvdiffError(f"{interpreter.framework}: {standing}")
-        runtime, tensors = standing.runtime, make_tensors(case)
-        sizes = Sizes(case, axes[0], runtime, tensors, session)
-        find = scan if asked.scan else bisect
-        kept = Kept.of(ledger, [standing], session)
-        history = find(sizes.line, kept.states(f"size {axes[0]}", case, tensors, sizes.state))
-    return list(of_sizes(case, axes[0], runtime, history, sizes.reasons)), _code(history)
+        runtime, kept = standing.runtime, Kept.of(asked.ledger, [standing], session)
+        if asked.by == "verdict":
+            state_of = sizes.verdicts_in(kept, _ask(asked.options), tell)
+        else:
+            state_of = sizes.bits_on(runtime, kept)
+        history = asked.history(line, state_of)
+        lines = list(of_sizes(case, axis, runtime, history, asked.ends))
+        lines += [f"  skipped  {size}: {reason}" for size, reason in sizes.reasons.items()]
+        if history.changes and history.changes[0].is_exact:
+            lines += _about(sizes, history, asked, kept, runtime, tell)
+    return _checked(lines, history, asked, case)
 
 
-def _settings(
-    case: Case, asked: Asked, ledger: Ledger, watch: Watching, tell: Tell
-) -> tuple[list[str], int]:
-    from convdiff.case.arrays import make_tensors
+def _axis(case: Case, asked: Asked) -> tuple[SizeAxis, tuple[int, ...]]:
+    """Return which sizes are bisected, and what they are. Raises ConvdiffError for none, or two."""
+    options = asked.options
+    given: dict[SizeAxis, tuple[int, ...] | None] = {
+        "length": options.lengths,
+        "batch": options.batch,
+        "channels": asked.channels,
+    }
+    named = {axis: sizes for axis, sizes in given.items() if sizes and len(sizes) > 1}
+    own: dict[SizeAxis, tuple[int, ...]] = {"length": case.lengths, "batch": case.batches}
+    several = named or {axis: sizes for axis, sizes in own.items() if len(sizes) > 1}
+    if len(several) != 1:
+        words = "name the sizes of one axis, with --lengths, --batch or --channels"
+        raise ConvdiffError(f"bisect: {words}")
+    ((axis, sizes),) = several.items()
+    return axis, sizes
+
+
+def _about(
+    sizes: Sizes,
+    history: History[int],
+    asked: Asked,
+    kept: Kept,
+    runtime: Runtime,
+    tell: Tell,
+) -> list[str]:
+    """Return how both sides of a change differ, and whether it is at a product of sizes."""
+    from convdiff.report.neighbours import difference_lines
+    from convdiff.report.product import product_lines
+    from convdiff.search.neighbours import in_session
+    from convdiff.search.product import product_of
+    from convdiff.search.sizes import switch_on
+
+    change = history.changes[0]
+    lines: list[str] = []
+    pair = sizes.pair(change)
+    if pair is not None:
+        found = in_session(pair[0], kept.session, pair[1], _ask(asked.options), tell)
+        option = {"length": "--lengths", "batch": "--batch"}[sizes.axis]
+        again = _again(sizes.case, asked, f"{option} {change.last},{change.first}")
+        names = (f"{sizes.axis} {change.last}", f"{sizes.axis} {change.first}")
+        lines += difference_lines(found, names, again) if found else []
+    if asked.by != "verdict" and history.is_monotone and sizes.case.added is None:
+        switch = switch_on(sizes.case, sizes.axis, runtime, kept)
+        lines += product_lines(product_of(sizes.largest, sizes.axis, change, switch))
+    return lines
+
+
+def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.report.history import of_settings
-    from convdiff.search.observed import bits_in
-    from convdiff.search.settings import culprits, parsed
-    from convdiff.search.states import State
+    from convdiff.report.neighbours import difference_lines
+    from convdiff.search.neighbours import neighbours
+    from convdiff.search.settings import Environments, culprits, mixed, parsed
 
     good = parsed("--good-env", asked.good_env or "")
     bad = parsed("--bad-env", asked.bad_env or "")
     (interpreter, *others) = asked.options.interpreters()
     if others:
         raise ConvdiffError("bisect: settings are bisected on one runtime")
-    tensors, kept = make_tensors(case), {}
-
-    def state(variables: Mapping[str, str]) -> State | None:
-        key = tuple(sorted(variables.items()))
-        if key not in kept:
-            named = " ".join(f"{name}={value}" for name, value in key) or "no variable"
-            tell(f"{case.name}: {named}", 0, 0, None)
-            there = replace(interpreter, settings=key)
-            kept[key] = bits_in(case, there, tensors, asked.options.timeout, watch, ledger)
-        return kept[key]
-
-    found = culprits(good, bad, state, 200)
+    timeout, ask, by = asked.options.timeout, _ask(asked.options), asked.by or "bits"
+    tried = Environments(case, interpreter, by, timeout, ask, watch, tell, asked.ledger)
+    found = culprits(good, bad, tried.state, 200)
     if found.reason:
         return [f"{case.name}: {found.reason}"], UNTESTED
-    return list(of_settings(case, good, bad, found, len(kept))), DRIFT if found.names else SAME
+    lines = list(of_settings(case, good, bad, found, len(tried.states)))
+    if not found.names:
+        return lines, SAME
+    changed = mixed(good, bad, frozenset(found.names))
+    sides = [replace(interpreter, settings=tuple(sorted(one.items()))) for one in (good, changed)]
+    both = neighbours(case, sides, "runtime", ask, timeout, watch, tell)
+    if both is not None:
+        words = f"--good-env {_written(good)} --bad-env {_written(changed)}"
+        lines += difference_lines(both, ("before", "after"), _again(case, asked, words, "bisect"))
+    return lines, DRIFT
+
+
+def _written(variables: Mapping[str, str]) -> str:
+    return shlex.quote(shlex.join(f"{name}={value}" for name, value in variables.items()))
 
 
 def _code(history: History[Any]) -> int:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convdiff.cli.complete import CASES, files
-from convdiff.cli.ends import Ends
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
 from convdiff.cli.shared import shared
+from convdiff.cli.stopper import Stopper
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED
 
@@ -92,7 +92,7 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.search.ledger import Ledger
 
     refuse_too_big(loaded)
-    ends, ledger = Ends(), Ledger(fresh=asked.fresh)
+    ends, ledger = Stopper(), Ledger(fresh=asked.fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
         found, missing = _cured(loaded, asked.options, ledger, ends, tell)
     _write(found, missing, shlex.join(["convdiff", "run", *sized_words(loaded, asked.options)]))
@@ -105,7 +105,7 @@ def command(case: Path | None, asked: Asked) -> int:
 
 
 def _cured(
-    case: Case, options: Options, ledger: Ledger, ends: Ends, tell: Tell
+    case: Case, options: Options, ledger: Ledger, ends: Stopper, tell: Tell
 ) -> tuple[list[Cured], Sequence[Standing]]:
     """Return what was found for each framework and environment, and what had to be there."""
     from convdiff.lab.session import Session

@@ -68,6 +68,11 @@ def packed(
     return decorate
 
 
+def _say(what: str) -> None:
+    """Tell of an environment that is made."""
+    write_err(f"convdiff: {what} ...")
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line asks for."""
@@ -142,8 +147,7 @@ class Options:
             return []
         from convdiff.runtime.required import required
 
-        say = lambda what: write_err(f"convdiff: {what} ...")  # noqa: E731
-        return required(self.requires, threads, self.exclude_newer, say)
+        return required(self.requires, threads, self.exclude_newer, _say)
 
     def _named(self) -> list[NamedRuntime]:
         """Return the runtimes that are asked for by name."""
@@ -153,7 +157,12 @@ class Options:
                 there = ", ".join(known) or "none in any pyproject.toml from here upwards"
                 hint = meant(name, known)
                 raise ConvdiffError(f"--runtime {name}: no such runtime; there is {there}{hint}")
-        return [known[name] for name in self.runtime]
+        asked = [known[name] for name in self.runtime]
+        if not any(one.requires for one in asked):
+            return asked
+        from convdiff.runtime.named import with_environment
+
+        return [with_environment(one, _say) for one in asked]
 
     @property
     def changes_baseline(self) -> bool:

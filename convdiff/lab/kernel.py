@@ -59,7 +59,7 @@ class WorkerKernel:
         if len(self._signs) == 1:
             return list(outputs)
         half = len(outputs) // 2
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             pairs = zip(outputs[:half], outputs[half:], strict=True)
             return [plus - minus for plus, minus in pairs]
 

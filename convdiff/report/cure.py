@@ -27,7 +27,7 @@ def lines(cured: Cured, run: str) -> Iterator[str]:
         yield f"{name}: not run: {cured.today.reason}"
         return
     if not cured.today.drifting:
-        yield f"{name}: nothing drifts, {count(cured.today.compared)} comparisons made"
+        yield f"{name}: nothing drifts, {plural(cured.today.compared, 'comparison')} made"
         return
     yield f"{name}: {_drift(cured.today)}"
     yield from _table(cured)
@@ -36,10 +36,10 @@ def lines(cured: Cured, run: str) -> Iterator[str]:
     yield from _not_held(cured)
     if cured.interrupted:
         yield "  interrupted: what was tried is kept, and not run again"
-    if cured.best is None:
+    if cured.best is not None:
+        yield from _recommendation(cured, cured.best, run)
+    elif not cured.interrupted:
         yield "  nothing that was tried makes it equal"
-        return
-    yield from _recommendation(cured, cured.best, run)
 
 
 def _drift(trial: Trial) -> str:

@@ -3,52 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from convdiff.case.model import Case
+from convdiff.report.sentences import few
 from convdiff.runtime.model import Runtime
+from convdiff.search.ends import Ends
 from convdiff.search.history import Change, History
-from convdiff.search.releases import Releases
 from convdiff.search.settings import Culprits
-from convdiff.search.states import state_in_words
+from convdiff.search.states import is_good, state_in_words
+from convdiff.search.tried import Releases
 
-CONFOUNDERS = {"numpy": "NumPy", "python": "Python", "cpu_isa": "CPU", "threads": "threads"}
+CONFOUNDERS = {
+    "numpy": "NumPy",
+    "python": "Python",
+    "cpu_isa": "CPU",
+    "isa_not_compiled_in": "not compiled for",
+    "onednn": "oneDNN",
+    "compiler": "compiler",
+    "threads": "threads",
+    "settings": "variables",
+}
 """What else may differ between two environments, by what fingerprints call it."""
 
 
 def of_releases(
-    case: Case, package: str, history: History[str], releases: Releases
+    case: Case, package: str, history: History[str], releases: Releases, ends: Ends[str]
 ) -> Iterator[str]:
     """Yield what was found between the releases of a package."""
     if len(history.states) < 2:
         yield f"{case.name}: no two releases of {package} could be run"
     for change in history.changes:
-        yield f"{case.name}: {package} {change.last} and {change.first} differ{_range(change)}"
+        yield f"{case.name}: {package} {_changed(change, ends)}{_range(change)}"
         for release, state in ((change.last, change.before), (change.first, change.after)):
             yield f"  {release:8} {state_in_words(state)}"
-            yield from (f"           {line}" for line in releases.orders.get(release, ()))
-        yield from _confounders(releases, change)
     yield from _unchanged(case, package, history)
+    yield from not_monotone(history)
     for release in history.skipped:
         yield f"  skipped  {release}: {releases.reasons.get(release, 'nothing was compared')}"
     yield f"  tried    {', '.join(one for one, _ in history.states) or 'none'}"
 
 
-def _range(change: Change[str]) -> str:
-    if not change.skipped:
-        return ""
-    return f", or one of {', '.join(change.skipped)} between them, which could not be run"
+def _changed(change: Change[Any], ends: Ends[Any]) -> str:
+    """Say what a change is to who named the ends, else that both differ."""
+    if not ends.are_named:
+        return f"{change.last} and {change.first} differ"
+    if ends.find_fix:
+        return f"{change.first} is the first with the fix, {change.last} the last without"
+    return f"{change.first} is the first bad one, {change.last} the last good one"
 
 
-def _confounders(releases: Releases, change: Change[str]) -> Iterator[str]:
+def _range(change: Change[Any]) -> str:
+    """Say what else the first may be, where something between the two is not known."""
+    parts = []
+    if change.skipped:
+        parts.append(f"or one of {', '.join(map(str, change.skipped))}, which could not be run")
+    if change.untried:
+        parts.append(f"or one of {few([str(one) for one in change.untried])}, untried")
+    return "".join(f", {part}" for part in parts)
+
+
+def not_monotone(history: History[Any]) -> Iterator[str]:
+    """Warn where halves can have missed a change: they take a line for one with a single one."""
+    if history.is_monotone or not history.untried:
+        return
+    seen = len({state for _, state in history.states})
+    yield (
+        f"  warning  not one change: {len(history.changes)} among {len(history.states)} tried, "
+        f"{seen} states; {len(history.untried):,} untried may hide more: --scan tries all"
+    )
+
+
+def besides(releases: Releases, last: str, first: str) -> Iterator[str]:
     """Yield what else changed between two environments."""
-    one, other = (releases.fingerprints.get(name, {}) for name in (change.last, change.first))
+    one, other = (releases.fingerprints.get(name, {}) for name in (last, first))
+    for key, word in CONFOUNDERS.items():
+        if one and other and one.get(key) != other.get(key):
+            yield f"  besides  {word}: {_plain(one.get(key))} → {_plain(other.get(key))}"
+    was, now = (releases.packages.get(name, {}) for name in (last, first))
     changed = [
-        f"{word} {one.get(key)} → {other.get(key)}"
-        for key, word in CONFOUNDERS.items()
-        if one.get(key) != other.get(key)
+        f"{name} {was.get(name, '(none)')} → {now.get(name, '(none)')}"
+        for name in sorted({*was, *now} - {"numpy"})
+        if was.get(name) != now.get(name)
     ]
     if changed:
-        yield f"  besides  {'; '.join(changed)}"
+        yield f"  packages {few(changed)}"
+
+
+def _plain(value: object) -> str:
+    """Write one side of what changed."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={text}" for name, text in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "unknown" if value is None else str(value)
 
 
 def _unchanged(case: Case, package: str, history: History[str]) -> Iterator[str]:
@@ -58,27 +108,35 @@ def _unchanged(case: Case, package: str, history: History[str]) -> Iterator[str]
     first, last = history.states[0], history.states[-1]
     words = state_in_words(first[1])
     if history.untried:
-        between = f"{len(history.untried)} between them untried; --scan tries all"
+        between = f"{len(history.untried)} between them untried"
         yield f"{case.name}: {package} {first[0]} and {last[0]} agree ({words}), {between}"
-    else:
-        yield f"{case.name}: no release from {first[0]} to {last[0]} changes it ({words})"
+        yield "  warning  a change that was undone between them is not seen: --scan tries all"
+        return
+    but = f", but {len(history.skipped)} of them could not be run" if history.skipped else ""
+    yield f"{case.name}: no release from {first[0]} to {last[0]} changes it ({words}){but}"
 
 
 def of_sizes(
-    case: Case, axis: str, runtime: Runtime, history: History[int], reasons: Mapping[int, str]
+    case: Case, axis: str, runtime: Runtime, history: History[int], ends: Ends[int]
 ) -> Iterator[str]:
     """Yield at which sizes the first outputs' bits change."""
     for change in history.changes:
-        yield (
-            f"{case.name}: {runtime.id} gives other bits from {axis} {change.first} on; "
-            f"{change.last} is the last before"
-        )
+        by_verdict = is_good(change.before) is not None
+        what = "shows something else" if by_verdict else "gives other bits"
+        where = f"{what} from {axis} {change.first} on; {change.last} is the last before"
+        if ends.are_named:
+            where = f"{axis} {_changed(change, ends)}"
+        yield f"{case.name}: {runtime.id} {where}{_range(change)}"
+        if by_verdict:
+            yield f"  {axis} {change.last} {state_in_words(change.before)}"
+            yield f"  {axis} {change.first} {state_in_words(change.after)}"
     if not history.changes and len(history.states) > 1:
-        first, last = history.states[0][0], history.states[-1][0]
-        yield f"{case.name}: {runtime.id} gives the same bits at {axis} {first} and {last}"
+        (first, state), (last, _) = history.states[0], history.states[-1]
+        words = "gives the same bits" if is_good(state) is None else state_in_words(state)
+        yield f"{case.name}: {runtime.id} {words} at {axis} {first} and {last}"
+    yield from not_monotone(history)
     if history.untried:
         yield f"  untried  {len(history.untried):,} sizes between; --scan tries all"
-    yield from (f"  skipped  {size}: {reason}" for size, reason in reasons.items())
 
 
 def of_settings(

@@ -15,15 +15,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from packaging.version import Version
 
 from convdiff.errors import ConvdiffError
 from convdiff.runtime import uv
+from convdiff.runtime.amount import amount
 from convdiff.runtime.uv import NoEnvironmentError
 
 CACHE = "CONVDIFF_CACHE"
@@ -41,8 +43,13 @@ UNTOLD = (
 break them."""
 
 NEVER = "; python_version < '0'"
-LOOSER = (f"tensorboard {NEVER}", f"tensorflow-tensorboard {NEVER}", "termcolor>=1.1")
-"""In place of what packages ask for that nothing here needs, and that has no wheel."""
+LOOSER = (
+    *(f"{unused} {NEVER}" for unused in ("tensorboard", "tensorflow-tensorboard")),
+    *(f"{unused} {NEVER}" for unused in ("html5lib", "bleach")),
+    "termcolor>=1.1; python_version >= '3.7'",
+)
+"""In place of what packages ask for that nothing here needs, and that has no wheel: TensorFlow 1.5
+to 1.12 on Python 3.6 import no termcolor, and none of its wheels is for that Python."""
 OVERRIDES = (LOOSER, (*LOOSER, "gast==0.3.3"))
 """What is tried in turn: gast 0.2.2 has no wheel."""
 
@@ -83,15 +90,25 @@ def cache_folder(what: str = "environments") -> Path:
 
 def candidates() -> list[str]:
     """Return the interpreters here that an environment may be made of, the newest first."""
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    versions = (Path.home() / ".pyenv" / "versions").glob("3.*/bin")
-    pythons: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
+    return list(versions_here())
+
+
+def versions_here() -> Mapping[str, str]:
+    """Return the version of each of them, as in 3.10, asked once."""
+    return _versions_on(os.environ.get("PATH", ""), Path.home())
+
+
+@cache
+def _versions_on(path: str, home: Path) -> Mapping[str, str]:
+    folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
+    versions = (home / ".pyenv" / "versions").glob("3.*/bin")
+    found: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
     for folder in (*folders, *versions):
         for minor in range(6, 30):
             python = folder / f"python3.{minor}"
-            if (3, minor) not in pythons and _answers(python, minor):
-                pythons[3, minor] = str(python)
-    return [pythons[version] for version in sorted(pythons, reverse=True)]
+            if (3, minor) not in found and _answers(python, minor):
+                found[3, minor] = str(python)
+    return {found[version]: f"3.{version[1]}" for version in sorted(found, reverse=True)}
 
 
 def _answers(python: Path, minor: int) -> bool:
@@ -119,6 +136,14 @@ def _read(folder: Path) -> Environment | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return environment if os.access(environment.python, os.X_OK) else None
+
+
+def packages_of(python: str) -> Mapping[str, str]:
+    """Return the packages of the environment that an interpreter is of, and their versions."""
+    found = _read(Path(python).parent.parent)
+    pins = found.packages if found else ()
+    named = (pin.partition(";")[0].strip().partition("==") for pin in pins)
+    return {name: version for name, _, version in named}
 
 
 def key_of(requires: Sequence[str], newest: str = "") -> str:
@@ -160,7 +185,7 @@ def _make(
     name = ", ".join(requires)
     tell(f"{name}: looking for wheels")
     python, pins = _first_with_wheels(requires, pythons, newest)
-    tell(f"{name}: installing {len(pins)} packages")
+    tell(f"{name}: installing {len(pins)} packages, {amount(uv.fetched(pins, python))}")
     home = folder / key
     shutil.rmtree(home, ignore_errors=True)  # what was cut short
     uv.install(home, python, pins)

@@ -87,7 +87,8 @@ class NamedRuntime:
 
     name: str
     python: Annotated[str | None, Text()] = None
-    """None is convdiff's own; a relative path starts at the file's folder."""
+    """None is convdiff's own, or that of an environment made for what is required; a relative path
+    starts at the file's folder."""
     framework: Annotated[str, Text()] = "tensorflow"
     device: Annotated[Device | Unnamed, As(Text(), _device)] = Unnamed.THE_CASES
     env: Annotated[tuple[tuple[str, str], ...], Environment()] = ()

@@ -9,7 +9,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from convdiff.errors import ConvdiffError, meant
-from convdiff.runtime.environments import Tell, cache_folder, candidates, made
+from convdiff.runtime.environments import (
+    Tell,
+    cache_folder,
+    candidates,
+    environments,
+    key_of,
+    made,
+)
 from convdiff.runtime.model import Interpreter
 
 FRAMEWORKS = {
@@ -52,6 +59,17 @@ def _refuse_no_date(text: str) -> None:
         raise ConvdiffError(f"--exclude-newer {text}: a date, as 2019-06-30") from None
 
 
+def is_made(text: str, newest: str) -> bool:
+    """Return whether the environment of a requirement is there already."""
+    key = key_of(_asked(text), newest)
+    return any(one.key == key for one in environments(cache_folder()))
+
+
+def _asked(text: str) -> list[str]:
+    """Return what is installed for a requirement."""
+    return [text, *COMPANIONS.get(framework_of(text), ())]
+
+
 def required(
     requires: Sequence[str], threads: Sequence[int], newest: str, tell: Tell
 ) -> list[Interpreter]:
@@ -63,8 +81,7 @@ def required(
     _refuse_no_date(newest)
     found, pythons = [], candidates()
     for text, framework in zip(requires, frameworks, strict=True):
-        asked = [text, *COMPANIONS.get(framework, ())]
-        environment = made(asked, cache_folder(), pythons, newest, tell)
+        environment = made(_asked(text), cache_folder(), pythons, newest, tell)
         for count in threads or [None]:  # type: ignore[list-item]
             label = Requirement(text).specifier or "newest"
             found.append(

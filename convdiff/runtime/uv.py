@@ -19,6 +19,11 @@ from pathlib import Path
 
 from convdiff.errors import UNTESTED, ConvdiffError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 BRIDGED = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -94,6 +99,23 @@ def _resolved(requires: Sequence[str], python: str, newest: str, overrides: str)
     words += ["--exclude-newer", newest] if newest else []
     text = _asked(words, "\n".join(requires) + "\n")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def fetched(pins: Sequence[str], python: str) -> int | None:
+    """Return how many bytes of wheels exact requirements are, of those that lie on no disk here.
+
+    None where an index does not say, or an older uv.
+    """
+    words = ["pip", "compile", "-", "--no-deps", "--python", python, "--only-binary", ":all:"]
+    try:
+        text = _asked([*words, "--quiet", "--format", "pylock.toml"], "\n".join(pins) + "\n")
+    except NoEnvironmentError:  # an older uv writes no such file
+        return None
+    packages = tomllib.loads(text).get("packages", [])
+    wheels = [wheel for one in packages for wheel in one.get("wheels", [])[:1]]
+    remote = [one for one in wheels if not str(one.get("url", "file:")).startswith("file:")]
+    sizes = [one.get("size") for one in remote]
+    return None if None in sizes else sum(sizes)
 
 
 def install(folder: Path, python: str, pins: Sequence[str]) -> None:

@@ -25,6 +25,13 @@ class Change(Generic[T]):
     after: State
     skipped: tuple[T, ...] = ()
     """Between the two, and not to be tried."""
+    untried: tuple[T, ...] = ()
+    """Between the two, and not asked: the change is at one of them, or there are several."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing lies between the two."""
+        return not self.skipped and not self.untried
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,11 @@ class History(Generic[T]):
         """Those that nobody asked."""
         asked = {one for one, _ in self.states} | set(self.skipped)
         return tuple(one for one in self.line if one not in asked)
+
+    @property
+    def is_monotone(self) -> bool:
+        """Whether what was tried is one state up to a place, and one other from there on."""
+        return len(self.changes) < 2
 
 
 class Asked(Generic[T]):
@@ -64,15 +76,17 @@ class Asked(Generic[T]):
         states = [(one, state) for one, state in asked if state is not None]
         skipped = tuple(one for one, state in asked if state is None)
         changes = [
-            Change(last, first, before, after, self._between(last, first))
+            Change(last, first, before, after, *self._between(last, first))
             for (last, before), (first, after) in pairwise(states)
             if before != after
         ]
         return History(self.line, tuple(states), skipped, tuple(changes))
 
-    def _between(self, last: T, first: T) -> tuple[T, ...]:
+    def _between(self, last: T, first: T) -> tuple[tuple[T, ...], tuple[T, ...]]:
+        """Return what lies between two neighbours that were tried: what can't be, what was not."""
         inside = self.line[self.line.index(last) + 1 : self.line.index(first)]
-        return tuple(one for one in inside if one in self._states)
+        skipped = tuple(one for one in inside if one in self._states)
+        return skipped, tuple(one for one in inside if one not in self._states)
 
 
 def scan(line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
@@ -83,25 +97,34 @@ def scan(line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]
     return asked.history()
 
 
-def bisect(line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
+def bisect(
+    line: Sequence[T], state_of: Callable[[T], State | None], *, from_last: bool = False
+) -> History[T]:
     """Ask both ends, then the middle of what is left between two states, to one change.
 
     Where the ends agree nothing between is asked; where there are several changes one is found. One
-    that can't be tried is passed by, its nearest neighbour first.
+    that can't be tried is passed by, its nearest neighbour first. A state that is neither end's is
+    unlike the first's, and with `from_last` unlike the last's.
     """
     asked = Asked(line, state_of)
     low, high = _first(line, asked), _first(line[::-1], asked)
     if low is None or high is None or asked.state(low) == asked.state(high):
         return asked.history()
     left, right = line.index(low), line.index(high)
+    known = asked.state(high if from_last else low)
     while True:
         middle = _nearest(line, left, right, asked)
         if middle is None:
             return asked.history()
-        if asked.state(line[middle]) == asked.state(line[left]):
-            left = middle
-        else:
+        if (asked.state(line[middle]) == known) is from_last:
             right = middle
+        else:
+            left = middle
+
+
+def most_asked(count: int) -> int:
+    """Return how many of a line halves ask at most, where all can be tried: ends, then middles."""
+    return min(count, 2 + max(0, count - 2).bit_length())
 
 
 def _first(line: Sequence[T], asked: Asked[T]) -> T | None:

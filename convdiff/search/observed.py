@@ -11,9 +11,6 @@ from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Interpreter, Runtime, Standing
-from convdiff.search.kept import Kept
-from convdiff.search.ledger import Ledger
-from convdiff.search.states import State, bits_of
 
 Stopping = Callable[[Session], None]
 """Called with each session, so that a signal ends it."""
@@ -46,29 +43,3 @@ def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing 
             return standing
         reasons.append(standing.reason or "")
     return reasons[0] if reasons else "nothing is asked for"
-
-
-def bits_in(
-    case: Case,
-    interpreter: Interpreter,
-    tensors: Tensors,
-    timeout: float,
-    stopping: Stopping,
-    ledger: Ledger,
-) -> State | None:
-    """Return the bits of a case in a process of its own, as settings need; None where it has none.
-
-    The process is started to say what it is; where the ledger knows its bits, it runs nothing.
-    """
-    with Session([interpreter], timeout) as session:
-        session.start()
-        stopping(session)
-        standing = standing_of(case, interpreter, session)
-        if isinstance(standing, str):
-            return None
-        kept = Kept.of(ledger, [standing], session)
-
-        def state(runtime: Runtime) -> State | None:
-            return bits_of(outputs_of(case, runtime, tensors, session))
-
-        return kept.states("bits", case, tensors, state)(standing.runtime)

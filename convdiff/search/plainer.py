@@ -13,7 +13,7 @@ from convdiff.numerics.array import Array
 from convdiff.search.smaller import Problem
 
 DECIMALS = 7
-ARRAYS = ("filter_hwio", "bias", "input_nhwc")
+ARRAYS = ("filter_hwio", "bias", "input_nhwc", "added")
 LARGEST = 99
 """Of what is called a small integer."""
 HALF = 0.5

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from convdiff.case.arrays import make_tensors
+from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
+from convdiff.lab.lab import Tell
+from convdiff.lab.session import Session
+from convdiff.pipeline import Ask, run
+from convdiff.runtime.model import Interpreter
+from convdiff.search.kept import Kept
+from convdiff.search.ledger import Ledger
+from convdiff.search.observed import Stopping, outputs_of, standing_of
 from convdiff.search.reduce import parts, reduce
-from convdiff.search.states import State
+from convdiff.search.states import By, State, bits_of, shown
 
 Variables = Mapping[str, str]
 
@@ -72,3 +81,52 @@ def _fewer(some: frozenset[str]) -> Iterator[frozenset[str]]:
     ordered = sorted(some)
     for kept in parts(len(ordered)):
         yield frozenset(ordered[i] for i in kept)
+
+
+class Environments:
+    """Runs a case in one environment of variables after the other, in each once."""
+
+    def __init__(
+        self,
+        case: Case,
+        interpreter: Interpreter,
+        by: By,
+        timeout: float,
+        ask: Ask,
+        stopping: Stopping,
+        tell: Tell,
+        ledger: Ledger,
+    ) -> None:
+        """Begin with none. stopping: called with each session, so that a signal ends it."""
+        self._case, self._interpreter, self._by = case, interpreter, by
+        self._timeout, self._ask, self._stopping, self._tell = timeout, ask, stopping, tell
+        self._tensors, self._ledger = make_tensors(case), ledger
+        self.states: dict[tuple[tuple[str, str], ...], State | None] = {}
+
+    def state(self, variables: Variables) -> State | None:
+        """Return what the case shows with some variables; None where it could not be run."""
+        key = tuple(sorted(variables.items()))
+        if key not in self.states:
+            named = " ".join(f"{name}={value}" for name, value in key) or "no variable"
+            self._tell(f"{self._case.name}: {named}", 0, 0, None)
+            self.states[key] = self._shown(replace(self._interpreter, settings=key))
+        return self.states[key]
+
+    def _shown(self, there: Interpreter) -> State | None:
+        """Return a state in a process of its own, which says what it is before it runs."""
+        case, tensors = self._case, self._tensors
+        with Session([there], self._timeout) as session:
+            session.start()
+            self._stopping(session)
+            standing = standing_of(case, there, session)
+            if isinstance(standing, str):
+                return None
+            runtime, kept = standing.runtime, Kept.of(self._ledger, [standing], session)
+
+            def state(by: By) -> State | None:
+                if by == "bits":
+                    return bits_of(outputs_of(case, runtime, tensors, session))
+                result = run([case], session, self._ask, self._tell)
+                return shown(result.cases[0]) if result.cases else None
+
+            return kept.states("settings", case, tensors, state, [self._ask])(self._by)

@@ -22,7 +22,7 @@ from convdiff.plan.plan import Pair, Plan
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 from convdiff.search.kept import Kept
-from convdiff.search.ledger import PASSING, Value
+from convdiff.search.ledger import Value
 from convdiff.search.plainer import plainer
 from convdiff.search.reduce import reduce
 from convdiff.search.signature import Signature, signature_of
@@ -93,8 +93,7 @@ class Shrinker:
         """Return what the one pair of a problem shows; None where it was cut short."""
         result = self._result(problem)
         shown = filter(None, map(signature_of, result.findings))
-        value = {"shown": [one.told for one in shown], PASSING: result.died}
-        return None if result.interrupted else value
+        return None if result.interrupted else {"shown": [one.told for one in shown]}
 
     def _result(self, problem: Problem) -> CaseResult:
         """Compare the one pair of a problem, and diagnose it."""

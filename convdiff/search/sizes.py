@@ -1,52 +1,140 @@
-"""At which size the bits of the first outputs change: the exact switch, by halves."""
+"""What a case shows at one size after the other, along its length, its batch or its channels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from convdiff.case.arrays import Tensors, digest
+from convdiff.case.arrays import Tensors, digest, make_tensors
+from convdiff.case.axes import Axis
 from convdiff.case.model import Case
 from convdiff.compare.align import shared
+from convdiff.errors import ConvdiffError
 from convdiff.lab.jobs import observe
-from convdiff.lab.session import Session
+from convdiff.lab.lab import Tell
+from convdiff.numerics.array import Array
+from convdiff.pipeline import Ask, run_case
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
-from convdiff.search.states import State
+from convdiff.search.history import Change, bisect
+from convdiff.search.kept import Kept
+from convdiff.search.product import Switch
+from convdiff.search.shape import Shape, SizeAxis, of_shape
+from convdiff.search.states import State, shown
 
 
 class Sizes:
-    """Runs a case at one size after the other; what all sizes share is what is looked at."""
+    """A case at each size of a line, the smallest first.
 
-    def __init__(self, case: Case, axis: str, runtime: Runtime, tensors: Tensors, lab: Session):
-        """axis: length or batch; the case's own values are the line, the smallest first."""
-        self._case, self._axis, self._runtime = case, axis, runtime
-        self._tensors, self._lab = tensors, lab
+    More channels than the smallest size has are zeros, in the filter and in the input: the sums
+    are those of the smallest, and only their order may be another.
+    """
+
+    def __init__(self, case: Case, axis: SizeAxis, line: Sequence[int]) -> None:
+        """Make its arrays. Raises ConvdiffError for channels of a grouped convolution."""
+        if axis == "channels" and case.conv.groups > 1:
+            raise ConvdiffError(f"{case.name}: --channels: of one group, not {case.conv.groups}")
+        self.case, self.axis, self.line = case, axis, tuple(line)
+        self.tensors = make_tensors(case)
         self.reasons: dict[int, str] = {}
+        """Why sizes could not be tried."""
+
+    def at(self, size: int) -> tuple[Case, Tensors]:
+        """Return the case and its arrays at one size."""
+        if self.axis == "channels":
+            return self._of_channels(size)
+        if self.axis == "length":
+            return replace(self.case, lengths=(size,)), self.tensors.upto(self._images, size)
+        return replace(self.case, batches=(size,)), self.tensors.upto(size, self._columns)
 
     @property
-    def line(self) -> Sequence[int]:
-        """The sizes."""
-        return self._case.lengths if self._axis == "length" else self._case.batches
+    def _images(self) -> int:
+        return len(self.tensors.input_nhwc)
 
-    def state(self, size: int) -> State | None:
-        """Return the bits of the outputs that the smallest size has, too; None for none."""
-        largest = Cell(
-            self._runtime, self._case.conv.op, self._case.lengths[-1], self._case.batches[-1]
+    @property
+    def _columns(self) -> int:
+        return int(self.tensors.input_nhwc.shape[2])
+
+    def _of_channels(self, size: int) -> tuple[Case, Tensors]:
+        own = min(self.line[0], self.case.conv.channels_in)
+        kept = np.zeros((*self.tensors.filter_hwio.shape[:2], size, self.case.conv.channels_out))
+        filters = kept.astype(self.tensors.filter_hwio.dtype)
+        filters[:, :, :own] = self.tensors.filter_hwio[:, :, :own]
+        given = self.tensors.input_nhwc[..., :size]
+        inputs = np.zeros((*given.shape[:3], size), given.dtype)
+        inputs[..., : given.shape[3]] = given
+        conv = self.case.conv._replace(channels_in=size)
+        return replace(self.case, conv=conv), replace(
+            self.tensors, filter_hwio=filters, input_nhwc=inputs
         )
-        is_length = self._axis == "length"
-        cell = replace(largest, length=size) if is_length else replace(largest, batch=size)
-        answers = observe(self._case, [cell], self._tensors, self._lab.pool, lambda one: None)
-        outputs = [output for _, output, _ in answers]
-        if not outputs:
-            return None
-        (output,) = outputs
-        if isinstance(output, NoBits):
-            self.reasons[size] = output.reason
-            return None
-        columns = shared(self._case.conv, (self._case.lengths[0], cell.length))
-        columns = columns if is_length else output.shape[2]
-        images = len(output) if is_length else self._case.batches[0]
-        return digest(np.ascontiguousarray(output[:images, :, :columns]))
+
+    @property
+    def largest(self) -> Case:
+        """The case as it is at the end of the line."""
+        return self.at(self.line[-1])[0]
+
+    def pair(self, change: Change[int]) -> tuple[Case, Axis] | None:
+        """Return the case at both sizes of a change, and the axis along which they are compared.
+
+        None of channels: sums of other numbers of channels are not compared.
+        """
+        sizes = (change.last, change.first)
+        if self.axis == "length":
+            return replace(self.case, lengths=sizes), "length"
+        return (replace(self.case, batches=sizes), "batch") if self.axis == "batch" else None
+
+    def verdicts_in(self, kept: Kept, ask: Ask, tell: Tell) -> Callable[[int], State | None]:
+        """Return what says what the case shows at a size along its other axes."""
+
+        def state(size: int) -> State | None:
+            (case, tensors), session = self.at(size), kept.session
+            result = run_case(case, session.availability(case), tensors, session, ask, tell)
+            return shown(result)
+
+        return self._known("verdict", state, kept, ask)
+
+    def _known(
+        self, by: str, state_of: Callable[[int], State | None], kept: Kept, *asked: object
+    ) -> Callable[[int], State | None]:
+        """Return what asks for a size only where its state is not known."""
+        own = (self.axis, self.line[0], *asked)
+        return kept.states(f"size by {by}", self.case, self.tensors, state_of, own)
+
+    def bits_on(self, runtime: Runtime, kept: Kept) -> Callable[[int], State | None]:
+        """Return what says which bits the outputs have that the smallest size has, too."""
+
+        def state(size: int) -> State | None:
+            case, tensors = self.at(size)
+            cell = Cell(runtime, case.conv.op, case.lengths[-1], case.batches[-1])
+            answers = list(observe(case, [cell], tensors, kept.session.pool, lambda one: None))
+            if not answers:
+                return None
+            output = answers[0][1]
+            if isinstance(output, NoBits):
+                self.reasons[size] = output.reason
+                return None
+            return digest(np.ascontiguousarray(self._shared(output, size)))
+
+        return self._known("bits", state, kept, runtime.device)
+
+    def _shared(self, output: Array, size: int) -> Array:
+        """Return the part of an output, NHWC, that the smallest size has, too."""
+        if self.axis == "batch":
+            return output[: self.line[0]]
+        if self.axis == "length":
+            return output[:, :, : shared(self.case.conv, (self.line[0], size))]
+        return output
+
+
+def switch_on(case: Case, axis: SizeAxis, runtime: Runtime, kept: Kept) -> Switch:
+    """Return what bisects other shapes of a case, on random numbers, by their bits."""
+
+    def switch(shape: Shape, low: int, high: int) -> Change[int] | None:
+        sizes = Sizes(of_shape(case, shape.at(axis, high)), axis, range(low, high + 1))
+        history = bisect(sizes.line, sizes.bits_on(runtime, kept))
+        is_one = len(history.changes) == 1 and history.changes[0].is_exact
+        return history.changes[0] if is_one else None
+
+    return switch

@@ -24,8 +24,9 @@ class Problem:
     @property
     def key(self) -> object:
         """What tells it from another one."""
-        arrays = (self.tensors.filter_hwio, self.tensors.bias, self.tensors.input_nhwc)
-        numbers = tuple(None if array is None else array.tobytes() for array in arrays)
+        tensors = self.tensors
+        arrays = (tensors.filter_hwio, tensors.bias, tensors.input_nhwc, tensors.added)
+        numbers = tuple(None if a is None else (a.shape, a.tobytes()) for a in arrays)
         case = self.case
         return case.conv, case.height, case.lengths, case.batches, case.channels_out, numbers
 
@@ -48,10 +49,14 @@ def _each(problem: Problem) -> Iterator[Problem]:
 
 
 def is_sound(problem: Problem) -> bool:
-    """Return whether every length gives an output."""
-    case = problem.case
-    shapes = [case.conv.output_shape(1, case.height, length) for length in case.lengths]
-    return all(min(shape) > 0 for shape in shapes)
+    """Return whether every length gives an output, with something to add to each, if anything."""
+    case, added = problem.case, problem.tensors.added
+    shapes = [
+        case.conv.output_shape(case.batches[-1], case.height, length) for length in case.lengths
+    ]
+    extents = (1,) * 4 if added is None else added.shape
+    there = all(has in (1, n) or has > n for has, n in zip(extents, shapes[-1], strict=True))
+    return there and all(min(shape) > 0 for shape in shapes)
 
 
 def with_conv(problem: Problem, tensors: Tensors, **changes: object) -> Problem:
@@ -63,6 +68,10 @@ def with_conv(problem: Problem, tensors: Tensors, **changes: object) -> Problem:
         **changes,  # type: ignore[arg-type]
     )
     case = replace(problem.case, conv=conv, height=tensors.input_nhwc.shape[1])
+    if case.added is not None:
+        added = tensors.added
+        spec = None if added is None else replace(case.added, shape=added.shape)
+        case = replace(case, added=spec)
     return Problem(case, tensors)
 
 
@@ -83,7 +92,10 @@ def _fewer_filters(problem: Problem) -> Iterator[Problem]:
         if conv.groups > 1:
             groups = len(kept)
             inputs = _taken(inputs, _blocks(kept, conv.channels_in // conv.groups), 3)
-        yield with_conv(problem, Tensors(filters, bias, inputs), groups=groups)
+        added = tensors.added
+        if added is not None and added.shape[3] > 1:
+            added = _taken(added, which, 3)
+        yield with_conv(problem, Tensors(filters, bias, inputs, added), groups=groups)
 
 
 def _blocks(kept: Sequence[int], each: int) -> list[int]:
@@ -193,8 +205,10 @@ def _lower(problem: Problem) -> Iterator[Problem]:
 
 
 def _plainer(problem: Problem) -> Iterator[Problem]:
-    """Yield the problem without its bias, padding, strides or dilations."""
+    """Yield the problem without its step, bias, padding, strides or dilations."""
     conv, tensors = problem.case.conv, problem.tensors
+    if conv.then:
+        yield with_conv(problem, replace(tensors, added=None), then="")
     if tensors.bias is not None:
         yield Problem(replace(problem.case, bias=None), replace(tensors, bias=None))
     ones, zeros = (1,) * len(conv.kernel), (0,) * len(conv.kernel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from convdiff.case.arrays import digest
 from convdiff.numerics.array import Array
@@ -22,9 +22,16 @@ def shown(result: CaseResult) -> State | None:
     return frozenset(filter(None, map(signature_of, drift)))
 
 
+def is_good(state: State) -> bool | None:
+    """Return whether a case shows no drift; None of bits, which are neither good nor bad."""
+    return not state if isinstance(state, frozenset) else None
+
+
 def state_in_words(state: object) -> str:
-    """Say what a case shows."""
-    assert isinstance(state, frozenset)
+    """Say what a case shows: its drift, or the beginning of its bits' digest."""
+    if not isinstance(state, frozenset):
+        digests = state if isinstance(state, tuple) else (state,)
+        return f"bits {'+'.join(str(one)[:8] for one in digests[:2])}"
     words = sorted(
         f"{one.axis}: {one.words}" if isinstance(one, Signature) else str(one) for one in state
     )
@@ -44,6 +51,10 @@ def read(value: Mapping[str, Any]) -> State:
     if "shown" in value:
         return frozenset(map(Signature.read, value["shown"]))
     return tuple(value["bits"]) if isinstance(value["bits"], list) else str(value["bits"])
+
+
+By = Literal["bits", "verdict"]
+"""What two are held against each other by: all bits, or the verdicts of drift and their causes."""
 
 
 def bits_of(outputs: Sequence[Array | NoBits]) -> State | None:

@@ -28,6 +28,16 @@ HEADS = {
     "input: {normal: 1, seed: 2}\nlengths: 5\n",
     "as PyTorch's": "layout: nchw\nfilter: {normal: 1, shape: [4, 2, 3, 3], seed: 1}\n"
     "input: {normal: 1, shape: [2, 2, 5, 7], seed: 2}\n",
+    "with a step": "filter: {normal: 1, shape: [1, 3, 1, 6], seed: 1}\n"
+    "input: {normal: 1, seed: 2}\nlengths: [7, 9]\nthen: relu6\n",
+    "with an array added": "filter: {normal: 1, shape: [2, 3, 1, 6], seed: 1}\nheight: 3\n"
+    "input: {normal: 1, seed: 2}\nlengths: [7, 9]\nbatch: 2\n"
+    "then: {add: {normal: 1, shape: [2, 2, 7, 6], seed: 3}}\n",
+    "with one added to all": "op: conv3d\nfilter: {normal: 1, shape: [2, 2, 3, 2, 4], seed: 1}\n"
+    "input: {normal: 1, seed: 2}\ndepth: 3\nheight: 4\nlengths: 5\n"
+    "then: {add: {normal: 1, shape: [4], seed: 3}}\n",
+    "repeated": "filter: {normal: 1, shape: [1, 3, 1, 6], seed: 1}\n"
+    "input: {normal: 1, seed: 2}\nlengths: 7\nrepeat: 3\n",
     "some filters": "filter: {normal: 1, shape: [1, 3, 1, 6], seed: 1}\n"
     "input: {normal: 1, seed: 2}\nlengths: 7\nchannels_out: [1, 2]\n",
 }
@@ -44,6 +54,7 @@ def test_a_written_case_is_the_same_case(name: str, dtype: str) -> None:
     assert again.channels_out == case.channels_out
     assert again.expect == case.expect
     assert again.devices == case.devices
+    assert again.repeat == case.repeat
     for one, other in zip(vars(tensors).values(), vars(make_tensors(again)).values(), strict=True):
         assert (one is None) == (other is None)
         if one is not None:

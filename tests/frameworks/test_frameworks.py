@@ -26,6 +26,7 @@ SPECS = (
     "torch:cpu",
     "torch:cpu+channels_last",
     "torch:cpu+mkldnn_off",
+    "torch:cpu+deterministic",
     "torch:cpu+weights_channels_last",
     "torch:cpu+input_sliced+weights_permuted",
     "torch:cpu+input_channels_last+weights_sliced",

@@ -109,7 +109,7 @@ MODES = {
         *("compiled", "channels_last", "input_channels_last", "weights_channels_last"),
         *("input_sliced", "input_channel_slice", "input_permuted", "weights_sliced"),
         *("weights_channel_slice", "weights_permuted"),
-        "mkldnn_off",  # last: a process that has it off has it off
+        *("deterministic", "mkldnn_off"),  # last: what a process has set stays so
     ),
     "jax": ("default", "high", "highest", "op_by_op"),
     "onnxruntime": ("disabled", "basic", "extended", "all", "constant"),

@@ -136,3 +136,18 @@ def test_an_install_that_is_killed_leaves_nothing_that_counts(tmp_path: Path) ->
 
 def test_no_environment_error_is_untested() -> None:
     assert NoEnvironmentError("x").exit_code == 125
+
+
+def test_a_named_runtime_gets_the_environment_that_it_requires(cache: Path, tmp_path: Path) -> None:
+    table = '[tool.convdiff.runtimes.old]\nframework = "numpy"\n'
+    (tmp_path / "pyproject.toml").write_text(f'{table}requires = ["{ASKED[0]}", "python>=3.9"]\n')
+    env = {"CONVDIFF_CACHE": str(cache)}
+    ran = convdiff("run", "--runtime", "old", "--json", "-", env=env, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert '"numpy": "1.26.4"' in ran.out
+    assert len(environments.environments(cache / "environments")) == 1
+    (tmp_path / "pyproject.toml").write_text(f'{table}requires = ["numpy>=1"]\n')
+    ran = convdiff("run", "--runtime", "old", "--json", "-", env=env, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert '"numpy": "1.26.4"' not in ran.out
+    assert len(environments.environments(cache / "environments")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,10 +82,14 @@ def fails_with_a(x, w, b):
 
 
 def thirds(x, w, b):
-    """Each name mends the lengths of one residue."""
+    """Each of A, B, C mends the lengths of one residue; E changes bits, and mends nothing."""
     names = [name for i, name in enumerate("ABC") if x.shape[2] % 3 == i and not has(name)]
-    y = chain(x, w, b, False)
+    y = chain(x, w, b, has("E"))
     return np.nextafter(y, np.float32(1 + ord(names[0]))) if names else y
+
+
+def minds_nan(x, w, b):
+    return chain(x, w, b, np.isnan(x).any() and not has("A"))
 
 
 def length(x, w, b):
@@ -104,7 +109,7 @@ def setting(name: str, *pairs: str) -> Switch:
     return Switch(name, "nothing", "length", "here", env=((name, "1"),), pairs=pairs)
 
 
-A, B, C, D = (setting(name) for name in "ABCD")
+A, B, C, D, E = (setting(name) for name in "ABCDE")
 PADDING = tuple(one for one in SWITCHES if one.pads)
 
 
@@ -162,15 +167,15 @@ def test_two_that_nobody_named_are_no_pair(tmp_path: Path):
 
 @pytest.mark.parametrize("padding", [(), PADDING])
 def test_what_is_recommended_is_minimal(tmp_path: Path, padding: tuple[Switch, ...]):
-    """Each of three changes bits, and all of them are needed."""
-    found = cured("thirds", tmp_path, (A, B, C, D, *padding), THIRDS)
+    """Four change bits, and three of them are needed."""
+    found = cured("thirds", tmp_path, (A, B, C, D, E, *padding), THIRDS)
     assert found.best is not None and found.best.is_cure
     if padding:
         assert any(one.is_cure for one in found.attempts)
         return
     assert {one.name for one in found.best.switches} == {"A", "B", "C"}
     bench = bench_of("thirds", tmp_path, THIRDS)
-    search = Search(bench, lambda words: None, (A, B, C, D))
+    search = Search(bench, lambda words: None, (A, B, C, D, E))
     search.run()
     assert search._today is not None
     for size in (1, 2):
@@ -190,6 +195,16 @@ def test_what_is_equal_on_the_cases_own_numbers_alone_is_no_cure(tmp_path: Path)
     assert one.trial.is_equal and one.recheck is not None
     assert one.recheck.within.drifting > 0
     assert found.best is None
+
+
+def test_what_changes_beside_a_nan_is_drift_that_a_switch_may_take_away(tmp_path: Path):
+    values = [[float(f"{0.1 * k * (-1) ** t:.1f}") for k in range(1, 5)] for t in range(16)]
+    text = CASE.replace("{normal: 1, seed: 2}", f"[[{[[math.nan, 1, 2, 3], *values[1:]]}]]")
+    text = text.replace("nan", ".nan").replace("batch: [1, 2]", "").replace("[7, 8, 11, 16]", "16")
+    found = cured("minds_nan", tmp_path, (D, A), text)
+    assert found.today.counts["clean"].drifting == 1
+    assert attempt_of(found, "D").trial.counts["clean"].drifting == 1
+    assert found.best is not None and found.best.name == "A"
 
 
 def test_inputs_are_padded_to_a_length_that_has_the_bits_of_the_longest(tmp_path: Path):

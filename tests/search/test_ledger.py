@@ -23,6 +23,8 @@ from convdiff.case.device import Device
 from convdiff.case.load import case_of
 from convdiff.case.model import Allowance
 from convdiff.lab.session import Session
+from convdiff.lab.watch import silent
+from convdiff.pipeline import Ask
 from convdiff.plan.cell import Cell
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter, Runtime
@@ -31,6 +33,7 @@ from convdiff.search.deciding import case_facts, key_of, runtime_facts
 from convdiff.search.kept import Kept
 from convdiff.search.ledger import Ledger
 from convdiff.search.signature import Signature
+from convdiff.search.tried import Releases, Trying
 
 KEY = "a" * 64
 SIGNATURE = Signature("length", "rounding", causes=frozenset({"order"}), is_proved=True)
@@ -78,7 +81,7 @@ def test_a_step_gives_the_same_whether_it_was_known_or_not(tmp_path: Path) -> No
     assert first == Ledger(tmp_path).step(KEY, lambda: None)
     assert first == {"bits": ["a", "b"], "n": 1.5}
     for state in (frozenset({SIGNATURE}), frozenset(), "digest", ("one", "two"), ("one",)):
-        kept = Kept(Ledger(tmp_path), [repr(state)])
+        kept = Kept(Ledger(tmp_path), Session((), 1), [repr(state)])
         case = case_of(CASE, Path("a.yaml"))
         for known in (False, True):
             ask = kept.states("state", case, make_tensors(case), lambda one, state=state: state)
@@ -262,6 +265,20 @@ def test_other_sources_of_convdiff_have_other_keys(tmp_path: Path) -> None:
     assert there() != key
 
 
+COUNTING = """
+import os
+import numpy as np
+
+def convolve(x, w, b):
+    with open(os.environ["CALLS"], "a") as stream:
+        stream.write(".")
+    kh, kw = w.shape[:2]
+    rows, columns = x.shape[1] - kh + 1, x.shape[2] - kw + 1
+    return sum(
+        x[:, i : i + rows, j : j + columns, c, None] * w[i, j, c]
+        for i, j, c in np.ndindex(*w.shape[:3])
+    )
+"""
 KERNEL = "import numpy as np\n\ndef convolve(x, w, b):\n    return x\n"
 
 
@@ -305,6 +322,27 @@ def test_all_of_a_runtime_that_may_decide_is_in_its_key(
             assert _facts() != before
         finally:
             os.sched_setaffinity(0, cores)
+
+
+def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In what stands for its environment: this interpreter, and a kernel that counts its calls."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "counting.py").write_text(COUNTING)
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    made = interpreters(["counting:convolve"], (), (), ())
+    monkeypatch.setattr("convdiff.search.tried.required", lambda *_: made)
+    case, states, calls = case_of(CASE, Path("a.yaml")), [], []
+    for by in ("bits", "verdict"):
+        for known in (0, 1):
+            trying = Trying("numpy", (), 60, Ask(), "", by)  # type: ignore[arg-type]
+            ledger = Ledger(tmp_path / "steps")
+            tried = Releases(case, trying, lambda _: None, silent, ledger)
+            states.append(tried.state("1.0"))
+            calls.append((tmp_path / "calls").stat().st_size)
+            assert ledger.known == known
+            assert tried.fingerprints["1.0"]["framework"] == "counting:convolve"
+    assert states[0] == states[1] != states[2] == states[3]
+    assert calls[0] == calls[1] < calls[2] == calls[3]
 
 
 def test_a_framework_s_version_and_file_are_in_its_key(tmp_path: Path) -> None:

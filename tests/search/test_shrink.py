@@ -85,17 +85,54 @@ KINDS = {
 }
 
 
+STEPS = '''
+"""Kernels with a step, whose order depends on the length, or that add elsewhere."""
+
+import numpy as np
+from ways import backwards, forwards
+
+
+def done(y, then, added):
+    if then == "add":
+        return y + added
+    return np.maximum(y, y.dtype.type(0)) if then else y
+
+
+def by_length(x, w, b, then="", added=None):
+    return done((forwards if x.shape[2] % 2 else backwards)(x, w, b), then, added)
+
+
+def early(x, w, b, then="", added=None):
+    y = forwards(x, w, None)
+    first, second = (added, b) if x.shape[2] % 2 else (b, added)
+    return (y + first) + second if then == "add" else y + b
+'''
+STEPPED = """
+filter: {normal: 1, shape: [2, 3, 2, 3], seed: 1}
+bias: [0.3, -0.7, 0.1]
+input: {normal: 1, seed: 3}
+height: 3
+lengths: 6..9
+"""
+ADDED = STEPPED + "then: {add: {normal: 1, shape: [1, 2, 7, 3], seed: 5}}\n"
+
+
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Session]]:
     """Yield a session for each kind: the convolution forwards, and in another way."""
     folder = tmp_path_factory.mktemp("kernels")
     (folder / "ways.py").write_text(KERNELS)
+    (folder / "steps.py").write_text(STEPS)
     sessions = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for kind in (*KINDS, "by_length"):
             specs = ["ways:forwards"] * (kind != "by_length") + [f"ways:{kind}"]
             sessions[kind] = Session(interpreters(specs, (), (), ()), 60)
+            sessions[kind].start()
+        for name in ("by_length", "early"):
+            kind = f"steps:{name}"
+            sessions[kind] = Session(interpreters([kind], (), (), ()), 60)
             sessions[kind].start()
         yield sessions
         for session in sessions.values():
@@ -195,3 +232,25 @@ def test_the_origin_is_shrunk_within_two_hundred_runs(tf1_python: str) -> None:
         case = least.problem.case
         assert case.conv.output_shape(1, case.height, case.lengths[0])[2] <= 2
         assert shows_alone(least, session)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "text", "cause", "step"),
+    [
+        ("steps:by_length", f"{STEPPED}then: relu\n", "order", ""),
+        ("steps:by_length", ADDED, "order", ""),
+        ("steps:early", ADDED, "step", "add"),
+        ("steps:early", f"{STEPPED}then: relu\n", "", "relu"),
+    ],
+)
+def test_a_step_stays_where_it_makes_the_difference(
+    kernel: str, text: str, cause: str, step: str, kernels: dict[str, Session]
+) -> None:
+    _, least = shrunk(case_of(text, Path("step.yaml")), kernels[kernel], Ask(), 500, silent)
+    assert least is not None
+    assert least.is_minimal
+    assert cause in "".join(least.target.signature.causes)
+    assert least.problem.case.conv.then == step
+    assert (least.problem.tensors.added is None) == (step != "add")
+    assert least.problem.case.conv.taps <= 4
+    assert shows_alone(least, kernels[kernel])

@@ -10,7 +10,11 @@ from convdiff.worker.ops.convolution import Convolution
 
 WORDS = ("valid", "same")
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
-MODES = ("compiled", "mkldnn_off", *FORMATS, *memory.MODES)
+FLAGS = {
+    "mkldnn_off": "torch.backends.mkldnn.set_flags(False)",
+    "deterministic": "torch.use_deterministic_algorithms(True)",
+}
+MODES = ("compiled", *FLAGS, *FORMATS, *memory.MODES)
 STEPS = {
     "relu": "torch.nn.functional.relu(y)",
     "relu6": "torch.nn.functional.relu6(y)",
@@ -31,7 +35,7 @@ def convolve(x, w, b, a, threads):
 
     if threads:
         torch.set_num_threads(threads)
-{off}    x, w, b, a = (tensor(one) for one in ({x}, {w}, b, {a}))
+{flags}    x, w, b, a = (tensor(one) for one in ({x}, {w}, b, {a}))
 {lying}
     def op(x, w, b, a):
         y = {op}
@@ -58,7 +62,7 @@ def laid(t, way, axis):
 
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
-    off = "    torch.backends.mkldnn.set_flags(False)\n" if "mkldnn_off" in modes else ""
+    flags = "".join(f"    {line}\n" for mode, line in FLAGS.items() if mode in modes)
     x, a, back = "np.moveaxis(x, -1, 1)", "a if a is None else np.moveaxis(a, -1, 1)", "y"
     w = "np.moveaxis(w, (-1, -2), (0, 1))"
     if conv.op in PRODUCTS:
@@ -69,7 +73,7 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
         op = _transposed(conv) if conv.transposed else _convolution(conv)
         back = "y.movedim(1, -1)"
     return TEXT.format(
-        off=off,
+        flags=flags,
         x=x,
         w=w,
         a=a,

@@ -76,6 +76,8 @@ class Search:
     switches: Sequence[Switch] = SWITCHES
     attempts: list[Attempt] = field(default_factory=list)
     _today: Today | None = None
+    _most: int = 0
+    """Sets of switches that may be tried before a union is."""
 
     def run(self) -> Cured:
         """Return what was found."""
@@ -101,6 +103,7 @@ class Search:
         )
         names = {one.name for one in here}
         pairs = sum(len(names.intersection(one.pairs)) for one in here)
+        self._most = len(here) + pairs
         self.say(self._budget(len(here), pairs, now))
         for switch in here:
             self._attempt((switch,))
@@ -139,7 +142,7 @@ class Search:
                 return one
         assert self._today is not None, "a search begins with it"
         what = " and ".join(one.name for one in ordered)
-        self.bench.tell(f"{self.bench.case.name}: {what}", len(self.attempts), 0, None)
+        self.bench.tell(f"{self.bench.case.name}: {what}", len(self.attempts), self._most, None)
         attempt = self._made(ordered, self._today)
         self.attempts.append(attempt)
         return attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from convdiff.runtime.model import Interpreter, Runtime
 from convdiff.search.cure.padded import Pads, pads_to
 from convdiff.search.cure.switches import Switch
 
+LISTS = ("XLA_FLAGS",)
+"""Variables that hold several settings: what sets one of them would take the others away."""
 Fingerprints = Mapping[Runtime, Fingerprint]
 
 
@@ -65,5 +68,7 @@ def _is_news(switch: Switch, case: Case, runtimes: Sequence[Runtime]) -> bool:
 
 
 def _is_free(switch: Switch, runtime: Runtime) -> bool:
-    """Return whether no mode of a runtime takes the place of the switch's."""
-    return not switch.slot or not switch.mode or switch.mode not in runtime.device.modes
+    """Return whether a switch takes nothing else away: its mode is new, no list of flags set."""
+    there = {**os.environ, **dict(runtime.interpreter.settings)}
+    lost = [name for name, _ in switch.env if name in LISTS and name in there]
+    return not lost and (not switch.mode or switch.mode not in runtime.device.modes)

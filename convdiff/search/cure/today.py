@@ -11,17 +11,16 @@ import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
 from convdiff.case.axes import Axis
+from convdiff.case.nonfinite import is_finite
 from convdiff.numerics.array import Array
 from convdiff.plan.expand import expand
 from convdiff.plan.plan import Plan
 from convdiff.search.cure.bench import Bench, Followed, Open, Outputs, own_cells
-from convdiff.search.cure.trial import OWN, Trial, plan_along, trial_of
+from convdiff.search.cure.trial import OTHERS, OWN, Trial, plan_along, trial_of
 from convdiff.search.ledger import PASSING
 
 MOST_KEPT = 8 << 20
 """Bytes of outputs up to which the ledger has them, too; more are run again."""
-LEFT_OUT = ("exact", "clean")
-"""Axes of a plan that are not compared as they are there."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ def today(bench: Bench) -> Today:
 def _plan(bench: Bench) -> Plan:
     """Return the plan of `convdiff run`, with every convolution held against exact."""
     case, runtimes = bench.case, bench.subject.runtimes
-    whole, exact = expand(case, runtimes), plan_along(case, runtimes, ["exact"])
-    pairs = [pair for pair in whole.pairs if pair.axis not in LEFT_OUT]
+    whole = expand(case, runtimes, clean=not is_finite(bench.tensors))
+    exact = plan_along(case, runtimes, ["exact"])
+    pairs = [pair for pair in whole.pairs if pair.axis != "exact"]
     return replace(whole, pairs=(*pairs, *exact.pairs))
 
 
@@ -63,7 +63,7 @@ def _followed(bench: Bench, opened: Open, plan: Plan, held: list[Followed]) -> M
     held.append(followed)
     result, outputs = followed.result, followed.outputs
     drifting = {one.comparison.axis for one in result.findings if not one.allowed}
-    axes: list[Axis] = [*OWN, "reference"] if "reference" in drifting else [*OWN]
+    axes: list[Axis] = [*OWN, *(axis for axis in OTHERS if axis in drifting)]
     findings = [one for one in result.findings if one.comparison.axis in axes]
     trial = trial_of(bench.case, findings)
     safe = [one.lengths for one in result.safe_lengths]

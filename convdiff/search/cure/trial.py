@@ -15,6 +15,8 @@ from convdiff.plan.expand import expand
 from convdiff.plan.plan import Pair, Plan
 from convdiff.runtime.model import Runtime
 
+OTHERS: tuple[Axis, ...] = ("reference", "clean")
+"""Along which a search looks where something drifts."""
 OWN: tuple[Axis, ...] = ("length", "batch", "channels", "threads", "repeat", "device", "exact")
 """The axes of one framework, along which a switch may make bits equal."""
 
@@ -82,7 +84,8 @@ def plan_along(case: Case, runtimes: Sequence[Runtime], axes: Iterable[Axis]) ->
 
     Only what they need is run; nothing on random inputs.
     """
-    whole, wanted = expand(case, runtimes), set(axes)
+    wanted = set(axes)
+    whole = expand(case, runtimes, clean="clean" in wanted)
     pairs = [pair for pair in whole.pairs if pair.axis in wanted - {"exact"}]
     if "exact" in wanted:
         pairs += [_exact(cell) for cell in whole.cells if _is_held(case, cell)]

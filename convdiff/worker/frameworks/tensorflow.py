@@ -94,7 +94,11 @@ class Eager(Ops):
         tf = self.tf
         tf.zeros([1])  # starts the runtime, which then says what it is
         names = {}  # type: Dict[str, str]
-        for number, device in enumerate(tf.config.list_physical_devices("GPU")):
+        # TensorFlow 2.0 has it among what is not settled yet.
+        config = (
+            tf.config if hasattr(tf.config, "list_physical_devices") else tf.config.experimental
+        )
+        for number, device in enumerate(config.list_physical_devices("GPU")):
             details = tf.config.experimental.get_device_details(device)
             names["gpu:%d" % number] = details.get("device_name", "GPU")
         build = (

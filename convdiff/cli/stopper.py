@@ -1,4 +1,4 @@
-"""Ends whichever session a search is at, and those that come after."""
+"""Stops whichever session a search is at, and those that come after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convdiff.lab.session import Session
 
 
-class Ends:
+class Stopper:
     """A search has one session after the other."""
 
     def __init__(self) -> None:

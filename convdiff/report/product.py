@@ -1,0 +1,75 @@
+"""Which product of sizes a change is at, in words, with every shape that was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from convdiff.search.product import CONFIRMED, Product, Trial
+from convdiff.search.shape import LETTERS, SizeAxis
+
+MEETS = {
+    "product": "the same product",
+    "alone": "the same size",
+    "elsewhere": "another size",
+    "nowhere": "no one change",
+}
+
+
+def product_lines(product: Product) -> Iterator[str]:
+    """Yield whether the change is at a product of sizes, then the shapes that say so or not."""
+    yield f"  product  {_claim(product)}"
+    trials = (*product.trials, *product.finest)
+    yield from (f"           {_trial(one, product)}" for one in trials)
+
+
+def letters(axes: Sequence[SizeAxis]) -> str:
+    """Write a product's factors in the order N·C·H·W."""
+    return "·".join(letter for axis, letter in LETTERS.items() if axis in axes)
+
+
+def _claim(product: Product) -> str:
+    name = letters(product.axes)
+    if product.is_claimed:
+        limits = f"{product.before:,}"
+        if product.after > product.before + 1:
+            limits = f"a limit from {product.before:,} to {product.after - 1:,}"
+        words = f"{product.confirmed} other shapes change there, too"
+        return f"{name} above {limits}{_only_at(product)}: {words}"
+    if product.is_alone:
+        return f"none: {name} alone, whatever the other sizes are"
+    if len(product.axes) > 1:
+        count = f"{product.confirmed} other shapes of {CONFIRMED} that it takes"
+        return f"not claimed: {name} above {product.before:,} fits {count}"
+    return "none that other shapes confirm"
+
+
+def _only_at(product: Product) -> str:
+    """Name the sizes of which nothing is known but at one value: no factor, nor without effect."""
+    base = next(one.shape for one in product.trials if one.meets == "product")
+    unknown = [
+        LETTERS[axis] + f"={base[axis]}"
+        for axis in LETTERS
+        if axis not in product.axes and _has_no_change(product, axis)
+    ]
+    return f" at {', '.join(unknown)}" if unknown else ""
+
+
+def _has_no_change(product: Product, axis: SizeAxis) -> bool:
+    """Return whether a shape that varies one axis changed at neither size nor product."""
+    base = next(one.shape for one in product.trials if one.meets == "product")
+    singles = product.trials[: product.singles]
+    varying = [one for one in singles if one.shape[axis] != base[axis]]
+    return any(one.meets in ("nowhere", "elsewhere") for one in varying)
+
+
+def _trial(trial: Trial, product: Product) -> str:
+    """Say where a shape changes, with both neighbours."""
+    axis, (last, first) = product.axis, trial.sizes
+    others = [f"{LETTERS[one]}={trial.shape[one]}" for one in LETTERS if one != axis]
+    sides = f"{LETTERS[axis]} {last:,} | {first:,}"
+    if trial.meets == "nowhere":
+        sides = f"{LETTERS[axis]} {last:,} to {first:,}"
+    if trial.meets == "product":
+        products = (f"{trial.shape.at(axis, one).product(product.axes):,}" for one in trial.sizes)
+        return f"{' '.join(others)}: {sides}, {letters(product.axes)} {' | '.join(products)}"
+    return f"{' '.join(others)}: {sides}, {MEETS[trial.meets]}"
