@@ -113,7 +113,7 @@ def run_session(
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     _write(result, options, command, traced)
-    for line in (*kept, *_afterwords(result, options)):
+    for line in (*kept, *_unheld(nets, options), *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
 
@@ -178,6 +178,14 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
         pairwise=options.pairwise,
         whole=options.whole_reference,
     )
+
+
+def _unheld(nets: Sequence[AskedNet], options: Options) -> Iterator[str]:
+    """Yield which nets are in no recording, where one is written or compared with."""
+    if options.save is not None or options.baseline is not None:
+        for net in nets:
+            file = net.case.file
+            yield f"{file}: a net; convdiff trace {file} --save FILE and --against FILE record one"
 
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:
