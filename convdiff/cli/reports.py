@@ -20,8 +20,8 @@ from convdiff.report.formats import FORMATS, Format
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from convdiff.report.net_summary import TraceSummary
     from convdiff.report.summary import Summary
-    from convdiff.report.trace_summary import TraceSummary
     from convdiff.result import Result
 
 STDOUT = Path("-")

@@ -25,7 +25,7 @@ from convdiff.lab.session import Session
 if TYPE_CHECKING:
     from convdiff.pipeline import Ask
     from convdiff.recording.baseline import Baseline
-    from convdiff.report.trace_summary import TraceSummary
+    from convdiff.report.net_summary import TraceSummary
     from convdiff.result import Result
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ def _unheld(nets: Sequence[AskedNet], options: Options) -> Iterator[str]:
     if options.save is not None or options.baseline is not None:
         for net in nets:
             file = net.case.file
-            yield f"{file}: a net; convdiff trace {file} --save FILE and --against FILE record one"
+            yield f"{file}: a net; convdiff trace {file} --save FILE and --baseline FILE have those"
 
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:

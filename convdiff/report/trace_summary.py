@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
@@ -12,7 +11,8 @@ from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
-from convdiff.report.marks import Grid, Line, Span, line, verdict_span
+from convdiff.report.marks import Line, Span, line, verdict_span
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.sentences import few, plural
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_grids import layer_grid, pair_grid
@@ -21,31 +21,6 @@ from convdiff.result import Result
 
 ORDERS = 2
 """Orders of an entry that are told."""
-
-
-@dataclass(frozen=True)
-class TraceSummary:
-    """What every report tells of a trace."""
-
-    result: TraceResult
-    word: str
-    """OK, DRIFT[rounding], UNTESTED."""
-    headline: str
-    runtimes: tuple[str, ...]
-    layers: Grid | None
-    """The pair that is shown, a row a layer."""
-    shown: str
-    """Which pair that is."""
-    pairs: Grid | None
-    """All pairs, where there are several."""
-    lines: tuple[Line, ...]
-    again: str
-    ending: str
-
-    @property
-    def name(self) -> str:
-        """The net's name."""
-        return self.result.case.name
 
 
 def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> TraceSummary:

@@ -188,7 +188,7 @@ def test_every_report_of_a_folder_has_its_nets(folder: Path, among: Ran):
 def test_a_net_is_in_no_recording_of_cases_and_that_is_said(folder: Path):
     saved = ran(folder, "run", ".", "--framework", "numpy", "--save", "cases.json")
     assert saved.code == 0
-    assert "net.yaml: a net; convdiff trace net.yaml --save FILE and --against FILE" in saved.err
+    assert "net.yaml: a net; convdiff trace net.yaml --save FILE and --baseline FILE" in saved.err
     shown = ran(folder, "show", "cases.json")
     assert "case" in shown.out and "small" not in shown.out
 
@@ -255,7 +255,8 @@ def test_what_can_not_be_is_refused_in_a_line(folder: Path, arguments: tuple[str
 
 NOT_OF_NETS = {
     ("--save", "x.json"): "name a net's recording *.safetensors",
-    ("--baseline", "x.json"): "a net's is convdiff trace --against FILE",
+    ("--baseline", "x.json"): "name a net's recording *.safetensors",
+    ("--baseline", "x.json", "--update-baseline"): "a net's baseline is recorded by --save FILE",
 }
 
 

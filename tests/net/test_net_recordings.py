@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def against(folder: Path, kernel: str, *more: object, recording: str = "all") -> dict[str, Any]:
-    arguments = ("net.yaml", "--kernel", kernel, "--against", f"{recording}.safetensors")
+    arguments = ("net.yaml", "--kernel", kernel, "--baseline", f"{recording}.safetensors")
     found = ran(folder, *arguments, *more, "--json", "-")
     return dict(json.loads(found.out), code=found.code)
 
@@ -118,7 +118,7 @@ def test_a_digest_alone_names_the_layer_and_no_more(folder: Path):
 
 
 def test_another_runtime_is_held_against_the_recorded_one(folder: Path):
-    arguments = ("net.yaml", "--framework", "numpy", "--against", "all.safetensors", "--json", "-")
+    arguments = ("net.yaml", "--framework", "numpy", "--baseline", "all.safetensors", "--json", "-")
     report = json.loads(ran(folder, *arguments).out)
     assert {pair["candidate"]["runtime"] for pair in recorded_pairs(report)} == {"numpy:cpu"}
     assert [one["id"] for one in report["runtimes"]] == [
@@ -137,17 +137,17 @@ def test_one_run_alone_is_recorded_and_that_is_fine(folder: Path):
 
 def test_another_input_is_not_compared(folder: Path):
     (folder / "moved.yaml").write_text(NET.replace("seed: 1}", "seed: 7}").replace("SEED", "3"))
-    found = ran(folder, "moved.yaml", "--kernel", "kernels:loop", "--against", "all.safetensors")
+    found = ran(folder, "moved.yaml", "--kernel", "kernels:loop", "--baseline", "all.safetensors")
     assert found.code == 125
     assert "it was recorded of another input" in found.out
 
 
 REFUSED = {
-    ("other.yaml", "--against", "all.safetensors"): "records another net",
-    ("net.yaml", "--against", "all.safetensors", "--strict"): "recorded without --strict",
-    ("net.yaml", "--against", "all.safetensors", "--lengths", "9"): "it has length 12, 8",
-    ("net.yaml", "--against", "none.safetensors"): "No such file",
-    ("net.yaml", "--against", "net.yaml"): "name a net's recording *.safetensors",
+    ("other.yaml", "--baseline", "all.safetensors"): "records another net",
+    ("net.yaml", "--baseline", "all.safetensors", "--strict"): "recorded without --strict",
+    ("net.yaml", "--baseline", "all.safetensors", "--lengths", "9"): "it has length 12, 8",
+    ("net.yaml", "--baseline", "none.safetensors"): "No such file",
+    ("net.yaml", "--baseline", "net.yaml"): "name a net's recording *.safetensors",
     ("net.yaml", "--save", "x.json"): "name a net's recording *.safetensors",
     ("net.yaml", "--save", "none/x.safetensors"): "the folder none does not exist",
 }
@@ -164,7 +164,7 @@ def test_what_can_not_be_held_against_it_is_refused(folder: Path, arguments: tup
 def test_a_recording_of_cases_is_none_of_a_net(folder: Path):
     (folder / "case.yaml").write_text("filter: [1, 2]\ninput: {ramp: 1}\nlengths: [5, 6]\n")
     convdiff("run", "case.yaml", "--framework", "numpy", "--save", "case.safetensors", cwd=folder)
-    found = ran(folder, "net.yaml", "--framework", "numpy", "--against", "case.safetensors")
+    found = ran(folder, "net.yaml", "--framework", "numpy", "--baseline", "case.safetensors")
     assert (found.code, "not a convdiff recording of a net" in found.err) == (2, True)
     back = convdiff("show", "all.safetensors", cwd=folder)
     assert (back.code, "not a convdiff recording" in back.err) == (2, True)
@@ -196,6 +196,6 @@ def test_what_was_changed_in_it_is_noticed(folder: Path, change: Change):
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(header, arrays)
     save_file(arrays, folder / "changed.safetensors", {"convdiff": json.dumps(header)})
-    found = ran(folder, "net.yaml", "--framework", "numpy", "--against", "changed.safetensors")
+    found = ran(folder, "net.yaml", "--framework", "numpy", "--baseline", "changed.safetensors")
     assert found.code == 2
     assert len(found.err.splitlines()) == 1
