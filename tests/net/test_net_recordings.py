@@ -49,6 +49,19 @@ def shifted(x, w, b):
 '''
 
 
+FIRST = """
+
+def other_first(x, w, b):
+    \"\"\"Adds backwards in the first layer alone.\"\"\"
+    return loop(x, w, b, reversed if w.shape[2] == 2 else list)
+
+
+def wrong_second(x, w, b):
+    \"\"\"And has another bias in the second.\"\"\"
+    return other_first(x, w, b) + np.float32(0.01 * (w.shape[2] == 4))
+"""
+
+
 def ran(folder: Path, *arguments: object) -> Ran:
     return convdiff("trace", *arguments, cwd=folder)
 
@@ -59,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     (folder / "net.yaml").write_text(NET.replace("SEED", "3"))
     (folder / "other.yaml").write_text(NET.replace("SEED", "4"))
-    (folder / "kernels.py").write_text(KERNELS)
+    (folder / "kernels.py").write_text(KERNELS + FIRST)
     for name, more in (("all", ()), ("few", ("--layers", "first"))):
         arguments = ("net.yaml", "--kernel", "kernels:loop", "--save", f"{name}.safetensors")
         saved = ran(folder, *arguments, *more)
@@ -106,6 +119,24 @@ def test_another_bias_is_wrong_and_not_rounding(folder: Path):
     report = against(folder, "kernels:shifted", "--lengths", "8")
     (pair,) = recorded_pairs(report)
     assert (report["code"], pair["verdict"], pair["entered"]) == (1, "wrong", ["second"])
+
+
+def test_a_layer_that_passes_a_difference_on_is_held_against_what_it_reads(folder: Path):
+    report = against(folder, "kernels:other_first", "--lengths", "12")
+    (pair,) = recorded_pairs(report)
+    assert statuses(pair)["second"] == "carried"
+    assert (pair["verdict"], [one["layer"] for one in report["entries"]]) == ("rounding", ["first"])
+    report = against(folder, "kernels:wrong_second", "--lengths", "12")
+    (pair,) = recorded_pairs(report)
+    verdicts = {one["layer"]: one["verdict"] for one in report["entries"]}
+    assert (pair["verdict"], verdicts) == ("wrong", {"first": "rounding", "second": "wrong"})
+
+
+def test_what_passes_a_difference_on_without_its_bits_is_not_known(folder: Path):
+    report = against(folder, "kernels:other_first", "--lengths", "12", recording="few")
+    (pair,) = recorded_pairs(report)
+    verdicts = {one["layer"]: one["verdict"] for one in report["entries"]}
+    assert (pair["verdict"], verdicts) == ("untested", {"first": "rounding", "second": "untested"})
 
 
 def test_a_digest_alone_names_the_layer_and_no_more(folder: Path):
