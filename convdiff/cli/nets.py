@@ -18,7 +18,7 @@ from convdiff.worker.ops.net_shapes import extents
 if TYPE_CHECKING:
     from convdiff.lab.lab import Tell
     from convdiff.lab.session import Session
-    from convdiff.report.trace_summary import TraceSummary
+    from convdiff.report.net_summary import TraceSummary
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,12 @@ def _fits(case: NetCase, length: int) -> bool:
 
 def traced_nets(nets: Sequence[AskedNet], session: Session, tell: Tell) -> Iterator[TraceSummary]:
     """Trace nets one after the other on a session's workers, until it is stopped."""
-    from convdiff.cli.trace import TraceOptions, summary_of, trace_in
+    from convdiff.cli.traced import TraceOptions, summary_of, trace_in
 
     for net in nets:
         if session.signal:
             return
-        own = session.on(net.options.interpreters())
-        result = trace_in(own, net.case, net.options, TraceOptions(), tell)
-        yield summary_of(result, net.options, TraceOptions())
+        options = replace(net.options, save=None, baseline=None)  # those are of the cases
+        own = session.on(options.interpreters())
+        result = trace_in(own, net.case, options, TraceOptions(), tell)
+        yield summary_of(result, options, TraceOptions())

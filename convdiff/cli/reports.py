@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from convdiff.report.commands import Commands
+    from convdiff.report.net_summary import TraceSummary
     from convdiff.report.summary import Summary
-    from convdiff.report.trace_summary import TraceSummary
     from convdiff.result import Result
 
 STDOUT = Path("-")

@@ -25,7 +25,7 @@ from convdiff.lab.session import Session
 if TYPE_CHECKING:
     from convdiff.pipeline import Ask
     from convdiff.recording.baseline import Baseline
-    from convdiff.report.trace_summary import TraceSummary
+    from convdiff.report.net_summary import TraceSummary
     from convdiff.result import Result
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def run_session(
         names = [case.name for case in cases]
         result = replace(result, unclaimed=tuple(baseline.unclaimed(names)))
     _report(result, options, command, traced)
-    for line in (*kept, *_afterwords(result, options)):
+    for line in (*kept, *_unheld(nets, options), *_afterwords(result, options)):
         write_err(f"convdiff: {line}")
     return result.exit_code
 
@@ -181,6 +181,14 @@ def _ask(options: Options, baseline: Baseline | None) -> Ask:
         pairwise=options.pairwise,
         whole=options.whole_reference,
     )
+
+
+def _unheld(nets: Sequence[AskedNet], options: Options) -> Iterator[str]:
+    """Yield which nets are in no recording, where one is written or compared with."""
+    if options.save is not None or options.baseline is not None:
+        for net in nets:
+            file = net.case.file
+            yield f"{file}: a net; convdiff trace {file} --save FILE and --baseline FILE have those"
 
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,17 +21,16 @@ from convdiff.cli.trace_model import (
     trace_file,
     write_own,
 )
+from convdiff.cli.traced import TraceOptions, summary_of, trace_in
 from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from convdiff.case.net_model import NetCase
-    from convdiff.lab.lab import Tell
-    from convdiff.lab.session import Session
     from convdiff.net.trace.model import TraceResult
     from convdiff.net.trace.recording import NetRecording
-    from convdiff.report.trace_summary import TraceSummary
+    from convdiff.report.net_summary import TraceSummary
 
 EPILOG = """\b
 Example:
@@ -41,7 +39,7 @@ Example:
   convdiff trace net.yaml --framework tensorflow,torch --lengths 516
   convdiff trace net.yaml --threads 1,4 --until relu_4 --keep activations/
   convdiff trace net.yaml --lengths 452,516 --save before.safetensors
-  convdiff trace net.yaml --lengths 452,516 --against before.safetensors
+  convdiff trace net.yaml --lengths 452,516 --baseline before.safetensors
   convdiff trace model.onnx --framework torch --lengths 16..64
   convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
@@ -55,6 +53,8 @@ _SHARED = (
         "time",
         "verbose",
         "quiet",
+        "save",
+        "baseline",
         "json",
         "junit",
         "markdown",
@@ -63,18 +63,6 @@ _SHARED = (
     ),
 )
 """Options of `run` that mean the same here."""
-
-
-@dataclass(frozen=True)
-class TraceOptions:
-    """What the command line asks of a net besides what it asks of a case."""
-
-    of_model: ModelOptions = field(default_factory=ModelOptions)
-
-    layers: str = ""
-    until: str = ""
-    keep: Path | None = None
-    against: Path | None = None
 
 
 _OWN = (
@@ -91,25 +79,12 @@ _OWN = (
         metavar="FOLDER",
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
-    click.Option(
-        ["--save"],
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Record the runs, *.safetensors: digests of all layers, bits of what is looked at.",
-    ),
-    click.Option(
-        ["--against"],
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Compare with what is recorded, too, run by run.",
-    ),
 )
 TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
 
 
 def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
-    names = ("layers", "until", "keep", "against")
-    own = {name: values[name] for name in names}
+    own = {str(option.name): values[str(option.name)] for option in _OWN}
     return options_of(values), TraceOptions(ModelOptions.of(values), **own)
 
 
@@ -196,44 +171,12 @@ def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:
     return result.exit_code
 
 
-def trace_in(
-    session: Session, case: NetCase, options: Options, own: TraceOptions, tell: Tell
-) -> TraceResult:
-    """Trace a net in a session that has begun."""
-    from convdiff.net.trace.run import TraceAsk, trace
-    from convdiff.pipeline import Ask
-
-    against = _recorded(own.against, options)
-    examine = Ask(
-        strict=options.strict,
-        budget=0 if options.explain is False else options.budget,
-        explain_up_to=float("inf"),
-    )
-    ask = TraceAsk(
-        own.layers, own.until, own.keep, against, save=options.save is not None, examine=examine
-    )
-    return trace(case, session, ask, tell)
-
-
-def _recorded(path: Path | None, options: Options) -> NetRecording | None:
-    """Read the recording that is asked for. Raises ConvdiffError where it is not as strict."""
-    from convdiff.net.trace.recording import read_net_recording
-
-    if path is None:
-        return None
-    recording = read_net_recording(path)
-    if recording.strict != options.strict:
-        asked = "without" if options.strict else "with"
-        raise ConvdiffError(f"{path}: was recorded {asked} --strict; trace it so, too")
-    return recording
-
-
 def _refuse_others(options: Options) -> None:
     """Raise ConvdiffError for what is asked for and is not there of a net."""
     from convdiff.recording.net_header import refuse_suffix
 
-    if options.baseline or options.changes_baseline:
-        raise ConvdiffError("--baseline goes with cases; a net's is convdiff trace --against FILE")
+    if options.changes_baseline:
+        raise ConvdiffError("a net's baseline is recorded by --save FILE.safetensors")
     if options.save is not None:
         refuse_suffix(options.save)
 
@@ -262,10 +205,11 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
 
 def _saved(result: TraceResult, recording: NetRecording, path: Path) -> str:
     """Write a recording and say what it holds. Raises RecordingError."""
+    from convdiff import __version__
     from convdiff.net.trace.recording import write_net_recording
     from convdiff.report.sentences import plural
 
-    write_net_recording(path, result.case.name, recording)
+    write_net_recording(path, result.case.name, recording, __version__)
     held = "all their bits" if recording.holds_all else "the bits of some"
     layers = plural(len(result.case.net.layers), "layer")
     return f"recorded {plural(len(recording.runs), 'run')} of {layers}, {held}: {path}"
@@ -296,14 +240,6 @@ def _of_run(name: str, summary: TraceSummary) -> str:
     return row.render(summarise(result, (), (summary,)))
 
 
-def summary_of(result: TraceResult, options: Options, own: TraceOptions) -> TraceSummary:
-    """Return what reports tell of a trace."""
-    from convdiff.report.trace_summary import summarise_trace
-
-    again = _again(result, options, own)
-    return summarise_trace(result, again, whole=options.reports.verbose > 0)
-
-
 def _json(summary: TraceSummary) -> str:
     from convdiff import __version__
     from convdiff.report import trace_json
@@ -319,24 +255,3 @@ def _text(summary: TraceSummary, options: Options) -> str:
         print_trace(console, summary, quiet=options.reports.quiet)
 
     return rendered(print_report, options.reports.color)
-
-
-def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
-    """Return the command that repeats the pair that is shown."""
-    import shlex
-
-    from convdiff.case.ranges import write_range
-    from convdiff.cli.repeat import asked_words
-
-    words = ["convdiff", "trace", result.case.file]
-    if result.pairs:
-        pair = result.pairs[result.shown].pair
-        lengths = tuple(sorted({pair.baseline.length, pair.candidate.length}))
-        words += ["--lengths", write_range(lengths).replace(" ", "")]
-    if options.batch:
-        words += ["--batch", write_range(options.batch).replace(" ", "")]
-    words += ["--input", str(own.of_model.given)] if own.of_model.given else []
-    words += ["--layers", own.layers] if own.layers else []
-    words += ["--until", own.until] if own.until else []
-    words += ["--against", str(own.against)] if own.against else []
-    return shlex.join([*words, *asked_words(replace(options, pairwise=False))])

@@ -9,8 +9,8 @@ from typing import Any
 import convdiff
 from convdiff.report import trace_json
 from convdiff.report.case_json import case_json, runtime_json
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.summary import Summary
-from convdiff.report.trace_summary import TraceSummary
 from convdiff.result import Result
 
 SCHEMA_VERSION = 1

@@ -10,11 +10,11 @@ from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
 from convdiff.report.groups import Row, first, one_usual, stories, unusual
 from convdiff.report.markdown_text import block, table, text
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
 from convdiff.report.sentences import few, searches
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
-from convdiff.report.trace_summary import TraceSummary
 
 LIMIT = 2**20 - 1
 """Bytes; GitHub shows no summary of 1 MiB or more."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from convdiff.report.detail import Detail
 from convdiff.report.elements import element_grid
 from convdiff.report.marks import Grid, Line
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.summary import CaseSummary, advice_lines
-from convdiff.report.trace_summary import TraceSummary
 
 WIDTH = 100
 """Characters in a line."""

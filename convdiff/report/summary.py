@@ -20,7 +20,7 @@ from convdiff.result import CaseResult, Outcome, Result
 from convdiff.runtime.model import Standing
 
 if TYPE_CHECKING:
-    from convdiff.report.trace_summary import TraceSummary
+    from convdiff.report.net_summary import TraceSummary
 
 OUTCOMES: Mapping[Outcome, str] = {
     "ok": "OK",

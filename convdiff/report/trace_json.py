@@ -12,7 +12,7 @@ from convdiff.net.trace.growth import Growth
 from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
 from convdiff.report.case_json import case_json, runtime_json
 from convdiff.report.json_values import finite
-from convdiff.report.trace_summary import TraceSummary
+from convdiff.report.net_summary import TraceSummary
 
 SCHEMA_VERSION = 1
 

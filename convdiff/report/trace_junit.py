@@ -9,9 +9,9 @@ from junitparser import Error, Failure, Skipped, SystemOut, TestCase, TestSuite
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.model import PairTrace
 from convdiff.report.junit_parts import DIGITS, Suite, clean, made_test, test_name
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import trace_text
 from convdiff.report.trace_names import cell_of
-from convdiff.report.trace_summary import TraceSummary
 
 
 def net_suite(net: TraceSummary) -> TestSuite:

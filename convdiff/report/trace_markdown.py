@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from convdiff.report.markdown_text import block, table, text
 from convdiff.report.marks import Grid
-from convdiff.report.trace_summary import TraceSummary
+from convdiff.report.net_summary import TraceSummary
 
 ROWS = 200
 """Rows of a table; more are left out."""

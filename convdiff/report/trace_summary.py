@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdicts import gravity
@@ -15,7 +15,8 @@ from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.commands import Commands
 from convdiff.report.groups import Row
-from convdiff.report.marks import Grid, Line, Span, line, verdict_span
+from convdiff.report.marks import Line, Span, line, verdict_span
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.sentences import few, plural
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_advice import advice_lines
@@ -28,31 +29,6 @@ UNTESTED = 3
 """Runs that gave nothing that are told."""
 ORDERS = 2
 """Orders of an entry that are told."""
-
-
-@dataclass(frozen=True)
-class TraceSummary:
-    """What every report tells of a trace."""
-
-    result: TraceResult
-    word: str
-    """OK, DRIFT[rounding], UNTESTED."""
-    headline: str
-    runtimes: tuple[str, ...]
-    layers: Grid | None
-    """The pair that is shown, a row a layer."""
-    shown: str
-    """Which pair that is."""
-    pairs: Grid | None
-    """All pairs, where there are several."""
-    lines: tuple[Line, ...]
-    again: str
-    ending: str
-
-    @property
-    def name(self) -> str:
-        """The net's name."""
-        return self.result.case.name
 
 
 def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> TraceSummary:

@@ -239,6 +239,14 @@ def test_every_report_of_a_folder_has_its_nets(folder: Path, among: Ran):
     assert error.startswith("::error file=net.yaml,line=8,col=5,title=small%3A DRIFT[rounding]::")
 
 
+def test_a_net_is_in_no_recording_of_cases_and_that_is_said(folder: Path):
+    saved = ran(folder, "run", ".", "--framework", "numpy", "--save", "cases.json")
+    assert saved.code == 0
+    assert "net.yaml: a net; convdiff trace net.yaml --save FILE and --baseline FILE" in saved.err
+    shown = ran(folder, "show", "cases.json")
+    assert "case" in shown.out and "small" not in shown.out
+
+
 def test_a_net_alone_has_the_reports_of_a_run(folder: Path):
     arguments = ("--kernel", "kernels:by_length", "--junit", "net.xml", "--github")
     found = ran(folder, "trace", "net.yaml", *arguments)
@@ -299,11 +307,18 @@ def test_what_can_not_be_is_refused_in_a_line(folder: Path, arguments: tuple[str
     assert len(found.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", [("--save", "x.json"), ("--baseline", "x.json")])
+NOT_OF_NETS = {
+    ("--save", "x.json"): "name a net's recording *.safetensors",
+    ("--baseline", "x.json"): "name a net's recording *.safetensors",
+    ("--baseline", "x.json", "--update-baseline"): "a net's baseline is recorded by --save FILE",
+}
+
+
+@pytest.mark.parametrize("option", NOT_OF_NETS, ids=" ".join)
 def test_what_a_net_does_not_have_is_refused(folder: Path, option: tuple[str, ...]):
     found = ran(folder, "run", "net.yaml", *option)
     assert found.code == 2
-    assert "a net has" in found.err
+    assert NOT_OF_NETS[option] in found.err
 
 
 def test_one_run_is_nothing_to_compare(folder: Path):

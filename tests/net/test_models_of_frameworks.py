@@ -16,6 +16,7 @@ from convdiff.lab.session import Session
 from convdiff.net.models.extract import extract
 from convdiff.net.models.formats import read_model
 from convdiff.net.models.limits import ModelError
+from convdiff.net.models.subject import subject_of
 from convdiff.plan.cell import NoBits
 
 MADE = Path(__file__).parents[1] / "support" / "made_models.py"
@@ -23,6 +24,7 @@ FILES = {
     "two.keras": "keras",
     "two.h5": "keras",
     "two.tflite": "keras",
+    "hlf.tflite": "keras",
     "two_saved": "keras",
     "one.keras": "keras",
     "one.h5": "keras",
@@ -67,6 +69,18 @@ def test_formats_of_one_model_hold_the_same_numbers(written):
     assert one.parameters == other.parameters > 10_000
     assert one.net == other.net
     assert all(np.array_equal(one.arrays[key], other.arrays[key]) for key in one.arrays)
+
+
+@pytest.mark.parametrize("name", ["weights_int8.tflite", "all_int8.tflite"])
+def test_integers_that_stand_for_numbers_are_never_taken_for_them(written, name):
+    model = read_model(written / name)
+    assert all(array.dtype == np.float32 for array in model.arrays.values())
+    said = " ".join(node.unread for node in model.unread)
+    assert "int8: quantised; save or convert the model in floating point" in said
+    ran = convdiff("inspect", written / name)
+    assert (ran.code, "quantised" in ran.out) == (0, True)
+    with pytest.raises(ModelError, match="quantised"):
+        subject_of(model)
 
 
 def test_models_within_a_model_are_layers_of_it(written):

@@ -49,6 +49,19 @@ def shifted(x, w, b):
 '''
 
 
+FIRST = """
+
+def other_first(x, w, b):
+    \"\"\"Adds backwards in the first layer alone.\"\"\"
+    return loop(x, w, b, reversed if w.shape[2] == 2 else list)
+
+
+def wrong_second(x, w, b):
+    \"\"\"And has another bias in the second.\"\"\"
+    return other_first(x, w, b) + np.float32(0.01 * (w.shape[2] == 4))
+"""
+
+
 def ran(folder: Path, *arguments: object) -> Ran:
     return convdiff("trace", *arguments, cwd=folder)
 
@@ -59,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     (folder / "net.yaml").write_text(NET.replace("SEED", "3"))
     (folder / "other.yaml").write_text(NET.replace("SEED", "4"))
-    (folder / "kernels.py").write_text(KERNELS)
+    (folder / "kernels.py").write_text(KERNELS + FIRST)
     for name, more in (("all", ()), ("few", ("--layers", "first"))):
         arguments = ("net.yaml", "--kernel", "kernels:loop", "--save", f"{name}.safetensors")
         saved = ran(folder, *arguments, *more)
@@ -68,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def against(folder: Path, kernel: str, *more: object, recording: str = "all") -> dict[str, Any]:
-    arguments = ("net.yaml", "--kernel", kernel, "--against", f"{recording}.safetensors")
+    arguments = ("net.yaml", "--kernel", kernel, "--baseline", f"{recording}.safetensors")
     found = ran(folder, *arguments, *more, "--json", "-")
     return dict(json.loads(found.out), code=found.code)
 
@@ -108,6 +121,24 @@ def test_another_bias_is_wrong_and_not_rounding(folder: Path):
     assert (report["code"], pair["verdict"], pair["entered"]) == (1, "wrong", ["second"])
 
 
+def test_a_layer_that_passes_a_difference_on_is_held_against_what_it_reads(folder: Path):
+    report = against(folder, "kernels:other_first", "--lengths", "12")
+    (pair,) = recorded_pairs(report)
+    assert statuses(pair)["second"] == "carried"
+    assert (pair["verdict"], [one["layer"] for one in report["entries"]]) == ("rounding", ["first"])
+    report = against(folder, "kernels:wrong_second", "--lengths", "12")
+    (pair,) = recorded_pairs(report)
+    verdicts = {one["layer"]: one["verdict"] for one in report["entries"]}
+    assert (pair["verdict"], verdicts) == ("wrong", {"first": "rounding", "second": "wrong"})
+
+
+def test_what_passes_a_difference_on_without_its_bits_is_not_known(folder: Path):
+    report = against(folder, "kernels:other_first", "--lengths", "12", recording="few")
+    (pair,) = recorded_pairs(report)
+    verdicts = {one["layer"]: one["verdict"] for one in report["entries"]}
+    assert (pair["verdict"], verdicts) == ("untested", {"first": "rounding", "second": "untested"})
+
+
 def test_a_digest_alone_names_the_layer_and_no_more(folder: Path):
     report = against(folder, "kernels:backwards", "--lengths", "12", recording="few")
     (pair,) = recorded_pairs(report)
@@ -118,7 +149,7 @@ def test_a_digest_alone_names_the_layer_and_no_more(folder: Path):
 
 
 def test_another_runtime_is_held_against_the_recorded_one(folder: Path):
-    arguments = ("net.yaml", "--framework", "numpy", "--against", "all.safetensors", "--json", "-")
+    arguments = ("net.yaml", "--framework", "numpy", "--baseline", "all.safetensors", "--json", "-")
     report = json.loads(ran(folder, *arguments).out)
     assert {pair["candidate"]["runtime"] for pair in recorded_pairs(report)} == {"numpy:cpu"}
     assert [one["id"] for one in report["runtimes"]] == [
@@ -137,17 +168,17 @@ def test_one_run_alone_is_recorded_and_that_is_fine(folder: Path):
 
 def test_another_input_is_not_compared(folder: Path):
     (folder / "moved.yaml").write_text(NET.replace("seed: 1}", "seed: 7}").replace("SEED", "3"))
-    found = ran(folder, "moved.yaml", "--kernel", "kernels:loop", "--against", "all.safetensors")
+    found = ran(folder, "moved.yaml", "--kernel", "kernels:loop", "--baseline", "all.safetensors")
     assert found.code == 125
     assert "it was recorded of another input" in found.out
 
 
 REFUSED = {
-    ("other.yaml", "--against", "all.safetensors"): "records another net",
-    ("net.yaml", "--against", "all.safetensors", "--strict"): "recorded without --strict",
-    ("net.yaml", "--against", "all.safetensors", "--lengths", "9"): "it has length 12, 8",
-    ("net.yaml", "--against", "none.safetensors"): "No such file",
-    ("net.yaml", "--against", "net.yaml"): "name a net's recording *.safetensors",
+    ("other.yaml", "--baseline", "all.safetensors"): "records another net",
+    ("net.yaml", "--baseline", "all.safetensors", "--strict"): "recorded without --strict",
+    ("net.yaml", "--baseline", "all.safetensors", "--lengths", "9"): "it has length 12, 8",
+    ("net.yaml", "--baseline", "none.safetensors"): "No such file",
+    ("net.yaml", "--baseline", "net.yaml"): "name a net's recording *.safetensors",
     ("net.yaml", "--save", "x.json"): "name a net's recording *.safetensors",
     ("net.yaml", "--save", "none/x.safetensors"): "the folder none does not exist",
 }
@@ -164,7 +195,7 @@ def test_what_can_not_be_held_against_it_is_refused(folder: Path, arguments: tup
 def test_a_recording_of_cases_is_none_of_a_net(folder: Path):
     (folder / "case.yaml").write_text("filter: [1, 2]\ninput: {ramp: 1}\nlengths: [5, 6]\n")
     convdiff("run", "case.yaml", "--framework", "numpy", "--save", "case.safetensors", cwd=folder)
-    found = ran(folder, "net.yaml", "--framework", "numpy", "--against", "case.safetensors")
+    found = ran(folder, "net.yaml", "--framework", "numpy", "--baseline", "case.safetensors")
     assert (found.code, "not a convdiff recording of a net" in found.err) == (2, True)
     back = convdiff("show", "all.safetensors", cwd=folder)
     assert (back.code, "not a convdiff recording" in back.err) == (2, True)
@@ -196,6 +227,6 @@ def test_what_was_changed_in_it_is_noticed(folder: Path, change: Change):
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(header, arrays)
     save_file(arrays, folder / "changed.safetensors", {"convdiff": json.dumps(header)})
-    found = ran(folder, "net.yaml", "--framework", "numpy", "--against", "changed.safetensors")
+    found = ran(folder, "net.yaml", "--framework", "numpy", "--baseline", "changed.safetensors")
     assert found.code == 2
     assert len(found.err.splitlines()) == 1

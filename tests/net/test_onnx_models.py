@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from model_runs import output_of, runtime_of
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnx.backend.test.case import node
 
 from convdiff.net.models.formats import read_model
@@ -139,6 +139,22 @@ def test_cases_of_single_operators_give_what_onnx_says(spec, runs_framework, poo
     assert refused == REFUSED_CASES
     assert (held, len(lacking)) == (68 - LACKING[spec], LACKING[spec])
     assert all("dilations" in name for name in lacking)
+
+
+def test_a_second_input_is_named_as_such(tmp_path):
+    weights = numpy_helper.from_array(np.ones((2, 3, 1, 3), "float32"), "w")
+    inputs = [helper.make_tensor_value_info(one, 1, [1, 3, 1, 8]) for one in "ab"]
+    output = helper.make_tensor_value_info("y", 1, None)
+    nodes = [helper.make_node("Conv", [one, "w"], [f"c{one}"]) for one in "ab"]
+    nodes.append(helper.make_node("Add", ["ca", "cb"], ["y"]))
+    graph = helper.make_graph(nodes, "two", inputs, [output], [weights])
+    onnx.save(helper.make_model(graph), tmp_path / "two.onnx")
+    model = read_model(tmp_path / "two.onnx")
+    said = {node.name: node.unread for node in model.unread}
+    assert said == {
+        "cb": "a further input of the model; a net here has one",
+        "y": "reads what is not known",
+    }
 
 
 def test_what_is_not_read_is_refused_by_operation_and_name():

@@ -67,6 +67,32 @@ def keras_models(folder: Path) -> None:
         model.export(folder / f"{name}_saved", verbose=False)
     converter = tf.lite.TFLiteConverter.from_keras_model(two)
     (folder / "two.tflite").write_bytes(converter.convert())
+    narrowed(folder, two)
+
+
+def narrowed(folder: Path, model) -> None:
+    """Write .tflite files with float16 weights, with int8 weights, and of int8 throughout."""
+    import tensorflow as tf
+
+    data = given(1, 18, 20, 3)
+
+    def convert(**options) -> bytes:
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        for name, value in options.items():
+            setattr(converter, name, value)
+        return converter.convert()
+
+    narrow = tf.lite.TargetSpec(supported_types=[tf.float16])
+    (folder / "hlf.tflite").write_bytes(convert(target_spec=narrow))
+    (folder / "weights_int8.tflite").write_bytes(convert())
+    (folder / "all_int8.tflite").write_bytes(convert(representative_dataset=lambda: iter([[data]])))
+    interpreter = tf.lite.Interpreter(str(folder / "hlf.tflite"))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], data)
+    interpreter.invoke()
+    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.savez(folder / "hlf.npz", x=data, y=output)
 
 
 def nested(keras, layers):

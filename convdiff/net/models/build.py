@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -25,6 +25,8 @@ CONV = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
 NOMINAL = (32, 128, 512, 2048)
 """Extents of a spatial axis that a file leaves open: the first that leaves something of it."""
+QUANTISED = "quantised; save or convert the model in floating point"
+FURTHER = "a further input of the model; a net here has one"
 JOINED = {"C": "channels", "W": "length", "H": "height", "D": "depth"}
 """What `concat` calls an axis."""
 _Value = TypeVar("_Value")
@@ -86,6 +88,8 @@ class Building:
     arrays: dict[str, Array] = field(default_factory=dict)
     dtype: str = "float32"
     budget: Budget = field(default_factory=lambda: Budget(""))
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why values are not known, by the file's names, where that is more than what they follow."""
     nominal: int = NOMINAL[0]
     """The extent of a spatial axis that the file leaves open."""
 
@@ -121,15 +125,25 @@ class Building:
         """Return an activation. Raises UnreadError where it is a constant or not known."""
         value = self.values.get(name)
         if not isinstance(value, Tensor):
-            what = "a constant where data is expected" if name in self.values else FOLLOWS
+            is_constant = name in self.values
+            what = "a constant where data is expected" if is_constant else self.why_not(name)
             raise UnreadError(what)
         return value
+
+    def further(self, names: Iterable[str]) -> None:
+        """Say of inputs beside the one that is fed why what reads them is no layer."""
+        self.reasons.update((name, FURTHER) for name in names if name not in self.values)
+
+    def why_not(self, name: str) -> str:
+        """Say why a value is not known."""
+        return self.reasons.get(name, FOLLOWS)
 
     def constant(self, name: str) -> Array:
         """Return a constant. Raises UnreadError where it is computed from the input."""
         value = self.values.get(name)
         if value is None or isinstance(value, Tensor):
-            raise UnreadError("a computed value where a constant is expected")
+            computed = "a computed value where a constant is expected"
+            raise UnreadError(self.reasons.get(name, computed))
         return value
 
     def model(
@@ -188,7 +202,9 @@ class Building:
         Settings that are not given are the kind's defaults. Raises UnreadError where the layer
         does not fit.
         """
-        held = {kind: f"{name}.{kind}" for kind in arrays or {}}
+        arrays = arrays or {}
+        held = {kind: f"{name}.{kind}" for kind in arrays}
+        _refuse_integers(arrays.values())
         plain = dict(KINDS[op].settings) | dict(settings or {})
         layer = Layer(name, op, tuple(x.layer for x in sources), plain, held)
         grow = BY_OP.get(op) or BY_FAMILY[layer.kind.family]
@@ -200,7 +216,7 @@ class Building:
         made = Tensor(name, axes, tuple(extents[letter] for letter in axes))
         if _size(made) != size:
             raise UnreadError(f"no axis of {axes} for its extents")
-        self.arrays.update((held[kind], array) for kind, array in (arrays or {}).items())
+        self.arrays.update((held[kind], array) for kind, array in arrays.items())
         self.layers.append(layer)
         return made
 
@@ -353,6 +369,13 @@ class Building:
             rest = [varying.pop(0) if extent > 1 else free.pop(0) for extent in shape[1:]]
             return "".join(("N", *rest)) if len(shape) > 1 else letters
         return letters
+
+
+def _refuse_integers(arrays: Iterable[Array]) -> None:
+    """Raise UnreadError for numbers that stand for others: their scale is not known here."""
+    whole = [array.dtype.name for array in arrays if array.dtype.kind in "biu"]
+    if whole:
+        raise UnreadError(f"its numbers are {whole[0]}: {QUANTISED}")
 
 
 def _size(x: Tensor) -> Extents:

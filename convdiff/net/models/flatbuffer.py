@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 FORMATS = {
     "i8": "b",
@@ -69,14 +70,21 @@ class Table:
 
     def numbers(self, field: int, kind: str = "i32") -> list[int]:
         """Return a list of integers."""
+        return list(self._numbers(field, kind))
+
+    def floats(self, field: int) -> list[float]:
+        """Return a list of float32."""
+        return list(self._numbers(field, "f32"))
+
+    def _numbers(self, field: int, kind: str) -> tuple[Any, ...]:
         at = self._field(field)
         if at is None:
-            return []
+            return ()
         start, count = self._list(at)
         width = struct.calcsize(FORMATS[kind])
         if start + count * width > len(self.data):
             raise FlatbufferError("a list that ends beyond the file")
-        return list(struct.unpack_from(f"<{count}{FORMATS[kind]}", self.data, start))
+        return struct.unpack_from(f"<{count}{FORMATS[kind]}", self.data, start)
 
     def tables(self, field: int) -> Iterator[Table]:
         """Yield the tables of a list."""

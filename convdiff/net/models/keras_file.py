@@ -68,6 +68,7 @@ def _model(building: Building, kind: str, model: KerasModel, weights: Weights) -
         open_axes = _feed(building, inputs, model)
     except UnreadError as error:
         notes.append(f"its input is not read: {error}")
+    building.further(layer.name for layer in inputs)
     operations = [
         _operation(layer, weights) for layer in model.layers if layer.kind != "InputLayer"
     ]

@@ -24,6 +24,7 @@ def read(path: Path, nominal: int) -> Model:
         open_axes = _feed(building, inputs)
     except UnreadError as error:
         notes.append(f"its input is not read: {error}")
+    building.further(value.name for value in inputs)
     nodes = laid(building, graph.operations(), OPS)
     outputs = [value.name for value in graph.proto.graph.output]
     names = tuple(value.name for value in inputs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building, UnreadError
-from convdiff.net.models.model import FOLLOWS, Array, Node
+from convdiff.net.models.model import Array, Node
 from convdiff.worker.ops.net import INPUT, Layer
 
 
@@ -52,8 +52,9 @@ class Operation:
 
     def operands(self, building: Building) -> list[Tensor | Array]:
         """Return all inputs, activations and constants. Raises UnreadError."""
-        if any(name not in building.values for name in self.inputs):
-            raise UnreadError(FOLLOWS)
+        for name in self.inputs:
+            if name not in building.values:
+                raise UnreadError(building.why_not(name))
         return [building.values[name] for name in self.inputs]
 
 

@@ -85,6 +85,7 @@ class _Pt2File:
             open_axes = self.feed(users[0])
         except UnreadError as error:
             notes.append(f"its input is not read: {error}")
+        self.building.further(users)
         nodes = laid(self.building, self.operations(), OPS)
         outputs = [one.get("as_tensor", {}).get("name", "") for one in self.graph["outputs"]]
         return self.building.model(

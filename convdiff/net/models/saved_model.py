@@ -59,6 +59,7 @@ def _read(path: Path, proto: Message, nominal: int) -> Model:
         open_axes = _feed(building, names)
     except UnreadError as error:
         notes.append(f"its input is not read: {error}")
+    building.further(names)
     called = unique([(one.name, one.outputs[0]) for one in unfolding.operations])
     operations = [
         replace(one, name=name) for one, name in zip(unfolding.operations, called, strict=True)

@@ -9,12 +9,13 @@ import ml_dtypes
 import numpy as np
 
 from convdiff.net.models.axes import LAST
-from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.build import DTYPES, QUANTISED, Building, UnreadError
 from convdiff.net.models.flatbuffer import FlatbufferError, Table
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
 from convdiff.net.models.model import Array, Model
 from convdiff.net.models.operation import Operation, laid, unique
 from convdiff.net.models.tflite_ops import NAMES, OPS
+from convdiff.net.models.tflite_scale import Scale
 
 IDENTIFIER = b"TFL3"
 CUSTOM = 32
@@ -60,6 +61,7 @@ class _TfliteFile:
         self.tensors, self.graph = list(graph.tables(0)), graph
         self.operators = list(graph.tables(3))
         check_count(str(path), "nodes", len(self.operators), MOST_NODES)
+        self.scaled: dict[int, tuple[Array, Scale]] = {}
         self.building = Building(LAST, budget=Budget(str(path)), nominal=nominal)
 
     def model(self) -> Model:
@@ -67,25 +69,52 @@ class _TfliteFile:
         given, outputs = self.graph.numbers(1), self.graph.numbers(2)
         for number, tensor in enumerate(self.tensors):
             array = self.array(tensor)
-            if array is not None:
+            if array is None:
+                continue
+            scale = Scale.of(tensor)
+            if scale is None or array.dtype.kind not in "iu":
                 self.building.values[str(number)] = array
+                continue
+            self.scaled[number] = array, scale
+            called = f"{tensor.text(3) or 'a constant'} is {array.dtype.name}"
+            self.building.reasons[str(number)] = f"{called}: {QUANTISED}"
+        self.dequantise()
         notes, open_axes = [], ""
         try:
             open_axes = self.feed(given[0])
         except UnreadError as error:
             notes.append(f"its input is not read: {error}")
+        self.building.further(map(str, given))
         nodes = laid(self.building, self.operations(), OPS)
         names = tuple(map(str, given))
         return self.building.model(
             str(self.path), "tflite", nodes, names, list(map(str, outputs)), open_axes, notes
         )
 
+    def dequantise(self) -> None:
+        """Have what DEQUANTIZE gives of constants: of float16 the same, of integers the scaled."""
+        for operator in self.operators:
+            if self.code(self.codes[operator.integer(0, "u32")]) != "DEQUANTIZE":
+                continue
+            number, output = operator.numbers(1)[0], operator.numbers(2)[0]
+            plain = self.building.values.get(str(number))
+            array, scale = self.scaled.get(number, (plain, None))
+            if isinstance(array, np.ndarray):
+                name = self.tensors[output].text(3) or "a constant"
+                self.building.budget.take(name, array.shape, 4)
+                try:
+                    made = array.astype("float32") if scale is None else scale.floats(array)
+                except UnreadError as error:
+                    self.building.reasons[str(output)] = str(error)
+                    continue
+                self.building.values[str(output)] = made
+
     def feed(self, number: int) -> str:
         """Make a tensor the net's input; return the axes that are left open."""
         tensor = self.tensors[number]
         dtype = np.dtype(TYPES.get(tensor.integer(1, "i8"), "uint8")).name  # type: ignore[call-overload]
         if dtype not in DTYPES:
-            raise UnreadError(f"it is {dtype}: quantised models are not read")
+            raise UnreadError(f"it is {dtype}: {QUANTISED}")
         self.building.dtype = dtype
         shape = tensor.numbers(7) or tensor.numbers(0)
         return self.building.feed_open(str(number), shape)

@@ -12,7 +12,7 @@ import numpy as np
 
 from convdiff.case.layout import Order
 from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, Building, Moves, UnreadError
+from convdiff.net.models.build import CONV, QUANTISED, Building, Moves, UnreadError
 from convdiff.net.models.constants import check_small
 from convdiff.net.models.flatbuffer import Table
 from convdiff.net.models.model import Array
@@ -286,6 +286,12 @@ def _slice(building: Building, node: Operation) -> Array:
     return value[first : last : int(step[0])]
 
 
+def _dequantize(building: Building, node: Operation) -> Array:
+    if node.outputs[0] not in building.values:
+        raise UnreadError(f"data that are {QUANTISED}")
+    return building.constant(node.outputs[0])
+
+
 def _pack(building: Building, node: Operation) -> Array:
     constants = [building.constant(name) for name in node.inputs]
     check_small(sum(array.size for array in constants))
@@ -334,5 +340,7 @@ OPS: Mapping[str, Handler] = {
     "SHAPE": _shape,
     "STRIDED_SLICE": _slice,
     "PACK": _pack,
+    "DEQUANTIZE": _dequantize,
+    "QUANTIZE": _dequantize,
 }
 """Those that are layers here, of floating point, or shapes."""

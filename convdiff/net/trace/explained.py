@@ -27,6 +27,8 @@ from convdiff.pipeline import Ask
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import INPUT, Layer
 
+SURELY = 100.0
+"""Times what roundings are likely to give: more than any transform of the data adds."""
 DIGEST_ALONE = "the recording has its digest and not its bits: record it with --layers"
 
 
@@ -61,6 +63,30 @@ class Explaining:
         found = [self._of(entry, one) for one in chosen]
         found = [one for one in found if one.alone != "equal"] or found[:1]
         return [self._with_the_rest(one, [*before, layer]) for one in found]
+
+    def apart(self, pair: NetPair, name: str) -> Entry | None:
+        """Hold a sum of products that reads a difference against what each side itself reads.
+
+        So of a recording, which can't be asked what it gives of another input. None where both
+        sides are within what roundings are likely to give.
+        """
+        layer, observed = self.case.net.layer(name), self.tracing.observed
+        entry = Entry(name, layer.op, pair, "untested", "not run", what=_what(layer), at=name)
+        needed = [one for one in (*layer.sources, name) if one != INPUT]
+        keep(observed, [(pair, one) for one in needed])
+        if not all(observed.is_kept(pair, one) for one in needed):
+            return replace(entry, reason=DIGEST_ALONE)
+        columns = self.tracing.alignment.of(pair, name)
+        times = 0.0
+        for run in (pair.baseline, pair.candidate):
+            given = {source: self._input(run, source) for source in layer.sources}
+            sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
+            arrays = {name: self._arrays(layer)}
+            times = max(times, off_likely(self.case.net, [layer], arrays, given, sides, columns))
+        if times <= 1:
+            return None
+        reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
+        return replace(entry, verdict="wrong" if times > SURELY else "untested", reason=reason)
 
     def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
         """Return an entry as wrong where a layer that is rounding alone is not all that is off.

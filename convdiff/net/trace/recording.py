@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import convdiff
 from convdiff.atomic import replacing
 from convdiff.lab.nets import NetRun, Observe
 from convdiff.numerics.array import Array
@@ -59,8 +58,8 @@ class NetRecording:
         return all(set(one.layers) <= set(one.bits) for one in self.runs)
 
 
-def write_net_recording(path: Path, name: str, recording: NetRecording) -> None:
-    """Write a net's recording, whole or not at all. Raises RecordingError."""
+def write_net_recording(path: Path, name: str, recording: NetRecording, version: str) -> None:
+    """Write a net's recording, whole or not at all; version: of the tool. Raises RecordingError."""
     runtimes = list(recording.fingerprints)
     arrays: dict[str, Array] = {}
     runs = []
@@ -87,7 +86,7 @@ def write_net_recording(path: Path, name: str, recording: NetRecording) -> None:
         tuple(stored_runtime(one, recording.fingerprints[one]) for one in runtimes),
         tuple(runs),
         stored_arrays(arrays),
-        convdiff.__version__,
+        version,
     )
     try:
         with replacing(path) as place:

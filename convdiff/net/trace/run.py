@@ -26,7 +26,7 @@ from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_b
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.net.trace.noise import doubted, noise_of, settled
 from convdiff.net.trace.observed import Key, Observed
-from convdiff.net.trace.pairs import Kind, pairs_of, runs_of, runs_of_all
+from convdiff.net.trace.pairs import Kind, NetPair, pairs_of, runs_of, runs_of_all
 from convdiff.net.trace.recorded import recorded_pairs, recording_of
 from convdiff.net.trace.recording import NetRecording
 from convdiff.pipeline import Ask
@@ -200,17 +200,28 @@ def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[E
             is_sum = net.layer(layer.name).kind.family == "op"
             if layer.status not in ("carried", "healed") or not is_sum:
                 continue
-            for entry in glance.entries(trace.pair, layer.name, ()):
-                if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
-                    yield replace(entry, carries=True)
+            for entry in _carrying(glance, trace.pair, layer.name):
+                yield replace(entry, carries=True)
+
+
+def _carrying(glance: Explaining, pair: NetPair, name: str) -> Iterator[Entry]:
+    """Yield what a layer that reads a difference is itself, where that is more than rounding.
+
+    Of a recording also what is not known.
+    """
+    if pair.is_recorded:
+        apart = glance.apart(pair, name)
+        yield from () if apart is None else (apart,)
+        return
+    for entry in glance.entries(pair, name, ()):
+        if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
+            yield entry
 
 
 def _largest_of_kinds(found: Sequence[PairTrace]) -> list[PairTrace]:
     """Return the pair of each kind whose outputs differ the most, of those that differ at all."""
     largest: dict[Kind, PairTrace] = {}
     for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
-        if trace.pair.is_recorded:  # nobody can be asked what it gives of another input
-            continue
         if any(layer.status != "untouched" for layer in trace.layers):
             largest[trace.pair.kind] = trace
     return list(largest.values())

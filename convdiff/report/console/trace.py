@@ -10,7 +10,7 @@ from rich.text import Text
 from convdiff.report.brief_names import packed
 from convdiff.report.console.lines import LABEL, print_labelled, print_wrapped
 from convdiff.report.console.style import MARKS, OUTCOMES, print_grid
-from convdiff.report.trace_summary import TraceSummary
+from convdiff.report.net_summary import TraceSummary
 
 
 def print_trace(console: Console, summary: TraceSummary, *, quiet: bool) -> None:
