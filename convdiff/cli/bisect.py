@@ -374,11 +374,12 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     if others:
         raise ConvdiffError("bisect: settings are bisected on one runtime")
     timeout, ask = asked.options.timeout, _ask(asked.options)
-    tried = Environments(case, interpreter, asked.by or "bits", timeout, ask, watch, tell)
+    by = asked.by or "bits"
+    tried = Environments(case, interpreter, by, timeout, ask, watch, tell)
     found = culprits(good, bad, tried.state, 200)
     if found.reason:
         return [f"{case.name}: {found.reason}"], UNTESTED
-    lines = list(of_settings(case, good, bad, found, len(tried.states)))
+    lines = list(of_settings(case, (good, bad), found, len(tried.states), by))
     if not found.names:
         return lines, SAME
     changed = mixed(good, bad, frozenset(found.names))

@@ -165,6 +165,12 @@ def test_two_variables_that_matter_together_are_told_with_their_difference(folde
     assert "again convdiff bisect own.yaml --lengths 9 --kernel own:variables --good-env" in why
 
 
+def test_variables_that_change_no_verdict_show_the_same(folder: Path) -> None:
+    ends = ["--lengths", "9", "--good-env", "ONE=0", "--bad-env", "ONE=1 TWO=2"]
+    ran = bisected(folder, "variables", *ends, "--by", "verdict")
+    assert (ran.code, ran.out) == (0, "own: both environments show the same\n")
+
+
 def test_a_model_is_told_how_a_layer_becomes_a_case(folder: Path) -> None:
     ran = convdiff("bisect", "model.onnx", "--requires", "onnxruntime==1.16..1.20", cwd=folder)
     assert ran.code == 2
