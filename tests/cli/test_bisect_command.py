@@ -82,7 +82,7 @@ def test_a_product_of_sizes_is_found_from_the_length(folder: Path) -> None:
 def test_a_length_alone_is_no_product(folder: Path) -> None:
     ran = bisected(folder, "length")
     assert "from length 31 on; 30 is the last before" in ran.out
-    assert "  product  none: W alone, whatever the other sizes are" in ran.out
+    assert "  product  none: W alone; 4 other shapes change at the same size" in ran.out
 
 
 def test_images_and_channels_are_lines_too(folder: Path) -> None:
