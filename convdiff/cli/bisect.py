@@ -379,7 +379,7 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     found = culprits(good, bad, tried.state, 200)
     if found.reason:
         return [f"{case.name}: {found.reason}"], UNTESTED
-    lines = list(of_settings(case, good, bad, found, len(tried.states)))
+    lines = list(of_settings(case, (good, bad), found, len(tried.states), by))
     if not found.names:
         return lines, SAME
     changed = mixed(good, bad, frozenset(found.names))

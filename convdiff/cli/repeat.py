@@ -92,4 +92,6 @@ def _repeated(options: Options) -> dict[str, Sequence[str]]:
         "--runtime": options.runtime,
         "--vary": [f"{name}={','.join(values)}" for name, values in options.vary],
         "--python": options.python,
+        "--requires": options.requires,
+        "--exclude-newer": [options.exclude_newer] if options.exclude_newer else [],
     }

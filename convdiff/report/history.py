@@ -11,7 +11,7 @@ from convdiff.runtime.model import Runtime
 from convdiff.search.ends import Ends
 from convdiff.search.history import Change, History
 from convdiff.search.settings import Culprits
-from convdiff.search.states import is_good, state_in_words
+from convdiff.search.states import By, is_good, state_in_words
 from convdiff.search.tried import Releases
 
 CONFOUNDERS = {
@@ -25,6 +25,12 @@ CONFOUNDERS = {
     "settings": "variables",
 }
 """What else may differ between two environments, by what fingerprints call it."""
+
+BY: Mapping[By, tuple[str, str]] = {
+    "bits": ("give the same bits", "changes the bits"),
+    "verdict": ("show the same", "changes what it shows"),
+}
+"""What is said of two environments that agree, and of what parts two others."""
 
 
 def of_releases(
@@ -140,17 +146,23 @@ def of_sizes(
 
 
 def of_settings(
-    case: Case, good: Mapping[str, str], bad: Mapping[str, str], found: Culprits, runs: int
+    case: Case,
+    sides: tuple[Mapping[str, str], Mapping[str, str]],
+    found: Culprits,
+    runs: int,
+    by: By,
 ) -> Iterator[str]:
-    """Yield which variables make the difference."""
+    """Yield which variables make the difference. sides: what each end sets."""
+    good, bad = sides
+    same, change = BY[by]
     if not found.names:
-        yield f"{case.name}: both environments give the same bits"
+        yield f"{case.name}: both environments {same}"
         return
     what = ", ".join(
         f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}" for name in found.names
     )
     together = " together; none of them alone" if len(found.names) > 1 else ""
-    yield f"{case.name}: {what} changes the bits{together}"
+    yield f"{case.name}: {what} {change}{together}"
     if not found.is_whole:
         yield "  besides  other variables change them further, to those of the other end"
     yield f"  tried    {runs} environments"

@@ -36,7 +36,7 @@ def _claim(product: Product) -> str:
         words = f"{product.confirmed} other shapes change there, too"
         return f"{name} above {limits}{_only_at(product)}: {words}"
     if product.is_alone:
-        return f"none: {name} alone, whatever the other sizes are"
+        return f"none: {name} alone; {len(product.trials)} other shapes change at the same size"
     if len(product.axes) > 1:
         count = f"{product.confirmed} other shapes of {CONFIRMED} that it takes"
         return f"not claimed: {name} above {product.before:,} fits {count}"

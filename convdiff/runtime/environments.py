@@ -50,8 +50,12 @@ LOOSER = (
 )
 """In place of what packages ask for that nothing here needs, and that has no wheel: TensorFlow 1.5
 to 1.12 on Python 3.6 import no termcolor, and none of its wheels is for that Python."""
-OVERRIDES = (LOOSER, (*LOOSER, "gast==0.3.3"))
-"""What is tried in turn: gast 0.2.2 has no wheel."""
+OVERRIDES = (
+    LOOSER,
+    (*LOOSER, "gast==0.3.3"),
+    (*LOOSER, "wrapt>=1.13,<1.15", f"clang {NEVER}"),
+)
+"""What is tried in turn: gast 0.2.2, wrapt 1.12 and clang 5 have no wheel."""
 
 Tell = Callable[[str], None]
 

@@ -82,7 +82,7 @@ def test_a_product_of_sizes_is_found_from_the_length(folder: Path) -> None:
 def test_a_length_alone_is_no_product(folder: Path) -> None:
     ran = bisected(folder, "length")
     assert "from length 31 on; 30 is the last before" in ran.out
-    assert "  product  none: W alone, whatever the other sizes are" in ran.out
+    assert "  product  none: W alone; 4 other shapes change at the same size" in ran.out
 
 
 def test_images_and_channels_are_lines_too(folder: Path) -> None:
@@ -163,6 +163,12 @@ def test_two_variables_that_matter_together_are_told_with_their_difference(folde
     assert "differ rounding; " in why
     assert "cause proved: order" in why
     assert "again convdiff bisect own.yaml --lengths 9 --kernel own:variables --good-env" in why
+
+
+def test_variables_that_change_no_verdict_show_the_same(folder: Path) -> None:
+    ends = ["--lengths", "9", "--good-env", "ONE=0", "--bad-env", "ONE=1 TWO=2"]
+    ran = bisected(folder, "variables", *ends, "--by", "verdict")
+    assert (ran.code, ran.out) == (0, "own: both environments show the same\n")
 
 
 def test_a_model_is_told_how_a_layer_becomes_a_case(folder: Path) -> None:

@@ -29,6 +29,7 @@ ASKED = [
     ["--device", "cpu,gpu:1", "--require", "gpu"],
     ["--vary", "TF_ENABLE_ONEDNN_OPTS=1,0", "--vary", "EMPTY=,a b"],
     ["--python", "/old env/bin/python", "--python", "this", "--strict", "--whole"],
+    ["--requires", "tensorflow==2.12.*", "--requires", "torch<2", "--exclude-newer", "2023-01-01"],
 ]
 NOT_REPEATED = {"lengths", "timeout", "explain", "budget", "reports"}
 

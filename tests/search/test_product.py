@@ -98,6 +98,13 @@ def test_what_is_no_product_is_not_claimed(limit: int, more: int) -> None:
         assert product is None or not (product.is_claimed and product.is_alone)
 
 
+def test_output_positions_times_channels_are_no_product_of_inputs() -> None:
+    product = asked("length", BASE, lambda one: (one.length - 4) * one.channels > 6400)
+    assert product is not None
+    assert not product.is_claimed
+    assert {one.meets for one in product.trials if one.shape.channels != 16} == {"elsewhere"}
+
+
 def test_a_change_of_one_shape_and_no_other_is_not_claimed() -> None:
     later = lambda one: one.length > 320 and one.at("length", 0) == BASE.at("length", 0)  # noqa: E731
     product = product_of(
