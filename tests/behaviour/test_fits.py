@@ -40,7 +40,6 @@ def test_rounding_is_never_a_lost_tap(seed: int):
         assert fit_data(DEEP, data, kernel(DEEP, data)) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("bits", [7, 10, 14, 16])
 def test_an_error_at_one_output_is_no_lost_tap_because_one_of_many_fits(seed: int, bits: int):

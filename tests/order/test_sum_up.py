@@ -41,7 +41,6 @@ def test_a_regular_order_is_told_whole(order: str) -> None:
     assert summed_up(tree, shape) == describe(tree, shape)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(120))
 @pytest.mark.parametrize("taps", [20, 200, 363])
 def test_no_order_takes_more_than_four_lines(taps: int, seed: int) -> None:
