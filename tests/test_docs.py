@@ -66,7 +66,7 @@ def to_run() -> list[ParameterSet]:
     for block in of_language("console"):
         if block.rule is None or not block.rule.run or (block.rule.soak and not soak.WHOLE):
             continue
-        marks = []
+        marks = [pytest.mark.slow]  # a program starts, and its workers
         if block.rule.needs:
             marks.append(pytest.mark.framework)
         if block.rule.soak:

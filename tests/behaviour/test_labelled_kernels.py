@@ -41,6 +41,7 @@ ALLOWED = {
 """Never a bug that is called rounding or precision, nor the other way round, nor a wrong name."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, ALWAYS, CHUNK))
 def test_500_kernels_are_called_what_they_are(start: int) -> None:
     outcomes = [outcome_of(number) for number in range(start, start + CHUNK)]
@@ -49,6 +50,7 @@ def test_500_kernels_are_called_what_they_are(start: int) -> None:
     assert sum(one.said == "unnamed" for one in named) <= 1
 
 
+@pytest.mark.slow
 def test_100_of_any_op_padded_in_any_way_are_too() -> None:
     check([outcome_of(number, drawn_of_any) for number in range(100)])
 

@@ -167,6 +167,7 @@ def test_steps_of_one_axis_used_for_both():
     assert name == "the strides of height and width are swapped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("conv", "shape"), [*SHAPES, *STRIDED])
 def test_what_is_no_known_mistake_has_no_name(conv: Convolution, shape: tuple[int, ...]):
     def odd(y: Array) -> Array:
@@ -199,6 +200,7 @@ def asked_of(conv: Convolution, shape: tuple[int, ...]) -> Asked:
     return Asked(conv, x, w, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("conv", "shape"), GEOMETRIES)
 def test_every_fault_of_the_table_has_its_name(conv: Convolution, shape: tuple[int, ...]):
     """The faults are made by other code than the table's, and each must be told exactly."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from findings import judged, tensors
 from kernels import CELL, HEIGHT, Kernel, add_up, measure_with, shuffled, to_bits, to_float16
 from narrowing import PLACES, in_blocks, summing_and_storing
-from soak import crossed
+from soak import WHOLE, crossed
 
 from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.examine import examine_cell
@@ -110,8 +112,12 @@ def test_what_narrows_is_precision_and_never_rounding(place: str, rounding: str)
         assert not finding.allowed
 
 
-@pytest.mark.parametrize("size", [1, 4, 9, 100])
-@pytest.mark.parametrize("rounding", ROUNDINGS)
+BLOCKS = [*product(ROUNDINGS, (1, 4, 9, 100))][:: 1 if WHOLE else 3]
+"""Roundings and sizes of blocks; outside of the soak each of both is in one of them."""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("rounding", "size"), BLOCKS)
 def test_sums_that_are_narrowed_between_blocks_are_narrow(rounding: str, size: int):
     to, bits = ROUNDINGS[rounding]
     conv = Convolution((3, 3), 64, 4)

@@ -53,6 +53,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("conv", "shape"), SMALL)
 @pytest.mark.parametrize("index", [(0, 0, 0, 0), (0, 1, 1, 1)])
 @pytest.mark.parametrize(
@@ -198,6 +199,7 @@ def test_two_lost_taps_are_not_called_one_of_them() -> None:
     assert examined(kernel, conv, (1, 6, 7, 3)).fits is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [4, 7, 10, 14])
 @pytest.mark.parametrize("conv", [conv for conv, _ in SMALL], ids=str)
 def test_narrowed_inputs_look_like_no_mistake(conv: Convolution, bits: int) -> None:

@@ -77,12 +77,14 @@ def test_another_bug_at_one_call_is_unstable(first: int):
         assert found(failing({first}, direct, spoil)).verdict in expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
 def test_memory_that_nobody_wrote_is_unstable(share: float, seed: int):
     assert found(unwritten(seed, share)).verdict == "unstable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_race_that_fails_half_of_all_calls_is_unstable(seed: int):
     rng = np.random.default_rng(seed)

@@ -160,6 +160,7 @@ def only(result: Result) -> Finding:
     return finding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [NHWC, NCHW], ids=["nhwc", "nchw"])
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("turned", [False, True], ids=["", "turned"])

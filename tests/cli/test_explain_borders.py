@@ -54,6 +54,7 @@ def output(folder: Path, case: str, *options: object) -> dict[str, Any]:
     return only
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["", "manual"])
 @pytest.mark.parametrize("case", [SAME, TRANSPOSED, PADS], ids=["same", "transposed", "3-D"])
 def test_every_element_of_a_framework_s_own_op_is_replayed(

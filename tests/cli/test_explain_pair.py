@@ -61,6 +61,7 @@ def pair(folder: Path, one: str, other: str, *options: str, scale: str = "1.0") 
     return convdiff("explain", case, *kernels, *options, cwd=folder, env={"COLUMNS": "200"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("other", "scale", "cause"),
     [

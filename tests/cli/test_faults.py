@@ -267,6 +267,7 @@ def test_a_reader_that_was_never_there_changes_no_verdict(bare_python: Path):
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 def test_closed_streams_change_no_verdict(bare_python: Path):
     ran = shell("CONVDIFF <&- >&-", "--python", bare_python)
     assert (ran.code, ran.out) == (125, "")

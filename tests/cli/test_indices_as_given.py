@@ -92,6 +92,7 @@ def letters(layout: str) -> str:
     return ",".join("nhwc"[axis] for axis in ORDERS[layout])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["-v", "-vv", "--markdown"])
 def test_tables_name_the_axes_and_write_indices_so(folder: Path, layout: str, form: str):
     words = ("--markdown", "report.md") if form == "--markdown" else (form,)
@@ -103,6 +104,7 @@ def test_tables_name_the_axes_and_write_indices_so(folder: Path, layout: str, fo
     assert f"{written(layout, AT)} " in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "off"), [("one_off", 1), ("two_off", 2)])
 def test_the_short_report_names_the_axes_so(folder: Path, layout: str, kernel: str, off: int):
     """All of them: an index of which a part is left out, though it is not 0, is no place."""

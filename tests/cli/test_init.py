@@ -107,6 +107,7 @@ def test_the_next_command_runs_pytorchs_arrays_on_pytorch(
     assert load_case(tmp_path / name).batches == (1, 2), "what the comment says works"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

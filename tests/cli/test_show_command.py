@@ -276,6 +276,7 @@ def test_show_into_head_ends_well(tmp_path: Path):
     done.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
 def test_git_shows_recordings_in_its_diffs_with_it(whole: Recording, tmp_path: Path):
     """As --help says: two lines, and `git diff` tells which value changed."""

@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 import pytest
 from program import COMMAND, Ran, case_file, convdiff, environment
 
+pytestmark = pytest.mark.slow
+
 HOPELESS = """
 filter: {normal: 1, shape: [3, 3, 32, 1], seed: 1}
 input: {normal: 1, seed: 2}

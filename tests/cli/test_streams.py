@@ -127,6 +127,7 @@ def named(row: dict) -> str:
     return "-".join(str(value) for value in row.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=named)
 def test_no_stream_changes_an_exit_code(row: dict, folder: Path):
     done = run(row, folder)
@@ -192,6 +193,7 @@ READ = {"\N{REPLACEMENT CHARACTER}", "\U00010000"}
 """What stands in patterns, and for what a user wrote that nobody can print."""
 
 
+@pytest.mark.slow
 def test_whatever_is_written_has_a_plain_form():
     used = {character for text in spoken() for character in text if character.isprintable()}
     assert sorted(used - set(map(chr, range(128))) - set(PLAIN) - READ) == []
@@ -206,6 +208,7 @@ def test_a_name_in_another_script_is_written_by_its_number(folder: Path):
     assert "\\u7573\\u307f\\u8fbc\\u307f" in ran.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "told"), [("C", "\\u65e5 \\xe9"), ("C.UTF-8", "日 é")])
 @pytest.mark.parametrize("command", ["run", "sweep", "explain"])
 def test_a_file_s_name_is_read_as_utf8_whatever_the_locale(

@@ -55,6 +55,7 @@ def seconds_since_it_was_over(folder: Path) -> float:
     return time.time() - (folder / "worker.pid").stat().st_mtime
 
 
+@pytest.mark.slow
 def test_drift_that_is_found_is_drift_and_its_cause_was_not_looked_for(folder):
     reports = ("--json", "r.json", "--junit", "r.xml", "--markdown", "r.md")
     ran = run(folder, "run", "drift.yaml", "allowed.yaml", *LONG, *reports, env=EXPLAINING)
@@ -84,6 +85,7 @@ def test_a_worker_that_hangs_in_a_call_is_cut_and_nothing_is_green(folder):
     assert not worker.exists() or b"worker/main.py" not in worker.read_bytes()
 
 
+@pytest.mark.slow
 def test_what_was_compared_and_judged_is_as_green_as_it_is_without_its_cause(folder):
     ran = run(folder, "run", "allowed.yaml", "--explain", *LONG, env=EXPLAINING)
     assert seconds_since_it_was_over(folder) < 20

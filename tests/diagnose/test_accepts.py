@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from findings import CELL
 
 from convdiff.case.model import Allowance
@@ -21,6 +22,7 @@ def rounding(comparison: Comparison, **more: object) -> Finding:
     return replace(Finding(comparison, "rounding", False), **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_rounding_usually_is_takes_a_proof() -> None:
     large = replace(SMALL, screen_ratio=1.5)
     assert accepts(rounding(SMALL), Allowance("rounding"))

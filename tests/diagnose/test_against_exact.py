@@ -306,6 +306,7 @@ def test_a_sample_shows_the_same_mistakes(fault: str):
     assert np.array_equal(output[tuple(worst.index.T)], worst.candidate)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("where", ["first", "last column", "last channel", "bottom row"])
 def test_a_sample_has_corners_borders_and_tails(where: str):

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from fake_lab import FakeLab
 from findings import case_of, tensors
 from kernels import CELL, direct
@@ -31,6 +32,7 @@ lengths: 7..14
 """
 
 
+@pytest.mark.slow
 def test_each_grid_has_a_longest_length_in_tables_sentences_and_json(tmp_path: Path):
     (tmp_path / "case.yaml").write_text(CASE, "utf-8")
     asked = ("sweep", "case.yaml", "--framework", "numpy:cpu", "-v", "--json", "r.json")

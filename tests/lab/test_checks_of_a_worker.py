@@ -58,6 +58,7 @@ def asked(framework: str, op: str, monkeypatch) -> tuple:
             return lab.behaviour(cell), counts["check"], counts["probe"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["conv2d", "manual"])
 def test_what_fails_no_check_is_asked_nothing_else(op: str, monkeypatch):
     found, checked, probed = asked("numpy", op, monkeypatch)

@@ -107,6 +107,7 @@ def test_a_worker_answers_in_part(pool):
     assert not right.any(), "the right answer is another's"
 
 
+@pytest.mark.slow
 def test_a_fault_in_a_part_is_seen(pool):
     case = stdin_case(LARGE)
     cell = cell_of()

@@ -56,6 +56,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_file_is_refused_in_a_line_and_nothing_of_it_runs(what, folder):
     canary = folder.parent / "canary"
@@ -82,6 +83,7 @@ def test_external_data_beside_the_model_are_read(folder):
     assert np.array_equal(model.arrays["product.filter"].ravel(), values)
 
 
+@pytest.mark.slow
 def test_operators_of_others_are_named_and_not_run(folder):
     foreign = helper.make_node("ReadsFiles", ["x"], ["y"], "evil", domain="com.evil")
     path = write_onnx(folder / "m.onnx", [foreign], [], domain="com.evil")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,13 @@ def written(tmp_path_factory, runs_framework) -> Path:
         command = [sys.executable, str(MADE), str(folder), framework]
         subprocess.run(command, check=True, capture_output=True, env=environment())
     return folder
+
+
+@pytest.fixture(scope="module")
+def session(runs_framework) -> Iterator[Session]:
+    """Yield one session for all layers that are extracted."""
+    with Session([runtime_of(spec).interpreter for spec in ("numpy", "torch")], 60) as session:
+        yield session
 
 
 def held(folder: Path, name: str):
@@ -135,13 +143,11 @@ def test_a_length_that_the_file_leaves_open_may_be_any(written, pool):
     ],
 )
 def test_a_layer_that_is_extracted_has_the_bits_that_it_has_in_the_net(
-    name, layer, op, spec, written, tmp_path
+    name, layer, op, spec, written, session, tmp_path
 ):
-    runtime = runtime_of(spec)
     x, _ = held(written, name)
-    with Session([runtime.interpreter], 60) as session:
-        model = read_model(written / name)
-        made = extract(model, layer, x, tmp_path / "case.yaml", runtime, session)
+    model = read_model(written / name)
+    made = extract(model, layer, x, tmp_path / "case.yaml", runtime_of(spec), session)
     assert (made.alone, made.differing) == ("same", 0) and made.elements > 0
     assert load_case(tmp_path / "case.yaml").conv.op == op
 

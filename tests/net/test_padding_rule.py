@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_nets import conv, layer, net, nine_layers
@@ -18,6 +19,7 @@ def minima(paper: Paper, data: range) -> dict[int, int]:
     return {one: group.minimum for group in paper.groups(data) for one in group.data}
 
 
+@pytest.mark.slow
 @given(st.integers(1, 700))
 def test_the_minimum_of_the_nine_layers_is_the_formula(data):
     assert NINE.minimum(data) == max(data, (-(-data // 64) - 1) * 64 + 452)

@@ -62,6 +62,7 @@ def test_one_order_with_borders_takes_hundreds_of_calls_at_most(before_bias: boo
     assert found.calls < 350, "1,000 and more where each channel gives each reading"
 
 
+@pytest.mark.slow
 def test_channels_of_other_orders_are_told_apart_at_every_border():
     found = explained([FORWARD, BACKWARD])
     assert (found.status, found.confirmed) == ("proved", True)

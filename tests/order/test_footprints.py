@@ -84,6 +84,7 @@ def test_an_output_sees_the_taps_of_its_footprint_and_no_others(name: str) -> No
     assert (seen == inside).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [False, True], ids=["", "bias"])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_every_border_and_phase_has_the_order_that_its_own_taps_are_added_in(
@@ -105,6 +106,7 @@ def test_every_border_and_phase_has_the_order_that_its_own_taps_are_added_in(
     assert len(orders.orders) == len(trees)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_a_kernel_that_adds_padding_too_has_what_is_left_of_its_order(name: str) -> None:
     geometry = geometry_of(name, bias=True)

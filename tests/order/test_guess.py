@@ -120,6 +120,7 @@ def test_nothing_is_asked_where_revealing_is_cheap() -> None:
         assert kernel.calls == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_an_order_of_no_family_is_not_guessed_and_still_revealed(seed: int) -> None:
     tree = random_tree(70, False, seed, many=False)
@@ -137,6 +138,7 @@ NEAR = {
 } | {f"{width} lanes": Lanes(width) for width in (7, 9)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEAR)
 def test_a_wrong_guess_is_not_accepted(name: str) -> None:
     wrong = schemes_drawn.grown(NEAR[name], 320)
@@ -146,6 +148,7 @@ def test_a_wrong_guess_is_not_accepted(name: str) -> None:
             confirm(kernel, Site.at(kernel, 0, 0), wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "other"),
     [

@@ -72,6 +72,7 @@ def test_orders_are_not_remembered_for_another_number_of_terms() -> None:
     assert not memory.recall(Geometry((1, 1, 55, 1), (1, 48, 1, 6), dtype="float64"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "right",
     [lambda p, c: c not in (2, 3), lambda p, c: p != 5, lambda p, c: (p, c) != (0, 0)],

@@ -99,6 +99,7 @@ def no_bits(document: Json) -> None:
     next(iter(document["values"].values()))[0][1] = 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -31,6 +31,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_recorded_is_shown_as_the_case_has_it(name: str, tmp_path: Path):
     text, said = CASES[name]
@@ -44,6 +45,7 @@ def test_what_is_recorded_is_shown_as_the_case_has_it(name: str, tmp_path: Path)
         assert f"{words} " in shown or f"{words}," in shown, shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nchw", "3-D nchw"])
 def test_compared_recordings_write_indices_as_a_run_does(name: str, tmp_path: Path):
     text, _ = CASES[name]
