@@ -106,13 +106,6 @@ class Asked:
 
         return Ledger(fresh=self.fresh)
 
-    def line(self, values: Sequence[T]) -> list[T]:
-        """Return a line between the ends that are named, without what is passed by."""
-        from convdiff.search.ends import chosen
-
-        passed = [chosen(values, text, "--skip") for text in self.skip]
-        return [one for one in self.ends.cut(values) if one not in passed]
-
     @property
     def ends(self) -> Ends[Any]:
         """What is said of both ends."""
@@ -122,11 +115,14 @@ class Asked:
 
     def history(self, line: Sequence[T], state_of: Callable[[T], State | None]) -> History[T]:
         """Find where a line changes, as it is asked."""
+        from convdiff.search.ends import chosen
         from convdiff.search.history import bisect, scan
 
+        passed = {chosen(line, text, "--skip") for text in self.skip}
+        asked = lambda one: None if one in passed else state_of(one)  # noqa: E731
         if self.scan:
-            return scan(line, state_of)
-        return bisect(line, state_of, from_last=self.find_fix)
+            return scan(line, asked)
+        return bisect(line, asked, from_last=self.find_fix)
 
 
 def _asked_of(values: Mapping[str, Any]) -> Asked:
@@ -216,7 +212,7 @@ def _releases(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
         raise ConvdiffError("--requires: bisect takes one span of releases")
     span = Span.parse(options.requires[0])
     sizes = releases(span)
-    line = asked.line(list(sizes))
+    line = asked.ends.cut(list(sizes))
     _announce(span.package, {one: sizes[one] for one in line}, asked)
     trying = Trying(
         span.package,
@@ -291,7 +287,7 @@ def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.search.sizes import Sizes
 
     axis, values = _axis(case, asked)
-    line = asked.line(values)
+    line = asked.ends.cut(values)
     (interpreter, *others) = asked.options.interpreters()
     if others:
         raise ConvdiffError("bisect: sizes are bisected on one runtime")

@@ -46,7 +46,7 @@ def of_releases(
     yield from _unchanged(case, package, history)
     yield from not_monotone(history)
     for release in history.skipped:
-        yield f"  skipped  {release}: {releases.reasons.get(release, 'nothing was compared')}"
+        yield f"  skipped  {release}: {releases.reasons.get(release, 'passed by')}"
     yield f"  tried    {', '.join(one for one, _ in history.states) or 'none'}"
 
 
@@ -63,7 +63,7 @@ def _range(change: Change[Any]) -> str:
     """Say what else the first may be, where something between the two is not known."""
     parts = []
     if change.skipped:
-        parts.append(f"or one of {', '.join(map(str, change.skipped))}, which could not be run")
+        parts.append(f"or one of {few(list(map(str, change.skipped)))}, not run")
     if change.untried:
         parts.append(f"or one of {few([str(one) for one in change.untried])}, untried")
     return "".join(f", {part}" for part in parts)
@@ -118,7 +118,7 @@ def _unchanged(case: Case, package: str, history: History[str]) -> Iterator[str]
         yield f"{case.name}: {package} {first[0]} and {last[0]} agree ({words}), {between}"
         yield "  warning  a change that was undone between them is not seen: --scan tries all"
         return
-    but = f", but {len(history.skipped)} of them could not be run" if history.skipped else ""
+    but = f", but {len(history.skipped)} of them not run" if history.skipped else ""
     yield f"{case.name}: no release from {first[0]} to {last[0]} changes it ({words}){but}"
 
 
@@ -141,6 +141,8 @@ def of_sizes(
         words = "gives the same bits" if is_good(state) is None else state_in_words(state)
         yield f"{case.name}: {runtime.id} {words} at {axis} {first} and {last}"
     yield from not_monotone(history)
+    if history.skipped:
+        yield f"  not run  {few([str(size) for size in history.skipped])}"
     if history.untried:
         yield f"  untried  {len(history.untried):,} sizes between; --scan tries all"
 

@@ -67,27 +67,27 @@ class Releases:
             kept, tensors = Kept.of(self._ledger, standings, session), make_tensors(self._case)
             asked = (self._trying.by, self._trying.ask)
 
-            def state(one: str) -> State | None:
+            def state_of(one: str) -> State | None:
                 return self._state(one, standings, session)
 
-            return kept.states("release", self._case, tensors, state, asked)(release)
+            state = kept.states("release", self._case, tensors, state_of, asked)(release)
+        if state is None:
+            self.reasons.setdefault(release, "nothing could be compared")
+        return state
 
     def _interpreters(self, release: str) -> list[Interpreter]:
         trying = self._trying
         say = lambda what: self._tell(what, 0, 0, None)  # noqa: E731
         return required([f"{trying.package}=={release}"], trying.threads, trying.newest, say)
 
-    def _state(self, release: str, standings: Sequence[Standing], session: Session) -> State | None:
+    def _state(self, standings: Sequence[Standing], session: Session) -> State | None:
         if self._trying.by == "bits":
             tensors = make_tensors(self._case)
             there = [one.runtime for one in standings if one.available]
             outputs = [outputs_of(self._case, one, tensors, session) for one in there]
             return bits_of([one for each in outputs for one in each]) if there else None
         result = run([self._case], session, self._trying.ask, self._tell)
-        state = shown(result.cases[0]) if result.cases else None
-        if state is None:
-            self.reasons.setdefault(release, "nothing could be compared")
-        return state
+        return shown(result.cases[0]) if result.cases else None
 
     def _note(self, release: str, standings: Sequence[Standing]) -> None:
         """Keep what a release says it is, or why none of it is there."""

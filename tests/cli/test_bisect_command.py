@@ -113,7 +113,9 @@ def test_ends_are_named_and_verified(folder: Path) -> None:
 
 def test_what_is_passed_by_leaves_a_range(folder: Path) -> None:
     ran = bisected(folder, "length", "--good", "28", "--bad", "34", "--skip", "31", "--scan")
-    assert "length 32 is the first bad one, 30 the last good one" in ran.out
+    assert "length 32 is the first bad one, 30 the last good one, or one of 31, not run" in ran.out
+    assert "  not run  31" in ran.out
+    assert "  product" not in ran.out
 
 
 def test_a_line_with_several_changes_is_scanned_or_warned_of(folder: Path) -> None:

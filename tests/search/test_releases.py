@@ -44,7 +44,8 @@ def test_one_that_is_passed_by_and_a_verdict(cache: Path) -> None:
     ran = bisected(cache, "--scan", "--skip", "2.0")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[-1] == "  tried    1.26.4, 2.1.3"
-    assert "changes it (no drift)" in ran.out
+    assert "changes it (no drift), but 1 of them not run" in ran.out
+    assert "  skipped  2.0.2: passed by" in ran.out
     ran = bisected(cache, "--good", "1.26", "--bad", "2.1")
     assert (ran.code, ran.out) == (
         125,
