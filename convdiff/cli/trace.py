@@ -183,7 +183,8 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     from convdiff.report.trace_summary import summarise_trace
 
     reports = options.reports
-    summary = summarise_trace(result, _again(result, options, own), whole=reports.verbose > 0)
+    again, pad = _again(result, options, own), _pad(result, options)
+    summary = summarise_trace(result, again, pad, whole=reports.verbose > 0)
     unwritten = write_each(_files(summary, options))
     if reports.asked.get("json") == STDOUT:
         write_out(_json(summary))
@@ -221,6 +222,18 @@ def _text(summary: TraceSummary, options: Options) -> str:
         print_trace(console, summary, quiet=options.reports.quiet)
 
     return rendered(print_report, options.reports.color)
+
+
+def _pad(result: TraceResult, options: Options) -> str:
+    """Return the command that says how far to pad on the same runtimes; "" where it can't ask."""
+    import shlex
+
+    from convdiff.cli.repeat import asked_words
+
+    if options.kernel or is_model(Path(result.case.file)):
+        return ""
+    asked = replace(options, pairwise=False, strict=False, whole_reference=False, require=())
+    return shlex.join(["convdiff", "pad", result.case.file, *asked_words(asked)])
 
 
 def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
