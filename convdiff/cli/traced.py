@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convdiff.cli.options import Options
-from convdiff.cli.trace_model import ModelOptions
+from convdiff.cli.trace_model import ModelOptions, is_model
 from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
@@ -66,8 +66,20 @@ def summary_of(result: TraceResult, options: Options, own: TraceOptions) -> Trac
     """Return what reports tell of a trace."""
     from convdiff.report.trace_summary import summarise_trace
 
-    again = _again(result, options, own)
-    return summarise_trace(result, again, whole=options.reports.verbose > 0)
+    again, pad = _again(result, options, own), _pad(result, options)
+    return summarise_trace(result, again, pad, whole=options.reports.verbose > 0)
+
+
+def _pad(result: TraceResult, options: Options) -> str:
+    """Return the command that says how far to pad on the same runtimes; "" where it can't ask."""
+    import shlex
+
+    from convdiff.cli.repeat import asked_words
+
+    if options.kernel or is_model(Path(result.case.file)):
+        return ""
+    asked = replace(options, pairwise=False, strict=False, whole_reference=False, require=())
+    return shlex.join(["convdiff", "pad", result.case.file, *asked_words(asked)])
 
 
 def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:

@@ -29,11 +29,14 @@ LONGEST_WAIT = 10.0**6
 _MAIN = Path(__file__).parent.parent / "worker" / "main.py"
 
 
+LAST_BYTES = 4096
+"""Of what a worker wrote, where its last lines are looked for."""
 INFORMS = re.compile(
     r"I\d{4} |\d{4}-\S+ \S+: I |"
-    r"To enable the following instructions:|WARNING: All log messages before"
+    r"To enable the following instructions:|WARNING: All log messages before|"
+    r"\*\*\* Check failure stack trace|@ +0x[0-9a-f]+ "
 )
-"""Lines of TensorFlow's that come at every start, and explain no death."""
+"""Lines of TensorFlow's that explain no death: those of every start, and where a check stands."""
 
 
 class WorkerGoneError(Exception):
@@ -212,8 +215,9 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         """Return the last two lines that the worker wrote, as a suffix; none that only inform."""
-        text = self.log(4096)
-        lines = ["".join(c for c in line.strip() if c.isprintable()) for line in text.splitlines()]
+        whole = self.log(LAST_BYTES).splitlines()
+        whole = whole[1:] if self._log.tell() > LAST_BYTES else whole  # the first is a part of one
+        lines = ["".join(c for c in line.strip() if c.isprintable()) for line in whole]
         kept = [line[:200] for line in lines if line and not INFORMS.match(line)][-2:]
         return f"; last said: {' / '.join(kept)}" if kept else ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from convdiff.net.trace.allowed import verdict_of
@@ -10,15 +9,17 @@ from convdiff.net.trace.model import TraceResult
 from convdiff.report.marks import Line, line
 
 
-def advice_lines(result: TraceResult) -> Iterator[Line]:
-    """Yield what to do about a drift, how to accept it where it is rounding, and what says more."""
+def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
+    """Yield what to do about a drift, how to accept it where it is rounding, and what says more.
+
+    pad: the command that says how far to pad; "" where there is none.
+    """
     if not result.drifting:
         return
     axes = dict.fromkeys(result.pairs[number].pair.axis for number in result.drifting)
     verdicts = dict.fromkeys(verdict_of(result, result.pairs[one]) for one in result.drifting)
-    if "length" in axes and result.case.file.endswith((".yaml", ".yml", ".json")):
-        pad = shlex.join(["convdiff", "pad", result.case.file])
-        yield line("  fix", f"how far to pad: {pad} --data A..B")
+    if "length" in axes and pad:
+        yield line("  pad", f"{pad} --data A..B")
     if list(verdicts) == ["rounding"]:
         inside = ", ".join(f"{axis}: {{ulps: {_ulps(result, axis)}}}" for axis in axes)
         yield line("  accept", f"expect: {{{inside}}}")

@@ -31,8 +31,13 @@ ORDERS = 2
 """Orders of an entry that are told."""
 
 
-def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> TraceSummary:
-    """Return the summary of a trace. again: the command that repeats it. whole: fold nothing."""
+def summarise_trace(
+    result: TraceResult, again: str, pad: str = "", *, whole: bool = False
+) -> TraceSummary:
+    """Return the summary of a trace.
+
+    again: the command that repeats it. pad: the one that says how far to pad. whole: fold nothing.
+    """
     shown = result.pairs[result.shown] if result.pairs else None
     outcome = result.outcome
     verdict = _verdict(result)
@@ -44,7 +49,7 @@ def summarise_trace(result: TraceResult, again: str, *, whole: bool = False) -> 
         layer_grid(shown, whole=whole) if shown is not None and shown.layers else None,
         compared(result, shown.pair) if shown is not None else "",
         pair_grid(result) if len(result.pairs) > 1 else None,
-        tuple(_lines(result)),
+        (*_lines(result), *advice_lines(result, pad)),
         again if outcome != "ok" else "",
         f"1 net: 1 {outcome} (exit {result.exit_code})",
     )
@@ -162,7 +167,6 @@ def _lines(result: TraceResult) -> Iterator[Line]:
     yield from _jumps(result)
     if result.looked:
         yield _looking(result)
-    yield from advice_lines(result)
 
 
 def _untested(result: TraceResult) -> Iterator[Line]:

@@ -68,7 +68,7 @@ class Releases:
             asked = (self._trying.by, self._trying.ask)
 
             def state_of(one: str) -> State | None:
-                return self._state(one, standings, session)
+                return self._state(standings, session)
 
             state = kept.states("release", self._case, tensors, state_of, asked)(release)
         if state is None:

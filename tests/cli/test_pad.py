@@ -148,6 +148,8 @@ def test_csv_has_a_row_a_group(small):
         (("--fixed", 400), "--data 400: the fixed length is 400; name a longer one"),
         (("--fixed", 451, "--data", 20), "--fixed 451: layer conv2d_9: too few positions to read"),
         (("--data", 3000), "--data 3000: the net's input has 2,048 columns"),
+        (("--fixed", 10**9), "--fixed 1000000000: too long: it needs about "),
+        (("--fixed", 10**18), "--fixed 1000000000000000000: too long: it needs about "),
         (("--format", "jsn"), "did you mean json?"),
         (("--framework", "tensorflw"), "did you mean tensorflow?"),
     ],

@@ -105,7 +105,7 @@ def test_lengths_are_the_nets_and_those_of_the_layer_alone_are_said_beside_them(
 
 
 def test_a_drift_says_what_to_do_how_to_accept_it_and_what_says_more(drifting: Ran):
-    assert "convdiff pad net.yaml --data A..B" in " ".join(drifting.out.split())
+    assert "convdiff pad" not in drifting.out, "pad asks no kernels"
     assert "  accept expect: {length: {ulps: " in drifting.out
     assert "convdiff rule entered" in drifting.out
 

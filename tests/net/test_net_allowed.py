@@ -131,10 +131,13 @@ def test_a_drift_of_rounding_says_how_to_accept_it():
     pair = NetPair("length", NetRun(HERE, 4), NetRun(HERE, 3))
     entries = [entry("tanh_1", "rounding", pair)]
     found = result(["tanh_1"], entries, allowance="bitwise", pair=pair)
-    told = [one.text for one in advice_lines(replace(found, drifting=(0,)))]
+    told = [
+        one.text for one in advice_lines(replace(found, drifting=(0,)), "convdiff pad net.yaml")
+    ]
     assert "expect: {length: {ulps: 1}}" in told
+    assert "convdiff pad net.yaml --data A..B" in told
     assert not drifts(["tanh_1"], entries, allowance=("ulps", 1), pair=pair)
     wrong = replace(found, entries=(entry("tanh_1", "wrong", pair),), drifting=(0,))
-    assert not any("expect" in one.text for one in advice_lines(wrong))
-    assert any("convdiff rule wrong" in one.text for one in advice_lines(wrong))
-    assert not list(advice_lines(found))
+    assert not any("expect" in one.text for one in advice_lines(wrong, ""))
+    assert any("convdiff rule wrong" in one.text for one in advice_lines(wrong, ""))
+    assert not list(advice_lines(found, ""))

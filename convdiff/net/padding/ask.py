@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convdiff.case.arrays import numpy_dtype
+from convdiff.case.arrays import beyond_memory, numpy_dtype
 from convdiff.case.device import Device
 from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError
 from convdiff.lab.availability import stand
 from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
+from convdiff.net.along import along
 from convdiff.net.padding.live import Live
 from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
 from convdiff.net.padding.result import Answer, Padding, Question
 from convdiff.net.receptive_field import receptive_field
 from convdiff.net.subject import subject_of
+
+TABLES = 32
+"""Bytes that it takes to know what one tap of one position reads, with what is made of it."""
 
 
 def question_of(
@@ -37,6 +41,10 @@ def question_of(
     with np.errstate(over="ignore"):
         if not np.isfinite(np.array(value).astype(numpy_dtype(case.net.dtype))):
             raise ConvdiffError(f"--value {value:g}: beyond the range of {case.net.dtype}")
+    taps = sum(step.axis.kernel for step in along(case.net) if step.axis is not None)
+    beyond = beyond_memory(TABLES * fixed * max(1, taps))
+    if beyond:
+        raise ConvdiffError(f"--fixed {fixed}: too long: it needs about {beyond}")
     try:
         fields = {name: receptive_field(case.net, name, fixed) for name in case.net.outputs}
         paper = Paper(case.net, fixed)

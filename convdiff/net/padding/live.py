@@ -29,7 +29,10 @@ class Live:
 
     def __call__(self, runs: Sequence[Run]) -> Iterator[tuple[Run, Outputs | NoBits, float]]:
         """See `Observe`."""
-        most = max(1, MOST_BYTES // max(1, self._subject.input_nhwc.nbytes))
+        own = self._subject.input_nhwc
+        column = own.nbytes // own.shape[2]
+        longest = max((run.length for run in runs), default=1)
+        most = max(1, MOST_BYTES // max(1, column * longest))
         rest = iter(runs)
         while some := list(islice(rest, most)):
             yield from self._observe(some)
