@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import CAPPED as IS_CAPPED
 from asking import need
 from program import Ran, convdiff
 
@@ -61,10 +62,14 @@ def test_tensorflow_2_without_onednn_has_the_same_picture():
     check_the_askers_picture(report, chain)
 
 
-def test_with_onednn_nothing_differs():
+def test_with_onednn_nothing_differs_where_the_cpu_has_avx512_and_else_it_is_proved():
     need("tensorflow")
     ran, report = traced("--vary", "TF_ENABLE_ONEDNN_OPTS=1", "--lengths", "452,516,1024")
-    assert ran.code == 0
+    entries = [(entry["verdict"], entry["proved"]) for entry in report["entries"]]
+    assert (set(entries) <= {("rounding", True)}, ran.code) == (True, bool(entries))
+    if entries:
+        assert IS_CAPPED or "avx512f" not in Path("/proc/cpuinfo").read_text()
+        return
     statuses = {one["status"] for pair in report["pairs"] for one in pair["layers"]}
     assert statuses == {"untouched"}
 

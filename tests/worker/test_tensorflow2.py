@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from asking import CAPPED
 from geometries import integers
 
 from convdiff.case.arrays import Tensors
@@ -84,6 +85,10 @@ def test_conv2d_and_manual_are_exact_on_small_integers(workers, interpreter, dty
         run(workers, case.job(interpreter, [{"op": "conv2d"}, {"op": "manual"}])),
         strict=True,
     ):
+        if isinstance(outcome, NoBits) and CAPPED and (dtype, interpreter) == ("bfloat16", WITH):
+            # TensorFlow asks the CPU whether oneDNN has bfloat16, and the cap takes it away.
+            assert op == "conv2d" and "could not create a primitive descriptor" in outcome.reason
+            continue
         assert not isinstance(outcome, NoBits), f"{op}: {outcome}"
         values = outcome.view(truth.dtype) if dtype == "bfloat16" else outcome
         assert values.dtype == truth.dtype and values.shape == truth.shape, op
