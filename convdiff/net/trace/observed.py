@@ -16,7 +16,7 @@ from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.worker.nets.message import alike, cut_out, digest_of
+from convdiff.worker.nets.message import alike, digests_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
@@ -221,7 +221,8 @@ def _digest(bits: Array, watched: Watched) -> bytes:
     """Return the digest that a worker makes of what is watched of a whole activation."""
     plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
     plain = plain if watched.strict else alike(plain)
-    return bytes.fromhex(digest_of(cut_out(plain, watched.columns, watched.images)))
+    made = digests_of(plain, [("", watched.columns, watched.images)])
+    return bytes.fromhex(made[""])
 
 
 def _array(value: Array | bytes) -> Array:
