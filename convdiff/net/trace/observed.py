@@ -155,14 +155,14 @@ class Observed:
             self._made |= {(run, part): digest for part, digest in made.items()}
         return self._made
 
-    def rerun(self, runs: Sequence[NetRun], *, strict: bool) -> None:
-        """Run each once more as it was, and note the layers and outputs that have other bits."""
-        for run, outputs, made in self._layers(runs, "once more"):
+    def rerun(self, runs: Sequence[NetRun], times: int, *, strict: bool) -> None:
+        """Run each as it was, so often, and note the layers and outputs that have other bits."""
+        for run, outputs, made in self._layers([*runs] * times, "once more"):
             others = {part.name for part, one in made.items() if self._made[run, part] != one}
             others |= self._others(run, outputs, alone=False, strict=strict)
             self.unlike.setdefault(run, set()).update(others)
         alone = [run for run in runs if self.was_alone(run)]
-        for run, outputs in self._outputs(alone, "once more"):
+        for run, outputs in self._outputs(alone * times, "once more"):
             others = self._others(run, outputs, alone=True, strict=strict)
             self.unlike.setdefault(run, set()).update(others)
 
