@@ -52,7 +52,7 @@ class Watched:
     columns: tuple[int, int] | None = None
     """Start and stop along the length; None is all."""
     digest: bool = False
-    """Whether 16 bytes of blake2b of its bits, NHWC, do."""
+    """Whether 16 bytes of blake2b of its bits, column by column, do."""
     images: int | None = None
     """The first so many of the batch; None is all."""
     strict: bool = True

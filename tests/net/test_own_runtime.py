@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from program import convdiff
+from program import convdiff, environment
 
 from convdiff.case.device import Device
 from convdiff.lab.session import Session
@@ -311,3 +312,29 @@ def test_a_layer_is_judged_with_arrays_that_lie_in_a_file(session, tmp_path):
     found = traced(session, tmp_path / "m.onnx", (net(0), net(1)), Feeds([{"x": data}], {}))
     (entered,) = found.entered
     assert entered.name == "c" and entered.entry.verdict == "wrong"
+
+
+RUN = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="says in other units how much memory it took")
+def test_the_weights_of_a_large_file_are_held_few_times(tmp_path):
+    """64 MB of weights: no process, here or there, holds them more than five times."""
+    wide, depth = 1024, 16
+    nodes = [
+        helper.make_node("Conv", [f"x{n}", f"w{n}"], [f"x{n + 1}"], f"conv{n}")
+        for n in range(depth)
+    ]
+    weights = np.random.default_rng(1).normal(0, wide**-0.5, (wide, wide, 1)).astype("float32")
+    held = [tensor(f"w{n}", weights) for n in range(depth)]
+    ends = [value(f"x{n}", shape=[1, wide, 4]) for n in (0, depth)]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(saved(helper.make_graph(nodes, "g", ends[:1], ends[1:], held)))
+    words = ["trace", str(path), "--framework", "onnxruntime", "--threads", "1,2"]
+    command = [sys.executable, "-c", RUN, sys.executable, "-m", "convdiff", *words]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
+    assert int(ran.stdout) < 60 + 5 * 64

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convdiff.worker import wire
-from convdiff.worker.nets.message import alike, frames
+from convdiff.worker.nets.message import alike, digests_of, frames
 
 
 class Runner:
@@ -63,3 +63,19 @@ def test_other_numbers_have_other_digests_in_the_part_that_is_asked_for():
     assert digest(other) != digest(ZEROS)
     assert digest(other, images=1) == digest(ZEROS, images=1)
     assert digest(other, columns=[0, 3]) == digest(ZEROS, columns=[0, 3])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint16"])
+@pytest.mark.parametrize("shape", [(1, 1, 9, 3), (3, 2, 9, 4)])
+def test_parts_that_are_hashed_together_have_the_digests_that_they_have_alone(shape, dtype):
+    """The longest run of many lengths is asked for as many parts as there are lengths."""
+    y = np.random.default_rng(3).integers(0, 99, shape).astype(dtype)
+    parts = [(0, 9), (0, 4), (0, 4), (2, 7), (0, 0), (2, 3), None]
+    asked = [(f"{n} {columns}", columns, n) for n in (None, 1) for columns in parts]
+    together = digests_of(y, asked)
+    assert together.keys() == {key for key, _, _ in asked}
+    for key, columns, images in asked:
+        cut = np.ascontiguousarray(y[:images, :, slice(*columns or (None,))])
+        assert together[key] == digests_of(cut, [("", None, None)])[""], key
+    whole = {key: digest for key, digest in together.items() if key.startswith("None")}
+    assert len(set(whole.values())) == len({str(part or (0, 9)) for part in parts})

@@ -94,8 +94,7 @@ def again(tracing: Tracing, runs: Sequence[NetRun]) -> None:
     """Run each again, `RERUNS` times, but what was; `Observed.unlike` has what is others."""
     observed = tracing.observed
     left = [run for run in runs if run not in observed.unlike and observed.answered(run)]
-    for _ in range(RERUNS):
-        observed.rerun(left, strict=tracing.watching.strict)
+    observed.rerun(left, RERUNS, strict=tracing.watching.strict)
 
 
 def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrace:

@@ -17,7 +17,7 @@ from convdiff.lab.store import Store
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.worker.nets.message import alike, cut_out, digest_of
+from convdiff.worker.nets.message import alike, digests_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
@@ -184,14 +184,14 @@ class Observed:
             self._made |= {(run, part): digest for part, digest in made.items()}
         return self._made
 
-    def rerun(self, runs: Sequence[NetRun], *, strict: bool) -> None:
-        """Run each once more as it was, and note the layers and outputs that have other bits."""
-        for run, outputs, made in self._layers(runs, "once more"):
+    def rerun(self, runs: Sequence[NetRun], times: int, *, strict: bool) -> None:
+        """Run each as it was, so often, and note the layers and outputs that have other bits."""
+        for run, outputs, made in self._layers([*runs] * times, "once more"):
             others = {part.name for part, one in made.items() if self._made[run, part] != one}
             others |= self._others(run, outputs, alone=False, strict=strict)
             self.unlike.setdefault(run, set()).update(others)
         alone = [run for run in runs if self.was_alone(run)]
-        for run, outputs in self._outputs(alone, "once more"):
+        for run, outputs in self._outputs(alone * times, "once more"):
             others = self._others(run, outputs, alone=True, strict=strict)
             self.unlike.setdefault(run, set()).update(others)
 
@@ -259,7 +259,8 @@ def _digest(bits: Array, watched: Watched) -> bytes:
     """Return the digest that a worker makes of what is watched of a whole activation."""
     plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
     plain = plain if watched.strict else alike(plain)
-    return bytes.fromhex(digest_of(cut_out(plain, watched.columns, watched.images)))
+    made = digests_of(plain, [("", watched.columns, watched.images)])
+    return bytes.fromhex(made[""])
 
 
 def _array(value: Array | bytes) -> Array:

@@ -161,7 +161,7 @@ class OnnxRuntime(object):
         """See `Framework`."""
 
         def opened(model: bytes) -> Callable[[Any], List[Any]]:
-            session = self._opened(model, device)
+            session = self._opened(model, device, arena=False)
             return lambda x: session.run(None, {"input": x})  # type: ignore[no-any-return]
 
         return SessionNet(self.onnx, net, arrays, opened)
@@ -237,9 +237,10 @@ class OnnxRuntime(object):
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
         return self._opened(model.SerializeToString(), device)
 
-    def _opened(self, model: bytes, device: Device) -> Any:
-        """Return a session of a model."""
+    def _opened(self, model: bytes, device: Device, arena: bool = True) -> Any:
+        """Return a session of a model; arena: it keeps the memory of what it gave for the next."""
         options = self._options()
+        options.enable_cpu_mem_arena = arena
         for mode in device.modes:
             if mode in MODES:
                 level = getattr(self.runtime.GraphOptimizationLevel, MODES[mode])

@@ -11,14 +11,13 @@ text of their [dtype, shape]. {"ask": "drop", "key"}. One session is kept a key,
 loaded under it.
 """
 
-import contextlib
-import ctypes
 import json
 import os
 from typing import Any, Dict, List
 
 import numpy as np
 
+from ..heap import give_back
 from .message import digest_of
 
 OPTIMISED = "optimised"
@@ -50,14 +49,8 @@ def _load(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any
 
 def _drop(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:
     if KEPT.pop(header["key"], None) is not None:
-        _give_back()
+        give_back()
     return []
-
-
-def _give_back() -> None:
-    """Let the system have what a session held; the C library would keep it, where it is glibc."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _run(framework: Any, header: Dict[str, Any], arrays: List[Any]) -> List[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Container, Dict, Iterator, List, Optional, Sequence, Tup
 import numpy as np
 
 from .. import layout, onnx_nodes
+from ..heap import give_back
 from ..ops.net import Layer, Net
 from ..ops.net_shapes import moves
 from .steps import (
@@ -29,6 +30,8 @@ from .steps import (
     walk,
 )
 
+HELD = 128 * 2**20
+"""Bytes of weights that sessions which are kept hold together, or one alone: each has its own."""
 WORDS = tuple(onnx_nodes.AUTO_PAD)
 OPSET = 13
 NEWER = {"Gelu": 20, "HardSwish": 14}
@@ -90,11 +93,11 @@ def exported(
     info = onnx.helper.make_tensor_value_info
     extents = ["n%d" % axis if n is None else n for axis, n in enumerate(shape)]
     outputs = [info(found[name], kind, None) for name in names]
-    graph = onnx.helper.make_graph(
-        model.nodes, "net", [info("input", kind, extents)], outputs, model.initializers
-    )
+    graph = onnx.helper.make_graph(model.nodes, "net", [info("input", kind, extents)], outputs)
     opset = onnx.helper.make_opsetid("", model.opset)
     made = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    while model.initializers:  # onnx copies what it is given, and weights are large
+        made.graph.initializer.append(model.initializers.pop(0))
     return made.SerializeToString()  # type: ignore[no-any-return]
 
 
@@ -359,20 +362,34 @@ class SessionNet(object):
         self.onnx, self.net, self.arrays, self.opened = onnx, net, arrays, opened
         self.static = static or any(map(needs_sizes, net.layers))
         self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
-        self.sessions = lru_cache(KEPT)(self._session)
+        weights = sum(array.nbytes for array in arrays.values())
+        self.most = max(1, min(KEPT, HELD // max(1, weights)))
+        self.sessions = {}  # type: Dict[Any, Any]
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
         """Yield the fetched activations, NHWC."""
         self.sizes(input_nhwc.shape)  # so that what does not fit is told by name
         x, names = layout.nchw(unfolded(self.net, input_nhwc)), named(self.net, fetched)
         if self.static:
-            session = self.sessions(names, input_nhwc.shape, x.shape)
+            session = self._kept(names, input_nhwc.shape, x.shape)
         else:
-            session = self.sessions(names, None, (None,) + x.shape[1:-1] + (None,))
-        for name, y in zip(names, session(x)):
-            yield name, folded(layout.nhwc(y))
+            session = self._kept(names, None, (None,) + x.shape[1:-1] + (None,))
+        outputs = list(session(x))
+        for name in names:
+            yield name, folded(layout.nhwc(outputs.pop(0)))
+
+    def _kept(self, *key: Any) -> Any:
+        """Return a session that is open, or open it; others are closed before that, where many."""
+        if key not in self.sessions:
+            if len(self.sessions) >= self.most:
+                self.sessions.clear()
+                give_back()
+            self.sessions[key] = self._session(*key)
+        return self.sessions[key]
 
     def _session(self, names: Tuple[str, ...], shape: Any, own: Any) -> Any:
         """own: the input's shape as the model has it, None where it is open."""
         sizes = None if shape is None else self.sizes(shape)
-        return self.opened(exported(self.onnx, self.net, self.arrays, own, sizes, names))
+        session = self.opened(exported(self.onnx, self.net, self.arrays, own, sizes, names))
+        give_back()
+        return session
