@@ -13,6 +13,8 @@ from program import Ran, convdiff
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from convdiff.recording.sealed import _seal
+
 pytestmark = pytest.mark.slow
 
 NET = """
@@ -220,7 +222,13 @@ def unsealed(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     header.pop("sha256")
 
 
-@pytest.mark.parametrize("change", [flipped, renamed, digest_changed, unsealed])
+def too_short(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    header["runs"][0]["length"] = 1
+    body = {key: value for key, value in header.items() if key != "sha256"}
+    header["sha256"] = _seal(body)
+
+
+@pytest.mark.parametrize("change", [too_short, flipped, renamed, digest_changed, unsealed])
 def test_what_was_changed_in_it_is_noticed(folder: Path, change: Change):
     with safe_open(folder / "all.safetensors", framework="numpy") as file:
         header = json.loads(file.metadata()["convdiff"])

@@ -110,7 +110,10 @@ def hold(recording: NetRecording, observed: Observed) -> None:
         raise RecordingError(f"{file}: records another net: other layers, or other numbers")
     observed.observe = recording.observe
     for one in recording.runs:
-        sizes = _shapes(subject, one.run)
+        try:
+            sizes = _shapes(subject, one.run)
+        except ValueError as error:
+            raise RecordingError(f"{file}: length {one.run.length}: {error}") from None
         for name, array in (*one.bits.items(), *one.unobserved.items()):
             same = array.dtype == subject.input_nhwc.dtype and array.shape == sizes.get(name)
             if not same:
