@@ -129,12 +129,12 @@ def _cured(
 
 
 def _write(found: Sequence[Cured], missing: Sequence[Standing], run: str) -> None:
-    from convdiff.report.cure import lines
+    from convdiff.report.console.cure import render
 
     for one in missing:
         write_err(f"convdiff: {one.name}: {one.reason}")
     for cured in found:
-        write_out("".join(f"{line}\n" for line in lines(cured, run)))
+        write_out(render(cured, run, "auto"))
 
 
 def _code(found: Sequence[Cured], missing: Sequence[Standing]) -> int:

@@ -1,4 +1,4 @@
-"""What was tried to make a case equal, in words: a table, and one recommendation to paste."""
+"""What was tried to make a case equal: the answer, what it stands on, and lines to paste."""
 
 from __future__ import annotations
 
@@ -8,38 +8,55 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
+from convdiff.report.marks import Grid, Line, Span, line
 from convdiff.report.numbers import count
 from convdiff.report.sentences import plural, short
+from convdiff.search.cure.cost import Cost
 from convdiff.search.cure.find import Attempt, Cured
 from convdiff.search.cure.recheck import BEYOND, INPUTS, Recheck
 from convdiff.search.cure.switches import SESSION, THREAD_LINES, Switch
 from convdiff.search.cure.trial import Count, Trial
 
-HEADER = ("set", "drift", "elements changed", "off exact", "time", "holds across")
+HEADER = ("set", "drift", "changed", "off exact", "time", "holds")
 ALWAYS = ("exact", "reference")
 """Axes along which there is rounding everywhere; they are counted where something drifts."""
 
 
-def lines(cured: Cured, run: str) -> Iterator[str]:
-    """Yield all that was found. run: the command that runs the case."""
-    name = f"{cured.case.name}: {cured.subject.name}"
-    if cured.today.reason:
-        yield f"{name}: not run: {cured.today.reason}"
+def headline(cured: Cured) -> tuple[Span, ...]:
+    """Say what to set, or why there is nothing to set: the answer."""
+    name = Span(cured.case.name, "strong"), Span(f", {cured.subject.name}: ")
+    today = cured.today
+    if today.reason:
+        return *name, Span(f"not run: {today.reason}", "warning")
+    if not today.drifting:
+        return *name, Span(f"nothing drifts, {plural(today.compared, 'comparison')} made")
+    if cured.best is not None:
+        return *name, Span(f"set {cured.best.name}", "strong"), Span(_gain(cured, cured.best))
+    if cured.interrupted:
+        return *name, Span("interrupted: what was tried is kept, and not run again", "warning")
+    return *name, Span("nothing that was tried makes it equal", "warning")
+
+
+def _gain(cured: Cured, best: Attempt) -> str:
+    """Say what is left of the drift, and what that costs."""
+    axes = _axes(cured)
+    cost = best.cost
+    time = f", {cost.median:.2f} times the time ({_interval(cost)})" if cost else ""
+    return f": {_counted(best.trial, axes)} drift, today {_counted(cured.today, axes)}{time}"
+
+
+def evidence(cured: Cured) -> Iterator[Line]:
+    """Yield what the table leaves out, and why the answer is one."""
+    if cured.today.reason or not cured.today.drifting:
         return
-    if not cured.today.drifting:
-        yield f"{name}: nothing drifts, {plural(cured.today.compared, 'comparison')} made"
-        return
-    yield f"{name}: {_drift(cured.today)}"
-    yield from _table(cured)
-    yield from (f"  not run  {one.name}: {one.trial.reason}" for one in _not_run(cured))
+    yield line("today", _drift(cured.today))
+    for one in cured.attempts:
+        if one.trial.reason:
+            yield line("not run", f"{one.name}: {one.trial.reason}")
     yield from _useless(cured)
     yield from _not_held(cured)
-    if cured.interrupted:
-        yield "  interrupted: what was tried is kept, and not run again"
     if cured.best is not None:
-        yield from _recommendation(cured, cured.best, run)
-    elif not cured.interrupted:
-        yield "  nothing that was tried makes it equal"
+        yield from _reasons(cured, cured.best)
 
 
 def _drift(trial: Trial) -> str:
@@ -48,29 +65,37 @@ def _drift(trial: Trial) -> str:
         for axis, one in trial.counts.items()
         if one.drifting
     ]
-    return f"drifts today: {', '.join(parts)}"
+    return f"drifts: {', '.join(parts)}"
 
 
-def _table(cured: Cured) -> Iterator[str]:
-    """Yield a row a set of switches."""
-    tried = [one for one in cured.attempts if not one.trial.reason]
-    axes = {axis for one in (cured.today, *(one.trial for one in tried)) for axis in _telling(one)}
-    rows = [HEADER, ("today", _counted(cured.today, axes), "", _error(cured.today), "1", "")]
+def grid(cured: Cured) -> Grid | None:
+    """Return a row a set of switches that changes bits; None where nothing was tried."""
+    tried = [one for one in cured.attempts if not one.trial.reason and one.trial.changed]
+    if not tried:
+        return None
+    axes = _axes(cured)
+    rows = [("today", _counted(cured.today, axes), "", _error(cured.today), "1", "")]
     for one in tried:
         trial = one.trial
-        changed = (
-            "none" if not trial.changed else f"{count(trial.changed)} of {count(trial.elements)}"
-        )
+        changed = f"{count(trial.changed)} of {count(trial.elements)}"
         scopes = "+".join(dict.fromkeys(switch.scope for switch in one.switches))
-        rows.append((one.name, _counted(trial, axes), changed, _error(trial), _time(one), scopes))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others, last in rows:
-        middle = [text.rjust(width) for text, width in zip(others, widths[1:], strict=False)]
-        yield "  ".join(["", first.ljust(widths[0]), *middle, last]).rstrip()
+        time = f"×{_interval(one.cost)}" if one.cost else ""
+        rows.append((one.name, _counted(trial, axes), changed, _error(trial), time, scopes))
+    best = cured.best.name if cured.best else ""
+    return Grid(HEADER, tuple(_row(row, is_best=row[0] == best) for row in rows))
+
+
+def _row(cells: Sequence[str], *, is_best: bool) -> tuple[Span, ...]:
+    return tuple(Span(one, "good" if is_best else "") for one in cells)
+
+
+def _axes(cured: Cured) -> set[str]:
+    """Return the axes that are counted, of today and of all that was tried."""
+    trials = (cured.today, *(one.trial for one in cured.attempts if not one.trial.reason))
+    return {axis for one in trials for axis in _telling(one)}
 
 
 def _telling(trial: Trial) -> set[str]:
-    """Return the axes that are counted."""
     return {axis for axis, one in trial.counts.items() if axis not in ALWAYS or one.drifting}
 
 
@@ -84,31 +109,27 @@ def _error(trial: Trial) -> str:
     return f"{trial.error:.2e}" if trial.error else "0"
 
 
-def _time(attempt: Attempt) -> str:
-    cost = attempt.cost
-    return f"×{cost.median:.2f} ({cost.low:.2f}–{cost.high:.2f})" if cost else ""
+def _interval(cost: Cost) -> str:
+    """Return where the median lies with 95 %."""
+    return f"{cost.low:.2f}–{cost.high:.2f}"
 
 
-def _not_run(cured: Cured) -> list[Attempt]:
-    return [one for one in cured.attempts if one.trial.reason]
-
-
-def _useless(cured: Cured) -> Iterator[str]:
+def _useless(cured: Cured) -> Iterator[Line]:
     """Name what was tried and changed no bit."""
-    alone = [one for one in cured.attempts if len(one.switches) == 1 and not one.trial.reason]
-    useless = [one for one in alone if not one.trial.changed]
+    tried = [one for one in cured.attempts if not one.trial.reason]
+    useless = [one for one in tried if len(one.switches) == 1 and not one.trial.changed]
     if useless:
         cells = min(one.trial.cells for one in useless)
         names = ", ".join(one.name for one in useless)
-        yield f"  no effect, proved on {plural(cells, 'cell')}: {names}"
+        yield line("nothing", f"changed, proved on {plural(cells, 'cell')}, by {names}")
 
 
-def _not_held(cured: Cured) -> Iterator[str]:
+def _not_held(cured: Cured) -> Iterator[Line]:
     """Name what made the case equal, and no other input."""
     for one in cured.attempts:
         recheck = one.recheck
         if one.trial.is_equal and recheck is not None and not one.is_cure:
-            yield f"  {one.name}: equal on this input alone; {_rechecked(recheck)}"
+            yield line("no cure", f"{one.name}: equal on this input alone; {_rechecked(recheck)}")
 
 
 def _rechecked(recheck: Recheck) -> str:
@@ -131,17 +152,14 @@ def _lengths(lengths: Sequence[int]) -> str:
     return f"length{'s' * (len(lengths) > 1)} {short(lengths)}"
 
 
-def _recommendation(cured: Cured, best: Attempt, run: str) -> Iterator[str]:
-    """Yield what to do: why, the lines to paste, and a runtime of that name."""
-    yield f"set {best.name}"
+def _reasons(cured: Cured, best: Attempt) -> Iterator[Line]:
+    """Yield what the answer does, that no part of it is enough, and how it was checked."""
     for switch in best.switches:
-        yield f"  {switch.name}: {switch.does} ({switch.source})"
+        yield line("does", f"{switch.name}: {switch.does} ({switch.source})")
     if len(best.switches) > 1:
-        yield f"  all of them: {_parts_drift(cured, best)}"
+        yield line("alone", _parts_drift(cured, best))
     assert best.recheck is not None, "what is recommended was rechecked"
-    yield f"  rechecked {_rechecked(best.recheck)}"
-    yield from _lines_to_paste(cured, best)
-    yield from _runtime(cured, best, run)
+    yield line("checked", _rechecked(best.recheck))
 
 
 def _parts_drift(cured: Cured, best: Attempt) -> str:
@@ -155,6 +173,16 @@ def _left(attempt: Attempt) -> int:
     """Return how many comparisons drift: of the case, else of the recheck."""
     recheck = attempt.recheck
     return attempt.trial.drifting or (recheck.within.drifting if recheck else 0)
+
+
+def paste(cured: Cured, run: str) -> Iterator[str]:
+    """Yield lines to paste that set the answer, and a runtime of that name.
+
+    run: the command that runs the case.
+    """
+    if cured.best is not None:
+        yield from _lines_to_paste(cured, cured.best)
+        yield from _runtime(cured, cured.best, run)
 
 
 def _lines_to_paste(cured: Cured, best: Attempt) -> Iterator[str]:

@@ -46,8 +46,9 @@ def cured(folder: Path, *words: str) -> tuple[int, str, str]:
 def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
     code, out, err = cured(folder, "--kernel", "ways:ours")
     assert code == 1, err
-    assert "case: ways:ours:cpu: drifts today: length 1 of 2" in out
-    assert "\nset pad the length\n" in out
+    assert out.startswith("case, ways:ours:cpu: set pad the length: 0 of 2 drift, today 1 of 2,")
+    assert "\ntoday    drifts: length 1 of 2\n" in out
+    assert max(map(len, out.splitlines())) <= 80
     assert "  # length 8: append zeros up to 9, keep the first outputs" in out
     assert "on 16 random inputs at lengths 7..9: 0 of " in out
     assert "switches and up to" in err and "cells each: about" in err
@@ -55,7 +56,7 @@ def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
 
 def test_nothing_drifts_exits_0(folder: Path):
     code, out, _ = cured(folder, "--framework", "numpy")
-    assert (code, out) == (0, "case: numpy:cpu: nothing drifts, 5 comparisons made\n")
+    assert (code, out) == (0, "case, numpy:cpu: nothing drifts, 5 comparisons made\n")
 
 
 def test_a_framework_that_is_missing_is_named(folder: Path):
@@ -77,7 +78,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
         begun.wait()
     code, out, _ = cured(folder, "--kernel", "ways:ours")
     assert code == 1
-    assert "\nset pad the length\n" in out
+    assert ": set pad the length: " in out
     again = cured(folder, "--kernel", "ways:ours")
     assert again[:2] == (code, out), "costs, too: nothing is measured twice"
 

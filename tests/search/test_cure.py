@@ -19,7 +19,7 @@ from convdiff.lab.session import Session
 from convdiff.lab.stop import Stop
 from convdiff.lab.watch import silent
 from convdiff.plan.cell import Cell
-from convdiff.report.cure import lines
+from convdiff.report.cure import paste
 from convdiff.runtime.matrix import FRAMEWORKS, interpreters
 from convdiff.runtime.model import Runtime
 from convdiff.search.cure import tried
@@ -265,7 +265,7 @@ def test_a_search_that_is_cut_short_tells_what_it_tried_and_goes_on_from_there(t
 def test_what_is_recommended_is_pasted_and_runs(tmp_path: Path):
     (tmp_path / "case.yaml").write_text(CASE)
     found = cured("needs_a", tmp_path, (A, D))
-    text = "\n".join(lines(found, "convdiff run case.yaml"))
+    text = "\n".join(paste(found, "convdiff run case.yaml"))
     assert "  export A=1\n" in text
     table, _, command = text.partition("[tool.")[2].partition("  convdiff ")
     (tmp_path / "pyproject.toml").write_text(f"[tool.{table}")

@@ -202,7 +202,7 @@ SWITCHES = (
         "constant filter",
         "the filter as an initializer of the model, packed beforehand, and not as an input",
         "length",
-        "docs/frameworks.md: filters that are fed",
+        "ONNX documentation: initializers of a graph",
         "onnxruntime",
         mode="constant",
         lines=("graph.initializer.append(onnx.numpy_helper.from_array(filter, name))",),
