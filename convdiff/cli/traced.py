@@ -79,6 +79,7 @@ def _pad(result: TraceResult, options: Options) -> str:
     if options.kernel or is_model(Path(result.case.file)):
         return ""
     asked = replace(options, pairwise=False, strict=False, whole_reference=False, require=())
+    asked = replace(asked, baseline=None)
     return shlex.join(["convdiff", "pad", result.case.file, *asked_words(asked)])
 
 

@@ -18,7 +18,7 @@ def subject_of(case: NetCase) -> Subject:
     """Make a net's arrays. Raises CaseError for values that its dtype can't hold."""
     dtype = case.net.dtype
     batch, rows, length, channels = case.input_shape
-    layers = shapes(case.net, rows, length, channels)
+    layers = shapes(case.net, rows, length, channels, case.net.depth)
     largest = max([rows * length * channels, *(math.prod(one) for one in layers.values())])
     beyond = beyond_memory(batch * largest * 4 * ITEM_BYTES[dtype])
     if beyond:

@@ -136,9 +136,10 @@ def _of_entries(result: TraceResult, pair: PairTrace) -> str:
     if pair.differs and result.shown not in result.drifting:
         return _allowed(result, pair)
     first = f"{names[0]} gives other bits"
-    wrong = [one.layer for one in result.entries if one.carries and one.verdict == "wrong"]
-    if wrong:
-        first = f"{few(tuple(wrong))} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
+    off = [one for one in result.entries if one.verdict == "wrong"]
+    if any(one.carries for one in off):
+        wrong = tuple(dict.fromkeys(one.layer for one in off))
+        first = f"{few(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
     if not pair.differs:
         return f"the outputs are the same; {first} ({where}), healed later"
     return f"{first}, and nothing before it does ({where}){_others(names)}"

@@ -98,7 +98,7 @@ def test_ulps_are_those_of_whichever_output_has_the_most():
 
 
 def sentence_of(found: TraceResult) -> str:
-    return summarise_trace(replace(found, drifting=tuple(drifting(found))), "").sentence
+    return summarise_trace(replace(found, drifting=tuple(drifting(found))), "").headline
 
 
 def test_what_is_allowed_says_so_and_where_it_enters_first():
@@ -118,6 +118,17 @@ def test_what_is_allowed_says_so_and_where_it_enters_first():
         "relu_1 gives other bits, and nothing before it does (length 3 against length 4)"
         "; later also tanh_1, on equal inputs"
     )
+
+
+def test_each_layer_that_is_wrong_is_named_once():
+    pair = NetPair("length", NetRun(HERE, 4), NetRun(HERE, 3))
+    passed_on = replace(entry("tanh_1", "wrong", pair), carries=True)
+    entries = [entry("relu_1", "wrong", pair), passed_on, passed_on]
+    said = sentence_of(result(["relu_1"], entries, pair=pair))
+    assert said.startswith("relu_1, tanh_1 are wrong; relu_1 gives other bits")
+    entries = [entry("relu_1", "rounding", pair), passed_on]
+    said = sentence_of(result(["relu_1"], entries, pair=pair))
+    assert said.startswith("tanh_1 is wrong; relu_1 gives other bits")
 
 
 def test_a_pair_whose_outputs_differ_is_shown_before_one_that_heals_earlier():

@@ -67,15 +67,14 @@ class Explaining:
     def apart(self, pair: NetPair, name: str) -> Entry | None:
         """Hold a sum of products that reads a difference against what each side itself reads.
 
-        So of a recording, which can't be asked what it gives of another input. None where both
-        sides are within what roundings are likely to give.
+        So of a recording, which can't be asked what it gives of another input, and where a side
+        does not run the layer alone. None where both are within what roundings are likely to give,
+        or nothing was looked at.
         """
         layer, observed = self.case.net.layer(name), self.tracing.observed
         entry = Entry(name, layer.op, pair, "untested", "not run", what=_what(layer), at=name)
-        needed = [one for one in (*layer.sources, name) if one != INPUT]
-        keep(observed, [(pair, one) for one in needed])
-        if not all(observed.is_kept(pair, one) for one in needed):
-            return replace(entry, reason=DIGEST_ALONE)
+        if not self._are_kept(pair, [*layer.sources, name]):
+            return replace(entry, reason=DIGEST_ALONE) if pair.is_recorded else None
         columns = self.tracing.alignment.of(pair, name)
         times = 0.0
         for run in (pair.baseline, pair.candidate):
@@ -98,7 +97,8 @@ class Explaining:
         pair = entry.pair
         inside = {layer.name for layer in layers}
         read = {source for layer in layers for source in layer.sources} - inside
-        keep(self.tracing.observed, [(pair, one) for one in read if one != INPUT])
+        if not self._are_kept(pair, [*read, entry.layer]):
+            return replace(entry, verdict="untested", reason="it was not looked at")
         given = {source: max(self._both(pair, source), key=_extent) for source in read}
         arrays = {layer.name: self._arrays(layer) for layer in layers}
         sides = sides_of(self.tracing.observed, pair, entry.layer, self.tracing.alignment)
@@ -109,12 +109,15 @@ class Explaining:
         reason = f"with what is before it {times:.3g} × what roundings are likely to give"
         return replace(entry, verdict="wrong", reason=reason)
 
+    def _are_kept(self, pair: NetPair, names: Sequence[str]) -> bool:
+        """Keep activations of both runs, and return whether all are there; the input always is."""
+        needed = [one for one in names if one != INPUT]
+        keep(self.tracing.observed, [(pair, one) for one in needed])
+        return all(self.tracing.observed.is_kept(pair, one) for one in needed)
+
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
         """Return whether a layer's inputs are there, and alike where it is held against them."""
-        keep(self.tracing.observed, [(pair, one) for one in layer.sources if one != INPUT])
-        if not all(
-            one == INPUT or self.tracing.observed.is_kept(pair, one) for one in layer.sources
-        ):
+        if not self._are_kept(pair, layer.sources):
             return False
         if layer.kind.family == "op":
             return True  # run alone, with one input on both sides

@@ -34,6 +34,7 @@ from convdiff.recording.model import Entry, RecordedCase
 from convdiff.result import CaseResult
 from convdiff.runtime.constant import as_in_a_model
 from convdiff.runtime.model import Runtime
+from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import Layer
 
 
@@ -133,7 +134,7 @@ def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
     return Case(
         name=f"{net.name}/{layer.name}",
         file=net.file,
-        conv=layer.conv,
+        conv=_counted(layer.conv, held),
         filter=ArraySpec("values", tensors.filter_hwio.shape),
         bias=bias,
         input=ArraySpec("values", tensors.input_nhwc.shape),
@@ -144,6 +145,21 @@ def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
         layout=net.layout,
         expect=net.expect,
     )
+
+
+def _counted(conv: Convolution, held: Held) -> Convolution:
+    """Return a geometry that each side runs alone: SAME with strides is in PyTorch's net numbers.
+
+    Where outputs see the same inputs, as many elements are added before both inputs; what is added
+    after them differs by one at most, which makes no further output.
+    """
+    runs = held.pair.baseline, held.pair.candidate
+    is_word = conv.padding == "same" and not conv.transposed
+    refused = any(run.runtime.interpreter.framework == "torch" for run in runs)
+    if not (is_word and refused) or set(conv.strides) == {1}:
+        return conv
+    pads = [conv.pads(one.shape[1], one.shape[2]) for one in held.inputs]
+    return conv._replace(padding=tuple(max(several) for several in zip(*pads, strict=True)))
 
 
 def _cell(case: Case, run: NetRun, given: Array) -> Cell:

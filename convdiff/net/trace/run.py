@@ -207,13 +207,14 @@ def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[E
 def _carrying(glance: Explaining, pair: NetPair, name: str) -> Iterator[Entry]:
     """Yield what a layer that reads a difference is itself, where that is more than rounding.
 
-    Of a recording also what is not known.
+    Also what is not known: of a recording, and of a layer that does not run alone.
     """
-    if pair.is_recorded:
+    found = [] if pair.is_recorded else glance.entries(pair, name, ())
+    if not found or any(entry.verdict == "untested" for entry in found):
         apart = glance.apart(pair, name)
         yield from () if apart is None else (apart,)
         return
-    for entry in glance.entries(pair, name, ()):
+    for entry in found:
         if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
             yield entry
 
