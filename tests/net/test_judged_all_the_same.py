@@ -99,6 +99,18 @@ layers:
   - batch_norm: {scale: 1.3, shift: 0.2, mean: 0.1, variance: 0.7}
   - relu6
 """
+FUSED_TWICE = """
+input: {normal: 1, seed: 1}
+height: 6
+lengths: 33
+layers:
+  - conv2d: {filter: {normal: 0.3, shape: [2, 3, 3, 4], seed: 2}}
+  - batch_norm: {scale: 1.3, shift: 0.2, mean: 0.1, variance: 0.7}
+  - relu6
+  - conv2d: {filter: {normal: 0.3, shape: [1, 3, 4, 4], seed: 3}}
+  - batch_norm: {scale: 1.3, shift: 0.2, mean: 0.1, variance: 0.7}
+  - relu6
+"""
 
 
 def traced(folder: Path, text: str, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -151,3 +163,11 @@ def test_what_is_fused_is_looked_at_in_pairs_that_are_not_shown(tmp_path: Path):
     code, found = traced(tmp_path, FUSED, "--framework", "numpy,onnxruntime,torch")
     assert (code, set(verdicts(found).values())) == (0, {"rounding"})
     assert len(found["entries"]) == 2
+
+
+@pytest.mark.parametrize("kernel", ["right", "shallow"])
+def test_what_is_fused_behind_a_difference_is_judged_too(tmp_path: Path, kernel: str):
+    kernels = ("--framework", "onnxruntime", "--kernel", f"beside:{kernel}")
+    code, found = traced(tmp_path, FUSED_TWICE, *kernels)
+    broken = kernel == "shallow"
+    assert (code, verdicts(found).get("batch_norm_2")) == (broken, "wrong" if broken else None)

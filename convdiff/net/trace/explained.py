@@ -64,28 +64,41 @@ class Explaining:
         found = [one for one in found if one.alone != "equal"] or found[:1]
         return [self._with_the_rest(one, [*before, layer]) for one in found]
 
-    def apart(self, pair: NetPair, name: str) -> Entry | None:
-        """Hold a sum of products that reads a difference against what each side itself reads.
+    def apart(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry | None:
+        """Hold a layer that passes a difference on against what each side itself reads.
 
         So of a recording, which can't be asked what it gives of another input, and where a side
-        does not run the layer alone. None where both are within what roundings are likely to give,
-        or nothing was looked at.
+        does not run the layer alone. unseen: as in `entries`. None where both are within what
+        roundings are likely to give, or nothing was looked at.
         """
-        layer, observed = self.case.net.layer(name), self.tracing.observed
+        layer = self.case.net.layer(name)
         entry = Entry(name, layer.op, pair, "untested", "not run", what=_what(layer), at=name)
-        if not self._are_kept(pair, [*layer.sources, name]):
+        times = self._times_off(pair, [*map(self.case.net.layer, unseen), layer])
+        if times is None:
             return replace(entry, reason=DIGEST_ALONE) if pair.is_recorded else None
-        columns = self.tracing.alignment.of(pair, name)
-        times = 0.0
-        for run in (pair.baseline, pair.candidate):
-            given = {source: self._input(run, source) for source in layer.sources}
-            sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
-            arrays = {name: self._arrays(layer)}
-            times = max(times, off_likely(self.case.net, [layer], arrays, given, sides, columns))
         if times <= 1:
             return None
         reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
         return replace(entry, verdict="wrong" if times > SURELY else "untested", reason=reason)
+
+    def _times_off(self, pair: NetPair, layers: Sequence[Layer]) -> float | None:
+        """Return how far sides are off of what each reads, in units of what is likely.
+
+        layers: the last one looked at, after those that were not. None where there are no bits.
+        """
+        inside = {layer.name for layer in layers}
+        read = {source for layer in layers for source in layer.sources} - inside
+        name, observed = layers[-1].name, self.tracing.observed
+        if not self._are_kept(pair, [*read, name]):
+            return None
+        columns = self.tracing.alignment.of(pair, name)
+        arrays = {layer.name: self._arrays(layer) for layer in layers}
+        times = 0.0
+        for run in (pair.baseline, pair.candidate):
+            given = {source: self._input(run, source) for source in read}
+            sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
+            times = max(times, off_likely(self.case.net, layers, arrays, given, sides, columns))
+        return times
 
     def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
         """Return an entry as wrong where a layer that is rounding alone is not all that is off.
@@ -94,16 +107,9 @@ class Explaining:
         """
         if entry.at == entry.layer or entry.pair.is_recorded or entry.verdict != "rounding":
             return entry
-        pair = entry.pair
-        inside = {layer.name for layer in layers}
-        read = {source for layer in layers for source in layer.sources} - inside
-        if not self._are_kept(pair, [*read, entry.layer]):
+        times = self._times_off(entry.pair, layers)
+        if times is None:
             return replace(entry, verdict="untested", reason="it was not looked at")
-        given = {source: max(self._both(pair, source), key=_extent) for source in read}
-        arrays = {layer.name: self._arrays(layer) for layer in layers}
-        sides = sides_of(self.tracing.observed, pair, entry.layer, self.tracing.alignment)
-        columns = self.tracing.alignment.of(pair, entry.layer)
-        times = off_likely(self.case.net, layers, arrays, given, sides, columns)
         if times <= 1:
             return entry
         reason = f"with what is before it {times:.3g} × what roundings are likely to give"

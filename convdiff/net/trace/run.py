@@ -197,21 +197,25 @@ def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[E
     glance = replace(explaining, ask=ask, of_carried=True)
     for trace in _largest_of_kinds(found):
         for layer in trace.layers:
-            is_sum = net.layer(layer.name).kind.family == "op"
-            if layer.status not in ("carried", "healed") or not is_sum:
+            if layer.status not in ("carried", "healed"):
                 continue
-            for entry in _carrying(glance, trace.pair, layer.name):
-                yield replace(entry, carries=True)
+            unseen = unseen_before(explaining.tracing, trace, layer.name)
+            if any(net.layer(one).kind.family == "op" for one in (*unseen, layer.name)):
+                for entry in _carrying(glance, trace.pair, layer.name, unseen):
+                    yield replace(entry, carries=True)
 
 
-def _carrying(glance: Explaining, pair: NetPair, name: str) -> Iterator[Entry]:
+def _carrying(
+    glance: Explaining, pair: NetPair, name: str, unseen: Sequence[str]
+) -> Iterator[Entry]:
     """Yield what a layer that reads a difference is itself, where that is more than rounding.
 
-    Also what is not known: of a recording, and of a layer that does not run alone.
+    With it what is before it and was not looked at. Also what is not known: of a recording, and of
+    a layer that does not run alone.
     """
-    found = [] if pair.is_recorded else glance.entries(pair, name, ())
+    found = [] if pair.is_recorded else glance.entries(pair, name, unseen)
     if not found or any(entry.verdict == "untested" for entry in found):
-        apart = glance.apart(pair, name)
+        apart = glance.apart(pair, name, unseen)
         yield from () if apart is None else (apart,)
         return
     for entry in found:
