@@ -193,7 +193,7 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     write_out(_json(summary) if asked.get("json") == STDOUT else _text(summary, options))
     if asked.get("github"):
         (write_err if asked.get("json") == STDOUT else write_out)(_of_run("github", summary))
-    if result.recording is not None and options.save is not None:
+    if options.save is not None:
         write_err(f"convdiff: {_saved(result, result.recording, options.save)}")
     for missing in result.missing:
         write_err(f"convdiff: {missing.name} is required: {missing.reason}")
@@ -203,12 +203,14 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
         raise unwritten[0]
 
 
-def _saved(result: TraceResult, recording: NetRecording, path: Path) -> str:
-    """Write a recording and say what it holds. Raises RecordingError."""
+def _saved(result: TraceResult, recording: NetRecording | None, path: Path) -> str:
+    """Write a recording, if a run gave anything, and say what it holds. Raises RecordingError."""
     from convdiff import __version__
     from convdiff.net.trace.recording import write_net_recording
     from convdiff.report.sentences import plural
 
+    if recording is None:
+        return f"{path}: nothing was recorded, and it was not written"
     write_net_recording(path, result.case.name, recording, __version__)
     held = "all their bits" if recording.holds_all else "the bits of some"
     layers = plural(len(result.case.net.layers), "layer")

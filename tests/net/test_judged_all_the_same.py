@@ -171,3 +171,16 @@ def test_what_is_fused_behind_a_difference_is_judged_too(tmp_path: Path, kernel:
     code, found = traced(tmp_path, FUSED_TWICE, *kernels)
     broken = kernel == "shallow"
     assert (code, verdicts(found).get("batch_norm_2")) == (broken, "wrong" if broken else None)
+
+
+@pytest.mark.parametrize("looked", [("--until", "relu_1"), ("--layers", "^(conv2d_1|relu_2)$")])
+@pytest.mark.parametrize("kernel", ["right", "shallow"])
+def test_what_is_behind_all_that_is_looked_at_is_judged_too(
+    tmp_path: Path, kernel: str, looked: tuple[str, str]
+):
+    middle = FLAT.replace("[1, 3, 4, 4]", "[2, 3, 4, 4]") + "  - relu\n"
+    kernels = ("--framework", "numpy", "--kernel", f"beside:{kernel}")
+    code, found = traced(tmp_path, PLANE + middle + FLAT, *kernels, *looked)
+    wrong = [layer for layer, verdict in verdicts(found).items() if verdict == "wrong"]
+    assert (code, wrong) == ((1, ["conv2d_3"]) if kernel == "shallow" else (0, []))
+    assert sum(entry["verdict"] == "wrong" for entry in found["entries"]) == len(wrong)

@@ -61,8 +61,14 @@ class Explaining:
         if not chosen:
             return [replace(entry, reason="what it reads was not looked at")]
         found = [self._of(entry, one) for one in chosen]
-        found = [one for one in found if one.alone != "equal"] or found[:1]
-        return [self._with_the_rest(one, [*before, layer]) for one in found]
+        return self._told(found, [*before, layer])
+
+    def _told(self, found: Sequence[Entry], layers: Sequence[Layer]) -> list[Entry]:
+        """Return the entries that differ alone, or else the first; a wrong one is to blame."""
+        told = [one for one in found if one.alone != "equal"] or list(found[:1])
+        if any(one.verdict == "wrong" for one in told):
+            return told
+        return [self._with_the_rest(one, layers) for one in told]
 
     def apart(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry | None:
         """Hold a layer that passes a difference on against what each side itself reads.

@@ -37,15 +37,14 @@ def recording_of(
     None where none of them gives anything.
     """
     observed, net = tracing.observed, tracing.net
-    parts = {
-        run: [Part(name, (0, shape[2]), run.batch) for name, shape in _sizes(tracing, run).items()]
-        for run in runs
-    }
+    parts = {run: _whole(tracing, run) for run in runs}
     observed.run_alone([run for run in runs if not observed.has(Key(run, net.outputs[0], True))])
     made = observed.digests(parts, strict=tracing.watching.strict)
     kept = _kept_whole(tracing, runs)
     observed.keep({run: kept for run in runs})
     there = [run for run in runs if observed.answered(run)]
+    if not there:
+        return None
     recorded = []
     for run in there:
         digests = {part.name: made[run, part] for part in parts[run] if (run, part) in made}
@@ -66,6 +65,11 @@ def _kept_whole(tracing: Tracing, runs: Sequence[NetRun]) -> tuple[str, ...]:
     sizes = [math.prod(_sizes(tracing, run)[name]) for run in runs for name in names]
     item = tracing.observed.subject.input_nhwc.dtype.itemsize
     return tuple(names) if sum(sizes) * item <= MOST_BYTES else tracing.net.outputs
+
+
+def _whole(tracing: Tracing, run: NetRun) -> list[Part]:
+    """Return all of each activation of a run."""
+    return [Part(name, (0, shape[2]), run.batch) for name, shape in _sizes(tracing, run).items()]
 
 
 def _recorded_run(

@@ -190,14 +190,17 @@ def _entries(
 def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[Entry]:
     """Yield the layers that pass a difference on and are more than rounding themselves.
 
-    Each sum of products is run alone, on both sides with the same input: once a kind of pair.
+    Each sum of products is run alone, on both sides with the same input: once a kind of pair. So
+    are those behind all that is looked at, before an output that differs.
     """
     net = explaining.case.net
     ask = replace(explaining.ask, budget=0, explain_up_to=None)
     glance = replace(explaining, ask=ask, of_carried=True)
     for trace in _largest_of_kinds(found):
         for layer in trace.layers:
-            if layer.status not in ("carried", "healed"):
+            output = trace.outputs.get(layer.name)
+            is_behind = layer.status == "unseen" and output is not None and output.differing
+            if layer.status not in ("carried", "healed") and not is_behind:
                 continue
             unseen = unseen_before(explaining.tracing, trace, layer.name)
             if any(net.layer(one).kind.family == "op" for one in (*unseen, layer.name)):
