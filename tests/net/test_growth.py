@@ -63,3 +63,10 @@ def test_a_max_pool_whose_inputs_change_places_jumps():
     top = np.full((1, 1, 1, 1), 2, np.float32)
     assert JUMPS["max_pool"].count(pool, (a, b), (top, top)) == 1
     assert JUMPS["max_pool"].count(pool, (a, a), (top, top)) == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_infinite_on_both_sides_is_of_no_size_and_no_warning():
+    a = np.array([np.inf, 2, np.nan], np.float32).reshape(1, 1, 3, 1)
+    b = np.array([np.inf, 2 + 2.0**-19, np.inf], np.float32).reshape(1, 1, 3, 1)
+    assert growth(a, b, strict=False).relative == pytest.approx(2.0**-20 / 2.0**-24)

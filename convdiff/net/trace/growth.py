@@ -31,6 +31,7 @@ class Growth:
     """Elements that are decided otherwise on the two sides: see `JUMPS`."""
 
 
+@np.errstate(all="ignore")
 def growth(a: Array, b: Array, *, strict: bool) -> Growth:
     """Measure two activations, NHWC, of one shape and dtype."""
     difference = measure(a, b, strict, WORST)
