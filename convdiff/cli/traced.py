@@ -98,6 +98,8 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
     if options.batch:
         words += ["--batch", write_range(options.batch).replace(" ", "")]
     words += ["--input", str(own.of_model.given)] if own.of_model.given else []
+    is_onnx = result.case.file.endswith(".onnx")  # which else is run as it is
+    words += ["--as-layers"] if own.of_model.as_layers and is_onnx else []
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
     return shlex.join([*words, *asked_words(replace(options, pairwise=False))])

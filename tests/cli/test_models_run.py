@@ -84,3 +84,13 @@ def test_a_model_that_is_not_read_ends_the_run_in_a_line(folder: Path):
     found = ran(folder, "run", "case.yaml", "bad.onnx", "--framework", "numpy")
     assert found.code == 2
     assert len(found.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("run",), ("trace", "--as-layers")])
+def test_what_is_said_again_rebuilds_the_layers_too(folder: Path, command: tuple[str, ...]):
+    asked = ("model.onnx", "--framework", "onnxruntime", "--kernel", "none_here:none")
+    found = ran(folder, *command, *asked, "--lengths", "30")
+    assert found.code == 125
+    (again,) = [line for line in found.out.splitlines() if line.startswith("  again")]
+    assert again.split()[1:4] == ["convdiff", "trace", "model.onnx"]
+    assert "--as-layers" in again
