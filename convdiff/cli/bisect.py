@@ -281,7 +281,7 @@ def _again(case: Case, asked: Asked, words: str, verb: str = "run") -> str:
 
 def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.lab.session import Session
-    from convdiff.report.history import of_sizes
+    from convdiff.report.history import of_sizes, skipped
     from convdiff.search.kept import Kept
     from convdiff.search.observed import standing_of
     from convdiff.search.sizes import Sizes
@@ -305,7 +305,7 @@ def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
             state_of = sizes.bits_on(runtime, kept)
         history = asked.history(line, state_of)
         lines = list(of_sizes(case, axis, runtime, history, asked.ends))
-        lines += [f"  skipped  {size}: {reason}" for size, reason in sizes.reasons.items()]
+        lines += skipped(sizes.reasons)
         if history.changes and history.changes[0].is_exact:
             lines += _about(sizes, history, asked, kept, runtime, tell)
     return _checked(lines, history, asked, case)
@@ -374,7 +374,7 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     tried = Environments(case, interpreter, by, timeout, ask, watch, tell, asked.ledger)
     found = culprits(good, bad, tried.state, 200)
     if found.reason:
-        return [f"{case.name}: {found.reason}"], UNTESTED
+        return [f"{case.name}: {': '.join([found.reason, *tried.reasons])}"], UNTESTED
     lines = list(of_settings(case, (good, bad), found, len(tried.states), by))
     if not found.names:
         return lines, SAME
