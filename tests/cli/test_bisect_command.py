@@ -118,6 +118,10 @@ def test_ends_are_named_and_verified(folder: Path) -> None:
     ran = bisected(folder, "length", "--good", "100", "--bad", "20")
     assert ran.code == 2
     assert "--good comes after --bad; --find-fix looks for what made it good" in ran.err
+    for ends in (["--good", "20", "--bad", "20"], ["--good", "400"]):
+        ran = bisected(folder, "length", *ends)
+        assert ran.code == 2
+        assert f"--good and --bad: {ends[1]} is both ends" in ran.err
     ran = bisected(folder, "length", "--good", "40", "--bad", "100")
     assert ran.code == 125
     assert ran.out == "own: 40, taken for good, and 100, for bad, show the same\n"
