@@ -118,7 +118,7 @@ def _useless(cured: Cured) -> Iterator[Line]:
     """Name what was tried and changed no bit; nothing where they change from run to run."""
     if "repeat" in _telling(cured.today) and cured.today.counts["repeat"].drifting:
         return
-    tried = [one for one in cured.attempts if not one.trial.reason]
+    tried = [one for one in cured.attempts if one.trial.cells and not one.trial.reason]
     useless = [one for one in tried if len(one.switches) == 1 and not one.trial.changed]
     if useless:
         cells = min(one.trial.cells for one in useless)

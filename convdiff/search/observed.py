@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
+from convdiff.errors import ConvdiffError
 from convdiff.lab.jobs import observe
 from convdiff.lab.live import gives_others
 from convdiff.lab.pool import Pool
@@ -49,10 +50,15 @@ def _whole(cell: Cell) -> None:
 
 
 def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing | str:
-    """Return how an interpreter's first runtime that is there stands, or why there is none."""
-    reasons = []
-    for standing in lab.availability(case):
-        if standing.runtime.interpreter == interpreter and standing.available:
-            return standing
-        reasons.append(standing.reason or "")
-    return reasons[0] if reasons else "nothing is asked for"
+    """Return how an interpreter's runtime that is there stands, or why there is none.
+
+    Raises ConvdiffError for two of them.
+    """
+    told = [one for one in lab.availability(case) if one.runtime.interpreter == interpreter]
+    there = [one for one in told if one.available]
+    if len(there) > 1:
+        names = " and ".join(str(one.runtime.device) for one in there)
+        raise ConvdiffError(f"bisect: on one device, not {names}: name one with --device")
+    if there:
+        return there[0]
+    return (told[0].reason or "") if told else "nothing is asked for"

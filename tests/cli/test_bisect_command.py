@@ -166,6 +166,18 @@ def test_sizes_that_fail_alike_have_one_line(folder: Path) -> None:
     assert "  skipped  12..17: ValueError: not here\n" in ran.out
 
 
+@pytest.mark.parametrize("words", [[], ["--lengths", "9", "--good-env", "A=1", "--bad-env", ""]])
+def test_no_device_is_left_out_unsaid(folder: Path, words: list[str]) -> None:
+    for mode in ("input_sliced", "no_such_mode"):
+        ran = bisected(folder, "length", "--device", f"cpu,cpu+{mode}", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "are bisected on one runtime" in ran.err
+    (folder / "two.yaml").write_text(CASE + "devices: [cpu, cpu+input_sliced]\n")
+    ran = convdiff("bisect", "two.yaml", "--kernel", "own:length", *words, cwd=folder)
+    assert (ran.code, ran.out) == (2, "")
+    assert "bisect: on one device, not cpu and cpu+input_sliced: name one with --dev" in ran.err
+
+
 def test_verdicts_are_a_state_of_a_size_too(folder: Path) -> None:
     """Nine images are 997 numbers at another length than one: between them the batch drifts."""
     (folder / "nine.yaml").write_text(f"{CASE}batch: [1, 9]\n")
