@@ -88,11 +88,12 @@ def bits(value):
 
 def main():
     one, other = ran(0), ran(1)
-    print("%24s  %24s" % tuple(side["name"][:24] for side in SIDES))
+    width = max([24] + [len(side["name"]) for side in SIDES])
+    print("  ".join(side["name"].rjust(width) for side in SIDES))
     for a, b in zip(one, other):
         mark = "" if bits(a) == bits(b) else "  <- differ"
-        row = (repr_of(a), bits(a), repr_of(b), bits(b), mark)
-        print("%14s %s  %14s %s%s" % row)
+        pair = ["%14s %s" % (repr_of(value), bits(value)) for value in (a, b)]
+        print("  ".join(value.rjust(width - 1) for value in pair) + mark)
     return int(any(bits(a) != bits(b) for a, b in zip(one, other)))
 
 
