@@ -46,7 +46,7 @@ def cured(folder: Path, *words: str) -> tuple[int, str, str]:
 def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
     code, out, err = cured(folder, "--kernel", "ways:ours")
     assert code == 1, err
-    assert out.startswith("case, ways:ours:cpu: set pad the length: 0 of 2 drift, today 1 of 2,")
+    assert out.startswith("case, ways:ours:cpu: pad the length: 0 of 2 drift, today 1 of 2,")
     assert "\ntoday    drifts: length 1 of 2\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "  # length 8: append zeros up to 9, keep the first outputs" in out
@@ -78,7 +78,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
         begun.wait()
     code, out, _ = cured(folder, "--kernel", "ways:ours")
     assert code == 1
-    assert ": set pad the length: " in out
+    assert ": pad the length: " in out
     again = cured(folder, "--kernel", "ways:ours")
     assert again[:2] == (code, out), "costs, too: nothing is measured twice"
 

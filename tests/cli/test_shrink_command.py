@@ -24,6 +24,7 @@ def test_the_origin_becomes_a_case_and_a_script(tf1_python: str, tmp_path: Path)
     )
     assert script.returncode == 1, script.stderr
     assert "<- differ" in script.stdout
+    assert script.stdout.endswith("\n1 of 2 outputs differ\n")
     assert "# /// script" in (tmp_path / "report.py").read_text()
 
 
