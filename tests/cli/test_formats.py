@@ -10,6 +10,7 @@ import pytest
 from convdiff.cli import reports
 from convdiff.cli.reports import Reports
 from convdiff.errors import ConvdiffError
+from convdiff.report.commands import Commands
 from convdiff.report.formats import FORMATS, Format
 
 NAMES = Format("names", "file or stdout", "Write the cases' names.")
@@ -24,7 +25,7 @@ def _row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(**asked: Path | bool) -> None:
     result = made.FINE["same"]
-    Reports(asked).write(result, ["convdiff run"] * len(result.cases))
+    Reports(asked).write(result, [Commands("convdiff run")] * len(result.cases))
 
 
 def test_a_row_is_an_option():

@@ -98,7 +98,7 @@ def test_where_a_worker_died_its_lengths_are_repeated():
     case = replace(built_in_case(), lengths=(6, 7, 8, 9))
     dead = [Failure(drifted(length).comparison.candidate, "killed", True) for length in (7, 7, 6)]
     told = Failure(drifted(8).comparison.candidate, "refused", False)
-    result = CaseResult(case, "untested", (), (), (), None, (), (*dead, told), died=True)
+    result = CaseResult(case, "untested", (), (), (), None, (*dead, told), died=True)
     _, options = parsed([])
     assert repeat_command(result, options, "run") == "convdiff run --lengths 6,7,9"
     of_a_probe = replace(result, failures=(told,))

@@ -130,6 +130,7 @@ def test_a_layer_has_one_line_however_long_its_name(folder: Path):
     name = "a_block_of_a_net/with_a_name_as_models_have_them/second"
     (folder / "long.yaml").write_text(NET.replace("second", name))
     found = ran(folder, "trace", "long.yaml", "--kernel", "kernels:by_length")
+    (folder / "long.yaml").unlink()  # other tests run the folder
     lines = [line for line in found.out.splitlines() if " entered   " in line]
     assert len(lines) == 1 and len(lines[0]) <= 80
     assert lines[0].startswith("a_block") and "…" in lines[0]

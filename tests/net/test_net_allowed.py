@@ -98,7 +98,7 @@ def test_ulps_are_those_of_whichever_output_has_the_most():
 
 
 def sentence_of(found: TraceResult) -> str:
-    return summarise_trace(replace(found, drifting=tuple(drifting(found))), "").sentence
+    return summarise_trace(replace(found, drifting=tuple(drifting(found))), "").headline
 
 
 def test_what_is_allowed_says_so_and_where_it_enters_first():
