@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from convdiff.lab.lab import Tell
     from convdiff.lab.session import Session
     from convdiff.pipeline import Ask
-    from convdiff.runtime.model import Runtime
+    from convdiff.runtime.model import Interpreter, Runtime
     from convdiff.search.ends import Ends
     from convdiff.search.history import History
     from convdiff.search.kept import Kept
@@ -281,16 +281,14 @@ def _again(case: Case, asked: Asked, words: str, verb: str = "run") -> str:
 
 def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
     from convdiff.lab.session import Session
-    from convdiff.report.history import of_sizes
+    from convdiff.report.history import of_sizes, skipped
     from convdiff.search.kept import Kept
     from convdiff.search.observed import standing_of
     from convdiff.search.sizes import Sizes
 
     axis, values = _axis(case, asked)
     line = asked.ends.cut(values)
-    (interpreter, *others) = asked.options.interpreters()
-    if others:
-        raise ConvdiffError("bisect: sizes are bisected on one runtime")
+    interpreter = _only(asked.options, "sizes")
     sizes = Sizes(case, axis, line)
     with Session([interpreter], asked.options.timeout) as session:
         session.start()
@@ -305,10 +303,18 @@ def _sizes(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
             state_of = sizes.bits_on(runtime, kept)
         history = asked.history(line, state_of)
         lines = list(of_sizes(case, axis, runtime, history, asked.ends))
-        lines += [f"  skipped  {size}: {reason}" for size, reason in sizes.reasons.items()]
+        lines += skipped(sizes.reasons)
         if history.changes and history.changes[0].is_exact:
             lines += _about(sizes, history, asked, kept, runtime, tell)
     return _checked(lines, history, asked, case)
+
+
+def _only(options: Options, what: str) -> Interpreter:
+    """Return the one that is asked for. Raises ConvdiffError for several, of devices as well."""
+    (interpreter, *others) = options.interpreters()
+    if others or len(options.device or ()) > 1:
+        raise ConvdiffError(f"bisect: {what} are bisected on one runtime")
+    return interpreter
 
 
 def _axis(case: Case, asked: Asked) -> tuple[SizeAxis, tuple[int, ...]]:
@@ -367,14 +373,12 @@ def _settings(case: Case, asked: Asked, watch: Watching, tell: Tell) -> Answer:
 
     good = parsed("--good-env", asked.good_env or "")
     bad = parsed("--bad-env", asked.bad_env or "")
-    (interpreter, *others) = asked.options.interpreters()
-    if others:
-        raise ConvdiffError("bisect: settings are bisected on one runtime")
+    interpreter = _only(asked.options, "settings")
     timeout, ask, by = asked.options.timeout, _ask(asked.options), asked.by or "bits"
     tried = Environments(case, interpreter, by, timeout, ask, watch, tell, asked.ledger)
     found = culprits(good, bad, tried.state, 200)
     if found.reason:
-        return [f"{case.name}: {found.reason}"], UNTESTED
+        return [f"{case.name}: {': '.join([found.reason, *tried.reasons])}"], UNTESTED
     lines = list(of_settings(case, (good, bad), found, len(tried.states), by))
     if not found.names:
         return lines, SAME

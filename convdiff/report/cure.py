@@ -116,8 +116,10 @@ def _interval(cost: Cost) -> str:
 
 
 def _useless(cured: Cured) -> Iterator[Line]:
-    """Name what was tried and changed no bit."""
-    tried = [one for one in cured.attempts if not one.trial.reason]
+    """Name what was tried and changed no bit; nothing where they change from run to run."""
+    if "repeat" in _telling(cured.today) and cured.today.counts["repeat"].drifting:
+        return
+    tried = [one for one in cured.attempts if one.trial.cells and not one.trial.reason]
     useless = [one for one in tried if len(one.switches) == 1 and not one.trial.changed]
     if useless:
         cells = min(one.trial.cells for one in useless)
@@ -213,7 +215,9 @@ def _thread_lines(cured: Cured) -> Sequence[str]:
 def _padding(best: Attempt) -> Iterator[str]:
     """Yield to what each length is padded."""
     if best.multiple:
-        yield f"  # append zeros up to the next multiple of {best.multiple}, keep the first outputs"
+        lengths = _lengths([length for length, _ in best.pads])
+        step = f"the next multiple of {best.multiple}"
+        yield f"  # {lengths}: append zeros up to {step}, keep the first outputs"
         return
     by_target: dict[int, list[int]] = {}
     for length, target in best.pads:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convdiff.case.model import Case
-from convdiff.report.sentences import few
+from convdiff.report.sentences import few, short
 from convdiff.runtime.model import Runtime
 from convdiff.search.ends import Ends
 from convdiff.search.history import Change, History
@@ -126,6 +126,8 @@ def of_sizes(
     case: Case, axis: str, runtime: Runtime, history: History[int], ends: Ends[int]
 ) -> Iterator[str]:
     """Yield at which sizes the first outputs' bits change."""
+    if len(history.states) < 2:
+        yield f"{case.name}: {runtime.id} could not be run at two sizes"
     for change in history.changes:
         by_verdict = is_good(change.before) is not None
         what = "shows something else" if by_verdict else "gives other bits"
@@ -145,6 +147,15 @@ def of_sizes(
         yield f"  not run  {few([str(size) for size in history.skipped])}"
     if history.untried:
         yield f"  untried  {len(history.untried):,} sizes between; --scan tries all"
+
+
+def skipped(reasons: Mapping[int, str]) -> Iterator[str]:
+    """Yield why sizes could not be tried, a line a reason."""
+    by_reason: dict[str, list[int]] = {}
+    for size, reason in sorted(reasons.items()):
+        by_reason.setdefault(reason, []).append(size)
+    for reason, some in by_reason.items():
+        yield f"  skipped  {short(some)}: {reason}"
 
 
 def of_settings(

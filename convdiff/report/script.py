@@ -89,14 +89,16 @@ def bits(value):
 
 def main():
     one, other = ran(0), ran(1)
-    print("%24s  %24s" % tuple(side["name"][:24] for side in SIDES))
+    width = max([24] + [len(side["name"]) for side in SIDES])
+    print("  ".join(side["name"].rjust(width) for side in SIDES))
     equal = 0
     for a, b in zip(one, other):
         same = bits(a) == bits(b)
         equal += same
         if not same or equal <= SHOWN:
-            row = (repr_of(a), bits(a), repr_of(b), bits(b), "" if same else "  <- differ")
-            print("%14s %s  %14s %s%s" % row)
+            pair = ["%14s %s" % (repr_of(value), bits(value)) for value in (a, b)]
+            mark = "" if same else "  <- differ"
+            print("  ".join(value.rjust(width - 1) for value in pair) + mark)
     print("%d of %d outputs differ" % (len(one) - equal, len(one)))
     return int(equal < len(one))
 

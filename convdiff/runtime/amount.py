@@ -29,7 +29,7 @@ def amount_of_releases(package: str, sizes: Collection[int], most: int) -> str:
     count = min(most, len(sizes))
     each = sorted(sizes)[-count:] if count else []
     total = sum(each) if all(each) else None
-    return f"at most {count} releases of {package} to install: {amount(total)}"
+    return f"at most {count} release{'s' * (count > 1)} of {package} to install: {amount(total)}"
 
 
 def large(size: int) -> str:

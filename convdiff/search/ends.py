@@ -40,13 +40,16 @@ class Ends(Generic[T]):
     def cut(self, line: Sequence[T]) -> list[T]:
         """Return a line from one end to the other.
 
-        Raises ConvdiffError for an end that is not on it, or that stands on the other side.
+        Raises ConvdiffError for an end that is not on it, that stands on the other side, or is
+        both ends.
         """
         options = tuple(f"--{word}" for word in self.words)
         places = [
             default if text is None else list(line).index(chosen(line, text, option))
             for default, text, option in zip((0, len(line) - 1), self.given, options, strict=True)
         ]
+        if places[0] == places[1] and self.are_named:
+            raise ConvdiffError(f"{' and '.join(options)}: {line[places[0]]} is both ends")
         if places[0] > places[1]:
             hint = "" if self.find_fix else "; --find-fix looks for what made it good"
             raise ConvdiffError(f"{options[0]} comes after {options[1]}{hint}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
+from convdiff.errors import ConvdiffError
 from convdiff.lab.jobs import observe
+from convdiff.lab.live import gives_others
+from convdiff.lab.pool import Pool
 from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell, NoBits
@@ -14,6 +17,8 @@ from convdiff.runtime.model import Interpreter, Runtime, Standing
 
 Stopping = Callable[[Session], None]
 """Called with each session, so that a signal ends it."""
+UNSTEADY = "two identical calls give other bits"
+"""Why a change of what varies from run to run is not looked for."""
 
 
 def cells_of(case: Case, runtime: Runtime) -> list[Cell]:
@@ -25,10 +30,19 @@ def cells_of(case: Case, runtime: Runtime) -> list[Cell]:
 def outputs_of(
     case: Case, runtime: Runtime, tensors: Tensors, lab: Session
 ) -> list[Array | NoBits]:
-    """Return the outputs of `cells_of`."""
-    cells = cells_of(case, runtime)
-    answers = {cell: bits for cell, bits, _ in observe(case, cells, tensors, lab.pool, _whole)}
-    return [answers.get(cell, NoBits("stopped")) for cell in cells]
+    """Return the outputs of `cells_of`, as `steady` gives them."""
+    return steady(case, cells_of(case, runtime), tensors, lab.pool)
+
+
+def steady(case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool) -> list[Array | NoBits]:
+    """Run cells twice; NoBits where both runs differ, since no change of theirs has a place."""
+    first, second = (
+        {cell: bits for cell, bits, _ in observe(case, cells, tensors, pool, _whole)}
+        for _ in range(2)
+    )
+    stopped = NoBits("stopped")
+    pairs = [(first.get(cell, stopped), second.get(cell, stopped)) for cell in cells]
+    return [NoBits(UNSTEADY) if gives_others(*pair) else pair[0] for pair in pairs]
 
 
 def _whole(cell: Cell) -> None:
@@ -36,10 +50,15 @@ def _whole(cell: Cell) -> None:
 
 
 def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing | str:
-    """Return how an interpreter's first runtime that is there stands, or why there is none."""
-    reasons = []
-    for standing in lab.availability(case):
-        if standing.runtime.interpreter == interpreter and standing.available:
-            return standing
-        reasons.append(standing.reason or "")
-    return reasons[0] if reasons else "nothing is asked for"
+    """Return how an interpreter's runtime that is there stands, or why there is none.
+
+    Raises ConvdiffError for two of them.
+    """
+    told = [one for one in lab.availability(case) if one.runtime.interpreter == interpreter]
+    there = [one for one in told if one.available]
+    if len(there) > 1:
+        names = " and ".join(str(one.runtime.device) for one in there)
+        raise ConvdiffError(f"bisect: on one device, not {names}: name one with --device")
+    if there:
+        return there[0]
+    return (told[0].reason or "") if told else "nothing is asked for"

@@ -12,6 +12,7 @@ from convdiff.errors import ConvdiffError
 from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
 from convdiff.pipeline import Ask, run
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.search.kept import Kept
 from convdiff.search.ledger import Ledger
@@ -102,6 +103,8 @@ class Environments:
         self._timeout, self._ask, self._stopping, self._tell = timeout, ask, stopping, tell
         self._tensors, self._ledger = make_tensors(case), ledger
         self.states: dict[tuple[tuple[str, str], ...], State | None] = {}
+        self.reasons: dict[str, None] = {}
+        """Why environments could not be run, each once."""
 
     def state(self, variables: Variables) -> State | None:
         """Return what the case shows with some variables; None where it could not be run."""
@@ -120,12 +123,16 @@ class Environments:
             self._stopping(session)
             standing = standing_of(case, there, session)
             if isinstance(standing, str):
+                self.reasons[standing] = None
                 return None
             runtime, kept = standing.runtime, Kept.of(self._ledger, [standing], session)
 
             def state(by: By) -> State | None:
                 if by == "bits":
-                    return bits_of(outputs_of(case, runtime, tensors, session))
+                    outputs = outputs_of(case, runtime, tensors, session)
+                    reasons = [one.reason for one in outputs if isinstance(one, NoBits)]
+                    self.reasons |= dict.fromkeys(reasons[:1])
+                    return bits_of(outputs)
                 result = run([case], session, self._ask, self._tell)
                 return shown(result.cases[0]) if result.cases else None
 

@@ -12,7 +12,6 @@ from convdiff.case.axes import Axis
 from convdiff.case.model import Case
 from convdiff.compare.align import shared
 from convdiff.errors import ConvdiffError
-from convdiff.lab.jobs import observe
 from convdiff.lab.lab import Tell
 from convdiff.numerics.array import Array
 from convdiff.pipeline import Ask, run_case
@@ -20,6 +19,7 @@ from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.model import Runtime
 from convdiff.search.history import Change, bisect
 from convdiff.search.kept import Kept
+from convdiff.search.observed import steady
 from convdiff.search.product import Switch
 from convdiff.search.shape import Shape, SizeAxis, of_shape
 from convdiff.search.states import State, shown
@@ -108,10 +108,7 @@ class Sizes:
         def state(size: int) -> State | None:
             case, tensors = self.at(size)
             cell = Cell(runtime, case.conv.op, case.lengths[-1], case.batches[-1])
-            answers = list(observe(case, [cell], tensors, kept.session.pool, lambda one: None))
-            if not answers:
-                return None
-            output = answers[0][1]
+            (output,) = steady(case, [cell], tensors, kept.session.pool)
             if isinstance(output, NoBits):
                 self.reasons[size] = output.reason
                 return None

@@ -10,6 +10,7 @@ from convdiff.case.model import Case
 from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
 from convdiff.pipeline import Ask, run
+from convdiff.plan.cell import NoBits
 from convdiff.runtime.environments import packages_of
 from convdiff.runtime.model import Interpreter, Standing
 from convdiff.runtime.required import required
@@ -68,7 +69,7 @@ class Releases:
             asked = (self._trying.by, self._trying.ask)
 
             def state_of(one: str) -> State | None:
-                return self._state(standings, session)
+                return self._state(one, standings, session)
 
             state = kept.states("release", self._case, tensors, state_of, asked)(release)
         if state is None:
@@ -80,12 +81,16 @@ class Releases:
         say = lambda what: self._tell(what, 0, 0, None)  # noqa: E731
         return required([f"{trying.package}=={release}"], trying.threads, trying.newest, say)
 
-    def _state(self, standings: Sequence[Standing], session: Session) -> State | None:
+    def _state(self, release: str, standings: Sequence[Standing], session: Session) -> State | None:
         if self._trying.by == "bits":
             tensors = make_tensors(self._case)
             there = [one.runtime for one in standings if one.available]
-            outputs = [outputs_of(self._case, one, tensors, session) for one in there]
-            return bits_of([one for each in outputs for one in each]) if there else None
+            each = [outputs_of(self._case, one, tensors, session) for one in there]
+            outputs = [one for some in each for one in some]
+            for one in outputs:
+                if isinstance(one, NoBits):
+                    self.reasons.setdefault(release, one.reason)
+            return bits_of(outputs) if there else None
         result = run([self._case], session, self._trying.ask, self._tell)
         return shown(result.cases[0]) if result.cases else None
 

@@ -6,6 +6,7 @@ Python 3.6. It is a digest, for telling one process from another: nothing of it 
 import hashlib
 import json
 import os
+import stat
 import sys
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
@@ -40,8 +41,12 @@ INDIFFERENT = (
 """Variables that change no number; every other one may."""
 FAMILIES = ("CONVDIFF_", "DBUS_", "PYTEST_", "SSH_", "TERM_", "TMUX", "VTE_", "XDG_")
 """Beginnings of names of more of them."""
-BESIDE = (".py", ".so", ".pyd", ".dylib", ".dll", ".npy", ".npz", ".c", ".cc", ".cpp", ".cu", ".h")
-"""Endings of files beside a kernel's module that it may come to load."""
+WRITTEN = (".dot", ".err", ".html", ".json", ".jsonl", ".log", ".md", ".out", ".svg", ".xml") + (
+    ".pyc",
+    ".yaml",
+    ".yml",
+)
+"""Endings of files that people and tools write beside a kernel; it may read every other one."""
 
 
 def answer(header: Dict[str, Any]) -> Any:
@@ -62,9 +67,13 @@ def _files(module: str) -> Set[str]:
     own = getattr(sys.modules.get(module), "__file__", None)
     if own:
         folder = os.path.dirname(os.path.abspath(own))
-        names = [name for name in os.listdir(folder) if name.endswith(BESIDE)]
+        names = [name for name in os.listdir(folder) if _may_be_read(name)]
         files.update(os.path.join(folder, name) for name in names)
     return {one for one in files if isinstance(one, str)}
+
+
+def _may_be_read(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith(WRITTEN)
 
 
 def _libraries() -> Iterator[str]:
@@ -84,6 +93,8 @@ def _stats(files: Set[str]) -> Iterator[Tuple[str, int, int]]:
         try:
             found = os.stat(name)
         except (OSError, ValueError):  # in an archive, or of no file
+            continue
+        if not stat.S_ISREG(found.st_mode):  # a folder changes with what is written into it
             continue
         yield ascii(name), found.st_size, int(found.st_mtime * 1e6)
 

@@ -43,6 +43,21 @@ def hump(x, w, b):
     return summed(x, w, b, 20 < x.shape[2] < 30)
 
 
+CALLS = []
+
+
+def restless(x, w, b):
+    """Another order at every other call; with ONE it is one order."""
+    CALLS.append(1)
+    return summed(x, w, b, len(CALLS) % 2 and os.environ.get("ONE") != "1")
+
+
+def refusing(x, w, b):
+    if 12 <= x.shape[2] <= 17:
+        raise ValueError("not here")
+    return summed(x, w, b, x.shape[2] > 14)
+
+
 def variables(x, w, b):
     return summed(x, w, b, os.environ.get("ONE") == "1" and os.environ.get("TWO") == "2")
 '''
@@ -103,6 +118,10 @@ def test_ends_are_named_and_verified(folder: Path) -> None:
     ran = bisected(folder, "length", "--good", "100", "--bad", "20")
     assert ran.code == 2
     assert "--good comes after --bad; --find-fix looks for what made it good" in ran.err
+    for ends in (["--good", "20", "--bad", "20"], ["--good", "400"]):
+        ran = bisected(folder, "length", *ends)
+        assert ran.code == 2
+        assert f"--good and --bad: {ends[1]} is both ends" in ran.err
     ran = bisected(folder, "length", "--good", "40", "--bad", "100")
     assert ran.code == 125
     assert ran.out == "own: 40, taken for good, and 100, for bad, show the same\n"
@@ -128,6 +147,35 @@ def test_a_line_with_several_changes_is_scanned_or_warned_of(folder: Path) -> No
     assert "from length 21 on; 20 is the last before" in ran.out
     assert "from length 30 on; 29 is the last before" in ran.out
     assert "  product" not in ran.out
+
+
+def test_what_differs_from_run_to_run_changes_at_no_size(folder: Path) -> None:
+    ran = bisected(folder, "restless", "--lengths", "9..20")
+    assert ran.code == 125
+    assert "own:restless:cpu could not be run at two sizes" in ran.out
+    assert "  skipped  9..20: two identical calls give other bits" in ran.out
+    ran = bisected(folder, "restless", "--lengths", "9", "--good-env", "ONE=1", "--bad-env", "")
+    assert ran.code == 125
+    assert "one end could not be run: two identical calls give other bits" in ran.out
+
+
+def test_sizes_that_fail_alike_have_one_line(folder: Path) -> None:
+    ran = bisected(folder, "refusing", "--lengths", "9..20")
+    assert ran.code == 1
+    assert "from length 18 on; 11 is the last before, or one of 12, " in ran.out
+    assert "  skipped  12..17: ValueError: not here\n" in ran.out
+
+
+@pytest.mark.parametrize("words", [[], ["--lengths", "9", "--good-env", "A=1", "--bad-env", ""]])
+def test_no_device_is_left_out_unsaid(folder: Path, words: list[str]) -> None:
+    for mode in ("input_sliced", "no_such_mode"):
+        ran = bisected(folder, "length", "--device", f"cpu,cpu+{mode}", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "are bisected on one runtime" in ran.err
+    (folder / "two.yaml").write_text(CASE + "devices: [cpu, cpu+input_sliced]\n")
+    ran = convdiff("bisect", "two.yaml", "--kernel", "own:length", *words, cwd=folder)
+    assert (ran.code, ran.out) == (2, "")
+    assert "bisect: on one device, not cpu and cpu+input_sliced: name one with --dev" in ran.err
 
 
 def test_verdicts_are_a_state_of_a_size_too(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from program import COMMAND, convdiff, environment
+from soak import examples
 
 KERNEL = """
 import numpy as np
@@ -66,21 +69,46 @@ def test_a_framework_that_is_missing_is_named(folder: Path):
     assert "nosuch" in err
 
 
+def kept_in(folder: Path) -> dict[str, int]:
+    """Return the steps that are kept, and which file each is: one that is run again is another."""
+    found = (folder / "cache" / "steps").glob("[0-9a-f]*")
+    return {path.name: path.stat().st_ino for path in found}
+
+
+def untimed(out: str) -> str:
+    """Return an answer without its times, which are others each time they are measured."""
+    return re.sub(r"\d+\.\d\d(–\d+\.\d\d|)|\s+", " ", out)
+
+
+KILLS = max(3, examples(20))
+
+
+@pytest.mark.soak
 def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
+    """Every time a little later, so that each goes further; nothing that is kept is run again."""
     words = [*COMMAND, "cure", "case.yaml", "--kernel", "ways:ours"]
     env = environment({"CONVDIFF_CACHE": str(folder / "cache")})
-    for seconds in (1.0, 1.5, 2.0):
-        begun = subprocess.Popen(
+    begun = time.monotonic()
+    whole = convdiff(*words[len(COMMAND) :], env={"CONVDIFF_CACHE": str(folder / "2")}, cwd=folder)
+    took, draw, before = time.monotonic() - begun, random.Random(KILLS), dict[str, int]()
+    for _ in range(KILLS):
+        search = subprocess.Popen(
             words, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(seconds)
-        begun.send_signal(signal.SIGKILL)
-        begun.wait()
-    code, out, _ = cured(folder, "--kernel", "ways:ours")
-    assert code == 1
-    assert ": pad the length: " in out
-    again = cured(folder, "--kernel", "ways:ours")
-    assert again[:2] == (code, out), "costs, too: nothing is measured twice"
+        time.sleep(draw.uniform(0, took))
+        search.send_signal(signal.SIGKILL)
+        search.wait()
+        after = kept_in(folder)
+        assert before.items() <= after.items()
+        before = after
+    ran = cured(folder, "--kernel", "ways:ours")
+    assert before.items() <= kept_in(folder).items()
+    assert (ran[0], untimed(ran[1])) == (whole.code, untimed(whole.out))
+    assert ran[0] == 1
+    assert ": pad the length: " in ran[1]
+    done = kept_in(folder)
+    assert cured(folder, "--kernel", "ways:ours")[:2] == ran[:2], "nothing is measured twice"
+    assert kept_in(folder) == done
 
 
 def test_the_python_that_runs_it_is_no_part_of_a_runtime(folder: Path):

@@ -7,6 +7,15 @@ from pathlib import Path
 
 from program import convdiff
 
+LONG_NAME = """
+import runpy
+
+script = runpy.run_path("report.py")
+script["main"].__globals__["SIDES"][0]["name"] = "n" * 30 + "19"
+script["main"]()
+"""
+"""Prints both sides, one of them by a longer name."""
+
 
 def test_the_origin_becomes_a_case_and_a_script(tf1_python: str, tmp_path: Path):
     asked = ["-o", "small.yaml", "--script", "report.py", "--python", tf1_python]
@@ -26,6 +35,13 @@ def test_the_origin_becomes_a_case_and_a_script(tf1_python: str, tmp_path: Path)
     assert "<- differ" in script.stdout
     assert script.stdout.endswith("\n1 of 2 outputs differ\n")
     assert "# /// script" in (tmp_path / "report.py").read_text()
+    named = subprocess.run(
+        [tf1_python, "-c", LONG_NAME], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    head, *rows, _ = named.stdout.splitlines()
+    assert head.split() == ["n" * 30 + "19", *head.split()[1:]]
+    assert head.startswith("n" * 30)
+    assert {row.find("  ", 31) for row in rows} == {31}, "in columns"
 
 
 def test_the_case_is_printed_where_no_file_is_named(tf1_python: str, tmp_path: Path):

@@ -139,4 +139,5 @@ def test_what_an_install_takes_is_said() -> None:
     assert amount(None) == "the index does not say how large"
     said = amount_of_releases("torch", [1_000_000, 3_000_000, 2_000_000], 2)
     assert said.startswith("at most 2 releases of torch to install: 5 MB to fetch")
+    assert amount_of_releases("torch", [1_000_000], 2).startswith("at most 1 release of torch to")
     assert amount_of_releases("torch", [1, 0], 2).endswith("the index does not say how large")

@@ -12,6 +12,7 @@ import pytest
 from program import REPOSITORY, convdiff
 
 from convdiff.case.arrays import make_tensors
+from convdiff.case.device import Device
 from convdiff.case.load import case_of
 from convdiff.case.model import Case
 from convdiff.lab.jobs import observe
@@ -19,14 +20,16 @@ from convdiff.lab.session import Session
 from convdiff.lab.stop import Stop
 from convdiff.lab.watch import silent
 from convdiff.plan.cell import Cell
+from convdiff.report.console.cure import render
 from convdiff.report.cure import paste
 from convdiff.runtime.matrix import FRAMEWORKS, interpreters
-from convdiff.runtime.model import Runtime
+from convdiff.runtime.model import Interpreter, Runtime
 from convdiff.search.cure import tried
 from convdiff.search.cure.bench import Bench
 from convdiff.search.cure.cost import LEAST_ROUNDS
 from convdiff.search.cure.find import Attempt, Cured, Search
 from convdiff.search.cure.padded import Pads, multiple_of, pads_to
+from convdiff.search.cure.setting import slowed
 from convdiff.search.cure.subjects import subjects
 from convdiff.search.cure.switches import SWITCHES, Switch
 from convdiff.search.cure.today import today
@@ -90,6 +93,15 @@ def thirds(x, w, b):
 
 def minds_nan(x, w, b):
     return chain(x, w, b, np.isnan(x).any() and not has("A"))
+
+
+CALLS = []
+
+
+def restless_without_a(x, w, b):
+    """Every third call differs."""
+    CALLS.append(1)
+    return chain(x, w, b, len(CALLS) % 3 == 0 and not has("A"))
 
 
 def length(x, w, b):
@@ -351,7 +363,9 @@ def test_a_longer_input_of_another_grid_is_none_to_pad_to():
         ({5: 8, 8: 8, 9: 16, 13: 16}, 0),
         ({5: 8, 9: 12, 13: 20}, 0),
         ({5: 5, 6: 6, 7: 7}, 0),
-        ({5: 6, 8: 8, 9: 10, 17: 18}, 2),
+        ({5: 6, 6: 6, 8: 8, 9: 10}, 2),
+        ({5: 6, 8: 8, 9: 10, 17: 18}, 0),  # 12, 14 and 16 were not tried
+        ({12: 12, 20: 20, 28: 28, 30: 32, 32: 32}, 0),  # 16 and 24 were not
         ({}, 0),
     ],
 )
@@ -359,6 +373,33 @@ def test_lengths_are_padded_to_the_next_multiple_where_all_of_them_are(
     pads: dict[int, int], multiple: int
 ):
     assert multiple_of(pads) == multiple
+
+
+def test_what_changes_from_run_to_run_is_cured_by_what_holds_it_still(tmp_path: Path):
+    found = cured("restless_without_a", tmp_path, (A, B))
+    assert found.today.counts["repeat"].drifting
+    assert found.best is not None
+    assert found.best.name == "A"
+    assert found.best.trial.counts["repeat"].compared
+    text = render(found, "run", "never")
+    assert "repeat" in text
+    assert "nothing  changed" not in text, "B was not proved to change nothing"
+    still = cured("odd_lengths", tmp_path, (A,))
+    assert "repeat" not in still.today.counts
+
+
+def test_a_cost_is_of_the_length_that_grows_most_and_of_the_most_threads():
+    case = case_of(CASE, Path("case.yaml"))
+    assert Pads().longest_of(case) == 11
+    assert Pads({7: 16, 8: 8, 11: 16, 16: 16}).longest_of(case) == 7
+    one, two = (
+        Runtime(Interpreter("numpy", "python", threads=threads), Device("cpu"))
+        for threads in (1, 2)
+    )
+    single = next(switch for switch in SWITCHES if switch.threads)
+    assert slowed([one, two], [single]) == two
+    assert slowed([two, one], [A]) == two
+    assert slowed([one], PADDING) == one
 
 
 def test_the_docs_have_a_row_for_every_switch():

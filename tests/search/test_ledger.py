@@ -312,6 +312,15 @@ def test_all_of_a_runtime_that_may_decide_is_in_its_key(
     (tmp_path / "lib.so").write_bytes(b"1")
     beside = _facts()
     assert beside != key, "it may be loaded"
+    for name in ("order.txt", "weights.bin", "table"):
+        (tmp_path / name).write_text("1")
+        before, beside = beside, _facts()
+        assert beside != before, "it may be read"
+    (tmp_path / "order.txt").write_text("22")
+    before, beside = beside, _facts()
+    assert beside != before
+    (tmp_path / "folder").mkdir()
+    assert _facts() == beside
     (tmp_path / "kernel_here.py").write_text(KERNEL + "# changed\n")
     assert _facts() not in (key, beside)
     if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
@@ -328,7 +337,7 @@ def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """In what stands for its environment: this interpreter, and a kernel that counts its calls."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counting.py").write_text(COUNTING)
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls.log"))
     made = interpreters(["counting:convolve"], (), (), ())
     monkeypatch.setattr("convdiff.search.tried.required", lambda *_: made)
     case, states, calls = case_of(CASE, Path("a.yaml")), [], []
@@ -338,7 +347,7 @@ def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             ledger = Ledger(tmp_path / "steps")
             tried = Releases(case, trying, lambda _: None, silent, ledger)
             states.append(tried.state("1.0"))
-            calls.append((tmp_path / "calls").stat().st_size)
+            calls.append((tmp_path / "calls.log").stat().st_size)
             assert ledger.known == known
             assert tried.fingerprints["1.0"]["framework"] == "counting:convolve"
     assert states[0] == states[1] != states[2] == states[3]

@@ -75,6 +75,8 @@ class Followed:
     """Of the case's own op on the first run of its input."""
     seconds: float
     """What a cell took, on average."""
+    is_restless: bool
+    """Whether a cell that was run again gave other bits."""
 
 
 @dataclass
@@ -125,9 +127,18 @@ class Bench:
             raise StoppedError
 
     def follow(
-        self, opened: Open, plan: Plan, tensors: Tensors, pads: Pads | None = None
+        self,
+        opened: Open,
+        plan: Plan,
+        tensors: Tensors,
+        pads: Pads | None = None,
+        *,
+        again: bool = False,
     ) -> Followed:
-        """Follow a plan from its cells to its findings; no order is looked for."""
+        """Follow a plan from its cells to its findings; no order is looked for.
+
+        again: run the case's own op a second time, too.
+        """
         session, case = opened.session, plan.case
         fingerprints = {one.runtime: one.fingerprint for one in opened.standings}
         watch = Watch(self.tell, self.stopping)
@@ -136,10 +147,12 @@ class Bench:
         with closing(lab):
             result = examine(plan, lab, tensors, Ask(budget=0))
             bits = {cell: lab.bits(cell) for cell in own_cells(plan)}
-            seconds = lab.log.seconds
+            seconds = dict(lab.log.seconds)
+            is_restless = again and any(map(lab.is_restless, bits))
         self.refuse_stopped(session)
         outputs = {cell: one for cell, one in bits.items() if not isinstance(one, NoBits)}
-        return Followed(result, outputs, sum(seconds.values()) / max(len(seconds), 1))
+        mean = sum(seconds.values()) / max(len(seconds), 1)
+        return Followed(result, outputs, mean, is_restless)
 
     def step(
         self,

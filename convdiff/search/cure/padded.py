@@ -37,6 +37,12 @@ class Pads:
         length = self.lengths.get(cell.length, cell.length)
         return replace(cell, length=length, batch=max(cell.batch, self.batch))
 
+    def longest_of(self, case: Case) -> int:
+        """Return the length that grows the most times, else the middle one."""
+        lengths = case.lengths
+        order = (lengths[len(lengths) // 2], *lengths)
+        return max(order, key=lambda one: self.lengths.get(one, one) / one)
+
     def observe(
         self, case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool, places: Places
     ) -> Iterator[Observed]:
@@ -84,10 +90,14 @@ def pads_to(case: Case, equal: Sequence[int]) -> dict[int, int] | None:
 
 
 def multiple_of(pads: Mapping[int, int]) -> int:
-    """Return the number whose next multiple each of several lengths is padded to, 0 for none."""
+    """Return the number whose next multiple each of several lengths is padded to, 0 for none.
+
+    All its multiples between the least and the largest are padded to: none is taken on trust.
+    """
     targets = set(pads.values())
     if len(targets) < LEAST_TARGETS:
         return 0
     step = math.gcd(*targets)
     follows = all(target == -(-length // step) * step for length, target in pads.items())
+    follows = follows and targets == set(range(min(targets), max(targets) + 1, step))
     return step if step > 1 and follows else 0

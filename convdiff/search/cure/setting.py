@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,12 @@ def set_on(runtime: Runtime, switches: Iterable[Switch]) -> Runtime:
         if switch.mode:
             device = replace(device, modes=(*device.modes, switch.mode))
     return Runtime(interpreter, device, runtime.origin)
+
+
+def slowed(runtimes: Sequence[Runtime], switches: Sequence[Switch]) -> Runtime:
+    """Return the runtime with the most threads of those that switches change, else of all."""
+    changed = [one for one in runtimes if set_on(one, switches) != one]
+    return max(changed or runtimes, key=lambda one: one.interpreter.threads or math.inf)
 
 
 def interpreters_of(runtimes: Sequence[Runtime]) -> list[Interpreter]:

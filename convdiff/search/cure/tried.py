@@ -27,7 +27,7 @@ from convdiff.search.cure.recheck import (
     lengths_outside,
     lengths_within,
 )
-from convdiff.search.cure.setting import pads_of, set_on
+from convdiff.search.cure.setting import pads_of, set_on, slowed
 from convdiff.search.cure.switches import Switch
 from convdiff.search.cure.today import Today
 from convdiff.search.cure.trial import Trial, plan_along, trial_of
@@ -126,15 +126,15 @@ class Trying:
         return others if others.pairs else whole
 
     def cost(self) -> Cost | NoBits:
-        """Return how many times as long a cell takes: at the middle length, in the largest batch.
+        """Return how many times as long a cell takes, where the switches cost the most.
 
-        Where batches are padded, in the smallest.
+        With the most threads of the runtimes that they change, in the largest batch, at the middle
+        length; what is padded where most zeros are appended.
         """
         bench, case = self.bench, self.bench.case
-        is_padded = any(one.pads == "batch" for one in self.switches)
-        batch = case.batches[0] if is_padded else case.batches[-1]
-        length = case.lengths[len(case.lengths) // 2]
-        before = Cell(bench.subject.runtimes[0], case.conv.op, length, batch)
+        batch = case.batches[0] if self.pads.batch else case.batches[-1]
+        length = self.pads.longest_of(case)
+        before = Cell(slowed(bench.subject.runtimes, self.switches), case.conv.op, length, batch)
         after = self.pads.of(self._switched(before))
         parts = [self.today.key, self.switches, length, batch, after.length, after.batch, ROUNDS]
         with bench.opened(()) as one, bench.opened(self.switches) as other:
