@@ -28,6 +28,9 @@ HWIO = (
 OIHW = HWIO.replace("{filter:", "{layout: nchw, filter:", 1)
 """Cases that read what was taken out of a model, as its library has it."""
 
+READ = (".onnx", ".keras", ".h5", ".tflite", ".pt2")
+"""Names of models whose layers are read."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -57,9 +60,16 @@ class Kind:
 
 
 def _layer(how: str, case: str) -> Callable[[Path], str]:
-    """Advise to take a layer's arrays out of a model."""
+    """Advise to take a layer out of a model: by `extract` where its name says that it is read."""
     text = f"save a layer's arrays as filter.npy and bias.npy ({how}) and write a case: {case}"
-    return lambda _: text
+    return lambda path: _extracted(path) if path.suffix in READ else text
+
+
+def _extracted(path: Path) -> str:
+    return (
+        f"convdiff trace {path} compares it; convdiff extract {path} --layer NAME"
+        f" -o case.yaml writes a case of one layer (convdiff inspect {path} lists them)"
+    )
 
 
 def _zip(start: Seen) -> bool:

@@ -188,7 +188,7 @@ def _unheld(nets: Sequence[AskedNet], options: Options) -> Iterator[str]:
     if options.save is not None or options.baseline is not None:
         for net in nets:
             file = net.case.file
-            yield f"{file}: a net; convdiff trace {file} --save FILE and --baseline FILE have those"
+            yield f"{file}: a net, not recorded here; its own: convdiff trace {file} --save FILE"
 
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:

@@ -25,6 +25,7 @@ from convdiff.report.summary import CaseSummary
 
 ORDERS, FEWER = 3, 2
 """Orders that are written out of a case that is the only one, and of one among others."""
+RENEW = "the new bits are right from now on: --update-baseline"
 
 
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
@@ -162,18 +163,22 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
     for fix in fixes[: None if alone else 1]:
         yield line("  fix", fix)
     if advice.search:
-        yield line("  try", sentences.searches(advice.search))
+        yield line("  try", f"convdiff cure{advice.search}")
+        if alone:
+            yield line("  report", f"convdiff shrink{advice.search}")
     if advice.expect:
         inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
         place = result.places.get(f"expect.{next(iter(advice.expect))}")
         where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
         yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
-    if alone and " --baseline " in case.again and _is_against_a_recording(case):
-        yield line("  renew", "the new bits are right from now on: --update-baseline")
+    if alone and is_renewable(case):
+        yield line("  renew", RENEW)
 
 
-def _is_against_a_recording(case: CaseSummary) -> bool:
-    """Return whether it is rounding against a recording that drifts."""
+def is_renewable(case: CaseSummary) -> bool:
+    """Return whether nothing but rounding against `--baseline` drifts, which may be renewed."""
+    if " --baseline " not in case.again:
+        return False
     drifting = [row.finding for row in case.rows if not row.finding.allowed]
     found = {(one.comparison.axis, one.verdict) for one in drifting}
     return found == {("baseline", "rounding")}

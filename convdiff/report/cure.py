@@ -31,7 +31,8 @@ def headline(cured: Cured) -> tuple[Span, ...]:
     if not today.drifting:
         return *name, Span(f"nothing drifts, {plural(today.compared, 'comparison')} made")
     if cured.best is not None:
-        return *name, Span(f"set {cured.best.name}", "strong"), Span(_gain(cured, cured.best))
+        verb = "" if cured.best.switches[0].pads else "set "
+        return *name, Span(f"{verb}{cured.best.name}", "strong"), Span(_gain(cured, cured.best))
     if cured.interrupted:
         return *name, Span("interrupted: what was tried is kept, and not run again", "warning")
     return *name, Span("nothing that was tried makes it equal", "warning")

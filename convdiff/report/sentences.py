@@ -163,7 +163,7 @@ def safe(lengths: SafeLengths) -> str:
 def pad_to(lengths: SafeLengths) -> str:
     """Say to which lengths to pad, and how far that is proved."""
     if len(lengths.lengths) == 1 or lengths.unstable:
-        return f"length {lengths.longest}: no other is safe"
+        return f"length {lengths.longest}: no other length that was run is safe"
     which = lengths.rule or short(lengths.lengths[:-1])
     every = len(lengths.proved) == len(lengths.lengths) - 1
     how = "proved for every input" if every else f"on {lengths.inputs + 1} inputs tried"

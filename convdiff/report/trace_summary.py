@@ -29,6 +29,8 @@ UNTESTED = 3
 """Runs that gave nothing that are told."""
 ORDERS = 2
 """Orders of an entry that are told."""
+NOTHING = "nothing to compare: one length on one runtime; add --lengths, --batch or --vary"
+"""A net, or a case of it, that has no two sides."""
 
 
 def summarise_trace(
@@ -76,7 +78,7 @@ def _sentence(result: TraceResult) -> str:
         return "recorded, and compared with nothing"
     if not result.pairs:
         absent = next((one.reason for one in result.standings if not one.available), None)
-        return absent or "nothing to compare: one length on one runtime; --lengths, --vary, …"
+        return absent or NOTHING
     pair = result.pairs[result.shown]
     if not pair.layers:
         return _not_compared(result, pair)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from convdiff.case.arrays import make_tensors
-from convdiff.case.in_hand import kind_of
+from convdiff.case.in_hand import READ, kind_of
 from convdiff.case.load import find_cases, load_case
 from convdiff.errors import CaseError
 
@@ -112,7 +112,11 @@ def test_a_name_that_says_otherwise_does_not_hide_what_it_is(tmp_path, name):
 @pytest.mark.parametrize("name", FILES)
 def test_the_case_that_is_proposed_is_one(tmp_path, name):
     """Once its arrays are there: four output channels of a 3×3 filter on two channels."""
-    line = refused(made(tmp_path, name))
+    path = made(tmp_path, name)
+    if path.suffix in READ:
+        assert f"convdiff extract {path} --layer" in refused(path)
+        path = path.rename(tmp_path / "other")
+    line = refused(path)
     found = re.search(r"\{(layout: nchw, )?filter: .*\}", line)
     if found is None:
         assert FILES[name][1] == "a recording"

@@ -86,6 +86,20 @@ def test_other_bits_are_drift_and_the_cause_is_proved(made: Path):
     assert "the bits are not those of held.json: rounding, proved: order" in text
 
 
+def test_of_several_cases_it_is_said_once_how_to_renew_and_only_where_all_may_be(tmp_path: Path):
+    for name in ("one", "two"):
+        case_file(tmp_path, CASE.replace("held", name), f"{name}.yaml")
+    held = ("one.yaml", "two.yaml", "--baseline", "baseline")
+    assert run(tmp_path, *held, "--update-baseline").code == 0
+    renew = "renew: the new bits are right from now on: --update-baseline\n"
+    assert run(tmp_path, *held, env=OTHER_ORDER).out.count(renew) == 1
+    two = CASE.replace("held", "two") + "expect: {reference: bitwise}\n"
+    case_file(tmp_path, two, "two.yaml")
+    mixed = run(tmp_path, *held, env=OTHER_ORDER)
+    assert mixed.code == 1
+    assert renew not in mixed.out
+
+
 @pytest.mark.framework
 def test_the_machine_is_said_first_and_what_it_changes_is_proved(tmp_path: Path):
     """Here the bits may be the same with oneDNN and without: that is the CPU's to say."""

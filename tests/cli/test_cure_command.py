@@ -49,7 +49,7 @@ def cured(folder: Path, *words: str) -> tuple[int, str, str]:
 def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
     code, out, err = cured(folder, "--kernel", "ways:ours")
     assert code == 1, err
-    assert out.startswith("case, ways:ours:cpu: set pad the length: 0 of 2 drift, today 1 of 2,")
+    assert out.startswith("case, ways:ours:cpu: pad the length: 0 of 2 drift, today 1 of 2,")
     assert "\ntoday    drifts: length 1 of 2\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "  # length 8: append zeros up to 9, keep the first outputs" in out
@@ -105,7 +105,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
     assert before.items() <= kept_in(folder).items()
     assert (ran[0], untimed(ran[1])) == (whole.code, untimed(whole.out))
     assert ran[0] == 1
-    assert ": set pad the length: " in ran[1]
+    assert ": pad the length: " in ran[1]
     done = kept_in(folder)
     assert cured(folder, "--kernel", "ways:ours")[:2] == ran[:2], "nothing is measured twice"
     assert kept_in(folder) == done

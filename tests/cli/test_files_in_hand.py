@@ -24,7 +24,10 @@ def folder(tmp_path: Path) -> Path:
     [
         (("run", "m.onnx"), "m.onnx: is not an ONNX model"),
         (("sweep", "m.onnx", "--lengths", "7"), "m.onnx: is not an ONNX model"),
-        (("explain", "m.onnx"), "m.onnx: an ONNX model, no case; save a layer's arrays"),
+        (
+            ("explain", "m.onnx"),
+            "m.onnx: an ONNX model, no case; convdiff trace m.onnx compares",
+        ),
         (("run", "a.npy"), "a.npy: a NumPy array, no case; it holds float32 1×6×6×4;"),
         (("run", "."), "this folder holds no .yaml case; a.npy in it is a NumPy array;"),
         (("compare", "m.onnx", "a.npy"), "m.onnx: an ONNX model, no recording; `convdiff run CASE"),

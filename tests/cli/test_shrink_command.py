@@ -33,11 +33,12 @@ def test_the_origin_becomes_a_case_and_a_script(tf1_python: str, tmp_path: Path)
     )
     assert script.returncode == 1, script.stderr
     assert "<- differ" in script.stdout
+    assert script.stdout.endswith("\n1 of 2 outputs differ\n")
     assert "# /// script" in (tmp_path / "report.py").read_text()
     named = subprocess.run(
         [tf1_python, "-c", LONG_NAME], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    head, *rows = named.stdout.splitlines()
+    head, *rows, _ = named.stdout.splitlines()
     assert head.split() == ["n" * 30 + "19", *head.split()[1:]]
     assert head.startswith("n" * 30)
     assert {row.find("  ", 31) for row in rows} == {31}, "in columns"

@@ -243,7 +243,7 @@ def test_every_report_of_a_folder_has_its_nets(folder: Path, among: Ran):
 def test_a_net_is_in_no_recording_of_cases_and_that_is_said(folder: Path):
     saved = ran(folder, "run", ".", "--framework", "numpy", "--save", "cases.json")
     assert saved.code == 0
-    assert "net.yaml: a net; convdiff trace net.yaml --save FILE and --baseline FILE" in saved.err
+    assert "net.yaml: a net, not recorded here; its own: convdiff trace net.yaml " in saved.err
     shown = ran(folder, "show", "cases.json")
     assert "case" in shown.out and "small" not in shown.out
 

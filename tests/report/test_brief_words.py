@@ -251,7 +251,7 @@ def test_a_length_that_is_unsafe_is_equal_on_this_input_alone():
     safe = SafeLengths(RUNTIMES[0].id, 9, (9,), (7, 8), (), (), 16)
     text = words(result_of(case_of([drifted(), same()], safe_lengths=(safe,))))
     assert "ok length 8 = length 9 on this input alone" in text
-    assert "no other is safe" in text
+    assert "no other length that was run is safe" in text
 
 
 def test_a_length_that_is_unsafe_in_another_runtime_is_equal_in_this_one():
@@ -439,3 +439,14 @@ def test_a_drift_between_runtimes_says_at_which_lengths(axis: Axis):
         rows.append(replace(finding, comparison=replace(finding.comparison, axis=axis, **sides)))
     assert "TF_X=1 (#1) at length 7 (3 of 4" in words(result_of(case_of(rows[:1])))
     assert "TF_X=1 (#1) at lengths 7, 8, at 7 (3 of 4" in words(result_of(case_of(rows)))
+
+
+@pytest.mark.parametrize("cases", [1, 2])
+def test_a_command_that_is_tried_is_never_broken_and_stands_alone(cases: int):
+    made = [case_of([drifted()], name=f"case {'long ' * 20}{n}") for n in range(cases)]
+    lines = printed(result_of(*made), 60).splitlines()
+    for label, command in (("try", "cure"), ("report", "shrink")):
+        told = [one for one in lines if one.startswith(f"  {label} ")]
+        assert all(one.split()[1:3] == ["convdiff", command] for one in told)
+        assert all("·" not in one and len(one) > 100 for one in told)
+        assert len(told) == (cases if command == "cure" else cases % 2)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of, ending
+from convdiff.report.brief_lines import RENEW, is_renewable
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
 from convdiff.report.console.lines import LABEL, print_cut, print_labelled, print_wrapped
@@ -46,10 +47,13 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
 
 def _print_more(console: Console, summary: Summary) -> None:
     """Print once for several cases how to see more of those that drift."""
-    names = [rule_names(case.drifting.finding)[0] for case in summary.cases if case.drifting]
+    drifting = [case for case in summary.cases if case.drifting]
+    names = [rule_names(case.drifting.finding)[0] for case in drifting if case.drifting]
     if names:
         rules = " · ".join(f"convdiff rule {name}" for name in dict.fromkeys(names))
         print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
+    if names and all(map(is_renewable, drifting)):
+        console.print(Text(f"renew: {RENEW}", style="dim"))
 
 
 def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:

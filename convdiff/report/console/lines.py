@@ -13,7 +13,7 @@ from convdiff.report.marks import Line
 GLUE = "\ue000"
 """Stands for a space where no line may end; as wide, and not white."""
 TOGETHER = re.compile(r"≤ \S+( ulp| off)?|T ≡ 0 mod \d+")
-COPIED = ("accept", "draw", "pad")
+COPIED = ("accept", "draw", "pad", "report", "try")
 """Lines that are copied, or have a place to click on, and so stay whole."""
 LABEL = 9
 """Columns of a label."""

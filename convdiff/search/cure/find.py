@@ -121,7 +121,7 @@ class Search:
         cells = len(plan_along(bench.case, bench.subject.runtimes, now.axes).cells)
         seconds = (switches + pairs) * (bench.starting + cells * now.trial.seconds)
         minutes = max(1, round(seconds / 60))
-        sets = f"{switches} switches and up to {pairs} pairs of them"
+        sets = f"{switches} switches and up to {pairs} {'pair' if pairs == 1 else 'pairs'} of them"
         return f"{sets}, {cells:,} cells each: about {minutes} min, and more for each that works"
 
     def _pairs(self, here: Sequence[Switch]) -> Iterator[tuple[Switch, ...]]:
