@@ -67,8 +67,8 @@ def _layer(how: str, case: str) -> Callable[[Path], str]:
 
 def _extracted(path: Path) -> str:
     return (
-        f"convdiff trace {path} compares it; convdiff extract {path} --layer NAME"
-        f" -o case.yaml writes a case of one layer (convdiff inspect {path} lists them)"
+        f"convdiff trace {path} compares it; inspect instead of trace lists its layers, and"
+        " extract, with --layer NAME -o case.yaml, writes a case of one"
     )
 
 

@@ -114,7 +114,8 @@ def test_the_case_that_is_proposed_is_one(tmp_path, name):
     """Once its arrays are there: four output channels of a 3×3 filter on two channels."""
     path = made(tmp_path, name)
     if path.suffix in READ:
-        assert f"convdiff extract {path} --layer" in refused(path)
+        assert f"convdiff trace {path} compares it; inspect " in refused(path)
+        assert "extract, with --layer NAME" in refused(path)
         path = path.rename(tmp_path / "other")
     line = refused(path)
     found = re.search(r"\{(layout: nchw, )?filter: .*\}", line)
