@@ -243,7 +243,8 @@ def test_what_was_changed_in_it_is_noticed(folder: Path, change: Change):
 def test_a_recording_is_left_as_it_is_where_no_run_gave_anything(folder: Path, tmp_path: Path):
     kept = tmp_path / "kept.safetensors"
     kept.write_bytes(b"as it was")
-    found = ran(folder, "net.yaml", "--framework", "numpy", "--time", "0.1", "--save", kept)
+    (folder / "dies.py").write_text("import os\n\n\ndef at_once(x, w, b):\n    os._exit(7)\n")
+    found = ran(folder, "net.yaml", "--kernel", "dies:at_once", "--save", kept)
     assert found.code == 125
     assert "nothing was recorded" in found.err
     assert kept.read_bytes() == b"as it was"
