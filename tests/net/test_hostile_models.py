@@ -120,7 +120,9 @@ def samples(folder: Path) -> list[Path]:
 
 def small_tflite(path: Path) -> Path:
     """Write a model of one product, as convdiff writes them for TensorFlow Lite."""
-    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    schema = pytest.importorskip(
+        "ai_edge_litert.schema_py_generated", reason="LiteRT writes it, and is not installed here"
+    )
     from convdiff.worker.tflite_model import Model
 
     model = Model(schema)

@@ -95,7 +95,7 @@ def test_float64_is_held_against_more_than_float64():
     right = np.exp(x.astype(np.longdouble)).astype(np.float64)
     far = np.nextafter(np.nextafter(right, np.inf), np.inf)
     if np.finfo(np.longdouble).nmant == 52:
-        pytest.skip("no longer double here")
+        pytest.skip("a long double is no wider than float64 here: nothing to hold it against")
     assert judged("exp", (right, far), x=x, dtype="float64")[1].wrong[0] == 0
     assert judged("exp", (right, far), x=x, dtype="float64")[1].wrong[1] == right.size
 

@@ -10,7 +10,7 @@ from math import lcm
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
 from convdiff.net.padding.above import all_above, sample_above
-from convdiff.net.padding.common import find_common
+from convdiff.net.padding.one_length import find_common
 from convdiff.net.padding.paper import Group, Paper
 from convdiff.net.padding.recheck import find_rechecked
 from convdiff.net.padding.result import Padding, Question, Run, Safe
