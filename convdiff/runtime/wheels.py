@@ -24,7 +24,6 @@ from packaging.version import Version
 
 from convdiff.runtime.uv import NoEnvironmentError, environment
 
-PYPI = "https://pypi.org/simple"
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 PATIENCE = 30.0
 """Seconds that an index may stay silent."""
@@ -66,10 +65,19 @@ def _tags(python: str) -> Iterator[Tag]:
     yield from compatible_tags((major, minor), f"cp{major}{minor}", platforms)
 
 
+def _default() -> str:
+    """Return the index that pip reads where it is told of none. Raises NoEnvironmentError."""
+    try:
+        from pip._internal.models.index import PyPI
+    except ImportError:
+        raise NoEnvironmentError("no index is named, and there is no pip to ask for one") from None
+    return str(PyPI.simple_url)
+
+
 def _wheels(package: str) -> Iterator[Wheel]:
     """Yield the wheels of all indexes and folders that pip is told of."""
     told = environment()
-    places = [] if told.get("UV_NO_INDEX") else [told.get("UV_DEFAULT_INDEX") or PYPI]
+    places = [] if told.get("UV_NO_INDEX") else [told.get("UV_DEFAULT_INDEX") or _default()]
     places += re.split(r"\s+", told.get("UV_INDEX", "").strip()) if places else []
     for place in filter(None, places):
         yield from _of_index(f"{place.rstrip('/')}/{canonicalize_name(package)}/", told)
