@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,9 +19,11 @@ from convdiff.runtime.model import Interpreter
 REPOSITORY = Path(__file__).parent.parent
 FAKE = Path(__file__).parent / "support" / "fake_framework.py"
 
+# Started in a shell's background, or by nohup: all that the tests start would ignore it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in a shell's background: Ctrl-C would be ignored by all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 if "ONEDNN_MAX_CPU_ISA" in os.environ:
     # What PyTorch compiled without a cap and kept is no right code under one.
@@ -49,16 +52,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow_files)
 
 
+def pytest_collection_finish() -> None:
+    """Look for no garbage among the tests, again and again: they stay."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def runs_framework() -> None:
     """Be asked for by every fixture that runs a framework; does nothing itself."""
 
 
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Pool]:
+    """Yield one pool for all tests of a process: each framework is imported once."""
+    with Pool(timeout=120) as pool:
+        yield pool
+
+
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     """Yield a pool of its own; its workers end with the test."""
-    with Pool(timeout=60) as workers:
-        yield workers
+    with Pool(timeout=60) as own:
+        yield own
 
 
 @pytest.fixture
@@ -77,8 +93,8 @@ def fake(tmp_path: Path) -> Callable[..., Interpreter]:
 @pytest.fixture
 def patient() -> Iterator[Pool]:
     """Yield a pool that waits no longer than five seconds for a silent worker."""
-    with Pool(timeout=5.0) as workers:
-        yield workers
+    with Pool(timeout=5.0) as own:
+        yield own
 
 
 def old_python(variable: str, folder: str, version: str) -> str:

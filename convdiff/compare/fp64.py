@@ -13,6 +13,9 @@ from convdiff.numerics.blocks import blocks
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.then import clamped
 
+FEW = 512
+"""Weights of which all are multiplied: to look for zeros among them takes longer."""
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -94,6 +97,8 @@ def convolved(conv: Convolution, input_nhwc: Array, filter_hwio: Array) -> Array
 
 def _taps_that_count(taps: Array, input_nhwc: Array) -> Array:
     """Return the taps of (taps, O) weights that can change a sum: all, unless most are zero."""
+    if taps.size <= FEW:
+        return np.arange(len(taps))
     kept = np.flatnonzero(taps.any(axis=1))
     if 2 * len(kept) > len(taps) or not np.isfinite(input_nhwc).all():
         return np.arange(len(taps))

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Dict, List, Tuple
 
 from . import wire
+from .imports import keeping
 
 PROTOCOL = 1
 NAMED = ("places", "added")
@@ -58,7 +59,8 @@ def serve(requests: int, replies: int) -> None:
 def _start(header: Dict[str, Any]) -> Tuple[Any, Dict[str, Any]]:
     """Import the framework's module, and with it the framework."""
     try:
-        framework = _open(header["framework"], header.get("threads"))
+        with keeping():
+            framework = _open(header["framework"], header.get("threads"))
         return framework, {"ready": framework.fingerprint()}
     except Exception as error:  # whatever an import does wrong is the answer
         return None, {"failed": _reason(error), "absent": isinstance(error, ModuleNotFoundError)}

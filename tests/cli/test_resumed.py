@@ -57,11 +57,12 @@ def convolve(x, w, b):
 '''
 NAPS = {"shrink": 0.001, "bisect": 0.02}
 """Seconds that a call takes, so that there is time to be killed in."""
-VARIABLES = 10 if soak.WHOLE else 6
+VARIABLES = 10 if soak.WHOLE else 5
 GOOD, BAD = (" ".join(f"V{n}={value}" for n in range(VARIABLES)) for value in "01")
+LENGTHS = "6..60" if soak.WHOLE else "6..20"
 SEARCHES = {
     "shrink": ("shrink", "case.yaml"),
-    "sizes": ("bisect", "case.yaml", "--lengths", "6..60", "--scan"),
+    "sizes": ("bisect", "case.yaml", "--lengths", LENGTHS, "--scan"),
     "settings": (
         *("bisect", "case.yaml", "--lengths", "6"),
         *("--good-env", GOOD, "--bad-env", BAD),

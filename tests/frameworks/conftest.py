@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from asking import Lab
 
@@ -11,7 +9,6 @@ from convdiff.lab.pool import Pool
 
 
 @pytest.fixture(scope="session")
-def lab(runs_framework: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Yield the way to ask frameworks; they are started as they are first asked."""
-    with Pool(timeout=120) as pool:
-        yield Lab(pool, tmp_path_factory.mktemp("lab"))
+def lab(runs_framework: None, workers: Pool, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return the way to ask frameworks; they are started as they are first asked."""
+    return Lab(workers, tmp_path_factory.mktemp("lab"))

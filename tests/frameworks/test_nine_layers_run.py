@@ -42,21 +42,21 @@ THE_PICTURE = {length: ["conv9"] if length < 516 else [] for length in LENGTHS}
 
 
 def test_only_the_last_layer_differs_and_only_with_one_output_on_tensorflow_1(
-    pool: Pool, tf1_python: str
+    workers: Pool, tf1_python: str
 ):
-    assert differing(pool, Interpreter("tensorflow", tf1_python)) == THE_PICTURE
+    assert differing(workers, Interpreter("tensorflow", tf1_python)) == THE_PICTURE
 
 
 @pytest.mark.parametrize("mode", ["", "+graph"])
-def test_the_same_happens_on_todays_without_onednn(runs_framework: None, pool: Pool, mode: str):
+def test_the_same_happens_on_todays_without_onednn(runs_framework: None, workers: Pool, mode: str):
     need("tensorflow")
     # Without AVX-512 it calls a product of oneDNN's, unless that is held back too.
     settings = (("TF_ENABLE_ONEDNN_OPTS", "0"), ("ONEDNN_MAX_CPU_ISA", "SSE41"))
     interpreter = Interpreter("tensorflow", sys.executable, settings=settings)
-    assert differing(pool, interpreter, mode) == THE_PICTURE
+    assert differing(workers, interpreter, mode) == THE_PICTURE
 
 
-def test_nothing_differs_on_onnx_runtime(runs_framework: None, pool: Pool):
+def test_nothing_differs_on_onnx_runtime(runs_framework: None, workers: Pool):
     need("onnxruntime")
-    found = differing(pool, Interpreter("onnxruntime", sys.executable))
+    found = differing(workers, Interpreter("onnxruntime", sys.executable))
     assert not any(found.values())

@@ -94,11 +94,11 @@ def test_what_a_sample_would_be_hardly_less_than_is_computed_whole(monkeypatch):
     assert places_of(stdin_case(LARGE), cell_of(length=149)) is None
 
 
-def test_a_worker_answers_in_part(pool):
+def test_a_worker_answers_in_part(workers):
     case = stdin_case(LARGE)
     cell = cell_of()
     tensors = make_tensors(case)
-    (whole,), (part,) = (ask(case, cell, [tensors], pool) for ask in (measure, probe))
+    (whole,), (part,) = (ask(case, cell, [tensors], workers) for ask in (measure, probe))
     assert isinstance(whole, np.ndarray) and isinstance(part, Part)
     assert len(part.places) < whole.size // 16 // 4
     right = np.zeros_like(whole)
@@ -108,12 +108,12 @@ def test_a_worker_answers_in_part(pool):
 
 
 @pytest.mark.slow
-def test_a_fault_in_a_part_is_seen(pool):
+def test_a_fault_in_a_part_is_seen(workers):
     case = stdin_case(LARGE)
     cell = cell_of()
 
     def faulty(cell, data):
-        answers = probe(case, cell, data, pool)
+        answers = probe(case, cell, data, workers)
         for answer in answers:
             answer.values[-1, 3] += 1
         return answers

@@ -65,14 +65,14 @@ def traced(net: Path, *arguments: str) -> dict[str, Any]:
     return report
 
 
-def test_what_is_fused_otherwise_when_looked_at_is_not_looked_at(net: Path, pool: Pool):
+def test_what_is_fused_otherwise_when_looked_at_is_not_looked_at(net: Path, workers: Pool):
     need("onnxruntime")
     report = traced(net, "--framework", "onnxruntime,numpy", "--lengths", "64")
     assert all(run["changed"] == 0 for run in report["looking"])
     (pair,) = report["pairs"]
     found = {layer["name"]: layer["status"] for layer in pair["layers"]}
     assert found["relu_2"] == "carried"
-    if changes(net, pool):
+    if changes(net, workers):
         assert found["conv2d_1"] == "unseen"
         assert pair["entered"] == ["batch_norm_1"]
         (entry,) = report["entries"]
@@ -112,14 +112,14 @@ CHAINS = {
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
 @pytest.mark.parametrize(("framework", "device"), [("jax", "cpu"), ("tensorflow", "cpu+xla")])
 def test_a_net_that_is_compiled_is_looked_at_less(
-    tmp_path: Path, pool: Pool, framework: str, device: str, chain: tuple[str, ...]
+    tmp_path: Path, workers: Pool, framework: str, device: str, chain: tuple[str, ...]
 ):
     """None of these layers is folded into the next, but where the net is one function."""
     need(framework)
     net = tmp_path / "net.yaml"
     net.write_text(COMPILED + "".join(f"  - {layer}\n" for layer in chain))
     report = traced(net, "--framework", f"{framework},numpy", "--device", f"{device},cpu")
-    changed = changes(net, pool, framework, device)
+    changed = changes(net, workers, framework, device)
     assert report["looks_less"] == changed
     assert all(run["changed"] == 0 for run in report["looking"])
     found = [pair for pair in report["pairs"] if pair["axis"] == "runtime"]

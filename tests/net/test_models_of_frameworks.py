@@ -61,12 +61,12 @@ def held(folder: Path, name: str):
 
 
 @pytest.mark.parametrize("spec", RUNS)
-def test_a_rebuilt_file_gives_what_its_maker_predicts(spec, written, pool):
+def test_a_rebuilt_file_gives_what_its_maker_predicts(spec, written, workers):
     for name in FILES:
         model = read_model(written / name)
         assert not model.unread, name
         x, y = held(written, name)
-        found = output_of(model, x, spec, pool)
+        found = output_of(model, x, spec, workers)
         assert not isinstance(found, NoBits), (name, found)
         assert found.shape == y.shape
         assert np.abs(found - y).max() <= ROUNDING * np.abs(y).max(), name
@@ -121,11 +121,11 @@ def test_a_model_that_reads_the_whole_length_is_not_padded(written):
     assert "global_max_pooling1d" in ran.err and len(ran.err.splitlines()) == 1
 
 
-def test_a_length_that_the_file_leaves_open_may_be_any(written, pool):
+def test_a_length_that_the_file_leaves_open_may_be_any(written, workers):
     model = read_model(written / "one.keras")
     assert model.open_axes == "NW"
     x, _ = held(written, "one.keras")
-    whole, part = (output_of(model, x[:, :n], "numpy", pool) for n in (31, 17))
+    whole, part = (output_of(model, x[:, :n], "numpy", workers) for n in (31, 17))
     assert whole.shape == part.shape and not np.array_equal(whole, part)
 
 

@@ -118,7 +118,7 @@ def node_cases():
 
 
 @pytest.mark.parametrize("spec", LACKING)
-def test_cases_of_single_operators_give_what_onnx_says(spec, runs_framework, pool, tmp_path):
+def test_cases_of_single_operators_give_what_onnx_says(spec, runs_framework, workers, tmp_path):
     refused, held, lacking = set(), 0, set()
     for name, proto, x, wanted in node_cases():
         path = tmp_path / f"{name}.onnx"
@@ -127,7 +127,7 @@ def test_cases_of_single_operators_give_what_onnx_says(spec, runs_framework, poo
         if model.unread:
             refused.add(name)
             continue
-        found = output_of(model, x, spec, pool)
+        found = output_of(model, x, spec, workers)
         if isinstance(found, NoBits):
             lacking.add(name)
             continue
@@ -168,10 +168,10 @@ def test_what_is_not_read_is_refused_by_operation_and_name():
 
 
 @pytest.mark.parametrize("spec", REFUSED)
-def test_rebuilt_they_give_what_is_stored(spec, runs_framework, pool):
+def test_rebuilt_they_give_what_is_stored(spec, runs_framework, workers):
     refused = set()
     for name, model in whole().items():
-        found = output_of(model, stored(model, "input"), spec, pool)
+        found = output_of(model, stored(model, "input"), spec, workers)
         if isinstance(found, NoBits):
             refused.add(name)
             continue
@@ -179,21 +179,21 @@ def test_rebuilt_they_give_what_is_stored(spec, runs_framework, pool):
     assert refused == REFUSED[spec]
 
 
-def test_as_they_are_they_give_what_is_stored(runs_framework, pool):
+def test_as_they_are_they_give_what_is_stored(runs_framework, workers):
     """But those of operators so old that ONNX Runtime has them no more."""
     ran, old = 0, 0
     interpreter = runtime_of("onnxruntime").interpreter
     for model in whole().values():
         data = np.frombuffer(Path(model.file).read_bytes(), np.uint8)
         load = {"do": "model", "ask": "load", "key": "m", "optimise": True}
-        loaded = pool.ask(interpreter, load, [data])
+        loaded = workers.ask(interpreter, load, [data])
         if isinstance(loaded, NoBits):
             assert "NOT_IMPLEMENTED" in loaded.reason
             old += 1
             continue
         run = {"do": "model", "ask": "run", "key": "m", "feeds": list(model.inputs)}
         outputs = {**run, "outputs": list(model.outputs)}
-        answers = pool.ask(interpreter, outputs, [stored(model, "input")])
+        answers = workers.ask(interpreter, outputs, [stored(model, "input")])
         assert not isinstance(answers, NoBits), answers
         check(answers[0], stored(model, "output"))
         ran += 1

@@ -11,11 +11,14 @@ import numpy as np
 
 from .. import cpu, tensorflow_ops
 from ..framework import Device, Framework
+from ..imports import without
 from ..nets.tensorflow import EagerNet, GraphNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 
 MODES = ("graph", "xla")
+UNUSED = ("jax", "keras")
+"""What it imports where it is there."""
 KEPT = 4
 """Filters and biases kept as tensors; probes bring new ones with every call."""
 Make = Callable[[Any, List[Any], Any], Any]
@@ -23,7 +26,8 @@ Make = Callable[[Any, List[Any], Any], Any]
 
 def open(threads: Optional[int]) -> Framework:
     """Import TensorFlow and return its Framework, with `threads` intra-op threads if given."""
-    import tensorflow as tf
+    with without(*UNUSED):
+        import tensorflow as tf
 
     if tensorflow_ops.is_old(tf):
         return Graph(tf, threads)

@@ -6,11 +6,13 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Device, Framework
+from ..imports import without
 from ..ops.convolution import Convolution
 from ..ops.then import LIMITS
 from ..tflite_model import Model
 from ..tflite_ops import STEPS, STORED, laid, pads_itself, written
 from ..tflite_scales import Calibrated, calibrated
+from .tensorflow import UNUSED
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -25,8 +27,9 @@ KEPT = 4
 def open(threads: Optional[int]) -> Framework:
     """Import TensorFlow Lite, TensorFlow's own or else LiteRT's, and return its Framework."""
     try:
-        import tensorflow as tf
-        from tensorflow.lite.python import interpreter, schema_py_generated
+        with without(*UNUSED):
+            import tensorflow as tf
+            from tensorflow.lite.python import interpreter, schema_py_generated
 
         package, version = "TensorFlow's own", tf.__version__
     except ModuleNotFoundError:

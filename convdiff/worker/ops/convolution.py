@@ -8,9 +8,13 @@ data and counts; it computes nothing. NumPy is imported where it is used: a case
 refused, without it.
 """
 
+from functools import lru_cache
 from typing import Any, Dict, Iterator, NamedTuple, Tuple
 
-from .axis import Axis
+from .axis import Axis, Laid
+
+KEPT = 1024
+"""Geometries whose extents are kept."""
 
 OPS = {
     "conv2d": 2,
@@ -73,16 +77,7 @@ class Convolution(NamedTuple):
     @property
     def axes(self) -> Tuple[Axis, ...]:
         """The spatial axes, the length last."""
-        count = len(self.kernel)
-        causal = ("valid",) * (count - 1) + ("causal",)
-        given = causal if self.padding == "causal" else self.padding
-        padding = (given,) * count if isinstance(given, str) else given
-        rows = (self.kernel, self.strides, self.dilations, padding, self.output_padding)
-        assert all(len(row) == count for row in rows), "an entry for each axis"
-        return tuple(
-            Axis(kernel, stride, dilation, pad, self.transposed, longer)
-            for kernel, stride, dilation, pad, longer in zip(*rows)
-        )
+        return _axes(self)
 
     @property
     def window(self) -> _Pair:
@@ -126,7 +121,7 @@ class Convolution(NamedTuple):
 
     def outputs(self, rows: int, length: int) -> _Extents:
         """Return the extents of the output's spatial axes."""
-        return tuple(a.extent(n) for a, n in zip(self.axes, self.extents(rows, length)))
+        return _outputs(self, rows, length)
 
     def output_shape(self, batch: int, rows: int, length: int) -> _Four:
         """NHWC of the output for an input of (batch, rows, length, cin)."""
@@ -144,10 +139,13 @@ class Convolution(NamedTuple):
     def laid_out(self, rows: int, length: int) -> int:
         """Return how many positions an input has with its padding, and what lies between inputs."""
         count = 1
-        for axis, extent in zip(self.axes, self.extents(rows, length)):
-            laid = axis.laid(extent)
+        for laid, extent in zip(self.laid(rows, length), self.extents(rows, length)):
             count *= max(extent, laid.extent + sum(laid.ends))
         return count
+
+    def laid(self, rows: int, length: int) -> Tuple[Laid, ...]:
+        """Return how each spatial axis of an input is laid out for windows to step over it."""
+        return _laid(self, rows, length)
 
     def inputs_of(self, group: int) -> slice:
         """Return the input channels that a group reads."""
@@ -247,7 +245,7 @@ class Convolution(NamedTuple):
         outputs = self.outputs(rows, length)
         if min(outputs) < 1:
             raise ValueError("the input is smaller than the filter")
-        laid = [a.laid(n) for a, n in zip(self.axes, self.extents(rows, length))]
+        laid = self.laid(rows, length)
         array = _laid_out(self.spread(input_nhwc), laid)
         first = array[(slice(None),) + tuple(slice(axis.start, None) for axis in laid)]
         steps = array.strides[1:-1]
@@ -299,6 +297,33 @@ class Convolution(NamedTuple):
             field = ascontiguousarray(view[..., self.inputs_of(group)])
             columns = ascontiguousarray(weights[:, self.outputs_of(group)].T)
             yield field.reshape(-1, self.taps), columns
+
+
+# What follows from a geometry alone is kept: probes ask for the same ones over and over.
+
+
+@lru_cache(maxsize=KEPT)
+def _axes(conv: Convolution) -> Tuple[Axis, ...]:
+    count = len(conv.kernel)
+    causal = ("valid",) * (count - 1) + ("causal",)
+    given = causal if conv.padding == "causal" else conv.padding
+    padding = (given,) * count if isinstance(given, str) else given
+    rows = (conv.kernel, conv.strides, conv.dilations, padding, conv.output_padding)
+    assert all(len(row) == count for row in rows), "an entry for each axis"
+    return tuple(
+        Axis(kernel, stride, dilation, pad, conv.transposed, longer)
+        for kernel, stride, dilation, pad, longer in zip(*rows)
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _outputs(conv: Convolution, rows: int, length: int) -> _Extents:
+    return tuple(a.extent(n) for a, n in zip(conv.axes, conv.extents(rows, length)))
+
+
+@lru_cache(maxsize=KEPT)
+def _laid(conv: Convolution, rows: int, length: int) -> Tuple[Laid, ...]:
+    return tuple(a.laid(n) for a, n in zip(conv.axes, conv.extents(rows, length)))
 
 
 def _nhwc(shape: Any) -> _Four:
