@@ -32,9 +32,11 @@ def rounded(values: Array, name: str) -> Array:
     A float64 value that is not a float32 is brought to 16 bits by way of a float32 rounded to odd,
     so that it is rounded once (Boldo and Melquiond, IEEE Trans. Computers 57(4), 2008).
     """
+    if name in ("float64", "float32") and values.dtype == storage(name):
+        return values
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if name in ("float64", "float32"):
-            return values.astype(storage(name), copy=False)
+            return values.astype(storage(name))
         if name == "float16":
             return values.astype(np.float16).astype(np.float32)
         return _cut(to_odd_float32(values), 16 if name == "bfloat16" else 13)

@@ -14,6 +14,7 @@ from labelled import given
 from labelled_faults import Asked, named, nothing_added
 from labelled_sums import PLAIN, Order, convolved
 from labels_judged import kernel_of
+from soak import one_in
 
 from convdiff.behaviour.examine import examine_cell
 from convdiff.behaviour.mistakes import mistakes
@@ -201,7 +202,7 @@ def asked_of(conv: Convolution, shape: tuple[int, ...]) -> Asked:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("conv", "shape"), GEOMETRIES)
+@one_in(2, ("conv", "shape"), GEOMETRIES)
 def test_every_fault_of_the_table_has_its_name(conv: Convolution, shape: tuple[int, ...]):
     """The faults are made by other code than the table's, and each must be told exactly."""
     asked, order = asked_of(conv, shape), Order("chain", 1, fused=False)

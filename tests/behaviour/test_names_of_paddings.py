@@ -47,7 +47,7 @@ def asked_of(conv: Convolution, shape: Shape) -> Asked:
     return Asked(conv, x, w, b)
 
 
-CASES = GEOMETRIES if WHOLE else GEOMETRIES[1::2]
+CASES = GEOMETRIES if WHOLE else GEOMETRIES[1::3]
 """The others are left to the soak."""
 ORDER = Order("chain", 1, fused=False)
 

@@ -32,7 +32,7 @@ from narrowing import (
     storing,
     symmetric,
 )
-from soak import crossed
+from soak import crossed, one_in
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -119,7 +119,7 @@ def test_steps_are_found_in_other_formats(weights: str, dtype: str):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.parametrize("inputs", INPUTS)
+@one_in(2, "inputs", INPUTS)
 def test_a_quantised_kernel_is_precision_beside_a_plain_one(weights: str, inputs: str):
     data = tensors(SQUARE, (2, 9, 9, 4), 4, bias=True)
     finding = judged(SQUARE, data, shuffled(1), quantising(WEIGHTS[weights], INPUTS[inputs]))

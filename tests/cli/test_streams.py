@@ -18,6 +18,7 @@ import pytest
 from imports import sources
 from pairwise import pairwise
 from program import COMMAND, KERNEL, case_file, convdiff, environment, kernel_file
+from soak import one_in
 
 from convdiff.cli.streams import PLAIN
 
@@ -128,7 +129,7 @@ def named(row: dict) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS, ids=named)
+@one_in(2, "row", ROWS, ids=named)
 def test_no_stream_changes_an_exit_code(row: dict, folder: Path):
     done = run(row, folder)
     assert done.returncode == expected(row)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from findings import Array, tensors
 from kernels import Kernel, direct, products
+from soak import crossed, one_in
 from trip import explained
 
 from convdiff.case.arrays import Tensors, numpy_dtype
@@ -27,7 +28,7 @@ ROW = Convolution((1, 5), 1, 3)
 SQUARE = Convolution((3, 3), 4, 4)
 DEEP = Convolution((3, 3), 16, 4)
 SHAPES = {ROW: (2, 1, 30, 1), SQUARE: (1, 6, 7, 4), DEEP: (1, 5, 6, 16)}
-CONVOLUTIONS = pytest.mark.parametrize("conv", list(SHAPES), ids=str)
+CONVOLUTIONS = one_in(2, "conv", SHAPES, ids=str)
 Rounding = Callable[[Array], Array]
 
 
@@ -47,7 +48,7 @@ def tf32(values: Array) -> Array:
 
 
 FORMATS = {"float16": to(np.float16), "bfloat16": to(ml_dtypes.bfloat16), "tf32": tf32}
-NARROW = pytest.mark.parametrize("name", list(FORMATS))
+NARROW = one_in(2, "name", FORMATS)
 
 
 def kept(values: Array) -> Array:
@@ -270,10 +271,12 @@ FLUSHING = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["inputs", "outputs"])
-@pytest.mark.parametrize("flushed", list(FLUSHING))
-@CONVOLUTIONS
+@crossed(
+    conv=list(SHAPES),
+    flushed=list(FLUSHING),
+    kind=["inputs", "outputs"],
+    dtype=["float32", "float64"],
+)
 def test_what_is_flushed_to_zero_is_precision(
     conv: Convolution, flushed: str, kind: str, dtype: str
 ):

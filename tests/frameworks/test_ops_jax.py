@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from asking import Lab, need
 from small_ops import CONVOLUTIONS, DENSE, answers, check, geometry, in_all, question, some
+from soak import one_in
 
 from convdiff.worker.framework import Device
 from convdiff.worker.ops.convolution import Convolution
@@ -19,7 +20,7 @@ def nothing(conv: Convolution) -> tuple[str, ...]:
     return ()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@one_in(3, "dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_every_op_is_exact_in_every_dtype(lab: Lab, dtype: str):
     convs = in_all([conv for op in CONVOLUTIONS for conv in some(op)] + [DENSE], dtype)
     assert check(convs, answers(lab, "jax:cpu", convs), nothing) == len(convs)

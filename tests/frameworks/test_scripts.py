@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from soak import WHOLE
 
 from convdiff.case.arrays import Tensors, make_tensors
 from convdiff.case.load import case_of
@@ -103,6 +104,7 @@ for path in sys.argv[1:]:
 """Computes the sides of several scripts in one process, which imports a framework once."""
 
 
+FRAMEWORKS = ["tensorflow", "torch", "jax", "onnxruntime", "openvino"]
 MODES = {
     "tensorflow": ("xla", "graph"),
     "torch": (
@@ -117,9 +119,11 @@ MODES = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("framework", MODES)
 def test_scripts_give_the_bits_of_each_mode(framework: str, frameworks: Path) -> None:
-    specs = [f"{framework}:cpu+{mode}" for mode in MODES[framework]]
+    modes = MODES[framework][:: 1 if WHOLE else 3]
+    specs = [f"{framework}:cpu+{mode}" for mode in modes]
     _check(specs, ["relu with a bias"], frameworks)
 
 
@@ -128,12 +132,14 @@ def test_every_mode_is_asked_for() -> None:
         assert set(call.MODES) == set(MODES[framework])
 
 
-@pytest.mark.parametrize("framework", ["tensorflow", "torch", "jax", "onnxruntime", "openvino"])
+@pytest.mark.soak
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_scripts_give_the_bits_of_the_runtime(framework: str, frameworks: Path) -> None:
     names = [*CASES, *TRANSPOSED, *STEPS]
     names += [] if framework == "tensorflow" else GROUPS
     names += SHORT if framework in ("tensorflow", "torch", "jax") else []
-    _check([framework], names, frameworks)
+    turn = FRAMEWORKS.index(framework)
+    _check([framework], names if WHOLE else names[turn % 3 :: 3], frameworks)
 
 
 def test_scripts_of_an_old_tensorflow_run_there(tf1_python: str, tmp_path: Path) -> None:

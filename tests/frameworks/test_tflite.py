@@ -13,6 +13,7 @@ import pytest
 from asking import Lab, need, of_axis
 from kernels import CELL
 from program import REPOSITORY
+from soak import one_in
 
 from convdiff.behaviour.behaviour import Traits
 from convdiff.behaviour.examine import examine_cell
@@ -249,7 +250,7 @@ def examined(lab: Lab, spec: str, asked: Asked, given: Given = as_asked) -> Trai
     return examine_cell(cell, asked.conv, rows, True, measure).traits
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@one_in(2, "kernels", KERNELS)
 @pytest.mark.parametrize("stored", ["int8_weights", "int8"])
 def test_8_bits_are_named_and_all_else_is_to_the_bit(lab: Lab, stored: str, kernels: str):
     need("tflite")
@@ -284,7 +285,7 @@ FAULTS: tuple[tuple[str, Given], ...] = (
 )
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@one_in(3, "kernels", KERNELS)
 @pytest.mark.parametrize("stored", ["int8_weights", "int8"])
 def test_a_fault_below_8_bits_is_an_error(lab: Lab, stored: str, kernels: str):
     need("tflite")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asking import need
 from program import convdiff
+from soak import one_in
 
 from convdiff.case.device import Device
 from convdiff.case.load_net import load_net
@@ -109,7 +110,7 @@ CHAINS = {
 }
 
 
-@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+@one_in(3, "chain", CHAINS.values())
 @pytest.mark.parametrize(("framework", "device"), [("jax", "cpu"), ("tensorflow", "cpu+xla")])
 def test_a_net_that_is_compiled_is_looked_at_less(
     tmp_path: Path, workers: Pool, framework: str, device: str, chain: tuple[str, ...]

@@ -12,6 +12,7 @@ import pytest
 from model_runs import output_of, runtime_of
 from onnx import helper, numpy_helper
 from onnx.backend.test.case import node
+from soak import one_in
 
 from convdiff.net.models.formats import read_model
 from convdiff.net.models.limits import ModelError
@@ -117,7 +118,7 @@ def node_cases():
         yield name, model, given[0], outputs[0]
 
 
-@pytest.mark.parametrize("spec", LACKING)
+@one_in(2, "spec", LACKING)
 def test_cases_of_single_operators_give_what_onnx_says(spec, runs_framework, workers, tmp_path):
     refused, held, lacking = set(), 0, set()
     for name, proto, x, wanted in node_cases():
@@ -167,7 +168,7 @@ def test_what_is_not_read_is_refused_by_operation_and_name():
         assert f"{first.name} is {first.op}: " in str(error.value)
 
 
-@pytest.mark.parametrize("spec", REFUSED)
+@one_in(2, "spec", REFUSED)
 def test_rebuilt_they_give_what_is_stored(spec, runs_framework, workers):
     refused = set()
     for name, model in whole().items():

@@ -10,7 +10,7 @@ import pytest
 import schemes_drawn
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from soak import soak
+from soak import one_in, soak
 from synthetic import orders_kernel, random_tree, tree_kernel
 
 from convdiff.order.geometry import Geometry
@@ -121,7 +121,7 @@ def test_nothing_is_asked_where_revealing_is_cheap() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@one_in(4, "seed", range(20))
 def test_an_order_of_no_family_is_not_guessed_and_still_revealed(seed: int) -> None:
     tree = random_tree(70, False, seed, many=False)
     geometry = Geometry((1, 1, 72, 1), (1, 70, 1, 1))
@@ -139,7 +139,7 @@ NEAR = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NEAR)
+@one_in(2, "name", NEAR)
 def test_a_wrong_guess_is_not_accepted(name: str) -> None:
     wrong = schemes_drawn.grown(NEAR[name], 320)
     for scheme in (Blocks(Every(16), Lanes(4)), Blocks(Every(16), Rounds()), Lanes(8)):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from soak import one_in
 from synthetic import Machine, orders_kernel, tree_kernel
 
 from convdiff.numerics.array import Array
@@ -101,7 +102,7 @@ def by_magnitude(limit: float, below: Tree, above: Tree) -> ConvolutionFunction:
     return convolution
 
 
-@pytest.mark.parametrize("limit", [1e-3, 3.0, 1e6, 1e20, 1e35, 1.2e38])
+@one_in(2, "limit", [1e-3, 3.0, 1e6, 1e20, 1e35, 1.2e38])
 @pytest.mark.parametrize("remembered", [True, False])
 @pytest.mark.parametrize("trees", [(CHAIN, PAIRS), (PAIRS, CHAIN)], ids=["chain", "pairs"])
 def test_an_order_that_depends_on_the_magnitude_is_not_confirmed(

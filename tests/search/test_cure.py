@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program import REPOSITORY, convdiff
+from soak import one_in
 
 from convdiff.case.arrays import make_tensors
 from convdiff.case.device import Device
@@ -24,7 +25,7 @@ from convdiff.report.console.cure import render
 from convdiff.report.cure import paste
 from convdiff.runtime.matrix import FRAMEWORKS, interpreters
 from convdiff.runtime.model import Interpreter, Runtime
-from convdiff.search.cure import tried
+from convdiff.search.cure import cost, tried
 from convdiff.search.cure.bench import Bench
 from convdiff.search.cure.cost import LEAST_ROUNDS
 from convdiff.search.cure.find import Attempt, Cured, Search
@@ -130,6 +131,8 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ways.py").write_text(KERNELS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tried, "ROUNDS", LEAST_ROUNDS)
+    monkeypatch.setattr(cost, "WARM_UP", 0.01)
+    monkeypatch.setattr(cost, "SETTLING", 0.0)
 
 
 def bench_of(kernel: str, folder: Path, text: str = CASE) -> Bench:
@@ -177,7 +180,7 @@ def test_two_that_nobody_named_are_no_pair(tmp_path: Path):
     assert found.best is None
 
 
-@pytest.mark.parametrize("padding", [(), PADDING])
+@one_in(2, "padding", [(), PADDING])
 def test_what_is_recommended_is_minimal(tmp_path: Path, padding: tuple[Switch, ...]):
     """Four change bits, and three of them are needed."""
     found = cured("thirds", tmp_path, (A, B, C, D, E, *padding), THIRDS)

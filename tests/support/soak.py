@@ -31,6 +31,21 @@ def soak(whole: int, **choices: Any) -> Callable[[Callable[..., None]], Callable
     return mark
 
 
+def one_in(
+    of: int, names: str | Iterable[str], values: Iterable[Any], **more: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for a test of each of some values: in `make test` of one of so many.
+
+    `more` is what `parametrize` takes.
+    """
+    drawn = pytest.mark.parametrize(names, [*values][:: 1 if WHOLE else of], **more)
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        return pytest.mark.soak(drawn(test))
+
+    return mark
+
+
 def crossed(**factors: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator for a test of all combinations: in `make test` any two values meet.
 
