@@ -46,6 +46,7 @@ def cured(folder: Path, *words: str) -> tuple[int, str, str]:
     return ran.code, ran.out, ran.err
 
 
+@pytest.mark.slow
 def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
     code, out, err = cured(folder, "--kernel", "ways:ours")
     assert code == 1, err
@@ -111,6 +112,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(folder: Path):
     assert kept_in(folder) == done
 
 
+@pytest.mark.slow
 def test_the_python_that_runs_it_is_no_part_of_a_runtime(folder: Path):
     _, out, _ = cured(folder, "--kernel", "ways:ours")
     assert sys.executable not in out

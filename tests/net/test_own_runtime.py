@@ -322,7 +322,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="says in other units how much memory it took")
-def test_the_weights_of_a_large_file_are_held_few_times(tmp_path):
+def test_the_weights_of_a_large_file_are_held_few_times(tmp_path, runs_framework):
     """64 MB of weights: no process, here or there, holds them more than five times."""
     wide, depth = 1024, 16
     nodes = [

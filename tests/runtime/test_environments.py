@@ -147,6 +147,7 @@ def test_no_environment_error_is_untested() -> None:
     assert NoEnvironmentError("x").exit_code == 125
 
 
+@pytest.mark.slow
 def test_a_named_runtime_gets_the_environment_that_it_requires(cache: Path, tmp_path: Path) -> None:
     table = '[tool.convdiff.runtimes.old]\nframework = "numpy"\n'
     (tmp_path / "pyproject.toml").write_text(f'{table}requires = ["{ASKED[0]}", "python>=3.9"]\n')

@@ -122,6 +122,7 @@ def way(session: Session, interpreter: Interpreter, length: int = 256) -> Way:
     return Way(session.pool, case, make_tensors(case), cell)
 
 
+@pytest.mark.slow
 def test_one_that_takes_three_times_as_long_costs_about_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,8 @@ from convdiff.search.cure.today import today
 from convdiff.search.cure.tried import Trying
 from convdiff.search.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 KERNELS = '''
 """Convolutions of one row, whose order depends on the length, on variables and on the numbers."""
 
@@ -298,7 +300,7 @@ def test_what_is_recommended_is_pasted_and_runs(tmp_path: Path):
     ],
 )
 def test_determinism_flags_change_no_bit_of_a_convolution_on_a_cpu(
-    framework: str, names: list[str], tmp_path: Path
+    framework: str, names: list[str], tmp_path: Path, runs_framework: None
 ):
     bench = bench_of(framework, tmp_path, CASE.replace("[7, 8, 11, 16]", "[7, 16]"))
     now = today(bench)

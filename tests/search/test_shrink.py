@@ -21,6 +21,8 @@ from convdiff.search.find import shrunk
 from convdiff.search.shrink import Shrunk
 from convdiff.search.signature import signature_of
 
+pytestmark = pytest.mark.slow
+
 KERNELS = '''
 """The same convolution in several ways, on NHWC and HWIO."""
 
