@@ -141,7 +141,8 @@ def test_each_run_may_be_watched_in_its_own_way(pool: Pool, subject: Subject):
 
 
 def test_a_worker_that_dies_costs_its_run_and_the_others_go_on(pool: Pool, subject: Subject):
-    runs = [NetRun(NUMPY, 11, repeat=repeat) for repeat in range(40)]
+    # More answers than the pipe holds: it is not done when it dies.
+    runs = [NetRun(NUMPY, 11, repeat=repeat) for repeat in range(1000)]
     found = []
     for run, activations, _ in observe_net(subject, runs, [Watched(subject.net.outputs[0])], pool):
         found.append((run, activations))
