@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
-from convdiff.cli.shared import shared
+from convdiff.cli.options import Options, options_of, packed
+from convdiff.cli.searches import FRESH, ended, of_search, say_known
 from convdiff.cli.stopper import Stopper
 from convdiff.cli.streams import write_err, write_out
-from convdiff.errors import DRIFT, ENDED, SAME, SIGNALS, UNTESTED
+from convdiff.errors import DRIFT, SAME, UNTESTED
 
 if TYPE_CHECKING:
     from convdiff.case.model import Case
@@ -32,46 +31,15 @@ Example:
   convdiff cure case.yaml --vary TF_ENABLE_ONEDNN_OPTS=0 --threads 2,4
   convdiff cure case.yaml --python ../old-env/bin/python
 """
-MATRIX = (
-    "lengths",
-    "batch",
-    "channels_out",
-    "threads",
-    "device",
-    "framework",
-    "kernel",
-    "runtime",
-    "vary",
-    "python",
-    "requires",
-    "exclude_newer",
-    "require",
-    "timeout",
-)
-"""The options of `run` that say what is run."""
-SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
-FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
-OPTIONS = (*SHARED, FRESH)
+WHERE = of_search("channels_out", "vary", "require")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is to be made equal."""
-
-    options: Options
-    fresh: bool
-
-
-def _asked_of(values: Mapping[str, Any]) -> Asked:
-    return Asked(Options(**{name: values[name] for name in MATRIX}), values["fresh"])
-
-
-@click.command("cure", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
+@click.command("cure", cls=Grouped, params=[*WHERE, FRESH], epilog=EPILOG)
 @click.argument(
     "case", required=False, type=click.Path(path_type=Path), shell_complete=files(*CASES)
 )
-@packed("asked", OPTIONS, _asked_of)
-def command(case: Path | None, asked: Asked) -> int:
+@packed("options", WHERE, options_of)
+def command(case: Path | None, fresh: bool, options: Options) -> int:
     """Find what makes CASE equal, by trying it.
 
     Every switch that its framework has (variables, modes, one thread, padding) is set alone, then
@@ -83,25 +51,20 @@ def command(case: Path | None, asked: Asked) -> int:
     """
     from convdiff.cli.session import load_all
 
-    (loaded,) = load_all((case,) if case else (), asked.options)
+    (loaded,) = load_all((case,) if case else (), options)
     from convdiff.case.arrays import refuse_too_big
     from convdiff.cli.progress import progress
     from convdiff.cli.repeat import sized_words
     from convdiff.cli.signals import stopped_by_signals
-    from convdiff.report.known import known_words
     from convdiff.search.ledger import Ledger
 
     refuse_too_big(loaded)
-    ends, ledger = Stopper(), Ledger(fresh=asked.fresh)
+    ends, ledger = Stopper(), Ledger(fresh=fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
-        found, missing = _cured(loaded, asked.options, ledger, ends, tell)
-    _write(found, missing, shlex.join(["convdiff", "run", *sized_words(loaded, asked.options)]))
-    for line in known_words(ledger.known):
-        write_err(f"convdiff: {line}")
-    if ends.stopping.signal:
-        write_err(f"convdiff: {SIGNALS[ends.stopping.signal]}")
-        return ENDED + ends.stopping.signal
-    return _code(found, missing)
+        found, missing = _cured(loaded, options, ledger, ends, tell)
+    _write(found, missing, shlex.join(["convdiff", "run", *sized_words(loaded, options)]))
+    say_known(ledger)
+    return ended(ends.stopping.signal, _code(found, missing))
 
 
 def _cured(

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from convdiff.case.ranges import write_range
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
+from convdiff.cli.repeat import sized
 from convdiff.plan.cell import Cell
 from convdiff.report.headline import worst_finding
 from convdiff.result import CaseResult
@@ -41,16 +41,12 @@ def _can_be_explained(cells: Sequence[Cell]) -> bool:
 
 def _which(cells: Sequence[Cell], case: CaseResult, options: Options) -> list[str]:
     """Return the options that say which outputs, as far as there are others."""
-    words = []
+    words: list[str] = []
     if len(case.case.lengths) > 1 or options.lengths:
-        words += ["--lengths", _listed(cell.length for cell in cells)]
+        words += sized("--lengths", sorted({cell.length for cell in cells}))
     if len(case.case.batches) > 1 or options.batch:
-        words += ["--batch", _listed(cell.batch for cell in cells)]
+        words += sized("--batch", sorted({cell.batch for cell in cells}))
     return [*words, "--op", cells[0].op] if cells[0].is_reference else words
-
-
-def _listed(values: Iterable[int]) -> str:
-    return write_range(tuple(sorted(set(values)))).replace(" ", "")
 
 
 def _where(runtimes: Sequence[Runtime], case: CaseResult, options: Options) -> Sequence[str] | None:

@@ -60,8 +60,9 @@ def packed(
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         @wraps(command)
         def with_one(**values: Any) -> int:
-            taken = {str(option.name): values.pop(str(option.name)) for option in options}
-            return command(**values, **{name: make(taken)})
+            taken = values_of(options, values)
+            rest = {name: values[name] for name in values if name not in taken}
+            return command(**rest, **{name: make(taken)})
 
         return with_one
 
@@ -276,10 +277,20 @@ MATRIX_OPTIONS = (
 )
 
 
+def of_run(*names: str) -> tuple[click.Option, ...]:
+    """Return those of MATRIX_OPTIONS that another command has, too."""
+    return tuple(option for option in MATRIX_OPTIONS if option.name in names)
+
+
 def options_of(values: Mapping[str, Any]) -> Options:
-    """Return what the values of MATRIX_OPTIONS, by name, ask for."""
+    """Return what the values of MATRIX_OPTIONS, by name, ask for; a command may have only some."""
     own = {name: values[name] for name in Options.__dataclass_fields__ if name in values}
     return Options(**own, reports=reports_of(values))
+
+
+def values_of(options: Sequence[click.Option], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of some options, by their names."""
+    return {str(option.name): values[str(option.name)] for option in options}
 
 
 matrix_options = packed("options", MATRIX_OPTIONS, options_of)

@@ -10,11 +10,12 @@ import click
 
 from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import MATRIX_OPTIONS, TIMEOUT, Options, packed
+from convdiff.cli.options import Options, of_run, options_of, packed
 from convdiff.cli.reports import COLOUR
+from convdiff.cli.searches import ended
 from convdiff.cli.trace_model import is_model, of_its_own
 from convdiff.cli.types import NUMBER, RANGE, Choice
-from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
+from convdiff.errors import SAME, UNTESTED
 
 if TYPE_CHECKING:
     from convdiff.case.net_model import NetCase
@@ -29,13 +30,12 @@ Example:
   convdiff pad model.onnx --data 20..400 --fixed 512
 """
 FORMATS = ("text", "csv", "json", "python")
-_WHERE = ("framework", "device", "threads", "vary", "python", "runtime")
-WHERE = [option for option in MATRIX_OPTIONS if option.name in _WHERE]
+WHERE = of_run("framework", "device", "threads", "vary", "python", "runtime", "timeout")
 """Where a net is run, as `run` has it."""
 LENGTH = click.IntRange(min=1)
 
 
-@click.command("pad", cls=Grouped, params=[*WHERE, TIMEOUT, COLOUR], epilog=EPILOG)
+@click.command("pad", cls=Grouped, params=[*WHERE, COLOUR], epilog=EPILOG)
 @click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES, *MODELS))
 @click.option("--data", type=RANGE, required=True, help="Lengths of the data: 20..400.")
 @click.option(
@@ -50,7 +50,7 @@ LENGTH = click.IntRange(min=1)
 @click.option(
     "--format", "form", type=Choice(FORMATS), default="text", show_default=True, help="The report."
 )
-@packed("options", [*WHERE, TIMEOUT], lambda values: Options(**values))
+@packed("options", WHERE, options_of)
 def command(
     net: Path,
     data: tuple[int, ...],
@@ -82,12 +82,7 @@ def command(
         with progress() as tell, stopped_by_signals(session.stopping, session.stop):
             answer = ask(asked, case, session, options.device, tell)
     _write(answer, form, color)
-    if session.signal:
-        from convdiff.cli.streams import write_err
-
-        write_err(f"convdiff: {SIGNALS[session.signal]}")
-        return ENDED + session.signal
-    return SAME if answer.is_answered else UNTESTED
+    return ended(session.signal, SAME if answer.is_answered else UNTESTED)
 
 
 def _net_of(path: Path, fixed: int | None, options: Options) -> tuple[NetCase, Options]:

@@ -27,11 +27,9 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
     elif case.died:
         lengths = _of_deaths(case) or lengths
     if options.lengths or lengths != case.case.lengths:
-        words += ["--lengths", write_range(lengths).replace(" ", "")]
-    if options.batch:
-        words += ["--batch", write_range(batches).replace(" ", "")]
-    if options.channels_out:
-        words += ["--channels-out", write_range(options.channels_out).replace(" ", "")]
+        words += sized("--lengths", lengths)
+    words += sized("--batch", batches if options.batch else ())
+    words += sized("--channels-out", options.channels_out)
     return shlex.join([*words, *asked_words(options)])
 
 
@@ -48,11 +46,14 @@ def search_words(case: CaseResult, options: Options) -> str:
 def sized_words(case: Case, options: Options) -> list[str]:
     """Return a case's file, unless it is built in, and the options that say at which sizes."""
     words = [] if case.built_in else [case.file]
-    sizes = {"--lengths": options.lengths, "--batch": options.batch}
-    sizes["--channels-out"] = options.channels_out
-    for option, values in sizes.items():
-        words += [option, write_range(values).replace(" ", "")] if values else []
-    return words
+    words += sized("--lengths", options.lengths)
+    words += sized("--batch", options.batch)
+    return words + sized("--channels-out", options.channels_out)
+
+
+def sized(option: str, values: Sequence[int] | None) -> list[str]:
+    """Return an option with its sizes as one word; nothing where there are none."""
+    return [option, write_range(tuple(values)).replace(" ", "")] if values else []
 
 
 def _of_deaths(case: CaseResult) -> tuple[int, ...]:
@@ -64,9 +65,7 @@ def _of_deaths(case: CaseResult) -> tuple[int, ...]:
 def asked_words(options: Options) -> list[str]:
     """Return the options that say where and how the case is run."""
     framework = () if options.framework == DEFAULT_FRAMEWORK else options.framework or ()
-    words = []
-    if options.threads:
-        words += ["--threads", write_range(options.threads).replace(" ", "")]
+    words = sized("--threads", options.threads)
     words += _joined("--framework", framework)
     words += _joined("--device", options.device or ())
     for option, values in _repeated(options).items():

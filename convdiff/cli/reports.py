@@ -166,8 +166,8 @@ class Reports:
 def reports_of(values: Mapping[str, Any]) -> Reports:
     """Return the reports that the options' values ask for; a command need not have all of them."""
     asked = {row.name: values.get(row.name) for row in FORMATS}
-    verbose = 2 if values.get("show_all") else values["verbose"]
-    return Reports(asked, values["color"], verbose, values["quiet"])
+    verbose = 2 if values.get("show_all") else values.get("verbose", 0)
+    return Reports(asked, values.get("color", "auto"), verbose, values.get("quiet", False))
 
 
 def _write_log(text: str) -> None:

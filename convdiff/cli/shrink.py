@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from convdiff.cli.complete import CASES, files
 from convdiff.cli.files import refuse_unwritable, write_each
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import MATRIX_OPTIONS, Options, packed
-from convdiff.cli.shared import shared
+from convdiff.cli.options import Options, options_of, packed
+from convdiff.cli.searches import FRESH, ended, of_search, say_known
 from convdiff.cli.streams import write_err, write_out
-from convdiff.errors import ENDED, SAME, SIGNALS, UNTESTED
+from convdiff.errors import SAME, UNTESTED
 
 if TYPE_CHECKING:
     from convdiff.result import Result
+    from convdiff.search.ledger import Ledger
     from convdiff.search.shrink import Shrunk
 
 EPILOG = """\b
@@ -27,25 +27,7 @@ Example:
   convdiff shrink case.yaml --framework torch,jax --script report.py
   convdiff shrink case.yaml --lengths 7,9 --python ../old-env/bin/python
 """
-MATRIX = (
-    "lengths",
-    "batch",
-    "channels_out",
-    "threads",
-    "device",
-    "framework",
-    "kernel",
-    "runtime",
-    "vary",
-    "python",
-    "requires",
-    "exclude_newer",
-    "require",
-    "strict",
-    "budget",
-    "timeout",
-)
-"""The options of `run` that say what is compared."""
+WHERE = of_search("channels_out", "vary", "require", "strict", "budget")
 OUT = click.Option(
     ["-o", "--output"],
     type=click.Path(path_type=Path, dir_okay=False),
@@ -66,15 +48,13 @@ RUNS = click.Option(
     metavar="N",
     help="Cases that may be run on the way.",
 )
-FRESH = shared("fresh", "Run every step, whatever is known of earlier runs.")
-SHARED = tuple(option for option in MATRIX_OPTIONS if option.name in MATRIX)
+OWN = (OUT, SCRIPT, RUNS, FRESH)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is shrunk, and where it is written."""
+    """How far a case is shrunk, and where it is written."""
 
-    options: Options
     output: Path | None
     script: Path | None
     runs: int
@@ -87,20 +67,13 @@ class Asked:
         return {option: path for option, path in named.items() if path is not None}
 
 
-def _asked_of(values: Mapping[str, Any]) -> Asked:
-    options = Options(**{name: values[name] for name in MATRIX})
-    return Asked(options, values["output"], values["script"], values["runs"], values["fresh"])
-
-
-OPTIONS = (*SHARED, OUT, SCRIPT, RUNS, FRESH)
-
-
-@click.command("shrink", cls=Grouped, params=[*OPTIONS], epilog=EPILOG)
+@click.command("shrink", cls=Grouped, params=[*WHERE, *OWN], epilog=EPILOG)
 @click.argument(
     "case", required=False, type=click.Path(path_type=Path), shell_complete=files(*CASES)
 )
-@packed("asked", OPTIONS, _asked_of)
-def command(case: Path | None, asked: Asked) -> int:
+@packed("options", WHERE, options_of)
+@packed("asked", OWN, lambda values: Asked(**values))
+def command(case: Path | None, options: Options, asked: Asked) -> int:
     """Find the smallest case that still shows the gravest difference of CASE.
 
     The same verdict, along the same axis, of the same proved cause: fewer channels, taps, images
@@ -111,9 +84,7 @@ def command(case: Path | None, asked: Asked) -> int:
     from convdiff.cli.session import load_all
     from convdiff.cli.signals import stopped_by_signals
     from convdiff.lab.session import Session
-    from convdiff.report.known import known_words
 
-    options = asked.options
     refuse_unwritable(asked.files)
     (loaded,) = load_all((case,) if case else (), options)
     with Session(options.interpreters(), options.timeout, options.require) as session:
@@ -130,13 +101,10 @@ def command(case: Path | None, asked: Asked) -> int:
         with progress() as tell, stopped_by_signals(session.stopping, session.stop):
             result, least = shrunk(loaded, session, ask, asked.runs, tell, ledger)
     if least is not None:
-        _write(result, least, asked, known_words(ledger.known))
+        _write(result, least, asked, ledger)
     elif not session.signal:
         write_err(f"convdiff: {loaded.name}: nothing to shrink: {_why(result)}")
-    if session.signal:
-        write_err(f"convdiff: {SIGNALS[session.signal]}")
-        return ENDED + session.signal
-    return SAME if least is not None else UNTESTED
+    return ended(session.signal, SAME if least is not None else UNTESTED)
 
 
 def _why(result: Result) -> str:
@@ -151,7 +119,7 @@ def _why(result: Result) -> str:
     return "the difference does not show where its two sides are run alone"
 
 
-def _write(result: Result, least: Shrunk, asked: Asked, known: Sequence[str]) -> None:
+def _write(result: Result, least: Shrunk, asked: Asked, ledger: Ledger) -> None:
     """Write the case, the script, and what became of it."""
     from convdiff.report.shrunk import case_text, script_text, sentences
 
@@ -162,7 +130,8 @@ def _write(result: Result, least: Shrunk, asked: Asked, known: Sequence[str]) ->
     unwritten = write_each(iter(written))
     if asked.output is None:
         write_out(case_text(least))
-    for line in (*sentences(least), *known):
+    for line in sentences(least):
         write_err(f"convdiff: {line}")
+    say_known(ledger)
     if unwritten:
         raise unwritten[0]

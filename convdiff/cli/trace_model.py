@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convdiff.cli.complete import MODELS
-from convdiff.cli.options import Options
+from convdiff.cli.options import Options, values_of
 from convdiff.cli.reports import STDOUT
 from convdiff.cli.streams import write_err, write_out
 from convdiff.cli.types import BACK
@@ -36,7 +36,7 @@ class ModelOptions:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ModelOptions:
         """Return what the values of OF_MODELS say, by the options' names."""
-        own = {str(option.name): values[str(option.name)] for option in OF_MODELS}
+        own = values_of(OF_MODELS, values)
         return cls(**{**own, "back": dict(own["back"])})
 
     @property

@@ -87,16 +87,14 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
     """Return the command that repeats the pair that is shown."""
     import shlex
 
-    from convdiff.case.ranges import write_range
-    from convdiff.cli.repeat import asked_words
+    from convdiff.cli.repeat import asked_words, sized
 
     words = ["convdiff", "trace", result.case.file]
     if result.pairs:
         pair = result.pairs[result.shown].pair
         lengths = tuple(sorted({pair.baseline.length, pair.candidate.length}))
-        words += ["--lengths", write_range(lengths).replace(" ", "")]
-    if options.batch:
-        words += ["--batch", write_range(options.batch).replace(" ", "")]
+        words += sized("--lengths", lengths)
+    words += sized("--batch", options.batch)
     words += ["--input", str(own.of_model.given)] if own.of_model.given else []
     is_onnx = result.case.file.endswith(".onnx")  # which else is run as it is
     words += ["--as-layers"] if own.of_model.as_layers and is_onnx else []

@@ -13,8 +13,8 @@ from convdiff.lab.session import Session
 from convdiff.pipeline import Ask, run
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Interpreter, Standing
-from convdiff.search.observed import Stopping
 from convdiff.search.signature import gravest
+from convdiff.search.stepping import Stepping
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,13 @@ class Neighbours:
 
 
 def neighbours(
-    case: Case,
-    interpreters: Sequence[Interpreter],
-    axis: Axis,
-    ask: Ask,
-    timeout: float,
-    stopping: Stopping,
-    tell: Tell,
+    case: Case, interpreters: Sequence[Interpreter], axis: Axis, stepping: Stepping
 ) -> Neighbours | None:
-    """Run a case that has both sides of a change along an axis; None where nothing was run.
-
-    stopping: called with the session, so that a signal ends it.
-    """
-    with Session(interpreters, timeout) as session:
+    """Run a case that has both sides of a change along an axis; None where nothing was run."""
+    with Session(interpreters, stepping.timeout) as session:
         session.start()
-        stopping(session)
-        return in_session(case, session, axis, ask, tell)
+        stepping.stopping(session)
+        return in_session(case, session, axis, stepping.ask, stepping.tell)
 
 
 def in_session(case: Case, session: Session, axis: Axis, ask: Ask, tell: Tell) -> Neighbours | None:

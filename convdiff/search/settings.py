@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
-from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
-from convdiff.pipeline import Ask, run
+from convdiff.pipeline import run
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.search.kept import Kept
-from convdiff.search.ledger import Ledger
-from convdiff.search.observed import Stopping, outputs_of, standing_of
+from convdiff.search.observed import outputs_of, standing_of
 from convdiff.search.reduce import parts, reduce
 from convdiff.search.states import By, State, bits_of, shown
+from convdiff.search.stepping import Stepping
 
 Variables = Mapping[str, str]
 
@@ -87,21 +86,10 @@ def _fewer(some: frozenset[str]) -> Iterator[frozenset[str]]:
 class Environments:
     """Runs a case in one environment of variables after the other, in each once."""
 
-    def __init__(
-        self,
-        case: Case,
-        interpreter: Interpreter,
-        by: By,
-        timeout: float,
-        ask: Ask,
-        stopping: Stopping,
-        tell: Tell,
-        ledger: Ledger,
-    ) -> None:
-        """Begin with none. stopping: called with each session, so that a signal ends it."""
-        self._case, self._interpreter, self._by = case, interpreter, by
-        self._timeout, self._ask, self._stopping, self._tell = timeout, ask, stopping, tell
-        self._tensors, self._ledger = make_tensors(case), ledger
+    def __init__(self, case: Case, interpreter: Interpreter, stepping: Stepping) -> None:
+        """Begin with none."""
+        self._case, self._interpreter, self._stepping = case, interpreter, stepping
+        self._tensors = make_tensors(case)
         self.states: dict[tuple[tuple[str, str], ...], State | None] = {}
         self.reasons: dict[str, None] = {}
         """Why environments could not be run, each once."""
@@ -111,29 +99,30 @@ class Environments:
         key = tuple(sorted(variables.items()))
         if key not in self.states:
             named = " ".join(f"{name}={value}" for name, value in key) or "no variable"
-            self._tell(f"{self._case.name}: {named}", 0, 0, None)
+            self._stepping.tell(f"{self._case.name}: {named}", 0, 0, None)
             self.states[key] = self._shown(replace(self._interpreter, settings=key))
         return self.states[key]
 
     def _shown(self, there: Interpreter) -> State | None:
         """Return a state in a process of its own, which says what it is before it runs."""
-        case, tensors = self._case, self._tensors
-        with Session([there], self._timeout) as session:
+        case, stepping = self._case, self._stepping
+        with Session([there], stepping.timeout) as session:
             session.start()
-            self._stopping(session)
+            stepping.stopping(session)
             standing = standing_of(case, there, session)
             if isinstance(standing, str):
                 self.reasons[standing] = None
                 return None
-            runtime, kept = standing.runtime, Kept.of(self._ledger, [standing], session)
+            runtime, kept = standing.runtime, Kept.of(stepping.ledger, [standing], session)
 
             def state(by: By) -> State | None:
                 if by == "bits":
-                    outputs = outputs_of(case, runtime, tensors, session)
+                    outputs = outputs_of(case, runtime, self._tensors, session)
                     reasons = [one.reason for one in outputs if isinstance(one, NoBits)]
                     self.reasons |= dict.fromkeys(reasons[:1])
                     return bits_of(outputs)
-                result = run([case], session, self._ask, self._tell)
+                result = run([case], session, stepping.ask, stepping.tell)
                 return shown(result.cases[0]) if result.cases else None
 
-            return kept.states("settings", case, tensors, state, [self._ask])(self._by)
+            asked = [stepping.ask]
+            return kept.states("settings", case, self._tensors, state, asked)(stepping.by)

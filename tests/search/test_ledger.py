@@ -33,7 +33,8 @@ from convdiff.search.deciding import case_facts, key_of, runtime_facts
 from convdiff.search.kept import Kept
 from convdiff.search.ledger import Ledger
 from convdiff.search.signature import Signature
-from convdiff.search.tried import Releases, Trying
+from convdiff.search.stepping import Stepping
+from convdiff.search.tried import Releases
 
 KEY = "a" * 64
 SIGNATURE = Signature("length", "rounding", causes=frozenset({"order"}), is_proved=True)
@@ -343,9 +344,9 @@ def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     case, states, calls = case_of(CASE, Path("a.yaml")), [], []
     for by in ("bits", "verdict"):
         for known in (0, 1):
-            trying = Trying("numpy", (), 60, Ask(), "", by)  # type: ignore[arg-type]
             ledger = Ledger(tmp_path / "steps")
-            tried = Releases(case, trying, lambda _: None, silent, ledger)
+            stepping = Stepping(by, Ask(), 60, lambda _: None, silent, ledger)  # type: ignore[arg-type]
+            tried = Releases(case, "numpy", stepping)
             states.append(tried.state("1.0"))
             calls.append((tmp_path / "calls.log").stat().st_size)
             assert ledger.known == known
