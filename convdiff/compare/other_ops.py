@@ -105,8 +105,7 @@ NAMED = {"VALID": "valid", "SAME": "same", "SAME_LOWER": "same_lower"}
 def _paddings(conv: Convolution, shape: Shape) -> dict[str, Convolution]:
     """Return the convolution with every padding that has a name, and with its own changed."""
     own, reach = conv.pads(*shape[1:3]), conv.reach
-    extents = conv.extents(*shape[1:3])
-    longer = tuple(axis.longer(n) for axis, n in zip(conv.axes, extents, strict=True))
+    longer = tuple(axis.longer for axis in conv.axes)
     known = conv._replace(padding=own, output_padding=longer)
     named = {name: conv._replace(padding=word) for name, word in NAMED.items()}
     others = {"VALID": named["VALID"], **(_changed(known) if conv.is_padded else {}), **named}

@@ -52,7 +52,7 @@ def _in_numbers(conv: Convolution) -> Convolution:
     """Return the same with padding as numbers, where they do not depend on the length."""
     return conv._replace(
         padding=tuple(axis.pad(1) for axis in conv.axes),
-        output_padding=tuple(axis.longer(1) for axis in conv.axes),
+        output_padding=tuple(axis.longer for axis in conv.axes),
     )
 
 

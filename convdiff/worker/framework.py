@@ -41,6 +41,19 @@ class Device(NamedTuple):
         return int(self.name.partition(":")[2] or 0)
 
 
+class Arrays(NamedTuple):
+    """What an op is given, with its own axes."""
+
+    x: Any
+    """The input, N[[D]H]WC; of `dense` that of a conv1d."""
+    w: Any
+    """The filter, [[kd]kh]kwIO; of `dense` that of a conv1d of one tap."""
+    bias: Any
+    """(cout,), or None."""
+    added: Any = None
+    """What the step `add` adds: of the output's axes, with 1 along some; or None."""
+
+
 class Framework(Protocol):
     """One framework of this process.
 
@@ -67,23 +80,14 @@ class Framework(Protocol):
     def fingerprint(self) -> Dict[str, Any]:
         """Return what it says it is, as plain values: see `convdiff_worker.cpu.fingerprint`."""
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
-        """Return its own convolution with bias, NHWC; the bias, (cout,), may be None.
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
+        """Return its own convolution with bias, N[[D]H]WC. given: `Arrays`; the last may be absent.
 
         With the step `conv.then`, in one call and one graph where its mode has such: that is how
-        it comes to be fused. `added`, of the output's axes, with 1 along some, is that of `add`.
+        it comes to be fused.
 
         Another row of `convdiff_worker.ops.OPS` is another method of that name, and may be missing.
-        Its arrays have the op's own axes, N[[D]H]WC and [[kd]kh]kwIO; `dense` those of a conv1d of
-        one tap. Padding is the framework's own where it has it, since that chooses other kernels.
+        Padding is the framework's own where it has it, since that chooses other kernels.
         """
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:

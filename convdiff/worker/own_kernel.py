@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from . import cpu, memory
-from .framework import Device, Framework
+from .framework import Arrays, Device, Framework
 from .nets.numpy import NumpyNet
 from .ops.convolution import Convolution
 from .ops.net import Net
@@ -93,23 +93,14 @@ class Kernel(object):
             self.target, version, {}, None, mode="kernel", modes=list(memory.MODES)
         )
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        arrays = [
-            _laid("input", input_nhwc, conv.dtype, device),
-            _laid("weights", filter_hwio, conv.dtype, device),
-            _copied(bias, conv.dtype),
-        ]
-        named = dict(self._extras(conv, input_nhwc), **self._step(conv, added))
-        y = np.ascontiguousarray(self.function(*arrays, **named))
+        arrays = Arrays(*given)
+        x = _laid("input", arrays.x, conv.dtype, device)
+        w = _laid("weights", arrays.w, conv.dtype, device)
+        named = dict(self._extras(conv, arrays.x), **self._step(conv, arrays.added))
+        y = self.function(x, w, _copied(arrays.bias, conv.dtype), **named)
+        y = np.ascontiguousarray(y)
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:

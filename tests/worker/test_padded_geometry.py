@@ -44,7 +44,7 @@ def reads(axis: Axis, extent: int) -> np.ndarray:
             padded += [-1] * axis.reach
         rows = [padded[s : s + axis.reach : axis.dilation] for s in starts]
         return np.array(rows, int).reshape(-1, axis.kernel)
-    whole = (extent - 1) * axis.stride + axis.reach + axis.longer(extent) + max(-after, 0)
+    whole = (extent - 1) * axis.stride + axis.reach + axis.longer + max(-after, 0)
     read = np.full((whole + max(-before, 0), axis.kernel), -1)
     for i, k in product(range(extent), range(axis.kernel)):
         read[i * axis.stride + k * axis.dilation + max(-before, 0), k] = i

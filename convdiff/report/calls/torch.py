@@ -128,7 +128,7 @@ def _transposed(conv: Convolution) -> str:
     """Return the expression of a transposed op; what torch can't cut itself, F.pad does."""
     axes = conv.own(conv.axes)
     pads = [axis.pad(1) for axis in axes]
-    padding, longer = tuple(map(min, pads)), tuple(axis.longer(0) for axis in axes)
+    padding, longer = tuple(map(min, pads)), tuple(axis.longer for axis in axes)
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
     rest = f"{strides}, {padding}, {longer}, {conv.groups}, {dilations}"
     y = f"torch.nn.functional.conv_transpose{conv.rank}d(x, w, b, {rest})"

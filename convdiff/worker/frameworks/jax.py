@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Device, Framework
+from ..framework import Arrays, Device, Framework
 from ..nets.jax import JaxNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -66,45 +66,23 @@ class Jax(object):
             modes=list(MODES),
         )
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        x = input_nhwc
+        arrays = Arrays(*given)
         if conv.padding not in PADDINGS:
-            x, _ = layout.cropped(x, conv.own_pads(x))
-        return self._call(_convolution, conv, device, [x, filter_hwio, bias, added])
+            x, _ = layout.cropped(arrays.x, conv.own_pads(arrays.x))
+            arrays = arrays._replace(x=x)
+        return self._call(_convolution, conv, device, arrays)
 
-    def conv2d_transpose(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
         make = _transposed if conv.groups == 1 else _transposed_groups
-        return self._call(make, conv, device, [input_nhwc, filter_hwio, bias, added])
+        return self._call(make, conv, device, Arrays(*given))
 
-    def dense(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nlc: Any,
-        filter_lio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        return self._call(_dense, conv, device, [input_nlc, filter_lio[0], bias, added])
+        arrays = Arrays(*given)
+        return self._call(_dense, conv, device, arrays._replace(w=arrays.w[0]))
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -148,7 +126,7 @@ class Jax(object):
             return self.jax.default_device(self.jax.devices("cpu")[0])
         return self.jax.default_device(self._gpus()[device.number])
 
-    def _call(self, make: Make, conv: Convolution, device: Device, arrays: List[Any]) -> Any:
+    def _call(self, make: Make, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Compute what `make` makes of (x, w), add the bias, if any, and do the step, if any."""
         key = (make, conv, device.modes)
         if key not in self.jitted:

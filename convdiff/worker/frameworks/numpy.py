@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from .. import cpu
-from ..framework import Device, Framework
+from ..framework import Arrays, Device, Framework
 from ..nets.numpy import NumpyNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -29,17 +29,10 @@ class Loop(object):
         """See `Framework`."""
         return cpu.fingerprint("numpy", np.__version__, {}, 1, mode="loop")
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        view, filter_hwio = conv.windows(input_nhwc), filter_hwio.reshape(conv.filter_shape)
+        arrays = Arrays(*given)
+        view, filter_hwio = conv.windows(arrays.x), arrays.w.reshape(conv.filter_shape)
         y = np.empty(view.shape[:3] + (conv.channels_out,), filter_hwio.dtype)
         for group in range(conv.groups):
             field, lanes = view[..., conv.inputs_of(group)], conv.outputs_of(group)
@@ -48,6 +41,7 @@ class Loop(object):
                 product = field[:, :, :, i, j, c, None] * filter_hwio[i, j, c, lanes]
                 total = product if total is None else total + product
             y[..., lanes] = total
+        bias, added = arrays.bias, arrays.added
         if added is not None:
             added = added.reshape(added.shape[:1] + (-1,) + added.shape[-2:])  # NHWC, as y is
         return applied(conv.then, y if bias is None else y + bias, added)

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Union
 import numpy as np
 
 from .. import cpu, layout, onnx_nodes
-from ..framework import CONSTANT, Device, Framework
+from ..framework import CONSTANT, Arrays, Device, Framework
 from ..kept import Kept, digest
 from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
@@ -84,44 +84,23 @@ class OnnxRuntime(object):
             modes=list(MODES) + [CONSTANT],
         )
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        w = layout.oihw(filter_hwio)
-        return self._spatial(onnx_nodes.conv, conv, device, input_nhwc, w, bias, added)
+        arrays = Arrays(*given)
+        x, _ = layout.cropped(arrays.x, conv.own_pads(arrays.x))
+        arrays = arrays._replace(x=x, w=layout.oihw(arrays.w))
+        return self._spatial(onnx_nodes.conv, conv, device, arrays)
 
-    def conv2d_transpose(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        w = layout.iohw(filter_hwio, conv.groups)
-        return self._spatial(onnx_nodes.conv_transpose, conv, device, input_nhwc, w, bias, added)
+        arrays = Arrays(*given)
+        arrays = arrays._replace(w=layout.iohw(arrays.w, conv.groups))
+        return self._spatial(onnx_nodes.conv_transpose, conv, device, arrays)
 
-    def dense(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nlc: Any,
-        filter_lio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        arrays = input_nlc, filter_lio[0], bias, added
-        return self._op(onnx_nodes.matmul, conv, device, *arrays)
+        arrays = Arrays(*given)
+        return self._op(onnx_nodes.matmul, conv, device, arrays._replace(w=arrays.w[0]))
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -166,29 +145,16 @@ class OnnxRuntime(object):
 
         return SessionNet(self.onnx, net, arrays, opened)
 
-    def _spatial(
-        self,
-        nodes: Nodes,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        w: Any,
-        bias: Any,
-        added: Any,
-    ) -> Any:
+    def _spatial(self, nodes: Nodes, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return the output (N, …, C) of nodes that take data (N, C, …)."""
-        x = input_nhwc
-        if not conv.transposed:
-            x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
-        added = None if added is None else layout.nchw(added)
-        return layout.nhwc(self._op(nodes, conv, device, layout.nchw(x), w, bias, added))
+        added = None if arrays.added is None else layout.nchw(arrays.added)
+        arrays = arrays._replace(x=layout.nchw(arrays.x), added=added)
+        return layout.nhwc(self._op(nodes, conv, device, arrays))
 
-    def _op(
-        self, nodes: Nodes, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
-    ) -> Any:
+    def _op(self, nodes: Nodes, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return what nodes make of an input, with filter and bias fed, or constants."""
-        held = len(_given(w, bias)) if CONSTANT in device.modes else 0
-        return self._call(nodes, conv, conv.dtype, device, _given(x, w, bias, added), held)
+        held = len(_given(arrays.w, arrays.bias)) if CONSTANT in device.modes else 0
+        return self._call(nodes, conv, conv.dtype, device, _given(*arrays), held)
 
     def _call(
         self,

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import CONSTANT, Device, Framework
+from ..framework import CONSTANT, Arrays, Device, Framework
 from ..kept import Kept, digest
 from ..nets.onnx import SessionNet
 from ..ops.convolution import Convolution
@@ -73,43 +73,23 @@ class OpenVino(object):
             default_precision=str(self.core.get_property("CPU", "INFERENCE_PRECISION_HINT")),
         )
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        x, _ = layout.cropped(input_nhwc, conv.own_pads(input_nhwc))
-        return self._spatial(_convolution, conv, device, x, layout.oihw(filter_hwio), bias, added)
+        arrays = Arrays(*given)
+        x, _ = layout.cropped(arrays.x, conv.own_pads(arrays.x))
+        arrays = arrays._replace(x=x, w=layout.oihw(arrays.w))
+        return self._spatial(_convolution, conv, device, arrays)
 
-    def conv2d_transpose(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        w = layout.iohw(filter_hwio, conv.groups)
-        return self._spatial(_backprop, conv, device, input_nhwc, w, bias, added)
+        arrays = Arrays(*given)
+        arrays = arrays._replace(w=layout.iohw(arrays.w, conv.groups))
+        return self._spatial(_backprop, conv, device, arrays)
 
-    def dense(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nlc: Any,
-        filter_lio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        return self._op(_matmul, conv, device, [input_nlc, filter_lio[0], bias, added])
+        arrays = Arrays(*given)
+        return self._op(_matmul, conv, device, arrays._replace(w=arrays.w[0]))
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -138,27 +118,17 @@ class OpenVino(object):
 
         return SessionNet(onnx, net, arrays, opened, static=True)
 
-    def _spatial(
-        self,
-        graph: Graph,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        w: Any,
-        bias: Any,
-        added: Any,
-    ) -> Any:
+    def _spatial(self, graph: Graph, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return the output (N, …, C) of a graph that takes data (N, C, …)."""
+        bias, added = arrays.bias, arrays.added
         if bias is not None:
             bias = bias.reshape((1, -1) + (1,) * conv.rank)
         added = None if added is None else layout.nchw(added)
-        return layout.nhwc(self._op(graph, conv, device, [layout.nchw(input_nhwc), w, bias, added]))
+        arrays = arrays._replace(x=layout.nchw(arrays.x), bias=bias, added=added)
+        return layout.nhwc(self._op(graph, conv, device, arrays))
 
-    def _op(self, graph: Graph, conv: Convolution, device: Device, arrays: List[Any]) -> Any:
-        """Return what a graph makes of an input, with filter and bias fed, or constants.
-
-        arrays: the input, the filter, the bias or None, and what is added, or None.
-        """
+    def _op(self, graph: Graph, conv: Convolution, device: Device, arrays: Arrays) -> Any:
+        """Return what a graph makes of an input, with filter and bias fed, or constants."""
         held = sum(array is not None for array in arrays[1:3]) if CONSTANT in device.modes else 0
         return self._call(graph, conv, device, [a for a in arrays if a is not None], held)
 

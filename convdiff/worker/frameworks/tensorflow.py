@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu, tensorflow_ops
-from ..framework import Device, Framework
+from ..framework import Arrays, Device, Framework
 from ..imports import without
 from ..nets.tensorflow import EagerNet, GraphNet
 from ..ops.convolution import Convolution
@@ -40,31 +40,17 @@ class Ops(object):
     tf = None  # type: Any
     steps = tuple(tensorflow_ops.STEPS)
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        conv, x = tensorflow_ops.resolved(conv, input_nhwc)
-        return self._compute(conv, device, x, filter_hwio, bias, added)
+        arrays = Arrays(*given)
+        conv, x = tensorflow_ops.resolved(conv, arrays.x)
+        return self._compute(conv, device, arrays._replace(x=x))
 
-    def conv2d_transpose(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        w = tensorflow_ops.transposed_filter(conv, filter_hwio)
-        return self._compute(conv, device, input_nhwc, w, bias, added)
+        arrays = Arrays(*given)
+        w = tensorflow_ops.transposed_filter(conv, arrays.w)
+        return self._compute(conv, device, arrays._replace(w=w))
 
     conv1d = conv3d = dense = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -73,9 +59,7 @@ class Ops(object):
         """See `Framework`."""
         return tensorflow_ops.pads_itself(self.tf, conv)
 
-    def _compute(
-        self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
-    ) -> Any:
+    def _compute(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         raise NotImplementedError
 
 
@@ -156,16 +140,15 @@ class Eager(Ops):
     def _on(self, device: Device) -> Any:
         return self.tf.device("/" + device.name.upper())
 
-    def _compute(
-        self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
-    ) -> Any:
+    def _compute(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         dtype = conv.dtype
         with self._on(device):
-            x, w = self._tensor(x, dtype), self._kept(w, dtype, device)
-            b = None if bias is None else self._kept(bias, dtype, device)
+            x, w = self._tensor(arrays.x, dtype), self._kept(arrays.w, dtype, device)
+            b = None if arrays.bias is None else self._kept(arrays.bias, dtype, device)
             beside = []  # type: List[Any]
             if conv.then:  # else the bias is added by itself, whatever the mode
-                beside = [b, None if added is None else self._tensor(added, dtype)]
+                added = None if arrays.added is None else self._tensor(arrays.added, dtype)
+                beside = [b, added]
             try:
                 y = self._traced(conv, device.modes)(x, w, *beside)
             except self.tf.errors.OpError as error:
@@ -260,11 +243,9 @@ class Graph(Ops):
         """See `Framework`."""
         return GraphNet(self.tf, net, arrays, "/" + device.name, self._session)
 
-    def _compute(
-        self, conv: Convolution, device: Device, x: Any, w: Any, bias: Any, added: Any
-    ) -> Any:
-        arrays = [array for array in (x, w, bias, added) if array is not None]
-        return self._call(_op, conv, conv.dtype, device, arrays)
+    def _compute(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
+        given = [array for array in arrays if array is not None]
+        return self._call(_op, conv, conv.dtype, device, given)
 
     def _call(
         self,

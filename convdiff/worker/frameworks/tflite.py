@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Device, Framework
+from ..framework import Arrays, Device, Framework
 from ..imports import without
 from ..ops.convolution import Convolution
 from ..ops.then import LIMITS
@@ -71,27 +71,20 @@ class TfLite(object):
         """See `Framework`."""
         return pads_itself(conv)
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
+        arrays = Arrays(*given)
         kernels = _chosen(device.modes, tuple(KERNELS))
         stored = _chosen(device.modes, ("",) + STORED)
-        x, kernel = laid(conv, input_nhwc, filter_hwio)
+        x, kernel = laid(conv, arrays.x, arrays.w)
         ends = [axis.pad(n) for axis, n in zip(conv.axes[2 - x.ndim :], x.shape[1:-1])]
         if not conv.transposed:
             x, ends = layout.cropped(x, ends)
-        given = [x]
+        bias, added, fed = arrays.bias, arrays.added, [x]
         if added is not None:
-            given.append(added if added.ndim == x.ndim else added[:, None])
-        shapes = tuple(array.shape for array in given)
-        arrays = kernel.tobytes(), None if bias is None else bias.tobytes()
+            fed.append(added if added.ndim == x.ndim else added[:, None])
+        shapes = tuple(array.shape for array in fed)
+        held = kernel.tobytes(), None if bias is None else bias.tobytes()
 
         def model(conv: Convolution, stored: str, ranges: Optional[Calibrated] = None) -> bytes:
             parts = conv, stored, x.shape, ends, kernel, bias, ranges, shapes[-1]
@@ -99,14 +92,14 @@ class TfLite(object):
 
         if stored == "int8":
             own = conv if added is None else conv._replace(then="")
-            key = (own, x.shape) + arrays
+            key = (own, x.shape) + held
             whole = self._run(key + ("",), lambda: model(own, ""), [x], kernels)
             ranges = calibrated(x, kernel, whole)
-            y = _called(self._interpreter(model(conv, stored, ranges), kernels), given)
+            y = _called(self._interpreter(model(conv, stored, ranges), kernels), fed)
         else:
-            key = (conv, shapes) + arrays
-            y = self._run(key + (stored,), lambda: model(conv, stored), given, kernels)
-        return y if x.ndim == input_nhwc.ndim else y[:, 0]
+            key = (conv, shapes) + held
+            y = self._run(key + (stored,), lambda: model(conv, stored), fed, kernels)
+        return y if x.ndim == arrays.x.ndim else y[:, 0]
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv2d_transpose = conv3d_transpose = conv2d

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from .. import cpu, layout, memory, wire
-from ..framework import Device, Framework
+from ..framework import Arrays, Device, Framework
 from ..nets.torch import TorchNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -27,8 +27,6 @@ STEPS = {
     "add": lambda torch, y, added: torch.add(y, added),
 }
 """What follows an op, of its output and of what is added."""
-Arrays = Tuple[Any, Any, Any, Any]
-"""Input, weights, bias and what is added, each of the last two or None."""
 
 
 class Call(NamedTuple):
@@ -101,47 +99,24 @@ class Torch(object):
             by_mode={"mkldnn_off": {"onednn": False}},
         )
 
-    def conv2d(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        call, x = _convolution(conv, input_nhwc)
-        arrays = layout.nchw(x), layout.oihw(filter_hwio), bias, _beside(added)
-        y = self._call(call, conv, device, _axes("OI", conv), arrays)
-        return layout.nhwc(y)
+        arrays = Arrays(*given)
+        call, x = _convolution(conv, arrays.x)
+        arrays = _channels_first(arrays._replace(x=x, w=layout.oihw(arrays.w)))
+        return layout.nhwc(self._call(call, conv, device, _axes("OI", conv), arrays))
 
-    def conv2d_transpose(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nhwc: Any,
-        filter_hwio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        call = _transposed(conv, conv.own_pads(input_nhwc))
-        w = layout.iohw(filter_hwio, conv.groups)
-        arrays = layout.nchw(input_nhwc), w, bias, _beside(added)
+        arrays = Arrays(*given)
+        call = _transposed(conv, conv.own_pads(arrays.x))
+        arrays = _channels_first(arrays._replace(w=layout.iohw(arrays.w, conv.groups)))
         return layout.nhwc(self._call(call, conv, device, _axes("IO", conv), arrays))
 
-    def dense(
-        self,
-        conv: Convolution,
-        device: Device,
-        input_nlc: Any,
-        filter_lio: Any,
-        bias: Any,
-        added: Any = None,
-    ) -> Any:
+    def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        arrays = input_nlc, layout.oihw(filter_lio[0]), bias, added
+        arrays = Arrays(*given)
+        arrays = arrays._replace(w=layout.oihw(arrays.w[0]))
         return self._call(Call("linear"), conv, device, ("NWC", "OI"), arrays)
 
     conv1d = conv3d = conv2d
@@ -182,9 +157,8 @@ class Torch(object):
 
         axes: those of the input and of the weights.
         """
-        x, w = arrays[:2]
-        x = self._laid("input", x, axes[0], conv.dtype, device)
-        w = self._laid("weights", w, axes[1], conv.dtype, device)
+        x = self._laid("input", arrays.x, axes[0], conv.dtype, device)
+        w = self._laid("weights", arrays.w, axes[1], conv.dtype, device)
         b, added = (None if a is None else self._tensor(a, conv.dtype, device) for a in arrays[2:])
         self._switch(device)
         compute = self._compiled() if "compiled" in device.modes else self.eager
@@ -273,16 +247,17 @@ def _transposed(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
     """Return the call of a transposed convolution; what torch can't cut itself, F.pad does."""
     padding = tuple(min(pair) for pair in pads)
     rest = [(least - before, least - after) for least, (before, after) in zip(padding, pads)]
-    longer = tuple(axis.longer(0) for axis in conv.own(conv.axes))
+    longer = tuple(axis.longer for axis in conv.own(conv.axes))
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
     options = (strides, padding, longer, conv.groups, dilations)
     behind = _for_pad(rest) if np.any(rest) else ()
     return Call("conv_transpose%dd" % conv.rank, options, (), behind)
 
 
-def _beside(added: Any) -> Any:
-    """Return what is added, (N, …, C), as torch's outputs lie."""
-    return None if added is None else layout.nchw(added)
+def _channels_first(arrays: Arrays) -> Arrays:
+    """Return arrays whose input, and what is added, (N, …, C), lie as torch has them."""
+    added = None if arrays.added is None else layout.nchw(arrays.added)
+    return arrays._replace(x=layout.nchw(arrays.x), added=added)
 
 
 def _for_pad(pads: Sequence[Tuple[int, int]]) -> Tuple[int, ...]:

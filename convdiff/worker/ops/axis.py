@@ -50,8 +50,9 @@ class Axis(NamedTuple):
         smaller, larger = total // 2, total - total // 2
         return (smaller, larger) if self.padding == "same" else (larger, smaller)
 
-    def longer(self, extent: int) -> int:
-        """Return by how much a transposed convolution's output is lengthened at its end."""
+    @property
+    def longer(self) -> int:
+        """By how much a transposed convolution's output is lengthened at its end."""
         if self.transposed and self.padding in ("same", "same_lower"):
             return max(0, self.stride - self.reach)
         return self.output_padding
@@ -61,7 +62,7 @@ class Axis(NamedTuple):
         before, after = self.pad(extent)
         if self.transposed:
             whole = (extent - 1) * self.stride + self.reach
-            return whole - before - after + self.longer(extent)
+            return whole - before - after + self.longer
         if extent + min(before, 0) + min(after, 0) < 1:
             return 0  # nothing is left of the input
         spare = extent + before + after - self.reach

@@ -11,10 +11,22 @@ JOINED = ("depth", "height", "length", "channels")
 """Axes that concat may be told to join along."""
 
 
+class NothingLeftError(ValueError):
+    """A window is larger than what it moves over."""
+
+
+class LayerError(ValueError):
+    """A layer does not fit: "name: why"."""
+
+    def __init__(self, layer: str, reason: str) -> None:
+        super().__init__("%s: %s" % (layer, reason))
+        self.layer, self.reason = layer, reason
+
+
 def shapes(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> Dict[str, Shape]:
     """Return the shape of each activation, and of INPUT, for an input of this shape.
 
-    Raises ValueError that names the layer that does not fit: "name: why".
+    Raises LayerError.
     """
     sizes = extents(net, rows, length, channels, depth)
     return {name: (d * h, w, c) for name, (d, h, w, c) in sizes.items()}
@@ -23,7 +35,7 @@ def shapes(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> D
 def extents(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> Dict[str, Extents]:
     """Return (depth, height, length, channels) of each activation, and of INPUT.
 
-    Raises ValueError as `shapes` does.
+    Raises LayerError.
     """
     sizes = {INPUT: (depth, rows // depth, length, channels)}  # type: Dict[str, Extents]
     for layer in net.layers:
@@ -32,7 +44,7 @@ def extents(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> 
             grow = BY_OP.get(layer.op) or BY_FAMILY[layer.kind.family]
             sizes[layer.name] = grow(layer, given)
         except ValueError as error:
-            raise ValueError("%s: %s" % (layer.name, error)) from None
+            raise LayerError(layer.name, str(error)) from None
     return sizes
 
 
@@ -60,8 +72,7 @@ def _counted(axis: Axis, extent: int) -> Axis:
     if axis.ceil_mode:
         last = (axis.extent(extent) - 1) * axis.stride  # where the last window begins
         after = max(after, last + axis.reach - extent - before)
-    longer = axis.longer(extent)
-    return axis._replace(padding=(before, after), output_padding=longer, ceil_mode=False)
+    return axis._replace(padding=(before, after), output_padding=axis.longer, ceil_mode=False)
 
 
 def _same(layer: Layer, given: List[Extents]) -> Extents:
@@ -88,7 +99,9 @@ def _moved(layer: Layer, size: Extents, channels: int) -> Extents:
     if min(after) < 1:
         reach = " x ".join(str(axis.reach) for axis in axes)
         given = " x ".join(map(str, before))
-        raise ValueError("nothing is left: its window of %s is larger than %s" % (reach, given))
+        raise NothingLeftError(
+            "nothing is left: its window of %s is larger than %s" % (reach, given)
+        )
     return _four(after, channels)
 
 
@@ -126,7 +139,7 @@ def _pad(layer: Layer, given: List[Extents]) -> Extents:
     before = spatial(size, len(pads))
     after = [n + sum(pair) for n, pair in zip(before, pads)]
     if min(after) < 1:
-        raise ValueError("nothing is left of %s" % " x ".join(map(str, before)))
+        raise NothingLeftError("nothing is left of %s" % " x ".join(map(str, before)))
     return _four(after, size[3])
 
 
