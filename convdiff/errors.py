@@ -49,15 +49,22 @@ def readable(text: str, errors: str = "replace") -> str:
 
 def meant(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """Return "; did you mean X?" where one of the known words is much like this one, else ""."""
-    near = (aliases or {}).get(word.lower()) or close_word(word, known)
+    near = close_word(word, known, aliases=aliases)
     return f"; did you mean {near}?" if near else ""
 
 
-def close_word(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+def close_word(
+    word: str,
+    known: Iterable[str],
+    likeness: float = 0.6,
+    aliases: Mapping[str, str] | None = None,
+) -> str:
     """Return the known word of which this may be a slip, whatever the letters' case, else "".
 
-    likeness: as `difflib.get_close_matches` takes it, 0 to 1.
+    likeness: as `difflib.get_close_matches` takes it, 0 to 1. aliases: other words for known ones.
     """
+    if aliases and word.lower() in aliases:
+        return aliases[word.lower()]
     spelt: dict[str, str] = {}
     for one in known:
         spelt.setdefault(one.lower(), one)

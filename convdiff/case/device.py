@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from convdiff.case.forms import As, Pattern
-from convdiff.errors import meant
+from convdiff.errors import close_word
 
 Kind = Literal["cpu", "gpu"]
 
@@ -30,8 +30,7 @@ class Device:
     def parse(cls, text: str) -> Device:
         """Read what `str` writes. Raises ValueError for anything else."""
         if not re.fullmatch(PATTERN, text):
-            there = "there is cpu, gpu and gpu:N, with +modes"
-            raise ValueError(f"unknown device {text!r}; {there}{_slip_of(text)}")
+            raise UnknownDeviceError(text)
         hardware, *modes = text.split("+")
         kind, _, index = hardware.partition(":")
         return cls(cast(Kind, kind), int(index) if index else None, tuple(modes))
@@ -56,9 +55,19 @@ class Device:
         return visible.kind == self.kind and self.index in (None, visible.index)
 
 
-def _slip_of(text: str) -> str:
-    """Return "; did you mean gpu?" where a device's name is much like that, or another's word."""
-    return meant(re.split("[:+]", text)[0], ("cpu", "gpu"), ALIASES)
+class UnknownDeviceError(ValueError):
+    """What is no device's name; before: what is written before it, in what may have been meant."""
+
+    def __init__(self, text: str, before: str = "") -> None:
+        there = "there is cpu, gpu and gpu:N, with +modes"
+        near = _near(text)
+        question = f"; did you mean {before}{near}?" if near else ""
+        super().__init__(f"unknown device {text!r}; {there}{question}")
+
+
+def _near(text: str) -> str:
+    """Return gpu where a device's name is much like that, or another's word; "" where none is."""
+    return close_word(re.split("[:+]", text)[0], ("cpu", "gpu"), aliases=ALIASES)
 
 
 class DeviceName(Pattern):
@@ -66,7 +75,8 @@ class DeviceName(Pattern):
 
     def hint(self, value: Any) -> str:
         """See Form."""
-        return _slip_of(str(value)).removeprefix("; ")
+        near = _near(str(value))
+        return f"did you mean {near}?" if near else ""
 
 
 DEVICE = As(DeviceName(PATTERN, "cpu, gpu or gpu:N, with modes as in cpu+xla"), Device.parse)

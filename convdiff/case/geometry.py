@@ -135,7 +135,7 @@ def _looks(source: Source, keys: CaseKeys, folder: Path) -> str:
     names = []
     for key, order in (("filter", given.layout.filter), ("input", given.layout.input)):
         shape = read_shape(source, (key,), getattr(keys, key), folder)
-        names += [order.named(shape).split()[1]] if shape and len(shape) > SHORT else []
+        names += [order.axes_of(shape)] if shape and len(shape) > SHORT else []
     subject = "these look" if len(names) > 1 else "this looks"
     return f"{subject} like {' and '.join(names)}: `layout: {other}`" if names else ""
 

@@ -34,17 +34,17 @@ class Order:
 
     def named(self, shape: Shape) -> str:
         """Write a shape with what its axes are called: 1×3×8×8 NCHW."""
+        return f"{written(shape)} {self.axes_of(shape)}"
+
+    def axes_of(self, shape: Shape) -> str:
+        """Return what the axes of a shape are called: NCHW."""
         name = self.short.get(len(shape), self.name)
-        return f"{written(shape)} {self.called.get(len(shape), name)}"
+        return self.called.get(len(shape), name)
 
     @property
     def wanted(self) -> str:
         """Say what a whole array is: "OIHW, 4 numbers"."""
         return f"{self.called.get(len(self.name), self.name)}, {len(self.name)} numbers"
-
-    def knows(self, shape: Shape) -> bool:
-        """Whether so many axes have a meaning."""
-        return len(shape) == len(self.name) or len(shape) in self.short
 
     def whole(self, shape: Shape) -> Shape | None:
         """Return the file's shape with all its axes, or None for a number of axes that is none."""

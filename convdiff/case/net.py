@@ -25,7 +25,7 @@ from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError, meant
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import INPUT, Layer, Net, Shape
-from convdiff.worker.ops.net_shapes import Extents, extents
+from convdiff.worker.ops.net_shapes import Extents, LayerError, extents
 
 _KEEPING = ("pool", "elementwise", "normalisation")
 """Families whose outputs have the channels of their inputs."""
@@ -97,10 +97,10 @@ def _extents(
     rows, length, channels = shape
     try:
         return extents(net, rows, length, channels, depth)
-    except ValueError as error:
-        name, _, reason = str(error).partition(": ")
-        place = given[name].source.place(())
-        raise CaseError(place, f"{name}, at length {length}: {reason}") from None
+    except LayerError as error:
+        place = given[error.layer].source.place(())
+        text = f"{error.layer}, at length {length}: {error.reason}"
+        raise CaseError(place, text) from None
 
 
 def _deep(layer: Layer, sizes: Mapping[str, Extents]) -> Layer:

@@ -89,15 +89,15 @@ def command(
 
 
 def _told(written: Extracted) -> int:
-    named = written.runtime.partition("[")[0]
+    named, _ = written.runtime.id_parts
     run = shlex.join(["convdiff", "run", str(written.case), "--framework", named])
     write_out(f"{written.case}: {written.layer}; next: {run}\n")
     if written.alone == "same":
-        write_out(f"alone it gives the bits that it has in the net ({written.runtime})\n")
+        write_out(f"alone it gives the bits that it has in the net ({written.runtime.id})\n")
         return SAME
     if written.alone == "other":
         count = f"{written.differing:,} of {written.elements:,}"
-        write_out(f"alone it gives other bits than in the net, {count} ({written.runtime})\n")
+        write_out(f"alone it gives other bits than in the net, {count} ({written.runtime.id})\n")
         return SAME
     write_out(f"it was not run alone: {written.reason}\n")
     return UNTESTED

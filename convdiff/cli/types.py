@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from convdiff.case import expect
-from convdiff.case.device import Device
+from convdiff.case.device import Device, UnknownDeviceError
 from convdiff.case.forms import MisfitError
 from convdiff.case.forms.misfit import cut
 from convdiff.case.model import Allowance
@@ -125,9 +125,8 @@ def _refuse_device(framework: str, device: str) -> None:
     """Raise ValueError with what a device is, and how it is written after a framework."""
     try:
         Device.parse(device)
-    except ValueError as error:
-        text = str(error).replace("did you mean ", f"did you mean {framework}:")
-        raise ValueError(text) from None
+    except UnknownDeviceError:
+        raise UnknownDeviceError(device, f"{framework}:") from None
 
 
 def _kernel(text: str) -> str:

@@ -17,13 +17,14 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
     """Say how many values of which arrays are not finite, and how many outputs they reach."""
     if reference.kinds is None:
         return
-    values = list(_values(reference.tensors))
+    counts = list(_counts(reference.tensors))
+    values = [f"{count:,} of {size:,} {name} values" for name, count, size in counts]
     outputs = []
     for kind, name in NAMES:
         count = int(np.count_nonzero(reference.kinds == kind))
         if count:
             outputs.append(f"{count:,} {name}")
-    verb = "is" if len(values) == 1 and values[0].startswith("1 of") else "are"
+    verb = "is" if sum(count for _, count, _ in counts) == 1 else "are"
     said = f"{' and '.join(values)} {verb} NaN or infinite"
     if not outputs:
         yield f"{said}, and in no output's window"
@@ -35,8 +36,8 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
     yield f"{said}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, {others}"
 
 
-def _values(tensors: Tensors) -> Iterator[str]:
-    """Yield how many values of each array are not finite, where some are."""
+def _counts(tensors: Tensors) -> Iterator[tuple[str, int, int]]:
+    """Yield how many values of each array are not finite, where some are: its name, they, all."""
     arrays = (
         ("filter", tensors.filter_hwio),
         ("bias", tensors.bias),
@@ -46,4 +47,4 @@ def _values(tensors: Tensors) -> Iterator[str]:
     for name, array in arrays:
         count = 0 if array is None else array.size - int(np.isfinite(array).sum())
         if array is not None and count:
-            yield f"{count:,} of {array.size:,} {name} values"
+            yield name, count, array.size

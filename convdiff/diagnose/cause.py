@@ -142,7 +142,7 @@ def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
         words,
         len(tree.fused_taps()),
         "" if brief == words else brief,
-        arithmetic.words.removeprefix(", "),
+        arithmetic.words,
         orders.where(proved),
         step=proved.order.step.unusual,
     )

@@ -74,7 +74,7 @@ class ElementReport:
         """How the step that follows is done to the element that is drawn; nothing where none is."""
         if self.explanation is None or self.element is None or self.element.order < 0:
             return ""
-        return self.explanation.orders[self.element.order].order.step.words.removeprefix(", ")
+        return self.explanation.orders[self.element.order].order.step.words
 
     @property
     def is_on_padding(self) -> bool:

@@ -30,15 +30,20 @@ class Border:
         """Say where they lie, as far as outputs of all phases are alike."""
         if self.edges:
             return f"at the {_listed(self.edges)}" if len(self.edges) == 1 else "in the corners"
-        return f"in phase {_index(self.phase)}: {_taps(self.taps)}" if self.phase else "inside"
+        return ": ".join(self._inside)
 
     @property
     def words(self) -> str:
         """Say where they lie."""
         if not self.edges:
-            return self.place.replace(":", ",")
+            return ", ".join(self._inside)
         phase = f"in phase {_index(self.phase)} " if self.phase else ""
         return f"{phase}{self._edge}, {_taps(self.fewer)} fewer"
+
+    @property
+    def _inside(self) -> tuple[str, ...]:
+        """Say in which phase they lie, and what they see there."""
+        return (f"in phase {_index(self.phase)}", _taps(self.taps)) if self.phase else ("inside",)
 
     @property
     def _edge(self) -> str:

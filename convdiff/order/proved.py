@@ -33,7 +33,8 @@ class ProvedOrder:
 
     @property
     def words(self) -> str:
-        """Say, as a suffix, what precision it has that is not the case's own, and what is open."""
+        """Say what precision it has that is not the case's own, what is open, and what follows."""
         products = "1 product" if self.undecided == 1 else f"{self.undecided:,} products"
-        doubt = f", fused or not: undecided for {products}" if self.undecided else ""
-        return self.order.arithmetic.words + doubt + self.order.step.words
+        doubt = f"fused or not: undecided for {products}" if self.undecided else ""
+        parts = (self.order.arithmetic.words, doubt, self.order.step.words)
+        return ", ".join(filter(None, parts))

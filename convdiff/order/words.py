@@ -18,4 +18,4 @@ def in_words(orders: Orders, proved: ProvedOrder, say: Say = describe) -> str:
     words = say(proved.order.tree, geometry.filter_hwio)
     if len(geometry.conv.kernel) > 2:  # its rows are those of depth and height
         words = words.replace("kh", "kd, kh")
-    return words + proved.words
+    return f"{words}, {proved.words}" if proved.words else words

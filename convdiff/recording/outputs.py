@@ -170,7 +170,7 @@ def layout_notes(case: Case, outputs: Sequence[Output]) -> Iterator[str]:
     for output in outputs:
         shape = array_shape(output.path, output.member, Place("output"))
         if output.layout is None and _fits(case, own, shape) and _fits(case, other, shape):
-            lies, might = (order.named(shape).split()[1] for order in (own, other))
+            lies, might = (order.axes_of(shape) for order in (own, other))
             yield (
                 f"{output.name} is taken for {lies}, as the case's arrays; {might} would have the"
                 f" same shape: --layout {name}"
@@ -204,7 +204,7 @@ def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], place: Place
             raise CaseError(
                 place,
                 f"an output of shape {written(shape)}; the case's is {needs}: "
-                f"this looks like {lying.named(shape).split()[1]}"
+                f"this looks like {lying.axes_of(shape)}"
                 f" (`layout: {other}` where the case's arrays lie so, too, else --layout {other})",
             )
     inputs = (batch, case.height, length, case.conv.channels_in)

@@ -10,7 +10,7 @@ from convdiff.diagnose.verdict import is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
-from convdiff.report.brief_names import called, product, side_names
+from convdiff.report.brief_names import called, side_names
 from convdiff.report.groups import Row, unusual
 from convdiff.report.headline import FEW_ULPS, headline, worst_finding
 from convdiff.report.numbers import count
@@ -256,8 +256,10 @@ def _sides(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
 
 def _in_runtime(case: CaseSummary, worst: Row) -> str:
     """Say in which runtime bits drift, where there are others and both sides are of one."""
-    number = next((word for word in worst.where.split() if word.startswith("#")), "")
-    return f" in {called(case, number)}" if number else ""
+    cell, runtimes = worst.finding.comparison.candidate, case.result.runtimes
+    if len(runtimes) < 2 or cell.runtime not in runtimes:
+        return ""
+    return f" in {called(case, sentences.number(cell, case.result))}"
 
 
 def _since(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
@@ -284,5 +286,5 @@ def _at_lengths(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
 
 def _product(case: CaseSummary, cell: Cell) -> str:
     """Return the framework and version of a cell's runtime, where it is one of the case's."""
-    named = {one.id: product(one) for one in case.runtimes if one.available}
+    named = {one.id: one.product for one in case.runtimes if one.available}
     return named.get(cell.runtime.id, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.report.groups import Row
-from convdiff.report.summary import CaseSummary, RuntimeLine
+from convdiff.report.summary import CaseSummary
 
 SHORT = 18
 """Characters of a name that stands over a column."""
@@ -30,17 +30,11 @@ def called(case: CaseSummary, number: str) -> str:
     return number if name is None else f"{name} ({number})"
 
 
-def product(runtime: RuntimeLine) -> str:
-    """Return a runtime's framework and version; nothing where its bits are all that is known."""
-    name, comma, _ = runtime.text.partition(", ")
-    return name if comma else ""
-
-
 def _short(case: CaseSummary) -> Mapping[str, str]:
     """Return a short name for each runtime's number, of one kind for all; else none."""
     runtimes = [one for one in case.runtimes if one.available and one.number]
-    for kind in (_bare, product, _told):
-        names = [kind(one) for one in runtimes]
+    for kind in ("bare", "product", "marks"):
+        names = [str(getattr(one, kind)) for one in runtimes]
         if (
             all(names)
             and len(set(names)) == len(names)
@@ -50,35 +44,15 @@ def _short(case: CaseSummary) -> Mapping[str, str]:
     return {}
 
 
-def _bare(runtime: RuntimeLine) -> str:
-    return runtime.id.partition("[")[0]
-
-
-def _told(runtime: RuntimeLine) -> str:
-    """Return what a runtime's id has in brackets: a setting, an interpreter."""
-    return runtime.id.partition("[")[2].removesuffix("]")
-
-
 def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     """Yield what runs, each with its version and threads, then what is absent, and why."""
     for one in case.runtimes:
         if one.available:
-            yield runtime_part(one)
+            yield one.brief
     absent = [one for one in case.runtimes if not one.available]
     if absent:
         why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
         yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"
-
-
-def runtime_part(runtime: RuntimeLine) -> str:
-    """Say what runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
-    if not product(runtime):
-        return f"{runtime.name} {runtime.text}"
-    version, *rest = runtime.text.split(", ")
-    threads = [part for part in rest if part.endswith(("thread", "threads"))]
-    bare, bracket, told = runtime.name.partition("[")
-    named = [bare, version.partition(" ")[2], bracket + told]
-    return ", ".join([" ".join(filter(None, named)), *threads])
 
 
 def packed(parts: Sequence[str], width: int) -> list[str]:

@@ -75,7 +75,7 @@ def _order(one: ProvedOrder, orders: Orders) -> dict[str, Any]:
         "words": in_words(orders, one),
         "where": orders.where(one),
         "fused": len(tree.fused_taps()),
-        "step": one.order.step.words.removeprefix(", ") or None,
+        "step": one.order.step.words or None,
         "confirmed": one.confirmed,
         "elements": one.count,
         "runs": [list(run) for run in _runs(one.elements)],

@@ -19,15 +19,29 @@ def fingerprint(standing: Standing) -> str:
     isa = next((name for name in seen.get("cpu_isa", ()) if not name.startswith("fma")), "")
     cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [
-        f"{seen.get('framework')} {seen.get('version')}",
+        " ".join(product(standing)),
         _onednn(seen.get("onednn")),
         f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
-        f"{seen.get('threads')} thread" + ("s" if seen.get("threads") != 1 else ""),
+        threads(standing),
         f"Python {seen.get('python')}",
     ]
     if standing.runtime.device.kind != "cpu":
         parts[2] = str(seen.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
     return ", ".join(part for part in parts if part)
+
+
+def product(standing: Standing) -> tuple[str, str]:
+    """Return a framework and its version, as it says; both empty where it says nothing."""
+    elsewhere = standing.runtime.interpreter.framework == ELSEWHERE
+    if not standing.available or elsewhere:
+        return "", ""
+    return str(standing.fingerprint.get("framework")), str(standing.fingerprint.get("version"))
+
+
+def threads(standing: Standing) -> str:
+    """Say with how many threads a runtime runs."""
+    count = standing.fingerprint.get("threads")
+    return f"{count} thread" + ("s" if count != 1 else "")
 
 
 def _onednn(on: Any) -> str:

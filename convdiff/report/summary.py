@@ -15,7 +15,7 @@ from convdiff.report.commands import Commands
 from convdiff.report.groups import Row, row_of
 from convdiff.report.headline import headline, left_out, worst_finding
 from convdiff.report.marks import Line, Span, line
-from convdiff.report.runtime_line import fingerprint, is_asked
+from convdiff.report.runtime_line import fingerprint, is_asked, product, threads
 from convdiff.result import CaseResult, Outcome, Result
 from convdiff.runtime.model import Standing
 
@@ -46,11 +46,35 @@ class RuntimeLine:
     reason: str
     missing: str = ""
     """What is not there: its id, or no device where the framework itself is not there."""
+    bare: str = ""
+    """The id without what it has in brackets."""
+    marks: str = ""
+    """What the id has in brackets: a setting, an interpreter."""
+    framework: str = ""
+    version: str = ""
+    """Both empty where its bits are all that is known, or it is not there."""
+    threads: str = ""
 
     @property
     def name(self) -> str:
         """The id, after the number where there is one."""
-        return f"#{self.number} {self.id}" if self.number else self.id
+        return self._numbered(self.id)
+
+    @property
+    def product(self) -> str:
+        """The framework and its version; empty where its bits are all that is known."""
+        return f"{self.framework} {self.version}".strip()
+
+    @property
+    def brief(self) -> str:
+        """What runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
+        if not self.product:
+            return f"{self.name} {self.text}"
+        named = [self._numbered(self.bare), self.version, f"[{self.marks}]" if self.marks else ""]
+        return f"{' '.join(filter(None, named))}, {self.threads}"
+
+    def _numbered(self, name: str) -> str:
+        return f"#{self.number} {name}" if self.number else name
 
 
 @dataclass(frozen=True)
@@ -196,7 +220,9 @@ def runtime_line(standing: Standing, number: int) -> RuntimeLine:
     """Return a runtime with its number, 0 where there is only one."""
     text, reason = fingerprint(standing), standing.reason or ""
     missing = "" if standing.available else standing.name
-    return RuntimeLine(standing.runtime.id, number, standing.available, text, reason, missing)
+    named = (*standing.runtime.id_parts, *product(standing), threads(standing))
+    runtime = standing.runtime.id
+    return RuntimeLine(runtime, number, standing.available, text, reason, missing, *named)
 
 
 def _numbers(case: CaseResult) -> dict[str, int]:

@@ -74,14 +74,14 @@ PAIRS = ("compared", "enters at", "differ", "|Δ| ≤", "ulp", "")
 
 def pair_grid(result: TraceResult) -> Grid:
     """Return what was compared: pairs that tell the same, of neighbouring lengths, in one row."""
-    numbered = sorted(enumerate(result.pairs), key=lambda one: _order(result, one[1]))
+    numbered = sorted(enumerate(result.pairs), key=lambda one: _order(one[1]))
     rows = []
     for _, group in groupby(numbered, lambda one: _story(result, *one)):
         rows.append(_pair_row(result, list(group)))
     return Grid(PAIRS, tuple(rows))
 
 
-def _order(result: TraceResult, pair: PairTrace) -> tuple[int, str, int, int]:
+def _order(pair: PairTrace) -> tuple[int, str, int, int]:
     run = pair.pair.candidate
     return list(AXES).index(pair.pair.axis), run.runtime.id, run.batch, run.length
 

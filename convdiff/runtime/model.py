@@ -49,15 +49,19 @@ class Interpreter:
 
         Without a device it is what all of the interpreter's runtimes have in common.
         """
+        bare, marks = self.id_parts(device, origin)
+        return f"{bare}[{marks}]" if marks else bare
+
+    def id_parts(self, device: Device | None, origin: str = "") -> tuple[str, str]:
+        """Return a runtime id's framework with its device, and what stands in its brackets."""
         if self.framework == ELSEWHERE:
-            return origin
+            return origin, ""
         marks = [f"python={self.label}"] if self.label else []
         marks += [f"{name}={value}" for name, value in self.settings]
         marks += [f"threads={self.threads}"] if self.threads else []
         marks += [f"recorded={origin}"] if origin else []
-        suffix = f"[{','.join(marks)}]" if marks else ""
         where = f":{device}" if device else ""
-        return f"{self.framework}{where}{suffix}"
+        return f"{self.framework}{where}", ",".join(marks)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,11 @@ class Runtime:
     def id(self) -> str:
         """Return the runtime's id, unique within a run."""
         return self.interpreter.describe(self.device, self.origin)
+
+    @property
+    def id_parts(self) -> tuple[str, str]:
+        """Return both parts of its id: before the brackets, and in them."""
+        return self.interpreter.id_parts(self.device, self.origin)
 
     @property
     def live_id(self) -> str:

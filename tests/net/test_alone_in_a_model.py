@@ -82,7 +82,7 @@ def test_every_layer_alone_has_the_bits_that_it_has_in_the_net(name: str, tmp_pa
             made = extract(model, layer, None, tmp_path / f"{layer}.yaml", runtime, session)
             assert (made.alone, made.differing) == ("same", 0), layer
             assert made.elements > 0
-            assert made.runtime == as_in_a_model(runtime).id == f"{runtime.id}+constant"
+            assert made.runtime.id == as_in_a_model(runtime).id == f"{runtime.id}+constant"
 
 
 def test_extract_names_the_runtime_that_has_the_bits(tmp_path: Path):

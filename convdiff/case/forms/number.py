@@ -16,11 +16,7 @@ class Number(Form[float]):
     def __init__(self, least: float | None = None, most: float | None = None) -> None:
         bounds = {"minimum": least, "maximum": most}
         self.bounds = {word: bound for word, bound in bounds.items() if bound is not None}
-        self.wanted = self.noun
-        if least is not None:
-            self.wanted += f" of {least} or more"
-        if most is not None:
-            self.wanted += f" (at most {'10^9' if most == 10**9 else most})"
+        self.wanted = self.noun + _within(least, most)
 
     def fits(self, value: Any) -> bool:
         """See Form."""
@@ -32,6 +28,12 @@ class Number(Form[float]):
         return {"type": self.word, **self.bounds}
 
 
+def _within(least: float | None, most: float | None) -> str:
+    """Say between which bounds, as a suffix."""
+    low = "" if least is None else f" of {least} or more"
+    return low if most is None else f"{low} (at most {'10^9' if most == 10**9 else most})"
+
+
 class Whole(Form[int]):
     """A whole number within bounds; 2.0 is one, as in JSON Schema."""
 
@@ -39,7 +41,7 @@ class Whole(Form[int]):
 
     def __init__(self, least: int | None = None, most: int | None = None) -> None:
         self.number = Number(least, most)
-        self.wanted = self.number.wanted.replace("a number", "a whole number")
+        self.wanted = f"a whole number{_within(least, most)}"
 
     def takes(self, value: Any) -> bool:
         """See Form."""

@@ -16,7 +16,7 @@ from convdiff.net.models.axes import Tensor, window
 from convdiff.net.models.build import CONV, CONV_TRANSPOSE, Building, Moves, Pads, UnreadError
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.operation import Handler, Operation, elementwise, refuse_other_axes
 from convdiff.worker.ops.convolution import Convolution
 
 
@@ -110,9 +110,8 @@ def _adaptive(op: str) -> Handler:
 
 
 def _mean(building: Building, node: Operation) -> Tensor:
-    x, axes = node.x(building), node.attributes.get("dim") or []
-    if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
-        raise UnreadError("over other axes than all positions")
+    x = node.x(building)
+    refuse_other_axes(x, node.attributes.get("dim") or [])
     keep = bool(node.attributes.get("keepdim", False))
     return building.pool_all(node.name, "global_avg_pool", x, keep=keep)
 
@@ -133,16 +132,6 @@ def _batch_norm(building: Building, node: Operation) -> Tensor:
 
 def _same(op: str, **settings: Any) -> Handler:
     return lambda building, node: building.same(node.name, op, node.x(building), **settings)
-
-
-def _told(op: str, **attributes: tuple[str, Any]) -> Handler:
-    """Return what adds an elementwise layer; attributes: the file's names and defaults."""
-
-    def handler(building: Building, node: Operation) -> Tensor:
-        settings = {name: node.attributes.get(*given) for name, given in attributes.items()}
-        return building.same(node.name, op, node.x(building), **settings)
-
-    return handler
 
 
 def _gelu(building: Building, node: Operation) -> Tensor:
@@ -277,8 +266,8 @@ OPS: Mapping[str, Handler] = {
     "relu": _same("relu"),
     "relu_": _same("relu"),
     "relu6": _same("relu6"),
-    "leaky_relu": _told("leaky_relu", alpha=("negative_slope", 0.01)),
-    "elu": _told("elu", alpha=("alpha", 1.0)),
+    "leaky_relu": elementwise("leaky_relu", alpha=("negative_slope", 0.01)),
+    "elu": elementwise("elu", alpha=("alpha", 1.0)),
     "selu": _same("selu"),
     "gelu": _gelu,
     "silu": _same("silu"),

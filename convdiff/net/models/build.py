@@ -15,7 +15,7 @@ from convdiff.net.models.limits import Budget
 from convdiff.net.models.model import FOLLOWS, Array, Model, Node
 from convdiff.worker.ops.convolution import OPS, Convolution
 from convdiff.worker.ops.net import INPUT, KINDS, Layer, Net
-from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
+from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents, NothingLeftError
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 DENSE = "dense"
@@ -34,7 +34,14 @@ Pads = str | tuple[tuple[int, int], ...]
 
 
 class UnreadError(Exception):
-    """Why an operation is no layer here, in a few words."""
+    """Why an operation is no layer here, in a few words.
+
+    is_too_small: its window is larger than what it moves over.
+    """
+
+    def __init__(self, reason: str, *, is_too_small: bool = False) -> None:
+        super().__init__(reason)
+        self.is_too_small = is_too_small
 
 
 @dataclass(frozen=True)
@@ -211,7 +218,8 @@ class Building:
         try:
             size = grow(layer, [_size(x) for x in sources])
         except ValueError as error:
-            raise UnreadError(str(error)) from None
+            is_too_small = isinstance(error, NothingLeftError)
+            raise UnreadError(str(error), is_too_small=is_too_small) from None
         extents = dict(zip("DHWC", size, strict=True)) | {"N": sources[0].extents["N"]}
         made = Tensor(name, axes, tuple(extents[letter] for letter in axes))
         if _size(made) != size:

@@ -37,7 +37,7 @@ class Extracted:
 
     case: Path
     layer: str
-    runtime: str
+    runtime: Runtime
     alone: Alone
     differing: int = 0
     elements: int = 0
@@ -93,13 +93,13 @@ def extract(
     runtime = as_in_a_model(runtime)
     bits = _alone(case, runtime, session)
     if isinstance(bits, NoBits):
-        return Extracted(case, name, runtime.id, "not run", reason=bits.reason)
+        return Extracted(case, name, runtime, "not run", reason=bits.reason)
     own = activations[name]
     if bits.shape != own.shape:
-        return Extracted(case, name, runtime.id, "not run", reason=f"gives {bits.shape}")
+        return Extracted(case, name, runtime, "not run", reason=f"gives {bits.shape}")
     differing = int(np.count_nonzero(~same_bits(bits, own)))
     alone: Alone = "other" if differing else "same"
-    return Extracted(case, name, runtime.id, alone, differing, own.size)
+    return Extracted(case, name, runtime, alone, differing, own.size)
 
 
 def _observed(subject: Subject, runtime: Runtime, session: Session) -> dict[str, Array]:

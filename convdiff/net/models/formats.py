@@ -11,9 +11,6 @@ from convdiff.net.models.build import NOMINAL
 from convdiff.net.models.limits import MOST_BYTES, ModelError
 from convdiff.net.models.model import Model
 
-TOO_SMALL = "nothing is left"
-"""What a layer says, see `net_shapes`, where its window is larger than what it reads."""
-
 
 @dataclass(frozen=True)
 class Format:
@@ -36,14 +33,10 @@ class Format:
         )
         model = read(path, NOMINAL[0])
         for nominal in NOMINAL[1:]:
-            if not (model.open_axes.strip("N") and _is_too_small(model)):
+            if not (model.open_axes.strip("N") and any(node.is_too_small for node in model.nodes)):
                 break
             model = read(path, nominal)
         return model
-
-
-def _is_too_small(model: Model) -> bool:
-    return any(node.unread.startswith(TOO_SMALL) for node in model.unread)
 
 
 FORMATS = (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from convdiff.net.models.archive import Archive, parsed
 from convdiff.net.models.axes import FIRST, LAST
@@ -188,6 +187,3 @@ def _own_weights(file: str, model: KerasModel, weights: Sequence[str]) -> dict[s
 def _layer_of(weight: str) -> str:
     """Return which layer a weight is of: outer/LAYER/kernel:0."""
     return weight.rpartition("/")[0].rpartition("/")[2]
-
-
-Reader = Callable[[Path], Any]

@@ -34,6 +34,8 @@ class Node:
     """Why it is no layer here; empty where it is one, or a constant."""
     is_constant: bool = False
     """Whether it is computed of constants alone."""
+    is_too_small: bool = False
+    """Whether it is no layer here for a window larger than what it moves over."""
 
 
 @dataclass(frozen=True)

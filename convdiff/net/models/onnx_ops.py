@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from convdiff.net.models.axes import Tensor, window
 from convdiff.net.models.build import CONV, CONV_TRANSPOSE, Building, Moves, Pads, UnreadError
 from convdiff.net.models.constants import FOLDED, check_small, folded
 from convdiff.net.models.model import Array
-from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.operation import Handler, Operation, elementwise, refuse_other_axes
 from convdiff.worker.ops.convolution import Convolution
 
 AUTO_PAD = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
@@ -135,10 +134,8 @@ def _global(op: str) -> Handler:
 
 def _reduce(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
-        x, axes = node.x(building), node.ints(building, "axes", 1)
-        letters = {x.axes[axis] for axis in axes} if axes else set(x.axes)
-        if not x.spatial or letters != set(x.spatial):
-            raise UnreadError("over other axes than all positions")
+        x = node.x(building)
+        refuse_other_axes(x, node.ints(building, "axes", 1) or range(len(x.axes)))
         keep = bool(node.attributes.get("keepdims", 1))
         return building.pool_all(node.name, op, x, keep=keep)
 
@@ -151,16 +148,6 @@ def _batch_norm(building: Building, node: Operation) -> Tensor:
     arrays = [building.constant(name) for name in node.inputs[1:5]]
     epsilon = node.attributes.get("epsilon", 1e-5)
     return building.batch_norm(node.name, node.x(building), arrays, epsilon)
-
-
-def _same(op: str, **attributes: tuple[str, Any]) -> Handler:
-    """Return what adds an elementwise layer; attributes: the file's names and defaults."""
-
-    def handler(building: Building, node: Operation) -> Tensor:
-        settings = {name: node.attributes.get(*given) for name, given in attributes.items()}
-        return building.same(node.name, op, node.x(building), **settings)
-
-    return handler
 
 
 def _gelu(building: Building, node: Operation) -> Tensor:
@@ -372,22 +359,22 @@ OPS: Mapping[str, Handler] = {
     "ReduceMean": _reduce("global_avg_pool"),
     "ReduceMax": _reduce("global_max_pool"),
     "BatchNormalization": _batch_norm,
-    "Relu": _same("relu"),
-    "LeakyRelu": _same("leaky_relu", alpha=("alpha", 0.01)),
-    "Elu": _same("elu", alpha=("alpha", 1.0)),
+    "Relu": elementwise("relu"),
+    "LeakyRelu": elementwise("leaky_relu", alpha=("alpha", 0.01)),
+    "Elu": elementwise("elu", alpha=("alpha", 1.0)),
     "Selu": _selu,
     "Gelu": _gelu,
-    "HardSigmoid": _same("hard_sigmoid", alpha=("alpha", 0.2), beta=("beta", 0.5)),
-    "HardSwish": _same("hard_swish"),
-    "Softplus": _same("softplus"),
-    "Softsign": _same("softsign"),
-    "Sigmoid": _same("sigmoid"),
-    "Tanh": _same("tanh"),
-    "Exp": _same("exp"),
-    "Log": _same("log"),
-    "Sqrt": _same("sqrt"),
-    "Abs": _same("abs"),
-    "Neg": _same("negative"),
+    "HardSigmoid": elementwise("hard_sigmoid", alpha=("alpha", 0.2), beta=("beta", 0.5)),
+    "HardSwish": elementwise("hard_swish"),
+    "Softplus": elementwise("softplus"),
+    "Softsign": elementwise("softsign"),
+    "Sigmoid": elementwise("sigmoid"),
+    "Tanh": elementwise("tanh"),
+    "Exp": elementwise("exp"),
+    "Log": elementwise("log"),
+    "Sqrt": elementwise("sqrt"),
+    "Abs": elementwise("abs"),
+    "Neg": elementwise("negative"),
     "Clip": _clip,
     "PRelu": _prelu,
     "Softmax": _softmax,

@@ -62,6 +62,22 @@ Handler = Callable[[Building, Operation], "Tensor | Array"]
 """Adds an operation's layers; returns its first output. Raises UnreadError."""
 
 
+def elementwise(op: str, **attributes: tuple[str, Any]) -> Handler:
+    """Return what adds an elementwise layer; attributes: the file's names and defaults."""
+
+    def handler(building: Building, node: Operation) -> Tensor:
+        settings = {name: node.attributes.get(*given) for name, given in attributes.items()}
+        return building.same(node.name, op, node.x(building), **settings)
+
+    return handler
+
+
+def refuse_other_axes(x: Tensor, axes: Iterable[int]) -> None:
+    """Raise UnreadError for axes that are not those of all positions."""
+    if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
+        raise UnreadError("over other axes than all positions")
+
+
 def laid(
     building: Building, operations: Iterable[Operation], table: Mapping[str, Handler]
 ) -> tuple[Node, ...]:
@@ -71,11 +87,12 @@ def laid(
 
 def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]) -> Node:
     before, shape, unread, is_constant = len(building.layers), None, "", False
+    is_too_small = False
     try:
         value = _added(building, operation, table)
         shape, is_constant = tuple(value.shape), not isinstance(value, Tensor)
     except UnreadError as error:
-        unread = str(error)
+        unread, is_too_small = str(error), error.is_too_small
         del building.layers[before:]
     return Node(
         operation.name,
@@ -86,6 +103,7 @@ def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]
         0 if is_constant else _numbers(building, operation, building.layers[before:]),
         unread,
         is_constant,
+        is_too_small,
     )
 
 

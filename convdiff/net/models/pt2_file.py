@@ -36,8 +36,6 @@ SCALARS: Mapping[int, Any] = {
 """Of torch/_export/serde/schema.py, ScalarType."""
 TARGET = re.compile(r"torch\.ops\.(aten\.)?(\w+)(\.\w+)?$")
 PROGRAM = re.compile(r"[^/]+/models/[^/]+\.json$")
-WEIGHTS = ("weights/model_weights", "constants/model_constants")
-"""Before _config.json; later releases call the program as they like."""
 
 
 def read(path: Path, nominal: int) -> Model:

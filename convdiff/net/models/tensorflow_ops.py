@@ -16,7 +16,7 @@ from convdiff.net.models.build import CONV, Building, Moves, Pads, UnreadError
 from convdiff.net.models.constants import FOLDED, check_small, folded
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.operation import Handler, Operation, refuse_other_axes
 from convdiff.net.models.tflite_ops import to_shape
 from convdiff.worker.ops.convolution import Convolution
 
@@ -104,9 +104,8 @@ def _pool(op: str) -> Handler:
 
 def _reduce(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
-        x, axes = node.x(building), np.ravel(node.needed(building, 1)).tolist()
-        if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
-            raise UnreadError("over other axes than all positions")
+        x = node.x(building)
+        refuse_other_axes(x, np.ravel(node.needed(building, 1)).tolist())
         keep = bool(node.attributes.get("keep_dims", 0))
         return building.pool_all(node.name, op, x, keep=keep)
 

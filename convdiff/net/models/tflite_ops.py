@@ -17,7 +17,7 @@ from convdiff.net.models.constants import check_small
 from convdiff.net.models.flatbuffer import Table
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.operation import Handler, Operation, refuse_other_axes
 from convdiff.worker.ops.convolution import Convolution
 
 _NAMES = """
@@ -185,9 +185,8 @@ def _pool(op: str) -> Handler:
 
 def _reduce(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
-        x, axes = node.x(building), np.ravel(node.needed(building, 1)).tolist()
-        if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):
-            raise UnreadError("over other axes than all positions")
+        x = node.x(building)
+        refuse_other_axes(x, np.ravel(node.needed(building, 1)).tolist())
         keep = bool(_options(node).integer(0, "u8"))
         return building.pool_all(node.name, op, x, keep=keep)
 

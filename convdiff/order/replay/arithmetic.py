@@ -32,11 +32,11 @@ _NARROWED = {
 }
 _FLUSHED = {
     "": "",
-    "all": ", subnormal inputs, sums and outputs taken as zero",
-    "ends": ", subnormal inputs and outputs taken as zero",
-    "inputs": ", subnormal inputs and weights taken as zero",
-    "sums": ", subnormal sums and outputs taken as zero",
-    "output": ", subnormal outputs taken as zero",
+    "all": "subnormal inputs, sums and outputs taken as zero",
+    "ends": "subnormal inputs and outputs taken as zero",
+    "inputs": "subnormal inputs and weights taken as zero",
+    "sums": "subnormal sums and outputs taken as zero",
+    "output": "subnormal outputs taken as zero",
 }
 
 
@@ -86,13 +86,13 @@ class Arithmetic:
 
     @property
     def words(self) -> str:
-        """Say what is kept in another precision than the case's own, as a suffix."""
-        said = [f", {what}" for what in self._operands()]
-        said += [f", summed in {self.accumulator}"] if self.accumulator != self.dtype else []
+        """Say what is kept in another precision than the case's own; empty where nothing is."""
+        parts = self._operands()
+        parts += [f"summed in {self.accumulator}"] if self.accumulator != self.dtype else []
         for template, name in _NARROWED.items():
             format_ = getattr(self, name)
-            said += [f", {template.format(format_)}"] if format_ else []
-        return "".join(said) + _FLUSHED[self.flush]
+            parts += [template.format(format_)] if format_ else []
+        return ", ".join(filter(None, [*parts, _FLUSHED[self.flush]]))
 
     def _operands(self) -> list[str]:
         """Say what inputs and weights are narrowed to."""

@@ -38,16 +38,16 @@ class Step:
 
     @property
     def words(self) -> str:
-        """Say what follows, as a suffix."""
+        """Say what follows; empty where nothing does."""
         if self.then not in LIMITS:
-            return f", {JOINS[self.joins]}" if self.then else ""
+            return JOINS[self.joins] if self.then else ""
         zeros = ", which keeps -0" if self.zeros else ""
-        return f", then {self.then}{zeros}" + (", which takes NaN for a limit" * bool(self.limited))
+        return f"then {self.then}{zeros}" + (", which takes NaN for a limit" * bool(self.limited))
 
     @property
     def unusual(self) -> str:
         """Say how it is done, where that is not how most kernels do it."""
-        return self.words.removeprefix(", ") if self != Step(self.then) else ""
+        return self.words if self != Step(self.then) else ""
 
     def of(self, sums: Array, added: Array | None, dtype: str) -> Array:
         """Return what it makes of finished sums, and of what is added to each of them."""

@@ -37,7 +37,7 @@ def confirm(kernel: BudgetedKernel, site: Site, tree: Tree) -> bool:
     otherwise.
     """
     geometry = kernel.geometry
-    kinds = {site.kind("mask"): _masks(geometry, tree, site.scale(kernel))}
+    kinds = {site.kind("mask"): _masks(tree, site.scale(kernel))}
     if not site.narrow:  # there a fused product may not show, and proves nothing
         kinds["fused"] = _fused(geometry, tree)
     calls = sum(len(rows) for rows, _ in kinds.values())
@@ -71,7 +71,7 @@ def _sampled_rows(rows: int, cout: int, most: int) -> Array:
     return index
 
 
-def _masks(geometry: Geometry, tree: Tree, scale: str) -> tuple[Array, Array]:
+def _masks(tree: Tree, scale: str) -> tuple[Array, Array]:
     """Return mask rows and the answers that the tree gives to them.
 
     Each counts all terms: one that counts only some would also hold in other trees.

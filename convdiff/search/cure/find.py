@@ -33,8 +33,7 @@ class Attempt:
     recheck: Recheck | None = None
     """Made where nothing drifts any more."""
     cost: Cost | None = None
-    uncosted: str = ""
-    """Why its time is not known."""
+    """None where its time is not known, too."""
     pads: tuple[tuple[int, int], ...] = ()
     """Lengths and what they are padded to."""
 
@@ -154,9 +153,8 @@ class Search:
             return Attempt(switches, trial)
         recheck, cost = trying.recheck(), trying.cost()
         pads = tuple(sorted(trying.pads.lengths.items()))
-        if isinstance(cost, Cost):
-            return Attempt(switches, trial, recheck, cost, pads=pads)
-        return Attempt(switches, trial, recheck, uncosted=cost.reason, pads=pads)
+        known = cost if isinstance(cost, Cost) else None
+        return Attempt(switches, trial, recheck, known, pads)
 
     def _equal_unpadded(self, switches: tuple[Switch, ...], today: Today) -> tuple[int, ...]:
         """Return the lengths with equal bits where the same is set and nothing padded."""
