@@ -67,17 +67,17 @@ def _read(
     usual: bool,
 ) -> Iterator[Quantisation]:
     """Yield what weights and inputs lie on, where outputs lie on these steps themselves."""
-    found = Quantisation(None, None, outputs)
+    way = Quantisation(None, None, outputs)
     for side, answers in (("weights", weights), ("inputs", inputs)):
-        found = _with_steps(subject, answers, found, side, usual=usual)
-    if found.weights or found.inputs:
-        yield found
+        way = _with_steps(subject, answers, way, side, usual=usual)
+    if way.weights or way.inputs:
+        yield way
 
 
 def _more(answers: list[Answer]) -> range:
     """Return the turns to come: outputs that are stored on steps show few of what is moved."""
-    seen = sum(int(np.count_nonzero(answer.right)) for answer in answers)
-    turns = math.ceil(STORED_READINGS * len(answers) / max(1, seen))
+    readings = sum(int(np.count_nonzero(answer.right)) for answer in answers)
+    turns = math.ceil(STORED_READINGS * len(answers) / max(1, readings))
     return range(len(answers), min(turns, MOST_READINGS))
 
 
@@ -158,7 +158,7 @@ def _several_sizes(rng: np.random.Generator, subject: Subject, shape: tuple[int,
 
 
 def _with_steps(
-    subject: Subject, answers: list[Answer], found: Quantisation, side: str, *, usual: bool
+    subject: Subject, answers: list[Answer], given: Quantisation, side: str, *, usual: bool
 ) -> Quantisation:
     """Return the way whose steps all readings lie on, though they are no values of their own.
 
@@ -171,17 +171,17 @@ def _with_steps(
         met = _weight_met(subject.conv) if side == "inputs" else 1.0
         others = other_ways(array, values, first.output / met, first.right / met)
     for steps in chain(usual_ways(array), others):
-        way = replace(found, **{side: steps})
-        if _fits(subject, answers, way, found):
+        way = replace(given, **{side: steps})
+        if _fits(subject, answers, way, given):
             return way
-    return found
+    return given
 
 
 def _fits(
     subject: Subject, answers: list[Answer], way: Quantisation, without: Quantisation
 ) -> bool:
     """Return whether readings are a way's, and it moves them: without it they would be others."""
-    moved = seen = 0
+    moved = readings = 0
     for answer in answers:
         # What 1 becomes is known where the steps of the inputs are.
         shares = END_OF_SYMMETRIC if way.inputs is None else (1.0,)
@@ -192,5 +192,5 @@ def _fits(
             return False
         unmoved = without.result(subject.conv, answer.probe.tensors)[0]
         moved += int((np.abs(unmoved - expected) > 4 * slack).sum())
-        seen += int(np.count_nonzero(answer.right))
-    return seen >= FEWEST_READINGS and moved >= FEWEST_READINGS // 2
+        readings += int(np.count_nonzero(answer.right))
+    return readings >= FEWEST_READINGS and moved >= FEWEST_READINGS // 2

@@ -114,8 +114,8 @@ def fit_widths(conv: Convolution, tensors: Tensors, output: Array) -> str | None
     if _Question(conv, tensors, observed, limit).off(Narrowing()) < FEW:
         return None
     kept = _kept(observed, form.precision)
-    found = _first(_Question(conv, tensors, observed, limit, kept), form.precision)
-    return None if found is None else _said(found, kept)
+    narrowing = _first(_Question(conv, tensors, observed, limit, kept), form.precision)
+    return None if narrowing is None else _said(narrowing, kept)
 
 
 def _first(question: _Question, precision: int) -> Narrowing | None:
@@ -145,11 +145,13 @@ def _kept(observed: Array, precision: int) -> int:
     return min(holding, default=0)
 
 
-def _said(found: Narrowing, kept: int) -> str:
+def _said(narrowing: Narrowing, kept: int) -> str:
     facts = []
-    if any(found.parts):
-        twice = "twice " if found.rounding == HALVES else ""
-        facts.append(f"{NAMES[found.parts]} of {twice}{found.bits} bits ({WIDTHS[found.bits]})")
+    if any(narrowing.parts):
+        twice = "twice " if narrowing.rounding == HALVES else ""
+        facts.append(
+            f"{NAMES[narrowing.parts]} of {twice}{narrowing.bits} bits ({WIDTHS[narrowing.bits]})"
+        )
     if kept:
         facts.append(f"an output of {kept} bits ({WIDTHS[kept]})")
     return f"its numbers fit {' and '.join(facts)}"

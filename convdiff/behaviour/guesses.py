@@ -128,7 +128,7 @@ def of_tap(
 ) -> Guess:
     """Return the guess that a tap counts `times` in some output channels; taps as in the filter."""
     extents = (*conv.own(conv.kernel), conv.filter_shape[2])
-    place = tuple(int(i) for i in np.unravel_index(tap, extents))
+    index = tuple(int(i) for i in np.unravel_index(tap, extents))
     axes = ", ".join((*("kd", "kh", "kw")[-conv.rank :], "cin"))
     text = "is dropped" if times == 0 else "is counted twice"
     numbers = ", ".join(map(str, channels))
@@ -142,4 +142,4 @@ def of_tap(
         changed = replace(tensors, filter_hwio=w.reshape(conv.filter_shape))
         return plain_fp64(conv, changed)
 
-    return Guess(f"tap {place} ({axes}) {text} in {where}", result)
+    return Guess(f"tap {index} ({axes}) {text} in {where}", result)

@@ -47,17 +47,17 @@ def fit_data(conv: Convolution, tensors: Tensors, output: Array) -> str | None:
     started = Started(conv)
 
     def fitting(guesses: Iterable[Guess]) -> dict[str, Array]:
-        found = {}
+        fitted = {}
         for guess in guesses:
             expected = guess.result(tensors)
             if expected is not None and _is_explained(conv, right, observed, expected, limit):
-                found[guess.name] = expected
-        return found
+                fitted[guess.name] = expected
+        return fitted
 
-    found = fitting(_guesses(conv, tensors, right, observed, limit, started))
-    if not found and observed.shape == right.shape:
-        found = fitting(open_shifts(conv, tensors, started))
-    return " or ".join(found) if 0 < len(found) <= ALIKE and _are_alike(found) else None
+    fitted = fitting(_guesses(conv, tensors, right, observed, limit, started))
+    if not fitted and observed.shape == right.shape:
+        fitted = fitting(open_shifts(conv, tensors, started))
+    return " or ".join(fitted) if 0 < len(fitted) <= ALIKE and _are_alike(fitted) else None
 
 
 def _limit(conv: Convolution, tensors: Tensors, right: Array, observed: Array) -> Array:
@@ -74,9 +74,9 @@ def _at_least_mean(sizes: Array) -> Array:
     return np.asarray(np.maximum(sizes, sizes.mean(axis=(1, 2), keepdims=True)))
 
 
-def _are_alike(found: dict[str, Array]) -> bool:
+def _are_alike(outputs: dict[str, Array]) -> bool:
     """Return whether all guesses are one thing at this size, but for the order of their sums."""
-    first, *others = found.values()
+    first, *others = outputs.values()
     slack = ORDER * float(np.nan_to_num(np.abs(first)).max(initial=0.0))
     return all(
         first.shape == other.shape and np.allclose(first, other, 0.0, slack, equal_nan=True)

@@ -23,21 +23,21 @@ Seen = tuple[Tensors, Array, Array, Array]
 """Data, what is right, what is observed, and how far rounding may take each output: all NHWC."""
 
 
-def lost_taps(conv: Convolution, seen: list[Seen]) -> Iterator[Guess]:
+def lost_taps(conv: Convolution, data: list[Seen]) -> Iterator[Guess]:
     """Yield the taps whose loss, or double count, explains some wrong channels of each kind."""
     channels: dict[tuple[int, float], set[int]] = {}
     hits: Counter[tuple[int, float]] = Counter()
-    for tensors, right, observed, limit in seen[:MOST_DATA]:
+    for tensors, right, observed, limit in data[:MOST_DATA]:
         wrong = np.flatnonzero((np.abs(right - observed) > limit).any(axis=(0, 1, 2))).tolist()
         some: dict[tuple[int, float], list[int]] = {}
         for channel in wrong[:MOST_CHANNELS]:
             for key in _of_channel(conv, tensors, (observed - right, limit), channel):
                 some.setdefault(key, []).append(channel)
-        for key, found in some.items():
-            hits[key] += len(found)
+        for key, hit in some.items():
+            hits[key] += len(hit)
             # What explains all that were looked at is guessed to explain the others.
-            every = len(found) == len(wrong[:MOST_CHANNELS])
-            channels.setdefault(key, set()).update(wrong if every else found)
+            every = len(hit) == len(wrong[:MOST_CHANNELS])
+            channels.setdefault(key, set()).update(wrong if every else hit)
     for key, _ in hits.most_common(LIKELIEST):
         these = sorted(channels[key])
         yield of_tap(conv, *key, these, all_channels=len(these) == conv.channels_out)

@@ -175,12 +175,12 @@ def _flip(conv: Convolution, w: Array, axis: int) -> Array:
 def _memories(conv: Convolution) -> Mistakes:
     """Yield the filters whose memory is read as that of another layout."""
     extents = layout_of("nchw", conv.op).filter.name.strip("OI")
-    said = "the filter's memory is read as"
-    yield _filter(f"{said} OI{extents}", as_oihw)
+    begin = "the filter's memory is read as"
+    yield _filter(f"{begin} OI{extents}", as_oihw)
     if conv.transposed:
-        yield _filter(f"{said} IO{extents}", as_iohw)
+        yield _filter(f"{begin} IO{extents}", as_iohw)
         if conv.filter_shape[2] != conv.filter_shape[3]:  # else its channels are swapped
-            yield _filter(f"{said} {extents}OI", as_hwoi)
+            yield _filter(f"{begin} {extents}OI", as_hwoi)
 
 
 def _filter(name: str, change: Callable[[Array], Array]) -> Mistake:

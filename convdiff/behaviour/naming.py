@@ -53,9 +53,9 @@ def name_of(conv: Convolution, answers: Sequence[Answer]) -> str | None:
         scalings(conv, answers),
         fitting(conv, pairs(conv, clearest, started), answers, clearest),
     ):
-        found = dict.fromkeys(names)
-        if found:
-            return " or ".join(found) if len(found) <= ALIKE else None
+        fitted = dict.fromkeys(names)
+        if fitted:
+            return " or ".join(fitted) if len(fitted) <= ALIKE else None
     return None
 
 
@@ -67,8 +67,8 @@ def _single(
     yield from of_other_ops(conv, tensors)
     if clearest.output.shape == clearest.right.shape:
         yield from of_shifts(conv, tensors, started)
-        seen = [(a.probe.tensors, a.right, a.output, np.zeros_like(a.right)) for a in wrong]
-        yield from lost_taps(conv, seen)
+        data = [(a.probe.tensors, a.right, a.output, np.zeros_like(a.right)) for a in wrong]
+        yield from lost_taps(conv, data)
         yield from constant(conv, wrong)
 
 

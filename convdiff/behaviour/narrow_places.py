@@ -37,8 +37,8 @@ def narrow_places(subject: Subject, sums: int) -> Places:
     lost = {side: kept for side, kept in alone.items() if kept < top}
     if not lost:
         return Places()
-    found = _of_one_tap(subject, lost) if subject.most_taps == 1 else _of_taps(subject, lost, top)
-    return Places(tuple(found or _sides(subject, lost)))
+    narrow = _of_one_tap(subject, lost) if subject.most_taps == 1 else _of_taps(subject, lost, top)
+    return Places(tuple(narrow or _sides(subject, lost)))
 
 
 def _survives(subject: Subject, side: str) -> int:
@@ -76,16 +76,16 @@ def _cancelling(subject: Subject, side: str) -> Callable[[int], Probe]:
 def _output(subject: Subject, kept: int, top: int) -> str:
     """Say that outputs are narrow, and whether the bias is added before or after that."""
     conv, shape = subject.conv, subject.shape
-    said = _bits(subject, kept)
+    keep = _bits(subject, kept)
     if not subject.bias:
-        return f"outputs keep {said}"
+        return f"outputs keep {keep}"
     before = most_kept(subject, lambda bits: place_probes.before_bias(conv, shape, bits), top)
     if before == top:
-        return f"outputs keep {said}"
+        return f"outputs keep {keep}"
     after = most_kept(subject, lambda bits: place_probes.after_bias(conv, shape, bits), top)
     if after == top:
-        return f"outputs keep {said} before the bias is added"
-    return f"outputs keep {said}, before the bias is added and after"
+        return f"outputs keep {keep} before the bias is added"
+    return f"outputs keep {keep}, before the bias is added and after"
 
 
 def _of_one_tap(subject: Subject, lost: dict[str, int]) -> list[str]:

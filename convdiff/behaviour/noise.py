@@ -28,8 +28,8 @@ def noise_in(subject: Subject, answers: Sequence[Answer]) -> str | None:
         differing += not np.array_equal(first.output, second.output, equal_nan=True)
     if not differing:
         return None
-    said = f"{differing} of {len(before)} probes" if len(before) > 1 else "a probe"
-    return f"{said} gave other bits when asked again: a race, or memory that nobody wrote"
+    share = f"{differing} of {len(before)} probes" if len(before) > 1 else "a probe"
+    return f"{share} gave other bits when asked again: a race, or memory that nobody wrote"
 
 
 def failing(answers: Sequence[Answer]) -> list[Answer]:

@@ -79,10 +79,10 @@ def _neighbours(conv: Convolution, shape: tuple[int, ...]) -> tuple[int, int, Ar
         return int(taps[0]), int(taps[0]) + 1, np.broadcast_to(parity, shape)
     extents = conv.extents(*shape[1:3])
     for axis, read in enumerate(fullest(conv, shape)):
-        seen = np.flatnonzero(read >= 0)
-        if len(seen) > 1:
-            apart = int(abs(read[seen[1]] - read[seen[0]]))
+        inside = np.flatnonzero(read >= 0)
+        if len(inside) > 1:
+            apart = int(abs(read[inside[1]] - read[inside[0]]))
             parity = np.indices(extents)[axis].reshape(*shape[1:3], 1) // apart % 2
-            step = (seen[1] - seen[0]) * math.prod(conv.kernel[axis + 1 :])
+            step = (inside[1] - inside[0]) * math.prod(conv.kernel[axis + 1 :])
             return int(taps[0]), int(taps[0] + step), np.broadcast_to(parity, shape)
     raise AssertionError("outputs that see one tap have no neighbours")

@@ -126,9 +126,9 @@ def one_tap(conv: Convolution, shape: tuple[int, ...], values: Array, turn: int 
 
     At taps that outputs of an input of this NHWC shape see.
     """
-    w, seen = np.zeros((conv.taps, conv.channels_out)), seen_taps(conv, shape)
+    w, taps = np.zeros((conv.taps, conv.channels_out)), seen_taps(conv, shape)
     channels = np.arange(conv.channels_out)
-    w[seen[((channels + turn) * 7 + len(seen) // 2) % len(seen)], channels] = values
+    w[taps[((channels + turn) * 7 + len(taps) // 2) % len(taps)], channels] = values
     return w
 
 

@@ -40,16 +40,18 @@ def taps_together(conv: Convolution, shape: Shape) -> Array:
 def outputs_of_tap(conv: Convolution, shape: Shape) -> int:
     """Return how many outputs see a tap on the average, of those taps that are seen; 1 at least."""
     count = shape[0] * conv.channels_out
-    seen = [read >= 0 for read in sources(conv, shape)]
-    pairs = math.prod(int(one.sum()) for one in seen)
-    taps = math.prod(int(one.any(axis=0).sum()) for one in seen)
+    reads = [read >= 0 for read in sources(conv, shape)]
+    pairs = math.prod(int(one.sum()) for one in reads)
+    taps = math.prod(int(one.any(axis=0).sum()) for one in reads)
     return max(1, count * pairs // max(1, taps))
 
 
 def blind(conv: Convolution, shape: Shape) -> Array:
     """Mask the output positions, (OH, OW), that see nothing but padding."""
-    seen = reduce(np.logical_and.outer, [(read >= 0).any(axis=1) for read in sources(conv, shape)])
-    return np.asarray(~seen.reshape(conv.output_shape(*shape[:3])[1:3]))
+    covered = reduce(
+        np.logical_and.outer, [(read >= 0).any(axis=1) for read in sources(conv, shape)]
+    )
+    return np.asarray(~covered.reshape(conv.output_shape(*shape[:3])[1:3]))
 
 
 def _flat(conv: Convolution, by_axis: Sequence[Array]) -> Array:

@@ -132,15 +132,15 @@ def _sharing(axes: tuple[int, ...], output: Array, right: Array) -> tuple[Array,
     return output[right != 0], right[right != 0]
 
 
-def _scale_of(seen: Array, right: Array) -> float:
+def _scale_of(numbers: Array, right: Array) -> float:
     """Return the widest scale of which all numbers are multiples, within half of it; 0 if none."""
-    largest = float(np.abs(seen).max(initial=0.0))
+    largest = float(np.abs(numbers).max(initial=0.0))
     if not math.isfinite(largest) or not largest:
         return 0.0
-    off = float(np.abs(seen - right).max())
+    off = float(np.abs(numbers - right).max())
     for count in range(1, MOST_STEPS + 1):
         scale = largest / count
-        steps = seen / scale
+        steps = numbers / scale
         if off <= (0.5 + NEAR_STEP) * scale and (np.abs(steps - np.rint(steps)) < NEAR_STEP).all():
             return scale
     return 0.0

@@ -26,7 +26,7 @@ class Transform:
 
 def transform(answers: Sequence[Answer], form: Format) -> Transform:
     """Return what looks like a transform, or what is no rounding and so an error."""
-    seen = None
+    kind = None
     inputs = {answer.probe.turn: answer for answer in of_kind(answers, Kind.INPUT)}
     for answer in of_kind(answers, Kind.CONTAMINATION):
         leak = _leak(answer, inputs[answer.probe.turn])
@@ -40,9 +40,9 @@ def transform(answers: Sequence[Answer], form: Format) -> Transform:
                 text = "large inputs give other products than small ones"
                 return Transform(error=f"{text} (by {share:.1e}), which is no rounding")
             return Transform(error=f"{text}, by more than a transform algorithm's rounding can")
-        seen = f"{text}: a transform algorithm such as Winograd or FFT"
-    error = _error_of_single_weights(answers, form, mixing=seen is not None)
-    return Transform(error=error) if error else Transform(seen)
+        kind = f"{text}: a transform algorithm such as Winograd or FFT"
+    error = _error_of_single_weights(answers, form, mixing=kind is not None)
+    return Transform(error=error) if error else Transform(kind)
 
 
 def _error_of_single_weights(

@@ -38,13 +38,13 @@ def width(subject: Subject, answers: Sequence[Answer]) -> Width:
         if kept is not None:
             bits = min(bits, kept)
     sums = _accumulator(subject, of_kind(answers, Kind.WIDTH))
-    said = [] if sums is None else [f"the accumulator keeps {sums} of {full} bits"]
+    facts = [] if sums is None else [f"the accumulator keeps {sums} of {full} bits"]
     if bits < (sums or full):
         places = narrow_places(subject, sums or full)
         if places.error:
             return Width(bits, error=places.error)
-        said += places.narrow or [VARIED]
-    return Width(min(bits, sums or full), ", ".join(said) or None)
+        facts += places.narrow or [VARIED]
+    return Width(min(bits, sums or full), ", ".join(facts) or None)
 
 
 def _accumulator(subject: Subject, answers: Sequence[Answer]) -> int | None:

@@ -66,8 +66,8 @@ def _kind(source: Source, key: Key) -> str:
         given = given[part]
     kinds = [kind for kind in KINDS if kind in given]
     if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {found}")
+        have = " and ".join(kinds) or "none"
+        _fail(source, key, f"{key[0]!r} needs exactly one of {', '.join(KINDS)}; found {have}")
     return kinds[0]
 
 
@@ -144,8 +144,8 @@ def _literal(source: Source, key: Key, value: list[Any]) -> tuple[Shape, list[fl
                 errors.refuse()
             return
         if not isinstance(node, list) or len(node) != shape[depth]:
-            found = f"{len(node)}" if isinstance(node, list) else shown(node)
-            text = f"{key[0]!r} is ragged: expected {shape[depth]} here, found {found}"
+            extent = f"{len(node)}" if isinstance(node, list) else shown(node)
+            text = f"{key[0]!r} is ragged: expected {shape[depth]} here, found {extent}"
             errors.add(CaseError(source.place(path), text))
             errors.refuse()
         for index, child in enumerate(node):

@@ -54,8 +54,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         import ml_dtypes
 
         name = ml_dtypes.bfloat16
-    found: np.dtype[Any] = np.dtype(name)
-    return found
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
 
 
 def make_tensors(case: Case) -> Tensors:
@@ -159,9 +159,9 @@ def _ramp(shape: tuple[int, ...], axis: int, step: float) -> Array:
 
 def digest(array: Array) -> str:
     """Return the SHA-256 of an array's dtype, shape and little-endian bytes, as hex."""
-    found = hashlib.sha256(f"{array.dtype.name} {array.shape} ".encode())
-    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return found.hexdigest()
+    sha = hashlib.sha256(f"{array.dtype.name} {array.shape} ".encode())
+    sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
 
 
 def refuse_too_big(case: Case) -> None:

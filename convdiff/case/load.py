@@ -58,16 +58,16 @@ def _of_text(text: str, file: str, folder: Path, stem: str) -> Case:
 
 def find_cases(paths: tuple[Path, ...]) -> list[Path]:
     """Return the case files named: a folder stands for every .yaml file right in it."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
             if not inside:
                 refuse_folder(path)
-            found.extend(inside)
+            files.extend(inside)
         else:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def check(source: Source) -> CaseKeys:
@@ -87,8 +87,8 @@ def _keys(source: Source, errors: CaseErrors) -> tuple[CaseKeys | None, Source]:
     CaseError for what is no case.
     """
     if not isinstance(source.value, dict):
-        found = shown(source.value)
-        raise CaseError(source.place(()), f"a case is a mapping of keys; found {found}")
+        text = shown(source.value)
+        raise CaseError(source.place(()), f"a case is a mapping of keys; found {text}")
     refuse_3d(source)
     keys, misfits = _read(source.value)
     if keys is not None and not source.broken:

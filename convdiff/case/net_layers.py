@@ -169,13 +169,13 @@ def _moves(one: GivenLayer, around: Around, settings: Mapping[str, Any]) -> dict
     keys = replace(around.keys, op=around.plain, padding=settings["padding"], **given)
     moves = moves_of(one.source, keys, around.axes)
     ones = (1,) * around.axes
-    found = {name: moves[name] for name in given}
-    found["padding"] = moves["padding"]
+    held = {name: moves[name] for name in given}
+    held["padding"] = moves["padding"]
     if "size" in settings:
-        found["size"] = steps(one.source, keys, "size", settings["size"], ones)
-    elif found["padding"] == "valid":  # a layer that pads by nothing
-        found["padding"] = ((0, 0),) * around.axes
-    return found
+        held["size"] = steps(one.source, keys, "size", settings["size"], ones)
+    elif held["padding"] == "valid":  # a layer that pads by nothing
+        held["padding"] = ((0, 0),) * around.axes
+    return held
 
 
 def _shape(one: GivenLayer, around: Around) -> tuple[int, ...]:

@@ -24,8 +24,8 @@ def parse_range(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None:
-            found = shown(text)
-            raise ValueError(f"{found} is not a range; write 7, 7..20, 7..2000:7 or 1,2,8")
+            quoted = shown(text)
+            raise ValueError(f"{quoted} is not a range; write 7, 7..20, 7..2000:7 or 1,2,8")
         first = _number(match[1])
         last = _number(match[2] or match[1])
         step = _number(match[3] or "1")

@@ -108,9 +108,9 @@ def _composed(text: str, file: str, lines: Sequence[str]) -> Node | None:
 
 def _not_yaml(error: MarkedYAMLError, file: str, lines: Sequence[str]) -> CaseError:
     """Return a parser's error, where it begins if it is found out at the file's end."""
-    begun, found = error.context_mark, error.problem_mark or error.context_mark
+    begun, mark = error.context_mark, error.problem_mark or error.context_mark
     words = error.problem or error.context
-    place = _marked(file, lines, found) if found else Place(file)
+    place = _marked(file, lines, mark) if mark else Place(file)
     if begun and not place.text.strip():
         place, words = _marked(file, lines, begun), f"{error.context}: {error.problem}"
     return CaseError(place, f"not YAML: {words}")

@@ -61,10 +61,10 @@ def command(case: Path | None, fresh: bool, options: Options) -> int:
     refuse_too_big(loaded)
     ends, ledger = Stopper(), Ledger(fresh=fresh)
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):
-        found, missing = _cured(loaded, options, ledger, ends, tell)
-    _write(found, missing, shlex.join(["convdiff", "run", *sized_words(loaded, options)]))
+        cures, missing = _cured(loaded, options, ledger, ends, tell)
+    _write(cures, missing, shlex.join(["convdiff", "run", *sized_words(loaded, options)]))
     say_known(ledger)
-    return ended(ends.stopping.signal, _code(found, missing))
+    return ended(ends.stopping.signal, _code(cures, missing))
 
 
 def _cured(
@@ -81,26 +81,26 @@ def _cured(
         session.start()
         standings = session.availability(case)
         missing = [one for one in standings if session.missed(one)]
-    found = []
+    cures = []
     for subject in subjects(standings):
         if ends.stopping.signal:
             break
         bench = Bench(case, subject, options.timeout, ends.stopping, ends.watch, ledger, tell)
         say = lambda words: write_err(f"convdiff: {case.name}: {words}")  # noqa: E731
-        found.append(Search(bench, say).run())
-    return found, missing
+        cures.append(Search(bench, say).run())
+    return cures, missing
 
 
-def _write(found: Sequence[Cured], missing: Sequence[Standing], run: str) -> None:
+def _write(cures: Sequence[Cured], missing: Sequence[Standing], run: str) -> None:
     from convdiff.report.console.cure import render
 
     for one in missing:
         write_err(f"convdiff: {one.name}: {one.reason}")
-    for cured in found:
+    for cured in cures:
         write_out(render(cured, run, "auto"))
 
 
-def _code(found: Sequence[Cured], missing: Sequence[Standing]) -> int:
-    if missing or not found or any(one.today.reason for one in found):
+def _code(cures: Sequence[Cured], missing: Sequence[Standing]) -> int:
+    if missing or not cures or any(one.today.reason for one in cures):
         return UNTESTED
-    return DRIFT if any(one.today.drifting for one in found) else SAME
+    return DRIFT if any(one.today.drifting for one in cures) else SAME

@@ -46,16 +46,16 @@ def command(
     """
     files = {} if json in (None, STDOUT) else {"--json": json}
     refuse_unwritable(files)
-    found: dict[Interpreter, Checkup] = {}
+    checkups: dict[Interpreter, Checkup] = {}
     for interpreter, checkup in _checkups(python, timeout):
-        found[interpreter] = checkup
+        checkups[interpreter] = checkup
         if json != STDOUT:  # each as it comes: importing a framework takes seconds
             write_out(_told(interpreter, checkup, verbose > 0, color))
     for option, path in files.items():
-        write_atomically(option, path, _json(found))
-    usable = any(checkup.usable for checkup in found.values())
+        write_atomically(option, path, _json(checkups))
+    usable = any(checkup.usable for checkup in checkups.values())
     if json == STDOUT:
-        write_out(_json(found))
+        write_out(_json(checkups))
     elif not usable:
         write_out("nothing can be tested here: pip install tensorflow, torch or jax\n")
     return SAME if usable else UNTESTED
@@ -80,11 +80,11 @@ def _told(interpreter: Interpreter, checkup: Checkup, whole: bool, color: str) -
     from convdiff.report.console.screen import rendered
     from convdiff.report.console.style import print_lines
 
-    told = lines(interpreter, checkup, whole=whole)
-    return rendered(lambda console: print_lines(console, told), color)
+    report = lines(interpreter, checkup, whole=whole)
+    return rendered(lambda console: print_lines(console, report), color)
 
 
-def _json(found: Mapping[Interpreter, Checkup]) -> str:
+def _json(checkups: Mapping[Interpreter, Checkup]) -> str:
     import json
 
     frameworks = [
@@ -94,6 +94,6 @@ def _json(found: Mapping[Interpreter, Checkup]) -> str:
             "usable": checkup.usable,
             **{name.lower(): value for name, value in checkup.rows if name != "python"},
         }
-        for interpreter, checkup in found.items()
+        for interpreter, checkup in checkups.items()
     ]
     return json.dumps({"schema_version": 1, "frameworks": frameworks}, indent=2) + "\n"

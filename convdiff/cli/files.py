@@ -45,7 +45,7 @@ def write_each(files: Iterable[tuple[str, Path, str]]) -> list[ConvdiffError]:
 def write_atomically(option: str, path: Path, text: str) -> None:
     """Write a file whole or not at all; raise ConvdiffError, that names its option, for none."""
     try:
-        with replacing(path) as place:
-            place.write_text(text, encoding="utf-8")
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConvdiffError(f"{option} {path}: {error.strerror}") from None

@@ -43,10 +43,10 @@ def asked_net(path: Path, options: Options) -> AskedNet | None:
         options = of_its_own(path, options)
         case = model_case(path, options)
     else:
-        found = net_at(path)
-        if found is None:
+        net = net_at(path)
+        if net is None:
             return None
-        case = found
+        case = net
     return AskedNet(case, options)
 
 

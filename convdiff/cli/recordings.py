@@ -109,10 +109,10 @@ def _kept(baseline: Baseline, recorded: Sequence[RecordedCase], *, only_missing:
     if not recorded:
         return f"nothing was observed; {baseline.path} is left as it was"
     done = keep(baseline.path, recorded, only_missing=only_missing)
-    said = [f"{done.new:,} new"]
-    said += [] if only_missing else [f"{done.changed:,} changed"]
-    said += [f"{done.dropped:,} on other inputs dropped"] if done.dropped else []
-    return f"{baseline.path}: {', '.join(said)}"
+    counts = [f"{done.new:,} new"]
+    counts += [] if only_missing else [f"{done.changed:,} changed"]
+    counts += [f"{done.dropped:,} on other inputs dropped"] if done.dropped else []
+    return f"{baseline.path}: {', '.join(counts)}"
 
 
 def _outputs(case: Case) -> int:

@@ -54,19 +54,19 @@ def command(check: bool, remove: tuple[str, ...], cache_limit: str | None) -> in
     if cache_limit is not None:
         for gone in there.evict(folder, _bytes(cache_limit)):
             write_err(f"convdiff: removed {gone.name} ({_size(gone.size)})")
-    found = there.environments(folder)
-    broken = [one for one in found if check and not _answers(one)]
-    write_out("".join(f"{line}\n" for line in _lines(found, broken)))
-    if not found:
+    environments = there.environments(folder)
+    broken = [one for one in environments if check and not _answers(one)]
+    write_out("".join(f"{line}\n" for line in _lines(environments, broken)))
+    if not environments:
         write_err(f"convdiff: no environment in {folder}")
     return UNTESTED if broken else SAME
 
 
-def _lines(found: Sequence[Environment], broken: Sequence[Environment]) -> Iterator[str]:
+def _lines(environments: Sequence[Environment], broken: Sequence[Environment]) -> Iterator[str]:
     from convdiff.runtime.environments import age
 
-    width = max((len(one.name) for one in found), default=0)
-    for one in found:
+    width = max((len(one.name) for one in environments), default=0)
+    for one in environments:
         days = f"{age(one.used):.0f} days ago"
         mark = "  does not answer" if one in broken else ""
         row = f"{one.key}  {one.name:{width}}  Python {one.version:7} {_size(one.size):>7}"

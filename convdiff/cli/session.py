@@ -43,9 +43,9 @@ def load_with_nets(paths: tuple[Path, ...], options: Options) -> tuple[list[Case
     """Load every case, and the nets among them. Raises CaseError with the errors of all."""
     if not paths:
         return load_all((), options), []
-    found = _each(find_cases(paths), lambda path: asked_net(path, options) or load(path))
-    cases = [_varied(one, options) for one in found if isinstance(one, Case)]
-    return cases, [one.varied() for one in found if isinstance(one, AskedNet)]
+    loaded = _each(find_cases(paths), lambda path: asked_net(path, options) or load(path))
+    cases = [_varied(one, options) for one in loaded if isinstance(one, Case)]
+    return cases, [one.varied() for one in loaded if isinstance(one, AskedNet)]
 
 
 def _varied(case: Case, options: Options) -> Case:

@@ -41,7 +41,7 @@ def command(recording: Path, show_all: bool, color: str) -> int:
     from convdiff.report.console.show import print_recording
     from convdiff.report.show import lines
 
-    found = lines(read_recording(recording), show_all=show_all)
+    shown = lines(read_recording(recording), show_all=show_all)
     wrap = sys.stdout.isatty()
-    write_out(rendered(lambda console: print_recording(console, found, wrap=wrap), color))
+    write_out(rendered(lambda console: print_recording(console, shown, wrap=wrap), color))
     return 0

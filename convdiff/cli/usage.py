@@ -19,14 +19,14 @@ def usage(error: click.ClickException) -> str:
         shown = {*_spellings(error.ctx.command)}
         near = [one for one in error.possibilities or () if one in shown]
         error = click.NoSuchOption(error.option_name, error.message, near, error.ctx)
-    said = " ".join(error.format_message().split())
+    words = " ".join(error.format_message().split())
     if not isinstance(error, click.UsageError) or error.ctx is None:
-        return said
+        return words
     source = _source(error, error.ctx)
     if source:
         return f"{source}: {error.message.rstrip('.')}"
     path = error.ctx.command_path.replace("python -m convdiff", "convdiff")
-    return f"{said.rstrip('.')}; see {path} --help"
+    return f"{words.rstrip('.')}; see {path} --help"
 
 
 def _source(error: click.UsageError, ctx: click.Context) -> str:

@@ -80,8 +80,8 @@ def _legal(reference: Reference, output: Array) -> Array:
 
 def _constant(output: Array, reference: Reference) -> str | None:
     """Return what makes an output say nothing; where the data say so it may be all NaN."""
-    told = reference.is_finite or not output.any()
-    return constant_of(output, reference.conv.then) if told else None
+    decisive = reference.is_finite or not output.any()
+    return constant_of(output, reference.conv.then) if decisive else None
 
 
 def _with_astray(
@@ -90,11 +90,11 @@ def _with_astray(
     """Return the comparison with what is astray, and the mask of the outputs beside it."""
     if reference.kinds is None:
         return comparison, np.ones(output.shape, bool)
-    found, mask = astray(output, reference)
+    beyond, mask = astray(output, reference)
     untouched = reference.untouched(output.shape)
     assert untouched is not None, "there are kinds"
     beside = untouched & ~mask
-    return replace(comparison, astray=(Astray(), found)), beside
+    return replace(comparison, astray=(Astray(), beyond)), beside
 
 
 def _is_large(reference: Reference, outputs: int) -> bool:
@@ -127,8 +127,10 @@ def _of_sample(pair: Pair, output: Array, reference: Reference, most: int) -> Co
 def _measured(some: Some, observed: Array, most: int) -> Difference:
     """Measure a sample, as a row of outputs, with each where it is in the whole output."""
     row = (1, 1, len(observed), 1)
-    found = measure(some.exact.reshape(row), observed.reshape(row), strict=False, most=most)
-    return found if found.worst is None else found.placed(some.index[found.worst.index[:, 2]])
+    difference = measure(some.exact.reshape(row), observed.reshape(row), strict=False, most=most)
+    if difference.worst is None:
+        return difference
+    return difference.placed(some.index[difference.worst.index[:, 2]])
 
 
 def _differing(

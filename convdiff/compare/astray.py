@@ -87,21 +87,21 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
 
     output: NHWC, a prefix of the reference's outputs along batch and length.
     """
-    found, mask = Astray(), np.zeros(output.shape, bool)
+    total, mask = Astray(), np.zeros(output.shape, bool)
     for block in blocks(output.shape):
         lost, unwanted, changed, *legal = _masks(output[block], block, reference)
         flushed, padded, limited = legal
         start = corner(block)
-        found = Astray(
-            found.lost.with_more(lost, start),
-            found.unwanted.with_more(unwanted, start),
-            found.changed.with_more(changed, start),
-            found.flushed.with_more(flushed, start),
-            found.padded.with_more(padded, start),
-            found.limited.with_more(limited, start),
+        total = Astray(
+            total.lost.with_more(lost, start),
+            total.unwanted.with_more(unwanted, start),
+            total.changed.with_more(changed, start),
+            total.flushed.with_more(flushed, start),
+            total.padded.with_more(padded, start),
+            total.limited.with_more(limited, start),
         )
         mask[block] = lost | unwanted | changed
-    return found, mask
+    return total, mask
 
 
 def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ...]:

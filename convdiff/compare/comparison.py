@@ -150,8 +150,8 @@ def _beside_nan(
         text = "NaN or infinity in the data reaches every output"
         return Comparison(pair.axis, pair.baseline, pair.candidate, None, reason=text)
     beside = np.where(finite, a, b)
-    found = measured(pair, beside, b, reference, measure(beside, b, strict, most))
-    return replace(found, nearness=None)
+    comparison = measured(pair, beside, b, reference, measure(beside, b, strict, most))
+    return replace(comparison, nearness=None)
 
 
 def measured(

@@ -27,16 +27,16 @@ def kinds(conv: Convolution, tensors: Tensors) -> Array:
     """Return the kind of every output that legal sums of the products give: int8, NHWC."""
     images = tensors.input_nhwc
     parts = [_image_kinds(conv, images[n : n + 1], tensors) for n in range(len(images))]
-    found, added = np.concatenate(parts), addend(conv, tensors)
+    sums, added = np.concatenate(parts), addend(conv, tensors)
     if added is None:
-        return found
-    beside = np.broadcast_to(kinds_of(added), found.shape)
-    return np.where(found == FINITE, beside, np.where(beside == FINITE, found, _met(found, beside)))
+        return sums
+    beside = np.broadcast_to(kinds_of(added), sums.shape)
+    return np.where(sums == FINITE, beside, np.where(beside == FINITE, sums, _met(sums, beside)))
 
 
-def _met(found: Array, beside: Array) -> Array:
+def _met(sums: Array, beside: Array) -> Array:
     """Return the kinds of sums of two that are not finite: of unlike infinities it is NaN."""
-    return np.where(found == beside, found, np.int8(NAN))
+    return np.where(sums == beside, sums, np.int8(NAN))
 
 
 def stepped(then: str, before: Array) -> Array:

@@ -39,9 +39,9 @@ def compare_in_part(
     shape = expected_shape(reference, pair.candidate)
     here = reference.at(pair.candidate.batch, pair.candidate.length, places)
     difference = measure(a, b, strict, most)
-    found = measured(pair, a, b, here, difference)
+    comparison = measured(pair, a, b, here, difference)
     difference = _placed(difference, places, shape)
-    return replace(found, difference=difference, sampled_of=math.prod(shape))
+    return replace(comparison, difference=difference, sampled_of=math.prod(shape))
 
 
 def _row(side: Given, places: Array) -> Array:

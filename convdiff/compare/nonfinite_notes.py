@@ -25,15 +25,15 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
         if count:
             outputs.append(f"{count:,} {name}")
     verb = "is" if sum(count for _, count, _ in counts) == 1 else "are"
-    said = f"{' and '.join(values)} {verb} NaN or infinite"
+    which = f"{' and '.join(values)} {verb} NaN or infinite"
     if not outputs:
-        yield f"{said}, and in no output's window"
+        yield f"{which}, and in no output's window"
         return
     whole = tuple(slice(0, extent) for extent in reference.shape)
     strict, _, padded = reference.kinds_in(whole)
     more = int(np.count_nonzero((strict == FINITE) & (padded != FINITE)))
     others = f"{more:,} more may where padding is multiplied" if more else "no others"
-    yield f"{said}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, {others}"
+    yield f"{which}: {', '.join(outputs)} of {reference.kinds.size:,} outputs must be so, {others}"
 
 
 def _counts(tensors: Tensors) -> Iterator[tuple[str, int, int]]:

@@ -159,12 +159,12 @@ def _whose(conv: Convolution, shape: Shape) -> str:
 def _written(conv: Convolution, shape: Shape) -> str:
     """Write the numbers of a padding."""
     pads = conv.pads(*shape[1:3])[-conv.rank :]
-    said = [
+    parts = [
         f"{number} {side}"
         for pair, sides in zip(pads, SIDES[-conv.rank :], strict=True)
         for number, side in zip(pair, sides, strict=True)
     ]
-    return f" ({'cut' if conv.transposed else 'zeros'}: {', '.join(said)})"
+    return f" ({'cut' if conv.transposed else 'zeros'}: {', '.join(parts)})"
 
 
 def _transposed(conv: Convolution, shape: Shape) -> Iterator[tuple[str, Convolution, bool]]:

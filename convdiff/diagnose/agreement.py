@@ -95,5 +95,5 @@ def _groups(square: tuple[tuple[Pair | None, ...], ...]) -> tuple[tuple[int, ...
             if pair is not None and pair.verdict == "same":
                 group.append(other)
         groups.append(tuple(group))
-        left = [place for place in left if place not in group]
+        left = [number for number in left if number not in group]
     return tuple(sorted(groups, key=lambda group: (-len(group), group)))

@@ -146,13 +146,13 @@ def _up_to(
 
 def _one_a_runtime(findings: Sequence[Finding], numbers: Sequence[int]) -> Iterator[int]:
     """Yield those of these findings that first tell a runtime's order, unusual ones first."""
-    told: set[Runtime] = set()
+    covered: set[Runtime] = set()
     for number in sorted(numbers, key=lambda n: -findings[n].comparison.screen_ratio):
         comparison = findings[number].comparison
         cells = (comparison.baseline, comparison.candidate)
         runtimes = {cell.runtime for cell in cells if not cell.is_reference}
-        if not runtimes <= told:
-            told |= runtimes
+        if not runtimes <= covered:
+            covered |= runtimes
             yield number
 
 

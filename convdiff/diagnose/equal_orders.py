@@ -24,13 +24,13 @@ MOST_LENGTHS = 128
 """Lengths of one runtime whose orders are revealed to prove them safe."""
 
 
-def prove(plan: Plan, found: Sequence[SafeLengths], lab: Lab) -> list[SafeLengths]:
+def prove(plan: Plan, lengths: Sequence[SafeLengths], lab: Lab) -> list[SafeLengths]:
     """Return the safe lengths with those that are proved, as far as the budget goes.
 
     Nothing is revealed of a runtime whose safe lengths are too many, or too large together.
     """
     proved = []
-    for runtime, safe in zip(plan.runtimes, found, strict=False):  # none are found of one length
+    for runtime, safe in zip(plan.runtimes, lengths, strict=False):  # none are found of one length
         cheap = _is_cheap(plan, safe)
         proved.append(replace(safe, proved=_proved(plan, runtime, safe, lab)) if cheap else safe)
     return proved

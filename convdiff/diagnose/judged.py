@@ -130,22 +130,22 @@ def _fit_data(asked: Asked, cell: Cell) -> str | None:
 def _told_apart(asked: Asked) -> bool:
     """Return whether both sides give one shape, which is not the convolution's, unlike ways."""
     comparison, (baseline, candidate) = asked.comparison, asked.known
-    alike = comparison.mismatch and comparison.difference is not None
-    return alike and baseline.fits != candidate.fits
+    one_shape = comparison.mismatch and comparison.difference is not None
+    return one_shape and baseline.fits != candidate.fits
 
 
 def _second_look(asked: Asked, verdict: Verdict) -> Ruling | None:
     """Return what a verdict becomes by sums of two widths, by steps, and by noise."""
-    found: Ruling | None = None
+    ruling: Ruling | None = None
     if verdict == "rounding":
-        found = by_sums(asked.comparison, *asked.known, asked.case.conv.dtype)
+        ruling = by_sums(asked.comparison, *asked.known, asked.case.conv.dtype)
     elif verdict == "precision":
         for side, cell, behaviour in asked.sides:
             steps = behaviour.quantisation
-            found = found or by_steps(asked.case.conv, side, cell, steps, asked.lab)
-    if _is_suspect(asked, found[0] if found else verdict):
-        return ruled_on_again(asked.comparison, asked.lab) or found
-    return found
+            ruling = ruling or by_steps(asked.case.conv, side, cell, steps, asked.lab)
+    if _is_suspect(asked, ruling[0] if ruling else verdict):
+        return ruled_on_again(asked.comparison, asked.lab) or ruling
+    return ruling
 
 
 def _is_suspect(asked: Asked, verdict: Verdict) -> bool:

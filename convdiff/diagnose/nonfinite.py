@@ -33,12 +33,12 @@ def rule(
         if not one:
             continue
         facts += [SideFact(side, words) for words in _words(one)]
-        seen = traits.get(side)
-        if seen is not None and seen.transform and not one.lost:
-            facts.append(SideFact(side, f"{seen.transform}, which spreads NaN"))
+        side_traits = traits.get(side)
+        if side_traits is not None and side_traits.transform and not one.lost:
+            facts.append(SideFact(side, f"{side_traits.transform}, which spreads NaN"))
         else:
             verdict = "wrong"
-            if seen is None and not one.lost:
+            if side_traits is None and not one.lost:
                 facts.append(SideFact(side, UNPROBED))
     if facts:
         return verdict, tuple(facts)

@@ -27,5 +27,5 @@ def by_steps(
     beyond = int(np.count_nonzero(~(off <= quantisation.bound(sums, tensors))))
     if not beyond:
         return None
-    said = f"{beyond} of {off.size} outputs are farther off than that can take them"
-    return "wrong", (SideFact(side, f"{quantisation.words}; {said}"),)
+    beyond_reach = f"{beyond} of {off.size} outputs are farther off than that can take them"
+    return "wrong", (SideFact(side, f"{quantisation.words}; {beyond_reach}"),)

@@ -186,8 +186,8 @@ def _by_flushing(comparison: Comparison, probed: Probes, looks: tuple[Look, ...]
 
 def _facts(probed: Probes, trait: str) -> list[SideFact]:
     """Return what the probes say of one trait, of the sides that have it."""
-    said = [(side, getattr(traits, trait)) for side, traits in probed]
-    return [SideFact(side, fact) for side, fact in said if fact]
+    of_sides = [(side, getattr(traits, trait)) for side, traits in probed]
+    return [SideFact(side, fact) for side, fact in of_sides if fact]
 
 
 def _by_size(comparison: Comparison, looks: tuple[Look, ...]) -> Ruling | None:

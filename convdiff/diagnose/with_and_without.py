@@ -28,12 +28,12 @@ class WithoutStep:
             what = f": {self.then} differs" if self.made else ", too"
             return f"without {self.then} both sides agree{what}"
         count = "1 element" if self.differing == 1 else f"{self.differing:,} elements"
-        said = [f"without {self.then} the convolutions differ in {count}"]
+        facts = [f"without {self.then} the convolutions differ in {count}"]
         if self.hidden:
             all_of_them = "all of them" if not self.passed_on else f"{self.hidden:,}"
-            said.append(f"{self.then} hides {all_of_them}")
+            facts.append(f"{self.then} hides {all_of_them}")
         if self.passed_on:
-            said.append(f"{self.then} passes on {self.passed_on:,}")
+            facts.append(f"{self.then} passes on {self.passed_on:,}")
         if self.made:
-            said.append(f"{self.made:,} differ with {self.then} only")
-        return ", ".join(said)
+            facts.append(f"{self.made:,} differ with {self.then} only")
+        return ", ".join(facts)

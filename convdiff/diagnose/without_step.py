@@ -26,16 +26,16 @@ MOST = 24
 
 def beside_step(case: Case, findings: Sequence[Finding], lab: Lab) -> list[Finding]:
     """Return the findings, some of them with what their cells give without the step."""
-    told = list(findings)
+    completed = list(findings)
     if not case.conv.then:
-        return told
+        return completed
     chosen = _chosen(case, findings)
     cells = dict.fromkeys(cell for n in chosen for cell in _bare(findings[n]))
     for _ in lab.observe(list(cells)):
         pass
     for number in chosen:
-        told[number] = _told(case, findings[number], lab)
-    return told
+        completed[number] = _told(case, findings[number], lab)
+    return completed
 
 
 def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
@@ -115,5 +115,5 @@ def _facts(without: WithoutStep, sizes: Sequence[int]) -> Iterator[Evidence]:
     """Yield the sides whose convolution is another one where the step is in the same call."""
     for side, unlike, size in zip(SIDES, without.fused, sizes, strict=False):
         if unlike:
-            said = f"{without.then} in the same call changes {unlike:,} of {size:,} elements"
-            yield SideFact(side, said)
+            fact = f"{without.then} in the same call changes {unlike:,} of {size:,} elements"
+            yield SideFact(side, fact)

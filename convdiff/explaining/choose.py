@@ -64,6 +64,6 @@ def _proven(orders: Orders, shape: tuple[int, ...]) -> Array:
     return np.asarray(orders.which().reshape(shape) >= 0)
 
 
-def _index(place: Sequence[int] | Array) -> Index:
-    n, h, w, c = (int(i) for i in place)
+def _index(index: Sequence[int] | Array) -> Index:
+    n, h, w, c = (int(i) for i in index)
     return n, h, w, c

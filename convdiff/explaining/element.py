@@ -26,21 +26,21 @@ def with_element(
     which = int(orders.which()[position, channel])
     if which >= 0:
         order = orders.orders[which].order
-        seen = orders.seen_by(which)
-        place = (order, seen.geometry, seen.data, position, channel)
-        values = {**leaf_values(*place), **partial_sums(*place)}
+        subject = orders.seen_by(which)
+        sums_of = (order, subject.geometry, subject.data, position, channel)
+        values = {**leaf_values(*sums_of), **partial_sums(*sums_of)}
         element = replace(element, order=which, values=values)
     return replace(side, element=element)
 
 
-def with_parting(sides: Sequence[ElementReport], found: PairReport) -> PairReport:
+def with_parting(sides: Sequence[ElementReport], pair: PairReport) -> PairReport:
     """Report of both sides, and of the nodes at which the element's sums part, if they do."""
     baseline, candidate = sides
     nodes = _parting(baseline, candidate) if baseline.tree and candidate.tree else None
     if nodes is not None and baseline.element and candidate.element:
         baseline = replace(baseline, element=replace(baseline.element, parts=nodes[0]))
         candidate = replace(candidate, element=replace(candidate.element, parts=nodes[1]))
-    return replace(found, baseline=baseline, candidate=candidate)
+    return replace(pair, baseline=baseline, candidate=candidate)
 
 
 def _parting(baseline: ElementReport, candidate: ElementReport) -> tuple[int, int] | None:

@@ -156,11 +156,11 @@ def _pair(
 ) -> PairReport:
     """Compare two outputs, explain why they differ, and choose an element that shows it."""
     first, second = outputs
-    found = PairReport(sides[0], sides[1], _difference(sides, first, second))
+    pair = PairReport(sides[0], sides[1], _difference(sides, first, second))
     orders = sides[0].explanation, sides[1].explanation
     if orders[0] is None or orders[1] is None:
         alone = [_one(*one, tensors, asked) for one in zip(sides, outputs, strict=True)]
-        return replace(found, baseline=alone[0], candidate=alone[1])
+        return replace(pair, baseline=alone[0], candidate=alone[1])
     assert not isinstance(first, NoBits) and not isinstance(second, NoBits)
     both, bits = (orders[0], orders[1]), (first, second)
     _refuse_unlike(both, asked)
@@ -169,14 +169,14 @@ def _pair(
     chosen = asked or differing
     if chosen is None:
         chosen = farthest(sides[0].case.conv, tensors, bits[smaller], both[smaller])
-    told = [with_element(*one, tensors) for one in zip(sides, [chosen] * 2, bits, strict=True)]
-    found = with_parting(told, found)
+    drawn = [with_element(*one, tensors) for one in zip(sides, [chosen] * 2, bits, strict=True)]
+    pair = with_parting(drawn, pair)
     if differing is None:
-        return found
+        return pair
     worst = chosen.index
     if first[worst] == second[worst]:
         worst = differing.index
-    return replace(found, why=explain_difference(*both, bits, worst, strict=False))
+    return replace(pair, why=explain_difference(*both, bits, worst, strict=False))
 
 
 def _refuse_unlike(orders: tuple[Orders, Orders], asked: Element | None) -> None:

@@ -58,16 +58,16 @@ def border(geometry: Geometry, footprint: Footprint | None) -> Border:
     sets = footprint.axes if footprint else tuple(tuple(range(k)) for k in conv.kernel)
     extents = conv.extents(*geometry.input_nhwc[1:3])
     edges, phase, taps, full = [], [], channels, channels
-    for axis, extent, seen, names in zip(
+    for axis, extent, taps_seen, names in zip(
         conv.axes, extents, sets, EDGES[-len(sets) :], strict=True
     ):
-        inside = _inside(axis, seen[0])
-        beyond = _beyond(axis, seen, inside)
+        inside = _inside(axis, taps_seen[0])
+        beyond = _beyond(axis, taps_seen, inside)
         edges.append(
             tuple(name for name, is_beyond in zip(names, beyond, strict=True) if is_beyond)
         )
-        phase.append((seen[0] * axis.dilation - axis.pad(extent)[0]) % axis.stride)
-        taps, full = taps * len(seen), full * len(inside)
+        phase.append((taps_seen[0] * axis.dilation - axis.pad(extent)[0]) % axis.stride)
+        taps, full = taps * len(taps_seen), full * len(inside)
     several = conv.transposed and any(stride > 1 for stride in conv.strides)
     return Border(
         tuple(filter(None, edges)), conv.own(tuple(phase)) if several else (), taps, full - taps
@@ -82,9 +82,9 @@ def _inside(axis: Axis, tap: int) -> list[int]:
     return [k for k, distance in enumerate(apart) if not distance]
 
 
-def _beyond(axis: Axis, seen: Collection[int], inside: Iterable[int]) -> tuple[bool, bool]:
+def _beyond(axis: Axis, taps: Collection[int], inside: Iterable[int]) -> tuple[bool, bool]:
     """Return whether taps fall on padding before the input, and after it."""
-    low, high = min(inside) < min(seen), max(inside) > max(seen)
+    low, high = min(inside) < min(taps), max(inside) > max(taps)
     return (high, low) if axis.transposed else (low, high)
 
 
@@ -93,11 +93,11 @@ def counted(places: Iterable[tuple[Border, int]]) -> Iterator[str]:
     groups: dict[str, list[tuple[Border, int]]] = {}
     for at, elements in places:
         groups.setdefault(at.place, []).append((at, elements))
-    for place, members in groups.items():
+    for where, members in groups.items():
         fewer = sorted({at.fewer for at, _ in members} - {0})
         span = f"{fewer[0]:,} to {_taps(fewer[-1])}" if len(fewer) > 1 else ""
-        said = f", {span or _taps(fewer[0])} fewer" if fewer else ""
-        yield f"{sum(elements for _, elements in members):,} {place}{said}"
+        fewer_taps = f", {span or _taps(fewer[0])} fewer" if fewer else ""
+        yield f"{sum(elements for _, elements in members):,} {where}{fewer_taps}"
 
 
 def _listed(edges: tuple[tuple[str, ...], ...]) -> str:

@@ -131,7 +131,7 @@ def on_padding(
     wrong = int(np.count_nonzero(among) * geometry.cout - np.count_nonzero(right))
     if not wrong:
         return right, ()
-    said = (
+    reason = (
         f"{wrong:,} elements that see padding alone are not {'the bias' if geometry.bias else '0'}"
     )
-    return right, (Refusal("not-replayed", said),)
+    return right, (Refusal("not-replayed", reason),)

@@ -23,8 +23,8 @@ class Footprint:
     def window(self, kernel: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the rows and columns that they have in a folded filter with these extents."""
         rows = [0]
-        for extent, seen in zip(kernel[:-1], self.axes[:-1], strict=True):
-            rows = [row * extent + index for row in rows for index in seen]
+        for extent, taps in zip(kernel[:-1], self.axes[:-1], strict=True):
+            rows = [row * extent + index for row in rows for index in taps]
         return tuple(rows), self.axes[-1]
 
     def holds(self, other: Footprint) -> bool:
@@ -40,9 +40,9 @@ def footprints(
 
     Those with the most taps stand first; one without any is that of outputs on padding alone.
     """
-    found = list(_footprints(conv, *input_nhwc[:3]))
-    found.sort(key=lambda pair: (-_size(pair[0]), int(pair[1].argmax())))
-    return found
+    seen_by = list(_footprints(conv, *input_nhwc[:3]))
+    seen_by.sort(key=lambda pair: (-_size(pair[0]), int(pair[1].argmax())))
+    return seen_by
 
 
 def _footprints(
@@ -61,12 +61,12 @@ def _footprints(
     positions = np.tile(grid.reshape(-1), batch)
     for number in np.unique(positions).tolist():
         index = np.unravel_index(number, shape)
-        seen = (np.flatnonzero(kind[i]).tolist() for kind, i in zip(kinds, index, strict=True))
-        yield Footprint(tuple(map(tuple, seen))), positions == number
+        taps = (np.flatnonzero(kind[i]).tolist() for kind, i in zip(kinds, index, strict=True))
+        yield Footprint(tuple(map(tuple, taps))), positions == number
 
 
 def _size(footprint: Footprint) -> int:
     size = 1
-    for seen in footprint.axes:
-        size *= len(seen)
+    for taps in footprint.axes:
+        size *= len(taps)
     return size

@@ -100,8 +100,8 @@ class Orders:
     @cached_property
     def is_uniform(self) -> bool:
         """Whether all elements see all taps of the filter."""
-        seen = footprints(self.geometry.conv, self.geometry.input_nhwc)
-        return all(self.geometry.seeing(footprint).footprint is None for footprint, _ in seen)
+        masks = footprints(self.geometry.conv, self.geometry.input_nhwc)
+        return all(self.geometry.seeing(footprint).footprint is None for footprint, _ in masks)
 
     @cached_property
     def alike(self) -> tuple[tuple[int, ...], ...]:

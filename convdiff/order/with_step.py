@@ -37,15 +37,15 @@ def with_step(before: Orders, then: str, calls: Sequence[ObservedCall]) -> Order
     orders = [one for proved in before.orders for one in _stepped(before, proved, then, calls)]
     case, left = calls[0], before.unexplained
     padding, wrong = on_padding(before.geometry, case.data, case.output, Step(then))
-    found = replace(
+    stepped = replace(
         before,
         data=case.data,
         output=case.output,
         orders=tuple(orders),
         padding=padding,
     )
-    lost = (UNLIKE,) if found.unexplained > left else ()
-    return replace(found, refusals=(*dict.fromkeys((*before.refusals, *wrong)), *lost))
+    lost = (UNLIKE,) if stepped.unexplained > left else ()
+    return replace(stepped, refusals=(*dict.fromkeys((*before.refusals, *wrong)), *lost))
 
 
 def _stepped(
@@ -53,14 +53,14 @@ def _stepped(
 ) -> Iterator[ProvedOrder]:
     """Yield an order with each way of its step that explains some of its elements, most first."""
     geometry = before.geometry_of(proved)
-    found = {
+    steps = {
         step: _given(replace(proved.order, step=step), geometry, proved.elements, calls)
         for step in likely_steps(then)
     }
     left = proved.elements
     while left.any():
-        step = max(found, key=lambda one: int((found[one] & left).sum()))
-        elements = found[step] & left
+        step = max(steps, key=lambda one: int((steps[one] & left).sum()))
+        elements = steps[step] & left
         if not elements.any():
             break
         yield replace(proved, order=replace(proved.order, step=step), elements=elements)

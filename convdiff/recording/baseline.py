@@ -73,14 +73,14 @@ def open_baseline(path: Path, *, making: bool = False) -> Baseline:
         raise NoBaselineError(
             f"no baseline at {path}; to make one, run the same with --update-baseline"
         )
-    found = Baseline(path, {file: read_recording(file) for file in files})
+    baseline = Baseline(path, {file: read_recording(file) for file in files})
     names: dict[str, Path] = {}
-    for file, recording in found.recordings.items():
+    for file, recording in baseline.recordings.items():
         for name in recording.cases:
             if name in names:
                 raise RecordingError(f"{file}: {name!r} is also in {names[name]}")
             names[name] = file
-    return found
+    return baseline
 
 
 def keep(path: Path, cases: Sequence[RecordedCase], *, only_missing: bool) -> Kept:
@@ -113,9 +113,9 @@ def _keep(baseline: Baseline, cases: Sequence[RecordedCase], *, only_missing: bo
     total = Kept()
     changed: dict[Path, dict[str, RecordedCase]] = {}
     for case in cases:
-        found = baseline.find(case.case.name)
-        path = found[0] if found else _new_file(baseline, case)
-        whole, counts = merged(found[1] if found else None, case, only_missing=only_missing)
+        recorded = baseline.find(case.case.name)
+        path = recorded[0] if recorded else _new_file(baseline, case)
+        whole, counts = merged(recorded[1] if recorded else None, case, only_missing=only_missing)
         changed.setdefault(path, {})[case.case.name] = whole
         total = Kept(
             total.new + counts.new, total.changed + counts.changed, total.dropped + counts.dropped

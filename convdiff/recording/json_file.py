@@ -108,17 +108,17 @@ def _array(values: Any, stored: StoredArray) -> Array:
     dtype = numpy_dtype(stored.dtype)
     decimals, exact = np.empty(len(values)), np.empty(len(values))
     special: dict[int, int] = {}
-    for at, (decimal, said) in enumerate(values):
+    for at, (decimal, hexadecimal) in enumerate(values):
         decimals[at] = float(decimal)
-        if said.startswith("nan:"):
-            special[at] = int(said[4:], 16)
+        if hexadecimal.startswith("nan:"):
+            special[at] = int(hexadecimal[4:], 16)
             exact[at] = math.nan
         else:
-            exact[at] = float.fromhex(said)
+            exact[at] = float.fromhex(hexadecimal)
     with np.errstate(over="ignore", invalid="ignore"):
-        array, told = exact.astype(dtype), decimals.astype(dtype)
+        array, rounded = exact.astype(dtype), decimals.astype(dtype)
     again = array.astype(np.float64)
-    for side in (again, told.astype(np.float64)):  # lossless, and said alike twice
+    for side in (again, rounded.astype(np.float64)):  # lossless, and said alike twice
         if not np.array_equal(side, exact, equal_nan=True):
             raise ValueError
         if (np.signbit(side) != np.signbit(exact)).any():  # 0.0 and -0.0 are equal

@@ -25,9 +25,9 @@ class RecordingError(ConvdiffError):
     """A recording that can't be used: which, and why."""
 
 
-def quoted(said: object) -> str:
+def quoted(words: object) -> str:
     """Return what a message says of a file's own words: their first line, cut."""
-    line = next(iter(str(said).splitlines()), "")
+    line = next(iter(str(words).splitlines()), "")
     return line if len(line) <= QUOTED else line[:QUOTED] + "…"
 
 

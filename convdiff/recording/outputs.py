@@ -101,12 +101,12 @@ class OutputsLab:
             return NO_KERNEL
         output = self._outputs[cell]
         x = np.ascontiguousarray(self._tensors.input_nhwc[: cell.batch, :, : cell.length])
-        seen = replace(self._tensors, input_nhwc=x)
+        tensors = replace(self._tensors, input_nhwc=x)
         if output.shape == self._conv.output_shape(*x.shape[:3]):
-            narrowed = fit_widths(self._conv, seen, output)
+            narrowed = fit_widths(self._conv, tensors, output)
             if narrowed:
                 return Behaviour(Traits(narrowed=narrowed))
-        mistake = fit_data(self._conv, seen, output)
+        mistake = fit_data(self._conv, tensors, output)
         return Behaviour(None, mistake) if mistake else NO_KERNEL
 
     def orders(self, cell: Cell) -> NotAsked:

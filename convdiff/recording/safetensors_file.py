@@ -63,8 +63,8 @@ def read_of(kind: FileKind[H], path: Path) -> tuple[H, dict[str, Array]]:
                     array = array.view(numpy_dtype("bfloat16"))
                 arrays[name] = array
     except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
-        said = quoted(error) or type(error).__name__
-        raise RecordingError(f"{path}: not a sound safetensors file: {said}") from None
+        reason = quoted(error) or type(error).__name__
+        raise RecordingError(f"{path}: not a sound safetensors file: {reason}") from None
     check_arrays(header, arrays, str(path))
     return header, arrays
 

@@ -44,15 +44,15 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
     row = case.drifting
     again = case.again if case.is_repeated and case.result.outcome != "ok" else ""
     if row is None:
-        said = tuple(lines_without_drift(case))
-        said += tuple(allowed_lines(case)) if alone and case.explained else ()
+        texts = tuple(lines_without_drift(case))
+        texts += tuple(allowed_lines(case)) if alone and case.explained else ()
         return Brief(
             OUTCOMES[case.result.outcome],
             case.name,
             standing(case),
             tuple(_beside(case)),
             None,
-            said,
+            texts,
             again,
             standing_of_axes(case),
         )
@@ -110,7 +110,7 @@ def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     baseline, candidate = side_names(case, row)
     varying, label = _varying([one.index.split(",") for one in elements], order.letters.split(","))
     columns: list[tuple[str, list[Span]]] = [
-        (label, [Span(place) for place in varying]),
+        (label, [Span(index) for index in varying]),
         ("exact", [Span(one.exact, "faint") for one in elements]),
         (baseline, [Span(one.baseline) for one in elements]),
         (candidate, [Span(one.candidate, tone) for one in elements]),

@@ -201,13 +201,13 @@ def other_drifts(case: CaseSummary, worst: Row) -> Sequence[Row]:
 
 def worst_allowed(case: CaseSummary) -> Mapping[Axis, Row]:
     """Return the worst of what differs and is allowed along each axis, of convolutions alone."""
-    found: dict[Axis, Row] = {}
+    worst: dict[Axis, Row] = {}
     allowed = [row for row in case.rows if row.finding.allowed and differs(row)]
     for axis, rows in _axes([row for row in allowed if not _is_own(row)]).items():
         gravest = worst_finding([row.finding for row in rows])
         if axis != "exact":
-            found[axis] = next(row for row in rows if row.finding is gravest)
-    return found
+            worst[axis] = next(row for row in rows if row.finding is gravest)
+    return worst
 
 
 def _drifting(case: CaseSummary) -> Sequence[Row]:

@@ -180,8 +180,8 @@ def is_renewable(case: CaseSummary) -> bool:
     if " --baseline " not in case.again:
         return False
     drifting = [row.finding for row in case.rows if not row.finding.allowed]
-    found = {(one.comparison.axis, one.verdict) for one in drifting}
-    return found == {("baseline", "rounding")}
+    drifts = {(one.comparison.axis, one.verdict) for one in drifting}
+    return drifts == {("baseline", "rounding")}
 
 
 def _padding(case: CaseSummary) -> Iterator[str]:

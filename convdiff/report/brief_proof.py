@@ -77,15 +77,15 @@ def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool)
 
 def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
     """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
-    found = row.finding.comparison.nearness
-    if found is None:
+    nearness = row.finding.comparison.nearness
+    if nearness is None:
         return
-    sizes = (found.baseline_abs, found.candidate_abs)
+    sizes = (nearness.baseline_abs, nearness.candidate_abs)
     off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
-    said = ["no bug"] if row.finding.verdict == "rounding" else []
-    said.append(
-        f"nearer: {names[0]} at {found.baseline_nearer:,} of {found.elements:,},"
-        f" {names[1]} at {found.candidate_nearer:,}"
+    parts = ["no bug"] if row.finding.verdict == "rounding" else []
+    parts.append(
+        f"nearer: {names[0]} at {nearness.baseline_nearer:,} of {nearness.elements:,},"
+        f" {names[1]} at {nearness.candidate_nearer:,}"
     )
-    said.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
-    yield line("  right", "; ".join(said))
+    parts.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
+    yield line("  right", "; ".join(parts))

@@ -205,9 +205,9 @@ def _lines_to_paste(cured: Cured, best: Attempt) -> Iterator[str]:
 
 
 def _thread_lines(cured: Cured) -> Sequence[str]:
-    (told, *_) = cured.subject.fingerprints.values()
-    framework = str(told.get("framework"))
-    if framework == "tensorflow" and str(told.get("version")).startswith(("0.", "1.")):
+    (fingerprint, *_) = cured.subject.fingerprints.values()
+    framework = str(fingerprint.get("framework"))
+    if framework == "tensorflow" and str(fingerprint.get("version")).startswith(("0.", "1.")):
         return SESSION
     return THREAD_LINES.get(framework, ("# one thread within an operation",))
 

@@ -8,12 +8,12 @@ from convdiff.explaining.model import ElementReport, PairReport
 from convdiff.report.numbers import short
 
 
-def render(found: ElementReport | PairReport) -> str:
+def render(report: ElementReport | PairReport) -> str:
     """Return a graph of all terms and sums, each with its value; edges lead from what is added."""
-    if isinstance(found, PairReport):
-        sides: tuple[ElementReport, ...] = found.sides
+    if isinstance(report, PairReport):
+        sides: tuple[ElementReport, ...] = report.sides
     else:
-        sides = (found,)
+        sides = (report,)
     lines = ["digraph explain {", "  rankdir=BT;", "  node [shape=box, fontname=monospace];"]
     for number, side in enumerate(sides):
         lines.append(f"  subgraph cluster_{number} {{")
@@ -29,10 +29,10 @@ def _tree(side: ElementReport, prefix: str) -> Iterator[str]:
     if element is None or tree is None or geometry is None:
         yield f"label={_quoted(f'{name}: no proven order')};"
         return
-    place = side.axes.index(element.index)
+    index = side.axes.index(element.index)
     dtype = geometry.dtype
     values = f"{short(element.output, dtype)}, exact {short(element.exact, dtype)}"
-    yield f"label={_quoted(name, f'element {place}: {values}')};"
+    yield f"label={_quoted(name, f'element {index}: {values}')};"
     for node, value in sorted(element.values.items()):
         label = "+" if node >= tree.leaves else _term(geometry.name(node), node, tree.taps)
         marked = ", color=red, penwidth=2" if node == element.parts else ""

@@ -19,19 +19,19 @@ from convdiff.report.json_values import finite, parted_json
 SCHEMA_VERSION = 1
 
 
-def render(found: ElementReport | PairReport, version: str) -> str:
+def render(explained: ElementReport | PairReport, version: str) -> str:
     """Return the report as JSON text; its keys are a contract.
 
     version: of the tool.
     """
-    sides = found.sides if isinstance(found, PairReport) else (found,)
+    sides = explained.sides if isinstance(explained, PairReport) else (explained,)
     case = sides[0].case
     report = {
         "schema_version": SCHEMA_VERSION,
         "tool_version": version,
         "case": {"name": case.name, "file": case.file},
         "outputs": [_output(side) for side in sides],
-        "comparison": _comparison(found) if isinstance(found, PairReport) else None,
+        "comparison": _comparison(explained) if isinstance(explained, PairReport) else None,
     }
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
 
@@ -39,7 +39,7 @@ def render(found: ElementReport | PairReport, version: str) -> str:
 def _output(side: ElementReport) -> dict[str, Any]:
     """Return one output's orders and its element; the baseline stands first."""
     orders = side.explanation
-    told: dict[str, Any] = {
+    output: dict[str, Any] = {
         "runtime": side.standing.runtime.id,
         "version": side.standing.fingerprint.get("version"),
         "op": side.cell.op,
@@ -56,9 +56,9 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "element": _element(side),
     }
     if orders is None:
-        return told
+        return output
     return {
-        **told,
+        **output,
         "replayed": list(orders.replayed),
         "confirmed": orders.confirmed,
         "calls": orders.calls,
@@ -94,7 +94,7 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     element, tree = side.element, side.tree
     if element is None:
         return None
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "index": list(element.index),
         "why": element.why or "asked for",
         "output": finite(element.output),
@@ -102,10 +102,10 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
         "error": finite(element.error),
     }
     if tree is None or side.geometry is None:
-        return {**told, "order": None, "terms": [], "sums": [], "parts": None}
+        return {**shown, "order": None, "terms": [], "sums": [], "parts": None}
     name = side.geometry.name
     return {
-        **told,
+        **shown,
         "order": element.order,
         "terms": [
             {
@@ -130,8 +130,8 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     }
 
 
-def _comparison(found: PairReport) -> dict[str, Any]:
-    difference, why = found.difference, found.why
+def _comparison(pair: PairReport) -> dict[str, Any]:
+    difference, why = pair.difference, pair.why
     return {
         "elements": difference.elements if difference else None,
         "differing": difference.differing if difference else None,

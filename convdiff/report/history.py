@@ -73,10 +73,10 @@ def not_monotone(history: History[Any]) -> Iterator[str]:
     """Warn where halves can have missed a change: they take a line for one with a single one."""
     if history.is_monotone or not history.untried:
         return
-    seen = len({state for _, state in history.states})
+    states = len({state for _, state in history.states})
     yield (
         f"  warning  not one change: {len(history.changes)} among {len(history.states)} tried, "
-        f"{seen} states; {len(history.untried):,} untried may hide more: --scan tries all"
+        f"{states} states; {len(history.untried):,} untried may hide more: --scan tries all"
     )
 
 
@@ -161,21 +161,22 @@ def skipped(reasons: Mapping[int, str]) -> Iterator[str]:
 def of_settings(
     case: Case,
     sides: tuple[Mapping[str, str], Mapping[str, str]],
-    found: Culprits,
+    culprits: Culprits,
     runs: int,
     by: By,
 ) -> Iterator[str]:
     """Yield which variables make the difference. sides: what each end sets."""
     good, bad = sides
     same, change = BY[by]
-    if not found.names:
+    if not culprits.names:
         yield f"{case.name}: both environments {same}"
         return
     what = ", ".join(
-        f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}" for name in found.names
+        f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}"
+        for name in culprits.names
     )
-    together = " together; none of them alone" if len(found.names) > 1 else ""
+    together = " together; none of them alone" if len(culprits.names) > 1 else ""
     yield f"{case.name}: {what} {change}{together}"
-    if not found.is_whole:
+    if not culprits.is_whole:
         yield "  besides  other variables change them further, to those of the other end"
     yield f"  tried    {runs} environments"

@@ -13,10 +13,10 @@ SPECIAL = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")
 """What Markdown or HTML would read as more than text."""
 
 
-def text(said: str) -> str:
+def text(words: str) -> str:
     """Write what is said as one line that is text and no more, in a table and in HTML too."""
-    shown = said if len(said) <= LONGEST else said[:LONGEST] + "…"
-    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _printable(shown))
+    shown = words if len(words) <= LONGEST else words[:LONGEST] + "…"
+    return SPECIAL.sub(lambda match: f"&#{ord(match[0])};", _printable(shown))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

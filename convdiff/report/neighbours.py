@@ -19,12 +19,12 @@ SHOWN = 3
 """Worst elements that are shown."""
 
 
-def difference_lines(found: Neighbours, names: tuple[str, str], again: str) -> Iterator[str]:
+def difference_lines(neighbours: Neighbours, names: tuple[str, str], again: str) -> Iterator[str]:
     """Yield what differs between both sides of a change, why, and the command that runs them again.
 
     names: what the side before it and the side after it are called.
     """
-    finding, case = found.finding, found.result
+    finding, case = neighbours.finding, neighbours.result
     if finding is None:
         yield f"  between  {names[0]} and {names[1]}, run side by side, show no difference"
     else:
@@ -36,13 +36,13 @@ def difference_lines(found: Neighbours, names: tuple[str, str], again: str) -> I
         lines += why_lines(finding, names, case.case.output_order)
         detail = Detail(row, elements, 0, tuple(lines))
         yield from (f"  {text}" for text in detail_text(detail).splitlines())
-    there = list(_environments(found))
+    there = list(_environments(neighbours))
     labels = names if len(there) > 1 else ("in",)
     yield from (f"  {name:8} {text}" for name, text in zip(labels, there, strict=False))
     yield f"  again    {again}"
 
 
-def _environments(found: Neighbours) -> Iterator[str]:
+def _environments(neighbours: Neighbours) -> Iterator[str]:
     """Yield the runtimes that took part, each in a line."""
-    there = [one for one in found.standings if one.available]
+    there = [one for one in neighbours.standings if one.available]
     yield from (runtime_line(one, 0).text for one in there)

@@ -11,22 +11,22 @@ from convdiff.runtime.model import ELSEWHERE, Standing
 
 def fingerprint(standing: Standing) -> str:
     """Describe a runtime in one line."""
-    seen = standing.fingerprint
+    says = standing.fingerprint
     if not standing.available:
         return f"untested: {standing.reason}"
     if standing.runtime.interpreter.framework == ELSEWHERE:
         return "computed elsewhere: nothing is known of it but its bits"
-    isa = next((name for name in seen.get("cpu_isa", ()) if not name.startswith("fma")), "")
-    cap = seen.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
+    isa = next((name for name in says.get("cpu_isa", ()) if not name.startswith("fma")), "")
+    cap = says.get("settings", {}).get("ONEDNN_MAX_CPU_ISA")
     parts = [
         " ".join(product(standing)),
-        _onednn(seen.get("onednn")),
+        _onednn(says.get("onednn")),
         f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
         threads(standing),
-        f"Python {seen.get('python')}",
+        f"Python {says.get('python')}",
     ]
     if standing.runtime.device.kind != "cpu":
-        parts[2] = str(seen.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
+        parts[2] = str(says.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
     return ", ".join(part for part in parts if part)
 
 

@@ -29,16 +29,16 @@ def orders_beside(case: CaseResult) -> Mapping[Runtime, str]:
     }
 
 
-def sizes_below(case: CaseResult, found: Agreement, *, orders: bool) -> str:
+def sizes_below(case: CaseResult, agreement: Agreement, *, orders: bool) -> str:
     """Say at which sizes the ulps of a square are the most, and of which its orders are.
 
     Empty where the case has one length and one batch, or nothing differs. orders: they are shown.
     """
-    pairs = [pair for pair in chain(*found.pairs) if pair is not None]
+    pairs = [pair for pair in chain(*agreement.pairs) if pair is not None]
     farthest = {pair.cell for pair in pairs if pair.cell is not None}
     shown = _cells(_orders(case.findings)) if orders else set()
-    told = {"ulps": farthest, "orders": shown if len(shown) == 1 else set()}
-    named = [f"{what} of {_named(case.case, cells)}" for what, cells in told.items() if cells]
+    cells_of = {"ulps": farthest, "orders": shown if len(shown) == 1 else set()}
+    named = [f"{what} of {_named(case.case, cells)}" for what, cells in cells_of.items() if cells]
     is_one = len(case.case.lengths) == len(case.case.batches) == 1
     return "" if is_one else "; ".join(named)
 
@@ -57,7 +57,7 @@ def _named(case: Case, cells: Collection[Sizes]) -> str:
 
 def _orders(findings: Sequence[Finding]) -> Orders:
     """Return, for each runtime, the order that most of its longest output has."""
-    found: dict[Runtime, tuple[Sizes, int, str]] = {}
+    longest: dict[Runtime, tuple[Sizes, int, str]] = {}
     for finding in findings:
         if finding.why is None:
             continue
@@ -67,5 +67,5 @@ def _orders(findings: Sequence[Finding]) -> Orders:
             if cell.is_reference:
                 continue
             weight = ((cell.length, cell.batch), order.elements, order.notation)
-            found[cell.runtime] = max(found.get(cell.runtime, weight), weight)
-    return {runtime: (cell, notation) for runtime, (cell, _, notation) in found.items()}
+            longest[cell.runtime] = max(longest.get(cell.runtime, weight), weight)
+    return {runtime: (cell, notation) for runtime, (cell, _, notation) in longest.items()}

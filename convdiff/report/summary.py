@@ -145,8 +145,8 @@ class CaseSummary:
         if len(result.findings) < result.planned:
             far.append(f"{len(result.findings):,} of {result.planned:,} comparisons made")
         left = left_out(result) if result.outcome == "drift" else ""
-        said = f"{', '.join(far) or 'all was compared'}"
-        return f"{result.ended}: {said}{f'; {left}' if left else ''}"
+        counts = f"{', '.join(far) or 'all was compared'}"
+        return f"{result.ended}: {counts}{f'; {left}' if left else ''}"
 
 
 @dataclass(frozen=True)

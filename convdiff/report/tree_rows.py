@@ -90,11 +90,11 @@ def _fitting(tree: Tree, depths: Sequence[int]) -> int:
     leaves, nodes = [0] * (max(depths) + 2), [0] * (max(depths) + 2)
     for node, depth in enumerate(depths):
         (leaves if node < tree.leaves else nodes)[depth] += 1
-    seen = leaves[0] + leaves[1]
+    drawn = leaves[0] + leaves[1]
     depth = 1
-    while seen + leaves[depth + 1] + nodes[depth + 1] <= DRAWN:
+    while drawn + leaves[depth + 1] + nodes[depth + 1] <= DRAWN:
         depth += 1
-        seen += leaves[depth]
+        drawn += leaves[depth]
     return depth
 
 
@@ -120,16 +120,16 @@ class _Drawn:
 
     def _terms(self, node: int) -> list[tuple[int, int]]:
         """Return what a chain adds, first to last, each with the sum that it makes; -1 is none."""
-        found: list[tuple[int, int]] = []
+        terms: list[tuple[int, int]] = []
         while not self._is_end(node):
             trunk, others = self._split(node)
             sums = [-1] * (len(others) - 1) + [node]
-            found.extend(zip(reversed(others), reversed(sums), strict=True))
+            terms.extend(zip(reversed(others), reversed(sums), strict=True))
             if trunk < 0:
-                return found[::-1]
+                return terms[::-1]
             node = trunk
-        found.append((node, -1))
-        return found[::-1]
+        terms.append((node, -1))
+        return terms[::-1]
 
     def _split(self, node: int) -> tuple[int, list[int]]:
         """Return the sum that a node goes on with, -1 where none is the largest, and the others."""

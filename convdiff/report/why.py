@@ -45,11 +45,11 @@ def sign(cause: Cause) -> str:
 
 def signs(causes: Iterable[Cause]) -> list[str]:
     """Say what several causes are, each sentence once."""
-    said = (
+    sentences = (
         [SIGNS[cause]] if cause in SIGNS else [SIGNS[part.value] for part in cause.parts]
         for cause in causes
     )
-    return list(dict.fromkeys(chain.from_iterable(said)))
+    return list(dict.fromkeys(chain.from_iterable(sentences)))
 
 
 def why_lines(finding: Finding, names: tuple[str, str], axes: Order) -> Iterator[Line]:

@@ -39,16 +39,16 @@ def find_defaults(folder: Path) -> tuple[Path, dict[str, str]]:
     Raises CaseError for all keys that are none, and values of another kind.
     """
     file, table = nearest_table(folder)
-    found, errors = {}, CaseErrors()
+    options, errors = {}, CaseErrors()
     for key, value in table.items():
         if key == RUNTIMES:
             continue
         fault = _fault(key, value)
         if fault:
             errors.add(CaseError(Place(str(file)), f"[tool.convdiff]: {fault}"))
-        found[key] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        options[key] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     errors.refuse()
-    return file, found
+    return file, options
 
 
 def _fault(key: str, value: Any) -> str:

@@ -106,13 +106,13 @@ def versions_here() -> Mapping[str, str]:
 def _versions_on(path: str, home: Path) -> Mapping[str, str]:
     folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
     versions = (home / ".pyenv" / "versions").glob("3.*/bin")
-    found: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
+    pythons: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
     for folder in (*folders, *versions):
         for minor in range(6, 30):
             python = folder / f"python3.{minor}"
-            if (3, minor) not in found and _answers(python, minor):
-                found[3, minor] = str(python)
-    return {found[version]: f"3.{version[1]}" for version in sorted(found, reverse=True)}
+            if (3, minor) not in pythons and _answers(python, minor):
+                pythons[3, minor] = str(python)
+    return {pythons[version]: f"3.{version[1]}" for version in sorted(pythons, reverse=True)}
 
 
 def _answers(python: Path, minor: int) -> bool:
@@ -144,8 +144,8 @@ def _read(folder: Path) -> Environment | None:
 
 def packages_of(python: str) -> Mapping[str, str]:
     """Return the packages of the environment that an interpreter is of, and their versions."""
-    found = _read(Path(python).parent.parent)
-    pins = found.packages if found else ()
+    environment = _read(Path(python).parent.parent)
+    pins = environment.packages if environment else ()
     named = (pin.partition(";")[0].strip().partition("==") for pin in pins)
     return {name: version for name, _, version in named}
 

@@ -98,5 +98,5 @@ def _processors(side: Fingerprint) -> str:
 
 
 def _mapping(side: Fingerprint, key: str) -> Mapping[str, Any]:
-    found = side.get(key)
-    return found if isinstance(found, Mapping) else {}
+    value = side.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -148,12 +148,12 @@ def _resolve(python: str, option: str) -> str:
     if path.is_dir():
         raise ConvdiffError(f"{option} {python}: a folder; name the program in it (bin/python)")
     # Not resolved through symbolic links: a virtual environment's python is one.
-    found = str(path.absolute()) if os.sep in python or path.exists() else shutil.which(python)
-    if found is None or not Path(found).exists():
+    program = str(path.absolute()) if os.sep in python or path.exists() else shutil.which(python)
+    if program is None or not Path(program).exists():
         raise ConvdiffError(f"{option} {python}: no such program{meant(python, (THIS,))}")
-    if not os.access(found, os.X_OK):
+    if not os.access(program, os.X_OK):
         raise ConvdiffError(f"{option} {python}: not executable")
-    return found
+    return program
 
 
 def _labels(paths: Sequence[str]) -> list[str]:

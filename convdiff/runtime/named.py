@@ -68,11 +68,11 @@ def _versions(package: str) -> Sequence[str]:
     """Return the versions here of a package, and of those that bring the same framework."""
     name = canonicalize_name(package)
     framework = FRAMEWORKS.get(name)
-    alike = [other for other, brings in FRAMEWORKS.items() if framework and brings == framework]
-    found = []
-    for one in alike or [name]:
+    siblings = [other for other, brings in FRAMEWORKS.items() if framework and brings == framework]
+    versions = []
+    for one in siblings or [name]:
         try:
-            found.append(version(one))
+            versions.append(version(one))
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -103,12 +103,12 @@ def find_runtimes(folder: Path) -> Mapping[str, NamedRuntime]:
     Raises CaseError for all in its tables that is not as it must be.
     """
     file, table = nearest_table(folder, RUNTIMES)
-    found, errors = {}, CaseErrors()
+    runtimes, errors = {}, CaseErrors()
     for name, one in table.items():
         with errors.gathering():
-            found[name] = _read(file, name, one)
+            runtimes[name] = _read(file, name, one)
     errors.refuse()
-    return found
+    return runtimes
 
 
 def nearest_table(folder: Path, *below: str) -> tuple[Path, Mapping[str, Any]]:

@@ -79,12 +79,12 @@ def required(
     """
     frameworks = [framework_of(text) for text in requires]
     _refuse_no_date(newest)
-    found, pythons = [], candidates()
+    interpreters, pythons = [], candidates()
     for text, framework in zip(requires, frameworks, strict=True):
         environment = made(_asked(text), cache_folder(), pythons, newest, tell)
         for count in threads or [None]:  # type: ignore[list-item]
             label = Requirement(text).specifier or "newest"
-            found.append(
+            interpreters.append(
                 Interpreter(
                     framework,
                     environment.python,
@@ -94,4 +94,4 @@ def required(
                     named_by="--requires",
                 )
             )
-    return found
+    return interpreters

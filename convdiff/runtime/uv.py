@@ -45,12 +45,12 @@ class NoEnvironmentError(ConvdiffError):
 def find_uv() -> str:
     """Return uv's binary: beside this Python, or on the PATH. Raises NoEnvironmentError."""
     beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
-    if found is None:
+    binary = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
+    if binary is None:
         raise NoEnvironmentError(
             "--requires: uv makes environments, and is not here: pip install uv"
         )
-    return found
+    return binary
 
 
 @cache
@@ -59,8 +59,8 @@ def environment() -> Mapping[str, str]:
 
     uv's own variables count before pip's. No Python is downloaded.
     """
-    told = _told_to_pip()
-    bridged = {BRIDGED[name]: value for name, value in told.items() if name in BRIDGED}
+    settings = _told_to_pip()
+    bridged = {BRIDGED[name]: value for name, value in settings.items() if name in BRIDGED}
     fixed = {"UV_PYTHON_DOWNLOADS": "never", "UV_INDEX_STRATEGY": "unsafe-best-match"}
     return {**bridged, **fixed, **os.environ, "UV_NO_PROGRESS": "1", "UV_NO_CONFIG": "1"}
 
@@ -71,12 +71,12 @@ def _told_to_pip() -> Mapping[str, str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     sections = ("global.", "install.", ":env:.")
     rows = [line.partition("=") for line in done.stdout.splitlines()]
-    told: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for section in sections:
         for key, _, value in rows:
             if key.startswith(section):
-                told[key.removeprefix(section)] = str(ast.literal_eval(value))
-    return told
+                settings[key.removeprefix(section)] = str(ast.literal_eval(value))
+    return settings
 
 
 def resolved(
@@ -144,9 +144,9 @@ def _asked(words: Sequence[str], text: str = "") -> str:
     return done.stdout
 
 
-def _reason(said: str) -> str:
+def _reason(output: str) -> str:
     """Return why uv failed, in one line: the cause that it names, or its first words."""
-    lines = [re.sub(r"^\W+", "", line).strip() for line in said.splitlines()]
+    lines = [re.sub(r"^\W+", "", line).strip() for line in output.splitlines()]
     causes = [line.partition(":")[2].strip() for line in lines if line.startswith("cause:")]
     first = next((line for line in lines if line), "uv failed")
     if any("error sending request" in line or "dns error" in line for line in lines):

@@ -50,11 +50,11 @@ def newest_first(package: str, pythons: Collection[str]) -> Mapping[Version, int
     pythons: their versions, as in 3.10. Raises NoEnvironmentError where an index can't be read.
     """
     tags = {python: frozenset(_tags(python)) for python in pythons}
-    found: dict[Version, int] = {}
+    sizes: dict[Version, int] = {}
     for wheel in _wheels(package):
         if any(wheel.fits(python, own) for python, own in tags.items()):
-            found[wheel.version] = max(wheel.size, found.get(wheel.version, 0))
-    return {version: found[version] for version in sorted(found, reverse=True)}
+            sizes[wheel.version] = max(wheel.size, sizes.get(wheel.version, 0))
+    return {version: sizes[version] for version in sorted(sizes, reverse=True)}
 
 
 def _tags(python: str) -> Iterator[Tag]:
@@ -76,22 +76,24 @@ def _default() -> str:
 
 def _wheels(package: str) -> Iterator[Wheel]:
     """Yield the wheels of all indexes and folders that pip is told of."""
-    told = environment()
-    places = [] if told.get("UV_NO_INDEX") else [told.get("UV_DEFAULT_INDEX") or _default()]
-    places += re.split(r"\s+", told.get("UV_INDEX", "").strip()) if places else []
-    for place in filter(None, places):
-        yield from _of_index(f"{place.rstrip('/')}/{canonicalize_name(package)}/", told)
-    for place in filter(None, re.split(r"[\s,]+", told.get("UV_FIND_LINKS", ""))):
-        yield from _of_folder(place, package)
+    variables = environment()
+    indexes: list[str] = []
+    if not variables.get("UV_NO_INDEX"):
+        indexes.append(variables.get("UV_DEFAULT_INDEX") or _default())
+        indexes += re.split(r"\s+", variables.get("UV_INDEX", "").strip())
+    for source in filter(None, indexes):
+        yield from _of_index(f"{source.rstrip('/')}/{canonicalize_name(package)}/", variables)
+    for source in filter(None, re.split(r"[\s,]+", variables.get("UV_FIND_LINKS", ""))):
+        yield from _of_folder(source, package)
 
 
-def _of_index(url: str, told: Mapping[str, str]) -> Iterator[Wheel]:
+def _of_index(url: str, variables: Mapping[str, str]) -> Iterator[Wheel]:
     """Yield the wheels of a page; none where the index has no such package."""
     if url.startswith("file:"):
         page = Path(unquote(urlsplit(url).path)) / "index.html"
         text = page.read_text("utf-8") if page.is_file() else ""
     else:
-        text = _asked(url, told)
+        text = _asked(url, variables)
     if text.lstrip().startswith("{"):
         yield from filter(None, map(_of_json, json.loads(text)["files"]))
         return
@@ -100,11 +102,11 @@ def _of_index(url: str, told: Mapping[str, str]) -> Iterator[Wheel]:
     yield from links.wheels
 
 
-def _asked(url: str, told: Mapping[str, str]) -> str:
+def _asked(url: str, variables: Mapping[str, str]) -> str:
     """Return a page; nothing for one that is not there. Raises NoEnvironmentError."""
     host = urlsplit(url).hostname or url
     try:
-        context = ssl.create_default_context(cafile=told.get("SSL_CERT_FILE"))
+        context = ssl.create_default_context(cafile=variables.get("SSL_CERT_FILE"))
         request = Request(url, headers={"Accept": ACCEPT})
         with urlopen(request, timeout=PATIENCE, context=context) as answer:
             return str(answer.read().decode("utf-8"))
@@ -141,9 +143,9 @@ class _Links(HTMLParser):
             self.wheels += [wheel] if wheel else []
 
 
-def _of_folder(place: str, package: str) -> Iterator[Wheel]:
+def _of_folder(source: str, package: str) -> Iterator[Wheel]:
     """Yield the wheels of a package that lie in a folder; another place than a folder is none."""
-    folder = Path(unquote(urlsplit(place).path)) if "://" in place else Path(place)
+    folder = Path(unquote(urlsplit(source).path)) if "://" in source else Path(source)
     for file in sorted(folder.glob("*.whl")):
         if canonicalize_name(file.name.partition("-")[0]) == canonicalize_name(package):
             wheel = _wheel(file.name, "", file.stat().st_size)

@@ -32,8 +32,8 @@ def key_of(kind: str, *parts: object) -> str:
     parts: plain values, arrays, frozen dataclasses, and mappings and sequences of them. Raises
     TypeError for what it does not know how to tell apart.
     """
-    told = [_code(), kind, [_plain(part) for part in parts]]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    document = [_code(), kind, [_plain(part) for part in parts]]
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def case_facts(case: Case, tensors: Tensors) -> object:
@@ -67,10 +67,10 @@ def runtime_facts(standing: Standing, pool: Pool) -> object | None:
 def _code() -> str:
     """Return a digest of convdiff's own sources, and of what they compute with."""
     folder = Path(__file__).parents[1]
-    found = hashlib.sha256(f"{platform.python_version()} {np.__version__}".encode())
+    sha = hashlib.sha256(f"{platform.python_version()} {np.__version__}".encode())
     for path in sorted(folder.rglob("*.py")):
-        found.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+        sha.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return sha.hexdigest()
 
 
 def _plain(value: object) -> object:

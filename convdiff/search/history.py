@@ -135,7 +135,7 @@ def _first(line: Sequence[T], asked: Asked[T]) -> T | None:
 def _nearest(line: Sequence[T], left: int, right: int, asked: Asked[T]) -> int | None:
     """Return the place nearest to the middle, between two, of one that can be tried."""
     middle = (left + right) / 2
-    for place in sorted(range(left + 1, right), key=lambda place: abs(place - middle)):
-        if asked.state(line[place]) is not None:
-            return place
+    for at in sorted(range(left + 1, right), key=lambda at: abs(at - middle)):
+        if asked.state(line[at]) is not None:
+            return at
     return None

@@ -62,12 +62,12 @@ class Ledger:
         """Keep what a step gave. Where the folder can't be written to, nothing is kept."""
         self.run += 1
         text = json.dumps(value, sort_keys=True)
-        told = {"format": FORMAT, "key": key, "value": value, "sha256": _seal(key, text)}
+        document = {"format": FORMAT, "key": key, "value": value, "sha256": _seal(key, text)}
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._trim()
             with replacing(self._folder / key) as path:
-                path.write_text(json.dumps(told), "utf-8")
+                path.write_text(json.dumps(document), "utf-8")
 
     def step(self, key: str | None, work: Callable[[], Value | None]) -> Value | None:
         """Return what a step gives, run only where it is not known.
@@ -92,10 +92,10 @@ class Ledger:
         try:
             if file.stat().st_uid != os.geteuid():
                 return None
-            told = json.loads(file.read_text("utf-8"))
-            value = told["value"]
+            document = json.loads(file.read_text("utf-8"))
+            value = document["value"]
             text = json.dumps(value, sort_keys=True)
-            is_whole = (told["format"], told["key"], told["sha256"]) == (
+            is_whole = (document["format"], document["key"], document["sha256"]) == (
                 FORMAT,
                 key,
                 _seal(key, text),

@@ -54,11 +54,11 @@ def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing 
 
     Raises ConvdiffError for two of them.
     """
-    told = [one for one in lab.availability(case) if one.runtime.interpreter == interpreter]
-    there = [one for one in told if one.available]
+    standings = [one for one in lab.availability(case) if one.runtime.interpreter == interpreter]
+    there = [one for one in standings if one.available]
     if len(there) > 1:
         names = " and ".join(str(one.runtime.device) for one in there)
         raise ConvdiffError(f"bisect: on one device, not {names}: name one with --device")
     if there:
         return there[0]
-    return (told[0].reason or "") if told else "nothing is asked for"
+    return (standings[0].reason or "") if standings else "nothing is asked for"

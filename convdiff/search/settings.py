@@ -66,9 +66,10 @@ def culprits(
     def shows(some: frozenset[str]) -> bool:
         return state_of(mixed(good, bad, some)) not in (ends[0], None)
 
-    found = reduce(names, _fewer, lambda some: some, shows, most - 2)
-    is_whole = state_of(mixed(good, bad, found.least)) == ends[1]
-    return Culprits(tuple(sorted(found.least)), found.tried + 2, found.is_minimal, is_whole)
+    reduction = reduce(names, _fewer, lambda some: some, shows, most - 2)
+    is_whole = state_of(mixed(good, bad, reduction.least)) == ends[1]
+    least = tuple(sorted(reduction.least))
+    return Culprits(least, reduction.tried + 2, reduction.is_minimal, is_whole)
 
 
 def mixed(good: Variables, bad: Variables, names: frozenset[str]) -> dict[str, str]:

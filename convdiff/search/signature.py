@@ -36,9 +36,9 @@ class Signature:
         return {**named, "causes": sorted(map(str, self.causes))}
 
     @classmethod
-    def read(cls, told: Mapping[str, Any]) -> Signature:
+    def read(cls, value: Mapping[str, Any]) -> Signature:
         """Return what `told` was made of."""
-        return cls(**{**told, "causes": frozenset(told["causes"])})
+        return cls(**{**value, "causes": frozenset(value["causes"])})
 
 
 def signature_of(finding: Finding) -> Signature | None:

@@ -142,11 +142,11 @@ class _Subject:
         while some - none > 1:
             middle = (none + some) // 2
             try:
-                said = "" if self.run(middle).size else "nothing"
+                refusal = "" if self.run(middle).size else "nothing"
             except Exception as error:  # whatever fn says of an input that is too small
-                said = repr(error)
-            if said:
-                none, reason = middle, f"at {middle}: {said}"
+                refusal = repr(error)
+            if refusal:
+                none, reason = middle, f"at {middle}: {refusal}"
             else:
                 some = middle
         if some == self.size:
@@ -178,11 +178,12 @@ class _Subject:
         if (first.shape, first.dtype) != (second.shape, second.dtype):
             shapes = f"{first.dtype.name} {first.shape} and {second.dtype.name} {second.shape}"
             _fail(f"{where} returns {shapes}")
-        found = self.measure(first, second, size, None)
-        if found is not None:
+        difference = self.measure(first, second, size, None)
+        if difference is not None:
             _fail(
-                f"{where} gives other bits in {found.differing:,} of {found.elements:,} elements,"
-                f" |Δ| ≤ {found.largest:.8e}; the {self.axis} need not be to blame"
+                f"{where} gives other bits in {difference.differing:,} of"
+                f" {difference.elements:,} elements, |Δ| ≤ {difference.largest:.8e};"
+                f" the {self.axis} need not be to blame"
             )
 
     def measure(self, whole: Array, part: Array, size: int, most: int | None) -> Drift | None:

@@ -56,11 +56,11 @@ class Cases:
             self.interpreters = self.options.interpreters()
             self.baseline = open_options_baseline(self.options)
         except ConvdiffError as error:
-            said = str(error).replace("--python", "--convdiff-python")
+            message = str(error).replace("--python", "--convdiff-python")
             if error.exit_code == UNTESTED:  # pytest makes none
                 made = f"convdiff run CASES --baseline {self.options.baseline} --update-baseline"
-                said = f"no baseline at {self.options.baseline}; make one with: {made}"
-            raise pytest.UsageError(said) from None
+                message = f"no baseline at {self.options.baseline}; make one with: {made}"
+            raise pytest.UsageError(message) from None
         self.session: Session | None = None
 
     def pytest_report_header(self) -> str:
@@ -172,9 +172,9 @@ class CaseItem(pytest.Item):
         from convdiff.case.unheld import unheld_notes
 
         for note in unheld_notes(self.case):
-            said = note.replace("--baseline", "--convdiff-baseline")
+            message = note.replace("--baseline", "--convdiff-baseline")
             at = self.case.places["expect.baseline"]
-            warnings.warn_explicit(said, pytest.PytestWarning, str(self.path), at.line)
+            warnings.warn_explicit(message, pytest.PytestWarning, str(self.path), at.line)
 
     def reportinfo(self) -> tuple[os.PathLike[str], None, str]:
         """Return where the case is, and its name for the head of a report."""
@@ -186,10 +186,10 @@ def _paths(config: pytest.Config, name: str) -> list[str]:
     given = config.getoption(name)
     if given:
         return [given] if isinstance(given, str) else list(given)
-    found = config.getini(name)
+    configured = config.getini(name)
     home = config.inipath.parent if config.inipath else config.invocation_params.dir
     return [
         str(home / Path(word).expanduser()) if os.sep in word or name.endswith("baseline") else word
-        for word in ([found] if isinstance(found, str) else found)
+        for word in ([configured] if isinstance(configured, str) else configured)
         if word
     ]

@@ -66,11 +66,11 @@ def _counts(
         return int(np.prod(shape)), 0
     flat, at, wrong, zeros = y.reshape(-1, shape[3]), 0, 0, 0
     for right in rights:
-        found = wide(flat[at : at + len(right)], conv.dtype)
-        off = found != right + bias
+        outputs = wide(flat[at : at + len(right)], conv.dtype)
+        off = outputs != right + bias
         if off.any():
             wrong += int(np.count_nonzero(off))
-            zeros += int(np.count_nonzero(off & (found == 0)))
+            zeros += int(np.count_nonzero(off & (outputs == 0)))
         at += len(right)
     return wrong, zeros
 

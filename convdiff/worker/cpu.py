@@ -67,16 +67,16 @@ def fingerprint(
     framework: str, version: str, gpu_names: Dict[str, str], threads: Optional[int], **more: Any
 ) -> Dict[str, Any]:
     """Return what every framework says of itself; `more` is what only this one can say."""
-    found = processor()
+    cpu = processor()
     common = {
         "framework": framework,
         "version": version,
         "devices": ["cpu"] + sorted(gpu_names),
-        "device_names": dict(gpu_names, cpu=found["model"]),
+        "device_names": dict(gpu_names, cpu=cpu["model"]),
         "modes": [],
         "by_mode": {},  # what a mode changes of all this, as {"mkldnn_off": {"onednn": False}}
         "mode": "eager",
-        "cpu_isa": found["isa"],
+        "cpu_isa": cpu["isa"],
         "isa_not_compiled_in": [],
         "threads": threads or os.cpu_count(),
         "cores": os.cpu_count(),

@@ -51,13 +51,13 @@ WRITTEN = (".dot", ".err", ".html", ".json", ".jsonl", ".log", ".md", ".out", ".
 
 def answer(header: Dict[str, Any]) -> Any:
     """Return the SHA-256 of all of it, (32,) uint8. header: {"beside": module or ""}."""
-    told = {
+    document = {
         "files": sorted(_stats(_files(header["beside"]))),
         "variables": sorted(_variables()),
         "cores": sorted(_cores()),
         "python": [sys.executable, sys.version],
     }
-    return np.frombuffer(hashlib.sha256(json.dumps(told).encode()).digest(), np.uint8)
+    return np.frombuffer(hashlib.sha256(json.dumps(document).encode()).digest(), np.uint8)
 
 
 def _files(module: str) -> Set[str]:
@@ -91,12 +91,12 @@ def _libraries() -> Iterator[str]:
 def _stats(files: Set[str]) -> Iterator[Tuple[str, int, int]]:
     for name in files:
         try:
-            found = os.stat(name)
+            status = os.stat(name)
         except (OSError, ValueError):  # in an archive, or of no file
             continue
-        if not stat.S_ISREG(found.st_mode):  # a folder changes with what is written into it
+        if not stat.S_ISREG(status.st_mode):  # a folder changes with what is written into it
             continue
-        yield ascii(name), found.st_size, int(found.st_mtime * 1e6)
+        yield ascii(name), status.st_size, int(status.st_mtime * 1e6)
 
 
 def _variables() -> Iterator[Tuple[str, str]]:

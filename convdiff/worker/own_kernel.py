@@ -36,22 +36,22 @@ def open(target: str, threads: Optional[int]) -> Framework:
 
 def _function(target: str, module: Any, attribute: str) -> Any:
     """Return what a target names. Raises ValueError where it is no function(x, w, b)."""
-    found, name = module, module.__name__
+    value, name = module, module.__name__
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            near = difflib.get_close_matches(part, dir(found), 1)
+        if not hasattr(value, part):
+            near = difflib.get_close_matches(part, dir(value), 1)
             hint = "; did you mean %s?" % near[0] if near else ""
             raise ValueError("%s has no attribute '%s'%s" % (name, part, hint))
-        found, name = getattr(found, part), part
-    if not callable(found):
+        value, name = getattr(value, part), part
+    if not callable(value):
         raise ValueError("%s is not callable; a kernel is a function(x, w, b)" % target)
-    signature = _signature(found)
+    signature = _signature(value)
     try:
         if signature is not None:
-            signature.bind(None, None, None, **dict.fromkeys(_taken(found)))
+            signature.bind(None, None, None, **dict.fromkeys(_taken(value)))
     except TypeError as error:
         raise ValueError("%s can't be called as function(x, w, b): %s" % (target, error)) from None
-    return found
+    return value
 
 
 def _signature(function: Any) -> Any:
@@ -68,8 +68,8 @@ def entry_point(name: str) -> Any:
         from importlib.metadata import entry_points
     except ImportError:  # Python 3.7 and older
         return None
-    found = entry_points()  # type: Any
-    chosen = found.select(group=GROUP) if hasattr(found, "select") else found.get(GROUP, [])
+    points = entry_points()  # type: Any
+    chosen = points.select(group=GROUP) if hasattr(points, "select") else points.get(GROUP, [])
     for point in chosen:
         if point.name == name:
             return point.load()

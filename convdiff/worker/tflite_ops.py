@@ -63,13 +63,13 @@ STEPS = {"relu": "RELU", "relu6": "RELU6", "add": "ADD"}
 
 def operator(conv: Convolution) -> Operator:
     """Return what computes a convolution. Raises ValueError where nothing can."""
-    found = OPERATORS[conv.op]
-    if found is FLAT and 1 < conv.groups == conv.channels_in:
+    row = OPERATORS[conv.op]
+    if row is FLAT and 1 < conv.groups == conv.channels_in:
         return DEPTHWISE
-    for name in found.lacks:
+    for name in row.lacks:
         if np.any(np.array(getattr(conv, name)) != 1):
-            raise ValueError("TensorFlow Lite's %s has no %s" % (found.name, name))
-    return found
+            raise ValueError("TensorFlow Lite's %s has no %s" % (row.name, name))
+    return row
 
 
 def laid(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:

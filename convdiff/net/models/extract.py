@@ -106,10 +106,10 @@ def _observed(subject: Subject, runtime: Runtime, session: Session) -> dict[str,
     batch, _, length, _ = subject.input_nhwc.shape
     watched = [Watched(name) for name in subject.net.outputs]
     runs = [NetRun(runtime, length, batch)]
-    for _, found, _ in observe_net(subject, runs, watched, session.pool, observe="outputs"):
-        if isinstance(found, NoBits):
-            raise ConvdiffError(f"{runtime.id}: {found.reason}")
-        return dict(found)
+    for _, activations, _ in observe_net(subject, runs, watched, session.pool, observe="outputs"):
+        if isinstance(activations, NoBits):
+            raise ConvdiffError(f"{runtime.id}: {activations.reason}")
+        return dict(activations)
     raise ConvdiffError(f"{runtime.id}: stopped")
 
 

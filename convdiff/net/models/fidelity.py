@@ -35,11 +35,12 @@ def fidelity_of(model: Model, subject: Subject, runtime: Runtime, session: Sessi
     batch, _, length, _ = subject.input_nhwc.shape
     watched = [Watched(name) for name in subject.net.outputs]
     run = NetRun(runtime, length, batch)
-    for _, found, _ in observe_net(subject, [run], watched, session.pool, observe="outputs"):
-        if isinstance(found, NoBits):
-            return Fidelity(runtime.id, reason=found.reason)
+    for _, activations, _ in observe_net(subject, [run], watched, session.pool, observe="outputs"):
+        if isinstance(activations, NoBits):
+            return Fidelity(runtime.id, reason=activations.reason)
         rebuilt = [
-            as_in_file(np.asarray(found[n]), model.activations[n]) for n in subject.net.outputs
+            as_in_file(np.asarray(activations[n]), model.activations[n])
+            for n in subject.net.outputs
         ]
         pairs = list(zip(own, rebuilt, strict=True))
         unlike = sum(differing(one, other) for one, other in pairs)

@@ -108,8 +108,8 @@ class Unfolding:
         if not made:
             inputs = [self._known(one, path, given) for one in _reads(node)]
             made = self.done[path, name] = f"{path}{name}"
-            told = self.attributes(node)
-            self.operations.append(Operation(name, op, tuple(inputs), (made,), told))
+            attributes = self.attributes(node)
+            self.operations.append(Operation(name, op, tuple(inputs), (made,), attributes))
         if op == "IdentityN":
             return self._known(_reads(node)[number], path, given)
         first = rest.rpartition(":")[0] in ("", FIRST.get(op, rest.rpartition(":")[0]))

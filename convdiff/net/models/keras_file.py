@@ -159,18 +159,18 @@ def _called_by_class(model: KerasModel) -> dict[str, str]:
 
 def _named_weights(file: Hdf5, model: KerasModel) -> Weights:
     """Return the arrays of an .h5 file: model_weights/LAYER, named there in order."""
-    found = {}
+    weights = {}
     for layer in model.layers:
         group = file.group("model_weights", layer.name)
         if group is None or not group.attrs:
             continue
         names = file.texts(group, "weight_names")
         if layer.inner is None:
-            found[layer.name] = [file.array(group, name) for name in names]
+            weights[layer.name] = [file.array(group, name) for name in names]
             continue
         for name, within in _own_weights(str(file.path), layer.inner, names).items():
-            found[f"{layer.name}/{name}"] = [file.array(group, one) for one in within]
-    return found
+            weights[f"{layer.name}/{name}"] = [file.array(group, one) for one in within]
+    return weights
 
 
 def _own_weights(file: str, model: KerasModel, weights: Sequence[str]) -> dict[str, list[str]]:

@@ -101,8 +101,8 @@ class _Marking:
             for name in own:
                 scope[name] = f"{path}{name}"
                 called = node.name or own[0]
-                seen = name if is_seen else ""
-                values.append(Value(scope[name], called, node.op_type, sources, seen))
+                watched = name if is_seen else ""
+                values.append(Value(scope[name], called, node.op_type, sources, watched))
         return values
 
     def bodies(self, node: Any, path: str, scope: dict[str, str]) -> list[Value]:

@@ -66,11 +66,11 @@ def all_nodes(graph: Any) -> Iterator[Any]:
 
 def bodies(node: Any) -> list[Any]:
     """Return the graphs that a node holds."""
-    found = [attribute.g for attribute in node.attribute if attribute.type == GRAPH]
+    graphs = [attribute.g for attribute in node.attribute if attribute.type == GRAPH]
     for attribute in node.attribute:
         if attribute.type == GRAPHS:
-            found += attribute.graphs
-    return found
+            graphs += attribute.graphs
+    return graphs
 
 
 def inside(path: str, node: Any, number: int) -> str:

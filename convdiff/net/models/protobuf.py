@@ -27,13 +27,13 @@ class Message:
     @cached_property
     def fields(self) -> dict[int, list[int | memoryview]]:
         """All values by field. Raises ProtobufError."""
-        found: dict[int, list[int | memoryview]] = {}
+        values: dict[int, list[int | memoryview]] = {}
         at = 0
         while at < len(self.data):
             tag, at = varint(self.data, at)
             value, at = _value(self.data, at, tag & 7)
-            found.setdefault(tag >> 3, []).append(value)
-        return found
+            values.setdefault(tag >> 3, []).append(value)
+        return values
 
     def messages(self, field: int) -> list[Message]:
         """Return the messages of a field."""
@@ -57,16 +57,16 @@ class Message:
 
     def integers(self, field: int) -> list[int]:
         """Return the integers of a field, packed or not."""
-        found: list[int] = []
+        numbers: list[int] = []
         for value in self.fields.get(field, []):
             if isinstance(value, int):
-                found.append(value)
+                numbers.append(value)
                 continue
             at = 0
             while at < len(value):
                 number, at = varint(value, at)
-                found.append(number)
-        return [one - 2 * SIGN if one >= SIGN else one for one in found]
+                numbers.append(number)
+        return [one - 2 * SIGN if one >= SIGN else one for one in numbers]
 
     def integer(self, field: int, default: int = 0) -> int:
         """Return the last integer of a field."""

@@ -70,12 +70,12 @@ class _Pt2File:
         """Return what was read. Raises ModelError."""
         users, names = [], {}
         for spec in self.signature["input_specs"]:
-            kind, said = next(iter(spec.items()))
+            kind, argument = next(iter(spec.items()))
             if kind == "user_input":
-                users.append(said["arg"].get("as_tensor", {}).get("name", ""))
+                users.append(argument["arg"].get("as_tensor", {}).get("name", ""))
             else:
-                names[said["arg"]["name"]] = next(
-                    said[key] for key in said if key.endswith("_name")
+                names[argument["arg"]["name"]] = next(
+                    argument[key] for key in argument if key.endswith("_name")
                 )
         self.building.values.update(self.weights(names))
         notes, open_axes = [], ""
@@ -144,8 +144,8 @@ class _Pt2File:
         for node, name in zip(given, names, strict=True):
             match = TARGET.match(node["target"])
             op = match.group(2) if match and match.group(1) else node["target"]
-            attributes = {said["name"]: _plain(said["arg"]) for said in node["inputs"]}
-            read = _tensors([said["arg"] for said in node["inputs"]])
+            attributes = {argument["name"]: _plain(argument["arg"]) for argument in node["inputs"]}
+            read = _tensors([argument["arg"] for argument in node["inputs"]])
             made.append(Operation(name, op, read, _outputs(node), attributes))
         return made
 

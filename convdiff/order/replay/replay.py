@@ -77,8 +77,8 @@ def replay(
                 terms = replace(terms, added=added[task.positions].T)
             for some in task.channels:
                 tile = terms.of(some) if by_channel else terms.of(some).swapped()
-                found = evaluate(tree, order.arithmetic, tile)
-                sums[task.positions, some] = found.T if by_channel else found
+                results = evaluate(tree, order.arithmetic, tile)
+                sums[task.positions, some] = results.T if by_channel else results
 
     values = geometry.taps * geometry.groups
     each(work, tasks(len(rows), len(lanes), values, by_channel=by_channel))

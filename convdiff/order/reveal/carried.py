@@ -32,12 +32,12 @@ def carried(tree: Tree, values: Array, exact: Array) -> dict[int, Array]:
     sums[unrounded] = exact[sibling[unrounded]]
     sums += values[nodes]
     usual, above = values[parents], np.append(parents - tree.leaves, len(parents))
-    found = {}
+    masks = {}
     for sign in (-1, 1):
         steps = _to_root(_steps(sums, usual, sign), above)[:, 0].copy()
         bits = np.unpackbits(steps.view(np.uint8), axis=-1, count=values.shape[1])
-        found[sign] = bits.view(bool)
-    return found
+        masks[sign] = bits.view(bool)
+    return masks
 
 
 def _steps(sums: Array, usual: Array, sign: int) -> Array:

@@ -103,19 +103,19 @@ def _across(cut: Cut) -> Iterator[Scheme]:
 def _cuts(readings: Readings) -> list[Cut]:
     """Return cuts whose blocks, added in some order, can have the readings; a few of a family."""
     most, rows = int(readings.terms.max()), np.unique(readings.terms)
-    found: list[Cut] = []
+    cuts: list[Cut] = []
     for halves, largest in ((0, most - 1), (1, _SHORT_FIRST), (2, _SHORT_FIRST)):
         sizes = np.arange(2, min(most - 1, largest) + 1, dtype=np.int32)
         every = partial(Every, halves=halves)
         chained, other = _possible(readings, every(sizes[:, None]), sizes[:, None])
         for chosen in (chained, other & ~chained):
-            found += _likeliest(readings, every, sizes[chosen])
+            cuts += _likeliest(readings, every, sizes[chosen])
     depths = np.arange(8, most + 8, 8, dtype=np.int32)
     depths = depths[np.unique(Even(depths[:, None]).depth(rows), True, axis=0)[1]]
     for family in (Panels, Even) if len(rows) > 1 else (Panels,):  # of one row Even is an Every
         chained, _ = _possible(readings, family(depths[:, None]))
-        found += _likeliest(readings, family, depths[chained])
-    return found
+        cuts += _likeliest(readings, family, depths[chained])
+    return cuts
 
 
 def _likeliest(readings: Readings, family: Callable[[int | Array], Cut], sizes: Array) -> list[Cut]:
@@ -126,9 +126,9 @@ def _likeliest(readings: Readings, family: Callable[[int | Array], Cut], sizes: 
     """
     cut, terms = family(sizes[:, None]), readings.terms
     apart = cut.block(readings.i, terms)[0] != cut.block(readings.j, terms)[0]
-    told = np.count_nonzero(apart & (readings.size < terms), axis=1)
+    splits = np.count_nonzero(apart & (readings.size < terms), axis=1)
     first = cut.block(np.zeros(1, np.int64), terms[:1])[1][:, 0]
-    order = np.lexsort((-terms[0] % first, first % 8 > 0, -told))
+    order = np.lexsort((-terms[0] % first, first % 8 > 0, -splits))
     return [family(size) for size in sizes[order[:_CUTS]].tolist()]
 
 

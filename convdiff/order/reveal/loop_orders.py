@@ -30,9 +30,9 @@ class Walk:
     @cached_property
     def place(self) -> Array:
         """When each tap comes."""
-        place = np.empty_like(self.taps)
-        place[self.taps] = np.arange(len(self.taps))
-        return place
+        inverse = np.empty_like(self.taps)
+        inverse[self.taps] = np.arange(len(self.taps))
+        return inverse
 
 
 def walks(kernel: tuple[int, int, int]) -> Iterator[Walk]:

@@ -24,14 +24,14 @@ def levels(tree: Tree) -> tuple[int, ...]:
 def parts_of(tree: Tree) -> tuple[int, ...]:
     """Return the chains and single terms that sums of sums add, in the order they are added."""
     level = levels(tree)
-    found, stack = [], [tree.root]
+    parts, stack = [], [tree.root]
     while stack:
         node = stack.pop()
         if level[node] < 2:
-            found.append(node)
+            parts.append(node)
         else:
             stack.extend(reversed(tree.children[node - tree.leaves]))
-    return tuple(found)
+    return tuple(parts)
 
 
 def leaves_under(tree: Tree, node: int) -> list[int]:

@@ -84,11 +84,11 @@ class Rounds:
         """See `Scheme.under`."""
         order = self._order(count(sizes))
         upto = ends(sizes if isinstance(sizes, int) else sizes[order])
-        place = np.argsort(order)
-        i, j = place[i], place[j]
+        rank = np.argsort(order)
+        i, j = rank[i], rank[j]
         rounds = np.ceil(np.log2((i ^ j) + 1)).astype(np.int64)
         first = (i >> rounds) << rounds
-        return np.asarray(upto[np.minimum(first + (1 << rounds), len(place))] - upto[first])
+        return np.asarray(upto[np.minimum(first + (1 << rounds), len(rank))] - upto[first])
 
     def grow(self, terms: Sequence[int], join: Join) -> int:
         """See `Scheme.grow`."""
@@ -165,9 +165,9 @@ class Lanes:
     def _place(self, index: Array) -> Array:
         """Return which term of its lane each term is."""
         turns, within = np.divmod(np.maximum(index - self.ahead, 0), self.width * self.group)
-        place = turns * self.group + within % self.group
-        place += np.where(self.lane(index) == 0, np.minimum(index, self.ahead), 0)
-        return np.asarray(place)
+        rank = turns * self.group + within % self.group
+        rank += np.where(self.lane(index) == 0, np.minimum(index, self.ahead), 0)
+        return np.asarray(rank)
 
     def _lengths(self, terms: int) -> Array:
         """Return how many terms each lane has that has any."""

@@ -25,15 +25,15 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     """Print each case in short, or (quiet) in a line; then how all ended, with the exit code."""
     print_missing(console, summary)
     alone = len(summary.cases) == 1 and not summary.nets
-    said: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
     for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
         beside = brief.runtimes if alone and not quiet else ()
         print_answer(console, case, brief, summary.unnamed if number == 0 else "", beside)
         if quiet:
             continue
-        if brief.runtimes != said and case.result.outcome != "ok":
-            said = brief.runtimes
+        if brief.runtimes != printed and case.result.outcome != "ok":
+            printed = brief.runtimes
             print_runtimes(console, brief, cut=not alone)
         if case.result.agreement is not None:
             sizes = sizes_below(case.result, case.result.agreement, orders=True)

@@ -13,26 +13,24 @@ from convdiff.report.marks import Line, line
 from convdiff.report.why import cause_line, splits_line
 
 
-def print_pair(console: Console, found: PairReport, depth: int | None) -> None:
+def print_pair(console: Console, pair: PairReport, depth: int | None) -> None:
     """Print the orders of both sides, the cause of their difference, and an element of both."""
-    first, second = found.sides
+    first, second = pair.sides
     same = first.standing == second.standing
     print_orders(console, first)
     print_orders(console, second, runtime=not same)
-    names = found.names
-    console.print(
-        Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(found)}")
-    )
-    print_lines(console, _lines(found, names))
-    drawn = [(side, name) for side, name in zip(found.sides, names, strict=True) if side.element]
+    names = pair.names
+    console.print(Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(pair)}"))
+    print_lines(console, _lines(pair, names))
+    drawn = [(side, name) for side, name in zip(pair.sides, names, strict=True) if side.element]
     if drawn:
         console.print()
         print_trees(console, [side for side, _ in drawn], [name for _, name in drawn], depth)
 
 
-def _measured(found: PairReport) -> str:
+def _measured(pair: PairReport) -> str:
     """Say how many elements differ, and by how much."""
-    difference = found.difference
+    difference = pair.difference
     if difference is None:
         return "a side gave no output of the same shape"
     if difference.worst is None:
@@ -43,11 +41,11 @@ def _measured(found: PairReport) -> str:
     )
 
 
-def _lines(found: PairReport, names: tuple[str, str]) -> list[Line]:
-    if found.why is None:
-        reasons = [side.reason for side in found.sides if side.reason]
+def _lines(pair: PairReport, names: tuple[str, str]) -> list[Line]:
+    if pair.why is None:
+        reasons = [side.reason for side in pair.sides if side.reason]
         return [line("  cause", f"not looked for: {reasons[0]}")] if reasons else []
-    lines = [cause_line(found.why)]
-    if found.why.parted is not None:
-        lines.append(splits_line(found.why.parted, names, found.baseline.axes))
+    lines = [cause_line(pair.why)]
+    if pair.why.parted is not None:
+        lines.append(splits_line(pair.why.parted, names, pair.baseline.axes))
     return lines

@@ -22,7 +22,7 @@ SHORT = 12
 
 def print_grid(
     console: Console,
-    found: Agreement,
+    agreement: Agreement,
     sizes: str = "",
     orders: Mapping[Runtime, str] | None = None,
 ) -> None:
@@ -30,33 +30,33 @@ def print_grid(
 
     sizes: of which lengths and batches it is.
     """
-    console.print(_square(console, found, orders or {}))
+    console.print(_square(console, agreement, orders or {}))
     console.print(
         Text("= bitwise equal; a number: rounding, in ulps at most; !: drift", style="dim")
     )
     if sizes:
         console.print(Text(sizes, style="dim"))
-    for group in found.alike:
+    for group in agreement.alike:
         if len(group) > 1:
-            names = " = ".join(found.runtimes[place].id for place in group)
+            names = " = ".join(agreement.runtimes[number].id for number in group)
             console.print(Text(f"same bits: {names}"))
     console.print()
 
 
-def _square(console: Console, found: Agreement, orders: Mapping[Runtime, str]) -> Table:
+def _square(console: Console, agreement: Agreement, orders: Mapping[Runtime, str]) -> Table:
     """Return the square; on a narrow console names give way to it, and orders to both."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    cells = [[_cell(pair) for pair in row] for row in found.pairs]
+    cells = [[_cell(pair) for pair in row] for row in agreement.pairs]
     left = console.width - sum(max(map(len, column)) + 1 for column in zip(*cells, strict=True))
     name = min(NAME, max(SHORT, left // 2 if orders else left))
     shown = orders if orders and left - name >= SHORT else {}
     table.add_column("", no_wrap=True, overflow="ellipsis", max_width=name)
-    for number in range(len(found.runtimes)):
+    for number in range(len(agreement.runtimes)):
         table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
     if shown:
         table.add_column("order", no_wrap=True, overflow="ellipsis", ratio=1)
     for number, row in enumerate(cells):
-        runtime = found.runtimes[number]
+        runtime = agreement.runtimes[number]
         beside = [Text(shown.get(runtime, ""), style="dim")] if shown else []
         table.add_row(Text(f"#{number + 1} {runtime.id}"), *row, *beside)
     return table

@@ -46,7 +46,7 @@ def print_labelled(console: Console, one: Line, *, cut: bool) -> None:
 
 def wrapped(console: Console, text: Text, width: int) -> list[Text]:
     """Return a text in lines; what belongs to a number stays beside it."""
-    text.plain = TOGETHER.sub(lambda found: found[0].replace(" ", GLUE), text.plain)
+    text.plain = TOGETHER.sub(lambda match: match[0].replace(" ", GLUE), text.plain)
     lines = [*text.wrap(console, width)]
     for one in lines:
         one.plain = one.plain.replace(GLUE, " ")

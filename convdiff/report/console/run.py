@@ -134,12 +134,12 @@ def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     groups = stories(filter(has_detail, rows))
     if show_all:
         groups = [(row,) for group in groups for row in group]
-    told = first(groups, None if show_all else DETAILS)
-    for group in told.shown:
+    some = first(groups, None if show_all else DETAILS)
+    for group in some.shown:
         print_detail(console, detail_of(case.result, group[0]))
         if len(group) > 1:
             console.print(f"the same orders and cause at {others(group)}\n")
-    left = sum(map(len, groups[len(told.shown) :]))
+    left = sum(map(len, groups[len(some.shown) :]))
     if left:
         differ = "differs" if left == 1 else "differ"
         more = sentences.plural(left, "more comparison")

@@ -67,25 +67,25 @@ def _say_element(console: Console, side: ElementReport, *, drawn: bool) -> None:
     """Say which element is looked at, why it is this one, and what is drawn of it."""
     element = side.element
     if element is not None:
-        place = side.axes.index(element.index)
+        index = side.axes.index(element.index)
         why = f", {element.why}" if element.why else ""
         what = ": its products and partial sums" if drawn else ""
-        console.print(Text.assemble((f"element {place}", "bold"), f"{why}{what}"))
+        console.print(Text.assemble((f"element {index}", "bold"), f"{why}{what}"))
 
 
 def _say_values(console: Console, sides: Sequence[ElementReport], names: Sequence[str]) -> None:
     """Say what the element is on each side, and how far that is from exact."""
-    said: list[str] = []
+    parts: list[str] = []
     for side, name in zip(sides, names, strict=True):
         element, dtype = side.element, side.case.conv.dtype
         if element is None:
             continue
-        said = said or [f"exact {short(element.exact, dtype)}"]
+        parts = parts or [f"exact {short(element.exact, dtype)}"]
         off = f"{element.error:+.3g} off" if element.error else "correctly rounded"
         beside = f" ({off})" if math.isfinite(element.error) else ""
-        said.append(f"{name or side.cell.op} {short(element.output, dtype)}{beside}")
-    if said:
-        console.print("; ".join(said), highlight=False)
+        parts.append(f"{name or side.cell.op} {short(element.output, dtype)}{beside}")
+    if parts:
+        console.print("; ".join(parts), highlight=False)
 
 
 def _table(side: ElementReport, drawing: Drawing, name: str) -> Group:
@@ -122,12 +122,12 @@ def _legend(console: Console, drawings: Sequence[Drawing]) -> None:
     marked = any(row.parts for row in rows)
     hidden_too = ", or what hides it" if any(one.hides_parts for one in drawings) else ""
     left = f"{hidden:,} of {drawings[0].terms:,} terms are not drawn; --all, or --depth N"
-    said = {
+    legend = {
         "* a fused multiply-add: this product is not rounded": any(row.fused for row in rows),
         f"{MARK} the first sum of the same terms that differs{hidden_too}": marked,
         AT_ONCE: any(drawing.at_once for drawing in drawings),
         left: hidden > 0,
     }
-    for line, holds in said.items():
+    for line, holds in legend.items():
         if holds:
             console.print(Text(line, style="dim"))

@@ -33,8 +33,8 @@ def answer_spans(padding: Padding, question: Question) -> tuple[Span, ...]:
     if padding.reason:
         standing = padding.standing
         which = runtime_line(standing, 0).brief if standing.available else standing.name
-        said = f": {which} untested: {padding.reason}"
-        return Span("UNTESTED ", "warning"), name, Span(said)
+        reason = f": {which} untested: {padding.reason}"
+        return Span("UNTESTED ", "warning"), name, Span(reason)
     return name, Span(": "), *_answer(padding, question)
 
 
@@ -104,13 +104,13 @@ def evidence_lines(padding: Padding, question: Question) -> Iterator[Line]:
 
 def _checked(padding: Padding) -> Iterator[Line]:
     """Say how many runs had the fixed length's bits, beside those of the search."""
-    said = []
+    parts = []
     if padding.common is not None and padding.common.runs:
-        said.append(f"all data at {padding.common.length:,}: {padding.common.runs:,} runs")
+        parts.append(f"all data at {padding.common.length:,}: {padding.common.runs:,} runs")
     if padding.checked:
-        said.append(f"{padding.unseen} unseen inputs: {padding.checked:,} runs")
-    if said:
-        yield line("checked", f"{'; '.join(said)}; bit-identical")
+        parts.append(f"{padding.unseen} unseen inputs: {padding.checked:,} runs")
+    if parts:
+        yield line("checked", f"{'; '.join(parts)}; bit-identical")
 
 
 def _row(safe: Safe) -> tuple[Span, ...]:

@@ -48,9 +48,9 @@ class Subject:
     def name(self) -> str:
         """What they have in common."""
         first = self.runtimes[0]
-        alike = {one.device for one in self.runtimes} == {first.device}
+        one_device = {one.device for one in self.runtimes} == {first.device}
         interpreter = replace(first.interpreter, threads=None) if len(self.runtimes) > 1 else None
-        return (interpreter or first.interpreter).describe(first.device if alike else None)
+        return (interpreter or first.interpreter).describe(first.device if one_device else None)
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,10 @@ class Bench:
         parts: all that decides it, besides the case and its runtimes. The key is "" where nobody
         can tell what decides it.
         """
-        told = [runtime_facts(one, opened.session.pool) for one in opened.standings]
+        facts = [runtime_facts(one, opened.session.pool) for one in opened.standings]
         key = None
-        if None not in told:
-            key = key_of(f"cure {kind}", case_facts(self.case, self.tensors), told, *parts)
+        if None not in facts:
+            key = key_of(f"cure {kind}", case_facts(self.case, self.tensors), facts, *parts)
         value = self.ledger.step(key, work)
         assert value is not None, "work gives something, or raises"
         return value, key or ""

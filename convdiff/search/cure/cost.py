@@ -95,8 +95,8 @@ def cost_of(ratios: Sequence[float]) -> Cost:
     unless fewer than k lie on one of its sides, with a probability of 2 · P(Bin(n, ½) < k).
     Source: H. A. David, H. N. Nagaraja, "Order Statistics", 3rd edition, 2003, section 7.1.
     """
-    ordered, place = sorted(ratios), _place(len(ratios))
-    return Cost(median(ordered), ordered[place - 1], ordered[-place], len(ordered))
+    ordered, rank = sorted(ratios), _place(len(ratios))
+    return Cost(median(ordered), ordered[rank - 1], ordered[-rank], len(ordered))
 
 
 def _place(count: int) -> int:

@@ -55,10 +55,10 @@ def pads_of(case: Case, switches: Iterable[Switch], equal: Sequence[int]) -> Pad
 
 
 def applicable(
-    switches: Iterable[Switch], case: Case, runtimes: Sequence[Runtime], told: Fingerprints
+    switches: Iterable[Switch], case: Case, runtimes: Sequence[Runtime], known: Fingerprints
 ) -> list[Switch]:
     """Return the switches that can be set on the runtimes of one framework and change anything."""
-    fingerprints = [told[runtime] for runtime in runtimes]
+    fingerprints = [known[runtime] for runtime in runtimes]
     return [
         switch
         for switch in switches

@@ -14,8 +14,8 @@ def subjects(standings: Sequence[Standing]) -> list[Subject]:
     groups: dict[Interpreter, list[Standing]] = {}
     for one in standings:
         if one.available:
-            alike = replace(one.runtime.interpreter, threads=None)
-            groups.setdefault(alike, []).append(one)
+            key = replace(one.runtime.interpreter, threads=None)
+            groups.setdefault(key, []).append(one)
     return [_subject(group) for group in groups.values()]
 
 

@@ -61,12 +61,12 @@ class Switch:
             fingerprints
         )
 
-    def _is_known_to(self, told: Mapping[str, Any]) -> bool:
-        if self.framework not in ("", told.get("framework")):
+    def _is_known_to(self, fingerprint: Mapping[str, Any]) -> bool:
+        if self.framework not in ("", fingerprint.get("framework")):
             return False
-        if self.mode and self.mode not in told.get("modes", ()):
+        if self.mode and self.mode not in fingerprint.get("modes", ()):
             return False
-        version = str(told.get("version"))
+        version = str(fingerprint.get("version"))
         return not self.versions or SpecifierSet(self.versions).contains(version, prereleases=True)
 
     def _has_device(self, fingerprints: list[Mapping[str, Any]]) -> bool:

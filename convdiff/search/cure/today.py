@@ -53,14 +53,14 @@ def _today(bench: Bench) -> tuple[Today, bool]:
     plan = _plan(bench)
     held: list[Followed] = []
     with bench.opened(()) as opened:
-        told, key = bench.step("today", opened, (), lambda: _followed(bench, opened, plan, held))
-        outputs = _outputs_of(told["outputs"], plan)
+        value, key = bench.step("today", opened, (), lambda: _followed(bench, opened, plan, held))
+        outputs = _outputs_of(value["outputs"], plan)
         if not held and not outputs:
             _followed(bench, opened, plan, held)
         if held:
             outputs = held[0].outputs
-    now = Today(Trial.of_json(told["trial"]), tuple(told["axes"]), outputs, key)
-    return now, told["restless"]
+    now = Today(Trial.of_json(value["trial"]), tuple(value["axes"]), outputs, key)
+    return now, value["restless"]
 
 
 def _plan(bench: Bench) -> Plan:
@@ -99,9 +99,9 @@ def _followed(bench: Bench, opened: Open, plan: Plan, held: list[Followed]) -> M
     }
 
 
-def _outputs_of(told: list[list[Any]], plan: Plan) -> Outputs:
+def _outputs_of(outputs: list[list[Any]], plan: Plan) -> Outputs:
     cells = own_cells(plan)
-    return dict(zip(cells, map(_array, told), strict=True)) if len(told) == len(cells) else {}
+    return dict(zip(cells, map(_array, outputs), strict=True)) if len(outputs) == len(cells) else {}
 
 
 def _text(output: Array) -> list[Any]:
@@ -109,7 +109,7 @@ def _text(output: Array) -> list[Any]:
     return [output.dtype.name, list(output.shape), data]
 
 
-def _array(told: list[Any]) -> Array:
-    name, shape, data = told
+def _array(written: list[Any]) -> Array:
+    name, shape, data = written
     flat: Array = np.frombuffer(base64.b64decode(data), numpy_dtype(name)).reshape(shape)
     return flat

@@ -72,11 +72,11 @@ class Trial:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any]) -> Trial:
+    def of_json(cls, value: Mapping[str, Any]) -> Trial:
         """Read what `to_json` wrote."""
-        counts = {axis: Count(**one) for axis, one in told["counts"].items()}
-        tuples = {name: tuple(told[name]) for name in ("equal", "drifting_at")}
-        return cls(**{**told, **tuples, "counts": counts})
+        counts = {axis: Count(**one) for axis, one in value["counts"].items()}
+        tuples = {name: tuple(value[name]) for name in ("equal", "drifting_at")}
+        return cls(**{**value, **tuples, "counts": counts})
 
 
 def plan_along(case: Case, runtimes: Sequence[Runtime], axes: Iterable[Axis]) -> Plan:

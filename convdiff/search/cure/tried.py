@@ -57,10 +57,10 @@ class Trying:
         parts = [self.today.key, self.switches, self.equal]
         try:
             with self.bench.opened(self.switches) as opened:
-                told, _ = self.bench.step("trial", opened, parts, lambda: self._trial(opened))
+                value, _ = self.bench.step("trial", opened, parts, lambda: self._trial(opened))
         except AbsentError as absent:
             return Trial(reason=str(absent))
-        return Trial.of_json(told["trial"])
+        return Trial.of_json(value["trial"])
 
     def _trial(self, opened: Open) -> Mapping[str, Any]:
         bench = self.bench
@@ -98,8 +98,8 @@ class Trying:
                     PASSING: bool(trials[0].reason),
                 }
 
-            told, _ = self.bench.step("recheck", opened, parts, work)
-        within, beyond_them = (Trial.of_json(told[name]) for name in ("within", "beyond"))
+            value, _ = self.bench.step("recheck", opened, parts, work)
+        within, beyond_them = (Trial.of_json(value[name]) for name in ("within", "beyond"))
         return Recheck(within, lengths, fresh, beyond_them, outside)
 
     def _seen(self, opened: Open, lengths: Sequence[int], count: int) -> Trial:
@@ -148,6 +148,6 @@ class Trying:
                     return {"reason": cost.reason, PASSING: cost.died}
                 return asdict(cost)
 
-            told, _ = bench.step("cost", other, parts, work)
+            value, _ = bench.step("cost", other, parts, work)
         bench.refuse_stopped(other.session)
-        return NoBits(told["reason"]) if "reason" in told else Cost(**told)
+        return NoBits(value["reason"]) if "reason" in value else Cost(**value)
