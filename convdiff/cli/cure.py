@@ -80,7 +80,7 @@ def _cured(
         ends.watch(session)
         session.start()
         standings = session.availability(case)
-        missing = [one for one in standings if session.missed(one)]
+        missing = [standing for standing in standings if session.missed(standing)]
     cures = []
     for subject in subjects(standings):
         if ends.stopping.signal:
@@ -101,6 +101,6 @@ def _write(cures: Sequence[Cured], missing: Sequence[Standing], run: str) -> Non
 
 
 def _code(cures: Sequence[Cured], missing: Sequence[Standing]) -> int:
-    if missing or not cures or any(one.today.reason for one in cures):
+    if missing or not cures or any(cured.today.reason for cured in cures):
         return UNTESTED
-    return DRIFT if any(one.today.drifting for one in cures) else SAME
+    return DRIFT if any(cured.today.drifting for cured in cures) else SAME

@@ -51,10 +51,10 @@ def _which(cells: Sequence[Cell], case: CaseResult, options: Options) -> list[st
 
 def _where(runtimes: Sequence[Runtime], case: CaseResult, options: Options) -> Sequence[str] | None:
     """Return the options whose product are these runtimes; None where none is."""
-    if not all(_can_be_named(one, case, options) for one in runtimes):
+    if not all(_can_be_named(runtime, case, options) for runtime in runtimes):
         return None
-    inner = [one.interpreter for one in runtimes]
-    specs = _once(_spec(one, case, options) for one in runtimes)
+    inner = [runtime.interpreter for runtime in runtimes]
+    specs = _once(_spec(runtime, case, options) for runtime in runtimes)
     pythons = _once(_python(one, options) for one in inner)
     threads = _once(str(one.threads or "") for one in inner)
     settings = _settings(inner)

@@ -55,7 +55,7 @@ def command(check: bool, remove: tuple[str, ...], cache_limit: str | None) -> in
         for gone in there.evict(folder, _bytes(cache_limit)):
             write_err(f"convdiff: removed {gone.name} ({_size(gone.size)})")
     environments = there.environments(folder)
-    broken = [one for one in environments if check and not _answers(one)]
+    broken = [environment for environment in environments if check and not _answers(environment)]
     write_out("".join(f"{line}\n" for line in _lines(environments, broken)))
     if not environments:
         write_err(f"convdiff: no environment in {folder}")
@@ -65,7 +65,7 @@ def command(check: bool, remove: tuple[str, ...], cache_limit: str | None) -> in
 def _lines(environments: Sequence[Environment], broken: Sequence[Environment]) -> Iterator[str]:
     from convdiff.runtime.environments import age
 
-    width = max((len(one.name) for one in environments), default=0)
+    width = max((len(environment.name) for environment in environments), default=0)
     for one in environments:
         days = f"{age(one.used):.0f} days ago"
         mark = "  does not answer" if one in broken else ""

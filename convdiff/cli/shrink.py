@@ -123,7 +123,7 @@ def _write(result: Result, least: Shrunk, asked: Asked, ledger: Ledger) -> None:
     """Write the case, the script, and what became of it."""
     from convdiff.report.shrunk import case_text, script_text, sentences
 
-    fingerprints = {one.runtime: one.fingerprint for one in result.standings}
+    fingerprints = {standing.runtime: standing.fingerprint for standing in result.standings}
     texts = {"--output": lambda: case_text(least)}
     texts["--script"] = lambda: script_text(least, fingerprints)
     written = [(option, path, texts[option]()) for option, path in asked.files.items()]

@@ -79,7 +79,7 @@ def order_maps(baseline: Orders, candidate: Orders) -> tuple[Array, Array]:
     numbers: dict[tuple[Order, Footprint | None] | None, int] = {}
     maps = []
     for side in (baseline, candidate):
-        known = [(one.order, one.footprint) for one in side.orders]
+        known = [(order.order, order.footprint) for order in side.orders]
         index = [numbers.setdefault(one, len(numbers)) for one in known]
         which = side.which()
         named: Array = np.where(which < 0, -1, np.array([*index, -1])[which])

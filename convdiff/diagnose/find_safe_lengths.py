@@ -55,8 +55,8 @@ def _of_runtime(
             unsafe += _try(plan, runtime, equal, more, lab, strict)
             tried = most
     unstable, others = _unstable(unsafe, lab), _other_grids(plan.case)
-    found = safe_lengths(runtime.id, plan.case.lengths, equal, tried, unstable, others)
-    return replace(found, advised=not _is_mistaken(findings, runtime))
+    judged = safe_lengths(runtime.id, plan.case.lengths, equal, tried, unstable, others)
+    return replace(judged, advised=not _is_mistaken(findings, runtime))
 
 
 def _other_grids(case: Case) -> list[int]:
@@ -71,7 +71,7 @@ def _is_mistaken(findings: Sequence[Finding], runtime: Runtime) -> bool:
 
     The bits of the longest are then none to pad for.
     """
-    wrong = [one.comparison for one in findings if one.verdict == "wrong"]
+    wrong = [finding.comparison for finding in findings if finding.verdict == "wrong"]
     here = [one.axis for one in wrong if one.candidate.runtime == runtime]
     return not {"length", "exact"}.isdisjoint(here)
 

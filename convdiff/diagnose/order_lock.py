@@ -48,7 +48,7 @@ def _held(finding: Finding, lab: Lab) -> Finding:
         return replace(finding, lock="changed", allowed=False, evidence=evidence)
     if (one < 0).any() or (other < 0).any():
         refusals = (*baseline.refusals, *candidate.refusals)
-        return _unproved(finding, "; ".join(dict.fromkeys(one.reason for one in refusals)))
+        return _unproved(finding, "; ".join(dict.fromkeys(refusal.reason for refusal in refusals)))
     return replace(finding, lock="kept", evidence=("the locked order is kept", *finding.evidence))
 
 

@@ -55,7 +55,7 @@ def by_footprint(
             refusals.append(error.refusal)
             break
         refused = _explained(inquiry, _likely(whole, orders, geometry))
-        orders += [replace(one, footprint=geometry.footprint) for one in inquiry.orders]
+        orders += [replace(order, footprint=geometry.footprint) for order in inquiry.orders]
         refusals += refused
         if refused and (not orders or refused[-1].kind in _FINAL):
             break

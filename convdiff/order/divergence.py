@@ -34,7 +34,7 @@ def divergence(a: Orders, b: Orders, element_a: int, element_b: int) -> Divergen
     order. Of the common sums that differ, one with the fewest terms is given. Raises ValueError
     where an element has no proven order.
     """
-    if any(one.order.step.joins for side in (a, b) for one in side.orders):
+    if any(order.order.step.joins for side in (a, b) for order in side.orders):
         return None  # what is added is in the sums, but among no terms
     tree_a, sums_a = _sums(a, element_a)
     tree_b, sums_b = _sums(b, element_b)

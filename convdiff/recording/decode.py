@@ -56,7 +56,7 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
     tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input], added)
     conv = _convolution(stored, tensors)
     runtimes = runtimes_of(stored.runtimes, file)
-    entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
+    entries = tuple(_entry(cell, arrays, runtimes, conv) for cell in stored.cells)
     _refuse_cells([entry.cell for entry in entries], tensors, conv)
     case = Case(
         name=stored.name,

@@ -52,7 +52,7 @@ class _Case:
             filter=self.put("filter", tensors.filter_hwio),
             bias=None if tensors.bias is None else self.put("bias", tensors.bias),
             input=self.put("input", tensors.input_nhwc),
-            runtimes=tuple(self.runtime(one) for one in self.numbers),
+            runtimes=tuple(self.runtime(number) for number in self.numbers),
             cells=tuple(self.entry(entry) for entry in self.recorded.entries),
             failed=tuple(StoredCell(**self.coordinates(cell)) for cell in self.recorded.failed),
             op=case.conv.op,

@@ -96,7 +96,7 @@ def _absent(summary: Summary) -> Mapping[str, None]:
 
 def _beside(case: CaseSummary) -> Iterator[str]:
     """Yield what runs of a case that did not drift; what is absent is said elsewhere."""
-    there = tuple(one for one in case.runtimes if one.available)
+    there = tuple(runtime for runtime in case.runtimes if runtime.available)
     yield from runtime_parts(replace(case, runtimes=there), reasons=False)
 
 
@@ -111,12 +111,12 @@ def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     varying, label = _varying([one.index.split(",") for one in elements], order.letters.split(","))
     columns: list[tuple[str, list[Span]]] = [
         (label, [Span(index) for index in varying]),
-        ("exact", [Span(one.exact, "faint") for one in elements]),
-        (baseline, [Span(one.baseline) for one in elements]),
-        (candidate, [Span(one.candidate, tone) for one in elements]),
-        ("ulp", [Span(_ulp(one), tone) for one in elements]),
+        ("exact", [Span(element.exact, "faint") for element in elements]),
+        (baseline, [Span(element.baseline) for element in elements]),
+        (candidate, [Span(element.candidate, tone) for element in elements]),
+        ("ulp", [Span(_ulp(element), tone) for element in elements]),
     ]
-    wide = sum(max(len(name), *(len(one.text) for one in spans)) + 2 for name, spans in columns)
+    wide = sum(max(len(name), *(len(span.text) for span in spans)) + 2 for name, spans in columns)
     if wide > WIDEST or row.finding.comparison.baseline.is_exact:
         del columns[1]  # rather than a digit of the others, or to say it twice
     names, values = zip(*columns, strict=True)

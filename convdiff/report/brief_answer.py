@@ -286,5 +286,5 @@ def _at_lengths(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
 
 def _product(case: CaseSummary, cell: Cell) -> str:
     """Return the framework and version of a cell's runtime, where it is one of the case's."""
-    named = {one.id: one.product for one in case.runtimes if one.available}
+    named = {runtime.id: runtime.product for runtime in case.runtimes if runtime.available}
     return named.get(cell.runtime.id, "")

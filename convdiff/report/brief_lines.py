@@ -31,7 +31,7 @@ RENEW = "the new bits are right from now on: --update-baseline"
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
     yield from case.failures
-    absent = [one for one in case.runtimes if not one.available]
+    absent = [runtime for runtime in case.runtimes if not runtime.available]
     if case.result.outcome != "ok" and not case.failures:
         for reason in dict.fromkeys(f"{one.missing}: {one.reason}" for one in absent):
             yield line("  why", reason)
@@ -198,6 +198,6 @@ def _padding(case: CaseSummary) -> Iterator[str]:
             yield f"{runtime * named}pad to {sentences.pad_to(lengths)}{stays}"
 
 
-def _are_unlike(found: Sequence[SafeLengths]) -> bool:
+def _are_unlike(lengths: Sequence[SafeLengths]) -> bool:
     """Return whether runtimes have other safe lengths than each other."""
-    return len({(one.lengths, one.unsafe, one.rule) for one in found}) > 1
+    return len({(one.lengths, one.unsafe, one.rule) for one in lengths}) > 1

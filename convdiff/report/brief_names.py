@@ -32,9 +32,9 @@ def called(case: CaseSummary, number: str) -> str:
 
 def _short(case: CaseSummary) -> Mapping[str, str]:
     """Return a short name for each runtime's number, of one kind for all; else none."""
-    runtimes = [one for one in case.runtimes if one.available and one.number]
+    runtimes = [runtime for runtime in case.runtimes if runtime.available and runtime.number]
     for kind in ("bare", "product", "marks"):
-        names = [str(getattr(one, kind)) for one in runtimes]
+        names = [str(getattr(runtime, kind)) for runtime in runtimes]
         if (
             all(names)
             and len(set(names)) == len(names)
@@ -49,7 +49,7 @@ def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     for one in case.runtimes:
         if one.available:
             yield one.brief
-    absent = [one for one in case.runtimes if not one.available]
+    absent = [runtime for runtime in case.runtimes if not runtime.available]
     if absent:
         why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
         yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"

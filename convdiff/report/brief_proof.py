@@ -48,11 +48,11 @@ def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
 
 def _step(without: WithoutStep, names: tuple[str, str]) -> str:
     """Say whose the difference is: the convolutions', the step's, or that of both in one call."""
-    said = [without.words]
+    parts = [without.words]
     for name, unlike in zip(names, without.fused, strict=True):
         if unlike:
-            said.append(f"{name}: in the same call {unlike:,} elements are others")
-    return "; ".join(said)
+            parts.append(f"{name}: in the same call {unlike:,} elements are others")
+    return "; ".join(parts)
 
 
 def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool) -> Iterator[Line]:

@@ -87,13 +87,13 @@ def grid(cured: Cured) -> Grid | None:
 
 
 def _row(cells: Sequence[str], *, is_best: bool) -> tuple[Span, ...]:
-    return tuple(Span(one, "good" if is_best else "") for one in cells)
+    return tuple(Span(cell, "good" if is_best else "") for cell in cells)
 
 
 def _axes(cured: Cured) -> set[str]:
     """Return the axes that are counted, of today and of all that was tried."""
     trials = (cured.today, *(one.trial for one in cured.attempts if not one.trial.reason))
-    return {axis for one in trials for axis in _telling(one)}
+    return {axis for trial in trials for axis in _telling(trial)}
 
 
 def _telling(trial: Trial) -> set[str]:
@@ -167,8 +167,8 @@ def _reasons(cured: Cured, best: Attempt) -> Iterator[Line]:
 
 def _parts_drift(cured: Cured, best: Attempt) -> str:
     """Say that no part of a set makes the case equal, with what each left."""
-    parts = [one for one in cured.attempts if set(one.switches) < set(best.switches)]
-    left = [f"{one.name} leaves {count(_left(one))}" for one in parts]
+    parts = [attempt for attempt in cured.attempts if set(attempt.switches) < set(best.switches)]
+    left = [f"{part.name} leaves {count(_left(part))}" for part in parts]
     return f"{'; '.join(left)} that drift"
 
 
@@ -244,7 +244,7 @@ def _runtime(cured: Cured, best: Attempt, run: str) -> Iterator[str]:
 def _threads(cured: Cured, best: Attempt) -> str:
     if any(switch.threads for switch in best.switches):
         return " --threads 1"
-    counts = [one.interpreter.threads for one in cured.subject.runtimes]
+    counts = [runtime.interpreter.threads for runtime in cured.subject.runtimes]
     named = dict.fromkeys(str(one) for one in counts if one)
     return f" --threads {','.join(named)}" if named else ""
 
@@ -256,7 +256,7 @@ def _table_of(cured: Cured, switches: Sequence[Switch]) -> Iterator[str]:
     yield f"framework = {json.dumps(interpreter.framework)}"
     if interpreter.python != sys.executable:
         yield f"python = {json.dumps(interpreter.python)}"
-    modes = [*device.modes, *(one.mode for one in switches if one.mode)]
+    modes = [*device.modes, *(switch.mode for switch in switches if switch.mode)]
     if modes:
         yield f"device = {json.dumps('+'.join([str(device.bare), *modes]))}"
     env = dict(interpreter.settings)

@@ -53,7 +53,7 @@ def equal_but_off(case: CaseResult, finding: Finding) -> str:
 
 def _are_equal(findings: Sequence[Finding]) -> bool:
     """Return whether something was compared, and nothing differs."""
-    compared = [one for one in findings if one.verdict != "untested"]
+    compared = [finding for finding in findings if finding.verdict != "untested"]
     return bool(compared) and not any(VERDICTS[one.verdict].differs for one in compared)
 
 

@@ -62,7 +62,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "replayed": list(orders.replayed),
         "confirmed": orders.confirmed,
         "calls": orders.calls,
-        "orders": [_order(one, orders) for one in orders.orders],
+        "orders": [_order(order, orders) for order in orders.orders],
         "refusals": [{"kind": r.kind, "reason": r.reason} for r in orders.refusals],
         "padding": orders.alone,
     }

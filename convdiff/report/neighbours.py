@@ -44,5 +44,5 @@ def difference_lines(neighbours: Neighbours, names: tuple[str, str], again: str)
 
 def _environments(neighbours: Neighbours) -> Iterator[str]:
     """Yield the runtimes that took part, each in a line."""
-    there = [one for one in neighbours.standings if one.available]
+    there = [standing for standing in neighbours.standings if standing.available]
     yield from (runtime_line(one, 0).text for one in there)

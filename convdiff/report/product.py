@@ -19,7 +19,7 @@ def product_lines(product: Product) -> Iterator[str]:
     """Yield whether the change is at a product of sizes, then the shapes that say so or not."""
     yield f"  product  {_claim(product)}"
     trials = (*product.trials, *product.finest)
-    yield from (f"           {_trial(one, product)}" for one in trials)
+    yield from (f"           {_trial(trial, product)}" for trial in trials)
 
 
 def letters(axes: Sequence[SizeAxis]) -> str:
@@ -45,7 +45,7 @@ def _claim(product: Product) -> str:
 
 def _only_at(product: Product) -> str:
     """Name the sizes of which nothing is known but at one value: no factor, nor without effect."""
-    base = next(one.shape for one in product.trials if one.meets == "product")
+    base = next(trial.shape for trial in product.trials if trial.meets == "product")
     unknown = [
         LETTERS[axis] + f"={base[axis]}"
         for axis in LETTERS
@@ -56,7 +56,7 @@ def _only_at(product: Product) -> str:
 
 def _has_no_change(product: Product, axis: SizeAxis) -> bool:
     """Return whether a shape that varies one axis changed at neither size nor product."""
-    base = next(one.shape for one in product.trials if one.meets == "product")
+    base = next(trial.shape for trial in product.trials if trial.meets == "product")
     singles = product.trials[: product.singles]
     varying = [one for one in singles if one.shape[axis] != base[axis]]
     return any(one.meets in ("nowhere", "elsewhere") for one in varying)
@@ -70,6 +70,6 @@ def _trial(trial: Trial, product: Product) -> str:
     if trial.meets == "nowhere":
         sides = f"{LETTERS[axis]} {last:,} to {first:,}"
     if trial.meets == "product":
-        products = (f"{trial.shape.at(axis, one).product(product.axes):,}" for one in trial.sizes)
+        products = (f"{trial.shape.at(axis, size).product(product.axes):,}" for size in trial.sizes)
         return f"{' '.join(others)}: {sides}, {letters(product.axes)} {' | '.join(products)}"
     return f"{' '.join(others)}: {sides}, {MEETS[trial.meets]}"

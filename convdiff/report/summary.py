@@ -185,7 +185,7 @@ def summarise(
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
     return Summary(
         result,
-        tuple(replace(_case(result, *one), explained=explained) for one in cases),
+        tuple(replace(_case(result, *pair), explained=explained) for pair in cases),
         tuple(missing),
         unnamed,
         tuple(nets),
@@ -260,7 +260,7 @@ def _advice(case: CaseResult, search: str) -> Advice:
 
 def _is_searched(case: CaseResult) -> bool:
     """Return whether something drifts within a framework that a switch may take away."""
-    drifting = [one for one in case.findings if not one.allowed and not one.flushes]
+    drifting = [finding for finding in case.findings if not finding.allowed and not finding.flushes]
     kinds = {one.comparison.axis for one in drifting if one.verdict in SEARCHED}
     return not kinds.issubset(APART)
 

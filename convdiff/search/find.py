@@ -34,7 +34,7 @@ def shrunk(
     ask, watch = replace(ask, explain_up_to=float("inf")), Watch(tell, session.stopping)
     watch.tell(f"{case.name}: importing frameworks")
     standings, tensors = session.availability(case), make_tensors(case)
-    here = [one.runtime for one in standings if one.available]
+    here = [standing.runtime for standing in standings if standing.available]
     kept = Kept.of(ledger or Ledger(NOWHERE), standings, session)
     result = Result(tuple(standings), (), signal=session.signal)
 

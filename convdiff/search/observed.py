@@ -55,7 +55,7 @@ def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing 
     Raises ConvdiffError for two of them.
     """
     standings = [one for one in lab.availability(case) if one.runtime.interpreter == interpreter]
-    there = [one for one in standings if one.available]
+    there = [standing for standing in standings if standing.available]
     if len(there) > 1:
         names = " and ".join(str(one.runtime.device) for one in there)
         raise ConvdiffError(f"bisect: on one device, not {names}: name one with --device")

@@ -68,7 +68,7 @@ class Product:
     @property
     def confirmed(self) -> int:
         """How many other shapes change at this product."""
-        return sum(one.meets == "product" for one in self.trials)
+        return sum(trial.meets == "product" for trial in self.trials)
 
     @property
     def is_claimed(self) -> bool:
@@ -81,7 +81,7 @@ class Product:
     @property
     def is_alone(self) -> bool:
         """Whether the size is the same whatever the other axes are."""
-        return bool(self.trials) and all(one.meets == "alone" for one in self.trials)
+        return bool(self.trials) and all(trial.meets == "alone" for trial in self.trials)
 
 
 def product_of(case: Case, axis: SizeAxis, change: Change[int], switch: Switch) -> Product:
@@ -114,7 +114,7 @@ class _Search:
 
     @property
     def confirmed(self) -> int:
-        return sum(one.meets == "product" for one in self.trials)
+        return sum(trial.meets == "product" for trial in self.trials)
 
     def alone(self, other: SizeAxis) -> None:
         """Ask whether an axis moves the size: by the first factor with which there is a shape."""
@@ -135,7 +135,7 @@ class _Search:
     def ask(self, factors: Factors, axes: tuple[SizeAxis, ...]) -> bool:
         """Ask a shape where it changes, unless there is none, or it was asked: False."""
         shape = self._scaled(factors)
-        if shape is None or shape in {one.shape for one in self.trials}:
+        if shape is None or shape in {trial.shape for trial in self.trials}:
             return False
         line = self._line(shape, axes)
         if line is None:
@@ -186,9 +186,9 @@ class _Search:
 
     def _bounds(self) -> tuple[int, int]:
         """Return the largest product before a change, and the smallest after, of all shapes."""
-        met = [(one.shape, one.sizes) for one in self.trials if one.meets == "product"]
+        met = [(trial.shape, trial.sizes) for trial in self.trials if trial.meets == "product"]
         spans = [self._span(*one, self.axes) for one in chain([(self._base, self._change)], met)]
-        return max(one[0] for one in spans), min(one[1] for one in spans)
+        return max(span[0] for span in spans), min(span[1] for span in spans)
 
     def found(self) -> Product:
         """Return what is known by now."""
@@ -208,4 +208,4 @@ class _Search:
 
 def _overlap(spans: list[tuple[int, int]]) -> bool:
     """Return whether one product lies in all spans: not before their ends, nor after."""
-    return max(one[0] for one in spans) < min(one[1] for one in spans)
+    return max(span[0] for span in spans) < min(span[1] for span in spans)

@@ -57,7 +57,7 @@ def releases(span: Span) -> Mapping[str, int]:
     Raises NoEnvironmentError where the index can't be read.
     """
     sizes = newest_first(span.package, set(versions_here().values()))
-    held = [one for one in sizes if span.holds(one) and not one.is_prerelease]
+    held = [size for size in sizes if span.holds(size) and not size.is_prerelease]
     if not held:
         words = f"no release of {span.package} from {span.first} to {span.last} has a wheel"
         raise NoEnvironmentError(f"{words} for a Python that is here")

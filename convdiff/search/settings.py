@@ -119,7 +119,7 @@ class Environments:
             def state(by: By) -> State | None:
                 if by == "bits":
                     outputs = outputs_of(case, runtime, self._tensors, session)
-                    reasons = [one.reason for one in outputs if isinstance(one, NoBits)]
+                    reasons = [output.reason for output in outputs if isinstance(output, NoBits)]
                     self.reasons |= dict.fromkeys(reasons[:1])
                     return bits_of(outputs)
                 result = run([case], session, stepping.ask, stepping.tell)

@@ -72,7 +72,7 @@ class Releases:
     def _state(self, release: str, standings: Sequence[Standing], session: Session) -> State | None:
         if self._stepping.by == "bits":
             tensors = make_tensors(self._case)
-            there = [one.runtime for one in standings if one.available]
+            there = [standing.runtime for standing in standings if standing.available]
             each = [outputs_of(self._case, one, tensors, session) for one in there]
             outputs = [one for some in each for one in some]
             for one in outputs:
@@ -84,7 +84,7 @@ class Releases:
 
     def _note(self, release: str, standings: Sequence[Standing]) -> None:
         """Keep what a release says it is, or why none of it is there."""
-        there = [one for one in standings if one.available]
+        there = [standing for standing in standings if standing.available]
         if there:
             self.fingerprints[release] = there[0].fingerprint
         elif standings:

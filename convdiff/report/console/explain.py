@@ -95,7 +95,7 @@ def _told(explanation: Orders, orders: Sequence[ProvedOrder]) -> Text:
         words += "; with fewer taps, what is left of it"
     places = "; ".join(explanation.places(orders))
     return Text.assemble(
-        f"{_elements(sum(one.count for one in orders))}: ",
+        f"{_elements(sum(order.count for order in orders))}: ",
         (notation(first.order.tree), "bold"),
         f"\n{words}",
         f"\n{places}" if places else "",

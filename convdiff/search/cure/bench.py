@@ -48,7 +48,7 @@ class Subject:
     def name(self) -> str:
         """What they have in common."""
         first = self.runtimes[0]
-        one_device = {one.device for one in self.runtimes} == {first.device}
+        one_device = {runtime.device for runtime in self.runtimes} == {first.device}
         interpreter = replace(first.interpreter, threads=None) if len(self.runtimes) > 1 else None
         return (interpreter or first.interpreter).describe(first.device if one_device else None)
 
@@ -63,7 +63,7 @@ class Open:
     @property
     def runtimes(self) -> list[Runtime]:
         """Its runtimes; those that switches made alike once."""
-        return list(dict.fromkeys(one.runtime for one in self.standings))
+        return list(dict.fromkeys(standing.runtime for standing in self.standings))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Bench:
     @contextmanager
     def opened(self, switches: Sequence[Switch]) -> Iterator[Open]:
         """Yield a session with switches set. Raises AbsentError where a runtime is not there."""
-        runtimes = [set_on(one, switches) for one in self.subject.runtimes]
+        runtimes = [set_on(runtime, switches) for runtime in self.subject.runtimes]
         begun = perf_counter()
         with Session(interpreters_of(runtimes), self.timeout) as session:
             self.watching(session)
@@ -140,7 +140,7 @@ class Bench:
         again: run the case's own op a second time, too.
         """
         session, case = opened.session, plan.case
-        fingerprints = {one.runtime: one.fingerprint for one in opened.standings}
+        fingerprints = {standing.runtime: standing.fingerprint for standing in opened.standings}
         watch = Watch(self.tell, self.stopping)
         run = (pads or Pads()).observe
         lab = LiveLab(case, tensors, session, fingerprints, 0, watch, run=run)
@@ -166,7 +166,7 @@ class Bench:
         parts: all that decides it, besides the case and its runtimes. The key is "" where nobody
         can tell what decides it.
         """
-        facts = [runtime_facts(one, opened.session.pool) for one in opened.standings]
+        facts = [runtime_facts(standing, opened.session.pool) for standing in opened.standings]
         key = None
         if None not in facts:
             key = key_of(f"cure {kind}", case_facts(self.case, self.tensors), facts, *parts)

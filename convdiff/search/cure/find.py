@@ -90,7 +90,7 @@ class Search:
 
     def _result(self, *, interrupted: bool) -> Cured:
         today = self._today.trial if self._today else Trial(reason="interrupted")
-        cures = [one for one in self.attempts if one.is_cure]
+        cures = [attempt for attempt in self.attempts if attempt.is_cure]
         best = min(cures, key=_weight, default=None)
         bench = self.bench
         return Cured(bench.case, bench.subject, today, tuple(self.attempts), best, interrupted)
@@ -111,7 +111,7 @@ class Search:
         settings = [one for one in self.attempts if not any(two.pads for two in one.switches)]
         if not any(one.is_cure for one in settings):
             self._reduce_union(self._helping(here, padding=False))
-        if not any(one.is_cure for one in self.attempts):
+        if not any(attempt.is_cure for attempt in self.attempts):
             self._reduce_union(self._helping(here, padding=True))
 
     def _budget(self, switches: int, pairs: int, now: Today) -> str:
@@ -125,8 +125,8 @@ class Search:
 
     def _pairs(self, here: Sequence[Switch]) -> Iterator[tuple[Switch, ...]]:
         """Yield the named pairs of which neither makes it equal alone, and both can be set."""
-        cures = {one.switches[0] for one in self.attempts if one.is_cure}
-        failed = {one.switches[0] for one in self.attempts if one.trial.reason}
+        cures = {attempt.switches[0] for attempt in self.attempts if attempt.is_cure}
+        failed = {attempt.switches[0] for attempt in self.attempts if attempt.trial.reason}
         by_name = {one.name: one for one in here if one not in cures | failed}
         for one in by_name.values():
             for other in [by_name[name] for name in one.pairs if name in by_name]:
@@ -158,7 +158,7 @@ class Search:
 
     def _equal_unpadded(self, switches: tuple[Switch, ...], today: Today) -> tuple[int, ...]:
         """Return the lengths with equal bits where the same is set and nothing padded."""
-        rest = tuple(one for one in switches if not one.pads)
+        rest = tuple(switch for switch in switches if not switch.pads)
         if rest == switches or not rest:
             return today.trial.equal
         return self._attempt(rest).trial.equal
@@ -176,7 +176,7 @@ class Search:
 
         Of a named pair that changed bits only together, both.
         """
-        changing = [one for one in self.attempts if one.trial.changed]
+        changing = [attempt for attempt in self.attempts if attempt.trial.changed]
         together = {switch for one in changing for switch in one.switches}
         useful = [one for one in here if one in together and (padding or not one.pads)]
         chosen: list[Switch] = []
@@ -199,6 +199,6 @@ def _fewer(switches: frozenset[Switch]) -> Iterable[frozenset[Switch]]:
 
 def _weight(attempt: Attempt) -> tuple[float, float]:
     """Return what the cheapest of several cures has least of: switches, then time."""
-    padding = sum(1 for one in attempt.switches if one.pads)
+    padding = sum(1 for switch in attempt.switches if switch.pads)
     time = attempt.cost.median if attempt.cost else float("inf")
     return len(attempt.switches) + PADDING * padding, time

@@ -32,7 +32,7 @@ def set_on(runtime: Runtime, switches: Iterable[Switch]) -> Runtime:
 
 def slowed(runtimes: Sequence[Runtime], switches: Sequence[Switch]) -> Runtime:
     """Return the runtime with the most threads of those that switches change, else of all."""
-    changed = [one for one in runtimes if set_on(one, switches) != one]
+    changed = [runtime for runtime in runtimes if set_on(runtime, switches) != runtime]
     return max(changed or runtimes, key=lambda one: one.interpreter.threads or math.inf)
 
 

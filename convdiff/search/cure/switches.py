@@ -70,7 +70,7 @@ class Switch:
         return not self.versions or SpecifierSet(self.versions).contains(version, prereleases=True)
 
     def _has_device(self, fingerprints: list[Mapping[str, Any]]) -> bool:
-        devices = [name for one in fingerprints for name in one.get("devices", ())]
+        devices = [name for fingerprint in fingerprints for name in fingerprint.get("devices", ())]
         return not self.device or any(name.startswith(self.device) for name in devices)
 
 

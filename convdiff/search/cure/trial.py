@@ -104,10 +104,10 @@ def _exact(cell: Cell) -> Pair:
 
 def trial_of(case: Case, findings: Sequence[Finding]) -> Trial:
     """Return what findings along the axes of a search show; nothing is held against today."""
-    reasons = [one.comparison.reason for one in findings if one.verdict == "untested"]
+    reasons = [finding.comparison.reason for finding in findings if finding.verdict == "untested"]
     if reasons:
         return Trial(reason=reasons[0] or "untested")
-    drifting = {one.comparison.candidate.length for one in findings if not one.allowed}
+    drifting = {finding.comparison.candidate.length for finding in findings if not finding.allowed}
     errors = [one.difference.max_abs for one in _along("exact", findings) if one.difference]
     return Trial(
         _counts(findings),
@@ -124,7 +124,7 @@ def _equal(case: Case, findings: Sequence[Finding]) -> tuple[int, ...]:
 
 
 def _along(axis: Axis, findings: Sequence[Finding]) -> list[Comparison]:
-    return [one.comparison for one in findings if one.comparison.axis == axis]
+    return [finding.comparison for finding in findings if finding.comparison.axis == axis]
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, Count]:

@@ -83,7 +83,7 @@ class Trying:
         """Run other inputs and other lengths."""
         case = self.bench.case
         (lengths, fresh), outside = lengths_within(case), lengths_outside(case)
-        if any(one.pads == "length" for one in self.switches):
+        if any(switch.pads == "length" for switch in self.switches):
             outside = tuple(one for one in outside if one < case.lengths[-1])
         anchor = case.lengths[-1:] if len(case.lengths) > 1 and outside else ()
         beyond = tuple(sorted({*outside, *anchor}))
