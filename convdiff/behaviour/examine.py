@@ -67,11 +67,9 @@ def _of_step(
     measure: Measure,
 ) -> Behaviour | None:
     """Return what integers show of a clean convolution with its step; None where they are right."""
-    interview = _Interview(cell, measure)
-    shape = (cell.batch, height, cell.length, conv.channels_in)
-    subject = Subject(conv, shape, bias, interview.ask)
+    subject = _Interview(cell, measure).subject(conv, height, bias)
     try:
-        answers = subject.ask(with_step(conv, shape, bias, added))
+        answers = subject.ask(with_step(conv, subject.shape, bias, added))
         shape_error = _shape_error(subject, answers)
         if shape_error:
             return _named(subject, Traits(shape_error=shape_error), answers)
@@ -96,10 +94,9 @@ def examine_cell(
 ) -> Behaviour:
     """Return what probes find of a cell of this convolution, with inputs of this height."""
     interview = _Interview(cell, measure)
-    shape = (cell.batch, height, cell.length, conv.channels_in)
-    subject = Subject(conv, shape, bias, interview.ask)
+    subject = interview.subject(conv, height, bias)
     try:
-        traits = checked(conv, shape, partial(check, cell))
+        traits = checked(conv, subject.shape, partial(check, cell))
         if traits is not None:
             return Behaviour(traits, sums=sums_beside_format(subject))
         return _result(subject, interview)
@@ -119,6 +116,11 @@ class _Interview:
     measure: Measure
     answers: list[Answer] = field(default_factory=list)
     """All so far."""
+
+    def subject(self, conv: Convolution, height: int, bias: bool) -> Subject:
+        """Return what is asked: the convolution, of inputs of this height."""
+        shape = (self.cell.batch, height, self.cell.length, conv.channels_in)
+        return Subject(conv, shape, bias, self.ask)
 
     def ask(self, probes: Sequence[Probe]) -> list[Answer]:
         outputs = self.measure(self.cell, [probe.tensors for probe in probes])

@@ -267,7 +267,7 @@ class Pool:
         if self._stopped:
             return self._stopped
         if interpreter not in self._greeted:
-            raise NotPythonError(interpreter, error.unspoken) from None
+            raise NotPythonError(interpreter, str(error)) from None
         return NoBits(str(error), died=True)
 
 
@@ -343,5 +343,6 @@ class NotPythonError(ConvdiffError):
 
     def __init__(self, interpreter: Interpreter, reason: str) -> None:
         remedy = "name an environment's interpreter, as in ../env/bin/python"
+        reason = reason.replace("worker ended with status 0", "it ended without a word")
         named = f"{interpreter.named_by} {interpreter.python}"
         super().__init__(f"{named}: not a Python 3.6 or later ({reason}); {remedy}")

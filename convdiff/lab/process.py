@@ -40,14 +40,7 @@ INFORMS = re.compile(
 
 
 class WorkerGoneError(Exception):
-    """The worker died, hung or sent garbage; the text says which, in one line.
-
-    unspoken: what is said instead where it never spoke as a worker does.
-    """
-
-    def __init__(self, reason: str, unspoken: str = "") -> None:
-        super().__init__(reason)
-        self.unspoken = unspoken or reason
+    """The worker died, hung or sent garbage; the text says which, in one line."""
 
 
 class WorkerProcess:
@@ -96,7 +89,7 @@ class WorkerProcess:
             for part in wire.encode(header, arrays):
                 self._write(memoryview(part))
         except BrokenPipeError:
-            raise self._end() from None
+            raise WorkerGoneError(self._end()) from None
 
     def keep(self, arrays: Mapping[str, Any]) -> None:
         """Let the worker keep arrays under these keys. Raises WorkerGoneError."""
@@ -167,7 +160,7 @@ class WorkerProcess:
             self._await(self._readable, deadline, "said nothing")
             came = self._take(view[filled:])
             if not came:
-                raise self._end()
+                raise WorkerGoneError(self._end())
             filled += came
         return data
 
@@ -197,13 +190,13 @@ class WorkerProcess:
         self.end()
         self._process.wait()
 
-    def _end(self) -> WorkerGoneError:
-        """Return how the process ended, and its last words, as the error to raise."""
+    def _end(self) -> str:
+        """Return how the process ended, and its last words."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.kill()
-            return WorkerGoneError(f"worker closed its pipe{self._last_words()}")
+            return f"worker closed its pipe{self._last_words()}"
         self.kill()
         if code < 0:
             try:
@@ -211,10 +204,8 @@ class WorkerProcess:
             except ValueError:
                 name = f"signal {-code}"
             hint = " (out of memory?)" if name == "SIGKILL" else ""
-            return WorkerGoneError(f"worker killed by {name}{hint}{self._last_words()}")
-        words = self._last_words()
-        unspoken = "" if code else f"it ended without a word{words}"
-        return WorkerGoneError(f"worker ended with status {code}{words}", unspoken)
+            return f"worker killed by {name}{hint}{self._last_words()}"
+        return f"worker ended with status {code}{self._last_words()}"
 
     def log(self, most: int) -> str:
         """Return the last `most` bytes that the worker wrote, as text."""

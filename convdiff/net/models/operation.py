@@ -72,6 +72,21 @@ def elementwise(op: str, **attributes: tuple[str, Any]) -> Handler:
     return handler
 
 
+def padded(building: Building, node: Operation) -> Tensor:
+    """Add what pads an input by (axes, 2) numbers, its second operand, with its third, or zeros."""
+    x, pads, value = node.x(building), node.needed(building, 1), node.constant(building, 2)
+    pairs = {letter: (int(a), int(b)) for letter, (a, b) in zip(x.axes, pads, strict=True)}
+    return building.pad(node.name, x, pairs, 0.0 if value is None else float(np.ravel(value)[0]))
+
+
+def extents_left(shape: Sequence[int], axes: Iterable[int]) -> list[int]:
+    """Return a shape without some axes. Raises UnreadError for none, or one that is not 1."""
+    gone = {axis % len(shape) for axis in axes}
+    if not gone or any(shape[axis] != 1 for axis in gone):
+        raise UnreadError("squeezes axes that are not named, or not 1")
+    return [extent for axis, extent in enumerate(shape) if axis not in gone]
+
+
 def refuse_other_axes(x: Tensor, axes: Iterable[int]) -> None:
     """Raise UnreadError for axes that are not those of all positions."""
     if not x.spatial or {x.axes[axis] for axis in axes} != set(x.spatial):

@@ -16,7 +16,13 @@ from convdiff.net.models.build import CONV, Building, Moves, Pads, UnreadError
 from convdiff.net.models.constants import FOLDED, check_small, folded
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation, refuse_other_axes
+from convdiff.net.models.operation import (
+    Handler,
+    Operation,
+    extents_left,
+    padded,
+    refuse_other_axes,
+)
 from convdiff.net.models.tflite_ops import to_shape
 from convdiff.worker.ops.convolution import Convolution
 
@@ -169,12 +175,6 @@ def _concat(building: Building, node: Operation) -> Tensor:
     return building.concat(node.name, [building.tensor(name) for name in names], number)
 
 
-def _pad(building: Building, node: Operation) -> Tensor:
-    x, pads, value = node.x(building), node.needed(building, 1), node.constant(building, 2)
-    pairs = {letter: (int(a), int(b)) for letter, (a, b) in zip(x.axes, pads, strict=True)}
-    return building.pad(node.name, x, pairs, 0.0 if value is None else float(np.ravel(value)[0]))
-
-
 def _identity(building: Building, node: Operation) -> Tensor | Array:
     value = node.operands(building)[0]
     return building.same(node.name, "identity", value) if isinstance(value, Tensor) else value
@@ -202,15 +202,10 @@ def _squeeze(building: Building, node: Operation) -> Tensor | Array:
     value, axes = node.operands(building)[0], node.attributes.get("squeeze_dims") or []
     if not axes and not isinstance(value, Tensor):
         return value.squeeze()
-    gone = {axis % len(value.shape) for axis in axes}
-    if not gone or any(value.shape[axis] != 1 for axis in gone):
-        raise UnreadError("squeezes axes that are not named, or not 1")
-    kept = [extent for axis, extent in enumerate(value.shape) if axis not in gone]
-    return (
-        building.reshaped(node.name, value, kept)
-        if isinstance(value, Tensor)
-        else value.reshape(kept)
-    )
+    left = extents_left(value.shape, axes)
+    if isinstance(value, Tensor):
+        return building.reshaped(node.name, value, left)
+    return value.reshape(left)
 
 
 def _expand(building: Building, node: Operation) -> Tensor | Array:
@@ -292,8 +287,8 @@ OPS: Mapping[str, Handler] = {
     "Maximum": _join("maximum"),
     "Minimum": _join("minimum"),
     "ConcatV2": _concat,
-    "Pad": _pad,
-    "PadV2": _pad,
+    "Pad": padded,
+    "PadV2": padded,
     "Identity": _identity,
     "IdentityN": _identity,
     "StopGradient": _identity,

@@ -17,7 +17,13 @@ from convdiff.net.models.constants import check_small
 from convdiff.net.models.flatbuffer import Table
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation, refuse_other_axes
+from convdiff.net.models.operation import (
+    Handler,
+    Operation,
+    extents_left,
+    padded,
+    refuse_other_axes,
+)
 from convdiff.worker.ops.convolution import Convolution
 
 _NAMES = """
@@ -208,13 +214,6 @@ def _concat(building: Building, node: Operation) -> Tensor:
     return _activated(building, node, made, 1)
 
 
-def _pad(building: Building, node: Operation) -> Tensor:
-    x, pads = node.x(building), node.needed(building, 1)
-    value = node.constant(building, 2)
-    pairs = {letter: (int(a), int(b)) for letter, (a, b) in zip(x.axes, pads, strict=True)}
-    return building.pad(node.name, x, pairs, 0.0 if value is None else float(np.ravel(value)[0]))
-
-
 def _same(op: str, **settings: Any) -> Handler:
     return lambda building, node: building.same(node.name, op, node.x(building), **settings)
 
@@ -250,11 +249,7 @@ def _reshape(building: Building, node: Operation) -> Tensor | Array:
 
 def _squeeze(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
-    gone = {axis % len(x.shape) for axis in _options(node).numbers(0)}
-    if not gone or any(x.shape[axis] != 1 for axis in gone):
-        raise UnreadError("squeezes axes that are not named, or not 1")
-    kept = [extent for axis, extent in enumerate(x.shape) if axis not in gone]
-    return building.reshaped(node.name, x, kept)
+    return building.reshaped(node.name, x, extents_left(x.shape, _options(node).numbers(0)))
 
 
 def _expand(building: Building, node: Operation) -> Tensor:
@@ -314,8 +309,8 @@ OPS: Mapping[str, Handler] = {
     "MAXIMUM": _join("maximum"),
     "MINIMUM": _join("minimum"),
     "CONCATENATION": _concat,
-    "PAD": _pad,
-    "PADV2": _pad,
+    "PAD": padded,
+    "PADV2": padded,
     "RELU": _same("relu"),
     "RELU6": _same("relu6"),
     "RELU_N1_TO_1": _same("clip", low=-1.0, high=1.0),

@@ -12,7 +12,7 @@ from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_lines import RENEW, is_renewable
 from convdiff.report.brief_names import packed
 from convdiff.report.console.grid import print_grid as print_agreement
-from convdiff.report.console.lines import LABEL, print_cut, print_labelled, print_wrapped
+from convdiff.report.console.lines import print_again, print_cut, print_labelled, print_wrapped
 from convdiff.report.console.parts import print_legend, print_missing
 from convdiff.report.console.style import MARKS, OUTCOMES, print_grid
 from convdiff.report.console.trace import print_nets
@@ -111,8 +111,7 @@ def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
     for one in brief.lines:
         print_labelled(console, one, cut=cut)
     if brief.again:
-        again = Text(f"  {'again':{LABEL - 2}}{brief.again}", style=MARKS["faint"])
-        console.print(again, soft_wrap=True)
+        print_again(console, brief.again)
 
 
 def print_ending(console: Console, summary: Summary) -> None:

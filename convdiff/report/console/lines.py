@@ -25,6 +25,12 @@ def print_wrapped(console: Console, text: Text) -> None:
         console.print(part, soft_wrap=True)
 
 
+def print_again(console: Console, command: str) -> None:
+    """Print the command that repeats what was told."""
+    again = Text(f"  {'again':{LABEL - 2}}{command}", style=MARKS["faint"])
+    console.print(again, soft_wrap=True)
+
+
 def print_labelled(console: Console, one: Line, *, cut: bool) -> None:
     """Print a label and what is said beside it; cut: in one line, however narrow."""
     label = Text(f"{one.label.text:{LABEL}}", style=MARKS[one.label.mark] or "bold")

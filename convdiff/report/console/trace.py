@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from convdiff.report.brief_names import packed
-from convdiff.report.console.lines import LABEL, print_labelled, print_wrapped
+from convdiff.report.console.lines import print_again, print_labelled, print_wrapped
 from convdiff.report.console.style import MARKS, OUTCOMES, print_grid
 from convdiff.report.net_summary import TraceSummary
 
@@ -42,5 +42,4 @@ def print_net(console: Console, summary: TraceSummary, *, quiet: bool) -> None:
         for one in summary.lines:
             print_labelled(console, one, cut=False)
         if summary.again:
-            again = Text(f"  {'again':{LABEL - 2}}{summary.again}", style=MARKS["faint"])
-            console.print(again, soft_wrap=True)
+            print_again(console, summary.again)
