@@ -82,31 +82,37 @@ def laid(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:
     return (array if array.ndim >= count else array[:, None]), filled
 
 
-def written(
-    schema: Any,
-    conv: Convolution,
-    stored: str,
-    shape: Sequence[int],
-    ends: List[Pad],
-    kernel: Any,
-    bias: Any,
-    calibrated: Optional[Calibrated] = None,
-    added: Sequence[int] = (),
-) -> bytes:
-    """Return the flatbuffer of a model of one convolution of an input of this shape.
+class Layer(NamedTuple):
+    """A convolution as a model has it."""
 
-    shape: (N, [D, ]H, W, C), of `dense` (N, L, C); ends: the zeros before and after each axis
-    between N and C; kernel: the filter, of `dense` (I, O). Where there is no bias, one of zeros is
-    written, as TensorFlow Lite's converter does: XNNPACK's depthwise convolution dies without one.
-    added: the shape of a second input, which the step `add` adds.
+    conv: Convolution
+    stored: str
+    """How its weights are; empty for the op's own dtype."""
+    shapes: Sequence[Sequence[int]]
+    """Of its input, (N, [D, ]H, W, C), of `dense` (N, L, C), and of what the step `add` adds."""
+    ends: List[Pad]
+    """The zeros before and after each axis between N and C."""
+    kernel: Any
+    """The filter, of `dense` (I, O)."""
+    bias: Any
+    calibrated: Optional[Calibrated] = None
+
+
+def written(schema: Any, layer: Layer) -> bytes:
+    """Return the flatbuffer of a model of one convolution.
+
+    Where there is no bias, one of zeros is written, as TensorFlow Lite's converter does: XNNPACK's
+    depthwise convolution dies without one.
     """
-    parts = _Parts(Model(schema), conv, operator(conv), ends, stored, calibrated)
+    conv, shape, bias = layer.conv, layer.shapes[0], layer.bias
+    parts = _Parts(Model(schema), conv, operator(conv), layer.ends, layer.stored, layer.calibrated)
     given = parts.model.tensor(shape, conv.dtype)
-    zeros = np.zeros(conv.channels_out, kernel.dtype)
-    output = parts.computed(given, tuple(shape), kernel, zeros if bias is None else bias)
+    if bias is None:
+        bias = np.zeros(conv.channels_out, layer.kernel.dtype)
+    output = parts.computed(given, tuple(shape), layer.kernel, bias)
     if conv.then != "add":
         return parts.model.finished([given], output)
-    other = parts.model.tensor(added, conv.dtype)
+    other = parts.model.tensor(layer.shapes[-1], conv.dtype)
     whole = parts.model.tensor(parts.model.graph.tensors[output].shape, conv.dtype)
     sums = parts.model.node("ADD", [output, other], whole, "AddOptions")
     return parts.model.finished([given, other], sums)

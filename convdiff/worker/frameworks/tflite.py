@@ -10,8 +10,8 @@ from ..imports import without
 from ..ops.convolution import Convolution
 from ..ops.then import LIMITS
 from ..tflite_model import Model
-from ..tflite_ops import STEPS, STORED, laid, pads_itself, written
-from ..tflite_scales import Calibrated, calibrated
+from ..tflite_ops import STEPS, STORED, Layer, laid, pads_itself, written
+from ..tflite_scales import calibrated
 from .tensorflow import UNUSED
 
 KERNELS = {
@@ -85,20 +85,17 @@ class TfLite(object):
             fed.append(added if added.ndim == x.ndim else added[:, None])
         shapes = tuple(array.shape for array in fed)
         held = kernel.tobytes(), None if bias is None else bias.tobytes()
-
-        def model(conv: Convolution, stored: str, ranges: Optional[Calibrated] = None) -> bytes:
-            parts = conv, stored, x.shape, ends, kernel, bias, ranges, shapes[-1]
-            return written(self.schema, *parts)
-
+        layer = Layer(conv, stored, shapes, ends, kernel, bias)
         if stored == "int8":
             own = conv if added is None else conv._replace(then="")
-            key = (own, x.shape) + held
-            whole = self._run(key + ("",), lambda: model(own, ""), [x], kernels)
-            ranges = calibrated(x, kernel, whole)
-            y = _called(self._interpreter(model(conv, stored, ranges), kernels), fed)
+            plain = layer._replace(conv=own, stored="")
+            key = (own, x.shape) + held + ("",)
+            whole = self._run(key, lambda: written(self.schema, plain), [x], kernels)
+            layer = layer._replace(calibrated=calibrated(x, kernel, whole))
+            y = _called(self._interpreter(written(self.schema, layer), kernels), fed)
         else:
-            key = (conv, shapes) + held
-            y = self._run(key + (stored,), lambda: model(conv, stored), fed, kernels)
+            key = (conv, shapes) + held + (stored,)
+            y = self._run(key, lambda: written(self.schema, layer), fed, kernels)
         return y if x.ndim == arrays.x.ndim else y[:, 0]
 
     conv1d = conv3d = conv2d
