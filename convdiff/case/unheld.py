@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from convdiff.case.model import Case
 
 
-def unheld_notes(case: Case) -> Iterator[str]:
-    """Say that a case which expects something of a baseline was held to none."""
+def unheld_notes(case: Case, option: str = "--baseline") -> Iterator[str]:
+    """Say that a case which expects something of a baseline was held to none.
+
+    option: the one that names a baseline.
+    """
     if case.of_baseline:
         named = ", ".join(f"`{one}`" for one in case.of_baseline)
-        yield f"no --baseline is given: nothing was held to {named} of its `expect`"
+        yield f"no {option} is given: nothing was held to {named} of its `expect`"

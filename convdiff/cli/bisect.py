@@ -11,7 +11,7 @@ from convdiff.cli.bisect_options import OPTIONS, Asked, asked_of
 from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import packed
-from convdiff.cli.searches import ended, say_known
+from convdiff.cli.searches import say_known
 from convdiff.cli.stopper import Stopper
 from convdiff.cli.streams import write_out
 from convdiff.errors import ConvdiffError
@@ -51,7 +51,7 @@ def command(case: Path | None, asked: Asked) -> int:
     (loaded,) = load_all((case,) if case else (), plain)
     from convdiff.cli.bisect_searches import search
     from convdiff.cli.progress import progress
-    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.cli.signals import ended, stopped_by_signals
 
     ends = Stopper()
     with progress() as tell, stopped_by_signals(ends.stopping, ends.end):

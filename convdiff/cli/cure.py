@@ -12,7 +12,7 @@ import click
 from convdiff.cli.complete import CASES, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import Options, options_of, packed
-from convdiff.cli.searches import FRESH, ended, of_search, say_known
+from convdiff.cli.searches import FRESH, of_search, say_known
 from convdiff.cli.stopper import Stopper
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import DRIFT, SAME, UNTESTED
@@ -55,7 +55,7 @@ def command(case: Path | None, fresh: bool, options: Options) -> int:
     from convdiff.case.arrays import refuse_too_big
     from convdiff.cli.progress import progress
     from convdiff.cli.repeat import sized_words
-    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.cli.signals import ended, stopped_by_signals
     from convdiff.search.ledger import Ledger
 
     refuse_too_big(loaded)

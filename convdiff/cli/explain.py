@@ -12,8 +12,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.explain_options import OPTIONS, Asked, asked_of
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import packed
-from convdiff.cli.streams import write_err
-from convdiff.errors import ENDED, ENDINGS, TIME_OVER, UNTESTED
+from convdiff.errors import SAME, UNTESTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +46,7 @@ def command(case: Path | None, asked: Asked) -> int:
     """
     from convdiff.case.load import built_in_case
     from convdiff.cli.session import load
-    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.cli.signals import ended, stopped_by_signals
     from convdiff.lab.session import Session
 
     asked.refuse()
@@ -66,11 +65,7 @@ def command(case: Path | None, asked: Asked) -> int:
         with progress() as tell, stopped_by_signals(stop, session.stop, asked.time):
             report = explain(chosen, session, wanted, asked.budget, tell)
     _write(report, asked)
-    if session.signal:
-        write_err(f"convdiff: {ENDINGS[session.signal]}")
-        if session.signal != TIME_OVER:
-            return ENDED + session.signal
-    return 0 if report.is_explained else UNTESTED
+    return ended(session.signal, SAME if report.is_explained else UNTESTED)
 
 
 def _write(report: ElementReport | PairReport, asked: Asked) -> None:

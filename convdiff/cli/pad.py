@@ -12,7 +12,6 @@ from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import Options, of_run, options_of, packed
 from convdiff.cli.reports import COLOUR
-from convdiff.cli.searches import ended
 from convdiff.cli.trace_model import is_model, of_its_own
 from convdiff.cli.types import NUMBER, RANGE, Choice
 from convdiff.errors import SAME, UNTESTED
@@ -69,7 +68,7 @@ def command(
     that runtime alone. NET is a case file with `layers:`, or a model file, which is run as layers,
     in its own framework where none is named.
     """
-    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.cli.signals import ended, stopped_by_signals
     from convdiff.lab.session import Session
     from convdiff.net.padding.ask import ask, question_of
 

@@ -1,4 +1,4 @@
-"""What `cure`, `bisect` and `shrink` share: what is run, --fresh, and what is said at the end."""
+"""What `cure`, `bisect` and `shrink` share: what is run, and what is known of earlier runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import click
 from convdiff.cli.options import of_run
 from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err
-from convdiff.errors import ENDED, SIGNALS
 
 if TYPE_CHECKING:
     from convdiff.search.ledger import Ledger
@@ -33,11 +32,3 @@ def say_known(ledger: Ledger) -> None:
 
     for line in known_words(ledger.known):
         write_err(f"convdiff: {line}")
-
-
-def ended(signal: int, code: int) -> int:
-    """Return the exit code: of the signal that ended the work, which is said, or else `code`."""
-    if not signal:
-        return code
-    write_err(f"convdiff: {SIGNALS[signal]}")
-    return ENDED + signal

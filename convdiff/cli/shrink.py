@@ -12,7 +12,7 @@ from convdiff.cli.complete import CASES, files
 from convdiff.cli.files import refuse_unwritable, write_each
 from convdiff.cli.grouped import Grouped
 from convdiff.cli.options import Options, options_of, packed
-from convdiff.cli.searches import FRESH, ended, of_search, say_known
+from convdiff.cli.searches import FRESH, of_search, say_known
 from convdiff.cli.streams import write_err, write_out
 from convdiff.errors import SAME, UNTESTED
 
@@ -82,7 +82,7 @@ def command(case: Path | None, options: Options, asked: Asked) -> int:
     that one that was ended goes on where it was. Exits 125 where nothing differs.
     """
     from convdiff.cli.session import load_all
-    from convdiff.cli.signals import stopped_by_signals
+    from convdiff.cli.signals import ended, stopped_by_signals
     from convdiff.lab.session import Session
 
     refuse_unwritable(asked.files)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from convdiff.errors import SIGNALS, TIME_OVER
+from convdiff.cli.streams import write_err
+from convdiff.errors import ENDED, ENDINGS, SIGNALS, TIME_OVER
 
 if TYPE_CHECKING:
     from convdiff.lab.stop import Stop
@@ -60,6 +61,14 @@ def stopped_by_signals(
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ended(number: int, code: int) -> int:
+    """Return the exit code: of the signal that ended the work, which is said, or else `code`."""
+    if not number:
+        return code
+    write_err(f"convdiff: {ENDINGS[number]}")
+    return code if number == TIME_OVER else ENDED + number
 
 
 def _heeded() -> list[int]:

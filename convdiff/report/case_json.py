@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from convdiff.case.expect import write_allowance
+from convdiff.compare.comparison import Comparison, Nearness
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import VERDICTS
@@ -65,9 +66,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _comparison(finding: Finding) -> dict[str, Any]:
-    comparison, difference = finding.comparison, finding.comparison.difference
-    nearness = comparison.nearness
-    worst = difference.max_abs if difference else None
+    comparison = finding.comparison
     return {
         "axis": comparison.axis,
         "baseline": _side(comparison.baseline),
@@ -79,29 +78,42 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "evidence": [str(fact) for fact in finding.evidence],
         "fits": finding.fits,
         "fits_side": finding.fits_side,
-        "elements": difference.elements if difference else 0,
-        "sampled_of": comparison.sampled_of,
-        "differing": difference.differing if difference else 0,
-        "max_abs": None if worst is None else finite(worst),
-        "max_ulp": difference.max_ulp if difference else None,
-        "max_index": difference.max_index if difference else None,
+        **_sizes(comparison),
         "bound_ratio": finite(comparison.bound_ratio),
         "screen_ratio": finite(comparison.screen_ratio),
-        "exact_error_ulp": (
-            None
-            if nearness is None
-            else {
-                "baseline": finite(nearness.baseline),
-                "candidate": finite(nearness.candidate),
-                "nearer": nearness.nearer,
-                "baseline_nearer": nearness.baseline_nearer,
-                "candidate_nearer": nearness.candidate_nearer,
-                "elements": nearness.elements,
-            }
-        ),
+        "exact_error_ulp": _exact_error(comparison.nearness),
         "step": None if finding.without is None else asdict(finding.without),
         "elements_shown": _elements(finding),
         "explanation": _explanation(finding),
+    }
+
+
+def _sizes(comparison: Comparison) -> dict[str, Any]:
+    """Return how many elements differ, and by how much; nulls where nothing was compared."""
+    difference, sampled_of = comparison.difference, comparison.sampled_of
+    if difference is None:
+        unknown = dict.fromkeys(("max_abs", "max_ulp", "max_index"))
+        return {"elements": 0, "sampled_of": sampled_of, "differing": 0, **unknown}
+    return {
+        "elements": difference.elements,
+        "sampled_of": sampled_of,
+        "differing": difference.differing,
+        "max_abs": finite(difference.max_abs),
+        "max_ulp": difference.max_ulp,
+        "max_index": difference.max_index,
+    }
+
+
+def _exact_error(nearness: Nearness | None) -> dict[str, Any] | None:
+    if nearness is None:
+        return None
+    return {
+        "baseline": finite(nearness.baseline),
+        "candidate": finite(nearness.candidate),
+        "nearer": nearness.nearer,
+        "baseline_nearer": nearness.baseline_nearer,
+        "candidate_nearer": nearness.candidate_nearer,
+        "elements": nearness.elements,
     }
 
 

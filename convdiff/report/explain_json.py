@@ -132,12 +132,11 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
 
 def _comparison(pair: PairReport) -> dict[str, Any]:
     difference, why = pair.difference, pair.why
-    return {
-        "elements": difference.elements if difference else None,
-        "differing": difference.differing if difference else None,
-        "max_abs": finite(difference.max_abs) if difference else None,
-        "max_ulp": difference.max_ulp if difference else None,
-        "status": why.status if why else None,
-        "causes": dict(why.causes) if why else {},
-        "parted": parted_json(why.parted) if why else None,
-    }
+    sizes: dict[str, Any] = dict.fromkeys(("elements", "differing", "max_abs", "max_ulp"))
+    if difference is not None:
+        sizes |= {name: getattr(difference, name) for name in sizes}
+        sizes["max_abs"] = finite(difference.max_abs)
+    if why is None:
+        return {**sizes, "status": None, "causes": {}, "parted": None}
+    parted = parted_json(why.parted)
+    return {**sizes, "status": why.status, "causes": dict(why.causes), "parted": parted}

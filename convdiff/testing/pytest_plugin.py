@@ -171,8 +171,7 @@ class CaseItem(pytest.Item):
     def _warn_of_what_is_not_held(self) -> None:
         from convdiff.case.unheld import unheld_notes
 
-        for note in unheld_notes(self.case):
-            message = note.replace("--baseline", "--convdiff-baseline")
+        for message in unheld_notes(self.case, "--convdiff-baseline"):
             at = self.case.places["expect.baseline"]
             warnings.warn_explicit(message, pytest.PytestWarning, str(self.path), at.line)
 

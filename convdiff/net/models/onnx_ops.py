@@ -163,14 +163,15 @@ def _selu(building: Building, node: Operation) -> Tensor:
 
 
 def _clip(building: Building, node: Operation) -> Tensor:
-    x, limits = node.x(building), []
-    for number, name in ((1, "min"), (2, "max")):
-        array = node.constant(building, number)
-        value = node.attributes.get(name) if array is None else float(array)
-        limits.append(None if value is None else float(value))
+    x = node.x(building)
     far = float(np.finfo(building.dtype if building.dtype != "bfloat16" else "float32").max)
-    low, high = (-far if limits[0] is None else limits[0], far if limits[1] is None else limits[1])
-    return building.same(node.name, "clip", x, low=low, high=high)
+    limits = {"min": -far, "max": far}
+    for number, name in enumerate(limits, 1):
+        array = node.constant(building, number)
+        value = node.attributes.get(name) if array is None else array
+        if value is not None:
+            limits[name] = float(value)
+    return building.same(node.name, "clip", x, low=limits["min"], high=limits["max"])
 
 
 def _prelu(building: Building, node: Operation) -> Tensor:

@@ -61,6 +61,7 @@ MATMUL = """\
         nodes[-1].output[0] = "product"
         nodes.append(make("Add", ["product", "c"], ["before"]))
 """
+RESULT = "session.run(None, feed)[0]"
 LIMIT = """\
     for name, limit in (("low", {}), ("high", {})):
         value = onnx.helper.make_tensor(name, kind, [], [limit])
@@ -77,22 +78,32 @@ STEPS = {
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
     levels = [f"onnxruntime.GraphOptimizationLevel.{LEVELS[one]}" for one in modes if one in LEVELS]
-    is_product = conv.op in PRODUCTS
-    w = f"iohw(w, {conv.groups})" if conv.transposed else "np.moveaxis(w, (-1, -2), (0, 1))"
-    name = "ConvTranspose" if conv.transposed else "Conv"
-    nodes = f'    nodes = [make("{name}", own, ["before"], **{_attributes(conv)!r})]\n'
-    first = "session.run(None, feed)[0]"
-    facts = {
-        "kind": KINDS[conv.dtype],
-        "x": "x" if is_product else "np.moveaxis(x, -1, 1)",
-        "w": "w[0]" if is_product else w,
-        "a": "a" if is_product else "None if a is None else np.moveaxis(a, -1, 1)",
-        "nodes": (MATMUL if is_product else nodes) + STEPS.get(conv.then, ""),
-        "level": "".join(f"\n    options.graph_optimization_level = {one}" for one in levels),
-        "back": first if is_product else f"np.moveaxis({first}, 1, -1)",
-    }
+    nodes, facts = _product() if conv.op in PRODUCTS else _spatial(conv)
+    nodes += STEPS.get(conv.then, "")
+    facts["kind"] = KINDS[conv.dtype]
+    facts["level"] = "".join(f"\n    options.graph_optimization_level = {one}" for one in levels)
     filters = HELD if CONSTANT in modes else FED
-    return TEXT % {**facts, **filters, "nodes": facts["nodes"].rstrip("\n")}
+    return TEXT % {**facts, **filters, "nodes": nodes.rstrip("\n")}
+
+
+def _product() -> tuple[str, dict[str, str]]:
+    """Return the nodes of a matrix product, and how its arrays lie."""
+    return MATMUL, {"x": "x", "w": "w[0]", "a": "a", "back": RESULT}
+
+
+def _spatial(conv: Convolution) -> tuple[str, dict[str, str]]:
+    """Return the node of a convolution, and how its arrays lie: channels first."""
+    name, w = "Conv", "np.moveaxis(w, (-1, -2), (0, 1))"
+    if conv.transposed:
+        name, w = "ConvTranspose", f"iohw(w, {conv.groups})"
+    nodes = f'    nodes = [make("{name}", own, ["before"], **{_attributes(conv)!r})]\n'
+    facts = {
+        "x": "np.moveaxis(x, -1, 1)",
+        "w": w,
+        "a": "None if a is None else np.moveaxis(a, -1, 1)",
+        "back": f"np.moveaxis({RESULT}, 1, -1)",
+    }
+    return nodes, facts
 
 
 def _attributes(conv: Convolution) -> dict[str, Any]:
