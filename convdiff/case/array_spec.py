@@ -17,8 +17,6 @@ from convdiff.errors import CaseError, CaseErrors
 
 Key = tuple[str | int, ...]
 Shape = tuple[int, ...]
-ARRAYS = ("filter", "bias", "input")
-"""The keys of a case that are arrays."""
 
 
 def read_shape(source: Source, key: Key, value: Array, folder: Path) -> Shape | None:

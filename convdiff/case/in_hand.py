@@ -28,7 +28,7 @@ HWIO = (
 OIHW = HWIO.replace("{filter:", "{layout: nchw, filter:", 1)
 """Cases that read what was taken out of a model, as its library has it."""
 
-READ = (".onnx", ".keras", ".h5", ".tflite", ".pt2")
+MODELS = (".onnx", ".keras", ".h5", ".tflite", ".pt2")
 """Names of models whose layers are read."""
 
 
@@ -62,7 +62,7 @@ class Kind:
 def _layer(how: str, case: str) -> Callable[[Path], str]:
     """Advise to take a layer out of a model: by `extract` where its name says that it is read."""
     text = f"save a layer's arrays as filter.npy and bias.npy ({how}) and write a case: {case}"
-    return lambda path: _extracted(path) if path.suffix in READ else text
+    return lambda path: _extracted(path) if path.suffix in MODELS else text
 
 
 def _extracted(path: Path) -> str:

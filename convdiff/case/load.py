@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from convdiff.case.array_spec import ARRAYS, check_each
+from convdiff.case.array_spec import check_each
 from convdiff.case.axes import AXES
 from convdiff.case.device import Device
 from convdiff.case.forms import MisfitError, MissingKeyError, UnknownKeyError, shown
@@ -18,7 +18,7 @@ from convdiff.case.keys import CASE, CaseKeys
 from convdiff.case.model import Case
 from convdiff.case.override import some_filters
 from convdiff.case.volume import refuse_3d
-from convdiff.case.yaml_source import Source, parse_source, read_source
+from convdiff.case.yaml_source import ARRAYS, Source, parse_source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place, close_word
 from convdiff.worker.ops.convolution import Convolution
 

@@ -36,8 +36,8 @@ _BREAK = re.compile("\r\n|[\r\n]")
 """What ends a line in YAML 1.2."""
 _TAG = "tag:yaml.org,2002:"
 _SPECIAL = (".nan", ".inf")
-_ARRAYS = ("filter", "bias", "input")
-"""Keys of arrays, in which NaN and infinity are values like others."""
+ARRAYS = ("filter", "bias", "input")
+"""The keys of a case that are arrays, in which NaN and infinity are values like others."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _not_yaml(error: MarkedYAMLError, file: str, lines: Sequence[str]) -> CaseEr
 
 def _is_element(path: Path_) -> bool:
     """Return whether a value is an element of an array that is written out."""
-    return len(path) > 1 and path[0] in _ARRAYS and all(isinstance(key, int) for key in path[1:])
+    return len(path) > 1 and path[0] in ARRAYS and all(isinstance(key, int) for key in path[1:])
 
 
 def _read_text(path: Path) -> str:

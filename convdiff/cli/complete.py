@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from convdiff.case import in_hand
+
 CASES = (".yaml", ".yml")
 RECORDINGS = (".json", ".safetensors")
-MODELS = (".onnx", ".keras", ".h5", ".tflite", ".pt2")
+MODELS = in_hand.MODELS
 OUTPUTS = (*RECORDINGS, ".npy", ".npz")
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

@@ -15,10 +15,8 @@ from convdiff.numerics.array import Array
 from convdiff.plan.cell import Cell
 from convdiff.report.script_calls import call_of, helpers_of
 from convdiff.runtime.model import Runtime
+from convdiff.runtime.required import COMPANIONS
 from convdiff.worker.ops.convolution import Convolution
-
-PACKAGES = {"onnxruntime": ("onnx",)}
-"""What a framework needs besides itself."""
 
 SHORT = "ml_dtypes"
 """Brings bfloat16 to NumPy."""
@@ -189,7 +187,7 @@ def _packages(fingerprint: Mapping[str, Any]) -> list[str]:
     """Return the requirements of a framework's environment."""
     framework, version = str(fingerprint["framework"]), str(fingerprint["version"])
     numpy = f"numpy=={fingerprint['numpy']}"
-    return [f"{framework}=={version.partition('+')[0]}", *PACKAGES.get(framework, ()), numpy]
+    return [f"{framework}=={version.partition('+')[0]}", *COMPANIONS.get(framework, ()), numpy]
 
 
 def _python(prints: Sequence[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from convdiff.case.arrays import make_tensors
-from convdiff.case.in_hand import READ, kind_of
+from convdiff.case.in_hand import MODELS, kind_of
 from convdiff.case.load import find_cases, load_case
 from convdiff.errors import CaseError
 
@@ -113,7 +113,7 @@ def test_a_name_that_says_otherwise_does_not_hide_what_it_is(tmp_path, name):
 def test_the_case_that_is_proposed_is_one(tmp_path, name):
     """Once its arrays are there: four output channels of a 3×3 filter on two channels."""
     path = made(tmp_path, name)
-    if path.suffix in READ:
+    if path.suffix in MODELS:
         assert f"convdiff trace {path} compares it; inspect " in refused(path)
         assert "extract, with --layer NAME" in refused(path)
         path = path.rename(tmp_path / "other")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convdiff.report.calls import PRODUCTS
+from convdiff.worker.frameworks.jax import OP_BY_OP, PRECISIONS
 from convdiff.worker.ops.convolution import Convolution
 
-WORDS = ("valid", "same", "same_lower")
-PRECISIONS = ("default", "high", "highest")
-OP_BY_OP = "op_by_op"
 MODES = (*PRECISIONS, OP_BY_OP)
+WORDS = ("valid", "same", "same_lower")
 STEPS = {"relu": "jax.nn.relu(y)", "relu6": "jax.nn.relu6(y)", "add": "jax.numpy.add(y, a)"}
 
 TEXT = """\

@@ -7,19 +7,14 @@ from typing import Any
 
 from convdiff.report.calls import PRODUCTS
 from convdiff.worker.framework import CONSTANT
+from convdiff.worker.frameworks.onnxruntime import MODES as LEVELS
+from convdiff.worker.frameworks.onnxruntime import TYPES
+from convdiff.worker.onnx_nodes import AUTO_PAD
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.then import LIMITS
 
 WORDS = ("valid", "same", "same_lower")
-AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
-LEVELS = {
-    "disabled": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
 MODES = (*LEVELS, CONSTANT)
-KINDS = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "FLOAT16"}
 
 TEXT = """\
 def convolve(x, w, b, a, threads):
@@ -80,7 +75,7 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     levels = [f"onnxruntime.GraphOptimizationLevel.{LEVELS[one]}" for one in modes if one in LEVELS]
     nodes, facts = _product() if conv.op in PRODUCTS else _spatial(conv)
     nodes += STEPS.get(conv.then, "")
-    facts["kind"] = KINDS[conv.dtype]
+    facts["kind"] = TYPES[conv.dtype]
     facts["level"] = "".join(f"\n    options.graph_optimization_level = {one}" for one in levels)
     filters = HELD if CONSTANT in modes else FED
     return TEXT % {**facts, **filters, "nodes": nodes.rstrip("\n")}

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from convdiff.report.calls import PRODUCTS
 from convdiff.worker.framework import CONSTANT
+from convdiff.worker.frameworks.openvino import AUTO_CUT, AUTO_PAD
+from convdiff.worker.frameworks.openvino import MODES as PRECISIONS
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.then import LIMITS
 
 WORDS = ("valid", "same", "same_lower")
-AUTO_PAD = {"same": "same_upper", "same_lower": "same_lower"}
-AUTO_CUT = {"same": "same_lower", "same_lower": "same_upper"}
-"""The same of a transposed convolution."""
-PRECISIONS = ("f32", "bf16", "f16")
 MODES = (*PRECISIONS, CONSTANT)
 STEPS = {
     "relu": "ops.relu(y)",

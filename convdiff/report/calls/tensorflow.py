@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from convdiff.report.calls import PRODUCTS
 from convdiff.worker.ops.convolution import Convolution
+from convdiff.worker.tensorflow_ops import TAKES_NUMBERS
 
 WORDS = ("valid", "same")
 MODES = {"graph": "tf.function(op, autograph=False)"}
 MODES["xla"] = "tf.function(op, jit_compile=True, autograph=False)"
 STEPS = {"relu": "tf.nn.relu(y)", "relu6": "tf.nn.relu6(y)", "add": "tf.add(y, a)"}
-TAKES_NUMBERS = ("conv2d", "conv2d_transpose")
-"""Ops that take padding as numbers, in TensorFlow 2."""
 
 EAGER = """\
 def convolve(x, w, b, a, threads):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from convdiff.report.calls import PRODUCTS
 from convdiff.worker import memory
+from convdiff.worker.frameworks.torch import FORMATS
 from convdiff.worker.ops.convolution import Convolution
 
 WORDS = ("valid", "same")
-FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
 FLAGS = {
     "mkldnn_off": "torch.backends.mkldnn.set_flags(False)",
     "deterministic": "torch.use_deterministic_algorithms(True)",
