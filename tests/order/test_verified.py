@@ -145,4 +145,4 @@ def test_a_flag_that_no_vector_shows_is_undecided_and_not_confirmed(
     found = explained(tree_kernel(CHAIN, WIDE))
     assert (found.status, found.confirmed) == ("proved", False)
     assert found.orders[0].undecided == 48
-    assert found.orders[0].words == ", fused or not: undecided for 48 products"
+    assert found.orders[0].words == "fused or not: undecided for 48 products"
