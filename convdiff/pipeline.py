@@ -182,9 +182,9 @@ def with_runs(comparisons: Sequence[Comparison], run: Mapping[Cell, float]) -> l
     """
     left = dict(run)
     timed = []
-    for one in comparisons:
-        cells = left.pop(one.baseline, 0.0) + left.pop(one.candidate, 0.0)
-        timed.append(replace(one, seconds=one.seconds + cells))
+    for comparison in comparisons:
+        cells = left.pop(comparison.baseline, 0.0) + left.pop(comparison.candidate, 0.0)
+        timed.append(replace(comparison, seconds=comparison.seconds + cells))
     return timed
 
 

@@ -51,9 +51,9 @@ def evidence(cured: Cured) -> Iterator[Line]:
     if cured.today.reason or not cured.today.drifting:
         return
     yield line("today", _drift(cured.today))
-    for one in cured.attempts:
-        if one.trial.reason:
-            yield line("not run", f"{one.name}: {one.trial.reason}")
+    for attempt in cured.attempts:
+        if attempt.trial.reason:
+            yield line("not run", f"{attempt.name}: {attempt.trial.reason}")
     yield from _useless(cured)
     yield from _not_held(cured)
     if cured.best is not None:

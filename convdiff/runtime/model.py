@@ -40,8 +40,8 @@ class Interpreter:
     def devices_of(self, case: Sequence[Device]) -> tuple[Device, ...]:
         """Return what is asked of it where a case has these devices, each once."""
         devices: dict[Device, None] = {}
-        for one in self.devices:
-            devices |= dict.fromkeys(case if one is Unnamed.THE_CASES else [one])
+        for device in self.devices:
+            devices |= dict.fromkeys(case if device is Unnamed.THE_CASES else [device])
         return tuple(devices)
 
     def describe(self, device: Device | None, origin: str = "") -> str:

@@ -75,9 +75,9 @@ class Releases:
             there = [standing.runtime for standing in standings if standing.available]
             each = [outputs_of(self._case, one, tensors, session) for one in there]
             outputs = [one for some in each for one in some]
-            for one in outputs:
-                if isinstance(one, NoBits):
-                    self.reasons.setdefault(release, one.reason)
+            for output in outputs:
+                if isinstance(output, NoBits):
+                    self.reasons.setdefault(release, output.reason)
             return bits_of(outputs) if there else None
         result = run([self._case], session, self._stepping.ask, self._stepping.tell)
         return shown(result.cases[0]) if result.cases else None

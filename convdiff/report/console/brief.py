@@ -108,8 +108,8 @@ def print_why(console: Console, brief: Brief, *, cut: bool) -> None:
     """Print the elements, why they differ, and what to do; cut: a line each, however narrow."""
     if brief.elements is not None:
         print_grid(console, brief.elements)
-    for one in brief.lines:
-        print_labelled(console, one, cut=cut)
+    for line in brief.lines:
+        print_labelled(console, line, cut=cut)
     if brief.again:
         print_again(console, brief.again)
 

@@ -54,8 +54,8 @@ def wrapped(console: Console, text: Text, width: int) -> list[Text]:
     """Return a text in lines; what belongs to a number stays beside it."""
     text.plain = TOGETHER.sub(lambda match: match[0].replace(" ", GLUE), text.plain)
     lines = [*text.wrap(console, width)]
-    for one in lines:
-        one.plain = one.plain.replace(GLUE, " ")
+    for line in lines:
+        line.plain = line.plain.replace(GLUE, " ")
     return lines
 
 

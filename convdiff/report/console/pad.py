@@ -42,5 +42,5 @@ def _print(console: Console, answer: Answer) -> None:
 
 
 def _print_labelled(console: Console, lines: Iterable[Line]) -> None:
-    for one in lines:
-        print_labelled(console, one, cut=False)
+    for line in lines:
+        print_labelled(console, line, cut=False)

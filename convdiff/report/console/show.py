@@ -22,13 +22,13 @@ STYLES = {mark: Style.parse(style) for mark, style in MARKS.items()}
 
 def print_recording(console: Console, lines: Iterable[Line], *, wrap: bool) -> None:
     """Print a recording's lines; without `wrap`, as a line diff takes them, each as it is."""
-    for one in lines:
-        if wrap and cell_len(one.label.text + one.text) > console.width:
+    for line in lines:
+        if wrap and cell_len(line.label.text + line.text) > console.width:
             _print_wrapped(
-                console, Text(one.label.text, MARKS[one.label.mark]), coloured(one.spans)
+                console, Text(line.label.text, MARKS[line.label.mark]), coloured(line.spans)
             )
         else:
-            console.file.write(f"{_painted(console, one)}\n")
+            console.file.write(f"{_painted(console, line)}\n")
     if console.color_system:
         print_legend(console)
 

@@ -178,9 +178,9 @@ def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all
 def _add_strips(table: Table, rows: Sequence[SweepRow], width: int) -> None:
     """Draw beside each row where its outputs differ."""
     strips = []
-    for one in rows:
-        tone = VERDICTS[one.row.finding.verdict].tone
-        strips.append(style.heat(one.columns, width, tone))
+    for row in rows:
+        tone = VERDICTS[row.row.finding.verdict].tone
+        strips.append(style.heat(row.columns, width, tone))
     table.columns.append(Column(no_wrap=True, _index=len(table.columns), _cells=[*strips]))
 
 

@@ -39,7 +39,7 @@ def print_net(console: Console, summary: TraceSummary, *, quiet: bool) -> None:
         if summary.layers is not None:
             console.print(Text(f"{summary.shown}:", style="bold"))
             print_grid(console, summary.layers, cuts=True)
-        for one in summary.lines:
-            print_labelled(console, one, cut=False)
+        for line in summary.lines:
+            print_labelled(console, line, cut=False)
         if summary.again:
             print_again(console, summary.again)

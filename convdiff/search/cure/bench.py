@@ -115,9 +115,9 @@ class Bench:
             session.start()
             standings = session.availability(self.case)
             self.refuse_stopped(session)
-            for one in standings:
-                if not one.available:
-                    raise AbsentError(one.reason or f"{one.name} is not there")
+            for standing in standings:
+                if not standing.available:
+                    raise AbsentError(standing.reason or f"{standing.name} is not there")
             self.starting = perf_counter() - begun
             yield Open(session, tuple(standings))
 

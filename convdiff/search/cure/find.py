@@ -192,9 +192,9 @@ class Search:
 
 def _fewer(switches: frozenset[Switch]) -> Iterable[frozenset[Switch]]:
     """Yield a set of switches without each of its members in turn."""
-    for one in sorted(switches, key=lambda one: one.name, reverse=True):
+    for switch in sorted(switches, key=lambda one: one.name, reverse=True):
         if len(switches) > 1:
-            yield switches - {one}
+            yield switches - {switch}
 
 
 def _weight(attempt: Attempt) -> tuple[float, float]:

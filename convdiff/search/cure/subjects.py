@@ -12,10 +12,10 @@ from convdiff.search.cure.bench import Subject
 def subjects(standings: Sequence[Standing]) -> list[Subject]:
     """Return the runtimes that are there, together what differs in threads or devices alone."""
     groups: dict[Interpreter, list[Standing]] = {}
-    for one in standings:
-        if one.available:
-            key = replace(one.runtime.interpreter, threads=None)
-            groups.setdefault(key, []).append(one)
+    for standing in standings:
+        if standing.available:
+            key = replace(standing.runtime.interpreter, threads=None)
+            groups.setdefault(key, []).append(standing)
     return [_subject(group) for group in groups.values()]
 
 
