@@ -51,10 +51,11 @@ def command(case: Path | None, asked: Asked) -> int:
 
     asked.refuse()
     loaded = load(case) if case else built_in_case()
-    chosen, wanted, interpreters = asked.case(loaded), asked.wanted(loaded), asked.interpreters()
+    chosen, wanted, options = asked.case(loaded), asked.wanted(loaded), asked.options
+    interpreters = options.interpreters()
     wanted.refuse_outside(chosen)
     wanted.refuse_many(sum(len(one.devices_of(chosen.devices)) for one in interpreters))
-    with Session(interpreters, asked.timeout) as session:
+    with Session(interpreters, options.timeout) as session:
         session.start()
         from convdiff.case.arrays import refuse_too_big
         from convdiff.cli.progress import progress
@@ -62,8 +63,8 @@ def command(case: Path | None, asked: Asked) -> int:
 
         refuse_too_big(chosen)
         stop = session.stopping
-        with progress() as tell, stopped_by_signals(stop, session.stop, asked.time):
-            report = explain(chosen, session, wanted, asked.budget, tell)
+        with progress() as tell, stopped_by_signals(stop, session.stop, options.time):
+            report = explain(chosen, session, wanted, options.budget, tell)
     _write(report, asked)
     return ended(session.signal, SAME if report.is_explained else UNTESTED)
 
@@ -81,7 +82,9 @@ def _write(report: ElementReport | PairReport, asked: Asked) -> None:
     if asked.json_on_stdout:
         write_out(_json(report))
     else:
-        write_out(rendered(lambda console: _print(console, report, asked), asked.color))
+        write_out(
+            rendered(lambda console: _print(console, report, asked), asked.options.reports.color)
+        )
     if unwritten:
         raise unwritten[0]
 

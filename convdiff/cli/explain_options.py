@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convdiff.case.device import Device
 from convdiff.cli.files import refuse_unwritable
-from convdiff.cli.options import BUDGET, DEFAULT_FRAMEWORK, TIME, TIMEOUT
+from convdiff.cli.options import BUDGET, TIME, TIMEOUT, Options, options_of, values_of
 from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import COLOUR, STDOUT
 from convdiff.cli.shared import shared
 from convdiff.cli.types import INDEX, OP, RANGE
 from convdiff.errors import ConvdiffError
-from convdiff.runtime.matrix import interpreters
-from convdiff.runtime.model import Interpreter
 from convdiff.worker.ops import REFERENCE
 
 if TYPE_CHECKING:
@@ -47,15 +44,19 @@ WHAT = (
         metavar="OP",
         help="The convolution, or multiply + reduce_sum; default: the case's own op.",
     ),
-    shared("batch", "Batch size, or two; default: the largest."),
 )
 WHERE = (
+    shared("batch", "Batch size, or two; default: the largest."),
     shared("threads", "Intra-op threads, or two counts: 1,4."),
     shared("device", "Device, or two; default: the case's first."),
     shared("framework", "Framework, or two, as in torch,jax.  [default: tensorflow]"),
     shared("kernel", "Your own convolution, or two."),
     shared("vary", "Environment variable and its value; NAME=A,B are two runtimes."),
     shared("python", "Interpreter of another environment; two of them are two runtimes."),
+    BUDGET,
+    TIMEOUT,
+    TIME,
+    COLOUR,
 )
 HOW = (
     click.Option(["--all", "whole"], is_flag=True, help="Draw all terms, however many."),
@@ -78,32 +79,23 @@ HOW = (
         help="Write the element's tree for Graphviz.",
     ),
 )
-OPTIONS = (*WHAT, *WHERE, *HOW, BUDGET, TIMEOUT, TIME, COLOUR)
+OWN = (*WHAT, *HOW)
+OPTIONS = (*WHAT, *WHERE, *HOW)
 
 
 @dataclass(frozen=True)
 class Asked:
     """Whose order is asked for, and how it is shown."""
 
+    options: Options
     lengths: tuple[int, ...] | None
     against: int | None
     index: tuple[int, ...] | None
     op: str | None
-    batch: tuple[int, ...] | None
-    threads: tuple[int, ...] | None
-    device: tuple[Device, ...] | None
-    framework: tuple[str, ...] | None
-    kernel: tuple[str, ...]
-    vary: tuple[tuple[str, tuple[str, ...]], ...]
-    python: tuple[str, ...]
     whole: bool
     depth: int | None
     json: Path | None
     dot: Path | None
-    budget: int
-    timeout: float
-    time: float | None
-    color: str
 
     @property
     def _against(self) -> tuple[int, ...]:
@@ -121,11 +113,6 @@ class Asked:
         named = {"--json": None if self.json_on_stdout else self.json, "--dot": self.dot}
         refuse_unwritable({option: path for option, path in named.items() if path is not None})
 
-    def interpreters(self) -> list[Interpreter]:
-        """Return what is to be started."""
-        specs = (*(self.framework or ()), *self.kernel) or DEFAULT_FRAMEWORK
-        return interpreters(specs, self.python, self.threads or (), self.vary)
-
     def case(self, loaded: Case) -> Case:
         """Return the case with what is asked for; its numbers are those of a `run` of it.
 
@@ -134,8 +121,8 @@ class Asked:
         from convdiff.case.override import vary
 
         lengths = {*loaded.lengths, *(self.lengths or ()), *self._against}
-        batches = {*loaded.batches, *(self.batch or ())}
-        devices = self.device or loaded.devices[:1]
+        batches = {*loaded.batches, *(self.options.batch or ())}
+        devices = self.options.device or loaded.devices[:1]
         return vary(loaded, tuple(sorted(lengths)), tuple(sorted(batches)), devices)
 
     def wanted(self, loaded: Case) -> Wanted:
@@ -146,7 +133,7 @@ class Asked:
         if self.against in asked:
             raise ConvdiffError(f"--against {self.against}: the length itself; name another")
         lengths = (*self._against, *asked)
-        batches = tuple(sorted(self.batch or loaded.batches[-1:], reverse=True))
+        batches = tuple(sorted(self.options.batch or loaded.batches[-1:], reverse=True))
         return Wanted(self._op(loaded), lengths, batches, self._index(loaded))
 
     def _op(self, loaded: Case) -> str:
@@ -172,4 +159,5 @@ class Asked:
 
 def asked_of(values: Mapping[str, Any]) -> Asked:
     """Return what the values of OPTIONS, by name, ask for."""
-    return Asked(**values)
+    where = options_of(values_of(WHERE, values))
+    return Asked(where, **values_of(OWN, values))

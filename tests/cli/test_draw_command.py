@@ -85,7 +85,11 @@ def test_it_asks_for_both_sides_and_nothing_else(words: list[str]):
         asked = asked_of(values)
         loaded = case_of([]).case
         chosen, wanted = asked.case(loaded), asked.wanted(loaded)
-        again = [Runtime(i, d) for i in asked.interpreters() for d in i.devices_of(chosen.devices)]
+        again = [
+            Runtime(i, d)
+            for i in asked.options.interpreters()
+            for d in i.devices_of(chosen.devices)
+        ]
         cells = (comparison.baseline, comparison.candidate)
         assert len(again) == len(runtimes)
         for one, other in zip(again, runtimes, strict=True):
