@@ -25,7 +25,7 @@ from convdiff.case.yaml_source import Source
 from convdiff.errors import CaseError, meant
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import INPUT, Layer, Net, Shape
-from convdiff.worker.ops.net_shapes import Extents, LayerError, extents
+from convdiff.worker.ops.net_shapes import Extents, ShapeError, extents
 
 _KEEPING = ("pool", "elementwise", "normalisation")
 """Families whose outputs have the channels of their inputs."""
@@ -97,7 +97,7 @@ def _extents(
     rows, length, channels = shape
     try:
         return extents(net, rows, length, channels, depth)
-    except LayerError as error:
+    except ShapeError as error:
         place = given[error.layer].source.place(())
         text = f"{error.layer}, at length {length}: {error.reason}"
         raise CaseError(place, text) from None

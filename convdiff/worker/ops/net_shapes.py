@@ -15,7 +15,7 @@ class NothingLeftError(ValueError):
     """A window is larger than what it moves over."""
 
 
-class LayerError(ValueError):
+class ShapeError(ValueError):
     """A layer does not fit: "name: why"."""
 
     def __init__(self, layer: str, reason: str) -> None:
@@ -26,7 +26,7 @@ class LayerError(ValueError):
 def shapes(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> Dict[str, Shape]:
     """Return the shape of each activation, and of INPUT, for an input of this shape.
 
-    Raises LayerError.
+    Raises ShapeError.
     """
     sizes = extents(net, rows, length, channels, depth)
     return {name: (d * h, w, c) for name, (d, h, w, c) in sizes.items()}
@@ -35,7 +35,7 @@ def shapes(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> D
 def extents(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> Dict[str, Extents]:
     """Return (depth, height, length, channels) of each activation, and of INPUT.
 
-    Raises LayerError.
+    Raises ShapeError.
     """
     sizes = {INPUT: (depth, rows // depth, length, channels)}  # type: Dict[str, Extents]
     for layer in net.layers:
@@ -44,7 +44,7 @@ def extents(net: Net, rows: int, length: int, channels: int, depth: int = 1) -> 
             grow = BY_OP.get(layer.op) or BY_FAMILY[layer.kind.family]
             sizes[layer.name] = grow(layer, given)
         except ValueError as error:
-            raise LayerError(layer.name, str(error)) from None
+            raise ShapeError(layer.name, str(error)) from None
     return sizes
 
 
