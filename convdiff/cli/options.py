@@ -279,7 +279,9 @@ MATRIX_OPTIONS = (
 
 def of_run(*names: str) -> tuple[click.Option, ...]:
     """Return those of MATRIX_OPTIONS that another command has, too."""
-    return tuple(option for option in MATRIX_OPTIONS if option.name in names)
+    chosen = tuple(option for option in MATRIX_OPTIONS if option.name in names)
+    assert len(chosen) == len(names), "each is one of run's"
+    return chosen
 
 
 def options_of(values: Mapping[str, Any]) -> Options:
