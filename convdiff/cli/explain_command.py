@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from convdiff.cli.options import DEFAULT_FRAMEWORK, Options
-from convdiff.cli.repeat import sized
+from convdiff.cli.repeat import joined, sized
 from convdiff.plan.cell import Cell
 from convdiff.report.headline import worst_finding
 from convdiff.result import CaseResult
@@ -61,7 +61,7 @@ def _where(runtimes: Sequence[Runtime], case: CaseResult, options: Options) -> S
     several = (specs, pythons, threads, *settings.values())
     if math.prod(map(len, several)) != len(runtimes):
         return None
-    words = [*_specs(specs, options), *_joined("--threads", list(filter(None, threads)))]
+    words = [*_specs(specs, options), *joined("--threads", list(filter(None, threads)))]
     words += _each("--vary", [f"{name}={','.join(values)}" for name, values in settings.items()])
     return [*words, *_each("--python", [] if pythons == [THIS] else pythons)]
 
@@ -71,7 +71,7 @@ def _specs(specs: Sequence[str], options: Options) -> list[str]:
     frameworks = [one for one in specs if one not in options.kernel]
     kernels = [one for one in specs if one in options.kernel]
     unnamed = specs == [*DEFAULT_FRAMEWORK]
-    return [*_joined("--framework", [] if unnamed else frameworks), *_each("--kernel", kernels)]
+    return [*joined("--framework", [] if unnamed else frameworks), *_each("--kernel", kernels)]
 
 
 def _can_be_named(runtime: Runtime, case: CaseResult, options: Options) -> bool:
@@ -102,10 +102,6 @@ def _python(interpreter: Interpreter, options: Options) -> str:
     given = {str(Path(one).expanduser().absolute()): one for one in options.python if one != THIS}
     named = given.get(interpreter.python, interpreter.python)
     return THIS if interpreter.python == sys.executable else named
-
-
-def _joined(option: str, values: Sequence[str]) -> list[str]:
-    return [option, ",".join(values)] if values else []
 
 
 def _each(option: str, values: Sequence[str]) -> list[str]:

@@ -66,21 +66,24 @@ def asked_words(options: Options) -> list[str]:
     """Return the options that say where and how the case is run."""
     framework = () if options.framework == DEFAULT_FRAMEWORK else options.framework or ()
     words = sized("--threads", options.threads)
-    words += _joined("--framework", framework)
-    words += _joined("--device", options.device or ())
+    words += joined("--framework", framework)
+    words += joined("--device", options.device or ())
     for option, values in _repeated(options).items():
         for value in values:
             words += [option, value]
-    words += _joined("--require", options.require)
+    words += joined("--require", options.require)
     if options.baseline and not options.changes_baseline:
         words += ["--baseline", str(options.baseline)]
-    words += ["--pairwise"] if options.pairwise else []
-    words += ["--strict"] if options.strict else []
-    words += ["--whole"] if options.whole_reference else []
-    return words
+    flags = {
+        "--pairwise": options.pairwise,
+        "--strict": options.strict,
+        "--whole": options.whole_reference,
+    }
+    return words + [flag for flag, is_set in flags.items() if is_set]
 
 
-def _joined(option: str, values: Sequence[object]) -> list[str]:
+def joined(option: str, values: Sequence[object]) -> list[str]:
+    """Return an option with its values as one word; nothing where there are none."""
     return [option, ",".join(map(str, values))] if values else []
 
 

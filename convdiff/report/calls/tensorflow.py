@@ -82,9 +82,9 @@ def _op(conv: Convolution, *, old: bool) -> str:
         return _transposed(conv, old=old)
     x, padding = "x", _word(conv)
     if not padding:
-        pads = str(_ends(conv.own(conv.padding)))
-        itself = conv.op in TAKES_NUMBERS and not old
-        x, padding = ("x", pads) if itself else (f"tf.pad(x, {pads})", '"VALID"')
+        padding = str(_ends(conv.own(conv.padding)))
+        if old or conv.op not in TAKES_NUMBERS:
+            x, padding = f"tf.pad(x, {padding})", '"VALID"'
     strides, dilations = _steps(conv, conv.strides), _steps(conv, conv.dilations)
     more = f", dilations={dilations}" if set(conv.dilations) != {1} else ""
     if 1 < conv.groups == conv.channels_in and conv.rank == 2:
