@@ -12,7 +12,7 @@ import click
 from convdiff.case.net_override import vary_net
 from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import Options, of_run, options_of, packed, values_of
+from convdiff.cli.options import MATRIX_OPTIONS, Options, options_of, packed
 from convdiff.cli.trace_model import (
     OF_MODELS,
     ModelOptions,
@@ -43,12 +43,29 @@ Example:
   convdiff trace model.onnx --framework torch --lengths 16..64
   convdiff trace model.onnx --python a/bin/python --python b/bin/python
 """
-WHERE = of_run(
+_SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
-    *("require", "strict", "budget", "timeout", "time", "verbose", "quiet", "save", "baseline"),
-    *("json", "junit", "markdown", "github", "color"),
+    *(
+        "require",
+        "strict",
+        "budget",
+        "timeout",
+        "time",
+        "verbose",
+        "quiet",
+        "save",
+        "baseline",
+        "json",
+        "junit",
+        "markdown",
+        "github",
+        "color",
+    ),
 )
-NET = (
+"""Options of `run` that mean the same here."""
+
+
+_OWN = (
     click.Option(
         ["--layers"],
         default="",
@@ -63,18 +80,18 @@ NET = (
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
 )
-OWN = (*NET, *OF_MODELS)
+TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
 
 
-def _own(values: Mapping[str, Any]) -> TraceOptions:
-    return TraceOptions(ModelOptions.of(values), **values_of(NET, values))
+def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
+    own = {str(option.name): values[str(option.name)] for option in _OWN}
+    return options_of(values), TraceOptions(ModelOptions.of(values), **own)
 
 
-@click.command("trace", cls=Grouped, params=[*OWN, *WHERE], epilog=EPILOG)
+@click.command("trace", cls=Grouped, params=[*TRACE_OPTIONS], epilog=EPILOG)
 @click.argument("net", type=click.Path(path_type=Path), shell_complete=files(*CASES, *MODELS))
-@packed("options", WHERE, options_of)
-@packed("own", OWN, _own)
-def command(net: Path, options: Options, own: TraceOptions) -> int:
+@packed("asked", TRACE_OPTIONS, _asked)
+def command(net: Path, asked: tuple[Options, TraceOptions]) -> int:
     """Compare the layers of a net on two sides, and say where a difference enters.
 
     NET is a case file with `layers`, or a model file, which is read as data. Its lengths, batches,
@@ -87,6 +104,7 @@ def command(net: Path, options: Options, own: TraceOptions) -> int:
     """
     from convdiff.case.load_net import load_net
 
+    options, own = asked
     if is_model(net):
         return _trace_model(net, options, own)
     if own.of_model.names_any:
