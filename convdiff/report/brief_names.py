@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.report.groups import Row
-from convdiff.report.summary import CaseSummary
+from convdiff.report.summary import CaseSummary, RuntimeLine
 
 SHORT = 18
 """Characters of a name that stands over a column."""
@@ -48,11 +48,21 @@ def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     """Yield what runs, each with its version and threads, then what is absent, and why."""
     for one in case.runtimes:
         if one.available:
-            yield one.brief
+            yield runtime_part(one)
     absent = [runtime for runtime in case.runtimes if not runtime.available]
     if absent:
         why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
         yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"
+
+
+def runtime_part(runtime: RuntimeLine) -> str:
+    """Say what runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
+    if not runtime.product:
+        return f"{runtime.name} {runtime.text}"
+    number = f"#{runtime.number}" if runtime.number else ""
+    marks = f"[{runtime.marks}]" if runtime.marks else ""
+    named = filter(None, (number, runtime.bare, runtime.version, marks))
+    return f"{' '.join(named)}, {runtime.threads}"
 
 
 def packed(parts: Sequence[str], width: int) -> list[str]:

@@ -58,23 +58,12 @@ class RuntimeLine:
     @property
     def name(self) -> str:
         """The id, after the number where there is one."""
-        return self._numbered(self.id)
+        return f"#{self.number} {self.id}" if self.number else self.id
 
     @property
     def product(self) -> str:
         """The framework and its version; empty where its bits are all that is known."""
         return f"{self.framework} {self.version}".strip()
-
-    @property
-    def brief(self) -> str:
-        """What runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
-        if not self.product:
-            return f"{self.name} {self.text}"
-        named = [self._numbered(self.bare), self.version, f"[{self.marks}]" if self.marks else ""]
-        return f"{' '.join(filter(None, named))}, {self.threads}"
-
-    def _numbered(self, name: str) -> str:
-        return f"#{self.number} {name}" if self.number else name
 
 
 @dataclass(frozen=True)

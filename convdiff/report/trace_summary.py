@@ -11,7 +11,7 @@ from convdiff.errors import ENDINGS
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import JUMPS
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
-from convdiff.report.brief_names import full
+from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.commands import Commands
 from convdiff.report.groups import Row
@@ -69,7 +69,7 @@ def _runtimes(result: TraceResult) -> Iterator[str]:
     numbers = numbers_of(result)
     for standing in result.standings:
         one = runtime_line(standing, numbers.get(standing.runtime.id, 0))
-        yield one.brief if one.available else f"{one.missing} {one.text}"
+        yield runtime_part(one) if one.available else f"{one.missing} {one.text}"
 
 
 def _sentence(result: TraceResult) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.case.ranges import write_range
 from convdiff.net.padding.result import Above, Answer, Miss, Padding, Question, Safe, Tail
+from convdiff.report.brief_names import runtime_part
 from convdiff.report.marks import Grid, Line, Span, line
 from convdiff.report.padding.formulas import (
     LEAST,
@@ -32,14 +33,14 @@ def answer_spans(padding: Padding, question: Question) -> tuple[Span, ...]:
     name = Span(question.name, "strong")
     if padding.reason:
         standing = padding.standing
-        which = runtime_line(standing, 0).brief if standing.available else standing.name
+        which = runtime_part(runtime_line(standing, 0)) if standing.available else standing.name
         reason = f": {which} untested: {padding.reason}"
         return Span("UNTESTED ", "warning"), name, Span(reason)
     return name, Span(": "), *_answer(padding, question)
 
 
 def _answer(padding: Padding, question: Question) -> Iterator[Span]:
-    fixed, where = f"{question.fixed:,}", runtime_line(padding.standing, 0).brief
+    fixed, where = f"{question.fixed:,}", runtime_part(runtime_line(padding.standing, 0))
     data = write_range(question.data)
     if {safe.length for safe in padding.safe} == {question.fixed}:
         yield Span(f"keep {fixed}", "warning")
