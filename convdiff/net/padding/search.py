@@ -31,6 +31,8 @@ class Search:
     inputs: list[Input]
     """On all of which a safe length has the fixed one's bits."""
     below: int = BELOW
+    beside: Sequence[Search] = ()
+    """Searches that try each length when this one does: runtimes build something for each."""
     _misses: dict[int, Miss] = field(default_factory=dict)
     _lead: int = -1
     """The input that is tried first: the last that missed."""
@@ -47,9 +49,21 @@ class Search:
         untried = sum(one < length for one in between) - sum(one < length for one in some)
         return Safe(self.group, length, self.paper.positions(length), below, untried)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an input misses at the paper minimum, so that longer ones are tried."""
+        minimum = self.group.minimum
+        if minimum < self.paper.fixed:
+            self._try([minimum], self._ordered[:1])
+        return minimum in self._misses
+
     def relapses(self, length: int) -> list[Miss]:
         """Return what the search saw differ at lengths above a safe one."""
         return [self._misses[one] for one in sorted(self._misses) if one > length]
+
+    def meets(self, length: int) -> bool:
+        """Tell whether a length is enough on paper."""
+        return length >= self.group.minimum and self.paper.enough(self.group.data[-1], length)
 
     def run(self, length: int) -> Run:
         """Return the run of a length on the input that is tried first."""
@@ -61,15 +75,13 @@ class Search:
         before = 0
         for length in range(self.group.minimum, self.paper.fixed):
             count = self.paper.positions(length)
-            if count > before and self.paper.enough(self.group.data[-1], length):
+            if count > before and self.meets(length):
                 yield length
                 before = count
 
     def _between(self, length: int) -> list[int]:
         """Return the lengths below that nothing is known of."""
-        longest = self.group.data[-1]
-        lengths = self._left(range(self.group.minimum, length))
-        return [one for one in lengths if self.paper.enough(longest, one)]
+        return [one for one in self._left(range(self.group.minimum, length)) if self.meets(one)]
 
     @property
     def _ordered(self) -> list[Input]:
@@ -90,7 +102,9 @@ class Search:
     def _try(self, lengths: Sequence[int], inputs: Sequence[Input]) -> None:
         """Keep the first miss of each length on these inputs."""
         runs = [Run(data, length, trial) for length in lengths for data, trial in inputs]
-        for run, miss in self.compared.misses(runs).items():
+        others = [other.run(one) for other in self.beside for one in lengths if other.meets(one)]
+        misses = self.compared.misses(sorted([*runs, *others], key=lambda run: run.length))
+        for run, miss in ((run, misses[run]) for run in runs):
             if miss and run.length not in self._misses:
                 self._misses[run.length] = miss
                 self._lead = self.inputs.index((run.data, run.trial))
