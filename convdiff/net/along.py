@@ -33,6 +33,11 @@ class Step:
         return self.layer.kind.family == "global" or self.layer.op in ("flatten", "reshape")
 
     @property
+    def is_elementwise(self) -> bool:
+        """Whether each output position reads that position of its one source alone."""
+        return _READS[self.layer.kind.family] is _each
+
+    @property
     def joins_lengths(self) -> bool:
         """Whether the sources' positions follow each other."""
         return self.layer.settings.get("axis") == "length"
@@ -66,7 +71,13 @@ def reads(steps: Sequence[Step], length: int) -> Iterator[tuple[Layer, Reads]]:
     counts = positions(steps, length)
     for step in steps:
         extents = [counts[source] for source in step.layer.sources]
-        yield step.layer, _kind(_READS, step.layer)(step, extents)
+        yield step.layer, reads_of(step, extents)
+
+
+def reads_of(step: Step, extents: Sequence[int]) -> Reads:
+    """Return which positions of its sources, of these extents, a layer reads."""
+    tables: Reads = _kind(_READS, step.layer)(step, extents)
+    return tables
 
 
 def _axis(layer: Layer) -> Axis | None:

@@ -6,19 +6,16 @@ position by position: the input at the shorter length is the first part of that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from convdiff.net.along import Reads, Step, along, positions, reads
+from convdiff.net.along import Reads, Step, along, positions, reads, reads_of
 from convdiff.numerics.array import Array
-from convdiff.worker.ops.net import INPUT, Layer, Net
-
-LayerReads = Iterable[tuple[Layer, Reads]]
-"""Of each layer, in order, as `reads` yields it."""
+from convdiff.worker.ops.net import INPUT, Net
 
 
-def aligned(net: Net, lengths: tuple[int, int]) -> dict[str, Array]:
+def aligned(steps: Sequence[Step], lengths: tuple[int, int]) -> dict[str, Array]:
     """Return, by layer and INPUT, bool (positions,): which see the same inputs at both lengths.
 
     Positions are those that both activations have, from the first on. One that reads padding at one
@@ -26,16 +23,30 @@ def aligned(net: Net, lengths: tuple[int, int]) -> dict[str, Array]:
     length (`shifted`), nothing behind it is. Raises ValueError, naming the layer, where a length
     gives it no output.
     """
-    one, other = (reads(along(net), length) for length in lengths)
-    return aligned_reads(one, other, min(lengths))
-
-
-def aligned_reads(one: LayerReads, other: LayerReads, shorter: int) -> dict[str, Array]:
-    """Return what `aligned` does, of what all layers read at two lengths; shorter: one of them."""
-    masks = {INPUT: np.ones(shorter, bool)}
-    for (layer, a), (_, b) in zip(one, other, strict=True):
-        masks[layer.name] = _alike(a, b, [masks[source] for source in layer.sources])
+    one, other = (positions(steps, length) for length in lengths)
+    masks = {INPUT: np.ones(min(lengths), bool)}
+    for step in steps:
+        sources = step.layer.sources
+        extents = [[counts[source] for source in sources] for counts in (one, other)]
+        behind = [masks[source] for source in sources]
+        mask = _aligned_at_once(step, extents[0], extents[1], behind)
+        if mask is None:
+            mask = _alike(reads_of(step, extents[0]), reads_of(step, extents[1]), behind)
+        masks[step.layer.name] = mask
     return masks
+
+
+def _aligned_at_once(
+    step: Step, one: Sequence[int], other: Sequence[int], masks: Sequence[Array]
+) -> Array | None:
+    """Return what `_alike` does where that needs no tables: most layers; None elsewhere."""
+    axis = step.axis
+    if step.is_elementwise:
+        return masks[0]
+    if axis is None or step.layer.settings.get("count_include_pad") or not masks[0].all():
+        return None
+    count = min(axis.extent(one[0]), axis.extent(other[0]))
+    return np.ones(count, bool) if axis.shared(one[0], other[0]) == count else None
 
 
 def shifted(net: Net, lengths: tuple[int, int]) -> tuple[str, ...]:

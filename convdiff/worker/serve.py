@@ -30,7 +30,7 @@ def serve(requests: int, replies: int) -> None:
     wire.write(replies, wire.encode({"hello": PROTOCOL, "python": sys.version.split()[0]}))
     kept = {}  # type: Dict[str, Any]
     framework = None  # type: Any
-    runners = []  # type: List[Any]
+    nets = []  # type: List[Any]
     while True:
         frame = wire.read_frame(requests)
         if frame is None:
@@ -49,7 +49,7 @@ def serve(requests: int, replies: int) -> None:
             wire.write(replies, _answered(framework, header, payload))
         elif header["do"] == "net":
             for number in range(len(header["cells"])):
-                _run_net(framework, header, number, kept, runners, replies)
+                _run_net(framework, header, number, kept, nets, replies)
         else:
             computes = {}  # type: Dict[Tuple[str, str, str], Any]
             for number in range(len(header["cells"])):
@@ -114,15 +114,15 @@ def _run_net(
     header: Dict[str, Any],
     number: int,
     kept: Dict[str, Any],
-    runners: List[Any],
+    nets: List[Any],
     replies: int,
 ) -> None:
-    """Write the replies to one cell of a net; `runners` keeps what runs the latest nets."""
+    """Write the replies to one cell of a net; `nets` keeps the latest ones built."""
     from .nets import message
 
     try:
-        runner = message.runner_of(framework, header, kept, runners)
-        for frame in message.frames(runner, header, number, kept):
+        net = message.built(framework, header, kept, nets)
+        for frame in message.frames(net.runner, net.digests, header, number, kept):
             wire.write(replies, frame)
     except Exception as error:  # a refusal of this cell is its observation
         wire.write(replies, wire.encode({"cell": number, "failed": _reason(error)}))

@@ -58,7 +58,7 @@ def test_outputs_depend_on_what_lies_between_their_first_and_last_input(drawn):
 @soak(1600, **CHOICES)
 @given(nets())
 def test_outputs_are_aligned_exactly_where_they_see_the_same(drawn):
-    masks = aligned(drawn.net, drawn.lengths)
+    masks = aligned(along(drawn.net), drawn.lengths)
     one, other = (
         drawn.run(np.stack([inputs(drawn, length, trial) for trial in range(4)]))
         for length in drawn.lengths

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_nets import conv, layer, net, nine_layers
 
+from convdiff.net.along import along
 from convdiff.net.field import aligned
 from convdiff.net.padding.paper import Paper
 from convdiff.net.padding.rule import find_rule
@@ -31,8 +32,8 @@ def test_a_net_that_pads_needs_its_last_outputs_away_from_the_border():
     found = minima(paper, range(1, 20))
     assert found == {data: data + 4 for data in range(1, 20)}
     for data, length in found.items():  # outputs up to data + 1 depend on it
-        assert aligned(padded, (length, 40))["c1"][: data + 2].all()
-        assert not aligned(padded, (length - 1, 40))["c1"][: data + 2].all()
+        assert aligned(along(padded), (length, 40))["c1"][: data + 2].all()
+        assert not aligned(along(padded), (length - 1, 40))["c1"][: data + 2].all()
 
 
 def test_a_grid_that_moves_with_the_length_allows_every_second_length_alone():

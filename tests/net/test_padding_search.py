@@ -10,6 +10,7 @@ from convdiff.case.device import Device
 from convdiff.net.padding.pad import Asked, pad
 from convdiff.net.padding.paper import Paper
 from convdiff.net.padding.result import Common, Padding, Question, Tail
+from convdiff.net.padding.search import thinned
 from convdiff.net.receptive_field import receptive_field
 from convdiff.runtime.model import Interpreter, Runtime, Standing
 
@@ -95,6 +96,27 @@ def test_where_short_data_differs_at_every_long_length_no_one_length_is_named():
     found = padding(machine(lambda run: run.data == 20 and 600 <= run.length < FIXED))
     assert found.common == Common(FIXED)
     assert lengths(found) == PAPER
+
+
+def test_a_runtime_that_compiles_for_each_length_is_asked_for_fewer():
+    """The same ones for all data, and all of those between the last that differs and the answer."""
+    on = machine(lambda run: run.length < 901)
+    compiled = Standing(Runtime(Interpreter("jax", "python"), Device("cpu")), True)
+    found = pad(asked(tuple(range(20, 201))), on, compiled, lambda *_: None)
+    assert lengths(found) == [901] * 4
+    assert {899, 900} <= {miss.run.length for miss in found.safe[0].misses}
+    for safe in found.safe:
+        assert safe.untried == 901 - safe.group.minimum - len(safe.misses) > 100
+    assert len({run.length for run in on.runs}) < 180
+
+
+@pytest.mark.parametrize("lengths_there", [range(450, 905), range(451, 901, 2), [7], []])
+def test_some_of_many_lengths_are_all_over_them(lengths_there):
+    for most in (1, 2, 100, 1000):
+        some = thinned(lengths_there, most)
+        assert len(some) <= most and set(some) <= set(lengths_there) and some == sorted(some)
+        assert bool(some) == bool(lengths_there)
+        assert len(some) >= min(most, len(lengths_there)) / 2 - 1
 
 
 def test_what_differs_again_above_the_answer_is_told():

@@ -11,7 +11,7 @@ import numpy as np
 
 from convdiff.net.models.marked import NOT_TAKEN, Marked
 from convdiff.net.models.model import Array
-from convdiff.worker.nets.message import digest_of
+from convdiff.worker.nets.digests import digest_of
 
 SHARE = 32 * 2**20
 """Bytes of values that come at a time."""

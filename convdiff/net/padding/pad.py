@@ -9,6 +9,7 @@ from math import lcm
 
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
+from convdiff.lab.nets import is_compiled
 from convdiff.net.padding.above import all_above, sample_above
 from convdiff.net.padding.one_length import find_common
 from convdiff.net.padding.paper import Group, Paper
@@ -16,7 +17,7 @@ from convdiff.net.padding.recheck import find_rechecked
 from convdiff.net.padding.result import Padding, Question, Run, Safe
 from convdiff.net.padding.rule import Rule, find_rule
 from convdiff.net.padding.runs import Compared, Observe, Outputs, UnansweredError
-from convdiff.net.padding.search import Search
+from convdiff.net.padding.search import BELOW, BELOW_COMPILED, Search
 from convdiff.net.padding.tail import TailCheck
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Standing
@@ -52,8 +53,10 @@ def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Paddin
     tail = TailCheck(paper, _stable(asked, observe))
     compared = Compared(paper, observe, tail.see)
     inputs = [[(data, 0) for data in group.data] for group in groups]
+    below = BELOW_COMPILED if is_compiled(padding.standing.runtime) else BELOW
     searches = [
-        Search(paper, compared, group, own) for group, own in zip(groups, inputs, strict=True)
+        Search(paper, compared, group, own, below)
+        for group, own in zip(groups, inputs, strict=True)
     ]
     rechecked = find_rechecked(searches, compared)
     found = list(zip(searches, rechecked.safe, strict=True))

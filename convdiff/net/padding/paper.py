@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from convdiff.net.along import Step, along, positions, reads
-from convdiff.net.field import aligned_reads, shifted, spans
+from convdiff.net.along import Step, along, positions
+from convdiff.net.field import aligned, shifted, spans
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.net import Net
 
@@ -34,7 +34,6 @@ class Paper:
     def __init__(self, net: Net, fixed: int) -> None:
         """Raise ValueError, naming the layer, where the fixed length gives no output."""
         self.fixed, self._net, self._outputs, self._steps = fixed, net, net.outputs, along(net)
-        self._reads = list(reads(self._steps, fixed))
         ends = spans(self._steps, fixed)
         self._first = {name: ends[name][0] for name in net.outputs}
         self._masks = lru_cache(maxsize=None)(self._aligned)
@@ -100,8 +99,7 @@ class Paper:
 
     def _aligned(self, length: int) -> dict[str, Array]:
         """Return the masks of the outputs."""
-        own = reads(self._steps, length)
-        masks = aligned_reads(own, self._reads, min(length, self.fixed))
+        masks = aligned(self._steps, (length, self.fixed))
         return {name: masks[name] for name in self._outputs}
 
 

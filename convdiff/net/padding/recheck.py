@@ -36,7 +36,9 @@ def find_rechecked(
     """
     found: list[Safe] = []
     try:
-        found += (search.find() for search in searches)
+        for number, search in enumerate(searches, 1):
+            search.beside = [other for other in searches[number:] if other.is_open]
+            found.append(search.find())
         for first in count(1, unseen):
             held = _recheck(searches, found, compared, range(first, first + unseen))
             if held is not None:

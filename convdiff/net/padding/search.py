@@ -13,8 +13,9 @@ from convdiff.net.padding.paper import Group, Paper
 from convdiff.net.padding.result import Miss, Run, Safe
 from convdiff.net.padding.runs import Compared
 
-BELOW = 2000
-"""Lengths below an answer that are tried at most, evenly spread where there are more."""
+BELOW, BELOW_COMPILED = 2000, 128
+"""Lengths below an answer that are tried at most at a time, evenly where there are more; and where
+a runtime compiles for each."""
 EARLY = 4
 """Inputs that all of those lengths meet before each meets all of them."""
 Input = tuple[int, int]
@@ -31,45 +32,68 @@ class Search:
     inputs: list[Input]
     """On all of which a safe length has the fixed one's bits."""
     below: int = BELOW
+    beside: Sequence[Search] = ()
+    """Searches that try each length when this one does: runtimes build something for each."""
     _misses: dict[int, Miss] = field(default_factory=dict)
     _lead: int = -1
     """The input that is tried first: the last that missed."""
 
     def find(self) -> Safe:
-        """Return the smallest length that is safe, of those tried. Raises UnansweredError."""
+        """Return the smallest length that is safe, of those tried. Raises UnansweredError.
+
+        All are tried between the last that misses and it, however many they are.
+        """
         length = next(filter(self._holds, self._rungs()), self.paper.fixed)
-        between = self._between(length)
-        some = spread(between, self.below)
-        for count in (1, EARLY):
-            self._try(self._left(some), self._ordered[:count])
-        length = next(filter(self._holds, some), length)
+        between = left = self._between(length)
+        while left:
+            some = thinned(left, self.below)
+            for count in (1, EARLY):
+                self._try(self._left(some), self._ordered[:count])
+            length = next(filter(self._holds, some), length)
+            tried = max((one for one in (*some, *self._misses) if one < length), default=0)
+            left = [one for one in between if tried < one < length]
+            between = [one for one in between if one not in some]
         below = tuple(self._misses[one] for one in sorted(self._misses) if one < length)
-        untried = sum(one < length for one in between) - sum(one < length for one in some)
+        untried = sum(one < length for one in between)
         return Safe(self.group, length, self.paper.positions(length), below, untried)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an input misses at the paper minimum, so that longer ones are tried."""
+        minimum = self.group.minimum
+        if minimum < self.paper.fixed:
+            self._try([minimum], self._ordered[:1])
+        return minimum in self._misses
 
     def relapses(self, length: int) -> list[Miss]:
         """Return what the search saw differ at lengths above a safe one."""
         return [self._misses[one] for one in sorted(self._misses) if one > length]
+
+    def meets(self, length: int) -> bool:
+        """Tell whether a length is enough on paper."""
+        return length >= self.group.minimum and self.paper.enough(self.group.data[-1], length)
 
     def run(self, length: int) -> Run:
         """Return the run of a length on the input that is tried first."""
         data, trial = self.inputs[self._lead]
         return Run(data, length, trial)
 
+    def first_runs(self, lengths: Sequence[int]) -> list[Run]:
+        """Return the runs of those lengths that are enough, on the input that is tried first."""
+        return [self.run(length) for length in lengths if self.meets(length)]
+
     def _rungs(self) -> Iterator[int]:
         """Yield the paper minimum, then the first length of each further count of positions."""
         before = 0
         for length in range(self.group.minimum, self.paper.fixed):
             count = self.paper.positions(length)
-            if count > before and self.paper.enough(self.group.data[-1], length):
+            if count > before and self.meets(length):
                 yield length
                 before = count
 
     def _between(self, length: int) -> list[int]:
         """Return the lengths below that nothing is known of."""
-        longest = self.group.data[-1]
-        lengths = self._left(range(self.group.minimum, length))
-        return [one for one in lengths if self.paper.enough(longest, one)]
+        return [one for one in self._left(range(self.group.minimum, length)) if self.meets(one)]
 
     @property
     def _ordered(self) -> list[Input]:
@@ -90,7 +114,9 @@ class Search:
     def _try(self, lengths: Sequence[int], inputs: Sequence[Input]) -> None:
         """Keep the first miss of each length on these inputs."""
         runs = [Run(data, length, trial) for length in lengths for data, trial in inputs]
-        for run, miss in self.compared.misses(runs).items():
+        others = [run for other in self.beside for run in other.first_runs(lengths)]
+        misses = self.compared.misses(sorted([*runs, *others], key=lambda run: run.length))
+        for run, miss in ((run, misses[run]) for run in runs):
             if miss and run.length not in self._misses:
                 self._misses[run.length] = miss
                 self._lead = self.inputs.index((run.data, run.trial))
@@ -101,3 +127,11 @@ def spread(lengths: Sequence[int], most: int) -> list[int]:
     if len(lengths) <= most:
         return list(lengths)
     return [lengths[number * (len(lengths) - 1) // (most - 1)] for number in range(most)]
+
+
+def thinned(lengths: Sequence[int], most: int) -> list[int]:
+    """Return at most so many, evenly, and mostly those that are taken of others around them."""
+    step = 1
+    while len({one // step for one in lengths}) > most:
+        step *= 2
+    return list({one // step: one for one in lengths}.values())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 
 import numpy as np
 
 from convdiff.compare.difference import Difference, measure
 from convdiff.lab.nets import NetRun
+from convdiff.net.along import along
 from convdiff.net.field import aligned
 from convdiff.net.trace.growth import WORST
 from convdiff.net.trace.observed import Key, Observed, Part
@@ -23,19 +25,27 @@ class Alignment:
     """Which columns of each layer see the same inputs at two lengths."""
 
     def __init__(self, net: Net) -> None:
-        self._masks = lru_cache(maxsize=None)(lambda lengths: aligned(net, lengths))
+        self._masks = lru_cache(maxsize=None)(partial(aligned, along(net)))
+        self._spans = lru_cache(maxsize=None)(self._spans_of)
 
     def of(self, pair: NetPair, name: str) -> Array:
         """Return bool (columns,): those of a layer that both sides have, from the first on."""
-        mask: Array = self._masks((pair.baseline.length, pair.candidate.length))[name]
+        mask: Array = self._masks(_lengths(pair))[name]
         return mask
 
     def parts(self, pair: NetPair, name: str) -> tuple[Part, ...]:
         """Return the parts of an activation whose columns all see the same inputs."""
-        edges = np.flatnonzero(np.diff(self.of(pair, name), prepend=False, append=False))
         images = min(pair.baseline.batch, pair.candidate.batch)
-        spans = edges.reshape(-1, 2).tolist()
-        return tuple(Part(name, (start, stop), images) for start, stop in spans)
+        return tuple(Part(name, span, images) for span in self._spans(_lengths(pair))[name])
+
+    def prepare(self, pairs: Iterable[NetPair]) -> None:
+        """Find out what all parts are of some pairs."""
+        for lengths in dict.fromkeys(map(_lengths, pairs)):
+            self._spans(lengths)
+
+    def _spans_of(self, lengths: tuple[int, int]) -> dict[str, list[tuple[int, int]]]:
+        """Return where columns begin and end that see the same inputs, of each layer."""
+        return {name: list(_runs(mask)) for name, mask in self._masks(lengths).items()}
 
     def cut(self, pair: NetPair, name: str, sides: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return both activations at the columns that see the same, and the images both have."""
@@ -46,6 +56,18 @@ class Alignment:
         if mask.all():
             return np.ascontiguousarray(one), np.ascontiguousarray(other)
         return one[:, :, columns], other[:, :, columns]
+
+
+def _lengths(pair: NetPair) -> tuple[int, int]:
+    return pair.baseline.length, pair.candidate.length
+
+
+def _runs(mask: Array) -> Iterator[tuple[int, int]]:
+    """Yield the start and the stop of each run of True."""
+    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
+    ends = [0, *edges.tolist(), len(mask)]
+    first = 0 if len(mask) and mask[0] else 1
+    yield from zip(ends[first:-1:2], ends[first + 1 :: 2], strict=True)
 
 
 @dataclass(frozen=True)
@@ -77,36 +99,42 @@ def differences_of_outputs(
 
 def compare_layers(
     observed: Observed, pairs: Sequence[NetPair], alignment: Alignment, watching: Watching
-) -> dict[NetPair, Differs]:
-    """Return for each pair which layers differ, by digests, of those that are looked at."""
+) -> Iterator[tuple[NetPair, Differs]]:
+    """Yield each pair, as its runs come, and which layers differ, of those that are looked at.
+
+    They are compared by digests.
+    """
     parts = {pair: {name: alignment.parts(pair, name) for name in watching.names} for pair in pairs}
-    wanted: dict[NetRun, list[Part]] = {run: [] for run in runs_of(pairs)}
+    pairs_with: dict[NetRun, list[NetPair]] = {run: [] for run in runs_of(pairs)}
     for pair in pairs:
-        asked = [part for several in parts[pair].values() for part in several]
-        wanted[pair.baseline] += asked
-        wanted[pair.candidate] += asked
-    once = {run: list(dict.fromkeys(asked)) for run, asked in wanted.items()}
-    made = observed.digests(once, strict=watching.strict)
-    return {
-        pair: _by_digest(pair, parts[pair], made)
-        for pair in pairs
-        if observed.answered(pair.baseline) and observed.answered(pair.candidate)
-    }
+        for run in (pair.baseline, pair.candidate):
+            pairs_with[run].append(pair)
+    wanted = {run: _all_parts(parts[pair] for pair in own) for run, own in pairs_with.items()}
+    made: dict[NetRun, Mapping[Part, bytes]] = {}
+    for run, digests in observed.looked(wanted, strict=watching.strict):
+        made[run] = digests
+        for pair in pairs_with[run]:
+            if pair.baseline in made and pair.candidate in made:
+                yield pair, _by_digest(parts[pair], made[pair.baseline], made[pair.candidate])
+
+
+def _all_parts(several: Iterable[Mapping[str, Sequence[Part]]]) -> list[Part]:
+    """Return the parts of some pairs, each once."""
+    return list(dict.fromkeys(chain.from_iterable(chain(*(one.values() for one in several)))))
 
 
 def _by_digest(
-    pair: NetPair,
     parts: Mapping[str, Sequence[Part]],
-    made: Mapping[tuple[NetRun, Part], bytes],
+    baseline: Mapping[Part, bytes],
+    candidate: Mapping[Part, bytes],
 ) -> dict[str, bool | None]:
+    """Return which layers differ, None of those that see nothing alike; but of those not made."""
     found: dict[str, bool | None] = {}
     for name, several in parts.items():
         if not several:
             found[name] = None
-        elif all((run, several[0]) in made for run in (pair.baseline, pair.candidate)):
-            found[name] = any(
-                made[pair.baseline, part] != made[pair.candidate, part] for part in several
-            )
+        elif several[0] in baseline and several[0] in candidate:
+            found[name] = any(baseline[part] != candidate[part] for part in several)
     return found
 
 

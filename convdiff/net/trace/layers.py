@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,6 +49,10 @@ def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     otherwise; where that does, too, all are run once more.
     """
     observed = tracing.observed
+    with ThreadPoolExecutor(1) as beside:
+        alone = beside.submit(observed.run_alone, _some(runs_of(pairs)))
+        tracing.alignment.prepare(pairs)
+        alone.result()
     found = _compared(tracing, pairs)
     if _is_changed(tracing, pairs, found) and _can_look_less(tracing.net, pairs):
         observed.look_less()
@@ -59,6 +64,11 @@ def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     return found
 
 
+def _some(runs: Sequence[NetRun]) -> Sequence[NetRun]:
+    """Return some of many runs, evenly; the first is one of them."""
+    return runs[:: max(1, -(-len(runs) // RUN_ALONE))]
+
+
 def _can_look_less(net: Net, pairs: Sequence[NetPair]) -> bool:
     """Return whether a runtime of these fuses layers that need not be looked at."""
     runtimes = {run.runtime for run in runs_of(pairs)}
@@ -67,12 +77,14 @@ def _can_look_less(net: Net, pairs: Sequence[NetPair]) -> bool:
 
 
 def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
-    differing = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
-    for pair in differing:
+    found: dict[NetPair, PairTrace] = {}
+    several = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
+    for pair, differing in several:
         if pair.axis == "baseline":
-            equal = [name for name, differs in differing[pair].items() if differs is False]
+            equal = [name for name, differs in differing.items() if differs is False]
             tracing.observed.share(pair.baseline, pair.candidate, equal)
-    return [_one(tracing, pair, differing.get(pair)) for pair in pairs]
+        found[pair] = _one(tracing, pair, differing)
+    return [found[pair] if pair in found else _one(tracing, pair, None) for pair in pairs]
 
 
 def _is_changed(tracing: Tracing, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
@@ -84,7 +96,7 @@ def _is_changed(tracing: Tracing, pairs: Sequence[NetPair], found: Sequence[Pair
         return False
     observed, runs = tracing.observed, runs_of(pairs)
     shown = max(found, key=lambda one: one.worst.max_abs if one.worst else -1.0).pair
-    some = [shown.baseline, shown.candidate, *runs[:: -(-len(runs) // RUN_ALONE)]]
+    some = [shown.baseline, shown.candidate, *_some(runs)]
     observed.run_alone([run for run in dict.fromkeys(some) if not observed.was_alone(run)])
     again(tracing, [one.run for one in looked_at(observed, runs) if one.changed])
     return any(one.changed for one in looked_at(observed, runs))

@@ -17,7 +17,7 @@ from convdiff.lab.store import Store
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.worker.nets.message import alike, digests_of
+from convdiff.worker.nets.digests import Piece, digests_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
@@ -62,7 +62,7 @@ class Observed:
         self.looked_apart = dict[NetRun, set[str]]()
         """Layers whose bits are not those of their digests, which are the same when run again."""
         self._asked = dict[NetRun, dict[Part, Watched]]()
-        self._made = dict[tuple[NetRun, Part], bytes]()
+        self._made = dict[NetRun, dict[Part, bytes]]()
         self._session, self._tell = session, tell
         self._store: Store[Key] = Store()
         self._held = dict[NetRun, Mapping[str, bytes]]()
@@ -151,7 +151,7 @@ class Observed:
     def _hold_against_digests(self, run: NetRun, name: str, bits: Array) -> None:
         """Note an activation that has not the bits whose digests were made."""
         for part, one in self._asked.get(run, {}).items():
-            made = self._made.get((run, part))
+            made = self._made.get(run, {}).get(part)
             if part.name == name and made is not None and made != _digest(bits, one):
                 self.looked_apart.setdefault(run, set()).add(name)
 
@@ -172,22 +172,33 @@ class Observed:
             held += size
         return shares
 
-    def digests(
+    def looked(
         self, wanted: Mapping[NetRun, Sequence[Part]], *, strict: bool
-    ) -> dict[tuple[NetRun, Part], bytes]:
-        """Run each, keep its outputs, and return the digests of the parts that are seen."""
+    ) -> Iterator[tuple[NetRun, Mapping[Part, bytes]]]:
+        """Run each, keep its outputs, and yield the digests of the parts that are seen.
+
+        Those of recorded runs are those of whole activations, and come first.
+        """
         self._asked |= {run: _watched(parts, strict) for run, parts in wanted.items()}
-        self._made |= dict(self._recorded(wanted))
+        for run in [run for run in wanted if run in self._held]:
+            held = self._held[run]
+            parts = [part for part in wanted[run] if part.name in held]
+            yield run, self._noted(run, {part: held[part.name] for part in parts})
         for run, outputs, made in self._layers(list(wanted), "layers"):
             for name, bits in outputs.items():
                 self._store.put(Key(run, name), bits)
-            self._made |= {(run, part): digest for part, digest in made.items()}
-        return self._made
+            yield run, self._noted(run, made)
+
+    def _noted(self, run: NetRun, made: Mapping[Part, bytes]) -> Mapping[Part, bytes]:
+        """Return all digests of a run that were made so far."""
+        known = self._made.setdefault(run, {})
+        known.update(made)
+        return known
 
     def rerun(self, runs: Sequence[NetRun], times: int, *, strict: bool) -> None:
         """Run each as it was, so often, and note the layers and outputs that have other bits."""
         for run, outputs, made in self._layers([*runs] * times, "once more"):
-            others = {part.name for part, one in made.items() if self._made[run, part] != one}
+            others = {part.name for part, one in made.items() if self._made[run][part] != one}
             others |= self._others(run, outputs, alone=False, strict=strict)
             self.unlike.setdefault(run, set()).update(others)
         alone = [run for run in runs if self.was_alone(run)]
@@ -213,15 +224,6 @@ class Observed:
             made = {part: found.get(keys[one]) for part, one in self._asked[run].items()}
             bits = {one.name: _array(found[keys[one]]) for one in outputs}
             yield run, bits, {part: one for part, one in made.items() if isinstance(one, bytes)}
-
-    def _recorded(
-        self, wanted: Mapping[NetRun, Sequence[Part]]
-    ) -> Iterator[tuple[tuple[NetRun, Part], bytes]]:
-        """Yield the digests of recorded runs, which are those of whole activations."""
-        for run in self._held.keys() & wanted.keys():
-            for part in wanted[run]:
-                if part.name in self._held[run]:
-                    yield (run, part), self._held[run][part.name]
 
     def _runs(
         self,
@@ -258,9 +260,9 @@ def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
 def _digest(bits: Array, watched: Watched) -> bytes:
     """Return the digest that a worker makes of what is watched of a whole activation."""
     plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
-    plain = plain if watched.strict else alike(plain)
-    made = digests_of(plain, [("", watched.columns, watched.images)])
-    return bytes.fromhex(made[""])
+    first, end = watched.columns or (0, bits.shape[2])
+    piece = Piece(watched.images or len(bits), first, end, watched.strict)
+    return bytes.fromhex(digests_of(plain, [piece])[piece])
 
 
 def _array(value: Array | bytes) -> Array:

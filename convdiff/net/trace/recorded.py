@@ -39,7 +39,7 @@ def recording_of(
     observed, net = tracing.observed, tracing.net
     parts = {run: _whole(tracing, run) for run in runs}
     observed.run_alone([run for run in runs if not observed.has(Key(run, net.outputs[0], True))])
-    made = observed.digests(parts, strict=tracing.watching.strict)
+    made = dict(observed.looked(parts, strict=tracing.watching.strict))
     kept = _kept_whole(tracing, runs)
     observed.keep({run: kept for run in runs})
     there = [run for run in runs if observed.answered(run)]
@@ -47,7 +47,8 @@ def recording_of(
         return None
     recorded = []
     for run in there:
-        digests = {part.name: made[run, part] for part in parts[run] if (run, part) in made}
+        known = made.get(run, {})
+        digests = {part.name: known[part] for part in parts[run] if part in known}
         recorded.append(_recorded_run(observed, run, digests, kept))
     return NetRecording(
         "",

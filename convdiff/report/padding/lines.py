@@ -157,7 +157,10 @@ def _below(safe: Sequence[Safe]) -> Iterator[str]:
         worst = max(one.misses, key=lambda miss: miss.max_abs, default=None)
         if worst is None:
             continue
-        lengths = write_range(tuple(miss.run.length for miss in one.misses))
+        missed = [miss.run.length for miss in one.misses]
+        lengths = write_range(tuple(missed))
+        if one.untried:
+            lengths = f"from {missed[0]} to {missed[-1]}, {len(missed):,} of them,"
         untried = f"; {one.untried:,} lengths between were not tried" if one.untried else ""
         yield f"data {write_range(one.group.data)}: lengths {lengths} {_miss(worst)}{untried}"
 

@@ -10,58 +10,52 @@ as it is there; the cell's last frame, {"cell", "digests": {key: hex}, "seconds"
 others, and how long all of it took.
 """
 
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
 from .. import wire
 from ..framework import Device
 from ..ops.net import Net
+from .digests import Digests, Making, Piece
 
 KEPT = 2
 """Nets that are kept built: each may hold its weights once more."""
-DIGEST = 16
-"""Bytes of a digest."""
-HASHING = ThreadPoolExecutor(max_workers=2)
-"""Hashes beside what is computed: it takes as long as a small net."""
 
 
-class _Kept(NamedTuple):
+class Built(NamedTuple):
     """A net that was built, and of what."""
 
     key: Any
     arrays: List[Any]
     runner: Any
+    digests: Digests
 
 
-def runner_of(
-    framework: Any, header: Dict[str, Any], kept: Dict[str, Any], runners: List[_Kept]
-) -> Any:
-    """Return what runs a net, built once for the same net, arrays and device.
+def built(framework: Any, header: Dict[str, Any], kept: Dict[str, Any], nets: List[Built]) -> Built:
+    """Return a net, built once for the same net, arrays and device.
 
     Raises ValueError where the framework has no nets, or not in this dtype.
     """
     key = (repr(header["net"]), repr(header["named"]), header["device"])
     arrays = {name: kept[held] for name, held in header["named"].items()}
-    for one in runners:
+    for one in nets:
         if one.key == key and all(a is b for a, b in zip(one.arrays, arrays.values())):
-            return one.runner
+            return one
     net = Net.parsed(header["net"])
     if not hasattr(framework, "net"):
         raise ValueError("it runs no nets here")
     if net.dtype in framework.refused:
         raise ValueError(framework.refused[net.dtype])
     runner = framework.net(net, Device.parsed(header["device"]), arrays)
-    del runners[: max(0, len(runners) - KEPT + 1)]
-    runners.append(_Kept(key, list(arrays.values()), runner))
-    return runner
+    del nets[: max(0, len(nets) - KEPT + 1)]
+    nets.append(Built(key, list(arrays.values()), runner, Digests()))
+    return nets[-1]
 
 
 def frames(
-    runner: Any, header: Dict[str, Any], number: int, kept: Dict[str, Any]
+    runner: Any, digests: Digests, header: Dict[str, Any], number: int, kept: Dict[str, Any]
 ) -> Iterator[List[Any]]:
     """Run one cell and yield its frames."""
     cell = header["cells"][number]
@@ -69,59 +63,19 @@ def frames(
     watched = {}  # type: Dict[str, List[Any]]
     for key, name, *how in cell["watched"]:
         watched.setdefault(name, []).append((key, how))
-    hashed = []  # type: List[Any]
+    makings: List[Tuple[str, Making, Piece]] = []
     fetched, start = set(header["fetched"]) | set(header["net"]["outputs"]), perf_counter()
     for name, y in runner.run(cut, fetched):
-        loose, strict = [], []  # type: List[Any], List[Any]
+        pieces: Dict[str, Piece] = {}
         for key, (columns, images, digest, is_strict) in watched.get(name, ()):
+            first, end = columns or (0, y.shape[2])
             if digest:
-                (strict if is_strict else loose).append((key, columns, images))
+                pieces[key] = Piece(min(images or len(y), len(y)), first, end, is_strict)
                 continue
-            part = np.ascontiguousarray(y[slice(images), :, slice(*columns or (None,))])
+            part = np.ascontiguousarray(y[:images, :, first:end])
             yield wire.encode({"cell": number, "watched": key}, [part])
-        if strict:
-            hashed.append(HASHING.submit(digests_of, y, strict))
-        if loose:
-            hashed.append(HASHING.submit(digests_of, alike(y), loose))
-    found = {key: digest for one in hashed for key, digest in one.result().items()}
+        if pieces:
+            making = digests.start(name, y, list(pieces.values()))
+            makings += [(key, making, piece) for key, piece in pieces.items()]
+    found = {key: making.of(piece) for key, making, piece in makings}
     yield wire.encode({"cell": number, "digests": found, "seconds": perf_counter() - start})
-
-
-def digests_of(y: Any, asked: Sequence[Tuple[str, Any, Optional[int]]]) -> Dict[str, str]:
-    """Return the digests of parts of an activation, NHWC, by their keys, in hexadecimal.
-
-    asked: a key, the columns (start, stop) or None, and how many images, or None for all. Bytes are
-    taken column by column, so that parts that begin alike are hashed together.
-    """
-    groups = {}  # type: Dict[Any, List[Tuple[int, str]]]
-    for key, columns, images in asked:
-        start, stop = columns or (0, y.shape[2])
-        groups.setdefault((images, start), []).append((stop, key))
-    found = {}
-    for (images, start), parts in groups.items():
-        laid = np.ascontiguousarray(np.moveaxis(y[slice(images)], 2, 0))
-        made, done = hashlib.blake2b(digest_size=DIGEST), start
-        for stop, key in sorted(parts):
-            made.update(laid[done:stop].reshape(-1).view(np.uint8).data)
-            found[key], done = made.hexdigest(), stop
-    return found
-
-
-def alike(part: Any) -> Any:
-    """Return values with one zero and one NaN, whatever the signs and payloads they had.
-
-    bfloat16 may come as uint16.
-    """
-    if part.dtype == np.uint16:
-        part = np.where(part == 0x8000, np.uint16(0), part)
-        return np.where(part & 0x7FFF > 0x7F80, np.uint16(0x7FC0), part)
-    part = part + part.dtype.type(0)  # −0 + 0 is +0
-    strange = np.isnan(part)
-    if strange.any():
-        part[strange] = np.nan
-    return part
-
-
-def digest_of(part: Any) -> str:
-    """Return the digest of an array's bits, C-contiguous, in hexadecimal."""
-    return hashlib.blake2b(part.view(np.uint8).data, digest_size=DIGEST).hexdigest()

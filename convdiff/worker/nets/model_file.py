@@ -18,7 +18,7 @@ from typing import Any, Dict, List
 import numpy as np
 
 from ..heap import give_back
-from .message import digest_of
+from .digests import digest_of
 
 OPTIMISED = "optimised"
 """What a runtime makes of a file is called so."""

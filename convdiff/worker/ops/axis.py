@@ -95,11 +95,11 @@ class Axis(NamedTuple):
         before = self.pad(extent)[0]
         if self.transposed:
             read, between = np.divmod(outputs + before - taps * self.dilation, self.stride)
+            read[between != 0] = -1
         else:
-            read = outputs * self.stride + taps * self.dilation - before
-            between = np.zeros_like(read)
-        inside = (between == 0) & (read >= 0) & (read < extent)
-        return np.where(inside, read, -1)
+            read = outputs * self.stride + (taps * self.dilation - before)
+        read[(read < 0) | (read >= extent)] = -1
+        return read
 
     def shared(self, one: int, other: int) -> int:
         """Return how many outputs, from the first on, read the same inputs at both extents.
