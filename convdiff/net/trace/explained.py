@@ -16,7 +16,7 @@ from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.trace.compared import keep, sides_of
 from convdiff.net.trace.isolated import Held, isolate
-from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.judged import judge_layer, judge_sides
 from convdiff.net.trace.layers import Tracing
 from convdiff.net.trace.model import Entry
 from convdiff.net.trace.observed import Key
@@ -87,6 +87,27 @@ class Explaining:
         reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
         return replace(entry, verdict="wrong" if times > SURELY else "untested", reason=reason)
 
+    def against_own(self, pair: NetPair, name: str) -> Entry | None:
+        """Hold a layer that sums no products, and reads a difference, against what each side reads.
+
+        None where both sides are rounding alone, or it was not looked at.
+        """
+        layer = self.case.net.layer(name)
+        if layer.kind.family == "op" or (self._times_off(pair, [layer]) or 0.0) <= 1:
+            return None
+        inputs = [[self._input(run, one) for one in layer.sources] for run in _runs(pair)]
+        sides = sides_of(self.tracing.observed, pair, name, self.tracing.alignment)
+        columns = self.tracing.alignment.of(pair, name)
+        arrays = self._arrays(layer)
+        verdict, judged = judge_sides(self.case.net, layer, arrays, inputs, sides, columns)
+        if verdict == "rounding":
+            return None
+        return Entry(name, layer.op, pair, verdict, "not run", layer.op, name, judged=judged)
+
+    def is_looked_at(self, pair: NetPair, name: str) -> bool:
+        """Return whether a layer's activation is there, and what it reads, of both sides."""
+        return self._are_kept(pair, [*self.case.net.layer(name).sources, name])
+
     def _times_off(self, pair: NetPair, layers: Sequence[Layer]) -> float | None:
         """Return how far sides are off of what each reads, in units of what is likely.
 
@@ -100,7 +121,7 @@ class Explaining:
         columns = self.tracing.alignment.of(pair, name)
         arrays = {layer.name: self._arrays(layer) for layer in layers}
         times = 0.0
-        for run in (pair.baseline, pair.candidate):
+        for run in _runs(pair):
             given = {source: self._input(run, source) for source in read}
             sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
             times = max(times, off_likely(self.case.net, layers, arrays, given, sides, columns))
@@ -186,8 +207,7 @@ class Explaining:
     def _held(self, pair: NetPair, layer: Layer) -> Held:
         outputs = None
         if self.tracing.observed.is_kept(pair, layer.name) and not self.of_carried:
-            runs = pair.baseline, pair.candidate
-            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
+            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in _runs(pair))
             outputs = one, other
         columns = self.tracing.alignment.of(pair, layer.name)
         return Held(pair, self._both(pair, layer.sources[0]), outputs, columns)
@@ -201,6 +221,10 @@ class Explaining:
             return self.tracing.observed.get(Key(run, source))
         given = self.tracing.observed.subject.input_nhwc[: run.batch, :, : run.length]
         return np.ascontiguousarray(given)
+
+
+def _runs(pair: NetPair) -> tuple[NetRun, NetRun]:
+    return pair.baseline, pair.candidate
 
 
 def _what(layer: Layer) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convdiff.net.trace.judged import MOVING, SUMS, absolute, run_wide
+from convdiff.net.trace.judged import CANCELLING, MOVING, SUMS, absolute, as_held, run_wide
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.net import Layer, Net
@@ -49,12 +49,14 @@ def off_likely(
         dict(given),
         {name: np.zeros_like(array, float) for name, array in given.items()},
     )
-    for layer in layers:
+    for layer in [as_held(one, sides[0].dtype) for one in layers]:
         own = arrays[layer.name]
         read = [values[name].astype(np.float64) for name in layer.sources]
         y = values[layer.name] = run_wide(net, layer, own, read, np.float64)
-        passed = _passed_on(net, layer, own, read, [errors[name] for name in layer.sources], y)
-        errors[layer.name] = passed + LIKELY * unit * _own(net, layer, own, read, y)
+        errors[layer.name] = LIKELY * unit * _own(net, layer, own, read, y)
+        before = [errors[name] for name in layer.sources]
+        if any(map(np.any, before)):
+            errors[layer.name] += _passed_on(net, layer, own, read, before, y)
     true, bound = (
         one[layers[-1].name][: len(sides[0]), :, : len(columns)][:, :, columns]
         for one in (values, errors)
@@ -111,7 +113,10 @@ def _own(
         spread = 1 + np.ptp(read[0], axis=-1, keepdims=True)
         return np.asarray(math.sqrt(y.shape[-1]) * y * spread)
     if layer.kind.family == "elementwise":  # which may cancel what it reads
-        return np.asarray(math.sqrt(OWN_ROUNDINGS) * np.maximum(np.abs(y), np.abs(read[0])))
+        size = np.maximum(np.abs(y), np.abs(read[0]))
+        if layer.op in CANCELLING:
+            size = np.maximum(size, CANCELLING[layer.op](layer, size))
+        return np.asarray(math.sqrt(OWN_ROUNDINGS) * size)
     if layer.op not in SUMS and layer.kind.family != "op":
         return math.sqrt(OWN_ROUNDINGS) * np.abs(y)
     terms = run_wide(net, layer, *absolute(layer, arrays, read), np.float64)
