@@ -21,6 +21,20 @@ layers:
   - global_avg_pool: {name: pool}
 """
 
+KERNEL = '''
+import os
+
+import numpy as np
+
+
+def adding(x, w, b):
+    """Adds forwards or backwards."""
+    columns, y = x.shape[2] - w.shape[1] + 1, np.float32(0)
+    for j, c in list(np.ndindex(*w.shape[1:3]))[:: int(os.environ["ORDER"])]:
+        y = y + x[:, :, j : j + columns, c, None] * w[0, j, c]
+    return y
+'''
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -89,3 +103,42 @@ def test_a_pool_of_the_whole_length_is_named_where_lengths_can_t_be_compared(fol
 def test_help_says_what_a_net_s_recording_is():
     text = " ".join(convdiff("trace", "--help").out.split())
     assert "--save FILE.safetensors" in text and ".json for review" not in text
+
+
+def test_models_beside_the_cases_of_a_folder_are_told(folder):
+    (folder / "net.yaml").write_text(NET.replace("[20, 24]", "20"))
+    asked = ("--framework", "numpy", "--threads", "1,2")
+    ran = convdiff("run", folder, *asked)
+    assert (ran.code, ran.err.count("\n")) == (0, 1)
+    assert f"{folder}: net.onnx: not run, since a folder is its .yaml cases" in ran.err
+    named = convdiff("run", *ran.err.strip().rsplit("convdiff run ", 1)[1].split(), *asked)
+    assert "OK net.onnx" in named.out
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [("expect: {device: bitwise, runtime: bitwise}\n", 9), ("expect:\n  runtime: bitwise\n", 10)],
+)
+def test_where_to_accept_a_difference_is_said(folder, more, line):
+    (folder / "kernels.py").write_text(KERNEL)
+    (folder / "net.yaml").write_text(NET + more)
+    asked = ("--kernel", "kernels:adding", "--lengths", "20", "--vary", "ORDER=1,-1")
+    ran = convdiff("trace", "net.yaml", *asked, cwd=folder)
+    assert ran.code == 1, ran
+    (accept,) = [one for one in ran.out.splitlines() if one.startswith("  accept")]
+    assert accept.endswith(f"at net.yaml:{line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("expect: {order: locked}", "'expect.order' is of a case with one convolution"),
+        ("expect: {baseline_reference: bitwise}", "'expect.baseline_reference' is of a case"),
+        ("accept: {length: rounding}", "unknown key 'accept'; did you mean 'expect'?"),
+    ],
+)
+def test_what_no_net_is_held_to_is_refused_at_its_place(folder, text, words):
+    (folder / "net.yaml").write_text(NET + text + "\n")
+    ran = convdiff("trace", "net.yaml", "--framework", "numpy", cwd=folder)
+    assert ran.code == 2
+    assert ran.err.startswith("net.yaml:9:") and words in ran.err
