@@ -193,6 +193,21 @@ def test_layers_that_only_move_have_no_error_of_their_settings(op, settings, wan
     assert off_likely(net, [layer], {"it": {}}, {"x": X}, [side + 1], columns) > 1
 
 
+@pytest.mark.parametrize(("op", "reduce"), [("max_pool", np.max), ("avg_pool", np.mean)])
+def test_layers_of_three_axes_are_held_against_what_they_give(op, reduce):
+    x = RNG.normal(0, 1, (2, 6, 5, 9, 3)).astype(np.float32)
+    settings = {**dict(KINDS[op].settings), "size": (3, 2, 2), "strides": (1, 1, 1)}
+    layer = Layer("it", op, ("x",), settings, {})
+    net = Net((layer,), ("it",), rank=3, depth=6)
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 2, 2), (1, 2, 3))
+    side = reduce(windows, axis=(-3, -2, -1)).astype(np.float32).reshape(2, 16, 8, 3)
+    given, depths, columns = x.reshape(2, 30, 9, 3), {"x": 6}, np.ones(8, bool)
+    for sides, off, verdict in (((side, side), 0, "rounding"), ((side, side * 2), 1, "wrong")):
+        found, _ = judge_layer(net, layer, {}, [given], sides, columns, depths)
+        times = off_likely(net, [layer], {"it": {}}, {"x": given}, sides, columns, depths)
+        assert (found, times > 1) == (verdict, bool(off))
+
+
 def test_settings_are_as_the_type_holds_them():
     right = np.where(X > 0, X, np.float32(0.01) * X)
     assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)

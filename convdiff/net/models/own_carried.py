@@ -9,12 +9,12 @@ import numpy as np
 
 from convdiff.net.models.build import UnreadError
 from convdiff.net.models.model import Array
-from convdiff.net.models.narrowed import narrowed_to
 from convdiff.net.models.own_found import OwnEntry
 from convdiff.net.models.own_nodes import Built, Nodes
 from convdiff.net.models.own_values import SHARE, Step
 from convdiff.net.trace.explained import SURELY
 from convdiff.net.trace.judged import judge_sides
+from convdiff.net.trace.narrowed import narrowed_to
 from convdiff.net.trace.segment import off_likely
 
 Steps = tuple[Step, Step]
@@ -125,7 +125,9 @@ def _times_off(built: Built) -> float:
     """Return how far one side is off, in units of what roundings are likely to give."""
     columns = np.ones(built.output.shape[2], bool)
     sides = [built.output]
-    return off_likely(built.net, built.layers, built.arrays, built.given, sides, columns)
+    return off_likely(
+        built.net, built.layers, built.arrays, built.given, sides, columns, built.depths
+    )
 
 
 def _by_value(one: Built, other: Built) -> OwnEntry | None:
@@ -133,5 +135,5 @@ def _by_value(one: Built, other: Built) -> OwnEntry | None:
     layer, columns = one.layers[0], np.ones(one.output.shape[2], bool)
     arrays, sides = one.arrays[layer.name], (one.output, other.output)
     inputs = [one.inputs, other.inputs]
-    verdict, judged = judge_sides(one.net, layer, arrays, inputs, sides, columns)
+    verdict, judged = judge_sides(one.net, layer, arrays, inputs, sides, columns, one.depths)
     return None if verdict == "rounding" else OwnEntry(verdict, judged)

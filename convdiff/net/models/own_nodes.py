@@ -36,6 +36,8 @@ class Built:
     """What it read, by the names of the first layer's sources."""
     output: Array
     is_fused: bool
+    depths: Mapping[str, int]
+    """How deep what it read is, by those names."""
 
     @property
     def inputs(self) -> list[Array]:
@@ -63,13 +65,15 @@ class Nodes:
         dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
         reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
         output = self._as_given(name, output, dtype)
-        building, given = Building(values=self._constants(operation)), {}
+        building = Building(values=self._constants(operation))
+        given, depths = dict[str, Array](), dict[str, int]()
         for number, (source, array) in enumerate(reads.items()):
             axes = building.named(array.ndim)
-            building.values[source] = Tensor(f"input {number}", axes, array.shape)
-            given[f"input {number}"] = nhwc(array, axes)
+            tensor = Tensor(f"input {number}", axes, array.shape)
+            building.values[source] = tensor
+            given[tensor.layer], depths[tensor.layer] = nhwc(array, axes), tensor.extents["D"]
         layer, axes = _layer(building, operation, output)
-        rank = len(layer.settings["kernel"]) if "kernel" in layer.settings else 2
+        rank = len(layer.settings.get("kernel", "DHW" if max(depths.values()) > 1 else "HW"))
         layers = (layer, *_activation(operation, layer))
         arrays = {role: building.arrays[key] for role, key in layer.arrays.items()}
         return Built(
@@ -79,6 +83,7 @@ class Nodes:
             given,
             nhwc(output, axes),
             is_fused,
+            depths,
         )
 
     def _constants(self, operation: Operation) -> dict[str, Any]:

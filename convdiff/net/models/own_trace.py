@@ -18,7 +18,6 @@ from convdiff.lab.watch import Watch
 from convdiff.net.models.build import UnreadError
 from convdiff.net.models.marked import Value
 from convdiff.net.models.model import Array
-from convdiff.net.models.narrowed import narrowed_to
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
 from convdiff.net.models.own_carried import Passed, passed_on
 from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
@@ -28,6 +27,7 @@ from convdiff.net.models.own_values import Compared, Step, compared, differing
 from convdiff.net.trace.isolated import Held, isolate
 from convdiff.net.trace.judged import judge_layer
 from convdiff.net.trace.model import Judged
+from convdiff.net.trace.narrowed import narrowed_to
 from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.status import Status, statuses
 from convdiff.pipeline import Ask
@@ -205,7 +205,8 @@ class OwnTracing:
             return self._isolated(one.net, layer, arrays, x, in_net, runtimes)
         columns = np.ones(ours[0].shape[2], bool)
         arrays = one.arrays[layer.name]
-        verdict, judged = judge_layer(one.net, layer, arrays, one.inputs, ours, columns)
+        inputs, depths = one.inputs, one.depths
+        verdict, judged = judge_layer(one.net, layer, arrays, inputs, ours, columns, depths)
         return OwnEntry(verdict, judged)
 
     def _isolated(

@@ -20,7 +20,7 @@ def passed_on(
     """Yield the layers that pass a difference on and are more than rounding themselves.
 
     Once a kind of pair: each sum of products is run alone, on both sides with the same input; each
-    other layer is held against what each side itself reads. So are those that were not looked at,
+    layer is held against what each side itself reads. So are those that were not looked at,
     before a layer that was, and behind all that were, before an output that differs. entries: where
     differences enter.
     """
@@ -106,9 +106,20 @@ def _sums(
     is_known = bool(found) and not any(entry.verdict == "untested" for entry in found)
     if not is_known or (hides and all(entry.at == name for entry in found)):
         yield from _apart(glance, pair, name, unseen)
-    for entry in found if is_known else ():
-        if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
-            yield entry
+    if is_known:
+        told = [entry for entry in found if _is_more_than_rounding(entry)]
+        yield from told or _in_the_net(glance, pair, [*unseen, name])
+
+
+def _is_more_than_rounding(entry: Entry) -> bool:
+    return VERDICTS[entry.verdict].differs and entry.verdict != "rounding"
+
+
+def _in_the_net(glance: Explaining, pair: NetPair, names: Sequence[str]) -> Iterator[Entry]:
+    """Yield the sums of products of these that are right alone, and not where they are."""
+    for name in names:
+        if glance.case.net.layer(name).kind.family == "op" and glance.is_looked_at(pair, name):
+            yield from _apart(glance, pair, name, ())
 
 
 def _apart(glance: Explaining, pair: NetPair, name: str, unseen: Sequence[str]) -> Iterator[Entry]:

@@ -27,6 +27,9 @@ from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
 
 Arrays = Mapping[str, Array]
 Sides = tuple[Array, Array]
+Depths = Mapping[str, int]
+"""How deep a layer's sources are, in a net of three dimensions; 1 is what is left out."""
+FLAT: Depths = {}
 SLACK = 4
 """Bits that the wider format's own functions may lose."""
 FUNCTION_ULPS = 8.0
@@ -70,12 +73,13 @@ def judge_layer(
     inputs: Sequence[Array],
     sides: Sides,
     columns: Array,
+    depths: Depths = FLAT,
 ) -> tuple[Verdict, Judged]:
     """Return a verdict on two activations of a layer whose inputs are equal; see `judge_sides`.
 
     inputs: what it reads, whole, NHWC, of the run with the longer activation.
     """
-    return judge_sides(net, layer, arrays, [inputs], sides, columns)
+    return judge_sides(net, layer, arrays, [inputs], sides, columns, depths)
 
 
 @np.errstate(all="ignore")
@@ -86,13 +90,15 @@ def judge_sides(
     inputs: Sequence[Sequence[Array]],
     sides: Sides,
     columns: Array,
+    depths: Depths = FLAT,
 ) -> tuple[Verdict, Judged]:
     """Return a verdict on two activations of a layer, and what it is based on.
 
     arrays: by their names in `Kind.arrays`. inputs: what it reads on each side, or once for both,
     whole, NHWC. sides: baseline and candidate at the `columns`, bool, that see the same.
     """
-    truths = [truth_of(net, layer, arrays, one).of(len(sides[0]), columns) for one in inputs]
+    whole = [truth_of(net, layer, arrays, one, depths) for one in inputs]
+    truths = [one.of(len(sides[0]), columns) for one in whole]
     each = [
         _held_against(truth, side)
         for truth, side in zip((truths[0], truths[-1]), sides, strict=True)
@@ -119,16 +125,18 @@ def _held_against(truth: Truth, side: Array) -> _Side:
     return _Side(int(np.count_nonzero(error)), float(error.max(initial=0.0)), undecided)
 
 
-def truth_of(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array]) -> Truth:
+def truth_of(
+    net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], depths: Depths = FLAT
+) -> Truth:
     """Return what a layer is to give for these inputs, NHWC."""
     wide = np.longdouble if inputs[0].dtype == np.float64 else np.float64
     layer = as_held(layer, inputs[0].dtype)
-    values = run_wide(net, layer, arrays, inputs, wide)
+    values = run_wide(net, layer, arrays, inputs, wide, depths)
     scale = np.abs(values)
     if layer.op in CANCELLING:
         scale = np.maximum(scale, CANCELLING[layer.op](layer, np.abs(inputs[0].astype(wide))))
     if layer.op in SUMS:
-        terms = run_wide(net, layer, *absolute(layer, arrays, inputs), wide)
+        terms = run_wide(net, layer, *absolute(layer, arrays, inputs), wide, depths)
         scale = np.maximum(np.abs(terms), scale)
     return Truth(values, scale)
 
@@ -144,13 +152,22 @@ def _held(value: Any, dtype: np.dtype[Any]) -> Any:
     return float(np.asarray(value, dtype)) if isinstance(value, float) else value
 
 
-def run_wide(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: Any) -> Array:
+def run_wide(
+    net: Net,
+    layer: Layer,
+    arrays: Arrays,
+    inputs: Sequence[Array],
+    wide: Any,
+    depths: Depths = FLAT,
+) -> Array:
     """Run one layer in NumPy, NHWC; what is of other formats is made wider first."""
-    given = Net((layer,), (layer.name,), net.dtype, net.rank)
+    deep = [depths.get(source, 1) for source in layer.sources]
     names = [f"{number}" for number in range(len(inputs))]
     layer = layer._replace(sources=tuple(names))
+    given = Net((layer,), (layer.name,), net.dtype, net.rank)
     sizes: dict[str, Extents] = {
-        name: (1, *one.shape[1:]) for name, one in zip(names, inputs, strict=True)
+        name: (depth, one.shape[1] // depth, *one.shape[2:])
+        for name, depth, one in zip(names, deep, inputs, strict=True)
     }
     sizes[layer.name] = _size(layer, sizes)
     held = {name: array.astype(wide) for name, array in arrays.items()}
@@ -158,7 +175,11 @@ def run_wide(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wi
     function = FUNCTIONS.get(layer.op)
     maker = LAYERS.get(layer.op) or LAYERS[layer.kind.family]
     call = function(layer) if function else maker(Products(), place)
-    return np.asarray(folded(call(*[unfolded(given, one.astype(wide)) for one in inputs])))
+    wider = [
+        unfolded(given._replace(depth=depth), one.astype(wide))
+        for depth, one in zip(deep, inputs, strict=True)
+    ]
+    return np.asarray(folded(call(*wider)))
 
 
 def _size(layer: Layer, sizes: Mapping[str, Extents]) -> Extents:
