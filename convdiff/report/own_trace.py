@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convdiff.errors import SAME
+from convdiff.errors import DRIFT, SAME, UNTESTED
 from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
 from convdiff.net.trace.model import Judged
 from convdiff.net.trace.status import Status
@@ -23,6 +23,7 @@ from convdiff.report.trace_summary import ORDERS, side_judged
 from convdiff.result import Outcome, Result
 from convdiff.runtime.model import Standing
 
+ENDS: Mapping[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
 REST: tuple[Status, ...] = ("healed", "untouched", "unstable")
 """What is only counted."""
 
@@ -44,7 +45,7 @@ class OwnSummary:
 
 def summarise_own(trace: OwnTrace, again: str) -> OwnSummary:
     """Return the summary of a trace; again: the command that repeats it."""
-    outcome: Outcome = "ok" if trace.exit_code == SAME else "drift"
+    outcome = ENDS[trace.exit_code]
     verdict = trace.verdict if outcome == "drift" else "untested"
     return OwnSummary(
         outcome,
@@ -94,7 +95,8 @@ def _share(trace: OwnTrace) -> str:
     """Say how many values of the outputs differ, over all steps."""
     steps = f" of {trace.steps:,} steps" if trace.steps > 1 else ""
     if not trace.differing:
-        return f"all {trace.elements:,} output values{steps} are equal"
+        little = f", but all are {trace.constant[4:]}: that proves little" if trace.constant else ""
+        return f"all {trace.elements:,} output values{steps} are equal{little}"
     largest = max(delta for _, _, delta in trace.outputs.values())
     share = f"{trace.differing:,} of {trace.elements:,} output values{steps}"
     return f"{share} differ, |Δ| ≤ {largest:.3g}"

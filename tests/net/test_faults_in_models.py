@@ -115,13 +115,13 @@ FAULTS: Mapping[str, tuple[Callable[[], bytes], str, str]] = {
 }
 
 
-def traced(path: Path, other: bytes) -> OwnTrace:
+def traced(path: Path, other: bytes, data: object = DATA) -> OwnTrace:
     """Return the trace of the net beside another one."""
     runtime = Runtime(INTERPRETER, Device("cpu"))
     with Session([INTERPRETER], 60) as session:
         sides = [Side(session.pool, INTERPRETER, data) for data in (model(), other)]
         tracing = OwnTracing(path, (sides[0], sides[1]), session, Ask(), Watch())
-        return tracing.run(Feeds([{"x": DATA}], {}), (runtime, runtime))
+        return tracing.run(Feeds([{"x": data}], {}), (runtime, runtime))
 
 
 @pytest.mark.parametrize("what", FAULTS)
@@ -157,6 +157,13 @@ def test_the_report_answers_first_and_fits_eighty_columns(tmp_path, runs_framewo
         assert lines[-1] == f"1 net: 1 {summary.outcome} (exit {found.exit_code})"
         quiet = rendered(partial(print_own, summary=summary, quiet=True), "never").splitlines()
         assert quiet == [*lines[:2], lines[-1]]
+
+
+def test_equal_outputs_that_are_all_nan_prove_little(tmp_path, runs_framework):
+    found = traced(tmp_path / "m.onnx", model(), np.full_like(DATA, np.nan))
+    summary = summarise_own(found, "")
+    assert (found.differing, found.exit_code, summary.word) == (0, 125, "UNTESTED")
+    assert summary.headline.endswith("are equal, but all are NaN: that proves little")
 
 
 def test_two_equal_files_part_nowhere(tmp_path, runs_framework):

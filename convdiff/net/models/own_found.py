@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convdiff.diagnose.verdicts import Verdict, gravity
-from convdiff.errors import DRIFT, SAME
+from convdiff.errors import DRIFT, SAME, UNTESTED
 from convdiff.net.trace.model import Judged
 from convdiff.net.trace.status import Status
 from convdiff.result import CaseResult
@@ -67,6 +67,8 @@ class OwnTrace:
     """Outputs that are others when a side is run again, looked at or not."""
     unjudged: int = 0
     """Values that pass a difference on and are no layers here, or are fused with others."""
+    constant: str = ""
+    """What makes equality prove little: all outputs are zero, or NaN."""
 
     @property
     def entered(self) -> tuple[OwnValue, ...]:
@@ -103,8 +105,10 @@ class OwnTrace:
     def exit_code(self) -> int:
         """0 where no output differs and nothing is wrong, or all that differs is rounding; else 1.
 
-        What differs from one run to the next is no rounding.
+        What differs from one run to the next is no rounding. 125 where equality proves little.
         """
         if self.verdict in ("unstable", "wrong"):
             return DRIFT
+        if self.constant and not self.differing:
+            return UNTESTED
         return SAME if self.verdict == "rounding" or not self.differing else DRIFT

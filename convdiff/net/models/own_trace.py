@@ -11,6 +11,7 @@ import numpy as np
 
 from convdiff.case.model import ArraySpec
 from convdiff.case.net_model import NetCase
+from convdiff.compare.comparison import constant_of
 from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
@@ -65,7 +66,7 @@ class OwnTracing:
     ) -> None:
         self.path, self.sides, self.session, self.ask, self.watch = path, sides, session, ask, watch
         self.tallies: dict[str, _Tally] = {}
-        self.noisy = set[str]()
+        self.noisy, self.constants = set[str](), set[str]()
 
     def _look(self) -> None:
         """Load what both runtimes made of the file, and see what both have."""
@@ -88,6 +89,7 @@ class OwnTracing:
                 self._look()
             self._compare(one, other, runtimes)
             changed = changed[0] + self._changed(one), changed[1] + self._changed(other)
+            self.constants |= {constant_of(array, "") or "" for array in one.outputs.values()}
             for name in one.outputs:
                 outputs[name] = _added(outputs.get(name), one.outputs[name], other.outputs[name])
         return self._result(outputs, changed, runtimes, len(feeds.steps))
@@ -113,6 +115,7 @@ class OwnTracing:
             begins=tuple(name for name in seen if self._begins(name)),
             noisy=tuple(name for name in outputs if name in self.noisy),
             unjudged=sum(self.tallies[name].is_unread for name in seen),
+            constant="" if len(self.constants) > 1 else next(iter(self.constants), ""),
         )
 
     def _changed(self, step: Step) -> int:
