@@ -143,6 +143,21 @@ def test_gelu_has_its_bits_where_its_definition_cancels(approximate):
         assert found == pytest.approx(wanted, rel=1e-13)
 
 
+def test_softmax_of_numbers_far_apart_is_rounding_and_off_by_a_percent_wrong():
+    x = np.random.default_rng(2).normal(0, 60, (1, 4, 50, 8)).astype(np.float32)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    side = e / e.sum(axis=-1, keepdims=True)
+    flushed = np.where(side < np.float32(3e-38), 0, side).astype(np.float32)
+    assert (flushed != side).any()
+    layer = Layer("it", "softmax", ("x",), {}, {})
+    net = Net((layer,), ("it",))
+    assert judged("softmax", (side, side), x=x)[0] == "rounding"
+    off = side * np.float32(1.01)
+    assert judged("softmax", (side, off), x=x)[0] == "wrong"
+    for sides, is_wrong in (([side, flushed], False), ([off], True)):
+        assert (off_likely(net, [layer], {"it": {}}, {"x": x}, sides, ALL) > 1) == is_wrong
+
+
 def tanh_of_gelu(x):
     z = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
     return np.float32(0.5) * x * (1 + np.tanh(z))

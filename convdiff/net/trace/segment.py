@@ -37,6 +37,8 @@ ADDED = ("bias", "shift", "mean", "constant")
 """Arrays that a linear layer adds, whatever it reads."""
 Wide = Callable[..., Array]
 """Runs a layer in float64: of the layer, its arrays, and what it reads."""
+TINY = 4
+"""Times what may be taken for zero: functions that scale by powers of two do so a little above."""
 OWN_ROUNDINGS = 4
 """Of a layer that adds few terms."""
 
@@ -87,7 +89,7 @@ def _off(side: Array, true: Array, bound: Array) -> float:
     exact = side.astype(np.float64)
     error = np.abs(exact - true)
     over = np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
-    ratio = np.where((error == 0) | over, 0.0, error / (bound + kind.flushed))
+    ratio = np.where((error == 0) | over, 0.0, error / (bound + TINY * kind.flushed))
     return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
 
 
