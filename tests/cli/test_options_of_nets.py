@@ -11,6 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from program import convdiff
 
+pytestmark = pytest.mark.slow
+
 NET = """
 name: net
 input: {normal: 1, seed: 1}

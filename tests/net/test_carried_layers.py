@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from program import convdiff
 
+pytestmark = pytest.mark.slow
+
 KERNELS = '''
 """A convolution; but for FAULT=none it adds backwards, and NumPy's layer FAULT is off by 1 %."""
 
