@@ -195,7 +195,7 @@ def _case(source: Source, keys: CaseKeys, folder: Path, stem: str) -> Case:
         lock_order=keys.expect.lock_order,
         baseline_reference=keys.expect.baseline_reference,
         of_baseline=tuple(_of_baseline(source, keys)),
-        places={axis: _place(source, axis) for axis in (*AXES, "order")} | _to_be_accepted(source),
+        places={axis: _place(source, axis) for axis in (*AXES, "order")} | to_be_accepted(source),
     )
 
 
@@ -234,7 +234,7 @@ def _place(source: Source, axis: str) -> Place:
     return source.place((key,)) if key in source.value else Place(source.file, 1, 1)
 
 
-def _to_be_accepted(source: Source) -> dict[str, Place]:
+def to_be_accepted(source: Source) -> dict[str, Place]:
     """Return where an axis's expectation is written, or to be written: expect.AXIS."""
     if "expect" not in source.value:
         return {f"expect.{axis}": _place(source, axis) for axis in AXES}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from convdiff.case.expect import Expectation
 from convdiff.case.forms import MisfitError, UnknownKeyError
 from convdiff.case.in_hand import refuse_in_hand
-from convdiff.case.load import build, is_net, place_of, refuse_unprintable
-from convdiff.case.model import Case
+from convdiff.case.load import build, is_net, place_of, refuse_unprintable, to_be_accepted
+from convdiff.case.model import NOTED, Case
 from convdiff.case.net import net_of
 from convdiff.case.net_keys import NET
 from convdiff.case.net_model import NetCase
-from convdiff.case.yaml_source import read_source
+from convdiff.case.yaml_source import Source, read_source
 from convdiff.errors import CaseError, CaseErrors, Place
 
 OF_LAYERS = ("filter", "bias", "strides", "dilations", "groups", "padding", "output_padding")
@@ -44,7 +46,18 @@ def load_any(path: Path) -> Case | NetCase:
         errors.refuse()
         raise
     refuse_unprintable(source, keys.shared)
-    return net_of(source, keys, path.parent, path.stem)
+    _refuse_of_cases(source, keys.shared.expect)
+    net = net_of(source, keys, path.parent, path.stem)
+    return replace(net, accepted_at=to_be_accepted(source))
+
+
+def _refuse_of_cases(source: Source, expect: Expectation) -> None:
+    """Raise CaseError for what a net's file expects and nothing of a net is held to."""
+    asked = {"order": expect.lock_order, "baseline_reference": expect.baseline_reference != NOTED}
+    for key, is_asked in asked.items():
+        if is_asked:
+            text = f"'expect.{key}' is of a case with one convolution; no net is held to it"
+            raise CaseError(source.place(("expect", key, "<key>")), text)
 
 
 def _said(error: MisfitError) -> str:

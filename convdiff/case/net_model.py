@@ -36,6 +36,8 @@ class NetCase:
     """Its arrays where they are there already, a model file's: then `arrays` is empty."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each layer stands in the file, by its name."""
+    accepted_at: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    """Where an axis's expectation is written, or to be written: expect.AXIS; of a case file."""
 
     @property
     def rows(self) -> int:

@@ -65,17 +65,21 @@ def command(
     the bits that it has in the net.
     """
     from convdiff.case.device import Device
-    from convdiff.case.npy import read_values
+    from convdiff.case.npy import array_shape, read_values
     from convdiff.lab.session import Session
     from convdiff.net.models.extract import extract, layer_of
     from convdiff.net.models.formats import format_of, read_model
+    from convdiff.net.models.subject import refuse_shape
     from convdiff.runtime.matrix import interpreters
     from convdiff.runtime.model import Runtime
 
     refuse_unwritable({"--output": output})
     read = read_model(model)
     layer_of(read, layer)
-    array = None if given is None else read_values(given, None, Place(str(given)))
+    array = None
+    if given is not None:
+        refuse_shape(read, array_shape(given, None, Place(str(given))), str(given))
+        array = read_values(given, None, Place(str(given)))
     row = format_of(model)
     asked = interpreters(framework or ((row.framework,) if row else ()), python, (), ())
     if len(asked) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -45,4 +46,20 @@ def command(cases: tuple[Path, ...], options: Options) -> int:
         return code
     whole = any(path.is_dir() for path in cases)
     loaded, nets = load_with_nets(cases, options)
+    for folder in filter(Path.is_dir, cases):
+        _tell_of_models(folder)
     return run_session(loaded, options, "run", whole=whole, nets=nets)
+
+
+def _tell_of_models(folder: Path) -> None:
+    """Say which model files lie beside a folder's cases and are not run with them."""
+    from convdiff.cli.complete import MODELS
+    from convdiff.cli.streams import write_err
+    from convdiff.report.sentences import few
+
+    models = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in MODELS]
+    if models:
+        names = few([path.name for path in models])
+        asked = shlex.join(["convdiff", "run", str(folder), str(models[0])])
+        text = "not run, since a folder is its .yaml cases; name a model beside it"
+        write_err(f"convdiff: {folder}: {names}: {text}: {asked}")

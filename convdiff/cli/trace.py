@@ -18,6 +18,7 @@ from convdiff.cli.trace_model import (
     ModelOptions,
     is_model,
     of_its_own,
+    runs_as_it_is,
     trace_file,
     write_own,
 )
@@ -47,14 +48,13 @@ _SHARED = (
     *("lengths", "batch", "threads", "device", "framework", "kernel", "runtime", "vary", "python"),
     *(
         "require",
+        "pairwise",
         "strict",
         "budget",
         "timeout",
         "time",
         "verbose",
         "quiet",
-        "save",
-        "baseline",
         "json",
         "junit",
         "markdown",
@@ -80,7 +80,27 @@ _OWN = (
         help="Write the activations of the pair that is shown, an .npz a side.",
     ),
 )
-TRACE_OPTIONS = (*_OWN, *OF_MODELS, *(one for one in MATRIX_OPTIONS if one.name in _SHARED))
+_RECORD = (
+    click.Option(
+        ["--save"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE.safetensors",
+        help="Record what the runs give: a digest of every layer, and bits.",
+    ),
+    click.Option(
+        ["--baseline"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        shell_complete=files(".safetensors"),
+        help="What --save recorded, as one side.",
+    ),
+)
+TRACE_OPTIONS = (
+    *_OWN,
+    *OF_MODELS,
+    *_RECORD,
+    *(one for one in MATRIX_OPTIONS if one.name in _SHARED),
+)
 
 
 def _asked(values: Mapping[str, Any]) -> tuple[Options, TraceOptions]:
@@ -144,9 +164,11 @@ def _trace_model(model: Path, options: Options, own: TraceOptions, span: int | N
 
     options = of_its_own(model, options)
     options.reports.refuse()
+    if runs_as_it_is(model, options, own.of_model):
+        _refuse_of_layers(options, own)
     found = trace_file(model, options, own.of_model)
     if not isinstance(found, NetCase):
-        return write_own(found, options)
+        return write_own(found, options, own.of_model)
     if span is not None:
         found = _spanned(found, options, span) if span else with_batches(found, options)
     return trace_net(found, options, own)
@@ -171,10 +193,29 @@ def trace_net(case: NetCase, options: Options, own: TraceOptions) -> int:
     return result.exit_code
 
 
+def _refuse(asked: Mapping[str, object], why: str) -> None:
+    """Raise ConvdiffError for the first of some options that is given."""
+    for option, value in asked.items():
+        if value:
+            raise ConvdiffError(f"{option} {why}")
+
+
+def _refuse_of_layers(options: Options, own: TraceOptions) -> None:
+    """Raise ConvdiffError for what is asked for and is not there of a file that runs as it is."""
+    sizes = {"--lengths": options.lengths, "--batch": options.batch}
+    kept = {"--save": options.save, "--baseline": options.baseline, "--keep": own.keep}
+    _refuse(
+        {**sizes, **kept, "--layers": own.layers, "--until": own.until},
+        "is of nets with layers, and this file runs as it is; --as-layers rebuilds it",
+    )
+
+
 def _refuse_others(options: Options) -> None:
     """Raise ConvdiffError for what is asked for and is not there of a net."""
     from convdiff.recording.net_header import refuse_suffix
 
+    of_cases = {"--whole": options.whole_reference, "--channels-out": options.channels_out}
+    _refuse(of_cases, "is of a case with one convolution, and a net has no such thing")
     if options.changes_baseline:
         raise ConvdiffError("a net's baseline is recorded by --save FILE.safetensors")
     if options.save is not None:

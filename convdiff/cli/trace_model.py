@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +19,11 @@ from convdiff.cli.types import BACK
 from convdiff.errors import ConvdiffError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from convdiff.case.net_model import NetCase
     from convdiff.net.models.model import Model
-    from convdiff.net.models.own_trace import OwnTrace
+    from convdiff.net.models.own_found import OwnTrace
 
 
 @dataclass(frozen=True)
@@ -86,22 +89,32 @@ def of_its_own(model: Path, options: Options) -> Options:
     return replace(options, framework=(row.framework,))
 
 
+def runs_as_it_is(model: Path, options: Options, of_model: ModelOptions) -> bool:
+    """Return whether a file is not rebuilt: an ONNX file in onnxruntime alone."""
+    return _is_in_its_own(model, options) and not of_model.as_layers
+
+
+def _is_in_its_own(model: Path, options: Options) -> bool:
+    from convdiff.net.models.formats import format_of
+
+    row = format_of(model)
+    frameworks = {one.partition(":")[0] for one in options.frameworks}
+    return row is not None and row.name == "ONNX" and frameworks == {"onnxruntime"}
+
+
 def trace_file(model: Path, options: Options, of_model: ModelOptions) -> NetCase | OwnTrace:
     """Return a model as a case with layers, or what its own runtimes make of the file.
 
     Raises ModelError.
     """
     from convdiff.net.models.as_case import case_of
-    from convdiff.net.models.formats import format_of, read_model
+    from convdiff.net.models.formats import read_model
 
-    row = format_of(model)
-    frameworks = {one.partition(":")[0] for one in options.frameworks}
-    own = row is not None and row.name == "ONNX" and frameworks == {"onnxruntime"}
-    if own and not of_model.as_layers:
+    if runs_as_it_is(model, options, of_model):
         return trace_own(model, options, of_model)
     read = read_model(model)
     case = case_of(read, of_model.given)
-    if own:
+    if _is_in_its_own(model, options):
         write_err(f"convdiff: {fidelity_line(read, case, options)}")
     return case
 
@@ -141,10 +154,10 @@ def trace_own(model: Path, options: Options, of_model: ModelOptions) -> OwnTrace
     return replace(found, untrusted=untrusted)
 
 
-def write_own(trace: OwnTrace, options: Options) -> int:
+def write_own(trace: OwnTrace, options: Options, of_model: ModelOptions) -> int:
     """Write the reports of a file in its own runtimes, and return the exit code."""
     from convdiff.cli.files import write_atomically
-    from convdiff.report.own_trace import own_trace_json, own_trace_lines
+    from convdiff.report.own_trace import own_trace_json
 
     for name in options.reports.asked:
         if options.reports.asked[name] and name != "json":
@@ -152,9 +165,35 @@ def write_own(trace: OwnTrace, options: Options) -> int:
     whole = json.dumps(own_trace_json(trace), indent=2) + "\n"
     for option, path in options.reports.files.items():
         write_atomically(option, path, whole)
-    text = "".join(f"{line}\n" for line in own_trace_lines(trace))
-    write_out(whole if options.reports.asked.get("json") == STDOUT else text)
+    to_stdout = options.reports.asked.get("json") == STDOUT
+    write_out(whole if to_stdout else _text(trace, options, of_model))
     return trace.exit_code
+
+
+def _text(trace: OwnTrace, options: Options, of_model: ModelOptions) -> str:
+    from convdiff.report.console.own_trace import print_own
+    from convdiff.report.console.screen import rendered
+    from convdiff.report.own_trace import summarise_own
+
+    summary = summarise_own(trace, _again(trace, options, of_model))
+
+    def print_report(console: Console) -> None:
+        print_own(console, summary, quiet=options.reports.quiet)
+
+    return rendered(print_report, options.reports.color)
+
+
+def _again(trace: OwnTrace, options: Options, of_model: ModelOptions) -> str:
+    """Return the command that repeats a trace."""
+    from convdiff.cli.repeat import asked_words
+
+    words = ["convdiff", "trace", trace.file, *asked_words(options)]
+    words += ["--input", str(of_model.given)] if of_model.given else []
+    for output, given in of_model.back.items():
+        words += ["--back", f"{output}={given}"]
+    words += ["--steps", str(of_model.steps)] if of_model.steps > 1 else []
+    words += ["--trust-model"] if of_model.trust_model else []
+    return shlex.join(words)
 
 
 def fidelity_line(model: Model, case: NetCase, options: Options) -> str:

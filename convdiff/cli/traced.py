@@ -42,6 +42,7 @@ def trace_in(
         strict=options.strict,
         budget=0 if options.explain is False else options.budget,
         explain_up_to=float("inf"),
+        pairwise=options.pairwise,
     )
     ask = TraceAsk(
         own.layers, own.until, own.keep, against, save=options.save is not None, examine=examine
@@ -100,4 +101,4 @@ def _again(result: TraceResult, options: Options, own: TraceOptions) -> str:
     words += ["--as-layers"] if own.of_model.as_layers and is_onnx else []
     words += ["--layers", own.layers] if own.layers else []
     words += ["--until", own.until] if own.until else []
-    return shlex.join([*words, *asked_words(replace(options, pairwise=False))])
+    return shlex.join([*words, *asked_words(options)])

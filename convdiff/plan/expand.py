@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from convdiff.case.axes import AXES, Axis
@@ -14,6 +14,8 @@ from convdiff.plan.trials import first_round, trial_cell
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops import REFERENCE
 
+Partners = Callable[[Sequence[Runtime], Runtime], list[tuple[Axis, Runtime]]]
+"""From all runtimes and one of them to those that it is compared with, and along which axis."""
 REFERENCE_LENGTHS = 256
 """Lengths that also get the manual reference: all of them up to here, beyond that evenly spread."""
 
@@ -37,7 +39,7 @@ def expand(
         for length in reversed(case.lengths):
             cells += _cells_of_length(case, runtime, length, trials.get(length, 0))
     cells = [cell for cell in cells if not cell.is_reference or cell.length in referenced]
-    partners = _others if pairwise else first_partners
+    partners = partners_of(pairwise=pairwise)
     pairs: list[Pair] = []
     for cell in cells:
         if not cell.trial:
@@ -101,6 +103,14 @@ def _clean_pairs(cells: Sequence[Cell]) -> Iterator[Pair]:
     for cell in cells:
         if cell.is_first_run and not cell.is_reference:
             yield Pair("clean", replace(cell, trial=CLEAN), cell)
+
+
+def partners_of(*, pairwise: bool) -> Partners:
+    """Return what gives the runtimes that one is compared with, each with the axis between them.
+
+    pairwise: all before it; else for each axis the first.
+    """
+    return _others if pairwise else first_partners
 
 
 def first_partners(runtimes: Sequence[Runtime], runtime: Runtime) -> list[tuple[Axis, Runtime]]:

@@ -1,53 +1,199 @@
-"""Two runtimes of a model file in lines: where a difference enters, and what becomes of it."""
+"""Two runtimes of a model file: where a difference enters, what becomes of it, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from convdiff.net.models.own_trace import OwnEntry, OwnTrace, OwnValue
+from convdiff.errors import DRIFT, SAME, UNTESTED
+from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
 from convdiff.net.trace.model import Judged
 from convdiff.net.trace.status import Status
+from convdiff.report.brief_names import runtime_part
+from convdiff.report.brief_proof import proof_lines
 from convdiff.report.case_json import case_json
+from convdiff.report.commands import Commands
+from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.model import clean
 from convdiff.report.sentences import few
-from convdiff.report.trace_summary import side_judged
+from convdiff.report.summary import OUTCOMES, runtime_line, summarise
+from convdiff.report.trace_summary import ORDERS, side_judged
+from convdiff.result import Outcome, Result
+from convdiff.runtime.model import Standing
 
+ENDS: Mapping[int, Outcome] = {SAME: "ok", DRIFT: "drift", UNTESTED: "untested"}
 REST: tuple[Status, ...] = ("healed", "untouched", "unstable")
 """What is only counted."""
 
 
-def own_trace_lines(trace: OwnTrace) -> Iterator[str]:
-    """Yield the answer, each entry with its verdict, and what carries the difference."""
-    sides = " against ".join(side_names(trace))
-    steps = f", {trace.steps} steps" if trace.steps > 1 else ""
-    yield f"{clean(trace.file)}: {sides}{steps}: {_answer(trace)}"
+@dataclass(frozen=True)
+class OwnSummary:
+    """What the console tells of a file in its own runtimes: no colours, no escapes."""
+
+    outcome: Outcome
+    word: str
+    """OK, DRIFT[wrong]."""
+    name: str
+    headline: str
+    runtimes: tuple[str, ...]
+    lines: tuple[Line, ...]
+    again: str
+    ending: str
+
+
+def summarise_own(trace: OwnTrace, again: str) -> OwnSummary:
+    """Return the summary of a trace; again: the command that repeats it."""
+    outcome = ENDS[trace.exit_code]
+    verdict = trace.verdict if outcome == "drift" else "untested"
+    return OwnSummary(
+        outcome,
+        OUTCOMES[outcome] + (f"[{verdict}]" if verdict != "untested" else ""),
+        clean(trace.file),
+        _sentence(trace),
+        tuple(_runtimes(trace)),
+        tuple(_lines(trace)),
+        again if outcome != "ok" else "",
+        f"1 net: 1 {outcome} (exit {trace.exit_code})",
+    )
+
+
+def _sentence(trace: OwnTrace) -> str:
+    """Say where the difference enters first, or that there is none."""
+    names = _nodes(trace.entered)
+    if trace.verdict == "unstable":
+        return f"outputs differ from one run to the next: no node is to blame; {_share(trace)}"
+    if trace.verdict == "rounding" and trace.differing:
+        return f"rounding that enters at {names[0]} and nowhere before it{_more(trace, names)}"
+    wrong = _nodes([one for one in trace.passing if one.passes and one.passes.verdict == "wrong"])
+    first = f"{few(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong; " if wrong else ""
+    return first + _of_entries(trace, names)
+
+
+def _of_entries(trace: OwnTrace, names: Sequence[str]) -> str:
+    """Say where what is more than rounding enters, as far as that was looked at."""
+    if not trace.differing:
+        later = f"; {names[0]} gives other bits, healed later" if names else ""
+        return _share(trace) + later
+    if not names:
+        return f"the outputs have other bits, and no value that was looked at has; {_share(trace)}"
+    return f"{names[0]} gives other bits, and nothing before it does{_more(trace, names)}"
+
+
+def _nodes(values: Sequence[OwnValue]) -> tuple[str, ...]:
+    """Return what the nodes of values are called, each once."""
+    return tuple(dict.fromkeys(clean(value.node or value.name) for value in values))
+
+
+def _more(trace: OwnTrace, names: Sequence[str]) -> str:
+    later = f"; later also {few(names[1:])}, on equal inputs" if len(names) > 1 else ""
+    return f"{later}; {_share(trace)}"
+
+
+def _share(trace: OwnTrace) -> str:
+    """Say how many values of the outputs differ, over all steps."""
+    steps = f" of {trace.steps:,} steps" if trace.steps > 1 else ""
+    if not trace.differing:
+        little = f", but all are {trace.constant[4:]}: that proves little" if trace.constant else ""
+        return f"all {trace.elements:,} output values{steps} are equal{little}"
+    largest = max(delta for _, _, delta in trace.outputs.values())
+    share = f"{trace.differing:,} of {trace.elements:,} output values{steps}"
+    return f"{share} differ, |Δ| ≤ {largest:.3g}"
+
+
+def _standings(trace: OwnTrace) -> list[Standing]:
+    pairs = zip(trace.runtimes, trace.fingerprints, strict=True)
+    return [Standing(runtime, True, fingerprint=said) for runtime, said in pairs]
+
+
+def _runtimes(trace: OwnTrace) -> Iterator[str]:
+    """Yield both sides with their numbers."""
+    for number, standing in enumerate(_standings(trace), 1):
+        yield runtime_part(runtime_line(standing, number))
+
+
+def _lines(trace: OwnTrace) -> Iterator[Line]:
     for value in trace.entered:
-        yield f"  enters  {clean(value.node)} ({value.op}){_often(trace, value)}: {_share(value)}"
-        yield from _entry_lines(trace, value.entry)
+        yield from _entry_lines(trace, value, value.entry, _entered_often(trace, value))
+    for value in trace.passing:
+        yield from _entry_lines(trace, value, value.passes, ", of what each side itself reads")
     yield from _noise(trace)
+    yield from _counts(trace)
+    yield line("looking", _looking(trace))
+    if trace.untrusted:
+        foreign = ", ".join(map(clean, trace.untrusted))
+        yield line("trusted", f"ran {foreign}, none of ONNX' own operators")
+
+
+def _entered_often(trace: OwnTrace, value: OwnValue) -> str:
+    often = f", in {value.entered:,} of {trace.steps:,} steps" if trace.steps > 1 else ""
+    return f"{often}: {value.differing:,} of {value.elements:,} values differ"
+
+
+def _entry_lines(
+    trace: OwnTrace, value: OwnValue, entry: OwnEntry | None, where: str
+) -> Iterator[Line]:
+    """Yield what a node is called that differs of itself, and what that rests on."""
+    name, what = Span(clean(value.node or value.name), "strong"), f", {clean(value.op)}{where}"
+    if entry is None or entry.verdict == "untested":
+        why = "it was not looked at" if entry is None else entry.reason
+        yield line("entry", name, f"{what}; not judged: {why}")
+        return
+    reason = f", {entry.reason}" if entry.reason else _alone(entry)
+    yield line("entry", name, f"{what}; ", verdict_span(entry.verdict), reason)
+    if entry.judged is not None:
+        yield line("  right", _judged(entry.judged))
+    if entry.result is not None and entry.result.findings:
+        result = Result(tuple(_standings(trace)), (entry.result,))
+        summary = summarise(result, [Commands()]).cases[0]
+        yield from proof_lines(summary, summary.rows[0], ORDERS, whole=True)
+
+
+def _alone(entry: OwnEntry) -> str:
+    """Say that a verdict is by the size of what differs, where the node alone does not differ."""
+    if entry.result is None or any(row.verdict != "same" for row in entry.result.findings):
+        return ""
+    return "; alone, with its real input, it does not differ: what is around it does it"
+
+
+def _judged(judged: Judged) -> str:
+    sides = zip(judged.wrong, judged.ulps, strict=True)
+    said = [side_judged(wrong, ulps, judged.elements) for wrong, ulps in sides]
+    return "; ".join(f"#{number}: {one}" for number, one in enumerate(said, 1))
+
+
+def _noise(trace: OwnTrace) -> Iterator[Line]:
+    """Yield what is others when a side is run again."""
+    if trace.begins:
+        names = few(tuple(map(clean, trace.begins)))
+        text = ": run again, it gives other bits; nothing else is said of it"
+        yield line("unstable", Span(names, "strong"), text)
+    if trace.noisy:
+        names = few(tuple(map(clean, trace.noisy)))
+        yield line("unstable", Span(names, "strong"), ": an output that differs from run to run")
+
+
+def _counts(trace: OwnTrace) -> Iterator[Line]:
+    """Yield what carries the difference, and how many values it leaves alone."""
     counts = Counter(value.status for value in trace.values)
     carried = Counter(value.op for value in trace.values if value.status == "carried")
     if carried:
-        ops = [f"{op} {count}" for op, count in carried.most_common()]
-        yield f"  carried by {counts['carried']} values: {few(ops)}"
-    rest = [f"{counts[name]} {name}" for name in REST if counts[name]]
+        unjudged = f"; {trace.unjudged:,} of them are not judged" if trace.unjudged else ""
+        ops = [f"{clean(op)} {count}" for op, count in carried.most_common()]
+        yield line("carried", f"by {counts['carried']:,} values: {few(ops)}{unjudged}")
+    rest = [f"{counts[name]:,} {name}" for name in REST if counts[name]]
     if trace.unseen:
-        rest.append(f"{trace.unseen} not seen (constants, branches not taken, fused on one side)")
-    yield f"  {', '.join(rest)}"
-    yield f"  {_looking(trace)}"
-    if trace.untrusted:
-        foreign = ", ".join(map(clean, trace.untrusted))
-        yield f"  trusted: ran {foreign}, none of ONNX' own operators"
+        why = "constants, branches not taken, fused on one side"
+        rest.append(f"{trace.unseen:,} not seen ({why})")
+    if rest:
+        yield line("others", ", ".join(rest))
 
 
-def _noise(trace: OwnTrace) -> Iterator[str]:
-    """Yield what is others when a side is run again."""
-    for name in trace.begins:
-        yield f"  unstable {clean(name)}: run again, it gives other bits; no more is said of it"
-    if trace.noisy:
-        yield f"  outputs that differ from run to run: {few(tuple(map(clean, trace.noisy)))}"
+def _looking(trace: OwnTrace) -> str:
+    if any(trace.changed):
+        return f"changed {sum(trace.changed):,} output values: the runs differ otherwise, too"
+    return "changed nothing: the outputs are those of the file as it is, bit for bit"
 
 
 def side_names(trace: OwnTrace) -> list[str]:
@@ -90,6 +236,7 @@ def _value(value: OwnValue) -> dict[str, Any]:
         "elements": value.elements,
         "differing": value.differing,
         "entry": None if value.entry is None else _entry(value.entry),
+        "passes_on": None if value.passes is None else _entry(value.passes),
     }
 
 
@@ -102,41 +249,3 @@ def _entry(entry: OwnEntry) -> dict[str, Any]:
         "max_ulp": None if judged is None else list(judged.ulps),
         "case": None if entry.result is None else case_json(entry.result),
     }
-
-
-def _answer(trace: OwnTrace) -> str:
-    if not trace.differing:
-        return f"all {trace.elements:,} output values are equal"
-    largest = max(delta for _, _, delta in trace.outputs.values())
-    return f"{trace.differing:,} of {trace.elements:,} output values differ, |Δ| ≤ {largest:.3g}"
-
-
-def _often(trace: OwnTrace, value: OwnValue) -> str:
-    return f" in {value.entered} of {trace.steps} steps" if trace.steps > 1 else ""
-
-
-def _share(value: OwnValue) -> str:
-    return f"{value.differing:,} of {value.elements:,} values differ"
-
-
-def _entry_lines(trace: OwnTrace, entry: OwnEntry | None) -> Iterator[str]:
-    if entry is None or entry.reason:
-        yield f"    not judged: {'it was not looked at' if entry is None else entry.reason}"
-        return
-    yield f"    {entry.verdict}"
-    if entry.judged is not None:
-        yield from _judged(trace, entry.judged)
-
-
-def _judged(trace: OwnTrace, judged: Judged) -> Iterator[str]:
-    rows = zip(side_names(trace), judged.wrong, judged.ulps, strict=True)
-    for name, wrong, ulps in rows:
-        yield f"    {name}: {side_judged(wrong, ulps, judged.elements)}"
-
-
-def _looking(trace: OwnTrace) -> str:
-    if any(trace.changed):
-        return (
-            f"looking changed {sum(trace.changed):,} output values: the runs differ otherwise, too"
-        )
-    return "looking changed nothing: the outputs are those of the file as it is, bit for bit"

@@ -235,7 +235,8 @@ def _alone(entry: Entry) -> str:
     if entry.reason:
         return entry.reason
     if entry.judged is not None:
-        return "held against float64, rounded once"
+        own = "of what each side itself reads, " if entry.carries else ""
+        return f"{own}held against float64, rounded once"
     if entry.carries:
         return "alone, with the same input on both sides, it differs besides what it passes on"
     return ALONE[entry.alone].format(long=_own_lengths(entry))

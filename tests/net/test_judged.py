@@ -143,6 +143,86 @@ def test_gelu_has_its_bits_where_its_definition_cancels(approximate):
         assert found == pytest.approx(wanted, rel=1e-13)
 
 
+def test_softmax_of_numbers_far_apart_is_rounding_and_off_by_a_percent_wrong():
+    x = np.random.default_rng(2).normal(0, 60, (1, 4, 50, 8)).astype(np.float32)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    side = e / e.sum(axis=-1, keepdims=True)
+    flushed = np.where(side < np.float32(3e-38), 0, side).astype(np.float32)
+    assert (flushed != side).any()
+    layer = Layer("it", "softmax", ("x",), {}, {})
+    net = Net((layer,), ("it",))
+    assert judged("softmax", (side, side), x=x)[0] == "rounding"
+    off = side * np.float32(1.01)
+    assert judged("softmax", (side, off), x=x)[0] == "wrong"
+    for sides, is_wrong in (([side, flushed], False), ([off], True)):
+        assert (off_likely(net, [layer], {"it": {}}, {"x": x}, sides, ALL) > 1) == is_wrong
+
+
+def tanh_of_gelu(x):
+    z = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (1 + np.tanh(z))
+
+
+@pytest.mark.parametrize(
+    ("op", "settings", "cancelling"),
+    [
+        ("elu", {"alpha": 1.5}, lambda x: np.where(x > 0, x, np.float32(1.5) * (np.exp(x) - 1))),
+        ("softplus", {}, lambda x: np.log(np.exp(x) + 1)),
+        ("gelu", {"approximate": True}, tanh_of_gelu),
+        ("hard_swish", {}, lambda x: x * np.clip(x * np.float32(1 / 6) + np.float32(0.5), 0, 1)),
+    ],
+)
+def test_a_sum_that_cancels_within_a_function_is_rounding(op, settings, cancelling):
+    x = np.concatenate([X, X * np.float32(0.001), X - 3], axis=2)
+    wide = np.ones(150, bool)
+    layer = Layer("it", op, ("x",), settings, {})
+    net = Net((layer,), ("it",))
+    right = truth_of(net, layer, {}, [x]).values.astype(np.float32)
+    other = cancelling(x).astype(np.float32)
+    off = other * np.float32(1.01)
+    assert (other != right).any()
+    assert judged(op, (right, other), x=x, columns=wide, **settings)[0] == "rounding"
+    assert judged(op, (right, off), x=x, columns=wide, **settings)[0] == "wrong"
+    for sides, is_wrong in (([right, other], False), ([off], True)):
+        assert (off_likely(net, [layer], {"it": {}}, {"x": x}, sides, wide) > 1) == is_wrong
+
+
+@pytest.mark.parametrize(
+    ("op", "settings", "wanted"),
+    [
+        (
+            "clip",
+            {"low": -0.3, "high": 0.1},
+            lambda x: np.clip(x, np.float32(-0.3), np.float32(0.1)),
+        ),
+        ("pad", {"padding": ((0, 0), (1, 1)), "value": 0.1}, None),
+    ],
+)
+def test_layers_that_only_move_have_no_error_of_their_settings(op, settings, wanted):
+    layer = Layer("it", op, ("x",), settings, {})
+    pads = [(0, 0), (0, 0), (1, 1), (0, 0)]
+    side = wanted(X) if wanted else np.pad(X, pads, constant_values=np.float32(0.1))
+    columns = np.ones(side.shape[2], bool)
+    net = Net((layer,), ("it",))
+    assert off_likely(net, [layer], {"it": {}}, {"x": X}, [side], columns) == 0
+    assert off_likely(net, [layer], {"it": {}}, {"x": X}, [side + 1], columns) > 1
+
+
+@pytest.mark.parametrize(("op", "reduce"), [("max_pool", np.max), ("avg_pool", np.mean)])
+def test_layers_of_three_axes_are_held_against_what_they_give(op, reduce):
+    x = RNG.normal(0, 1, (2, 6, 5, 9, 3)).astype(np.float32)
+    settings = {**dict(KINDS[op].settings), "size": (3, 2, 2), "strides": (1, 1, 1)}
+    layer = Layer("it", op, ("x",), settings, {})
+    net = Net((layer,), ("it",), rank=3, depth=6)
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 2, 2), (1, 2, 3))
+    side = reduce(windows, axis=(-3, -2, -1)).astype(np.float32).reshape(2, 16, 8, 3)
+    given, depths, columns = x.reshape(2, 30, 9, 3), {"x": 6}, np.ones(8, bool)
+    for sides, off, verdict in (((side, side), 0, "rounding"), ((side, side * 2), 1, "wrong")):
+        found, _ = judge_layer(net, layer, {}, [given], sides, columns, depths)
+        times = off_likely(net, [layer], {"it": {}}, {"x": given}, sides, columns, depths)
+        assert (found, times > 1) == (verdict, bool(off))
+
+
 def test_settings_are_as_the_type_holds_them():
     right = np.where(X > 0, X, np.float32(0.01) * X)
     assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)

@@ -59,6 +59,15 @@ def refusing(x, w, b=None):
     return y
 
 
+def hiding(x, w, b=None):
+    """Is off in its second layer after its own first one, and right alone."""
+    y = right(x, w, b)
+    if w.shape[0] == 1 and np.array_equal(x, before["gave"]):
+        y[..., 0] *= np.float32(1.01)
+    before["gave"] = np.maximum(y, 0)
+    return y
+
+
 def refusing_and_right(x, w, b=None):
     y = right(x, w, b)
     if w.shape[0] == 1 and not np.array_equal(x, before["gave"]):
@@ -150,6 +159,12 @@ def test_a_layer_that_a_side_refuses_alone_is_held_against_what_each_side_reads(
         kernels = ("--framework", "numpy", "--kernel", f"beside:{kernel}")
         code, found = traced(tmp_path, PLANE + FLAT, *kernels)
         assert (code, "conv2d_2" in verdicts(found)) == (expected, bool(expected))
+
+
+def test_a_layer_that_is_right_alone_and_wrong_in_the_net_is_found(tmp_path: Path):
+    arguments = ("--framework", "numpy", "--kernel", "beside:hiding")
+    code, found = traced(tmp_path, PLANE + FLAT, *arguments)
+    assert (code, verdicts(found)) == (1, {"conv2d_1": "rounding", "conv2d_2": "wrong"})
 
 
 def test_a_net_of_three_axes_is_traced_and_its_broken_layer_is_named(tmp_path: Path):

@@ -32,6 +32,8 @@ FILES = {
     "nst.keras": "keras",
     "nst.h5": "keras",
     "net.pt2": "torch",
+    "core.pt2": "torch",
+    "core_decomposed.pt2": "torch",
 }
 RUNS = ("numpy", "torch", "jax", "onnxruntime", "openvino:f32", "tensorflow")
 ROUNDING = 3e-5
@@ -89,6 +91,18 @@ def test_integers_that_stand_for_numbers_are_never_taken_for_them(written, name)
     assert (ran.code, "quantised" in ran.out) == (0, True)
     with pytest.raises(ModelError, match="quantised"):
         subject_of(model)
+
+
+@pytest.mark.parametrize("name", ["train.pt2", "train_decomposed.pt2"])
+def test_a_model_that_is_as_in_training_is_named_with_the_remedy(written, name):
+    ran = convdiff("inspect", written / name)
+    assert (ran.code, "damaged" in ran.out) == (0, False)
+    told = [line for line in ran.out.splitlines() if line.startswith("* ")]
+    remedy = "as in training; export it after model.eval()"
+    assert [line.endswith(remedy) for line in told] == [True, True, False]
+    ran = convdiff("trace", written / name, "--framework", "numpy")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert remedy in ran.err
 
 
 def test_models_within_a_model_are_layers_of_it(written):

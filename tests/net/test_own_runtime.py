@@ -225,7 +225,7 @@ def test_others_operators_run_only_where_the_file_is_trusted(tmp_path, runs_fram
     assert convdiff(*words).code == 2
     trusted = convdiff(*words, "--trust-model")
     assert trusted.code == 0, trusted
-    assert "trusted: ran com.microsoft.Gelu, none of ONNX' own operators" in trusted.out
+    assert "trusted  ran com.microsoft.Gelu, none of ONNX' own operators" in trusted.out
 
 
 def test_one_side_is_not_two(tmp_path):

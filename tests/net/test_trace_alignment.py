@@ -72,7 +72,8 @@ def test_layers_whose_windows_start_elsewhere_are_apart(numpy_session):
     assert statuses(result, 9)["conv2d_3"] == "apart"
     assert statuses(result, 10)["conv2d_3"] == "untouched"
     reasons = {one.pair.candidate.length: one.reason for one in result.pairs}
-    assert reasons[9] == "no output of one sees the inputs that one of the other sees"
+    nothing = "from conv2d_3 on nothing sees the same inputs at lengths 9 and 12"
+    assert reasons[9] == f"{nothing}: compare other lengths"
     assert result.exit_code == 125
     assert summarise_trace(result, "").headline.endswith("; 1 of 2 not compared")
 

@@ -143,6 +143,14 @@ def torch_models(folder: Path) -> None:
     data = torch.from_numpy(given(2, 3, 18, 20))
     np.savez(folder / "net.npz", x=data.numpy(), y=net(data).detach().numpy())
     torch.export.save(torch.export.export(net, (data,)), folder / "net.pt2")
+    rows = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten(), nn.Linear(144, 5)]
+    core, small = nn.Sequential(*rows), data[:, :, :8, :8]
+    for mode in ("train", "core"):  # as in training, and as it is used
+        core.train(mode == "train")
+        whole = torch.export.export(core, (small,))
+        torch.export.save(whole.run_decompositions(), folder / f"{mode}_decomposed.pt2")
+        torch.export.save(whole, folder / f"{mode}.pt2")
+    np.savez(folder / "cor.npz", x=small.numpy(), y=core(small).detach().numpy())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ LONGEST_VALUE = 40
 """Characters of a value that a message repeats."""
 CLOSE = 0.5
 """How like a known word another must be to be taken for a slip of it, as difflib counts."""
+OTHER_WORDS = {"accept": "expect", "accepts": "expect", "allow": "expect"}
+"""What people call a key after a report's words, and what it is called here."""
 MOST = 20
 """Errors of a command that are told; of one mapping or list one more is gathered, to say so."""
 
@@ -105,8 +107,9 @@ class Misfits:
 
 
 def slip_of(word: str, known: Sequence[str]) -> str:
-    """Return the known word of which this may be a slip, or ""."""
-    return close_word(word, known, CLOSE)
+    """Return the known word of which this may be a slip, or that is called so elsewhere; or ""."""
+    other = OTHER_WORDS.get(word.lower())
+    return other if other and other in known else close_word(word, known, CLOSE)
 
 
 def near(word: str, known: Sequence[str]) -> str:

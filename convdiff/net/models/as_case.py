@@ -10,9 +10,8 @@ from convdiff.case.net_model import NetCase
 from convdiff.case.npy import array_shape
 from convdiff.errors import Place
 from convdiff.net.models.axes import Tensor
-from convdiff.net.models.limits import ModelError
 from convdiff.net.models.model import Model
-from convdiff.net.models.subject import refuse_unread
+from convdiff.net.models.subject import refuse_shape, refuse_unread
 from convdiff.worker.ops.net import INPUT
 
 OURS = "NDHWC"
@@ -51,16 +50,7 @@ def _four(tensor: Tensor) -> tuple[int, int, int, int]:
 
 def _file(model: Model, given: Path) -> ArraySpec:
     shape, axes = array_shape(given, None, Place(str(given))), model.input_axes
-    fixed = [
-        letter
-        for letter, n, own in zip(axes, shape, model.input_shape, strict=False)
-        if n != own and letter not in model.open_axes + "N"
-    ]
-    if len(shape) != len(axes) or fixed:
-        wanted = "×".join(map(str, model.input_shape))
-        raise ModelError(
-            f"{model.file}: reads {wanted} {axes}; {given} is {'×'.join(map(str, shape))}"
-        )
+    refuse_shape(model, shape, str(given))
     order = tuple(axes.index(letter) for letter in OURS if letter in axes)
     four = _four(Tensor(INPUT, axes, shape))
     return ArraySpec("file", four, file=given, axes=order, given=shape, place=Place(str(given)))

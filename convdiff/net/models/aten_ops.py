@@ -13,7 +13,15 @@ import numpy as np
 
 from convdiff.case.layout import layout_of
 from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, CONV_TRANSPOSE, Building, Moves, Pads, UnreadError
+from convdiff.net.models.build import (
+    CONV,
+    CONV_TRANSPOSE,
+    TRAINING,
+    Building,
+    Moves,
+    Pads,
+    UnreadError,
+)
 from convdiff.net.models.model import Array
 from convdiff.net.models.onnx_ops import resolved
 from convdiff.net.models.operation import Handler, Operation, elementwise, refuse_other_axes
@@ -119,7 +127,7 @@ def _mean(building: Building, node: Operation) -> Tensor:
 def _batch_norm(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     if node.attributes.get("training", False):
-        raise UnreadError("as in training")
+        raise UnreadError(TRAINING)
     names = ("weight", "bias", "running_mean", "running_var")
     arrays = [_array(building, node, name) for name in names]
     fills = (1, 0, 0, 1)
@@ -164,13 +172,15 @@ def _softmax(building: Building, node: Operation) -> Tensor:
 
 
 def _join(op: str) -> Handler:
-    def handler(building: Building, node: Operation) -> Tensor:
+    def handler(building: Building, node: Operation) -> Tensor | Array:
         if node.attributes.get("alpha", 1) != 1 or node.attributes.get("rounding_mode"):
             raise UnreadError("alpha or rounding_mode")
         operands = node.operands(building)
         other = node.attributes.get("other")
         if isinstance(other, int | float):
             operands.append(np.full(1, other, building.dtype))
+        if not any(isinstance(one, Tensor) for one in operands):
+            return getattr(np, op)(*operands)  # a counter of batches, say
         return building.join(node.name, op, operands)
 
     return handler
@@ -205,9 +215,11 @@ def _reshape(building: Building, node: Operation) -> Tensor:
     return building.reshaped(node.name, x, shape)
 
 
-def _permute(building: Building, node: Operation) -> Tensor:
-    x = node.x(building)
-    return building.relabelled(node.name, x, "".join(x.axes[a] for a in node.attributes["dims"]))
+def _permute(building: Building, node: Operation) -> Tensor | Array:
+    value, order = node.operands(building)[0], node.attributes["dims"]
+    if isinstance(value, np.ndarray):
+        return value.transpose(order)
+    return building.relabelled(node.name, value, "".join(value.axes[at] for at in order))
 
 
 def _transpose(building: Building, node: Operation) -> Tensor | Array:
@@ -243,7 +255,7 @@ def _identity(building: Building, node: Operation) -> Tensor | Array:
 
 def _dropout(building: Building, node: Operation) -> Tensor | Array:
     if node.attributes.get("train", False):
-        raise UnreadError("as in training")
+        raise UnreadError(TRAINING)
     return _identity(building, node)
 
 
@@ -263,6 +275,9 @@ OPS: Mapping[str, Handler] = {
     "mean": _mean,
     "batch_norm": _batch_norm,
     "_native_batch_norm_legit_no_training": _batch_norm,
+    "_native_batch_norm_legit": _batch_norm,
+    "_native_batch_norm_legit_functional": _batch_norm,
+    "native_batch_norm": _batch_norm,
     "relu": _same("relu"),
     "relu_": _same("relu"),
     "relu6": _same("relu6"),
@@ -309,5 +324,6 @@ OPS: Mapping[str, Handler] = {
     "alias": _identity,
     "detach": _identity,
     "dropout": _dropout,
+    "native_dropout": _dropout,
 }
 """By name, whatever the overload; those that are layers here, or constants."""

@@ -26,6 +26,7 @@ CONV_TRANSPOSE = {rank: f"{op}_transpose" for rank, op in CONV.items()}
 NOMINAL = (32, 128, 512, 2048)
 """Extents of a spatial axis that a file leaves open: the first that leaves something of it."""
 QUANTISED = "quantised; save or convert the model in floating point"
+TRAINING = "as in training; export it after model.eval()"
 FURTHER = "a further input of the model; a net here has one"
 JOINED = {"C": "channels", "W": "length", "H": "height", "D": "depth"}
 """What `concat` calls an axis."""

@@ -33,7 +33,7 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
     arrays = {} if given is None else _read(given, next(iter(inputs)))
     _refuse(model, [*arrays, *back.values()], list(inputs), "input")
     _refuse(model, list(back), [one.name for one in graph.output], "output")
-    stacked = {n for n, a in arrays.items() if a.ndim == len(inputs[n].shape.dim) + 1}
+    stacked = _stacked(model, given, arrays, inputs)
     count = _count(given, [len(arrays[name]) for name in stacked], steps)
     drawing = _Drawing(Budget(str(model)), np.random.default_rng(SEED), frozenset(back.values()))
     drawn = {name: kind for name, kind in inputs.items() if name not in arrays}
@@ -42,6 +42,19 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
         given_here = {name: array[number] for name, array in arrays.items() if name in stacked}
         made.append({**arrays, **given_here, **{n: drawing.of(n, k) for n, k in drawn.items()}})
     return Feeds(made, back)
+
+
+def _stacked(
+    model: Path, given: Path | None, arrays: Mapping[str, Array], inputs: Mapping[str, Any]
+) -> set[str]:
+    """Return the arrays that have a step in each element. Raises ConvdiffError for a misfit."""
+    stacked = set()
+    for name, array in arrays.items():
+        wanted = _Wanted.of(model, name, inputs[name])
+        wanted.refuse(given, array)
+        if wanted.is_stacked(array):
+            stacked.add(name)
+    return stacked
 
 
 def _refuse(model: Path, asked: list[str], known: list[str], what: str) -> None:
@@ -60,12 +73,76 @@ def _count(given: Path | None, stacked: list[int], steps: int) -> int:
 
 
 def _read(given: Path, first: str) -> dict[str, Array]:
-    """Return arrays by the names of inputs; none of them is unpickled."""
+    """Return arrays by the names of inputs; none of them is unpickled. Raises ConvdiffError."""
+    if not given.is_file():
+        what = "is not a regular file" if given.exists() else "does not exist"
+        raise ConvdiffError(f"{Place(str(given))}: {what}")
     try:
         held = np.load(given, allow_pickle=False)
-        return {first: held} if isinstance(held, np.ndarray) else dict(held)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConvdiffError(f"{Place(str(given))}: no .npy or .npz file: {error}") from None
+        arrays = {first: held} if isinstance(held, np.ndarray) else dict(held)
+    except Exception:  # damaged bytes make NumPy, zipfile and zlib raise anything
+        text = "no .npy or .npz file, or damaged, or it holds pickled objects: those are never read"
+        raise ConvdiffError(f"{Place(str(given))}: {text}") from None
+    if not arrays:
+        raise ConvdiffError(f"{Place(str(given))}: holds no arrays")
+    return arrays
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a model reads as one of its inputs."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] | None
+    """0 is any extent; None where the file does not say."""
+
+    @classmethod
+    def of(cls, model: Path, name: str, kind: Any) -> _Wanted:
+        """Return what a graph says of an input. Raises ModelError."""
+        extents = tuple(max(0, dim.dim_value) for dim in kind.shape.dim)
+        shape = extents if kind.HasField("shape") else None
+        return cls(name, _dtype(str(model), name, kind), shape)
+
+    def is_stacked(self, array: Array) -> bool:
+        """Return whether an array has a step in each of its elements."""
+        return self.shape is not None and array.ndim == len(self.shape) + 1
+
+    def refuse(self, given: Path | None, array: Array) -> None:
+        """Raise ConvdiffError for an array that the model does not read."""
+        shape = array.shape[1:] if self.is_stacked(array) else array.shape
+        place = f"{Place(str(given))}: {self.name}"
+        if array.dtype != self.dtype:
+            raise ConvdiffError(f"{place} holds {array.dtype}; the model reads {self.dtype}")
+        if not array.size:
+            raise ConvdiffError(f"{place} has no values")
+        if self.shape is not None and not _fits(shape, self.shape):
+            wanted = _written(self.shape)
+            raise ConvdiffError(
+                f"{place} is {_written(array.shape)}; the model reads {wanted}, "
+                "or one axis more with a step in each element"
+            )
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    if len(shape) != len(wanted):
+        return False
+    return all(most in (0, extent) for extent, most in zip(shape, wanted, strict=True))
+
+
+def _written(shape: tuple[int, ...]) -> str:
+    """Return a shape as 1×3×?; ? is any extent."""
+    return "×".join(str(extent or "?") for extent in shape) or "one number"
+
+
+def _dtype(file: str, name: str, kind: Any) -> np.dtype[Any]:
+    """Return what an input's numbers are. Raises ModelError for one of no numbers."""
+    from onnx import helper
+
+    try:
+        return np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    except Exception:  # an element type that is none
+        raise ModelError(f"{file}: input {name} holds no numbers") from None
 
 
 @dataclass(frozen=True)
@@ -79,12 +156,7 @@ class _Drawing:
 
     def of(self, name: str, kind: Any) -> Array:
         """Return an array for an input. Raises ModelError for one of no numbers."""
-        from onnx import helper
-
-        try:
-            dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
-        except Exception:  # an element type that is none
-            raise ModelError(f"{self.budget.file}: input {name} holds no numbers") from None
+        dtype = _dtype(self.budget.file, name, kind)
         extents = [dim.dim_value for dim in kind.shape.dim]
         closed = [extent if extent > 0 else OPEN[at > 0] for at, extent in enumerate(extents)]
         shape = self.budget.take(f"input {name}", closed, dtype.itemsize)

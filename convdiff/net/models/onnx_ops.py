@@ -12,7 +12,15 @@ import numpy as np
 
 from convdiff.case.layout import layout_of
 from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, CONV_TRANSPOSE, Building, Moves, Pads, UnreadError
+from convdiff.net.models.build import (
+    CONV,
+    CONV_TRANSPOSE,
+    TRAINING,
+    Building,
+    Moves,
+    Pads,
+    UnreadError,
+)
 from convdiff.net.models.constants import FOLDED, check_small, folded
 from convdiff.net.models.model import Array
 from convdiff.net.models.operation import Handler, Operation, elementwise, refuse_other_axes
@@ -144,7 +152,7 @@ def _reduce(op: str) -> Handler:
 
 def _batch_norm(building: Building, node: Operation) -> Tensor:
     if node.attributes.get("training_mode", 0) or node.attributes.get("spatial", 1) != 1:
-        raise UnreadError("as in training")
+        raise UnreadError(TRAINING)
     arrays = [building.constant(name) for name in node.inputs[1:5]]
     epsilon = node.attributes.get("epsilon", 1e-5)
     return building.batch_norm(node.name, node.x(building), arrays, epsilon)
@@ -237,7 +245,7 @@ def _identity(building: Building, node: Operation) -> Tensor | Array:
 
 def _dropout(building: Building, node: Operation) -> Tensor | Array:
     if node.has(2) and bool(node.needed(building, 2)):
-        raise UnreadError("as in training")
+        raise UnreadError(TRAINING)
     return _identity(building, node)
 
 

@@ -11,114 +11,32 @@ import numpy as np
 
 from convdiff.case.model import ArraySpec
 from convdiff.case.net_model import NetCase
-from convdiff.diagnose.verdicts import Verdict, gravity
-from convdiff.errors import DRIFT, SAME
+from convdiff.compare.comparison import constant_of
+from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
-from convdiff.net.models.axes import Tensor
-from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.build import UnreadError
 from convdiff.net.models.marked import Value
 from convdiff.net.models.model import Array
-from convdiff.net.models.narrowed import narrowed_to
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
-from convdiff.net.models.onnx_ops import OPS
-from convdiff.net.models.operation import Operation
+from convdiff.net.models.own_carried import Passed, passed_on
+from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
+from convdiff.net.models.own_nodes import Nodes
 from convdiff.net.models.own_run import Feeds, Side, named, steps_of
 from convdiff.net.models.own_values import Compared, Step, compared, differing
-from convdiff.net.models.subject import nhwc
 from convdiff.net.trace.isolated import Held, isolate
 from convdiff.net.trace.judged import judge_layer
 from convdiff.net.trace.model import Judged
+from convdiff.net.trace.narrowed import narrowed_to
 from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.status import Status, statuses
 from convdiff.pipeline import Ask
-from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import Layer, Net
 
-FUSED = {"com.microsoft.FusedConv": "Conv"}
-"""What ONNX Runtime makes of a convolution and its activation."""
 GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered", "unstable")
 """What is said of a value over all steps: the last of these."""
-
-
-@dataclass(frozen=True)
-class OwnEntry:
-    """A node where a difference enters, held against what it is to give."""
-
-    verdict: Verdict = "untested"
-    judged: Judged | None = None
-    """Over all steps in which it enters there."""
-    result: CaseResult | None = None
-    """Of the first of them, where it sums products."""
-    reason: str = ""
-    """Why it was not judged."""
-
-
-@dataclass(frozen=True)
-class OwnValue:
-    """One value of the graph on both sides, over all steps."""
-
-    name: str
-    node: str
-    op: str
-    status: Status
-    entered: int = 0
-    """Steps in which a difference enters there."""
-    elements: int = 0
-    differing: int = 0
-    entry: OwnEntry | None = None
-
-
-@dataclass(frozen=True)
-class OwnTrace:
-    """An ONNX file on two runtimes."""
-
-    file: str
-    runtimes: tuple[Runtime, Runtime]
-    fingerprints: tuple[Mapping[str, Any], Mapping[str, Any]]
-    steps: int
-    values: tuple[OwnValue, ...]
-    outputs: Mapping[str, tuple[int, int, float]]
-    """Of each output how many elements differ, of how many, and the largest |Δ|."""
-    changed: tuple[int, int]
-    """Elements of each side's outputs that looking changed."""
-    unseen: int
-    """Values that only one side has, where they fuse otherwise, or that are no numbers."""
-    untrusted: tuple[str, ...] = ()
-    """Operators that were run because the file is trusted."""
-    begins: tuple[str, ...] = ()
-    """Values that are others when a side is run again, and whose node reads none of them."""
-    noisy: tuple[str, ...] = ()
-    """Outputs that are others when a side is run again, looked at or not."""
-
-    @property
-    def entered(self) -> tuple[OwnValue, ...]:
-        """The values where a difference enters."""
-        return tuple(one for one in self.values if one.status == "entered")
-
-    @property
-    def differing(self) -> int:
-        """Elements of all outputs that differ."""
-        return sum(count for count, _, _ in self.outputs.values())
-
-    @property
-    def elements(self) -> int:
-        """Of all outputs."""
-        return sum(count for _, count, _ in self.outputs.values())
-
-    @property
-    def exit_code(self) -> int:
-        """0 where no output differs, or all that enters was judged and is rounding; else 1.
-
-        What differs from one run to the next is no rounding.
-        """
-        if self.noisy or (self.begins and self.differing):
-            return DRIFT
-        verdicts = {one.entry.verdict for one in self.entered if one.entry is not None}
-        fine = verdicts == {"rounding"}
-        return SAME if fine or not self.differing else DRIFT
 
 
 @dataclass
@@ -131,6 +49,13 @@ class _Tally:
     differing: int = 0
     entry: OwnEntry | None = None
     """What is said of the steps in which it enters."""
+    passed: Passed | None = None
+    """What it is in the first step in which it passes a difference on."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it passes a difference on, and nothing else is known of it."""
+        return self.status == "carried" and self.passed is not None and self.passed.unread != ""
 
 
 class OwnTracing:
@@ -141,7 +66,7 @@ class OwnTracing:
     ) -> None:
         self.path, self.sides, self.session, self.ask, self.watch = path, sides, session, ask, watch
         self.tallies: dict[str, _Tally] = {}
-        self.noisy = set[str]()
+        self.noisy, self.constants = set[str](), set[str]()
 
     def _look(self) -> None:
         """Load what both runtimes made of the file, and see what both have."""
@@ -151,7 +76,7 @@ class OwnTracing:
         self.reads = {name: _reads(name, tables) for name in self.all}
         optimised = self.sides[0].optimised
         graph = OnnxGraph(optimised, parse(optimised.read_bytes()))
-        self.operations, self.constants = graph.by_value()
+        self.nodes = Nodes(self.all, *graph.by_value())
         self.tallies = {name: _Tally() for name in self.values}
 
     def run(self, feeds: Feeds, runtimes: tuple[Runtime, Runtime]) -> OwnTrace:
@@ -164,6 +89,7 @@ class OwnTracing:
                 self._look()
             self._compare(one, other, runtimes)
             changed = changed[0] + self._changed(one), changed[1] + self._changed(other)
+            self.constants |= {constant_of(array, "") or "" for array in one.outputs.values()}
             for name in one.outputs:
                 outputs[name] = _added(outputs.get(name), one.outputs[name], other.outputs[name])
         return self._result(outputs, changed, runtimes, len(feeds.steps))
@@ -188,6 +114,8 @@ class OwnTracing:
             len(self.all) - len(seen),
             begins=tuple(name for name in seen if self._begins(name)),
             noisy=tuple(name for name in outputs if name in self.noisy),
+            unjudged=sum(self.tallies[name].is_unread for name in seen),
+            constant="" if len(self.constants) > 1 else next(iter(self.constants), ""),
         )
 
     def _changed(self, step: Step) -> int:
@@ -209,11 +137,16 @@ class OwnTracing:
             for name, reads in self.reads.items()
         }
         sources.update((name, ()) for name in one.inputs)
+        passing: list[str] = []
         for name, status in statuses(sources, found.differs, found.unstable).items():
             if name in found.elements:
                 self._tell(name, status, found)
                 if self.tallies[name].status == status == "entered":
                     self._enters(name, one, other, runtimes)
+                elif status in ("carried", "healed") and self.tallies[name].passed is None:
+                    passing.append(name)
+        for passed in passed_on(self.nodes, passing, (one, other)):
+            self.tallies[passed.name].passed = passed
 
     def _tell(self, name: str, status: Status, found: Compared) -> None:
         tally = self.tallies[name]
@@ -246,6 +179,7 @@ class OwnTracing:
     def _value(self, name: str) -> OwnValue:
         tally, value = self.tallies[name], self.values[name]
         entry = tally.entry if tally.status == "entered" else None
+        passed = tally.passed if tally.status != "unstable" else None
         return OwnValue(
             name,
             value.node,
@@ -255,6 +189,7 @@ class OwnTracing:
             tally.elements,
             tally.differing,
             entry,
+            None if passed is None else passed.entry,
         )
 
     def _judged(
@@ -264,46 +199,18 @@ class OwnTracing:
         sides: tuple[Array, Array],
         runtimes: tuple[Runtime, Runtime],
     ) -> OwnEntry:
-        operation = self.operations[name]
-        is_fused = operation.op in FUSED
-        if is_fused:
-            operation = _without_fusion(operation)
-        dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
-        reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
-        sides = self._as_given(name, sides[0], dtype), self._as_given(name, sides[1], dtype)
-        building, inputs = Building(values=self._constants(operation)), []
-        for number, (source, array) in enumerate(reads.items()):
-            axes = building.named(array.ndim)
-            building.values[source] = Tensor(f"input {number}", axes, array.shape)
-            inputs.append(nhwc(array, axes))
-        layer, axes = _layer(building, operation, sides[0])
-        arrays = {role: building.arrays[key] for role, key in layer.arrays.items()}
-        ours = nhwc(sides[0], axes), nhwc(sides[1], axes)
-        rank = len(layer.settings["kernel"]) if "kernel" in layer.settings else 2
-        net = Net((layer,), (layer.name,), building.dtype, rank)
+        """Judge a node whose inputs are equal; an op is run alone. Raises UnreadError."""
+        one, other = (self.nodes.built(name, reads, side) for side in sides)
+        layer, ours = one.layers[0], (one.output, other.output)
         if layer.kind.family == "op":
-            in_net = None if is_fused else ours
-            return self._isolated(net, layer, arrays, inputs[0], in_net, runtimes)
+            in_net = None if one.is_fused else ours
+            x, arrays = one.inputs[0], one.arrays[layer.name]
+            return self._isolated(one.net, layer, arrays, x, in_net, runtimes)
         columns = np.ones(ours[0].shape[2], bool)
-        verdict, judged = judge_layer(net, layer, arrays, inputs, ours, columns)
+        arrays = one.arrays[layer.name]
+        inputs, depths = one.inputs, one.depths
+        verdict, judged = judge_layer(one.net, layer, arrays, inputs, ours, columns, depths)
         return OwnEntry(verdict, judged)
-
-    def _constants(self, operation: Operation) -> dict[str, Any]:
-        """Return the arrays that a node reads; others stay where they are."""
-        read = (
-            (name, self.constants[name]()) for name in operation.inputs if name in self.constants
-        )
-        return {name: array for name, array in read if array is not None}
-
-    def _is_cast(self, name: str) -> bool:
-        """Whether a value left a body as float64."""
-        value = self.all.get(name)
-        return value is not None and value.output != value.name
-
-    def _as_given(self, name: str, array: Array, dtype: Any) -> Array:
-        """Return a value in its own type, which a body's is taken to have from what it reads."""
-        exact = self._is_cast(name) and np.array_equal(array.astype(dtype), array, equal_nan=True)
-        return array.astype(dtype) if exact else array
 
     def _isolated(
         self,
@@ -334,13 +241,6 @@ class OwnTracing:
         return OwnEntry(verdict, result=found.result)
 
 
-def _without_fusion(operation: Operation) -> Operation:
-    """Return the convolution of a fused one. Raises UnreadError where a sum is fused with it."""
-    if operation.has(3):
-        raise UnreadError("a convolution that is fused with a sum")
-    return replace(operation, op=FUSED[operation.op])
-
-
 def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
     """Return what a value's node reads on any side."""
     found: list[str] = []
@@ -348,19 +248,6 @@ def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
         if name in table:
             found += table[name].sources
     return tuple(dict.fromkeys(found))
-
-
-def _layer(building: Building, operation: Operation, output: Array) -> tuple[Layer, str]:
-    """Return the layer that an operation is, and the axes of what it gives. Raises UnreadError."""
-    if operation.op not in OPS:
-        raise UnreadError(f"{operation.op} is no layer here")
-    try:
-        made = OPS[operation.op](building, operation)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise UnreadError(f"{operation.op}: {error}") from None
-    if len(building.layers) != 1 or not isinstance(made, Tensor) or made.shape != output.shape:
-        raise UnreadError(f"{operation.op} is no single layer here")
-    return building.layers[0], made.axes
 
 
 def _together(one: OwnEntry, other: OwnEntry) -> OwnEntry:

@@ -27,9 +27,7 @@ def subject_of(model: Model, given: Array | None = None) -> Subject:
     if given is None:
         given = np.random.default_rng(SEED).normal(size=model.input_shape)
     axes = model.input_axes
-    if given.ndim != len(axes) or given.shape[axes.index("C")] != model.channels:
-        shape = "×".join(map(str, model.input_shape))
-        raise ModelError(f"{model.file}: reads {shape} {axes}; the input is {given.shape}")
+    refuse_shape(model, given.shape, "the input")
     dtype = numpy_dtype(model.net.dtype)
     arrays = {name: np.ascontiguousarray(array, dtype) for name, array in model.arrays.items()}
     return Subject(Path(model.file).name, model.net, arrays, nhwc(given.astype(dtype), axes))
@@ -43,6 +41,19 @@ def refuse_unread(model: Model) -> None:
     if faults:
         more = f" (and {len(faults) - 1} more: convdiff inspect)" if len(faults) > 1 else ""
         raise ModelError(f"{model.file}: {faults[0]}{more}")
+
+
+def refuse_shape(model: Model, shape: tuple[int, ...], what: str) -> None:
+    """Raise ModelError for an input of a shape that a model does not read; what: its name."""
+    axes = model.input_axes
+    fixed = [
+        letter
+        for letter, n, own in zip(axes, shape, model.input_shape, strict=False)
+        if n != own and letter not in model.open_axes + "N"
+    ]
+    if len(shape) != len(axes) or fixed:
+        wanted, given = ("×".join(map(str, one)) for one in (model.input_shape, shape))
+        raise ModelError(f"{model.file}: reads {wanted} {axes}; {what} is {given or 'one number'}")
 
 
 def nhwc(array: Array, axes: str) -> Array:

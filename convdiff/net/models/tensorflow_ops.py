@@ -121,7 +121,7 @@ def _reduce(op: str) -> Handler:
 def _batch_norm(building: Building, node: Operation) -> Tensor:
     _refuse_nchw(node)
     if node.attributes.get("is_training", 1):
-        raise UnreadError("as in training")
+        raise UnreadError("as in training; export it for inference")
     arrays = [node.needed(building, number) for number in range(1, 5)]
     epsilon = node.attributes.get("epsilon", 1e-4)
     return building.batch_norm(node.name, node.x(building), arrays, epsilon)

@@ -148,7 +148,7 @@ def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]]) -> None:
     asked: dict[NetRun, list[str]] = {}
     for pair, name in wanted:
         for run in (pair.baseline, pair.candidate):
-            if not observed.has(Key(run, name)):
+            if not observed.was_asked_for(Key(run, name)):
                 asked.setdefault(run, []).append(name)
     if asked:
         observed.keep({run: list(dict.fromkeys(names)) for run, names in asked.items()})

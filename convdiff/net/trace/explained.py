@@ -16,9 +16,10 @@ from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.trace.compared import keep, sides_of
 from convdiff.net.trace.isolated import Held, isolate
-from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.judged import judge_layer, judge_sides
 from convdiff.net.trace.layers import Tracing
 from convdiff.net.trace.model import Entry
+from convdiff.net.trace.narrowed import narrowed_to
 from convdiff.net.trace.observed import Key
 from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.segment import off_likely
@@ -26,6 +27,7 @@ from convdiff.numerics.array import Array
 from convdiff.pipeline import Ask
 from convdiff.runtime.model import Runtime
 from convdiff.worker.ops.net import INPUT, Layer
+from convdiff.worker.ops.net_shapes import extents
 
 SURELY = 100.0
 """Times what roundings are likely to give: more than any transform of the data adds."""
@@ -85,7 +87,45 @@ class Explaining:
         if times <= 1:
             return None
         reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
+        if not unseen and self._is_narrowed(pair, layer):
+            return replace(entry, verdict="precision", reason=reason)
         return replace(entry, verdict="wrong" if times > SURELY else "untested", reason=reason)
+
+    def _is_narrowed(self, pair: NetPair, layer: Layer) -> bool:
+        """Return whether a side gives what an op gives of numbers of a narrower format."""
+        arrays, runs = self._arrays(layer), _runs(pair)
+        return layer.kind.family == "op" and any(
+            narrowed_to(
+                layer,
+                arrays,
+                self._input(run, layer.sources[0]),
+                self.tracing.observed.get(Key(run, layer.name)),
+            )
+            for run in runs
+        )
+
+    def against_own(self, pair: NetPair, name: str) -> Entry | None:
+        """Hold a layer that sums no products, and reads a difference, against what each side reads.
+
+        None where both sides are rounding alone, or it was not looked at.
+        """
+        layer = self.case.net.layer(name)
+        if layer.kind.family == "op" or (self._times_off(pair, [layer]) or 0.0) <= 1:
+            return None
+        inputs = [[self._input(run, one) for one in layer.sources] for run in _runs(pair)]
+        sides = sides_of(self.tracing.observed, pair, name, self.tracing.alignment)
+        columns = self.tracing.alignment.of(pair, name)
+        arrays = self._arrays(layer)
+        verdict, judged = judge_sides(
+            self.case.net, layer, arrays, inputs, sides, columns, self._depths()
+        )
+        if verdict == "rounding":
+            return None
+        return Entry(name, layer.op, pair, verdict, "not run", layer.op, name, judged=judged)
+
+    def is_looked_at(self, pair: NetPair, name: str) -> bool:
+        """Return whether a layer's activation is there, and what it reads, of both sides."""
+        return self._are_kept(pair, [*self.case.net.layer(name).sources, name])
 
     def _times_off(self, pair: NetPair, layers: Sequence[Layer]) -> float | None:
         """Return how far sides are off of what each reads, in units of what is likely.
@@ -97,13 +137,14 @@ class Explaining:
         name, observed = layers[-1].name, self.tracing.observed
         if not self._are_kept(pair, [*read, name]):
             return None
-        columns = self.tracing.alignment.of(pair, name)
+        columns, net = self.tracing.alignment.of(pair, name), self.case.net
         arrays = {layer.name: self._arrays(layer) for layer in layers}
         times = 0.0
-        for run in (pair.baseline, pair.candidate):
+        for run in _runs(pair):
             given = {source: self._input(run, source) for source in read}
             sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
-            times = max(times, off_likely(self.case.net, layers, arrays, given, sides, columns))
+            found = off_likely(net, layers, arrays, given, sides, columns, self._depths())
+            times = max(times, found)
         return times
 
     def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
@@ -175,8 +216,17 @@ class Explaining:
         inputs = [max(self._both(pair, one), key=_extent) for one in layer.sources]
         sides = sides_of(self.tracing.observed, pair, layer.name, self.tracing.alignment)
         columns = self.tracing.alignment.of(pair, layer.name)
-        verdict, judged = judge_layer(self.case.net, layer, arrays, inputs, sides, columns)
+        verdict, judged = judge_layer(
+            self.case.net, layer, arrays, inputs, sides, columns, self._depths()
+        )
         return replace(entry, verdict=verdict, judged=judged, at=layer.name)
+
+    def _depths(self) -> Mapping[str, int]:
+        """Return how deep all activations are, which no length changes."""
+        net = self.case.net
+        _, rows, length, channels = self.tracing.observed.subject.input_nhwc.shape
+        sizes = extents(net, rows, length, channels, net.depth)
+        return {name: size[0] for name, size in sizes.items()}
 
     def _arrays(self, layer: Layer) -> dict[str, Array]:
         """Return a layer's arrays by their names in `Kind.arrays`."""
@@ -186,8 +236,7 @@ class Explaining:
     def _held(self, pair: NetPair, layer: Layer) -> Held:
         outputs = None
         if self.tracing.observed.is_kept(pair, layer.name) and not self.of_carried:
-            runs = pair.baseline, pair.candidate
-            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in runs)
+            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in _runs(pair))
             outputs = one, other
         columns = self.tracing.alignment.of(pair, layer.name)
         return Held(pair, self._both(pair, layer.sources[0]), outputs, columns)
@@ -201,6 +250,10 @@ class Explaining:
             return self.tracing.observed.get(Key(run, source))
         given = self.tracing.observed.subject.input_nhwc[: run.batch, :, : run.length]
         return np.ascontiguousarray(given)
+
+
+def _runs(pair: NetPair) -> tuple[NetRun, NetRun]:
+    return pair.baseline, pair.candidate
 
 
 def _what(layer: Layer) -> str:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.net.trace.model import Judged
+from convdiff.net.trace.products import Products
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of, round_to, spacing
-from convdiff.worker.frameworks.numpy import Loop
 from convdiff.worker.nets.numpy import LAYERS
 from convdiff.worker.nets.steps import Place, folded, unfolded
 from convdiff.worker.ops.net import Layer, Net
@@ -27,6 +27,9 @@ from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
 
 Arrays = Mapping[str, Array]
 Sides = tuple[Array, Array]
+Depths = Mapping[str, int]
+"""How deep a layer's sources are, in a net of three dimensions; 1 is what is left out."""
+FLAT: Depths = {}
 SLACK = 4
 """Bits that the wider format's own functions may lose."""
 FUNCTION_ULPS = 8.0
@@ -36,7 +39,7 @@ NARROWED = 2.0**-8
 MOVING = ("max_pool", "global_max_pool", "relu", "relu6", "abs", "negative", "clip", "maximum")
 """Layers that choose, and so round nothing; nor do those of the family `move`."""
 SUMS = ("avg_pool", "global_avg_pool", "batch_norm", "softmax", "add", "subtract")
-"""Layers that add, and are held against the size of what is added."""
+"""Layers that add, and are held against the size of what is added; so are those of CANCELLING."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,6 @@ class Truth:
         return Truth(values, scale)
 
 
-@np.errstate(all="ignore")
 def judge_layer(
     net: Net,
     layer: Layer,
@@ -71,34 +73,78 @@ def judge_layer(
     inputs: Sequence[Array],
     sides: Sides,
     columns: Array,
+    depths: Depths = FLAT,
+) -> tuple[Verdict, Judged]:
+    """Return a verdict on two activations of a layer whose inputs are equal; see `judge_sides`.
+
+    inputs: what it reads, whole, NHWC, of the run with the longer activation.
+    """
+    return judge_sides(net, layer, arrays, [inputs], sides, columns, depths)
+
+
+@np.errstate(all="ignore")
+def judge_sides(
+    net: Net,
+    layer: Layer,
+    arrays: Arrays,
+    inputs: Sequence[Sequence[Array]],
+    sides: Sides,
+    columns: Array,
+    depths: Depths = FLAT,
 ) -> tuple[Verdict, Judged]:
     """Return a verdict on two activations of a layer, and what it is based on.
 
-    arrays: by their names in `Kind.arrays`. inputs: what it reads, whole, NHWC, of the run with the
-    longer activation. sides: baseline and candidate at the `columns`, bool, that see the same.
+    arrays: by their names in `Kind.arrays`. inputs: what it reads on each side, or once for both,
+    whole, NHWC. sides: baseline and candidate at the `columns`, bool, that see the same.
     """
-    dtype = sides[0].dtype
-    truth = truth_of(net, layer, arrays, inputs).of(len(sides[0]), columns)
-    low, high = truth.rounded(dtype)
-    errors = [_error(side, truth, low, high) for side in sides]
-    counts = [int(np.count_nonzero(error)) for error in errors]
-    ulps = [float(error.max(initial=0.0)) for error in errors]
+    whole = [truth_of(net, layer, arrays, one, depths) for one in inputs]
+    truths = [one.of(len(sides[0]), columns) for one in whole]
+    each = [
+        _held_against(truth, side)
+        for truth, side in zip((truths[0], truths[-1]), sides, strict=True)
+    ]
+    wrong, ulps = (each[0].wrong, each[1].wrong), (each[0].ulps, each[1].ulps)
+    undecided = max(one.undecided for one in each)
+    judged = Judged(sides[0].size, wrong, ulps, undecided)
+    allowed = max(_allowed(layer, one) for one in inputs)
+    return _verdict(layer, allowed, max(ulps), format_of(sides[0]).precision), judged
+
+
+class _Side(NamedTuple):
+    """One side held against what it is to give; see `Judged`."""
+
+    wrong: int
+    ulps: float
+    undecided: int
+
+
+def _held_against(truth: Truth, side: Array) -> _Side:
+    low, high = truth.rounded(side.dtype)
+    error = _error(side, truth, low, high)
     undecided = int(np.count_nonzero((low != high) & ~np.isnan(low)))
-    judged = Judged(low.size, (counts[0], counts[1]), (ulps[0], ulps[1]), undecided)
-    return _verdict(layer, inputs, max(ulps), format_of(sides[0]).precision), judged
+    return _Side(int(np.count_nonzero(error)), float(error.max(initial=0.0)), undecided)
 
 
-def truth_of(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array]) -> Truth:
+def truth_of(
+    net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], depths: Depths = FLAT
+) -> Truth:
     """Return what a layer is to give for these inputs, NHWC."""
     wide = np.longdouble if inputs[0].dtype == np.float64 else np.float64
-    settings = {name: _held(value, inputs[0].dtype) for name, value in layer.settings.items()}
-    layer = layer._replace(settings=settings)
-    values = run_wide(net, layer, arrays, inputs, wide)
+    layer = as_held(layer, inputs[0].dtype)
+    values = run_wide(net, layer, arrays, inputs, wide, depths)
     scale = np.abs(values)
+    if layer.op in CANCELLING:
+        scale = np.maximum(scale, CANCELLING[layer.op](layer, np.abs(inputs[0].astype(wide))))
     if layer.op in SUMS:
-        terms = run_wide(net, layer, *absolute(layer, arrays, inputs), wide)
+        terms = run_wide(net, layer, *absolute(layer, arrays, inputs), wide, depths)
         scale = np.maximum(np.abs(terms), scale)
     return Truth(values, scale)
+
+
+def as_held(layer: Layer, dtype: np.dtype[Any]) -> Layer:
+    """Return a layer with its settings as one of this type has them."""
+    settings = {name: _held(value, dtype) for name, value in layer.settings.items()}
+    return layer._replace(settings=settings)
 
 
 def _held(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -106,21 +152,34 @@ def _held(value: Any, dtype: np.dtype[Any]) -> Any:
     return float(np.asarray(value, dtype)) if isinstance(value, float) else value
 
 
-def run_wide(net: Net, layer: Layer, arrays: Arrays, inputs: Sequence[Array], wide: Any) -> Array:
+def run_wide(
+    net: Net,
+    layer: Layer,
+    arrays: Arrays,
+    inputs: Sequence[Array],
+    wide: Any,
+    depths: Depths = FLAT,
+) -> Array:
     """Run one layer in NumPy, NHWC; what is of other formats is made wider first."""
-    given = Net((layer,), (layer.name,), net.dtype, net.rank)
+    deep = [depths.get(source, 1) for source in layer.sources]
     names = [f"{number}" for number in range(len(inputs))]
     layer = layer._replace(sources=tuple(names))
+    given = Net((layer,), (layer.name,), net.dtype, net.rank)
     sizes: dict[str, Extents] = {
-        name: (1, *one.shape[1:]) for name, one in zip(names, inputs, strict=True)
+        name: (depth, one.shape[1] // depth, *one.shape[2:])
+        for name, depth, one in zip(names, deep, inputs, strict=True)
     }
     sizes[layer.name] = _size(layer, sizes)
     held = {name: array.astype(wide) for name, array in arrays.items()}
     place = Place(layer, given, held, sizes)
     function = FUNCTIONS.get(layer.op)
     maker = LAYERS.get(layer.op) or LAYERS[layer.kind.family]
-    call = function(layer) if function else maker(Loop(), place)
-    return np.asarray(folded(call(*[unfolded(given, one.astype(wide)) for one in inputs])))
+    call = function(layer) if function else maker(Products(), place)
+    wider = [
+        unfolded(given._replace(depth=depth), one.astype(wide))
+        for depth, one in zip(deep, inputs, strict=True)
+    ]
+    return np.asarray(folded(call(*wider)))
 
 
 def _size(layer: Layer, sizes: Mapping[str, Extents]) -> Extents:
@@ -154,6 +213,17 @@ FUNCTIONS: Mapping[str, Callable[[Layer], Callable[[Array], Array]]] = {"gelu": 
 """Functions whose definition loses bits."""
 
 
+CANCELLING: Mapping[str, Callable[[Layer, Array], Array | float]] = {
+    "elu": lambda layer, _: abs(layer.settings["alpha"]),
+    "selu": lambda *_: 1.76,
+    "softplus": lambda *_: 1.0,
+    "gelu": lambda _, size: size,
+    "hard_sigmoid": lambda layer, _: abs(layer.settings["beta"]),
+    "hard_swish": lambda _, size: size,
+}
+"""Functions that add what may cancel, as eˣ − 1 does: the size of that, of the layer and |x|."""
+
+
 def _error(side: Array, truth: Truth, low: Array, high: Array) -> Array:
     """Return by how many ulps values are off, at the size of their terms; 0 where they are right.
 
@@ -165,9 +235,9 @@ def _error(side: Array, truth: Truth, low: Array, high: Array) -> Array:
     return np.where(right, 0.0, np.where(np.isnan(size), np.inf, size))
 
 
-def _verdict(layer: Layer, inputs: Sequence[Array], ulps: float, precision: int) -> Verdict:
-    """Return what errors of so many ulps are called."""
-    if ulps <= _allowed(layer, inputs):
+def _verdict(layer: Layer, allowed: float, ulps: float, precision: int) -> Verdict:
+    """Return what errors of so many ulps are called; allowed: of how many by rounding alone."""
+    if ulps <= allowed:
         return "rounding"
     if layer.kind.family == "move" or layer.op in MOVING:
         return "wrong"
@@ -178,11 +248,12 @@ def _allowed(layer: Layer, inputs: Sequence[Array]) -> float:
     """Return by how many ulps a layer may be off by rounding alone."""
     if layer.kind.family == "move" or layer.op in MOVING:
         return 0.0
-    terms = len(inputs) + len(layer.arrays)
-    if layer.op == "softmax":
-        terms += inputs[0].shape[3]
+    terms: float = len(inputs) + len(layer.arrays)
+    if layer.op == "softmax":  # x − max is rounded before e^x
+        spread = float(np.ptp(inputs[0].astype(np.float64), axis=-1).max(initial=0.0))
+        terms += inputs[0].shape[3] + (spread if math.isfinite(spread) else 0.0)
     if layer.op == "global_avg_pool":
         terms += math.prod(inputs[0].shape[1:3])
     if layer.kind.family == "pool":
         terms += math.prod(layer.settings["size"])
-    return max(FUNCTION_ULPS, float(terms))
+    return max(FUNCTION_ULPS, terms)

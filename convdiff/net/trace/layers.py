@@ -12,6 +12,7 @@ from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
 from convdiff.compare.difference import Difference, differs
 from convdiff.lab.nets import NetRun, is_compiled, safe
+from convdiff.net.along import along
 from convdiff.net.trace.compared import (
     Alignment,
     Watching,
@@ -23,7 +24,7 @@ from convdiff.net.trace.model import Looked, PairTrace, Traced
 from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import NetPair, runs_of
 from convdiff.net.trace.status import Differs, statuses, unseen_sources
-from convdiff.worker.ops.net import Net
+from convdiff.worker.ops.net import INPUT, Net
 
 RUN_ALONE = 8
 """Runs, of many, that are run once more with nothing looked at."""
@@ -120,8 +121,26 @@ def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrac
         count = int(np.count_nonzero(alignment.of(pair, layer.name)))
         layers.append(Traced(layer.name, layer.op, found[layer.name], count))
     outputs = _outputs(tracing, pair)
-    reason = "" if outputs else "no output of one sees the inputs that one of the other sees"
+    reason = "" if outputs else _nothing_alike(tracing, pair)
     return PairTrace(pair, tuple(layers), outputs, reason)
+
+
+def _nothing_alike(tracing: Tracing, pair: NetPair) -> str:
+    """Name the layer from which on nothing sees the same inputs at two lengths; say what to do."""
+    alike = {INPUT}
+    for step in along(tracing.net):
+        layer = step.layer
+        if tracing.alignment.of(pair, layer.name).any():
+            alike.add(layer.name)
+        elif alike.issuperset(layer.sources):
+            break
+    lengths = f"lengths {pair.candidate.length} and {pair.baseline.length}"
+    if step.mixes:
+        return (
+            f"{layer.name} ({layer.op}) reads the whole length, so no output sees the same inputs "
+            f"at {lengths}: pad all inputs to one length, or compare --batch or --threads"
+        )
+    return f"from {layer.name} on nothing sees the same inputs at {lengths}: compare other lengths"
 
 
 def _why_not(observed: Observed, pair: NetPair) -> str:

@@ -67,6 +67,8 @@ class Observed:
         self._store: Store[Key] = Store()
         self._held = dict[NetRun, Mapping[str, bytes]]()
         self._same = dict[Key, Key]()
+        self._asked_for = set[Key]()
+        """Activations that were asked for, whether they came or are not fetched."""
 
     def close(self) -> None:
         """Give back what it keeps."""
@@ -77,7 +79,7 @@ class Observed:
         self.observe = "safe"
         self._same.clear()
         self._store.drop(lambda key: not (key.alone or key.run in self._held))
-        for known in (self.unlike, self.looked_apart, self._asked, self._made):
+        for known in (self.unlike, self.looked_apart, self._asked, self._made, self._asked_for):
             known.clear()
 
     def hold(
@@ -107,6 +109,10 @@ class Observed:
     def has(self, key: Key) -> bool:
         """Return whether an activation was kept."""
         return not isinstance(self._store.get(self._same.get(key, key)), NoBits)
+
+    def was_asked_for(self, key: Key) -> bool:
+        """Return whether a whole activation is there, or did not come when it was asked for."""
+        return key in self._asked_for or self.has(key)
 
     def is_kept(self, pair: NetPair, name: str) -> bool:
         """Return whether an activation of both runs of a pair was kept."""
@@ -140,6 +146,7 @@ class Observed:
         left = {
             run: self._shares(run, names) for run, names in wanted.items() if run not in self._held
         }
+        self._asked_for |= {Key(run, name) for run, names in wanted.items() for name in names}
         while left:
             watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
             for run, found in self._runs(list(left), watched.__getitem__, self.observe, "bits"):

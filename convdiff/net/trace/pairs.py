@@ -9,7 +9,7 @@ from itertools import product
 from convdiff.case.axes import Axis
 from convdiff.case.net_model import NetCase
 from convdiff.lab.nets import NetRun
-from convdiff.plan.expand import first_partners
+from convdiff.plan.expand import partners_of
 from convdiff.runtime.model import Runtime
 
 Kind = tuple[Axis, Runtime, Runtime]
@@ -34,12 +34,24 @@ class NetPair:
         return self.axis, self.baseline.runtime, self.candidate.runtime
 
 
-def pairs_of(case: NetCase, runtimes: Sequence[Runtime]) -> tuple[NetPair, ...]:
-    """Return the comparisons of a net: each with the longest, the largest batch, the first."""
-    return tuple(pair for runtime in runtimes for pair in _of_runtime(case, runtimes, runtime))
+def pairs_of(
+    case: NetCase, runtimes: Sequence[Runtime], *, pairwise: bool = False
+) -> tuple[NetPair, ...]:
+    """Return the comparisons of a net: each with the longest, the largest batch, the first.
+
+    pairwise: each runtime is compared with every other, not just with the first.
+    """
+    partners = partners_of(pairwise=pairwise)
+    return tuple(
+        pair
+        for runtime in runtimes
+        for pair in _of_runtime(case, runtime, partners(runtimes, runtime))
+    )
 
 
-def _of_runtime(case: NetCase, runtimes: Sequence[Runtime], runtime: Runtime) -> Iterator[NetPair]:
+def _of_runtime(
+    case: NetCase, runtime: Runtime, partners: Sequence[tuple[Axis, Runtime]]
+) -> Iterator[NetPair]:
     whole = NetRun(runtime, case.lengths[-1], case.batches[-1])
     for length, batch in product(reversed(case.lengths), reversed(case.batches)):
         run = replace(whole, length=length, batch=batch)
@@ -47,7 +59,7 @@ def _of_runtime(case: NetCase, runtimes: Sequence[Runtime], runtime: Runtime) ->
             yield NetPair("length", replace(run, length=whole.length), run)
         if batch != whole.batch:
             yield NetPair("batch", replace(run, batch=whole.batch), run)
-        for axis, other in first_partners(runtimes, runtime):
+        for axis, other in partners:
             yield NetPair(axis, replace(run, runtime=other), run)
     for repeat in range(1, case.repeat):
         yield NetPair("repeat", whole, replace(whole, repeat=repeat))

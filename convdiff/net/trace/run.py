@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +11,13 @@ from time import perf_counter
 
 from convdiff.case.net_model import NetCase
 from convdiff.compare.comparison import constant_of
-from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.lab import Tell
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.subject import subject_of
 from convdiff.net.trace.allowed import drifting
+from convdiff.net.trace.carried import passed_on
 from convdiff.net.trace.compared import Alignment, Watching
 from convdiff.net.trace.explained import Explaining
 from convdiff.net.trace.grown import grown
@@ -26,7 +26,7 @@ from convdiff.net.trace.layers import Tracing, looked_at, traced_pairs, unseen_b
 from convdiff.net.trace.model import Entry, PairTrace, TraceResult
 from convdiff.net.trace.noise import doubted, noise_of, settled
 from convdiff.net.trace.observed import Key, Observed
-from convdiff.net.trace.pairs import Kind, NetPair, pairs_of, runs_of, runs_of_all
+from convdiff.net.trace.pairs import Kind, pairs_of, runs_of, runs_of_all
 from convdiff.net.trace.recorded import recorded_pairs, recording_of
 from convdiff.net.trace.recording import NetRecording
 from convdiff.pipeline import Ask
@@ -62,7 +62,8 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
     there = [one.runtime for one in standings if one.available]
     with closing(Observed(subject_of(case), session, tell)) as observed:
         tracing = Tracing(case.net, observed, Alignment(case.net), watching)
-        pairs = pairs_of(case, there) + recorded_pairs(ask.against, observed, case, there)
+        pairs = pairs_of(case, there, pairwise=ask.examine.pairwise)
+        pairs += recorded_pairs(ask.against, observed, case, there)
         standings += () if ask.against is None else ask.against.standings
         prints = {one.runtime: one.fingerprint for one in standings}
         watch = Watch(tell, session.stopping)
@@ -183,56 +184,8 @@ def _entries(
     for name, trace in sites[:MOST_ENTRIES]:
         unseen = unseen_before(explaining.tracing, trace, name)
         entries += explaining.entries(trace.pair, name, unseen)
-    entries += _passed_on(explaining, found)
+    entries += passed_on(explaining, found, entries)
     return tuple(entries), tuple(dict.fromkeys(name for name, _ in sites[MOST_ENTRIES:]))
-
-
-def _passed_on(explaining: Explaining, found: Sequence[PairTrace]) -> Iterator[Entry]:
-    """Yield the layers that pass a difference on and are more than rounding themselves.
-
-    Each sum of products is run alone, on both sides with the same input: once a kind of pair. So
-    are those behind all that is looked at, before an output that differs.
-    """
-    net = explaining.case.net
-    ask = replace(explaining.ask, budget=0, explain_up_to=None)
-    glance = replace(explaining, ask=ask, of_carried=True)
-    for trace in _largest_of_kinds(found):
-        for layer in trace.layers:
-            output = trace.outputs.get(layer.name)
-            is_behind = layer.status == "unseen" and output is not None and output.differing
-            if layer.status not in ("carried", "healed") and not is_behind:
-                continue
-            unseen = unseen_before(explaining.tracing, trace, layer.name)
-            if any(net.layer(one).kind.family == "op" for one in (*unseen, layer.name)):
-                for entry in _carrying(glance, trace.pair, layer.name, unseen):
-                    yield replace(entry, carries=True)
-
-
-def _carrying(
-    glance: Explaining, pair: NetPair, name: str, unseen: Sequence[str]
-) -> Iterator[Entry]:
-    """Yield what a layer that reads a difference is itself, where that is more than rounding.
-
-    With it what is before it and was not looked at. Also what is not known: of a recording, and of
-    a layer that does not run alone.
-    """
-    found = [] if pair.is_recorded else glance.entries(pair, name, unseen)
-    if not found or any(entry.verdict == "untested" for entry in found):
-        apart = glance.apart(pair, name, unseen)
-        yield from () if apart is None else (apart,)
-        return
-    for entry in found:
-        if VERDICTS[entry.verdict].differs and entry.verdict != "rounding":
-            yield entry
-
-
-def _largest_of_kinds(found: Sequence[PairTrace]) -> list[PairTrace]:
-    """Return the pair of each kind whose outputs differ the most, of those that differ at all."""
-    largest: dict[Kind, PairTrace] = {}
-    for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
-        if any(layer.status != "untouched" for layer in trace.layers):
-            largest[trace.pair.kind] = trace
-    return list(largest.values())
 
 
 def _sites(net: Net, found: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:

@@ -8,11 +8,21 @@ Numerical Algorithms", 2002, chapter 3): running error bounds, with √n in plac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from convdiff.net.trace.judged import MOVING, SUMS, absolute, run_wide
+from convdiff.net.trace.judged import (
+    CANCELLING,
+    FLAT,
+    MOVING,
+    SUMS,
+    Depths,
+    absolute,
+    as_held,
+    run_wide,
+)
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.net import Layer, Net
@@ -25,6 +35,10 @@ as they give what they read, or less: a largest one is off by the largest error 
 LINEAR_FAMILIES = ("op", "global", "move")
 ADDED = ("bias", "shift", "mean", "constant")
 """Arrays that a linear layer adds, whatever it reads."""
+Wide = Callable[..., Array]
+"""Runs a layer in float64: of the layer, its arrays, and what it reads."""
+TINY = 4
+"""Times what may be taken for zero: functions that scale by powers of two do so a little above."""
 OWN_ROUNDINGS = 4
 """Of a layer that adds few terms."""
 
@@ -37,24 +51,28 @@ def off_likely(
     given: Mapping[str, Array],
     sides: Sequence[Array],
     columns: Array,
+    depths: Depths = FLAT,
 ) -> float:
     """Return how far sides are off at most, in units of what roundings are likely to give.
 
     layers: in the net's order, the last one looked at. arrays: of each, by their names in
     `Kind.arrays`. given: what the first of them read, whole, NHWC. sides: the last's activations at
-    the `columns`, bool, that see the same.
+    the `columns`, bool, that see the same. depths: of all that is read.
     """
+    wide = partial(run_wide, net, wide=np.float64, depths=depths)
     unit = format_of(sides[0]).unit_roundoff
     values, errors = (
         dict(given),
         {name: np.zeros_like(array, float) for name, array in given.items()},
     )
-    for layer in layers:
+    for layer in [as_held(one, sides[0].dtype) for one in layers]:
         own = arrays[layer.name]
         read = [values[name].astype(np.float64) for name in layer.sources]
-        y = values[layer.name] = run_wide(net, layer, own, read, np.float64)
-        passed = _passed_on(net, layer, own, read, [errors[name] for name in layer.sources], y)
-        errors[layer.name] = passed + LIKELY * unit * _own(net, layer, own, read, y)
+        y = values[layer.name] = wide(layer, own, read)
+        errors[layer.name] = LIKELY * unit * _own(wide, layer, own, read, y)
+        before = [errors[name] for name in layer.sources]
+        if any(map(np.any, before)):
+            errors[layer.name] += _passed_on(wide, layer, own, read, before, y)
     true, bound = (
         one[layers[-1].name][: len(sides[0]), :, : len(columns)][:, :, columns]
         for one in (values, errors)
@@ -71,12 +89,12 @@ def _off(side: Array, true: Array, bound: Array) -> float:
     exact = side.astype(np.float64)
     error = np.abs(exact - true)
     over = np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
-    ratio = np.where((error == 0) | over, 0.0, error / (bound + kind.flushed))
+    ratio = np.where((error == 0) | over, 0.0, error / (bound + TINY * kind.flushed))
     return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
 
 
 def _passed_on(
-    net: Net,
+    wide: Wide,
     layer: Layer,
     arrays: Mapping[str, Array],
     read: Sequence[Array],
@@ -90,19 +108,19 @@ def _passed_on(
         none = {name: np.zeros_like(a) if name in ADDED else a for name, a in arrays.items()}
         if layer.op == "pad":
             layer = layer._replace(settings={**layer.settings, "value": 0.0})
-        return np.abs(run_wide(net, layer, *absolute(layer, none, errors), np.float64))
+        return np.abs(wide(layer, *absolute(layer, none, errors)))
     total = np.zeros_like(y)
     for number, error in enumerate(errors):
         off = []
         for sign in (-1, 1):
             moved = [x + sign * error if at == number else x for at, x in enumerate(read)]
-            off.append(np.abs(run_wide(net, layer, arrays, moved, np.float64) - y))
+            off.append(np.abs(wide(layer, arrays, moved) - y))
         total += np.maximum(*off)
     return total
 
 
 def _own(
-    net: Net, layer: Layer, arrays: Mapping[str, Array], read: Sequence[Array], y: Array
+    wide: Wide, layer: Layer, arrays: Mapping[str, Array], read: Sequence[Array], y: Array
 ) -> Array:
     """Return √n times the size of what a layer rounds, n times, itself."""
     if layer.kind.family == "move" or layer.op in MOVING:
@@ -111,10 +129,13 @@ def _own(
         spread = 1 + np.ptp(read[0], axis=-1, keepdims=True)
         return np.asarray(math.sqrt(y.shape[-1]) * y * spread)
     if layer.kind.family == "elementwise":  # which may cancel what it reads
-        return np.asarray(math.sqrt(OWN_ROUNDINGS) * np.maximum(np.abs(y), np.abs(read[0])))
+        size = np.maximum(np.abs(y), np.abs(read[0]))
+        if layer.op in CANCELLING:
+            size = np.maximum(size, CANCELLING[layer.op](layer, size))
+        return np.asarray(math.sqrt(OWN_ROUNDINGS) * size)
     if layer.op not in SUMS and layer.kind.family != "op":
         return math.sqrt(OWN_ROUNDINGS) * np.abs(y)
-    terms = run_wide(net, layer, *absolute(layer, arrays, read), np.float64)
+    terms = wide(layer, *absolute(layer, arrays, read))
     return math.sqrt(_terms(layer, read)) * np.abs(terms)
 
 

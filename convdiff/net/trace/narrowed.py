@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
-from convdiff.net.models.model import Array
+from convdiff.numerics.array import Array
 from convdiff.worker.framework import Device
 from convdiff.worker.frameworks import numpy as numpy_framework
 from convdiff.worker.ops.net import Layer

@@ -1,0 +1,139 @@
+"""Nodes that pass a difference on, held against what each side itself reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convdiff.net.models.build import UnreadError
+from convdiff.net.models.model import Array
+from convdiff.net.models.own_found import OwnEntry
+from convdiff.net.models.own_nodes import Built, Nodes
+from convdiff.net.models.own_values import SHARE, Step
+from convdiff.net.trace.explained import SURELY
+from convdiff.net.trace.judged import judge_sides
+from convdiff.net.trace.narrowed import narrowed_to
+from convdiff.net.trace.segment import off_likely
+
+Steps = tuple[Step, Step]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a value is that passes a difference on."""
+
+    name: str
+    entry: OwnEntry | None = None
+    """What is more than rounding."""
+    unread: str = ""
+    """Why it is not known."""
+
+
+def passed_on(nodes: Nodes, names: Sequence[str], steps: Steps) -> Iterator[Passed]:
+    """Yield what some values of one step are. Raises NotRunError."""
+    needed = {name: _needed(nodes, name, steps) for name in names}
+    for group in _groups(needed, steps):
+        sides = [_fetched(step, needed, group) for step in steps]
+        for name in group:
+            yield _judged(nodes, name, needed[name], sides)
+
+
+def _needed(nodes: Nodes, name: str, steps: Steps) -> list[str]:
+    """Return what a value's node read that is computed, as far as a side has it."""
+    sources = nodes.values[name].sources
+    return [one for one in sources if any(one in (*s.values, *s.inputs) for s in steps)]
+
+
+def _groups(needed: Mapping[str, Sequence[str]], steps: Steps) -> Iterator[list[str]]:
+    """Yield values, so many together as take some MB on each side with what they read."""
+    group: list[str] = []
+    held = 0
+    for name, sources in needed.items():
+        size = sum(_size(step, one) for step in steps for one in (name, *sources))
+        if group and held + size > SHARE:
+            yield group
+            group, held = [], 0
+        group.append(name)
+        held += size
+    if group:
+        yield group
+
+
+def _size(step: Step, name: str) -> int:
+    return step.values.identity(name).nbytes if name in step.values else 0
+
+
+def _fetched(
+    step: Step, needed: Mapping[str, Sequence[str]], group: Sequence[str]
+) -> dict[str, Array]:
+    """Return the bits of a group on one side, and of what it reads."""
+    wanted = dict.fromkeys(one for name in group for one in (name, *needed[name]))
+    there = [one for one in wanted if one in step.values]
+    found = {name: array for share in step.values.shares(there) for name, array in share.items()}
+    return {**step.inputs, **found}
+
+
+def _judged(
+    nodes: Nodes, name: str, reads: Sequence[str], sides: Sequence[Mapping[str, Array]]
+) -> Passed:
+    try:
+        one, other = (
+            nodes.built(name, {source: side[source] for source in reads}, side[name])
+            for side in sides
+        )
+        return Passed(name, against_own(one, other))
+    except KeyError:
+        return Passed(name, unread="fused otherwise on one side")
+    except UnreadError as error:
+        return Passed(name, unread=str(error))
+
+
+def against_own(one: Built, other: Built) -> OwnEntry | None:
+    """Return what one node is on two sides, each held against what it read; None for rounding.
+
+    Raises UnreadError where that is not known.
+    """
+    _refuse(one)
+    if one.output.shape != other.output.shape:
+        raise UnreadError("of another shape on each side")
+    times = max(map(_times_off, (one, other)))
+    if times <= 1:
+        return None
+    layer = one.layers[0]
+    if layer.kind.family != "op":
+        return _by_value(one, other)
+    reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
+    arrays = one.arrays[layer.name]
+    if not one.is_fused and any(
+        narrowed_to(layer, arrays, side.inputs[0], side.output) for side in (one, other)
+    ):
+        return OwnEntry("precision", reason=reason)
+    return OwnEntry("wrong" if times > SURELY else "untested", reason=reason)
+
+
+def _refuse(built: Built) -> None:
+    """Raise UnreadError for what is fused with what is not known, or is no floating point."""
+    if built.is_fused and len(built.layers) == 1:
+        raise UnreadError("a convolution that is fused with an activation that is no layer here")
+    if built.output.dtype.kind == "i":
+        raise UnreadError("whole numbers")
+
+
+def _times_off(built: Built) -> float:
+    """Return how far one side is off, in units of what roundings are likely to give."""
+    columns = np.ones(built.output.shape[2], bool)
+    sides = [built.output]
+    return off_likely(
+        built.net, built.layers, built.arrays, built.given, sides, columns, built.depths
+    )
+
+
+def _by_value(one: Built, other: Built) -> OwnEntry | None:
+    """Return how many values of each side are not correctly rounded, where that is no rounding."""
+    layer, columns = one.layers[0], np.ones(one.output.shape[2], bool)
+    arrays, sides = one.arrays[layer.name], (one.output, other.output)
+    inputs = [one.inputs, other.inputs]
+    verdict, judged = judge_sides(one.net, layer, arrays, inputs, sides, columns, one.depths)
+    return None if verdict == "rounding" else OwnEntry(verdict, judged)
