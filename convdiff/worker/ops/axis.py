@@ -50,6 +50,11 @@ class Axis(NamedTuple):
         smaller, larger = total // 2, total - total // 2
         return (smaller, larger) if self.padding == "same" else (larger, smaller)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every window lies within the input, whatever its extent."""
+        return not self.transposed and not self.ceil_mode and self.padding in ("valid", (0, 0))
+
     def longer(self, extent: int) -> int:
         """Return by how much a transposed convolution's output is lengthened at its end."""
         if self.transposed and self.padding in ("same", "same_lower"):
