@@ -43,10 +43,9 @@ def _aligned_at_once(
     axis = step.axis
     if step.is_elementwise:
         return masks[0]
-    if axis is None or step.layer.settings.get("count_include_pad") or not masks[0].all():
+    if axis is None or not axis.is_plain or not masks[0].all():
         return None
-    count = min(axis.extent(one[0]), axis.extent(other[0]))
-    return np.ones(count, bool) if axis.shared(one[0], other[0]) == count else None
+    return np.ones(min(axis.extent(one[0]), axis.extent(other[0])), bool)
 
 
 def shifted(net: Net, lengths: tuple[int, int]) -> tuple[str, ...]:

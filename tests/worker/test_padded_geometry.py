@@ -141,3 +141,11 @@ def test_windows_hold_what_each_axis_reads(drawn):
     chosen = windows.reshape(-1, *windows.shape[3:])[places]
     assert np.array_equal(plain.windows(row)[0, 0], chosen)
     assert np.array_equal(windows, expected.reshape(windows.shape))
+
+
+def test_a_geometry_with_lists_in_it_is_the_same():
+    conv = Convolution((3, 2), 4, 6, (2, 1), (1, 3), 2, padding=((1, 0), (2, 1)))
+    plain = Convolution([3, 2], 4, 6, [2, 1], [1, 3], 2, padding=[[1, 0], [2, 1]])
+    assert plain.output_shape(1, 9, 9) == conv.output_shape(1, 9, 9)
+    x = np.arange(9 * 9 * 4.0).reshape(1, 9, 9, 4)
+    assert np.array_equal(plain._replace(kernel=(3, 2)).windows(x), conv.windows(x))

@@ -37,6 +37,7 @@ class Paper:
         ends = spans(self._steps, fixed)
         self._first = {name: ends[name][0] for name in net.outputs}
         self._masks = lru_cache(maxsize=None)(self._aligned)
+        self._counts = lru_cache(maxsize=None)(self._count)
 
     @property
     def pads(self) -> bool:
@@ -63,6 +64,9 @@ class Paper:
 
     def positions(self, length: int) -> int:
         """Return how many positions the net's outputs have at a length; 0 where it gives none."""
+        return self._counts(length)
+
+    def _count(self, length: int) -> int:
         try:
             counts = positions(self._steps, length)
         except ValueError:

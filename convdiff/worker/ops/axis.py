@@ -51,6 +51,11 @@ class Axis(NamedTuple):
         return (smaller, larger) if self.padding == "same" else (larger, smaller)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether every window lies within the input, whatever its extent."""
+        return not self.transposed and not self.ceil_mode and self.padding in ("valid", (0, 0))
+
+    @property
     def longer(self) -> int:
         """By how much a transposed convolution's output is lengthened at its end."""
         if self.transposed and self.padding in ("same", "same_lower"):

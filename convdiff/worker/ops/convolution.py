@@ -9,7 +9,7 @@ refused, without it.
 """
 
 from functools import lru_cache
-from typing import Any, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, TypeVar, cast
 
 from .axis import Axis, Laid
 
@@ -30,6 +30,7 @@ OPS = {
 _Pair = Tuple[int, int]
 _Four = Tuple[int, int, int, int]
 _Extents = Tuple[int, ...]
+_Compute = TypeVar("_Compute", bound=Callable[..., Any])
 
 
 class Convolution(NamedTuple):
@@ -299,10 +300,23 @@ class Convolution(NamedTuple):
             yield field.reshape(-1, self.taps), columns
 
 
-# What follows from a geometry alone is kept: probes ask for the same ones over and over.
+def _kept(compute: _Compute) -> _Compute:
+    """Keep what follows from a geometry alone: probes ask for the same ones over and over.
+
+    But of one that has lists in it, as JSON does.
+    """
+    keeping = lru_cache(maxsize=KEPT)(compute)
+
+    def ask(conv: Convolution, *extents: int) -> Any:
+        try:
+            return keeping(conv, *extents)
+        except TypeError:
+            return compute(conv, *extents)
+
+    return cast(_Compute, ask)
 
 
-@lru_cache(maxsize=KEPT)
+@_kept
 def _axes(conv: Convolution) -> Tuple[Axis, ...]:
     count = len(conv.kernel)
     causal = ("valid",) * (count - 1) + ("causal",)
@@ -316,12 +330,12 @@ def _axes(conv: Convolution) -> Tuple[Axis, ...]:
     )
 
 
-@lru_cache(maxsize=KEPT)
+@_kept
 def _outputs(conv: Convolution, rows: int, length: int) -> _Extents:
     return tuple(a.extent(n) for a, n in zip(conv.axes, conv.extents(rows, length)))
 
 
-@lru_cache(maxsize=KEPT)
+@_kept
 def _laid(conv: Convolution, rows: int, length: int) -> Tuple[Laid, ...]:
     return tuple(a.laid(n) for a, n in zip(conv.axes, conv.extents(rows, length)))
 
