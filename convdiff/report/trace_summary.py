@@ -143,7 +143,8 @@ def _of_entries(result: TraceResult, pair: PairTrace) -> str:
         wrong = tuple(dict.fromkeys(one.layer for one in off))
         first = f"{few(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
     if not pair.differs:
-        return f"the outputs are the same; {first} ({where}), healed later"
+        same = f"{result.constant}, which proves little" if result.constant else "the same"
+        return f"the outputs are {same}; {first} ({where}), healed later"
     return f"{first}, and nothing before it does ({where}){_others(names)}"
 
 

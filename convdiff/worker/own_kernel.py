@@ -100,7 +100,7 @@ class Kernel(object):
         w = _laid("weights", arrays.w, conv.dtype, device)
         named = dict(self._extras(conv, arrays.x), **self._step(conv, arrays.added))
         y = self.function(x, w, _copied(arrays.bias, conv.dtype), **named)
-        y = np.ascontiguousarray(y)
+        y = np.array(y, order="C")  # a copy: the function may keep the array, and write to it again
         if not y.dtype.isnative:  # its bytes travel, its byte order does not
             y = y.astype(y.dtype.newbyteorder("="))
         if y.dtype.hasobject:
@@ -137,7 +137,10 @@ class Kernel(object):
         return given
 
     def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
-        """See `Framework`: the layers that are no ops are NumPy's."""
+        """See `Framework`: the layers that are no ops are NumPy's. Raises ValueError."""
+        others = [layer.name for layer in net.layers if layer.kind.family != "op"]
+        if net.dtype == "bfloat16" and others:
+            raise ValueError("%s: NumPy, whose layer it is, has no bfloat16" % others[0])
         return NumpyNet(self, net, arrays)
 
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:

@@ -228,6 +228,31 @@ def test_settings_are_as_the_type_holds_them():
     assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_sums_of_what_is_not_finite_are_not_off(dtype):
+    """Of NaN and infinities, and of numbers of which the format can't hold the sum."""
+    conv = Convolution((1, 3), 1, 1, dtype=np.dtype(dtype).name)
+    layer = Layer("it", "conv2d", ("x",), conv._asdict(), {"filter": "w"})
+    large = np.finfo(dtype).max / 2
+    given = [1, np.nan, 1, 1, 1, np.inf, 1, -np.inf, 1, 1, large, large, -large, -large, 1, 1, 1]
+    x = np.array(given, dtype).reshape(1, 1, -1, 1)
+    arrays = {"it": {"filter": np.ones((1, 3, 1, 1), dtype) * 2}}
+    columns, net = np.ones(15, bool), Net((layer,), ("it",), np.dtype(dtype).name)
+
+    def off(order, at=0, value=None):
+        with np.errstate(all="ignore"):
+            terms = [x[:, :, j : j + 15] * dtype(2) for j in order]
+            side = (terms[0] + terms[1]) + terms[2]
+        if value is not None:
+            side[0, 0, at] = value
+        return off_likely(net, [layer], arrays, {"x": x}, [side], columns)
+
+    for order in ([0, 1, 2], [2, 1, 0], [0, 2, 1]):
+        assert off(order) <= 1
+    assert off([0, 1, 2], 14, np.nan) > 1 and off([0, 1, 2], 14, np.inf) > 1
+    assert off([0, 1, 2], 0, 1.0) > 1, "NaN is lost"
+
+
 def test_a_segment_is_wrong_where_more_than_rounding_is_off():
     conv = Convolution((1, 3), 4, 4)
     layers = [

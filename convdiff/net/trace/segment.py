@@ -83,13 +83,18 @@ def off_likely(
 def _off(side: Array, true: Array, bound: Array) -> float:
     """Return the largest error of a side in units of its bound.
 
-    What is too large for its format may be infinite, and what is too small for it, zero.
+    What is too large for its format may be infinite, and what is too small for it, zero. Where the
+    terms add up to more than the format holds, sums of some of them may be infinite, and of these
+    NaN; in float64 so may the reference.
     """
     kind = format_of(side)
     exact = side.astype(np.float64)
     error = np.abs(exact - true)
-    over = np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
-    ratio = np.where((error == 0) | over, 0.0, error / (bound + TINY * kind.flushed))
+    alike = (exact == true) | (np.isnan(exact) & np.isnan(true))
+    alike |= np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
+    alike |= ~np.isfinite(exact) & ~(bound <= LIKELY * kind.unit_roundoff * kind.largest)
+    alike |= (side.dtype == np.float64) & np.isinf(bound)
+    ratio = np.where(alike, 0.0, error / (bound + TINY * kind.flushed))
     return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
 
 

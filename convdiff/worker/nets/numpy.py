@@ -61,7 +61,7 @@ def _op(framework: Any, place: Place) -> Call:
         rows = 1 if conv.rank == 1 else -1
         given = x.reshape(x.shape[:1] + (rows, columns) + x.shape[-1:])
         y = on_own_axes(compute, conv, Device("cpu"), given, w, bias)
-        return y.reshape(x.shape[:1] + out + y.shape[-1:])
+        return y.reshape(x.shape[:1] + out + (conv.channels_out,))
 
     return call
 
