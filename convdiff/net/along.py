@@ -35,7 +35,7 @@ class Step:
     @property
     def is_elementwise(self) -> bool:
         """Whether each output position reads that position of its one source alone."""
-        return _READS[self.layer.kind.family] is _each
+        return _kind(_READS, self.layer) is _each
 
     @property
     def joins_lengths(self) -> bool:

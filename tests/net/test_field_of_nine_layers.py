@@ -67,6 +67,19 @@ def test_a_mean_over_all_is_never_aligned_and_spreads_to_what_it_scales():
     assert np.array_equal(spans(along(gated), 8)["gate"][1], [7] * 6)
 
 
+def test_what_is_padded_flattened_or_reshaped_moves_the_positions():
+    padded = net(layer("p", "pad", padding=(2, 1)), conv("a", 3, (1, 1)))
+    masks = aligned(along(padded), (5, 8))
+    assert list(masks["p"]) == [True] * 7 + [False]
+    assert list(masks["a"]) == [True] * 5 + [False]
+    assert aligned(along(padded), (5, 5))["p"].all()
+    flat = net(layer("f", "flatten"))
+    reshaped = net(layer("r", "reshape", shape=(2, 4, 1)))
+    assert list(aligned(along(flat), (5, 8))["f"]) == [False]
+    assert list(aligned(along(flat), (8, 8))["f"]) == [True]
+    assert not aligned(along(reshaped), (8, 10))["r"].any()
+
+
 def test_sources_of_unlike_sizes_are_refused_by_the_name_of_their_layer():
     unlike = net(conv("a", 3, (1, 1)), layer("sum", "add", "a", "input"))
     with pytest.raises(ValueError, match="layer sum: its sources have 6 and 8 positions"):
