@@ -140,9 +140,10 @@ def _dtype(file: str, name: str, kind: Any) -> np.dtype[Any]:
     from onnx import helper
 
     try:
-        return np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        dtype: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(kind.elem_type)
     except Exception:  # an element type that is none
         raise ModelError(f"{file}: input {name} holds no numbers") from None
+    return dtype
 
 
 @dataclass(frozen=True)
