@@ -27,6 +27,7 @@ class Scales:
     """L2 = √(Σ(x·w)² + b²), likewise"""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def scales(conv: Convolution, tensors: Tensors) -> Scales:
     """Return A and L2 of every output by fp64 matrix products; good to about 1e-13."""
     squares = convolved(conv, _wide(tensors.input_nhwc) ** 2, _wide(tensors.filter_hwio) ** 2)

@@ -36,6 +36,12 @@ def test_scales_by_place_are_the_scales(name):
     check()
 
 
+def test_terms_whose_squares_are_too_large_are_no_warning(recwarn):
+    x, w = np.full((1, 1, 3, 1), 1e200), np.full((1, 2, 1, 1), 1e50)
+    size = scales(Convolution((1, 2), 1, 1, dtype="float64"), Tensors(w, None, x))
+    assert np.isinf(size.euclidean).all() and np.isfinite(size.absolute).all() and not recwarn
+
+
 def test_many_places_are_made_some_at_a_time(monkeypatch):
     rng = np.random.default_rng(0)
     conv = Convolution((2, 3), 2, 4, groups=2)

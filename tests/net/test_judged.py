@@ -228,6 +228,28 @@ def test_settings_are_as_the_type_holds_them():
     assert judged("leaky_relu", (right, right.copy()), alpha=0.01)[1].wrong == (0, 0)
 
 
+@pytest.mark.parametrize("op", ["concat", "minimum", "maximum"])
+def test_layers_that_join_and_choose_round_nothing(op):
+    join = {"concat": lambda *given: np.concatenate(given, axis=-1)}.get(op) or getattr(np, op)
+    right = join(X, X[:, :, ::-1])
+    off = right.copy()
+    off[0, 1, 7, 2] = np.nextafter(off[0, 1, 7, 2], np.float32(9))
+    assert judged(op, (right, right.copy()), x=[X, X[:, :, ::-1]])[0] == "rounding"
+    assert judged(op, (right, off), x=[X, X[:, :, ::-1]])[0] == "wrong"
+
+
+def test_what_only_moves_keeps_the_sign_of_a_zero():
+    x = np.zeros((1, 1, 4, 2), np.float32)
+    x[0, 0, ::2] = -0.0
+    columns, pads = np.ones(6, bool), {"padding": ((0, 0), (1, 1)), "value": 0.0}
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (0, 0)])
+    for other, verdict in ((padded.copy(), "rounding"), (-padded, "wrong")):
+        assert judged("pad", (padded, other), x=x, columns=columns, **pads)[0] == verdict
+    for other, verdict in ((x.copy(), "wrong"), (-x, "rounding")):
+        assert judged("negative", (-x, other), x=x, columns=columns[:4])[0] == verdict
+    assert judged("relu", (abs(x), x.copy()), x=x, columns=columns[:4])[0] == "rounding"
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_sums_of_what_is_not_finite_are_not_off(dtype):
     """Of NaN and infinities, and of numbers of which the format can't hold the sum."""

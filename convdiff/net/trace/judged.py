@@ -36,8 +36,13 @@ FUNCTION_ULPS = 8.0
 """How far a function of one number may be off and still be called rounding."""
 NARROWED = 2.0**-8
 """More than this share of its terms is no rounding to a narrower format."""
-MOVING = ("max_pool", "global_max_pool", "relu", "relu6", "abs", "negative", "clip", "maximum")
+MOVING = (
+    *("max_pool", "global_max_pool", "relu", "relu6", "abs", "negative", "clip"),
+    *("maximum", "minimum", "concat"),
+)
 """Layers that choose, and so round nothing; nor do those of the family `move`."""
+SIGNED = ("concat", "abs", "negative")
+"""Layers that say which sign a zero has, as those of the family `move` do; a maximum does not."""
 SUMS = ("avg_pool", "global_avg_pool", "batch_norm", "softmax", "add", "subtract")
 """Layers that add, and are held against the size of what is added; so are those of CANCELLING."""
 
@@ -99,8 +104,9 @@ def judge_sides(
     """
     whole = [truth_of(net, layer, arrays, one, depths) for one in inputs]
     truths = [one.of(len(sides[0]), columns) for one in whole]
+    is_signed = layer.kind.family == "move" or layer.op in SIGNED
     each = [
-        _held_against(truth, side)
+        _held_against(truth, side, is_signed)
         for truth, side in zip((truths[0], truths[-1]), sides, strict=True)
     ]
     wrong, ulps = (each[0].wrong, each[1].wrong), (each[0].ulps, each[1].ulps)
@@ -118,9 +124,11 @@ class _Side(NamedTuple):
     undecided: int
 
 
-def _held_against(truth: Truth, side: Array) -> _Side:
+def _held_against(truth: Truth, side: Array, is_signed: bool) -> _Side:
     low, high = truth.rounded(side.dtype)
     error = _error(side, truth, low, high)
+    if is_signed:
+        error[(side == 0) & (low == 0) & (np.signbit(side) != np.signbit(low))] = 1
     undecided = int(np.count_nonzero((low != high) & ~np.isnan(low)))
     return _Side(int(np.count_nonzero(error)), float(error.max(initial=0.0)), undecided)
 
