@@ -250,6 +250,23 @@ def test_what_only_moves_keeps_the_sign_of_a_zero():
     assert judged("relu", (abs(x), x.copy()), x=x, columns=columns[:4])[0] == "rounding"
 
 
+def test_subnormal_numbers_taken_for_zero_are_precision_and_other_numbers_wrong():
+    x = (X * np.float32(1e-38)).astype(np.float32)
+    flushed = np.where(np.abs(x) < np.finfo(np.float32).tiny, np.copysign(0, x), x)
+    assert (flushed != x).any() and (flushed == x).any()
+    right, low = np.maximum(x, 0), np.maximum(flushed, 0)
+    assert judged("relu", (right, low), x=x)[0] == "precision"
+    assert judged("relu", (low, right), x=x)[0] == "precision"
+    big = np.full_like(x, 1e10)
+    both = [x, big]
+    assert judged("multiply", (x * big, flushed * big), x=both)[0] == "precision"
+    off = np.where(np.abs(x) < 2e-38, 0, right)  # normal ones, too
+    assert judged("relu", (right, off), x=x)[0] == "wrong"
+    off = low.copy()
+    off[0, 0, 0, 0] = 1
+    assert judged("relu", (right, off), x=x)[0] == "wrong"
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_sums_of_what_is_not_finite_are_not_off(dtype):
     """Of NaN and infinities, and of numbers of which the format can't hold the sum."""

@@ -20,6 +20,7 @@ from convdiff.net.trace.model import Judged
 from convdiff.net.trace.products import Products
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of, round_to, spacing
+from convdiff.numerics.rounding import flushed
 from convdiff.worker.nets.numpy import LAYERS
 from convdiff.worker.nets.steps import Place, folded, unfolded
 from convdiff.worker.ops.net import Layer, Net
@@ -104,16 +105,61 @@ def judge_sides(
     """
     whole = [truth_of(net, layer, arrays, one, depths) for one in inputs]
     truths = [one.of(len(sides[0]), columns) for one in whole]
-    is_signed = layer.kind.family == "move" or layer.op in SIGNED
     each = [
-        _held_against(truth, side, is_signed)
+        _held_against(truth, side, _is_signed(layer))
         for truth, side in zip((truths[0], truths[-1]), sides, strict=True)
     ]
     wrong, ulps = (each[0].wrong, each[1].wrong), (each[0].ulps, each[1].ulps)
     undecided = max(one.undecided for one in each)
     judged = Judged(sides[0].size, wrong, ulps, undecided)
     allowed = max(_allowed(layer, one) for one in inputs)
-    return _verdict(layer, allowed, max(ulps), format_of(sides[0]).precision), judged
+    verdict = _verdict(layer, allowed, max(ulps), format_of(sides[0]).precision)
+    if verdict == "wrong" and _are_flushed(net, layer, arrays, inputs, sides, columns, depths):
+        verdict = "precision"
+    return verdict, judged
+
+
+def _are_flushed(
+    net: Net,
+    layer: Layer,
+    arrays: Arrays,
+    inputs: Sequence[Sequence[Array]],
+    sides: Sides,
+    columns: Array,
+    depths: Depths,
+) -> bool:
+    """Return whether both sides are right where subnormal numbers may be taken for zero.
+
+    Of what is read, of what is given, or of both, element by element.
+    """
+    flat = {name: _flushed(array) for name, array in arrays.items()}
+    is_signed = _is_signed(layer)
+    for number, side in enumerate(sides):
+        own = inputs[number % len(inputs)]
+        allowed, errors = _allowed(layer, own), []
+        for held, read in ((arrays, own), (flat, [_flushed(one) for one in own])):
+            truth = truth_of(net, layer, held, read, depths).of(len(side), columns)
+            low, high = truth.rounded(side.dtype)
+            is_zero = (side == _flushed(low)) | (side == _flushed(high))
+            error = np.where(is_zero, 0, _error(side, truth, low, high))
+            errors.append(np.where(_turned(side, low) & is_signed, np.inf, error))
+        if np.min(errors, axis=0).max(initial=0.0) > allowed:
+            return False
+    return True
+
+
+def _turned(side: Array, right: Array) -> Array:
+    """Return which zeros have another sign than the number, or zero, that is right."""
+    is_zero = (side == 0) & (_flushed(right) == 0)
+    return np.asarray(is_zero & (np.signbit(side) != np.signbit(right)))
+
+
+def _flushed(values: Array) -> Array:
+    return flushed(values, values.dtype.name)
+
+
+def _is_signed(layer: Layer) -> bool:
+    return layer.kind.family == "move" or layer.op in SIGNED
 
 
 class _Side(NamedTuple):
@@ -128,7 +174,7 @@ def _held_against(truth: Truth, side: Array, is_signed: bool) -> _Side:
     low, high = truth.rounded(side.dtype)
     error = _error(side, truth, low, high)
     if is_signed:
-        error[(side == 0) & (low == 0) & (np.signbit(side) != np.signbit(low))] = 1
+        error = np.maximum(error, _turned(side, low))
     undecided = int(np.count_nonzero((low != high) & ~np.isnan(low)))
     return _Side(int(np.count_nonzero(error)), float(error.max(initial=0.0)), undecided)
 
