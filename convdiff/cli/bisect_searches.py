@@ -132,12 +132,12 @@ def _both_sides(
 
 
 def _at_product(sizes: Sizes, history: History[int], runtime: Runtime, kept: Kept) -> list[str]:
-    """Return whether the one change is at a product of sizes."""
+    """Return whether the one change is at a product of sizes; nothing where it was ended."""
     if not history.is_monotone or sizes.case.added is not None:
         return []
     switch = switch_on(sizes.case, sizes.axis, runtime, kept)
     product = product_of(sizes.largest, sizes.axis, history.changes[0], switch)
-    return list(product_lines(product))
+    return [] if kept.session.signal else list(product_lines(product))
 
 
 def _settings(case: Case, asked: Asked, stepping: Stepping) -> Answer:

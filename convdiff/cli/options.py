@@ -16,7 +16,7 @@ from convdiff.cli.renamed import lengths
 from convdiff.cli.reports import DETAIL_OPTIONS, REPORT_OPTIONS, Reports, reports_of
 from convdiff.cli.shared import shared
 from convdiff.cli.streams import write_err
-from convdiff.cli.types import DEVICES, RANGE, Finite
+from convdiff.cli.types import DAY, DEVICES, RANGE, Finite
 from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.matrix import interpreters
 from convdiff.runtime.model import Interpreter
@@ -222,6 +222,7 @@ MATRIX_OPTIONS = (
     ),
     click.Option(
         ["--exclude-newer"],
+        type=DAY,
         default="",
         metavar="DATE",
         help="Of --requires: as if nothing had been released after YYYY-MM-DD.",

@@ -79,7 +79,7 @@ class Reports:
     @property
     def files(self) -> dict[str, Path]:
         """Return the reports that are written to files, by the option that asks for each."""
-        return {row.option: path for row, path in self._written()}
+        return {row.option: path for row, path in self.written()}
 
     def refuse(self, **others: Path | None) -> None:
         """Raise ConvdiffError before any work for files that can't be written, or are one."""
@@ -111,30 +111,31 @@ class Reports:
         with stopped_by_signals(late, late.now):
             summary = summarise(result, commands, nets, unnamed=unnamed, explained=explained)
             unwritten = self._write_files(summary)
-            texts = list(self._texts(summary, sweep=sweep))
+            render = lambda row: row.render(summary)  # noqa: E731
+            texts = list(self.texts(lambda: self._text(summary, sweep=sweep), render))
         for write, text in texts:
             write(text)
         if unwritten:
             raise unwritten[0]
 
-    def _texts(
-        self, summary: Summary, *, sweep: bool
+    def texts(
+        self, text: Callable[[], str], render: Callable[[Format], str]
     ) -> Iterator[tuple[Callable[[str], None], str]]:
-        """Yield what goes to streams, each with what writes it there."""
+        """Yield what goes to streams, the text or a format, each with what writes it there."""
         on_stdout = [row for row in FORMATS if self._is_on_stdout(row)]
         for row in on_stdout:
-            yield write_out, row.render(summary)
+            yield write_out, render(row)
         if not on_stdout:
-            yield write_out, self._text(summary, sweep=sweep)
+            yield write_out, text()
         for row in FORMATS:
             if row.goes_to == "log" and self.asked.get(row.name):
-                yield (_write_log if on_stdout else write_out), row.render(summary)
+                yield (_write_log if on_stdout else write_out), render(row)
 
     def _is_on_stdout(self, row: Format) -> bool:
         """Return whether stdout is for this format, instead of the text."""
         return row.goes_to == "file or stdout" and self.asked.get(row.name) == STDOUT
 
-    def _written(self) -> list[tuple[Format, Path]]:
+    def written(self) -> list[tuple[Format, Path]]:
         """Return the formats that are written to files."""
         written = []
         for row in FORMATS:
@@ -144,7 +145,7 @@ class Reports:
         return written
 
     def _write_files(self, summary: Summary) -> list[ConvdiffError]:
-        files = self._written()
+        files = self.written()
         return write_each((row.option, path, row.render(summary)) for row, path in files)
 
     def _text(self, summary: Summary, *, sweep: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from convdiff.cli.trace_model import (
 )
 from convdiff.cli.traced import TraceOptions, summary_of, trace_in
 from convdiff.errors import ConvdiffError
+from convdiff.report.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,12 +56,9 @@ _SHARED = (
         "time",
         "verbose",
         "quiet",
-        "json",
-        "junit",
-        "markdown",
-        "github",
         "color",
     ),
+    *(row.name for row in FORMATS),
 )
 """Options of `run` that mean the same here."""
 
@@ -225,15 +223,14 @@ def _refuse_others(options: Options) -> None:
 def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
     """Write the reports, and on stderr what is missing."""
     from convdiff.cli.files import write_each
-    from convdiff.cli.reports import STDOUT
-    from convdiff.cli.streams import write_err, write_out
+    from convdiff.cli.streams import write_err
     from convdiff.errors import ENDINGS
 
-    asked, summary = options.reports.asked, summary_of(result, options, own)
-    unwritten = write_each(_files(summary, options))
-    write_out(_json(summary) if asked.get("json") == STDOUT else _text(summary, options))
-    if asked.get("github"):
-        (write_err if asked.get("json") == STDOUT else write_out)(_of_run("github", summary))
+    reports, summary = options.reports, summary_of(result, options, own)
+    render = partial(_rendered, summary)
+    unwritten = write_each((row.option, path, render(row)) for row, path in reports.written())
+    for write, text in reports.texts(lambda: _text(summary, options), render):
+        write(text)
     if options.save is not None:
         write_err(f"convdiff: {_saved(result, result.recording, options.save)}")
     for missing in result.missing:
@@ -258,28 +255,23 @@ def _saved(result: TraceResult, recording: NetRecording | None, path: Path) -> s
     return f"recorded {plural(len(recording.runs), 'run')} of {layers}, {held}: {path}"
 
 
-def _files(summary: TraceSummary, options: Options) -> Iterator[tuple[str, Path, str]]:
-    """Yield the reports that are written to files: option, path and text."""
+def _rendered(summary: TraceSummary, row: Format) -> str:
+    """Return a report: a net's own, or else that which `run` has of nets and cases alike."""
     from convdiff.report import trace_markdown
 
-    renders: dict[str, Callable[[TraceSummary], str]] = {
-        "--json": _json,
-        "--markdown": trace_markdown.render,
-        "--junit": partial(_of_run, "junit"),
+    own: Mapping[str, Callable[[TraceSummary], str]] = {
+        "json": _json,
+        "markdown": trace_markdown.render,
     }
-    for option, path in options.reports.files.items():
-        yield option, path, renders[option](summary)
+    return own[row.name](summary) if row.name in own else _of_run(row, summary)
 
 
-def _of_run(name: str, summary: TraceSummary) -> str:
-    """Return a report that `run` has of nets and cases alike."""
-    from convdiff.report.formats import FORMATS
+def _of_run(row: Format, summary: TraceSummary) -> str:
     from convdiff.report.summary import summarise
     from convdiff.result import Result
 
     trace = summary.result
     result = Result((), (), trace.missing, signal=trace.signal, nets=(trace.outcome,))
-    (row,) = (one for one in FORMATS if one.name == name)
     return row.render(summarise(result, (), (summary,)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any, Generic, TypeVar
 
 import click
@@ -129,6 +130,13 @@ def _refuse_device(framework: str, device: str) -> None:
         raise UnknownDeviceError(device, f"{framework}:") from None
 
 
+def _day(text: str) -> str:
+    try:
+        return text and date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is no date; one is written 2019-06-30") from None
+
+
 def _kernel(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", text):
         raise ValueError(f"{text!r} is not module:function")
@@ -198,6 +206,8 @@ DEVICES = Parsed("cpu,gpu", _devices, lambda: KINDS)
 FRAMEWORKS = Parsed(
     "NAME[:DEVICE]", _frameworks, lambda: (*FRAMEWORKS_THERE, *packaged_frameworks())
 )
+DAY = Parsed("DATE", _day)
+"""A day, as 2019-06-30, or none."""
 KERNEL = Parsed("MODULE:FUNCTION", _kernel)
 INDEX = Parsed("N,H,W,C", _index)
 """An element of an output, as the case's arrays lie."""

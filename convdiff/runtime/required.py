@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -51,14 +50,6 @@ def framework_of(text: str) -> str:
     return FRAMEWORKS[name]
 
 
-def _refuse_no_date(text: str) -> None:
-    try:
-        if text:
-            date.fromisoformat(text)
-    except ValueError:
-        raise ConvdiffError(f"--exclude-newer {text}: a date, as 2019-06-30") from None
-
-
 def is_made(text: str, newest: str) -> bool:
     """Return whether the environment of a requirement is there already."""
     key = key_of(_asked(text), newest)
@@ -78,7 +69,6 @@ def required(
     Raises ConvdiffError for what is no framework, NoEnvironmentError for what can't be made.
     """
     frameworks = [framework_of(text) for text in requires]
-    _refuse_no_date(newest)
     interpreters, pythons = [], candidates()
     for text, framework in zip(requires, frameworks, strict=True):
         environment = made(_asked(text), cache_folder(), pythons, newest, tell)

@@ -23,14 +23,14 @@ class Neighbours:
 
     result: CaseResult
     finding: Finding | None
-    """The gravest difference between the two; None where they agree, or one was not there."""
+    """The gravest difference between the two; None where they agree."""
     standings: tuple[Standing, ...]
 
 
 def neighbours(
     case: Case, interpreters: Sequence[Interpreter], axis: Axis, stepping: Stepping
 ) -> Neighbours | None:
-    """Run a case that has both sides of a change along an axis; None where nothing was run."""
+    """Run a case that has both sides of a change along an axis; None as `in_session` is."""
     with Session(interpreters, stepping.timeout) as session:
         session.start()
         stepping.stopping(session)
@@ -38,7 +38,10 @@ def neighbours(
 
 
 def in_session(case: Case, session: Session, axis: Axis, ask: Ask, tell: Tell) -> Neighbours | None:
-    """Run a case on workers that are there. What differs is explained, whatever is allowed."""
+    """Run a case on workers that are there. What differs is explained, whatever is allowed.
+
+    None where nothing was run, or too little to say that the two agree.
+    """
     result = run([case], session, replace(ask, explain_up_to=float("inf")), tell)
     if not result.cases:
         return None
@@ -47,4 +50,7 @@ def in_session(case: Case, session: Session, axis: Axis, ask: Ask, tell: Tell) -
         for finding in result.cases[0].findings
         if finding.comparison.axis == axis and not is_opinion(finding.comparison)
     ]
-    return Neighbours(result.cases[0], gravest(along), result.standings)
+    finding, compared = gravest(along), [one.comparison.difference is not None for one in along]
+    if finding is None and (result.cases[0].ended or not all(compared) or not compared):
+        return None
+    return Neighbours(result.cases[0], finding, result.standings)

@@ -38,6 +38,7 @@ BAD_OPTIONS = {
     "a batch too large": (["sweep", "--batch", "9" * 20], ["--batch", "9" * 20, "too large"]),
     "batch 0": (["sweep", "--batch", "0"], ["1 or more"]),
     "vary without values": (["sweep", "--vary", "TF_X"], ["'TF_X'", "NAME=A,B"]),
+    "a day that is none": (["run", "--exclude-newer", "2020-13-01"], ["2020-13-01", "2019-06-30"]),
     "no time": (["run", "--timeout", "0"], ["--timeout"]),
     **{
         f"{option} {number}": (["run", option, number], [option, "not a finite number"])

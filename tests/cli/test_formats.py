@@ -7,8 +7,12 @@ from pathlib import Path
 import made
 import pytest
 
+from convdiff.case.load_net import load_net
 from convdiff.cli import reports
+from convdiff.cli.options import Options
 from convdiff.cli.reports import Reports
+from convdiff.cli.trace import trace_net
+from convdiff.cli.traced import TraceOptions
 from convdiff.errors import ConvdiffError
 from convdiff.report.commands import Commands
 from convdiff.report.formats import FORMATS, Format
@@ -52,3 +56,16 @@ def test_stdout_is_for_one_format_instead_of_the_text(capsys: pytest.CaptureFixt
 def test_a_file_that_cannot_be_written_is_refused_by_its_option(tmp_path: Path):
     with pytest.raises(ConvdiffError, match=r"--names .*does not exist"):
         Reports({"names": tmp_path / "none" / "names.txt"}).refuse()
+
+
+def test_a_net_is_written_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    net = tmp_path / "net.yaml"
+    net.write_text("input: {ramp: 1}\nlengths: [4, 5]\nlayers: [conv2d: {filter: [1.0, 2.0]}]\n")
+    for asked in (tmp_path / "names.txt", Path("-")):
+        reports = Reports({"names": asked, "github": True})
+        options = Options(framework=("numpy",), reports=reports)
+        assert trace_net(load_net(net), options, TraceOptions()) == 0
+    assert (tmp_path / "names.txt").read_text() == "names: []\n"
+    shown = capsys.readouterr()
+    assert shown.out.startswith("OK net") and shown.out.endswith("github: []\nnames: []\n")
+    assert shown.err == "github: []\n"
