@@ -74,8 +74,11 @@ install: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@BIN=$(BIN) sh cases/demo.sh
 
+# One more than there are cores: some tests wait.
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 test: $(VENV)/.installed-test $(OLD)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # In an environment of its own, which has no framework: that these tests need none is seen each time.
 .venv-fast/.installed: pyproject.toml constraints.txt

@@ -107,13 +107,13 @@ def test_other_numbers_under_an_arrays_key_are_another_net():
     """A key is an array's address, which another array may have later."""
     b = Builder(1)
     b.add("add", arrays={"constant": np.ones(4)})
-    net, framework, runners = b.net("float64"), numpy_framework.open(None), []
+    net, framework, nets = b.net("float64"), numpy_framework.open(None), []
     header = {"net": json.loads(json.dumps(net.plain())), "named": {"add_0/constant": "held 1"}}
     header |= {"device": "cpu", "fetched": []}
     x, found = np.zeros((1, 1, 2, 4)), []
     ones, fives = np.ones(4), np.full(4, 5.0)
     for constant in (ones, ones, fives):
-        runner = message.runner_of(framework, header, {"held 1": constant}, runners)
+        runner = message.built(framework, header, {"held 1": constant}, nets).runner
         ((_, y),) = runner.run(x, {"add_0"})
         found.append((runner, y.max()))
     assert [value for _, value in found] == [1, 1, 5]
