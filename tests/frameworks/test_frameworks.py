@@ -10,7 +10,7 @@ import pytest
 from asking import CAPPED, MODULES, Lab, lasting, need
 from by_taps import by_taps
 from geometries import integers
-from soak import WHOLE
+from soak import WHOLE, one_in
 
 from convdiff.case.arrays import Tensors, numpy_dtype
 from convdiff.lab.pool import Job, Pool
@@ -210,7 +210,7 @@ def test_random_numbers_are_right_to_the_last_few_bits(lab: Lab, spec: str, dtyp
 
 
 # TensorFlow's in `worker/test_tensorflow2.py`, where two of it run anyway.
-@pytest.mark.parametrize("framework", ["torch", "onnxruntime", "openvino", "tflite"])
+@one_in(2, "framework", ["torch", "onnxruntime", "openvino", "tflite"])
 def test_threads_are_what_was_asked_for(lab: Lab, framework: str):
     need(framework)
     for threads in (1, 2):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from program import convdiff
+from soak import one_in
 
 pytestmark = pytest.mark.slow
 
@@ -135,7 +136,7 @@ def verdicts(report: dict[str, Any]) -> dict[str, str]:
     return {entry["layer"]: entry["verdict"] for entry in report["entries"]}
 
 
-@pytest.mark.parametrize("word", ["same", "same_lower"])
+@one_in(2, "word", ["same", "same_lower"])
 def test_same_with_strides_is_run_alone_as_torch_has_it_in_a_net(tmp_path: Path, word: str):
     text = PLANE + STRIDED.replace("WORD", word)
     code, found = traced(tmp_path, text, "--framework", "numpy,torch")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from model_runs import output_of, runtime_of
 from program import convdiff, environment
+from soak import one_in
 
 from convdiff.case.load import load_case
 from convdiff.lab.session import Session
@@ -62,7 +63,7 @@ def held(folder: Path, name: str):
     return arrays["x"], arrays["y"]
 
 
-@pytest.mark.parametrize("spec", RUNS)
+@one_in(2, "spec", RUNS)
 def test_a_rebuilt_file_gives_what_its_maker_predicts(spec, written, workers):
     for name in FILES:
         model = read_model(written / name)

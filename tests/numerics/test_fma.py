@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import soak
+from soak import one_in
 
 from convdiff.numerics.array import Array
 from convdiff.numerics.eft import two_sum
@@ -111,7 +112,8 @@ def store(name: str) -> type[np.floating]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
+@one_in(
+    2,
     ("name", "count"),
     [("float32", 130_000), ("float64", 60_000), ("float16", 30_000), ("bfloat16", 30_000)],
 )

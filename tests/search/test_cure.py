@@ -292,7 +292,8 @@ def test_what_is_recommended_is_pasted_and_runs(tmp_path: Path):
     assert convdiff("run", "case.yaml", "--kernel", "ways:needs_a", cwd=tmp_path).code == 1
 
 
-@pytest.mark.parametrize(
+@one_in(
+    2,
     ("framework", "names"),
     [
         ("tensorflow", ["TF_DETERMINISTIC_OPS=1"]),
