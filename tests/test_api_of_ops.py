@@ -41,6 +41,16 @@ ASKED: dict[str, tuple[Convolution, tuple[int, ...], dict[str, Any]]] = {
         (2, 6, 2),
         {"padding": [2, 0], "op": "conv1d"},
     ),
+    "arrays and numbers of NumPy": (
+        Convolution((2, 2), 2, 2, (2, 1), (1, 2), padding=((1, 1), (0, 2)), groups=2),
+        (1, 5, 6, 2),
+        {
+            "padding": np.array([[1, 1], [0, 2]]),
+            "groups": np.int64(2),
+            "strides": np.array([2, 1]),
+            "dilations": (np.int32(1), np.int64(2)),
+        },
+    ),
     "a number": (
         Convolution((2, 2), 2, 2, padding=((1, 1), (1, 1)), groups=2),
         (1, 3, 3, 2),

@@ -92,5 +92,7 @@ def _convolution(data: Data, given: Mapping[str, Any]) -> Convolution:
 
 
 def _listed(value: Any) -> Any:
-    """Return tuples as the lists of a case file."""
+    """Return tuples, and NumPy's arrays and numbers, as the lists and numbers of a case file."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
     return [_listed(one) for one in value] if isinstance(value, tuple | list) else value

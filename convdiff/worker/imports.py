@@ -28,9 +28,11 @@ def keeping() -> Iterator[None]:
 
     What an import makes stays; to look through it over and over takes a fifth of its time.
     """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         getattr(gc, "freeze", int)()  # Python 3.6 has none
-        gc.enable()
+        if was_enabled:
+            gc.enable()
