@@ -12,7 +12,7 @@ import click
 from convdiff.case.net_override import vary_net
 from convdiff.cli.complete import CASES, MODELS, files
 from convdiff.cli.grouped import Grouped
-from convdiff.cli.options import MATRIX_OPTIONS, Options, options_of, packed
+from convdiff.cli.options import Options, of_run, options_of, packed
 from convdiff.cli.trace_model import (
     OF_MODELS,
     ModelOptions,
@@ -97,7 +97,7 @@ TRACE_OPTIONS = (
     *_OWN,
     *OF_MODELS,
     *_RECORD,
-    *(one for one in MATRIX_OPTIONS if one.name in _SHARED),
+    *of_run(*_SHARED),
 )
 
 
