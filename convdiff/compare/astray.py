@@ -64,6 +64,8 @@ class Astray:
     """What is right where the zeros of padding are multiplied: NaN for one times an infinity."""
     limited: Places = Places()
     """What is right where a step takes NaN for one of its limits, as max(x, 0) may."""
+    multiplied: Places = Places()
+    """What is right where a step multiplies by zero what is below it: NaN for −∞."""
 
     def __bool__(self) -> bool:
         """Return whether anything is astray; flushing is no mistake."""
@@ -78,6 +80,7 @@ class Astray:
             self.flushed,
             self.padded,
             self.limited,
+            self.multiplied,
         )
         return Astray(*(places.spoken(order) for places in kinds))
 
@@ -90,7 +93,7 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
     total, mask = Astray(), np.zeros(output.shape, bool)
     for block in blocks(output.shape):
         lost, unwanted, changed, *legal = _masks(output[block], block, reference)
-        flushed, padded, limited = legal
+        flushed, padded, limited, multiplied = legal
         start = corner(block)
         total = Astray(
             total.lost.with_more(lost, start),
@@ -99,6 +102,7 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
             total.flushed.with_more(flushed, start),
             total.padded.with_more(padded, start),
             total.limited.with_more(limited, start),
+            total.multiplied.with_more(multiplied, start),
         )
         mask[block] = lost | unwanted | changed
     return total, mask
@@ -107,7 +111,7 @@ def astray(output: Array, reference: Reference) -> tuple[Astray, Array]:
 def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ...]:
     """Return where a block's NaN or infinity is lost, unwanted, changed, and legal otherwise.
 
-    That is flushed, padded and limited, as `Astray` has them.
+    That is flushed, padded, limited and multiplied, as `Astray` has them.
     """
     there, (wanted, if_flushed, if_padded) = kinds_of(values), reference.kinds_in(block)
     off = there != wanted
@@ -119,7 +123,8 @@ def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ..
     padded = off & ~flushed & (there == if_padded)
     at_limit = at_limits(values, reference.conv.then)
     limited = off & (wanted == NAN) & at_limit
-    off &= ~(flushed | padded | limited)
+    multiplied = off & (there == NAN) & reference.multiplied_in(block)
+    off &= ~(flushed | padded | limited | multiplied)
     beside = reference.limited_in(block) & ~at_limit & (there == FINITE)
     return (
         off & (there == FINITE),
@@ -128,4 +133,5 @@ def _masks(values: Array, block: Block, reference: Reference) -> tuple[Array, ..
         flushed,
         padded,
         limited,
+        multiplied,
     )

@@ -14,7 +14,7 @@ from convdiff.case.nonfinite import cleaned
 from convdiff.compare.bounds import underflow
 from convdiff.compare.exact import exact
 from convdiff.compare.fp64 import Scales, scales
-from convdiff.compare.ieee import FINITE, VALUES, flushed, kinds, stepped, with_padding
+from convdiff.compare.ieee import FINITE, MINUS, VALUES, flushed, kinds, stepped, with_padding
 from convdiff.compare.rational import exact_at
 from convdiff.compare.some_outputs import Some, sample, some_outputs
 from convdiff.compare.term_scales import KeptScales, TermScales
@@ -22,7 +22,7 @@ from convdiff.numerics.array import Array
 from convdiff.numerics.blocks import Block
 from convdiff.numerics.floats import HALF_OVERFLOW, Format, format_of
 from convdiff.worker.ops.convolution import Convolution
-from convdiff.worker.ops.then import clamped
+from convdiff.worker.ops.then import LIMITS, clamped
 
 FULL_LIMIT = 4e7
 """Products; up to here every output gets its exact value, beyond only those that are shown."""
@@ -166,6 +166,12 @@ class Reference:
         if self._before is None or self.kinds is None:
             return np.zeros(_extent(block), bool)
         return np.asarray((self._before[block] != FINITE) & (self.kinds[block] == FINITE))
+
+    def multiplied_in(self, block: Block) -> Array:
+        """Return which outputs of a block are −∞ before a step whose lower limit is zero."""
+        if self._before is None or LIMITS.get(self.conv.then, (None,))[0] != 0:
+            return np.zeros(_extent(block), bool)
+        return np.asarray(self._before[block] == MINUS)
 
     def kinds_in(self, block: Block) -> tuple[Array, Array, Array]:
         """Return the kinds that a block's outputs may be of.

@@ -55,7 +55,8 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
         return None
     one, other = comparison.astray
     if comparison.baseline.is_exact:  # which has such NaN where the candidate has them
-        other = replace(other, padded=one.padded, limited=one.limited)
+        legal = {"padded": one.padded, "limited": one.limited, "multiplied": one.multiplied}
+        other = replace(other, **legal)
     if _legal(one) == _legal(other):
         return None  # the same on both sides: what differs is something else
     facts: list[Evidence] = []
@@ -67,13 +68,14 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 its.padded,
             ),
             ("the step takes NaN for one of its limits, as max(x, 0) may", its.limited),
+            ("the step multiplies what is below zero by it, and 0 times −∞ is NaN", its.multiplied),
         )
         facts += [SideFact(side, f"{what}: {_listed(places)}") for what, places in kinds if places]
     return ("precision", tuple(facts)) if facts else None
 
 
-def _legal(one: Astray) -> tuple[Places, Places, Places]:
-    return one.flushed, one.padded, one.limited
+def _legal(one: Astray) -> tuple[Places, ...]:
+    return one.flushed, one.padded, one.limited, one.multiplied
 
 
 def not_finite(difference: Difference) -> str:

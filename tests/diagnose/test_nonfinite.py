@@ -83,6 +83,28 @@ def test_a_nan_that_is_lost_is_wrong_on_one_side_and_on_both(kernel: Kernel):
     assert "baseline: NaN" in text(both) and "candidate: NaN" in text(both)
 
 
+def test_a_relu_that_multiplies_by_zero_has_nan_for_minus_infinity_alone():
+    """So is oneDNN's where a CPU has no AVX-512."""
+    relu = CONV._replace(then="relu")
+    plain = on_output(lambda y: np.maximum(y, np.float32(0)))
+    scaled = on_output(lambda y: np.where(y > 0, y, y * np.float32(0)))
+    lost = on_output(lambda y: np.where(np.isinf(y), np.float32(np.nan), np.maximum(y, 0)))
+    low, high = SPECIAL["infinity in the bias"], with_values(DATA, "bias", plus=(4,))
+
+    def ruled(conv: Convolution, data: Tensors, one: Kernel, other: Kernel) -> tuple[str, str]:
+        with np.errstate(invalid="ignore"):
+            comparison = compared(conv, data, one(conv, data), other(conv, data))
+        verdict, evidence = judge(comparison, None, None, False, None)
+        return verdict, "; ".join(map(str, evidence))
+
+    verdict, words = ruled(relu, low, plain, scaled)
+    assert verdict == "precision"
+    assert "candidate: the step multiplies what is below zero by it" in words
+    assert ruled(relu, high, plain, scaled)[0] == "same"
+    assert ruled(relu, high, plain, lost)[0] == "wrong"
+    assert ruled(CONV, low, direct, scaled)[0] == "wrong", "nobody asked for a relu"
+
+
 def test_a_kernel_that_skips_zero_weights_loses_what_they_are_multiplied_with():
     finding = judged(CONV, WITH_ZEROS, direct, skipping_zero_weights)
     assert finding.verdict == "wrong"

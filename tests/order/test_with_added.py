@@ -99,11 +99,21 @@ def test_a_tree_with_the_array_is_that_tree_without_it(notation: str, joins: str
 
 def test_a_step_has_its_ways_the_usual_one_first():
     values = np.array([-1.5, -0.0, 0.0, 2.5, 7.0, np.nan, np.inf, -np.inf], F)
-    usual, *others = likely_steps("relu6")
+    usual, kept, _, limited, *_ = likely_steps("relu6")
     found = usual.of(values, None, "float32")
     assert np.array_equal(found, np.array([0, 0, 0, 2.5, 6, np.nan, 6, 0], F), equal_nan=True)
     assert not np.signbit(found).any()
-    assert np.signbit(others[0].of(values, None, "float32")).tolist()[:3] == [False, True, False]
-    assert np.isnan(found[5]) and others[1].of(values, None, "float32")[5] == 0
+    assert np.signbit(kept.of(values, None, "float32")).tolist()[:3] == [False, True, False]
+    assert np.isnan(found[5]) and limited.of(values, None, "float32")[5] == 0
     half = Step("add").of(np.array([2048.0], F), np.array([1.0], F), "float16")
     assert half == 2048, "rounded to the case's own format"
+
+
+def test_a_relu_that_multiplies_by_zero_makes_a_signed_zero_of_what_is_below():
+    sums = np.array([[-2, -0.0, 0, 3, np.inf, -np.inf, np.nan]], F)
+    with np.errstate(invalid="ignore"):
+        scaled = np.where(sums > 0, sums, sums * F(0))
+    ways = {step: step.of(sums, None, "float32") for step in likely_steps("relu")}
+    same = [step for step, found in ways.items() if found.tobytes() == scaled.tobytes()]
+    assert same == [Step("relu", zeros="signed")]
+    assert same[0].words == "then relu, which makes -0 of what is below"

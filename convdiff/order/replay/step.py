@@ -23,17 +23,25 @@ JOINS = {
 """Where what is added joins the sum, each in words; empty: after it is done and rounded."""
 
 
+ZEROS = {"": "", "kept": ", which keeps -0", "signed": ", which makes -0 of what is below"}
+"""The zeros of a step with limits, each in words.
+
+Empty: all are +0. kept: −0 stays −0, as in max(0, x). signed: what is below the limit 0 is
+multiplied by it.
+"""
+
+
 @dataclass(frozen=True)
 class Step:
     """How a kernel does the step that follows; `then` is empty where none does.
 
-    joins: a key of JOINS. zeros: whether −0 stays −0 between limits, as in max(0, x); else it is
-    +0. limited: whether NaN becomes a limit, as max(x, 0) may have it; else it stays NaN.
+    joins: a key of JOINS. zeros: a key of ZEROS. limited: whether NaN becomes a limit, as max(x, 0)
+    may have it; else it stays NaN.
     """
 
     then: Annotated[str, Words("", *STEPS)] = ""
     joins: Annotated[str, Words(*JOINS)] = ""
-    zeros: Annotated[str, Words("", "kept")] = ""
+    zeros: Annotated[str, Words(*ZEROS)] = ""
     limited: Annotated[str, Words("", "low", "high")] = ""
 
     @property
@@ -41,8 +49,8 @@ class Step:
         """Say what follows; empty where nothing does."""
         if self.then not in LIMITS:
             return JOINS[self.joins] if self.then else ""
-        zeros = ", which keeps -0" if self.zeros else ""
-        return f"then {self.then}{zeros}" + (", which takes NaN for a limit" * bool(self.limited))
+        limited = ", which takes NaN for a limit" if self.limited else ""
+        return f"then {self.then}{ZEROS[self.zeros]}{limited}"
 
     @property
     def unusual(self) -> str:
@@ -58,6 +66,9 @@ class Step:
         kept = np.where(sums < low, sums.dtype.type(low), np.minimum(sums, sums.dtype.type(high)))
         if not self.zeros:
             kept = np.where(kept == 0, sums.dtype.type(0), kept)
+        if self.zeros == "signed":
+            with np.errstate(invalid="ignore"):
+                kept = np.where(sums < 0, sums * sums.dtype.type(0), kept)
         if self.limited:
             kept = np.where(np.isnan(sums), low if self.limited == "low" else high, kept)
         return np.asarray(kept.astype(sums.dtype, copy=False))
@@ -73,6 +84,7 @@ def likely_steps(then: str) -> tuple[Step, ...]:
     return (
         Step(then),
         Step(then, zeros="kept"),
+        Step(then, zeros="signed"),
         Step(then, limited="low"),
         Step(then, zeros="kept", limited="low"),
         Step(then, limited="high"),
