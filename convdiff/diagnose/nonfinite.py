@@ -68,7 +68,10 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 its.padded,
             ),
             ("the step takes NaN for one of its limits, as max(x, 0) may", its.limited),
-            ("the step multiplies what is below zero by it, and 0 times −∞ is NaN", its.multiplied),
+            (
+                "the step multiplies what is below zero by it, and 0 times an infinity is NaN",
+                its.multiplied,
+            ),
         )
         facts += [SideFact(side, f"{what}: {_listed(places)}") for what, places in kinds if places]
     return ("precision", tuple(facts)) if facts else None
