@@ -68,6 +68,8 @@ class Labelled:
         for turn in range(6):
             asked = integers(self.asked, np.random.default_rng([7, turn]))
             mine, its = self.given(asked), self.right(asked)
+            if mine.shape != its.shape:
+                return False
             inside = rolled(np.ones(its.shape), down, right) > 0
             if not np.array_equal(mine[inside], rolled(its, down, right)[inside]):
                 return False
