@@ -69,7 +69,7 @@ Ask = Callable[[Check], "tuple[int, int] | None"]
 """Puts a check to a cell; None where it got no answer."""
 
 
-def checked(conv: Convolution, shape: tuple[int, ...], ask: Ask) -> Traits | None:
+def checked(conv: Convolution, shape: tuple[int, ...], bias: bool, ask: Ask) -> Traits | None:
     """Return what a kernel is found to be that fails no check, but for flushing to zero.
 
     shape: NHWC of the input. None where one failed, got no answer, or is none that can be asked.
@@ -77,7 +77,7 @@ def checked(conv: Convolution, shape: tuple[int, ...], ask: Ask) -> Traits | Non
     zero = set()
     if not _can_be_asked(conv, shape):
         return None
-    for check in _checks(conv, shape):
+    for check in _checks(conv, shape, bias):
         counts = ask(check)
         if counts is None:
             return None
@@ -96,19 +96,19 @@ def _can_be_asked(conv: Convolution, shape: tuple[int, ...]) -> bool:
     return not few and form.precision <= 24 and conv.taps + 1 < 2**form.precision
 
 
-def _checks(conv: Convolution, shape: tuple[int, ...]) -> Iterator[Check]:
+def _checks(conv: Convolution, shape: tuple[int, ...], bias: bool) -> Iterator[Check]:
     for turn in range(TURNS):
         yield _integers(conv, shape, turn)
     scaled = min(FORMATS[conv.dtype].precision - 4, SCALED)
     for kind, exponent in ((Kind.INPUT, 0), (Kind.CONTAMINATION, scaled)):
         yield Check(kind, one_weight(conv, shape), bits={"seed": 1, "scaled": exponent})
-    for constant in first_constants(conv, shape):
+    for constant in first_constants(conv, shape, bias):
         yield _of_constant(conv, constant)
 
 
 def _of_constant(conv: Convolution, constant: Constant) -> Check:
     factors = np.full((1, 1, 1), constant.value), np.ones(conv.channels_in)
-    return Check(constant.kind, constant.weights, factors)
+    return Check(constant.kind, constant.weights, factors, bias=constant.bias)
 
 
 def _integers(conv: Convolution, shape: tuple[int, ...], turn: int) -> Check:

@@ -25,6 +25,8 @@ class Constant:
     """Of the input."""
     weights: Array
     """(taps, cout), in fp64"""
+    bias: Array | None = None
+    """(cout,), in fp64; None of zeros."""
     turn: int = 0
     bits: int = 0
     asked: float = 0.0
@@ -33,19 +35,28 @@ class Constant:
     def probe(self, conv: Convolution, shape: Shape, bias: bool) -> Probe:
         """Return it as a probe of an input of this NHWC shape."""
         x, w = np.full(shape, self.value), self.weights.reshape(conv.filter_shape)
-        made = probe_of(self.kind, conv, x, w, no_bias(conv, bias), self.turn, self.bits)
+        b = no_bias(conv, bias) if self.bias is None else self.bias
+        made = probe_of(self.kind, conv, x, w, b, self.turn, self.bits)
         return replace(made, asked=self.asked)
 
 
-def first_constants(conv: Convolution, shape: Shape) -> list[Constant]:
+def first_constants(conv: Convolution, shape: Shape, bias: bool) -> list[Constant]:
     """Return the constants that every questioned cell gets; `shape` is the NHWC of its input."""
-    return [weight_bits(conv, shape), *width_constants(conv, shape), *subnormals(conv, shape)]
+    own = [weight_bits(conv, shape), *([bias_bits(conv)] if bias else [])]
+    return [*own, *width_constants(conv, shape), *subnormals(conv, shape)]
 
 
 def weight_bits(conv: Convolution, shape: Shape) -> Constant:
     """One weight with all its bits an output channel, inputs of 1: the output is the weight."""
     values = full_bits(np.random.default_rng(2), (conv.channels_out,), FORMATS[conv.dtype])
     return Constant(Kind.WEIGHT, 1.0, one_tap(conv, shape, values))
+
+
+def bias_bits(conv: Convolution) -> Constant:
+    """Return a bias with all its bits and weights of 0: the output is the bias."""
+    values = full_bits(np.random.default_rng(4), (conv.channels_out,), FORMATS[conv.dtype])
+    none = np.zeros((conv.taps, conv.channels_out))
+    return Constant(Kind.BIAS, 1.0, none, values)
 
 
 def widths(conv: Convolution, shape: Shape, bias: bool, exponent: int = 0) -> list[Probe]:
@@ -70,7 +81,7 @@ def width_constants(conv: Convolution, shape: Shape, exponent: int = 0) -> list[
         products = np.roll([2.0**exponent, 1.0, -(2.0**exponent)], turn)
         for tap, product in zip(taps, products, strict=True):
             w[tap] = product / inputs
-        constants.append(Constant(Kind.WIDTH, inputs, w, turn, exponent, asked=1.0))
+        constants.append(Constant(Kind.WIDTH, inputs, w, turn=turn, bits=exponent, asked=1.0))
     return constants
 
 
@@ -94,11 +105,13 @@ def subnormals(conv: Convolution, shape: Shape) -> list[Constant]:
 
 
 def survivor(conv: Convolution, shape: Shape, bias: bool, bits: int, side: str) -> Probe:
-    """Return the probe that asks whether 1 + 2^-bits survives on one side of the product."""
+    """Return the probe that asks whether 1 + 2^-bits survives as an input, a weight or a bias."""
     value = 1.0 + 2.0**-bits
     weight, filled = (value, 1.0) if side == "weight" else (1.0, value)
-    taps = one_tap(conv, shape, np.full(conv.channels_out, weight))
-    return Constant(Kind.SURVIVOR, filled, taps, bits=bits).probe(conv, shape, bias)
+    taps, added = one_tap(conv, shape, np.full(conv.channels_out, weight)), None
+    if side == "bias":
+        taps, added = np.zeros_like(taps), np.full(conv.channels_out, value)
+    return Constant(Kind.SURVIVOR, filled, taps, added, bits=bits).probe(conv, shape, bias)
 
 
 def ranges(conv: Convolution, shape: Shape, bias: bool) -> list[Probe]:

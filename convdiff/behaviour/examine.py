@@ -14,7 +14,13 @@ from convdiff.behaviour.behaviour import Behaviour, Traits
 from convdiff.behaviour.checks import Check, checked
 from convdiff.behaviour.find_quantisation import quantisations, varied
 from convdiff.behaviour.first_probes import ENOUGH_OUTPUTS, MOST_TURNS, first_probes
-from convdiff.behaviour.integers import error_of, integers_that_count, noise_of_sums, where
+from convdiff.behaviour.integers import (
+    error_of,
+    integers_that_count,
+    noise_of_sums,
+    unwritten,
+    where,
+)
 from convdiff.behaviour.more_integers import more_integers
 from convdiff.behaviour.naming import name_of
 from convdiff.behaviour.noise import failing, noise_in
@@ -96,7 +102,7 @@ def examine_cell(
     interview = _Interview(cell, measure)
     subject = interview.subject(conv, height, bias)
     try:
-        traits = checked(conv, subject.shape, partial(check, cell))
+        traits = checked(conv, subject.shape, bias, partial(check, cell))
         if traits is not None:
             return Behaviour(traits, sums=sums_beside_format(subject))
         return _result(subject, interview)
@@ -170,6 +176,8 @@ def _read_roundings(subject: Subject, answers: list[Answer], integers: list[Answ
     mixed = transform(answers, subject.form)
     kept = Width(subject.form.precision) if mixed.seen else width(subject, answers)
     integers, integer_error = integers_that_count(subject, integers, mixed, kept)
+    if not (integer_error or mixed.seen):
+        integer_error = unwritten(subject, answers)
     (weight,) = of_kind(answers, Kind.WEIGHT)
     traits = Traits(
         integer_error=integer_error or mixed.error or kept.error,

@@ -31,6 +31,7 @@ NAMES: dict[Parts, str] = {
     (True, False, False): "inputs",
     (False, True, False): "weights",
     (True, True, True): "inputs, weights and bias",
+    (False, False, True): "bias",
 }
 
 

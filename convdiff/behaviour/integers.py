@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convdiff.behaviour.answer import Answer
-from convdiff.behaviour.probes import integer_sets
+from convdiff.behaviour.answer import Answer, of_kind
+from convdiff.behaviour.probes import Kind, integer_sets
 from convdiff.behaviour.rounding_widths import beyond
 from convdiff.behaviour.seen import blind
 from convdiff.behaviour.subject import Subject
@@ -33,6 +33,16 @@ def integers_that_count(
     if wrong or (exact and _off_at(integers, blind(conv, subject.shape))):
         return integers, error_of(integers) + _unseen(subject, integers)
     return integers, None
+
+
+def unwritten(subject: Subject, answers: Sequence[Answer]) -> str | None:
+    """Return how a filter of a single weight is off where nothing is seen but padding, if so."""
+    alone = of_kind(answers, Kind.INPUT, Kind.WEIGHT)
+    most = max(float(answer.off.max()) for answer in alone)
+    unseen = _unseen(subject, alone)
+    if not (most and unseen):
+        return None
+    return f"a filter of a single weight gives back other values (off by up to {most:.1e}){unseen}"
 
 
 def where(subject: Subject, integers: Sequence[Answer]) -> str:

@@ -1,4 +1,4 @@
-"""Where bits are lost: inputs, weights, sums or outputs, each with what it keeps, in words."""
+"""Where bits are lost: inputs, weights, the bias, sums or outputs, and what they keep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from convdiff.behaviour import place_probes
 from convdiff.behaviour.constant_inputs import survivor
 from convdiff.behaviour.probes import Probe
+from convdiff.behaviour.seen import blind
 from convdiff.behaviour.subject import Subject, most_kept
 
 FORMAT_OF_FRACTION_BITS = {7: " (bfloat16)", 10: " (TF32 or float16)", 23: " (float32)"}
@@ -41,8 +42,19 @@ def narrow_places(subject: Subject, sums: int) -> Places:
     return Places(tuple(narrow or _sides(subject, lost)))
 
 
+def narrow_bias(subject: Subject) -> str | None:
+    """Return what a bias that loses bits keeps, in words; None where outputs keep no more."""
+    kept = _survives(subject, "bias")
+    if kept == subject.form.precision - 1:
+        return "the bias is rounded where its bits vary"
+    if blind(subject.conv, subject.shape).all():
+        return f"the bias, or outputs, keep {_bits(subject, kept)}"
+    (answer,) = subject.ask([place_probes.after_bias(subject.conv, subject.shape, kept + 1)])
+    return None if answer.off.any() else f"the bias keeps {_bits(subject, kept)}"
+
+
 def _survives(subject: Subject, side: str) -> int:
-    """Return the largest p for which 1 + 2^-p survives as an input, or as a weight."""
+    """Return the largest p for which 1 + 2^-p survives as an input, a weight or a bias."""
     probes = []
     for bits in range(1, subject.form.precision):
         probes.append(survivor(subject.conv, subject.shape, subject.bias, bits, side))

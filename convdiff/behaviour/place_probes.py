@@ -65,9 +65,12 @@ def after_bias(conv: Convolution, shape: tuple[int, ...], bits: int) -> Probe:
 
 
 def _two(conv: Convolution, shape: tuple[int, ...], first: float, last: float) -> Array:
-    """Return a filter of two weights, at the first and the last tap that an output sees."""
+    """Return a filter of two weights, at the first and the last tap that an output sees.
+
+    The first alone where it sees one.
+    """
     w, taps = np.zeros((conv.taps, conv.channels_out)), taps_together(conv, shape)
-    w[taps[0]], w[taps[-1]] = first, last
+    w[taps[-1]], w[taps[0]] = last, first
     return w.reshape(conv.filter_shape)
 
 

@@ -21,6 +21,7 @@ class Kind(Enum):
     INTEGERS = "sums of small integers"
     INPUT = "an input with all its bits, times 1"
     WEIGHT = "a weight with all its bits, times 1"
+    BIAS = "a bias with all its bits, weights of 0"
     CONTAMINATION = "the same as INPUT, beside large inputs"
     WIDTH = "2^bits + 1 − 2^bits"
     SUBNORMAL = "a subnormal input, kept as an output"
@@ -79,7 +80,7 @@ def integers(
 
     Every partial sum is an integer below 2^bits, or 2^p of the format, so no direct sum rounds at
     all. Those of the kept taps are never zero, so that no tap can be lost unseen; `part` counts
-    through the sets of kept taps.
+    through the sets of kept taps. No two biases are the same where there are numbers enough.
     """
     rng = np.random.default_rng([20170215, turn])
     top = 2 ** (bits or FORMATS[conv.dtype].precision)
@@ -88,12 +89,19 @@ def integers(
     member = rng.permuted(
         np.tile(np.arange(conv.taps)[:, None] % sets, (1, conv.channels_out)), axis=0
     )
-    x, w, b = (
+    x, w = (
         rng.integers(1, most, shape, endpoint=True) * rng.choice([-1.0, 1.0], shape)
-        for shape in (shape, conv.filter_shape, (conv.channels_out,))
+        for shape in (shape, conv.filter_shape)
     )
+    b = _unlike(rng, most, conv.channels_out)
     w *= (member == part % sets).reshape(conv.filter_shape)
     return probe_of(Kind.INTEGERS, conv, x, w, b if bias else None, turn)
+
+
+def _unlike(rng: np.random.Generator, most: int, count: int) -> Array:
+    """Return integers ±1…most as unlike as can be: two that are alike may be swapped unseen."""
+    each = np.setdiff1d(np.arange(-most, most + 1.0), 0)
+    return rng.permutation(np.tile(each, -(-count // len(each))))[:count]
 
 
 def weight_delta(conv: Convolution, shape: tuple[int, ...], bias: bool, turn: int = 0) -> Probe:

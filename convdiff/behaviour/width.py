@@ -1,4 +1,4 @@
-"""How many bits of inputs, weights and sums are kept at the least, and what is narrow."""
+"""How many bits of inputs, weights, the bias and sums are kept at the least, and what is narrow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from convdiff.behaviour.answer import Answer, of_kind
 from convdiff.behaviour.constant_inputs import ranges, widths
-from convdiff.behaviour.narrow_places import narrow_places
+from convdiff.behaviour.narrow_places import narrow_bias, narrow_places
 from convdiff.behaviour.probes import Kind
 from convdiff.behaviour.rounding_widths import accumulator_bits, bits_of
 from convdiff.behaviour.subject import Subject
@@ -21,7 +21,7 @@ VARIED = "inputs or weights are rounded where they vary"
 
 @dataclass(frozen=True)
 class Width:
-    """How many bits of inputs, weights and sums are kept at the least."""
+    """How many bits of inputs, weights, the bias and sums are kept at the least."""
 
     bits: int
     narrowed: str | None = None
@@ -32,11 +32,8 @@ class Width:
 
 def width(subject: Subject, answers: Sequence[Answer]) -> Width:
     """Return how many bits are kept at least, and what is narrow."""
-    full = bits = subject.form.precision
-    for kind in (Kind.INPUT, Kind.WEIGHT):
-        kept = bits_of(of_kind(answers, kind), subject.form)
-        if kept is not None:
-            bits = min(bits, kept)
+    full = subject.form.precision
+    bits = min(_kept(subject, answers, kind) for kind in (Kind.INPUT, Kind.WEIGHT))
     sums = _accumulator(subject, of_kind(answers, Kind.WIDTH))
     facts = [] if sums is None else [f"the accumulator keeps {sums} of {full} bits"]
     if bits < (sums or full):
@@ -44,7 +41,17 @@ def width(subject: Subject, answers: Sequence[Answer]) -> Width:
         if places.error:
             return Width(bits, error=places.error)
         facts += places.narrow or [VARIED]
-    return Width(min(bits, sums or full), ", ".join(facts) or None)
+    of_bias = _kept(subject, answers, Kind.BIAS)
+    if of_bias < full:
+        fact = narrow_bias(subject)
+        facts += [fact] if fact else []
+    return Width(min(bits, sums or full, of_bias), ", ".join(facts) or None)
+
+
+def _kept(subject: Subject, answers: Sequence[Answer], kind: Kind) -> int:
+    """Return how many bits come back in answers of a kind: all where that is no rounding."""
+    of_it, full = of_kind(answers, kind), subject.form.precision
+    return (bits_of(of_it, subject.form) if of_it else None) or full
 
 
 def _accumulator(subject: Subject, answers: Sequence[Answer]) -> int | None:

@@ -68,10 +68,11 @@ def other_ops(conv: Convolution, shape_nhwc: Shape) -> Iterator[tuple[str, Resul
 
     A result is a function from tensors to the output, NHWC in fp64.
     """
-    done = {_read(conv, shape_nhwc)}
+    own, done = _read(conv, shape_nhwc), set()
     for name, other in _paddings(conv, shape_nhwc).items():
         read = _read(other, shape_nhwc)
-        if read not in done and _is_there(conv, other, shape_nhwc):
+        is_known = read == own or (read in done and name not in MISTAKES)
+        if not is_known and _is_there(conv, other, shape_nhwc):
             done.add(read)
             yield _said(name, other, shape_nhwc), partial(plain_fp64, other)
     for name, other, flipped in _transposed(conv, shape_nhwc):
@@ -132,17 +133,19 @@ def _changed(known: Convolution) -> dict[str, Convolution]:
 FRONT = "output_padding at the front"
 
 
+MISTAKES = {
+    "VALID": "the padding is ignored (VALID)",
+    "twice the padding": "the padding is counted twice",
+    "no output_padding": "output_padding is ignored",
+    FRONT: "output_padding is at the front, not at the end",
+}
+"""What is done with a padding by mistake; two that are one thing at a size are both said."""
+
+
 def _said(name: str, conv: Convolution, shape: Shape) -> str:
     """Say that the padding is this one."""
-    fixed = {
-        "twice the padding": "the padding is counted twice",
-        "no output_padding": "output_padding is ignored",
-        FRONT: "output_padding is at the front, not at the end",
-    }
-    if name in fixed:
-        return fixed[name]
-    if name == "VALID":
-        return "the padding is ignored (VALID)"
+    if name in MISTAKES:
+        return MISTAKES[name]
     whose = f"{OWN}{_whose(conv, shape)}" if name == OWN else name
     return f"the padding is {whose}{_written(conv, shape)}"
 

@@ -55,7 +55,7 @@ def _whatever_the_size(monkeypatch):
 
 def found(kernel: Kernel, conv: Convolution, *, bias: bool = True) -> Traits | None:
     shape = (*SHAPE, conv.channels_in)
-    return checked(conv, shape, asking(kernel, conv, shape, bias=bias))
+    return checked(conv, shape, bias, asking(kernel, conv, shape, bias=bias))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -156,14 +156,15 @@ def test_what_gives_other_than_zero_for_subnormals_is_looked_into():
 
 def test_no_answer_and_what_can_not_be_asked_get_the_whole_interview(monkeypatch):
     conv, shape = CONVS[1], (*SHAPE, 4)
-    assert checked(conv, shape, lambda check: None) is None
+    assert checked(conv, shape, True, lambda check: None) is None
     ask = asking(direct, conv, shape, bias=False)
-    assert checked(conv, (1, 3, 5, 4), ask) is None, "few outputs rest on chance"
-    assert checked(conv._replace(dtype="float64"), shape, ask) is None, "sums that fp64 rounds"
+    assert checked(conv, (1, 3, 5, 4), False, ask) is None, "few outputs rest on chance"
+    wide = conv._replace(dtype="float64")
+    assert checked(wide, shape, False, ask) is None, "sums that fp64 rounds"
     deep = Convolution((1, 1), 300, 1, dtype="bfloat16")
-    assert checked(deep, (1, 9, 9, 300), ask) is None, "more taps than the format counts"
+    assert checked(deep, (1, 9, 9, 300), False, ask) is None, "more taps than the format counts"
     monkeypatch.setattr(checks, "LARGE", 1e7)
-    assert checked(conv, shape, ask) is None, "small ones are asked at once"
+    assert checked(conv, shape, False, ask) is None, "small ones are asked at once"
 
 
 @pytest.mark.parametrize("conv", CONVS)
@@ -171,14 +172,14 @@ def test_some_places_are_read_alone(conv: Convolution):
     shape = (*SHAPE, conv.channels_in)
     ask = asking(direct, conv, shape, bias=True, op="manual")
     places = np.array([0, 7, 3, math.prod(conv.output_shape(*shape[:3])[:3]) - 1])
-    asked = list(checks._checks(conv, shape))
+    asked = list(checks._checks(conv, shape, True))
     assert [ask(check, places) for check in asked] == [(0, 0)] * len(asked)
 
 
 def test_an_output_of_another_shape_is_wrong_all_over():
     conv, shape = CONVS[1], (*SHAPE, 4)
     ask = asking(lambda conv, data: direct(conv, data)[:, 1:], conv, shape, bias=True)
-    wrong = {ask(check) for check in checks._checks(conv, shape)}
+    wrong = {ask(check) for check in checks._checks(conv, shape, True)}
     assert wrong == {(math.prod(conv.output_shape(*shape[:3])), 0)}
 
 
@@ -202,9 +203,10 @@ def test_no_labelled_fault_passes_and_every_legal_sum_does():
         if math.prod(conv.output_shape(*shape[:3])) < ENOUGH_OUTPUTS:
             continue
         asked += 1
-        ask = asking(kernel_of(made.given), conv, shape, bias=made.asked.b is not None)
+        bias = made.asked.b is not None
+        ask = asking(kernel_of(made.given), conv, shape, bias=bias)
         legal = made.kind == "arithmetic" and made.arithmetic.legal
-        if (checked(conv, shape, ask) is not None) != legal:
+        if (checked(conv, shape, bias, ask) is not None) != legal:
             passed.append((number, made.label))
     assert not passed
     assert asked > KERNELS // 4

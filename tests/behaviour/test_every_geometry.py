@@ -74,7 +74,9 @@ def test_two_orders_are_rounding_or_the_same(drawn: Drawn, bias: bool, seed: int
 
 def one_side(side: str, bits: int) -> Kernel:
     def kernel(conv: Convolution, data: Tensors) -> Array:
-        return direct(conv, replace(data, **{side: to_bits(bits)(getattr(data, side))}))
+        own = getattr(data, side)
+        narrow = None if own is None else to_bits(bits)(own)
+        return direct(conv, replace(data, **{side: narrow}))
 
     return kernel
 
@@ -86,7 +88,11 @@ NARROW: dict[str, tuple[Kernel, Callable[[str], bool]]] = {
     "both": (rounded_inputs(to_bits(10)), lambda said: said.count("keep 10 of 23") == 2),
     "outputs": (rounded_output(to_float16), lambda said: said.startswith(OF_OUTPUTS)),
     "sums": (bfloat16_accumulator, lambda said: "keeps 8 of 24" in said or "keep 7 of 23" in said),
+    "bias": (one_side("bias", 7), lambda said: said == "the bias keeps 7 of 23 " + BFLOAT16),
 }
+BFLOAT16 = "fraction bits (bfloat16)"
+OF_BIAS_ALONE = {"outputs": 10, "sums": 7, "bias": 7}
+"""What keeps so many bits where outputs see nothing, and are their bias."""
 
 
 @pytest.mark.parametrize("where", NARROW)
@@ -95,8 +101,13 @@ NARROW: dict[str, tuple[Kernel, Callable[[str], bool]]] = {
 def test_a_narrow_kernel_is_told_and_where(where: str, drawn: Drawn, bias: bool):
     kernel, is_said = NARROW[where]
     traits = traits_of(kernel, drawn, bias=bias)
-    if not sees_anything(drawn):
+    if where == "bias" and not bias:
         assert traits.clean
+        return
+    if not sees_anything(drawn):
+        bits = OF_BIAS_ALONE.get(where) if bias else None
+        assert traits.clean == (bits is None)
+        assert bits is None or f"the bias, or outputs, keep {bits} of 23" in str(traits.narrowed)
         return
     assert not traits.error
     assert traits.narrowed

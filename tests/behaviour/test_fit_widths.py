@@ -39,7 +39,8 @@ def test_each_narrowing_is_named(bits, parts, rounding):
     output = plain_fp64(CONV, Narrowing(parts, bits, rounding).of(tensors)).astype(np.float32)
     said = fit_widths.fit_widths(CONV, tensors, output)
     # Two numbers of 11 bits hold 22 and more of 24: that is within rounding of the exact result.
-    if rounding == HALVES and bits == 11:
+    # So is a bias of two of 8.
+    if rounding == HALVES and (bits == 11 or (bits == 8 and NAMES[parts] == "bias")):
         assert said is None
         return
     # Of a bias that keeps 16 bits of 24, sums of products that do show nothing.

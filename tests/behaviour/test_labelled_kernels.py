@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from labelled import drawn_of_any
-from labels_judged import Outcome, outcome_of, where
+from labelled import drawn, drawn_of_any
+from labelled_sums import BFLOAT16, PLAIN, TF32, in_halves, to_float16
+from labels_judged import Drawn, Outcome, finding_of, outcome_of, where
 from soak import WHOLE
+
+from convdiff.worker.ops.convolution import Convolution
 
 ALWAYS, CHUNK = 300, 50
 MORE = 9700 if WHOLE else CHUNK
@@ -53,6 +58,28 @@ def test_300_kernels_are_called_what_they_are(start: int) -> None:
 @pytest.mark.slow
 def test_100_of_any_op_padded_in_any_way_are_too() -> None:
     check([outcome_of(number, drawn_of_any) for number in range(100)])
+
+
+BIASES = {"bfloat16": BFLOAT16, "TF32": TF32, "fp16": to_float16, "two of 8 bits": in_halves}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BIASES)
+@pytest.mark.parametrize("of", [drawn, drawn_of_any], ids=["conv2d", "any op"])
+def test_a_bias_in_fewer_bits_is_precision(of: Drawn, name: str) -> None:
+    """Nothing else is narrowed: a difference that the bias alone makes."""
+    judged_so = 0
+    for number in range(60):
+        made = of(number, Convolution)
+        if made.asked.b is None or not made.right(made.asked).any():
+            continue
+        plain = replace(made, kind="arithmetic", arithmetic=PLAIN, faults=())
+        finding = finding_of(plain, lambda asked: asked._replace(b=BIASES[name](asked.b)))
+        judged_so += finding.verdict == "precision"
+        assert finding.verdict in ("precision", "same"), (number, finding.evidence)
+        if finding.verdict == "precision":
+            assert "the bias" in str(finding.evidence[0])
+    assert judged_so > 15
 
 
 @pytest.mark.soak

@@ -98,7 +98,7 @@ def test_a_fault_without_a_name_is_said_with_its_place(index: Any, said: str) ->
     finding = judged(conv, data, direct, spoiled(lambda y: cubes(y, *index)))
     assert finding.verdict == "wrong"
     assert finding.fits is None
-    assert str(finding.evidence[0]).endswith(f"outputs, {said}")
+    assert str(finding.evidence[0]).endswith(f"outputs of 2 probes, {said}")
 
 
 def test_what_has_a_name_needs_no_place() -> None:
@@ -106,7 +106,7 @@ def test_what_has_a_name_needs_no_place() -> None:
     data = tensors(conv, (2, 7, 8, 3), 5, bias=True)
     finding = judged(conv, data, direct, lambda c, t: direct(c, t)[..., ::-1].copy())
     assert finding.fits == "the output's channels are reversed"
-    assert str(finding.evidence[0]).endswith("outputs")
+    assert str(finding.evidence[0]).endswith("outputs of 2 probes")
 
 
 def test_a_third_axis_has_its_name() -> None:

@@ -42,6 +42,12 @@ def to_bits(bits: int) -> Round:
     return to
 
 
+def in_halves(values: Array) -> Array:
+    """Keep two numbers of 8 bits, as emulations on bf16 units do."""
+    high = to_bits(8)(values)
+    return high + to_bits(8)(values - high)
+
+
 BFLOAT16, TF32 = to_bits(8), to_bits(11)
 
 
@@ -140,7 +146,8 @@ def products(conv: Any, x: Array, w: Array) -> list[Array]:
     at = view.shape[:3]
     field = view.reshape(*at, kh, kw, groups, inputs).transpose(3, 4, 6, 0, 1, 2, 5)
     weights = w.reshape(kh, kw, inputs, 1, 1, 1, groups, outputs // groups)
-    return list((field[..., None] * weights).reshape(kh * kw * inputs, *at, outputs))
+    with np.errstate(invalid="ignore"):  # fp16 overflows
+        return list((field[..., None] * weights).reshape(kh * kw * inputs, *at, outputs))
 
 
 def convolved(
