@@ -85,6 +85,7 @@ def test_doctor_says_where_onednn_is_off():
     assert re.search(r"^off$", shown, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_doctor_has_nothing_to_test_without_a_framework(bare_python: Path):
     ran = convdiff("doctor", "--python", bare_python)
     assert ran.code == 125
@@ -105,6 +106,7 @@ def test_doctor_has_a_line_a_framework_and_all_of_it_as_json(with_onednn: tuple[
             assert {"devices", "processor", "threads", "onednn"} <= set(one)
 
 
+@pytest.mark.slow
 def test_doctor_writes_its_json_to_a_file_beside_the_text(bare_python: Path, tmp_path: Path):
     path = tmp_path / "doctor.json"
     ran = convdiff("doctor", "--python", bare_python, "--json", path)
@@ -161,6 +163,7 @@ def test_the_schema_is_a_valid_schema(schema: dict):
     validator.check_schema(schema)
 
 
+@pytest.mark.slow
 def test_the_schema_accepts_the_cases_of_the_repository_and_refuses_a_typo(schema: dict):
     cases = sorted((REPOSITORY / "cases").glob("*.yaml"))
     assert cases

@@ -201,6 +201,7 @@ def test_whatever_is_written_has_a_plain_form():
     assert all(text.isascii() for text in PLAIN.values())
 
 
+@pytest.mark.slow
 def test_a_name_in_another_script_is_written_by_its_number(folder: Path):
     case_file(folder, f"name: 畳み込み\n{CASE}", "other.yaml")
     words = ("run", "other.yaml", *KERNEL, "-q")
