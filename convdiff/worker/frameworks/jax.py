@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Arrays, Device, Framework
+from ..kept import Kept
 from ..nets.jax import JaxNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
@@ -17,6 +18,8 @@ OP_BY_OP = "op_by_op"
 MODES = PRECISIONS + (OP_BY_OP,)
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
 """What lax computes from the input's extents itself; all else it is given as numbers."""
+MOST_KEPT = 64
+"""Functions that are kept: XLA takes more than a megabyte for each."""
 Compute = Callable[[Any, Any], Any]
 Make = Callable[[Any, Convolution, Optional[str]], Compute]
 
@@ -40,14 +43,15 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class Jax(object):
-    """One jitted function an op, geometry and precision."""
+    """One jitted function an op, geometry, precision and shape; the latest are kept."""
 
     steps = tuple(STEPS)
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
         self.refused = {}  # type: Dict[str, str]
-        self.jitted = {}  # type: Dict[Any, Callable[..., Any]]
+        self.made = Kept(MOST_KEPT)
+        self.op_by_op = 0  # functions whose operations JAX keeps itself
 
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
@@ -128,21 +132,29 @@ class Jax(object):
 
     def _call(self, make: Make, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Compute what `make` makes of (x, w), add the bias, if any, and do the step, if any."""
-        key = (make, conv, device.modes)
-        if key not in self.jitted:
-            precision = [mode for mode in device.modes if mode in PRECISIONS]
-            compute = make(self.jax, conv, precision[-1] if precision else None)
-
-            def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
-                y = compute(x, w)
-                y = y if b is None else y + b
-                return STEPS[conv.then](self.jax, y, added) if conv.then else y
-
-            jitted = OP_BY_OP not in device.modes
-            self.jitted[key] = self.jax.jit(whole) if jitted else whole
         given = [None if array is None else self._array(array, conv.dtype) for array in arrays]
+        shapes = tuple(None if array is None else array.shape for array in given)
+        key = (make, conv, device.modes, shapes)
+        compute = self.made.get(key, partial(self._function, make, conv, device.modes))
         with self._on(device):
-            return _plain(self.jitted[key](*given), conv.dtype)
+            return _plain(compute(*given), conv.dtype)
+
+    def _function(self, make: Make, conv: Convolution, modes: Tuple[str, ...]) -> Any:
+        """Return a function of (x, w, b, added), for arrays of one shape each."""
+        precision = [mode for mode in modes if mode in PRECISIONS]
+        compute = make(self.jax, conv, precision[-1] if precision else None)
+
+        def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
+            y = compute(x, w)
+            y = y if b is None else y + b
+            return STEPS[conv.then](self.jax, y, added) if conv.then else y
+
+        if OP_BY_OP not in modes:
+            return self.jax.jit(whole)
+        self.op_by_op += 1
+        if self.op_by_op % MOST_KEPT == 0:
+            self.jax.clear_caches()
+        return whole
 
     def _array(self, array: Any, dtype: str) -> Any:
         return array.view(self.jax.numpy.bfloat16) if dtype == "bfloat16" else array
