@@ -44,7 +44,7 @@ def first(kernel: BudgetedKernel) -> Tree | None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", schemes_drawn.ORDERS)
+@one_in(2, "name", schemes_drawn.ORDERS)
 def test_orders_seen_of_real_kernels_are_guessed_at_once(name: str) -> None:
     text, filter_shape = schemes_drawn.ORDERS[name]
     tree = parse(text)
