@@ -18,6 +18,7 @@ STORED = ("fp16_weights", "int8_weights", "int8")
 """How constants are stored other than in the op's dtype; with int8 all is computed in it."""
 
 
+EMPTY = "nothing is left of the output; TensorFlow Lite dies of a tensor without elements"
 LONGER = "TensorFlow Lite lengthens a transposed output at its end only, by less than a stride"
 """Of another length asked for it gives what other frameworks don't, or refuses it."""
 
@@ -208,6 +209,8 @@ class _Parts(NamedTuple):
             x = self.model.node("PAD", [x, table], self.inner(padded, "input"), "PadOptions")
         axes = zip(conv.axes[-len(self.ends) :], padded[1:-1])
         outputs = tuple((n - axis.reach) // axis.stride + 1 for axis, n in axes)
+        if min(outputs) < 1 and conv.padding != "same":
+            raise ValueError(EMPTY)
         made = shape[:1] + outputs + (conv.channels_out,)
         padding = "SAME" if conv.padding == "same" else "VALID"
         return self.called([x] + constants, self.inner(made, "output"), padding), made
@@ -221,6 +224,8 @@ class _Parts(NamedTuple):
         """
         conv, padding = self.conv, "SAME" if self.conv.padding == "same" else "VALID"
         made = tuple(axis.extent(n) for axis, n in zip(conv.axes, shape[1:-1]))
+        if min(made) < 1:
+            raise ValueError(EMPTY)
         cuts = (0,) * len(made)
         asked = made
         if padding == "VALID":

@@ -63,7 +63,7 @@ def asked(framework: str, op: str, monkeypatch) -> tuple:
 def test_what_fails_no_check_is_asked_nothing_else(op: str, monkeypatch):
     found, checked, probed = asked("numpy", op, monkeypatch)
     assert found.traits is not None and found.traits.clean
-    assert checked == 11
+    assert checked == 12
     assert probed == 0
 
 
