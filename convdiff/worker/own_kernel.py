@@ -11,7 +11,6 @@ import numpy as np
 
 from . import cpu, memory
 from .framework import Arrays, Device, Framework
-from .nets.numpy import NumpyNet
 from .ops.convolution import Convolution
 from .ops.net import Net
 from .ops.then import STEPS, applied
@@ -136,8 +135,10 @@ class Kernel(object):
                 raise ValueError("%s takes no %s" % (self.target, name))
         return given
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`: the layers that are no ops are NumPy's. Raises ValueError."""
+        from .nets.numpy import NumpyNet
+
         others = [layer.name for layer in net.layers if layer.kind.family != "op"]
         if net.dtype == "bfloat16" and others:
             raise ValueError("%s: NumPy, whose layer it is, has no bfloat16" % others[0])

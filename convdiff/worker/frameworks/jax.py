@@ -6,8 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Arrays, Device, Framework
-from ..nets.jax import JaxNet
+from ..framework import Arrays, Device, Framework, mapped
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 
@@ -18,7 +17,6 @@ MODES = PRECISIONS + (OP_BY_OP,)
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
 """What lax computes from the input's extents itself; all else it is given as numbers."""
 Compute = Callable[[Any, Any], Any]
-Make = Callable[[Any, Convolution, Optional[str]], Compute]
 
 
 STEPS = {
@@ -72,17 +70,16 @@ class Jax(object):
         if conv.padding not in PADDINGS:
             x, _ = layout.cropped(arrays.x, conv.own_pads(arrays.x))
             arrays = arrays._replace(x=x)
-        return self._call(_convolution, conv, device, arrays)
+        return self._call(conv, device, arrays)
 
     def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        make = _transposed if conv.groups == 1 else _transposed_groups
-        return self._call(make, conv, device, Arrays(*given))
+        return self._call(conv, device, Arrays(*given))
 
     def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
         arrays = Arrays(*given)
-        return self._call(_dense, conv, device, arrays._replace(w=arrays.w[0]))
+        return self._call(conv, device, arrays._replace(w=arrays.w[0]))
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -93,7 +90,7 @@ class Jax(object):
         with self._on(device):
             rows = self._array(_padded(table), dtype)
             sums = jnp.sum(jnp.multiply(rows, self._array(columns, dtype)), axis=2)
-            return _plain(sums, dtype)[: len(table)]
+            return layout.bits(sums, dtype)[: len(table)]
 
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
@@ -101,22 +98,23 @@ class Jax(object):
         with self._on(device):
             rows = self._array(_padded(flat), dtype)
             total = self.jax.numpy.add(rows, self._array(bias, dtype))
-            return _plain(total, dtype)[: len(flat)].reshape(output.shape)
+            return layout.bits(total, dtype)[: len(flat)].reshape(output.shape)
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        given = [None if a is None else self._array(a, dtype) for a in (output, added)]
+        y, beside = mapped(partial(self._array, dtype=dtype), (output, added))
         with self._on(device):
-            return _plain(STEPS[then](self.jax, *given), dtype)
+            return layout.bits(STEPS[then](self.jax, y, beside), dtype)
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> JaxNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
-        precision = [mode for mode in device.modes if mode in PRECISIONS]
+        from ..nets.jax import JaxNet
+
         ways = {
             "on": partial(self._on, device),
             "tensor": lambda array: self.jax.numpy.asarray(self._array(array, net.dtype)),
-            "array": lambda tensor: _plain(tensor, net.dtype),
-            "op": lambda conv: _made(self.jax, conv, precision[-1] if precision else None),
+            "array": partial(layout.bits, dtype=net.dtype),
+            "op": lambda conv: _made(self.jax, conv, _precision(device)),
             "jitted": OP_BY_OP not in device.modes,
         }
         return JaxNet(self.jax, net, arrays, ways)
@@ -126,23 +124,25 @@ class Jax(object):
             return self.jax.default_device(self.jax.devices("cpu")[0])
         return self.jax.default_device(self._gpus()[device.number])
 
-    def _call(self, make: Make, conv: Convolution, device: Device, arrays: Arrays) -> Any:
-        """Compute what `make` makes of (x, w), add the bias, if any, and do the step, if any."""
-        key = (make, conv, device.modes)
+    def _call(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
+        """Compute an op, add the bias, if any, and do the step, if any."""
+        key = (conv, device.modes)
         if key not in self.jitted:
-            precision = [mode for mode in device.modes if mode in PRECISIONS]
-            compute = make(self.jax, conv, precision[-1] if precision else None)
-
-            def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
-                y = compute(x, w)
-                y = y if b is None else y + b
-                return STEPS[conv.then](self.jax, y, added) if conv.then else y
-
-            jitted = OP_BY_OP not in device.modes
-            self.jitted[key] = self.jax.jit(whole) if jitted else whole
-        given = [None if array is None else self._array(array, conv.dtype) for array in arrays]
+            self.jitted[key] = self._whole(conv, device)
+        given = mapped(partial(self._array, dtype=conv.dtype), arrays)
         with self._on(device):
-            return _plain(self.jitted[key](*given), conv.dtype)
+            return layout.bits(self.jitted[key](*given), conv.dtype)
+
+    def _whole(self, conv: Convolution, device: Device) -> Callable[..., Any]:
+        compute = _made(self.jax, conv, _precision(device))
+
+        def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
+            y = compute(x, w)
+            if b is not None:
+                y = y + b
+            return STEPS[conv.then](self.jax, y, added) if conv.then else y
+
+        return whole if OP_BY_OP in device.modes else self.jax.jit(whole)
 
     def _array(self, array: Any, dtype: str) -> Any:
         return array.view(self.jax.numpy.bfloat16) if dtype == "bfloat16" else array
@@ -158,7 +158,7 @@ def _convolution(jax: Any, conv: Convolution, precision: Optional[str]) -> Compu
     """Return the convolution of (x, w) as JAX makes it."""
 
     def compute(x: Any, w: Any) -> Any:
-        pads = [(max(0, before), max(0, after)) for before, after in conv.own_pads(x)]
+        pads = layout.added(conv.own_pads(x))
         return jax.lax.conv_general_dilated(
             x,
             w,
@@ -214,15 +214,30 @@ def _dense(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     return partial(jax.numpy.matmul, precision=precision)
 
 
-MAKE = {"dense": _dense}  # type: Dict[str, Make]
-
-
 def _made(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     """Return what computes an op of (x, w)."""
-    make = MAKE.get(conv.op, _convolution)
-    if conv.transposed:
-        make = _transposed if conv.groups == 1 else _transposed_groups
-    return make(jax, conv, precision)
+    if conv.transposed and conv.groups > 1:
+        return _transposed_groups(jax, conv, precision)
+    return MAKE[conv.op](jax, conv, precision)
+
+
+MAKE = {
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+    "conv1d_transpose": _transposed,
+    "conv2d_transpose": _transposed,
+    "conv3d_transpose": _transposed,
+    "dense": _dense,
+}  # type: Dict[str, Callable[[Any, Convolution, Optional[str]], Compute]]
+
+
+def _precision(device: Device) -> Optional[str]:
+    """Return the last precision among a device's modes."""
+    for mode in reversed(device.modes):
+        if mode in PRECISIONS:
+            return mode
+    return None
 
 
 def _axes(conv: Convolution) -> Tuple[str, str, str]:
@@ -239,8 +254,3 @@ def _padded(rows: Any) -> Any:
     """Return rows with zeros up to a power of two: XLA compiles every new shape anew."""
     wanted = 1 << max(0, len(rows) - 1).bit_length()
     return np.concatenate([rows, np.zeros((wanted - len(rows),) + rows.shape[1:], rows.dtype)])
-
-
-def _plain(array: Any, dtype: str) -> Any:
-    result = np.ascontiguousarray(np.asarray(array))
-    return result.view(np.uint16) if dtype == "bfloat16" else result
