@@ -96,7 +96,8 @@ def resolved(
 def _resolved(requires: Sequence[str], python: str, newest: str, overrides: str) -> list[str]:
     words = ["pip", "compile", "-", "--python", python, "--only-binary", ":all:"]
     words += ["--no-header", "--no-annotate", "--quiet", "--overrides", overrides]
-    words += ["--exclude-newer", newest] if newest else []
+    if newest:
+        words += ["--exclude-newer", newest]
     text = _asked(words, "\n".join(requires) + "\n")
     return [line.strip() for line in text.splitlines() if line.strip()]
 

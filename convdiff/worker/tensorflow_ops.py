@@ -48,10 +48,13 @@ def transposed_filter(conv: Convolution, filter_hwio: Any) -> Any:
 
 def whole(tf: Any, conv: Convolution, x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
     """Return the op of tensors with its bias, if any, and the step that follows."""
-    y = compute(tf, conv, x, w)
-    if b is not None:
-        y = tf.nn.bias_add(y, b)
+    y = biased(tf, compute(tf, conv, x, w), b)
     return STEPS[conv.then](tf, y, added) if conv.then else y
+
+
+def biased(tf: Any, y: Any, b: Any) -> Any:
+    """Return an output with its bias, if any."""
+    return y if b is None else tf.nn.bias_add(y, b)
 
 
 STEPS = {
@@ -175,5 +178,8 @@ def _output_shape(tf: Any, conv: Convolution, x: Any, cut: Any) -> Any:
 
 def _extents(tf: Any, x: Any) -> List[Any]:
     """Return a tensor's shape; what a graph does not know of it yet, as tensors."""
-    known, later = x.get_shape().as_list(), tf.shape(x)
-    return [later[axis] if n is None else n for axis, n in enumerate(known)]
+    extents, later = x.get_shape().as_list(), tf.shape(x)
+    for axis, extent in enumerate(extents):
+        if extent is None:
+            extents[axis] = later[axis]
+    return extents  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import layout
 from ..heap import give_back
+from ..kept import size_of
 from ..ops.net import Layer, Net
 from .onnx_layers import LAYERS
 from .onnx_model import Model
@@ -91,8 +92,7 @@ class SessionNet(object):
         self.onnx, self.net, self.arrays, self.opened = onnx, net, arrays, opened
         self.static = static or any(map(needs_sizes, net.layers))
         self.sizes = lru_cache(KEPT)(partial(sizes_of, net))
-        weights = sum(array.nbytes for array in arrays.values())
-        self.most = max(1, min(KEPT, HELD // max(1, weights)))
+        self.most = max(1, min(KEPT, HELD // max(1, size_of(arrays.values()))))
         self.sessions = {}  # type: Dict[Any, Any]
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:

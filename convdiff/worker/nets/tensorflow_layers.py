@@ -41,8 +41,7 @@ def _op(tf: Any, context: Context) -> Call:
         resolved = conv
         if not conv.transposed:
             resolved, x = tensorflow_ops.resolved(conv, x, pads)
-        y = tensorflow_ops.compute(tf, resolved, x, w)
-        return y if bias is None else tf.nn.bias_add(y, bias)
+        return tensorflow_ops.biased(tf, tensorflow_ops.compute(tf, resolved, x, w), bias)
 
     return call
 

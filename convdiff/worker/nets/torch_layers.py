@@ -176,8 +176,8 @@ LAYERS: Dict[str, Build] = {
     "lift": _lift,
     "identity": _identity,
 }
-LAYERS.update((name, partial(_join, name)) for name in ("add", "subtract", "multiply"))
-LAYERS.update((name, partial(_join, name)) for name in ("maximum", "minimum"))
+for _name in ("add", "subtract", "multiply", "maximum", "minimum"):
+    LAYERS[_name] = partial(_join, _name)
 for _name in ("relu", "relu6", "leaky_relu", "elu", "selu", "silu", "softplus", "softsign"):
     LAYERS[_name] = partial(_named, _name)
 for _name in ("sigmoid", "tanh", "exp", "log", "sqrt", "abs", "negative"):
