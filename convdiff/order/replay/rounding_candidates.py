@@ -62,7 +62,7 @@ def _operands(
     tree: Tree, dtype: str, zero_start: bool, inputs: Sequence[str]
 ) -> Iterator[Arithmetic]:
     """Yield one format for both operands, and one for all sums."""
-    guards = _GUARDS if any(len(parts) > 2 for parts in tree.children) else (0,)
+    guards = (0,) if tree.adds_two else _GUARDS
     for accumulator, early in _accumulators(tree, dtype):
         for narrowed in inputs:
             for guard in guards:
