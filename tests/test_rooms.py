@@ -83,6 +83,7 @@ def check_exact(actual: set[str], listed: set[str]) -> None:
     assert not mended, "no more: take these out of the list in tests/test_rooms.py"
 
 
+@pytest.mark.slow
 def test_imports_go_down_the_rooms(graph):
     up = {f"{name} -> {target}" for name, target in edges(graph) if rank(name) < rank(target)}
     check_exact(up, UP)
@@ -132,6 +133,7 @@ def names_an_op(node: ast.AST) -> bool:
     return any(isinstance(part, ast.Constant) and part.value in names for part in compared)
 
 
+@pytest.mark.slow
 def test_nothing_asks_for_an_op_by_name():
     """Tables do: `convdiff.worker.ops`, and what a cell says of itself."""
     naming = []

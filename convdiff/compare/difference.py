@@ -218,8 +218,9 @@ def _worst(delta: Array, steps: Array, most: int) -> Array:
     top = _largest(size, most)
     if most < 2 or most >= len(size) or not np.isfinite(size).any():
         return top
-    farthest = int(np.argmax(np.where(np.isfinite(size), steps, 0)))
-    if steps[farthest] > np.max(steps[top], where=np.isfinite(size[top]), initial=0):
+    finite_steps = np.where(np.isfinite(size), steps, np.uint64(0))
+    farthest = int(np.argmax(finite_steps))
+    if finite_steps[farthest] > finite_steps[top].max():
         top[-1] = farthest
     return top
 

@@ -67,6 +67,7 @@ def test_what_the_format_rounds_away_itself_is_not_named(dtype, bits):
     assert (said is None) == (dtype != "float64")
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), scale=st.sampled_from([0.001, 0.01, 0.1, 1.0]))
 def test_outputs_that_are_off_at_random_fit_nothing(seed, scale):
     tensors = drawn(CONV, seed)
@@ -135,6 +136,7 @@ def test_an_output_that_is_rounded_is_named(bits, rounding):
     assert said == f"its numbers fit an output of {bits} bits ({WIDTHS[bits]})"
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), most=st.sampled_from([1, 3, 7, 15]))
 def test_integers_that_are_off_by_one_are_no_narrower_output(seed, most):
     """Small integers have few bits of themselves."""

@@ -194,7 +194,7 @@ PADDED = [
 ]
 
 
-@pytest.mark.parametrize("conv", [*GEOMETRIES, *PADDED], ids=str)
+@one_in(2, "conv", [*GEOMETRIES, *PADDED], ids=str)
 def test_outputs_on_steps_of_their_own_range_are_said_too(conv: Convolution):
     if conv.channels_out == 1:
         return

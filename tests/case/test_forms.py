@@ -135,6 +135,7 @@ def test_all_that_does_not_fit_is_told_and_no_more_than_so_many():
     assert len(error.value.all) == MOST + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [
@@ -169,6 +170,7 @@ def test_every_key_of_a_whole_record_must_be_there():
         whole.read({"size": 3, "inside": []})
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*CASE.keys, "fliter"]), PLAIN, max_size=4))
 def test_the_published_schema_and_the_program_take_the_same(changes: dict[str, Any]):
     document = {"filter": [1, 2], "input": {"ramp": 1}, **changes}

@@ -209,6 +209,7 @@ LAYERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(LAYERS, max_size=3))
 def test_the_schema_and_the_program_take_the_same_layers(layers: list[Any]):
     document = {"input": {"ramp": 1}, "layers": layers}

@@ -70,6 +70,7 @@ def test_a_range_is_written_short(values, text):
     assert write_range(values) == text
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(0, 10**10 - 1), min_size=1, max_size=60))
 def test_any_set_of_numbers_reads_back_as_written(numbers):
     values = tuple(sorted(numbers))

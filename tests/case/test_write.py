@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ HEADS = {
 }
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(HEADS)), st.sampled_from(["float32", "float64", "float16"]))
 def test_a_written_case_is_the_same_case(name: str, dtype: str) -> None:
     case = case_of(f"{HEADS[name]}dtype: {dtype}\n", Path("a.yaml"))

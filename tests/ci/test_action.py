@@ -87,6 +87,7 @@ def test_the_actions_step_records_then_holds_then_fails_on_drift(runner, tmp_pat
     assert "adding:convolution" in summary
 
 
+@pytest.mark.slow
 def test_the_actions_step_is_not_green_without_the_baseline_it_names(runner):
     done = runner({}, baseline="nowhere")
     assert done.returncode == 125

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recordings import FINGERPRINT, recorded, saved, tensors_of
@@ -84,6 +85,7 @@ HARMLESS: tuple[Change, ...] = (
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([*MATTERS, *HARMLESS]), max_size=3, unique=True),
     st.integers(0, 2**32),

@@ -364,6 +364,7 @@ def drawn_tensors(draw: st.DrawFn) -> Tensors:
     return Tensors(weights, None, x)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(tensors=drawn_tensors(), data=st.data())
 def test_a_tap_that_is_changed_is_never_precision_or_rounding(tmp_path_factory, tensors, data):
@@ -395,6 +396,7 @@ def test_two_that_are_equal_and_off_the_exact_result_are_no_green(tmp_path, side
     assert verdicts <= ({"same", "rounding"} if right else {VERDICTS[side]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])
 def test_an_output_of_any_layout_is_said_to_be_taken_for_the_cases_own(layout: str, tmp_path: Path):
     shapes = {"nhwc": ([3, 3, 4, 8], [1, 10, 10, 4]), "nchw": ([8, 4, 3, 3], [1, 4, 10, 10])}

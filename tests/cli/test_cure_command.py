@@ -58,6 +58,7 @@ def test_padding_is_what_helps_a_kernel_that_nothing_is_known_of(folder: Path):
     assert "switches and up to" in err and "cells each: about" in err
 
 
+@pytest.mark.slow
 def test_nothing_drifts_exits_0(folder: Path):
     code, out, _ = cured(folder, "--framework", "numpy")
     assert (code, out) == (0, "case, numpy:cpu: nothing drifts, 5 comparisons made\n")

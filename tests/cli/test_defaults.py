@@ -31,6 +31,7 @@ def test_a_framework_of_the_pyproject_is_run_and_not_called_unnamed(folder: Path
     assert "numpy:cpu" in ran.out and "by default" not in ran.out
 
 
+@pytest.mark.slow
 def test_the_environment_goes_before_the_pyproject_and_the_command_line_before_both(folder: Path):
     configured(folder, 'framework = "nosuch"')
     env = {"CONVDIFF_FRAMEWORK": "numpy"}
@@ -65,6 +66,7 @@ def test_a_default_that_is_none_is_a_line(text: str, said: str, folder: Path):
     assert said in ran.err and "--" not in ran.err
 
 
+@pytest.mark.slow
 def test_a_framework_that_is_none_is_said_to_stand_where_it_stands(folder: Path):
     configured(folder, "framework = ['numpy', 'numpi']")
     said = convdiff("explain", "case.yaml", cwd=folder).err
@@ -128,6 +130,7 @@ def test_a_word_that_is_nearly_right_gets_the_right_one(words: tuple[str, ...], 
     assert f"did you mean {meant}?" in ran.err
 
 
+@pytest.mark.slow
 def test_rule_tells_of_every_verdict_cause_and_refusal():
     from convdiff.diagnose.verdicts import VERDICTS
     from convdiff.order.counterfactual import Part

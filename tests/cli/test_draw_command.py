@@ -120,6 +120,7 @@ expect: {runtime: bitwise}
 """
 
 
+@pytest.mark.slow
 def test_what_is_printed_explains_the_difference(tmp_path: Path):
     kernel_file(tmp_path)
     case = case_file(tmp_path, DRIFTING)

@@ -69,6 +69,7 @@ def test_every_element_of_a_framework_s_own_op_is_replayed(
     assert len({order["where"] for order in found["orders"]}) == len(found["orders"]) > 1
 
 
+@pytest.mark.slow
 def test_a_border_with_an_order_of_its_own_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(KERNEL)
     ran = convdiff(
@@ -87,6 +88,7 @@ def test_a_border_with_an_order_of_its_own_is_told_apart(tmp_path: Path) -> None
     assert [row.split()[2] for row in drawn] == ["(0,3,0)", "(0,4,0)", "(0,2,0)", "(0,1,0)"]
 
 
+@pytest.mark.slow
 def test_an_element_on_padding_alone_has_no_order_and_needs_none(tmp_path: Path) -> None:
     ran = convdiff(
         *("explain", case_file(tmp_path, PADS), "--framework", "numpy", "--index", "0,0,0,0,0"),

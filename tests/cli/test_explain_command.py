@@ -77,6 +77,7 @@ def told(folder: Path, kernel: str, *options: object, taps: int = 5) -> dict[str
     return report
 
 
+@pytest.mark.slow
 def test_two_lengths_stand_beside_each_other_with_the_first_sum_that_differs(tmp_path: Path):
     ran = explain(tmp_path, "by_length", "--lengths", 60, "--against", 63)
     assert ran.code == 0, ran.err
@@ -89,6 +90,7 @@ def test_two_lengths_stand_beside_each_other_with_the_first_sum_that_differs(tmp
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.slow
 def test_two_trees_without_room_stand_below_each_other(tmp_path: Path):
     ran = explain(tmp_path, "by_length", "--lengths", "60", "--against", "63", columns=60)
     assert ran.out.count(", order a\n") == 2
@@ -124,6 +126,7 @@ def under(element: dict[str, Any], node: int) -> set[int]:
     return set().union(*(under(element, part) for part in adds[node]))
 
 
+@pytest.mark.slow
 def test_the_sums_that_part_are_of_the_same_terms_in_either_tree(tmp_path: Path):
     told(tmp_path, "by_blocks")  # writes the case
     kernels, x, w = own(tmp_path)
@@ -142,6 +145,7 @@ def test_the_sums_that_part_are_of_the_same_terms_in_either_tree(tmp_path: Path)
     assert sums[0] != sums[1]
 
 
+@pytest.mark.slow
 def test_two_batches_are_two_outputs(tmp_path: Path):
     ran = explain(tmp_path, "by_batch", "--batch", "1,2")
     assert ran.code == 0, ran.err
@@ -149,6 +153,7 @@ def test_two_batches_are_two_outputs(tmp_path: Path):
     assert "at length 63, batch 1: 59 of 59 elements" in " ".join(ran.out.split())
 
 
+@pytest.mark.slow
 def test_one_output_is_drawn_where_it_is_farthest_from_exact(tmp_path: Path):
     element = told(tmp_path, "chain")["outputs"][0]["element"]
     case = load_case(tmp_path / "case.yaml")
@@ -159,6 +164,7 @@ def test_one_output_is_drawn_where_it_is_farthest_from_exact(tmp_path: Path):
     assert element["why"] == f"the farthest from exact, by {error.max():.3g}"
 
 
+@pytest.mark.slow
 def test_an_element_that_is_asked_for_is_drawn(tmp_path: Path):
     element = told(tmp_path, "chain", "--index", "1,0,8,0")["outputs"][0]["element"]
     assert (element["index"], element["why"]) == ([1, 0, 8, 0], "asked for")
@@ -173,6 +179,7 @@ def test_products_stand_at_leaves_and_partial_sums_at_nodes(tmp_path: Path):
     assert [one["name"] for one in element["terms"]][:2] == ["(0,0,0)", "(0,1,0)"]
 
 
+@pytest.mark.slow
 def test_of_a_large_order_the_last_sums_are_drawn_and_all_on_demand(tmp_path: Path):
     few = explain(tmp_path, "chain", "--lengths", "63", taps=50).out
     assert "20 terms are not drawn" not in few
@@ -194,6 +201,7 @@ def test_a_sum_that_is_not_drawn_is_marked_where_it_hides(tmp_path: Path):
     assert "or what hides it" in ran.out
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_a_run_of_the_case(tmp_path: Path):
     at = ["--index", "0,0,3,0"]
     values = [
@@ -212,6 +220,7 @@ def test_orders_say_which_elements_have_them(tmp_path: Path):
     assert output["replayed"] == [118, 118]
 
 
+@pytest.mark.slow
 def test_the_tree_is_written_for_graphviz(tmp_path: Path):
     path = tmp_path / "trees.dot"
     ran = explain(tmp_path, "by_length", "--lengths", "60", "--against", "63", "--dot", path)
@@ -227,6 +236,7 @@ def test_the_tree_is_written_for_graphviz(tmp_path: Path):
     assert all(f'label="own:by_length:cpu{at} {T}, batch 2\\nelement ' in text for T in (60, 63))
 
 
+@pytest.mark.slow
 def test_the_element_has_its_exact_value_and_each_sides_error(tmp_path: Path):
     ran = explain(
         tmp_path, "by_length", "--lengths", "60,63", "--index", "1,0,8,0", "--json", "found.json"
@@ -245,6 +255,7 @@ def test_the_element_has_its_exact_value_and_each_sides_error(tmp_path: Path):
     assert said in " ".join(ran.out.split())
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_no_error(tmp_path: Path):
     case = case_file(tmp_path, "filter: [1, 2]\ninput: [1, .nan, 2, .inf, 3, 4]\n")
     (tmp_path / "own.py").write_text(KERNELS)
@@ -255,6 +266,7 @@ def test_what_is_not_finite_is_no_error(tmp_path: Path):
         assert (told["output"], told["exact"], told["error"]) == (value, value, "nan")
 
 
+@pytest.mark.slow
 def test_json_and_text_come_of_one_call(tmp_path: Path):
     path = tmp_path / "found.json"
     ran = explain(tmp_path, "chain", "--json", path)
@@ -264,6 +276,7 @@ def test_json_and_text_come_of_one_call(tmp_path: Path):
     assert report["comparison"] is None
 
 
+@pytest.mark.slow
 def test_length_is_an_older_name_of_lengths_and_two_of_them_are_against(tmp_path: Path):
     assert explain(tmp_path, "chain", "--length", "60").out == (
         explain(tmp_path, "chain", "--lengths", "60").out
@@ -273,6 +286,7 @@ def test_length_is_an_older_name_of_lengths_and_two_of_them_are_against(tmp_path
     assert both.out == explain(tmp_path, "by_length", "--lengths", "60", "--against", "63").out
 
 
+@pytest.mark.slow
 def test_two_settings_are_two_outputs(tmp_path: Path):
     kernel_file(tmp_path)
     case = case_file(tmp_path, CASE.replace("TAPS", "5"))
@@ -312,6 +326,7 @@ def test_what_is_not_there_has_no_tree(tmp_path: Path):
     assert output["element"] is None
 
 
+@pytest.mark.slow
 def test_a_side_that_is_there_is_drawn_where_the_other_is_not(tmp_path: Path):
     ran = explain(tmp_path, "chain", "--kernel", "nobody:home")
     assert ran.code == 125

@@ -83,18 +83,21 @@ def test_the_cause_of_a_pair_is_proved(tmp_path: Path, other: str, scale: str, c
     assert "splits  element" in ran.out
 
 
+@pytest.mark.slow
 def test_an_element_that_is_asked_for_is_the_one_that_is_followed(tmp_path: Path) -> None:
     ran = pair(tmp_path, "sequential", "half_weights", "--index", "0,0,7,2")
     assert "element 0,0,7,2: its products and partial sums" in ran.out
     assert "splits  element 0,0,7,2, the sum of" in ran.out
 
 
+@pytest.mark.slow
 def test_two_that_are_equal_have_no_cause(tmp_path: Path) -> None:
     ran = pair(tmp_path, "sequential", "the_same")
     assert "all 96 elements are equal" in ran.out
     assert "cause" not in ran.out
 
 
+@pytest.mark.slow
 def test_a_side_of_another_shape_is_no_pair_and_no_success(tmp_path: Path) -> None:
     ran = pair(tmp_path, "sequential", "taller")
     assert ran.code == 125

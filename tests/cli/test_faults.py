@@ -253,6 +253,7 @@ def shell(line: str, *arguments: object) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_changes_no_verdict():
     ran = shell(
         "CONVDIFF | head -1; exit ${PIPESTATUS[0]}", "--framework", "numpy", "--lengths", "7,8"
@@ -261,6 +262,7 @@ def test_a_reader_that_goes_away_changes_no_verdict():
     assert len(ran.out.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_was_never_there_changes_no_verdict(bare_python: Path):
     ran = shell("CONVDIFF | true; exit ${PIPESTATUS[0]}", "--python", bare_python)
     assert (ran.code, ran.out) == (125, "")
@@ -277,6 +279,7 @@ def test_closed_streams_change_no_verdict(bare_python: Path):
     assert "  again  convdiff run" in ran.out
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_no_drift(bare_python: Path):
     assert shell("CONVDIFF > /dev/full", "--python", bare_python) == Ran(
         125, "", "convdiff: [Errno 28] No space left on device\n"

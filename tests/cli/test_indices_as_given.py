@@ -116,6 +116,7 @@ def test_the_short_report_names_the_axes_so(folder: Path, layout: str, kernel: s
     assert written(layout, AT) in {row.split()[0] for row in rows}
 
 
+@pytest.mark.slow
 def test_the_json_report_keeps_to_nhwc(folder: Path):
     asked(folder, "run", "--kernel", "k:one_off", "--json", "report.json")
     (case,) = json.loads((folder / "report.json").read_text())["cases"]
@@ -140,6 +141,7 @@ def report_layout(folder: Path) -> str:
     return "nchw" if "nchw" in (folder / "case.yaml").read_text() else "nhwc"
 
 
+@pytest.mark.slow
 def test_an_index_is_asked_for_as_arrays_lie(folder: Path, layout: str):
     assert element(folder, "--index", written(layout, AT))["index"] == list(AT)
 
@@ -157,6 +159,7 @@ def test_an_index_outside_is_refused_at_once_with_the_shape(folder: Path, layout
     assert f"{said}{written(layout, SHAPE, '×')} {layout.upper()}" in ran.err
 
 
+@pytest.mark.slow
 def test_what_becomes_of_nan_is_placed_so(folder: Path, layout: str):
     x = np.load(folder / "x.npy")
     x[...] = np.nan

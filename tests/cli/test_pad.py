@@ -100,6 +100,7 @@ def small(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_numpy_gives_the_same_bits_at_every_length(small):
     ran = convdiff("pad", small, "--data", "3..16", "--framework", "numpy", "--value", 0.5)
     assert ran.code == 0
@@ -117,6 +118,7 @@ def test_numpy_gives_the_same_bits_at_every_length(small):
         assert text in ran.out
 
 
+@pytest.mark.slow
 def test_what_is_written_as_python_pads_as_it_says(small):
     asked = ("--data", "3,4,5,16", "--framework", "numpy", "--format", "python")
     scope: dict[str, Any] = {}
@@ -128,6 +130,7 @@ def test_what_is_written_as_python_pads_as_it_says(small):
     assert list(buckets) == [(5, 10), (6, 14), (17, 22)]
 
 
+@pytest.mark.slow
 def test_a_grid_that_moves_with_the_length_is_named(tmp_path: Path):
     file = tmp_path / "moving.yaml"
     file.write_text(f"{HEADER}  - conv2d: {{filter: [1.0, 2.0, 3.0], strides: 2, padding: same}}\n")
@@ -135,6 +138,7 @@ def test_a_grid_that_moves_with_the_length_is_named(tmp_path: Path):
     assert ran.code == 0 and "grid     conv2d_1: starts elsewhere at some lengths" in ran.out
 
 
+@pytest.mark.slow
 def test_csv_has_a_row_a_group(small):
     asked = ("--data", "3..9", "--framework", "numpy", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(convdiff("pad", small, *asked).out)))

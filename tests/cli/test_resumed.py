@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import soak
 from program import COMMAND, environment
+from soak import WHOLE, one_in
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20 if soak.WHOLE else 1
+KILLS = 20 if WHOLE else 1
 """Of each search."""
 CASE = """
 name: resumed
@@ -57,9 +57,9 @@ def convolve(x, w, b):
 '''
 NAPS = {"shrink": 0.001, "bisect": 0.02}
 """Seconds that a call takes, so that there is time to be killed in."""
-VARIABLES = 10 if soak.WHOLE else 5
+VARIABLES = 10 if WHOLE else 5
 GOOD, BAD = (" ".join(f"V{n}={value}" for n in range(VARIABLES)) for value in "01")
-LENGTHS = "6..60" if soak.WHOLE else "6..20"
+LENGTHS = "6..60" if WHOLE else "6..20"
 SEARCHES = {
     "shrink": ("shrink", "case.yaml"),
     "sizes": ("bisect", "case.yaml", "--lengths", LENGTHS, "--scan"),
@@ -147,8 +147,7 @@ def known(err: str) -> int:
     return int(found[1]) if found else 0
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("name", SEARCHES)
+@one_in(2, "name", SEARCHES)
 def test_a_search_that_is_killed_goes_on_and_runs_nothing_twice(
     name: str, place: Place, tmp_path: Path
 ) -> None:

@@ -168,6 +168,7 @@ def test_all_kinds_of_numbers_have_a_line():
     ]
 
 
+@pytest.mark.slow
 def test_it_is_the_same_wherever_and_from_whichever_format(whole: Recording, tmp_path: Path):
     paths = [tmp_path / "one.json", tmp_path / "other" / "two.safetensors"]
     seen = set()

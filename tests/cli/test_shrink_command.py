@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from program import convdiff
 
 LONG_NAME = """
@@ -51,6 +52,7 @@ def test_the_case_is_printed_where_no_file_is_named(tf1_python: str, tmp_path: P
     assert "20 cases run; more --runs may find less" in ran.err
 
 
+@pytest.mark.slow
 def test_what_does_not_differ_exits_125(tmp_path: Path):
     (tmp_path / "whole.yaml").write_text("filter: [1, 2]\ninput: [1, 2, 3]\nlengths: [2, 3]\n")
     ran = convdiff("shrink", "whole.yaml", "--framework", "numpy", cwd=tmp_path)

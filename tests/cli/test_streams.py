@@ -201,6 +201,7 @@ def test_whatever_is_written_has_a_plain_form():
     assert all(text.isascii() for text in PLAIN.values())
 
 
+@pytest.mark.slow
 def test_a_name_in_another_script_is_written_by_its_number(folder: Path):
     case_file(folder, f"name: 畳み込み\n{CASE}", "other.yaml")
     words = ("run", "other.yaml", *KERNEL, "-q")
@@ -211,7 +212,7 @@ def test_a_name_in_another_script_is_written_by_its_number(folder: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "told"), [("C", "\\u65e5 \\xe9"), ("C.UTF-8", "日 é")])
-@pytest.mark.parametrize("command", ["run", "sweep", "explain"])
+@one_in(2, "command", ["run", "sweep", "explain"])
 def test_a_file_s_name_is_read_as_utf8_whatever_the_locale(
     locale: str, told: str, command: str, tmp_path: Path
 ):

@@ -72,6 +72,7 @@ def test_drift_that_is_found_is_drift_and_its_cause_was_not_looked_for(folder):
     assert "**--time is over: what follows is what was done**" in (folder / "r.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_in_a_call_is_cut_and_nothing_is_green(folder):
     ran = run(folder, "run", "allowed.yaml", *LONG, env=HANGING)
     assert seconds_since_it_was_over(folder) < 20
@@ -93,11 +94,13 @@ def test_what_was_compared_and_judged_is_as_green_as_it_is_without_its_cause(fol
     assert ran.out.splitlines()[-1] == "1 case: 1 ok (exit 0)"
 
 
+@pytest.mark.slow
 def test_time_that_suffices_changes_nothing(folder):
     words = ("run", "drift.yaml", "--no-explain", "--lengths", "9")
     assert run(folder, *words, *LONG) == run(folder, *words)
 
 
+@pytest.mark.slow
 def test_explain_says_that_it_was_too_short(folder):
     start = time.monotonic()
     ran = run(folder, "explain", "drift.yaml", "--time", "2")

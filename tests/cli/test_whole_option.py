@@ -43,6 +43,7 @@ def rows(text: str) -> dict[str, Any]:
     return {row["axis"]: row for row in case["comparisons"]}
 
 
+@pytest.mark.slow
 def test_it_is_said_where_a_reference_is_a_sample(run):
     code, text = run()
     said = " ".join(text.split())
@@ -60,6 +61,7 @@ def test_all_of_it_is_computed_where_that_is_asked_for(run):
     assert (reference["elements"], reference["sampled_of"]) == (OUTPUTS, None)
 
 
+@pytest.mark.slow
 def test_a_sample_is_not_recorded_and_not_missed(run):
     assert run("--baseline", "kept.json", "--update-baseline")[0] == 0
     code, text = run("--baseline", "kept.json", "--json", "-")
@@ -70,6 +72,7 @@ def test_a_sample_is_not_recorded_and_not_missed(run):
     assert all(row["verdict"] == "same" for row in held)
 
 
+@pytest.mark.slow
 def test_a_recorded_whole_is_compared_where_the_sample_is(run):
     assert run("--whole", "--baseline", "kept.json", "--update-baseline")[0] == 0
     code, text = run("--baseline", "kept.json", "--json", "-")

@@ -147,3 +147,13 @@ def test_two_values_differ_just_when_their_bits_do_apart_from_zeros_and_nans(pai
     loose = [not (x == y or (np.isnan(x) and np.isnan(y))) for x, y in zip(a, b, strict=True)]
     assert differs(a, b, strict=True).tolist() == strict
     assert differs(a, b, strict=False).tolist() == loose
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_no_element_is_kept_twice_where_signs_of_zero_alone_differ(most):
+    """No finite element is a step away: none takes the place of one that is worse."""
+    a = np.float32([1e4, 0.0, 1e4, 2.0]).reshape(1, 1, 4, 1)
+    b = np.float32([np.inf, -0.0, np.nan, 2.0]).reshape(1, 1, 4, 1)
+    worst = measure(a, b, strict=True, most=most).worst
+    assert worst is not None
+    assert worst.index[:, 2].tolist() == [0, 2, 1][:most]

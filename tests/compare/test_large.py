@@ -104,6 +104,7 @@ def test_a_comparison_in_blocks_is_bit_for_bit_the_one_in_a_single_block(name):
     check()
 
 
+@pytest.mark.slow
 def test_a_large_comparison_takes_little_memory_and_not_all_scales(monkeypatch):
     monkeypatch.setattr(parallel, "_MOST", 2)  # each thread has a block of its own
     rng = np.random.default_rng(0)

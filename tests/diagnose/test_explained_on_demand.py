@@ -18,6 +18,7 @@ CONV, SHAPE = Convolution((3, 3), 4, 8), (1, 62, 62, 4)
 PRODUCTS = 60 * 60 * 8 * 36
 
 
+@pytest.mark.slow
 def test_what_is_large_and_expected_says_which_option_asks_for_its_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -31,6 +32,7 @@ def test_what_is_large_and_expected_says_which_option_asks_for_its_cause(
     assert "--explain asks for all" in finding.unasked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("up_to", "asked"), [(float("inf"), True), (PRODUCTS, True), (PRODUCTS - 1, False)]
 )

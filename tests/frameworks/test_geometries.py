@@ -10,13 +10,14 @@ from answers import ask, of_integers
 from asking import Lab, need
 from drawn_ops import shaped
 from geometries import Shape, geometries
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
-from known import REFUSED, WRONG, Known, asked_of, check
+from known import REFUSED, WRONG, Known, asked_of, check, is_deadly
 from soak import SHARE, WHOLE, soak
 from test_frameworks import DTYPES, MAY_REFUSE
 from test_frameworks import REFUSED as DTYPES_REFUSED
 
+from convdiff.lab.pool import Pool
 from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.convolution import OPS, Convolution
 
@@ -80,9 +81,39 @@ def test_drawn_geometries_are_right_or_refused(
     lab: Lab, spec: str, op: str, data: st.DataObject, seed: int, bias: bool
 ):
     need(spec)
-    question = of_integers(*data.draw(shaped(op)), seed, bias)
+    conv, shape = data.draw(shaped(op))
+    assume(not is_deadly(spec, conv, shape))
+    question = of_integers(conv, shape, seed, bias)
     (answer,) = ask(lab.pool, asked_of(spec, question.conv), [question])
     check(spec, question, answer)
+
+
+DEADLY = {
+    "openvino:cpu+f32+constant": (
+        Convolution((5, 1), 3, 6, (3, 2), (2, 3), 3, padding=((9, 5), (1, 7))),
+        (1, 3, 1, 3),
+    ),
+    "tflite:cpu": (
+        Convolution((1, 4, 7), 1, 1, (3, 2, 2), (3, 2, 3), 1, "float32", "conv3d_transpose",
+                    ((4, 9), (4, 9), (3, 6)), (0, 1, 0), 5),
+        (1, 15, 2, 1),
+    ),
+}  # fmt: skip
+"""Geometries that soaks found: the process dies of them today."""
+
+
+@pytest.mark.parametrize("spec", DEADLY)
+def test_a_process_that_dies_of_a_geometry_is_said_to(lab: Lab, spec: str):
+    need(spec)
+    conv, shape = DEADLY[spec]
+    assert is_deadly(spec, conv, shape)
+    question = of_integers(conv, shape)
+    with Pool(timeout=60) as pool:  # its own: the others' workers are not to die
+        (answer,) = ask(pool, spec, [question])
+    if isinstance(answer, NoBits) and answer.died:
+        assert "killed by SIG" in answer.reason
+    else:
+        check(spec, question, answer)
 
 
 def padded(op: str, groups: int, dilation: int) -> tuple[Convolution, Shape]:

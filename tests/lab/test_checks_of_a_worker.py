@@ -67,6 +67,7 @@ def test_what_fails_no_check_is_asked_nothing_else(op: str, monkeypatch):
     assert probed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "wrong"), [("+= 0", False), ("*= 1.0001", True), ("= 1", True)])
 def test_one_wrong_output_of_a_kernel_is_said_with_its_place(
     change: str, wrong: bool, monkeypatch, tmp_path

@@ -140,6 +140,7 @@ def test_each_run_may_be_watched_in_its_own_way(pool: Pool, subject: Subject):
     assert [(run.length, y[name].shape[2]) for run, y, _ in found] == [(7, 1), (9, 3), (11, 5)]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_run_and_the_others_go_on(pool: Pool, subject: Subject):
     # More answers than the pipe holds: it is not done when it dies.
     runs = [NetRun(NUMPY, 11, repeat=repeat) for repeat in range(1000)]

@@ -94,6 +94,7 @@ def test_what_a_sample_would_be_hardly_less_than_is_computed_whole(monkeypatch):
     assert places_of(stdin_case(LARGE), cell_of(length=149)) is None
 
 
+@pytest.mark.slow
 def test_a_worker_answers_in_part(workers):
     case = stdin_case(LARGE)
     cell = cell_of()

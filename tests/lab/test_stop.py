@@ -43,6 +43,7 @@ def test_a_stop_while_a_framework_is_imported_is_no_program_that_is_not_python(f
         assert isinstance(answer, NoBits) and not answer.died
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [1, 3])
 def test_several_interpreters_stop_together(fake, others: int):
     interpreters: list[Interpreter] = [fake(FAKE_NUMBER=str(n)) for n in range(1 + others)]

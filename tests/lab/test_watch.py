@@ -32,6 +32,7 @@ def send_later(number: int, seconds: float = 0.2) -> None:
     threading.Timer(seconds, os.kill, [os.getpid(), number]).start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_computation_within_a_moment(number: int):
     watch = Watch()
@@ -51,6 +52,7 @@ def test_after_a_signal_nothing_is_begun():
     assert not begun
 
 
+@pytest.mark.slow
 def test_what_is_around_a_computation_goes_on():
     watch = Watch()
 
@@ -64,6 +66,7 @@ def test_what_is_around_a_computation_goes_on():
         assert numpy_for(0.1) == "done", "nothing is raised outside of a computation"
 
 
+@pytest.mark.slow
 def test_a_computation_inside_another_ends_both_in_turn():
     watch = Watch()
 
@@ -76,6 +79,7 @@ def test_a_computation_inside_another_ends_both_in_turn():
         assert watch.compute("outside", outer) == INTERRUPTED
 
 
+@pytest.mark.slow
 def test_no_except_on_the_way_keeps_a_computation_alive():
     watch = Watch()
 

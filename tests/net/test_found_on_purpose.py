@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from program import Ran, convdiff, environment
+from soak import one_in
 
 pytestmark = pytest.mark.slow
 MAKER = Path(__file__).parents[1] / "support" / "residual_models.py"
@@ -155,7 +156,7 @@ def check(entry: dict[str, Any], pair: dict[str, Any], fault: str) -> None:
     assert fits in str(comparison["fits"])
 
 
-@pytest.mark.parametrize("fault", FOUND)
+@one_in(2, "fault", FOUND)
 def test_a_broken_layer_is_named_alone_with_its_verdict(folder: Path, fault: str):
     kernels = ("--kernel", "patients:right", "--kernel", f"patients:{fault}")
     ran, report = traced(folder, *kernels)
@@ -164,7 +165,7 @@ def test_a_broken_layer_is_named_alone_with_its_verdict(folder: Path, fault: str
     assert ran.code == (0 if pair["verdict"] == "rounding" else 1)
 
 
-@pytest.mark.parametrize("net", [name for name in FILES if name != "net.yaml"])
+@one_in(2, "net", [name for name in FILES if name != "net.yaml"])
 def test_each_broken_layer_of_a_model_file_is_named_with_its_verdict(folder: Path, net: str):
     kernels = [word for fault in ("right", *FOUND) for word in ("--kernel", f"patients:{fault}")]
     ran, report = traced(folder, *kernels, net=net)

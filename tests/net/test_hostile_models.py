@@ -134,6 +134,7 @@ def small_tflite(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_and_never_a_traceback(folder):
     rng = random.Random(0)
     refused = 0

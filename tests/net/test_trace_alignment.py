@@ -98,6 +98,7 @@ def test_a_padded_layer_is_isolated_and_proved_where_both_sides_see_the_same(tmp
     assert result.exit_code == 1
 
 
+@pytest.mark.slow
 def test_activations_that_come_in_shares_are_those_that_come_at_once(monkeypatch, tmp_path):
     (tmp_path / "kernels.py").write_text(KERNEL)
     monkeypatch.chdir(tmp_path)

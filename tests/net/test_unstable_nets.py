@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from program import Ran, convdiff
 from soak import one_in
 
@@ -95,6 +96,7 @@ def statuses(pair: dict[str, Any]) -> dict[str, str]:
     return {layer["name"]: layer["status"] for layer in pair["layers"]}
 
 
+@pytest.mark.slow
 def test_a_side_that_differs_from_itself_is_unstable_from_there_on(tmp_path: Path):
     ran, report = traced(tmp_path, "right", "noisy")
     (pair,) = report["pairs"]
@@ -115,6 +117,7 @@ def test_a_side_that_differs_from_itself_is_unstable_from_there_on(tmp_path: Pat
     assert "second differs from one run to the next (#2)" in report["answer"]
 
 
+@pytest.mark.slow
 def test_what_enters_before_is_told_all_the_same(tmp_path: Path):
     _, report = traced(tmp_path, "right", "noisy_and_reordered")
     (pair,) = report["pairs"]
@@ -124,6 +127,7 @@ def test_what_enters_before_is_told_all_the_same(tmp_path: Path):
     assert statuses(pair)["relu_1"] == "carried" and statuses(pair)["second"] == "unstable"
 
 
+@pytest.mark.slow
 def test_lengths_of_one_unstable_runtime_blame_no_layer(tmp_path: Path):
     more = ("--lengths", "9,10,12")
     ran, report = traced(tmp_path, "noisy", more=more)
@@ -131,6 +135,7 @@ def test_lengths_of_one_unstable_runtime_blame_no_layer(tmp_path: Path):
     assert report["entries"] == [] and ran.code == 1
 
 
+@pytest.mark.slow
 def test_repeats_say_where_the_noise_enters(tmp_path: Path):
     (tmp_path / "net.yaml").write_text(NET + "repeat: 3\n")
     (tmp_path / "patients.py").write_text(KERNELS.format(odd=0))

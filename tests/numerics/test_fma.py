@@ -201,6 +201,7 @@ def assert_same_bits(got: Array, expected: Array, *operands: Array) -> None:
     assert same.all(), [[float(v[k]).hex() for v in (*operands, got, expected)] for k in wrong]
 
 
+@pytest.mark.slow
 @np.errstate(all="ignore")
 def test_the_neighbours_of_two_float64_decide_as_rational_arithmetic_does() -> None:
     x, w, a = hard_cases("float32", 20_000)

@@ -162,6 +162,7 @@ def test_all_elements_of_any_geometry_are_replayed(geometry: Geometry, seed: int
         assert orders.where(one) or orders.is_uniform
 
 
+@pytest.mark.slow
 def test_what_is_left_of_an_order_is_verified_and_not_assumed() -> None:
     geometry = geometry_of("same", bias=True)
     tree = random_tree(geometry.taps, True, 2, many=False)

@@ -91,6 +91,7 @@ def test_every_byte_of_a_json_recording_counts_but_its_spacing(
     assert len(spaces) - 20 < quoted < len(spaces)  # all but those in names and words
 
 
+@pytest.mark.slow
 def test_every_character_of_a_value_counts(
     files: dict[str, bytes], small: Recording, tmp_path: Path
 ):

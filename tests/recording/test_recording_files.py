@@ -161,6 +161,7 @@ except RecordingError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     suffix: str, small: Recording, tmp_path: Path

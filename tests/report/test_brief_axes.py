@@ -99,6 +99,7 @@ MADE = {
 }
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({axis: st.lists(states, max_size=3) for axis in AXES}))
 def test_ok_holds_what_was_compared_and_does_not_drift(axes: dict[Axis, list[str]]):
     findings = [MADE[one](axis) for axis, ones in axes.items() for one in ones if one in MADE]

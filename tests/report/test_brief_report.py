@@ -12,6 +12,7 @@ import pytest
 from program import KERNEL, Ran, case_file, convdiff, kernel_file
 
 
+@pytest.mark.slow
 def test_the_first_line_has_verdict_case_sides_and_count(brief: Ran):
     first = " ".join(brief.out.split("\n  #1")[0].split())
     assert re.match(
@@ -29,6 +30,7 @@ def test_the_last_line_is_the_summary_and_the_one_to_repeat_stands_before(brief:
     assert again.startswith("  again  convdiff run ")
 
 
+@pytest.mark.slow
 def test_what_is_to_be_repeated_gives_the_same_answer(brief: Ran, folder: Path):
     words = shlex.split(brief.out.splitlines()[-2].removeprefix("  again "))
     again = convdiff(*words[1:], cwd=folder)
@@ -74,6 +76,7 @@ def test_the_proof_and_what_to_accept_are_said_with_the_line(brief: Ran, driftin
     assert accept.rstrip().endswith(f"{drifting_case.name}:{line}")
 
 
+@pytest.mark.slow
 def test_quiet_is_a_line_a_case(drifting_case: Path, folder: Path, vary: tuple[str, ...]):
     ran = convdiff("run", drifting_case, *vary, "-q", cwd=folder)
     assert ran.code == 1
@@ -91,6 +94,7 @@ expect: {{runtime: {expect}}}
 """
 
 
+@pytest.mark.slow
 def test_of_several_cases_an_ok_one_has_a_line_and_a_drift_fourteen(tmp_path: Path):
     kernel_file(tmp_path)
     for number in range(4):
@@ -118,6 +122,7 @@ def test_untested_says_why_and_what(folder: Path, drifting_case: Path):
     assert ran.out.splitlines()[-1] == "1 case: 1 untested (exit 125)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verbose", ["-v", "-vv"])
 def test_what_the_short_report_leaves_out_is_in_the_long_one(
     brief: Ran, drifting_case: Path, folder: Path, vary: tuple[str, ...], verbose: str
@@ -142,6 +147,7 @@ expect: {expect}
 """
 
 
+@pytest.mark.slow
 def test_what_is_wrong_and_allowed_is_not_said_to_round(tmp_path: Path):
     (tmp_path / "flipping.py").write_text(FLIPPED, "utf-8")
     case = tmp_path / "case.yaml"
@@ -154,6 +160,7 @@ def test_what_is_wrong_and_allowed_is_not_said_to_round(tmp_path: Path):
     assert "position exact conv2d ulp" in said
 
 
+@pytest.mark.slow
 def test_outputs_that_are_nan_on_one_side_have_no_size(tmp_path: Path):
     case = tmp_path / "case.yaml"
     case.write_text(WHOLE.format(expect="{}"), "utf-8")

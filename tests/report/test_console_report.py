@@ -39,6 +39,7 @@ def blocks(text: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_first_line(drift: Ran):
     first = drift.out.splitlines()[0]
     assert first.startswith("DRIFT")
@@ -49,6 +50,7 @@ def test_piped_output_has_no_escapes(drift: Ran):
     assert "\x1b" not in drift.out
 
 
+@pytest.mark.slow
 def test_80_columns_are_enough(drift: Ran, coloured: Ran):
     for text in (drift.out, plain(coloured.out)):
         lines = text.splitlines()
@@ -122,12 +124,14 @@ def on_terminal(python: Path, env: dict[str, str]) -> str:
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_unless_no_color(bare_python: Path):
     assert "\x1b[" in on_terminal(bare_python, {})
     assert "\x1b" not in on_terminal(bare_python, {"NO_COLOR": "1"})
     assert "\x1b" not in on_terminal(bare_python, {"TERM": "dumb"})
 
 
+@pytest.mark.slow
 def test_the_last_line_repeats_the_worst_case(drift: Ran, report: dict[str, Any], folder: Path):
     command = drift.out.splitlines()[-1].removeprefix("again: ")
     words = shlex.split(command)

@@ -56,6 +56,7 @@ def annotations(result: Result) -> list[Annotation]:
     return found
 
 
+@pytest.mark.slow
 def test_drift_is_one_error_an_axis_at_its_place(
     together: tuple[Ran, Path], drifting_case: Path, report: dict[str, Any]
 ):
@@ -124,6 +125,7 @@ def test_the_built_in_case_has_no_file_and_json_keeps_stdout(bare_python: Path):
     assert any("nothing was compared" in annotation.message for annotation in found)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_changes_no_exit_code(bare_python: Path):
     program = shlex.join([*COMMAND, "run", "--github", "--python", str(bare_python)])
     line = f"{program} | head -1; exit ${{PIPESTATUS[0]}}"

@@ -208,6 +208,7 @@ def test_the_worst_element_comes_first_and_is_the_maximum(report: dict[str, Any]
         assert len(sizes) == min(10, comparison["differing"])
 
 
+@pytest.mark.slow
 def test_stdout_can_be_the_json_and_the_run_repeats(
     drifting_case: Path, vary: tuple[str, ...], folder: Path, report: dict[str, Any]
 ):

@@ -58,6 +58,7 @@ def suite(together: tuple[Ran, Path]) -> Any:
     return suite
 
 
+@pytest.mark.slow
 def test_a_test_a_comparison(suite: Any, report: dict[str, Any]):
     (case,) = report["cases"]
     tests = [test for test in suite.iterfind("testcase") if " against " in test.get("name")]
@@ -139,6 +140,7 @@ FAILURES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(FINDINGS, st.booleans(), FAILURES, st.booleans(), st.booleans(), st.booleans())
 def test_green_is_exit_code_0_whatever_happens(
     findings: list[Finding],
@@ -263,6 +265,7 @@ def conv2d(x, w, b=None):
 """
 
 
+@pytest.mark.slow
 def test_times_are_those_of_the_runs_and_of_what_was_measured(tmp_path: Path):
     """A run that takes long is the time of the first comparison that needs it, and of no other."""
     (tmp_path / "slow.py").write_text(SLOW, "utf-8")

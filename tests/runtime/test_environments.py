@@ -113,6 +113,7 @@ def test_what_is_no_framework_is_refused(text: str) -> None:
     assert str(refused.value).startswith(f"--requires {text}: ")
 
 
+@pytest.mark.slow
 def test_uv_is_told_what_pip_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.invalid/simple")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

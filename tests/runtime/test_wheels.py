@@ -82,6 +82,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     uv.environment.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "html"])
 def test_an_index_lists_what_an_interpreter_can_have(
     index: str, told: pytest.MonkeyPatch, form: str
@@ -94,6 +95,7 @@ def test_an_index_lists_what_an_interpreter_can_have(
     assert newest_first("nosuch", ["3.10"]) == {}
 
 
+@pytest.mark.slow
 def test_a_folder_of_wheels_is_an_index(told: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in NAMES:
         (tmp_path / name).write_bytes(b"12345")
@@ -104,6 +106,7 @@ def test_a_folder_of_wheels_is_an_index(told: pytest.MonkeyPatch, tmp_path: Path
     assert set(found.values()) == {5}
 
 
+@pytest.mark.slow
 def test_the_last_patch_of_each_minor_release_is_a_step_and_a_patch_that_is_named(
     index: str, told: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +120,7 @@ def test_the_last_patch_of_each_minor_release_is_a_step_and_a_patch_that_is_name
         releases(Span.parse("torch==3.0..4.0"))
 
 
+@pytest.mark.slow
 def test_an_index_that_refuses_is_told_from_one_without_the_package(
     index: str, told: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +129,7 @@ def test_an_index_that_refuses_is_told_from_one_without_the_package(
         newest_first("torch", ["3.10"])
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer_is_one_line_and_125(tmp_path: Path) -> None:
     env = {"CONVDIFF_CACHE": str(tmp_path), "PIP_INDEX_URL": DEAD, "UV_DEFAULT_INDEX": DEAD}
     ran = convdiff("bisect", "--requires", "numpy==1.24..2.1", env=env)

@@ -45,6 +45,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=4), json_values))
 def test_what_was_put_is_what_is_got(value: dict[str, object]) -> None:
     import tempfile
@@ -132,6 +133,7 @@ def _put_many(folder: str, seed: int) -> None:
         assert found is not None and found["number"] == number
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_leave_whole_steps(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     running = [context.Process(target=_put_many, args=(str(tmp_path), seed)) for seed in (1, 2)]
@@ -143,6 +145,7 @@ def test_two_runs_at_once_leave_whole_steps(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n:064d}" for n in range(12)]
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_nothing_that_is_trusted(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     for seed in range(3):
@@ -244,6 +247,7 @@ def test_unlike_values_have_unlike_keys() -> None:
         key_of("step", object())
 
 
+@pytest.mark.slow
 def test_other_sources_of_convdiff_have_other_keys(tmp_path: Path) -> None:
     home = Path(deciding.__file__).parents[1]
     key = key_of("step", 1)
@@ -292,6 +296,7 @@ def _facts(threads: int | None = None, settings: dict[str, str] | None = None) -
         return key_of("step", runtime_facts(standing, session.pool))
 
 
+@pytest.mark.slow
 def test_all_of_a_runtime_that_may_decide_is_in_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +339,7 @@ def test_all_of_a_runtime_that_may_decide_is_in_its_key(
             os.sched_setaffinity(0, cores)
 
 
+@pytest.mark.slow
 def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In what stands for its environment: this interpreter, and a kernel that counts its calls."""
     monkeypatch.chdir(tmp_path)
@@ -355,6 +361,7 @@ def test_a_release_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert calls[0] == calls[1] < calls[2] == calls[3]
 
 
+@pytest.mark.slow
 def test_a_framework_s_version_and_file_are_in_its_key(tmp_path: Path) -> None:
     """Two copies of one package, one with another version and one with another file."""
     keys = []

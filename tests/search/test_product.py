@@ -64,6 +64,7 @@ def test_a_length_alone_is_no_product() -> None:
     assert not product.is_claimed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["batch", "channels", "length"])
 @given(
     st.sets(st.sampled_from(["batch", "channels", "height", "filters"]), min_size=1),
@@ -77,6 +78,7 @@ def test_what_is_claimed_is_the_product_that_it_is(axis, others, limit) -> None:
         assert product.before <= limit < product.after
 
 
+@pytest.mark.slow
 @given(st.integers(1000, 40_000), st.integers(1, 12))
 def test_what_is_no_product_is_not_claimed(limit: int, more: int) -> None:
     """Output positions, images at a time, and a length that depends on how many channels remain."""

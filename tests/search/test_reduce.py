@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def fewer(some: Some) -> Iterator[Some]:
         yield frozenset()
 
 
+@pytest.mark.slow
 @given(st.sets(st.frozensets(st.sampled_from(UNIVERSE))), st.integers(0, 60))
 def test_what_is_left_shows_it_and_no_single_step_less_does(shows: set[Some], most: int) -> None:
     start = frozenset(UNIVERSE)

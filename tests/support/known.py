@@ -10,6 +10,7 @@ import numpy as np
 from answers import Question
 from geometries import Shape
 
+from convdiff.behaviour.seen import sources
 from convdiff.plan.cell import NoBits
 from convdiff.worker.ops.convolution import Convolution
 
@@ -81,6 +82,13 @@ def pointwise_cut(conv: Convolution, shape: Shape) -> bool:
     """Whether a transposed convolution of one tap and no stride is cut in front."""
     one = max(conv.kernel) == max(conv.strides) == 1
     return conv.transposed and one and any(before for before, _ in conv.pads(*shape[1:3]))
+
+
+def cut_in_front(conv: Convolution, shape: Shape) -> bool:
+    """Whether a transposed convolution has more cut off in front than its filter reaches beyond."""
+    ends = zip(conv.pads(*shape[1:3]), conv.reach, strict=True)
+    beyond = [before >= reach > after + 1 for (before, after), reach in ends]
+    return conv.transposed and any(beyond)
 
 
 def _one(
@@ -293,6 +301,13 @@ WRONG = (
         None,
     ),
     Known(
+        "jax",
+        "a transposed convolution with more cut off in front than behind: other memory is read",
+        cut_in_front,
+        "elements are off by",
+        None,  # what that memory holds is another thing each time
+    ),
+    Known(
         "tflite",
         "SAME that leaves inputs over: XNNPACK's windows start later",
         leaves_inputs,
@@ -310,8 +325,21 @@ def asked_of(spec: str, conv: Convolution) -> str:
     gives is anything, and its process may die of it or give other cells wrong. Its reference does
     not.
     """
-    is_deadly = conv.op == "conv3d" and max(conv.dilations) > 1
-    return f"{spec}+reference" if spec == "tflite:cpu" and is_deadly else spec
+    is_dilated = conv.op == "conv3d" and max(conv.dilations) > 1
+    return f"{spec}+reference" if spec == "tflite:cpu" and is_dilated else spec
+
+
+def is_deadly(spec: str, conv: Convolution, shape: Shape) -> bool:
+    """Return whether a runtime's process may die of a geometry, or be wrong ever after."""
+    if spec == "tflite:cpu":
+        return conv.op == "conv3d_transpose" and conv.is_padded and max(conv.dilations) > 1
+    return spec.startswith("openvino") and spec.endswith("+constant") and sees_little(conv, shape)
+
+
+def sees_little(conv: Convolution, shape: Shape) -> bool:
+    """Whether outputs of a stepping filter see nothing but what is padded."""
+    blind = any((read < 0).all(axis=1).any() for read in sources(conv, shape))
+    return blind and max(conv.strides) > 1 and not conv.transposed
 
 
 def check(

@@ -115,6 +115,7 @@ def test_what_is_no_text_or_can_not_be_read_is_nobodys(tmp_path: Path):
     assert not is_case_file(tmp_path / "folder.yaml")
 
 
+@pytest.mark.slow
 def test_no_more_is_read_than_a_case_can_have(tmp_path: Path):
     path = tmp_path / "a.yaml"
     path.write_text(CASE)

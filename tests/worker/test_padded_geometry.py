@@ -116,6 +116,7 @@ def convolutions(draw):
     return conv, (2, depth * draw(st.integers(1, 4)), draw(st.integers(1, 6)), conv.channels_in)
 
 
+@pytest.mark.slow
 @given(convolutions())
 def test_windows_hold_what_each_axis_reads(drawn):
     conv, shape = drawn
@@ -143,6 +144,7 @@ def test_windows_hold_what_each_axis_reads(drawn):
     assert np.array_equal(windows, expected.reshape(windows.shape))
 
 
+@pytest.mark.slow
 def test_a_geometry_with_lists_in_it_is_the_same():
     conv = Convolution((3, 2), 4, 6, (2, 1), (1, 3), 2, padding=((1, 0), (2, 1)))
     plain = Convolution([3, 2], 4, 6, [2, 1], [1, 3], 2, padding=[[1, 0], [2, 1]])

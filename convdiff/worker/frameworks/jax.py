@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import cpu, layout
 from ..framework import Arrays, Device, Framework, mapped
+from ..kept import Kept
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 
@@ -16,6 +17,8 @@ OP_BY_OP = "op_by_op"
 MODES = PRECISIONS + (OP_BY_OP,)
 PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
 """What lax computes from the input's extents itself; all else it is given as numbers."""
+MOST_KEPT = 64
+"""Functions that are kept: XLA takes more than a megabyte for each."""
 Compute = Callable[[Any, Any], Any]
 
 
@@ -38,14 +41,15 @@ def open(threads: Optional[int]) -> Framework:
 
 
 class Jax(object):
-    """One jitted function an op, geometry and precision."""
+    """One jitted function an op, geometry, precision and shape; the latest are kept."""
 
     steps = tuple(STEPS)
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
         self.refused = {}  # type: Dict[str, str]
-        self.jitted = {}  # type: Dict[Any, Callable[..., Any]]
+        self.made = Kept(MOST_KEPT)
+        self.op_by_op = 0  # functions whose operations JAX keeps itself
 
     def fingerprint(self) -> Dict[str, Any]:
         """See `Framework`."""
@@ -126,14 +130,14 @@ class Jax(object):
 
     def _call(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Compute an op, add the bias, if any, and do the step, if any."""
-        key = (conv, device.modes)
-        if key not in self.jitted:
-            self.jitted[key] = self._whole(conv, device)
         given = mapped(partial(self._array, dtype=conv.dtype), arrays)
+        key = (conv, device.modes, tuple(mapped(np.shape, given)))
+        compute = self.made.get(key, partial(self._function, conv, device))
         with self._on(device):
-            return layout.bits(self.jitted[key](*given), conv.dtype)
+            return layout.bits(compute(*given), conv.dtype)
 
-    def _whole(self, conv: Convolution, device: Device) -> Callable[..., Any]:
+    def _function(self, conv: Convolution, device: Device) -> Any:
+        """Return a function of (x, w, b, added), for arrays of one shape each."""
         compute = _made(self.jax, conv, _precision(device))
 
         def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
@@ -142,7 +146,12 @@ class Jax(object):
                 y = y + b
             return STEPS[conv.then](self.jax, y, added) if conv.then else y
 
-        return whole if OP_BY_OP in device.modes else self.jax.jit(whole)
+        if OP_BY_OP not in device.modes:
+            return self.jax.jit(whole)
+        self.op_by_op += 1
+        if self.op_by_op % MOST_KEPT == 0:
+            self.jax.clear_caches()
+        return whole
 
     def _array(self, array: Any, dtype: str) -> Any:
         return array.view(self.jax.numpy.bfloat16) if dtype == "bfloat16" else array
