@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from convdiff.case.plural import plural
+
 Axis = Literal[
     "length",
     "batch",
@@ -75,7 +77,7 @@ class AxisFacts:
 
 def filters(count: int) -> str:
     """Say how many of the filters there are; 0 is all."""
-    return "1 filter" if count == 1 else f"{count or 'all'} filters"
+    return plural(count, "filter", "") if count else "all filters"
 
 
 AXES: Mapping[Axis, AxisFacts] = {

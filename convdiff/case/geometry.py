@@ -135,9 +135,12 @@ def _looks(source: Source, keys: CaseKeys, folder: Path) -> str:
     names = []
     for key, order in (("filter", given.layout.filter), ("input", given.layout.input)):
         shape = read_shape(source, (key,), getattr(keys, key), folder)
-        names += [order.axes_of(shape)] if shape and len(shape) > SHORT else []
+        if shape and len(shape) > SHORT:
+            names.append(order.axes_of(shape))
+    if not names:
+        return ""
     subject = "these look" if len(names) > 1 else "this looks"
-    return f"{subject} like {' and '.join(names)}: `layout: {other}`" if names else ""
+    return f"{subject} like {' and '.join(names)}: `layout: {other}`"
 
 
 def _read(given: _Given) -> Arrays:

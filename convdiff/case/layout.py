@@ -92,14 +92,11 @@ class Order:
 
     def lying(self, whole: Shape) -> tuple[Shape, Shape]:
         """Return the shape to give the file's values, and where each axis then goes."""
-        extents = dict(zip(self.name, whole, strict=True))
-        if self.groups == 1:
-            return whole, tuple(
-                self.name.index(letter) for letter in self.ours if letter in extents
-            )
-        name = self.name.replace("I", "gI", 1)
-        extents |= {"g": self.groups, "I": extents["I"] // self.groups}
-        ours = self.ours.replace("O", "gO", 1)
+        name, ours = self.name, self.ours
+        extents = dict(zip(name, whole, strict=True))
+        if self.groups > 1:
+            name, ours = name.replace("I", "gI", 1), ours.replace("O", "gO", 1)
+            extents |= {"g": self.groups, "I": extents["I"] // self.groups}
         given = tuple(extents[letter] for letter in name)
         return given, tuple(name.index(letter) for letter in ours if letter in extents)
 
@@ -117,13 +114,18 @@ class Order:
 
     def _four(self, extents: Mapping[str, int], rows: int, missing: int) -> Shape:
         """Return the four axes of these extents, or indices."""
-        axes = ("rows", "W", "I", "O") if "O" in self.ours else ("N", "rows", "W", "C")
         known = {**extents, "rows": rows}
-        return tuple(known.get(axis, missing) for axis in axes)
+        return tuple(known.get(axis, missing) for axis in self._axes)
 
     def _letters(self, four: Sequence[int]) -> dict[str, int]:
-        axes = ("rows", "W", "I", "O") if "O" in self.ours else ("N", "rows", "W", "C")
-        return dict(zip(axes, four, strict=True))
+        return dict(zip(self._axes, four, strict=True))
+
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        """The four axes, of a filter or of an input or output."""
+        if "O" in self.ours:
+            return "rows", "W", "I", "O"
+        return "N", "rows", "W", "C"
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,9 @@ def _layer(one: GivenLayer, before: str, reading: _Reading, around: Around) -> L
     given = dict(one.keys.given)
     keys = replace(around.keys, op=one.keys.op, channels=None, **given)
     conv, weights, bias = op_of(one.source, keys, around.folder)
-    specs = {"filter": weights} if bias is None else {"filter": weights, "bias": bias}
+    specs = {"filter": weights}
+    if bias is not None:
+        specs["bias"] = bias
     arrays = {name: array_key(one.name, name) for name in specs}
     reading.specs |= {arrays[name]: spec for name, spec in specs.items()}
     return Layer(one.name, one.keys.op, sources, dict(conv._asdict()), arrays)

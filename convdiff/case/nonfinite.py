@@ -8,24 +8,26 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.numerics.array import Array
+from convdiff.worker.framework import mapped, present
 
 
 def is_finite(tensors: Tensors) -> bool:
     """Return whether a case's arrays hold neither NaN nor infinity."""
-    given = (tensors.filter_hwio, tensors.bias, tensors.input_nhwc, tensors.added)
-    return all(array is None or bool(np.isfinite(array).all()) for array in given)
+    given = present((tensors.filter_hwio, tensors.bias, tensors.input_nhwc, tensors.added))
+    return all(bool(np.isfinite(array).all()) for array in given)
 
 
 def cleaned(tensors: Tensors) -> Tensors:
     """Return the arrays with zeros for NaN and infinity; the same object where there are none."""
     if is_finite(tensors):
         return tensors
+    bias, added = mapped(_zeroed, (tensors.bias, tensors.added))
     return replace(
         tensors,
         filter_hwio=_zeroed(tensors.filter_hwio),
-        bias=None if tensors.bias is None else _zeroed(tensors.bias),
+        bias=bias,
         input_nhwc=_zeroed(tensors.input_nhwc),
-        added=None if tensors.added is None else _zeroed(tensors.added),
+        added=added,
     )
 
 

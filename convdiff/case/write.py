@@ -84,10 +84,14 @@ def _moves(case: Case) -> Iterator[tuple[str, str]]:
     if conv.groups != 1:
         yield "groups", str(conv.groups)
     if conv.padding != "valid":
-        padding = conv.padding
-        own = padding if isinstance(padding, str) else conv.own(padding)
-        pairs = own[0] if conv.rank == 1 and not isinstance(own, str) else own
-        yield "padding", pairs if isinstance(pairs, str) else json.dumps(pairs)
+        yield "padding", _padding(conv)
+
+
+def _padding(conv: Convolution) -> str:
+    if isinstance(conv.padding, str):
+        return conv.padding
+    own = conv.own(conv.padding)
+    return json.dumps(own[0] if conv.rank == 1 else own)
 
 
 def written(array: Array) -> str:

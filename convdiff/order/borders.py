@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 
+from convdiff.case.plural import plural
 from convdiff.order.footprint import Footprint
 from convdiff.order.geometry import Geometry
 from convdiff.worker.ops.axis import Axis
@@ -43,7 +45,9 @@ class Border:
     @property
     def _inside(self) -> tuple[str, ...]:
         """Say in which phase they lie, and what they see there."""
-        return (f"in phase {_index(self.phase)}", _taps(self.taps)) if self.phase else ("inside",)
+        if not self.phase:
+            return ("inside",)
+        return f"in phase {_index(self.phase)}", _taps(self.taps)
 
     @property
     def _edge(self) -> str:
@@ -63,9 +67,7 @@ def border(geometry: Geometry, footprint: Footprint | None) -> Border:
     ):
         inside = _inside(axis, taps_seen[0])
         beyond = _beyond(axis, taps_seen, inside)
-        edges.append(
-            tuple(name for name, is_beyond in zip(names, beyond, strict=True) if is_beyond)
-        )
+        edges.append(tuple(compress(names, beyond)))
         phase.append((taps_seen[0] * axis.dilation - axis.pad(extent)[0]) % axis.stride)
         taps, full = taps * len(taps_seen), full * len(inside)
     several = conv.transposed and any(stride > 1 for stride in conv.strides)
@@ -94,10 +96,17 @@ def counted(places: Iterable[tuple[Border, int]]) -> Iterator[str]:
     for at, elements in places:
         groups.setdefault(at.place, []).append((at, elements))
     for where, members in groups.items():
-        fewer = sorted({at.fewer for at, _ in members} - {0})
-        span = f"{fewer[0]:,} to {_taps(fewer[-1])}" if len(fewer) > 1 else ""
-        fewer_taps = f", {span or _taps(fewer[0])} fewer" if fewer else ""
-        yield f"{sum(elements for _, elements in members):,} {where}{fewer_taps}"
+        elements = sum(elements for _, elements in members)
+        yield f"{elements:,} {where}{_fewer({at.fewer for at, _ in members} - {0})}"
+
+
+def _fewer(taps: Collection[int]) -> str:
+    """Say how many taps fewer some elements see, as a clause; nothing where none do."""
+    if not taps:
+        return ""
+    least, most = min(taps), max(taps)
+    span = f"{least:,} to " if least < most else ""
+    return f", {span}{_taps(most)} fewer"
 
 
 def _listed(edges: tuple[tuple[str, ...], ...]) -> str:
@@ -110,4 +119,4 @@ def _index(phase: tuple[int, ...]) -> str:
 
 
 def _taps(count: int) -> str:
-    return "1 tap" if count == 1 else f"{count:,} taps"
+    return plural(count, "tap")

@@ -69,16 +69,11 @@ def _likely(whole: Geometry, orders: Sequence[ProvedOrder], geometry: Geometry) 
     """
     if geometry.footprint is None:
         return
-    seeing_more = [
-        one for one in orders if one.footprint is None or one.footprint.holds(geometry.footprint)
-    ]
-    left = dict.fromkeys(
-        replace(
-            one.order,
-            tree=induced(one.order.tree, whole.seeing(one.footprint).leaves_of(geometry)),
-        )
-        for one in seeing_more
-    )
+    left: dict[Order, None] = {}
+    for one in orders:
+        if one.footprint is None or one.footprint.holds(geometry.footprint):
+            leaves = whole.seeing(one.footprint).leaves_of(geometry)
+            left[replace(one.order, tree=induced(one.order.tree, leaves))] = None
     yield from islice(left, _INDUCED)
 
 
@@ -88,7 +83,7 @@ def _explained(inquiry: Inquiry, likely: Iterator[Order]) -> list[Refusal]:
     try:
         _try_known(inquiry, likely)
         while inquiry.left.any() and len(refusals) < _HOPELESS_ELEMENTS:
-            position, channel = (int(k) for k in np.argwhere(inquiry.left)[0])
+            position, channel = np.argwhere(inquiry.left)[0].tolist()
             refusal = explain_element(inquiry, position, channel, first=not refusals)
             inquiry.left[position, channel] = False
             if refusal is not None:
@@ -131,7 +126,6 @@ def on_padding(
     wrong = int(np.count_nonzero(among) * geometry.cout - np.count_nonzero(right))
     if not wrong:
         return right, ()
-    reason = (
-        f"{wrong:,} elements that see padding alone are not {'the bias' if geometry.bias else '0'}"
-    )
+    wanted = "the bias" if geometry.bias else "0"
+    reason = f"{wrong:,} elements that see padding alone are not {wanted}"
     return right, (Refusal("not-replayed", reason),)

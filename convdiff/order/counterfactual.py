@@ -84,11 +84,11 @@ def differences(a: Order, b: Order) -> tuple[Part, ...]:
     reshaped = a.tree.unfused() != b.tree.unfused()
     moved = reshaped and a.tree.has_bias and _products(a.tree) == _products(b.tree)
     exact_products = one.wide or other.wide
-    narrow = any(side.accumulates_narrowly for side in (one, other))
+    narrow = one.accumulates_narrowly or other.accumulates_narrowly
     differing = {part: _of(one, part) != _of(other, part) for part in _FIELDS}
     differing[Part.NARROW_SUMS] &= narrow
     differing[Part.ACCUMULATOR] &= not narrow
-    narrow = any(side.narrows_blocks for side in (one, other))
+    narrow = one.narrows_blocks or other.narrows_blocks
     differing[Part.BLOCKS] &= narrow
     differing[Part.STORED] &= not narrow
     differing |= {

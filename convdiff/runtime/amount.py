@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from convdiff.case.plural import plural
+
 MEGABYTE = 10**6
 ON_DISK = (2, 4)
 """How many times its wheels an environment is on disk: torch with CUDA, TensorFlow; measured."""
@@ -16,7 +18,9 @@ def amount(size: int | None) -> str:
     if size is None:
         return "the index does not say how large"
     seconds = size / RATE
-    time = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, seconds):.0f} s"
+    time = f"{max(1, seconds):.0f} s"
+    if seconds >= 90:
+        time = f"{seconds / 60:.0f} min"
     disk = " to ".join(large(size * times) for times in ON_DISK)
     return f"{large(size)} to fetch ({time} at 10 MB/s), {disk} on disk"
 
@@ -26,10 +30,9 @@ def amount_of_releases(package: str, sizes: Collection[int], most: int) -> str:
 
     sizes: bytes of the package's own wheel in each, 0 where the index does not say.
     """
-    count = min(most, len(sizes))
-    each = sorted(sizes)[-count:] if count else []
-    total = sum(each) if all(each) else None
-    return f"at most {count} release{'s' * (count > 1)} of {package} to install: {amount(total)}"
+    largest = sorted(sizes, reverse=True)[:most]
+    total = sum(largest) if all(largest) else None
+    return f"at most {plural(len(largest), 'release', '')} of {package} to install: {amount(total)}"
 
 
 def large(size: int) -> str:

@@ -44,8 +44,10 @@ break them."""
 
 NEVER = "; python_version < '0'"
 LOOSER = (
-    *(f"{unused} {NEVER}" for unused in ("tensorboard", "tensorflow-tensorboard")),
-    *(f"{unused} {NEVER}" for unused in ("html5lib", "bleach")),
+    f"tensorboard {NEVER}",
+    f"tensorflow-tensorboard {NEVER}",
+    f"html5lib {NEVER}",
+    f"bleach {NEVER}",
     "termcolor>=1.1; python_version >= '3.7'",
 )
 """In place of what packages ask for that nothing here needs, and that has no wheel: TensorFlow 1.5
@@ -87,9 +89,8 @@ def cache_folder(what: str = "environments") -> Path:
     own = os.environ.get(CACHE)
     if own:
         return Path(own) / what
-    given = os.environ.get("XDG_CACHE_HOME")
-    home = Path(given) if given else Path.home() / ".cache"
-    return home / "convdiff" / what
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "convdiff" / what
 
 
 def candidates() -> list[str]:
@@ -126,8 +127,8 @@ def _answers(python: Path, minor: int) -> bool:
 
 def environments(folder: Path) -> list[Environment]:
     """Return all that are there, the one used last first."""
-    kept = [_read(path.parent) for path in folder.glob(f"*/{DESCRIPTION}")]
-    return sorted((one for one in kept if one), key=lambda one: -one.used)
+    kept = (_read(path.parent) for path in folder.glob(f"*/{DESCRIPTION}"))
+    return sorted(filter(None, kept), key=lambda one: -one.used)
 
 
 def _read(folder: Path) -> Environment | None:
@@ -145,9 +146,16 @@ def _read(folder: Path) -> Environment | None:
 def packages_of(python: str) -> Mapping[str, str]:
     """Return the packages of the environment that an interpreter is of, and their versions."""
     environment = _read(Path(python).parent.parent)
-    pins = environment.packages if environment else ()
-    named = (pin.partition(";")[0].strip().partition("==") for pin in pins)
-    return {name: version for name, _, version in named}
+    return _versions_of(environment.packages) if environment else {}
+
+
+def _versions_of(pins: Sequence[str]) -> Mapping[str, str]:
+    """Return the packages of exact requirements, and their versions."""
+    versions = {}
+    for pin in pins:
+        name, _, version = pin.partition(";")[0].strip().partition("==")
+        versions[name] = version
+    return versions
 
 
 def key_of(requires: Sequence[str], newest: str = "") -> str:
@@ -197,7 +205,8 @@ def _make(
     version = _version(str(inside))
     size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
     environment = Environment(key, tuple(requires), str(inside), version, tuple(pins), size)
-    described = {name: value for name, value in asdict(environment).items() if name != "used"}
+    described = asdict(environment)
+    del described["used"]
     (home / DESCRIPTION).write_text(json.dumps(described, indent=1), "utf-8")
     return environment
 
@@ -213,8 +222,9 @@ def _first_with_wheels(
         except NoEnvironmentError as error:
             reasons.append(str(error))
     words = f"no interpreter here has wheels of {', '.join(requires)}"
-    telling = [reason for reason in reasons if "ABI tag" not in reason] or reasons
-    raise NoEnvironmentError(f"{words}: {telling[0] if telling else 'there is none'}")
+    telling = [reason for reason in reasons if "ABI tag" not in reason]
+    first, *_ = [*telling, *reasons, "there is none"]
+    raise NoEnvironmentError(f"{words}: {first}")
 
 
 def _complete(
@@ -222,12 +232,11 @@ def _complete(
 ) -> list[str]:
     """Return what is to be installed, with what wheels do not say that they need."""
     pins = uv.resolved(requires, python, newest, overrides)
-    versions = dict(pin.split("==", 1) for pin in pins if "==" in pin)
-    untold = [
-        needed
-        for package, below, needed in UNTOLD
-        if Version(versions.get(package, "9999").partition(";")[0].strip()) < Version(below)
-    ]
+    versions, untold = _versions_of(pins), []
+    for package, below, needed in UNTOLD:
+        version = versions.get(package)
+        if version and Version(version) < Version(below):
+            untold.append(needed)
     if not untold:
         return pins
     return uv.resolved([*requires, *untold], python, newest, overrides)

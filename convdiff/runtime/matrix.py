@@ -14,12 +14,8 @@ from convdiff.errors import ConvdiffError, meant
 from convdiff.runtime.model import Interpreter, Unnamed
 from convdiff.runtime.pyproject import NamedRuntime
 
-FRAMEWORKS = tuple(
-    sorted(
-        path.stem
-        for path in (Path(__file__).parent.parent / "worker" / "frameworks").glob("[a-z]*.py")
-    )
-)
+_FOLDER = Path(__file__).parent.parent / "worker" / "frameworks"
+FRAMEWORKS = tuple(sorted(path.stem for path in _FOLDER.glob("[a-z]*.py")))
 """A framework is a file in worker/frameworks/."""
 
 ALIASES = {
@@ -84,9 +80,8 @@ def interpreters(
 
 def _combinations(variations: Sequence[tuple[str, Sequence[str]]]) -> list[Settings]:
     """Return every way to give each variable one of its values."""
-    names = [name for name, _ in variations]
-    values = itertools.product(*[values for _, values in variations])
-    return [tuple(zip(names, chosen, strict=True)) for chosen in values]
+    pairs = [[(name, value) for value in values] for name, values in variations]
+    return list(itertools.product(*pairs))
 
 
 def split_spec(spec: str) -> tuple[str, Device | Unnamed]:
@@ -158,8 +153,13 @@ def _resolve(python: str, option: str) -> str:
 
 def _labels(paths: Sequence[str]) -> list[str]:
     """Name each interpreter by its environment's folder, numbered where two are alike."""
-    names = [THIS if path == sys.executable else Path(path).parent.parent.name for path in paths]
-    return [
-        name if names.count(name) == 1 else f"{name}-{names[: index + 1].count(name)}"
-        for index, name in enumerate(names)
-    ]
+    names = list(map(_name_of, paths))
+    labels = []
+    for index, name in enumerate(names, 1):
+        number = f"-{names[:index].count(name)}" if names.count(name) > 1 else ""
+        labels.append(name + number)
+    return labels
+
+
+def _name_of(path: str) -> str:
+    return THIS if path == sys.executable else Path(path).parent.parent.name

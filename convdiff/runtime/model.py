@@ -56,10 +56,13 @@ class Interpreter:
         """Return a runtime id's framework with its device, and what stands in its brackets."""
         if self.framework == ELSEWHERE:
             return origin, ""
-        marks = [f"python={self.label}"] if self.label else []
-        marks += [f"{name}={value}" for name, value in self.settings]
-        marks += [f"threads={self.threads}"] if self.threads else []
-        marks += [f"recorded={origin}"] if origin else []
+        marks = [f"{name}={value}" for name, value in self.settings]
+        if self.label:
+            marks.insert(0, f"python={self.label}")
+        if self.threads:
+            marks.append(f"threads={self.threads}")
+        if origin:
+            marks.append(f"recorded={origin}")
         where = f":{device}" if device else ""
         return f"{self.framework}{where}", ",".join(marks)
 
@@ -111,5 +114,6 @@ class Standing:
     @property
     def name(self) -> str:
         """Return its id, without a device where the framework itself is not there."""
-        interpreter, origin = self.runtime.interpreter, self.runtime.origin
-        return self.runtime.id if self.fingerprint else interpreter.describe(None, origin)
+        if self.fingerprint:
+            return self.runtime.id
+        return self.runtime.interpreter.describe(None, self.runtime.origin)

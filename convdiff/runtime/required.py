@@ -71,6 +71,7 @@ def required(
     frameworks = [framework_of(text) for text in requires]
     interpreters, pythons = [], candidates()
     for text, framework in zip(requires, frameworks, strict=True):
+        needs = text.replace("-cpu", "") if framework == "tensorflow" else text
         environment = made(_asked(text), cache_folder(), pythons, newest, tell)
         for count in threads or [None]:  # type: ignore[list-item]
             label = Requirement(text).specifier or "newest"
@@ -80,7 +81,7 @@ def required(
                     environment.python,
                     count,
                     label=str(label).removeprefix("=="),
-                    requires=(text.replace("-cpu", ""),) if framework == "tensorflow" else (text,),
+                    requires=(needs,),
                     named_by="--requires",
                 )
             )

@@ -96,7 +96,8 @@ def resolved(
 def _resolved(requires: Sequence[str], python: str, newest: str, overrides: str) -> list[str]:
     words = ["pip", "compile", "-", "--python", python, "--only-binary", ":all:"]
     words += ["--no-header", "--no-annotate", "--quiet", "--overrides", overrides]
-    words += ["--exclude-newer", newest] if newest else []
+    if newest:
+        words += ["--exclude-newer", newest]
     text = _asked(words, "\n".join(requires) + "\n")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
@@ -112,9 +113,11 @@ def fetched(pins: Sequence[str], python: str) -> int | None:
     except NoEnvironmentError:  # an older uv writes no such file
         return None
     packages = tomllib.loads(text).get("packages", [])
-    wheels = [wheel for package in packages for wheel in package.get("wheels", [])[:1]]
-    remote = [one for one in wheels if not str(one.get("url", "file:")).startswith("file:")]
-    sizes = [one.get("size") for one in remote]
+    sizes = []
+    for package in packages:
+        for wheel in package.get("wheels", [])[:1]:
+            if not str(wheel.get("url", "file:")).startswith("file:"):
+                sizes.append(wheel.get("size"))
     return None if None in sizes else sum(sizes)
 
 

@@ -140,7 +140,8 @@ class _Links(HTMLParser):
         name = unquote(urlsplit(given.get("href") or "").path).rpartition("/")[2]
         if tag == "a" and "data-yanked" not in given:
             wheel = _wheel(name, given.get("data-requires-python") or "", 0)
-            self.wheels += [wheel] if wheel else []
+            if wheel:
+                self.wheels.append(wheel)
 
 
 def _of_folder(source: str, package: str) -> Iterator[Wheel]:
@@ -149,7 +150,8 @@ def _of_folder(source: str, package: str) -> Iterator[Wheel]:
     for file in sorted(folder.glob("*.whl")):
         if canonicalize_name(file.name.partition("-")[0]) == canonicalize_name(package):
             wheel = _wheel(file.name, "", file.stat().st_size)
-            yield from [wheel] if wheel else []
+            if wheel:
+                yield wheel
 
 
 def _wheel(name: str, needs: str, size: int) -> Wheel | None:

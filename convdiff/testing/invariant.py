@@ -233,11 +233,10 @@ def _most_ulps(expect: Any) -> int | None:
         most = expect["ulps"]
         if isinstance(most, int) and not isinstance(most, bool) and most >= 0:
             return most
-    hint = "; rounding takes the convolution's terms: write a case file for that"
-    raise ValueError(
-        f"expect is {expect!r}; it can be 'bitwise' or {{'ulps': n}}, n a whole number from 0"
-        + (hint if expect == "rounding" else "")
-    )
+    text = f"expect is {expect!r}; it can be 'bitwise' or {{'ulps': n}}, n a whole number from 0"
+    if expect == "rounding":
+        text += "; rounding takes the convolution's terms: write a case file for that"
+    raise ValueError(text)
 
 
 def _fail(text: str) -> NoReturn:

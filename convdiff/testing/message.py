@@ -26,7 +26,9 @@ def described(
 
     tried: all sizes that were compared; most: the ulps that were allowed, None for equal bits.
     """
-    what = "the bits change" if most is None else f"the outputs change by more than {most} ulp"
+    what = "the bits change"
+    if most is not None:
+        what = f"the outputs change by more than {most} ulp"
     worst = max(drifts, key=lambda drift: drift.largest)
     unequal = sorted(drift.size for drift in drifts)
     safe = sorted(set(tried) - set(unequal))
@@ -56,10 +58,14 @@ def _row(drift: Drift) -> Row:
 def _elements(drift: Drift, axis: str, size: int) -> Iterator[Row]:
     """Yield a header, and two rows an element: the whole's value, and the prefix's with Δ."""
     floats = drift.part.dtype.name in FORMATS
-    steps = _steps(drift) if floats else [""] * len(drift.part)
-    yield ("element", axis, "value", *(("hex",) if floats else ()), "Δ", "ulp" if floats else "")
+    if floats:
+        steps = _steps(drift)
+        yield ("element", axis, "value", "hex", "Δ", "ulp")
+    else:
+        steps = [""] * len(drift.part)
+        yield ("element", axis, "value", "Δ", "")
     for row, position in enumerate(drift.index):
-        whole, part = (_values(side[row], floats) for side in (drift.whole, drift.part))
+        whole, part = _values(drift.whole[row], floats), _values(drift.part[row], floats)
         yield (",".join(map(str, position)), str(size), *whole, "", "")
         yield ("", str(drift.size), *part, delta(drift.delta[row]), steps[row])
 
@@ -73,16 +79,16 @@ def _steps(drift: Drift) -> list[str]:
 
 def _values(value: Any, floats: bool) -> Row:
     """Write a value; a float in decimal, and in hexadecimal without the zeros at its end."""
-    return (decimal(value), re.sub("[.]?0*p", "p", hexes(value)[0])) if floats else (str(value),)
+    if not floats:
+        return (str(value),)
+    return decimal(value), re.sub("[.]?0*p", "p", hexes(value)[0])
 
 
 def _columns(table: Sequence[Row]) -> list[str]:
     """Lay out rows, the first column to the left and all others to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]
+    lines = []
+    for first, *others in table:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    return lines

@@ -49,7 +49,7 @@ class Cases:
         from convdiff.cli.recordings import open_options_baseline
         from convdiff.errors import UNTESTED, ConvdiffError
 
-        pythons, baselines = (_paths(config, f"convdiff_{what}") for what in ("python", "baseline"))
+        pythons, baselines = _paths(config, "convdiff_python"), _paths(config, "convdiff_baseline")
         baseline = Path(baselines[0]) if baselines else None
         self.options = Options(python=tuple(pythons), baseline=baseline)
         try:
@@ -184,11 +184,14 @@ def _paths(config: pytest.Config, name: str) -> list[str]:
     """Return an option's values, else the ini file's, whose paths start at the ini file."""
     given = config.getoption(name)
     if given:
-        return [given] if isinstance(given, str) else list(given)
-    configured = config.getini(name)
+        return _several(given)
     home = config.inipath.parent if config.inipath else config.invocation_params.dir
-    return [
-        str(home / Path(word).expanduser()) if os.sep in word or name.endswith("baseline") else word
-        for word in ([configured] if isinstance(configured, str) else configured)
-        if word
-    ]
+    words = []
+    for word in filter(None, _several(config.getini(name))):
+        is_path = os.sep in word or name.endswith("baseline")
+        words.append(str(home / Path(word).expanduser()) if is_path else word)
+    return words
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

@@ -7,8 +7,9 @@ so on Python 3.6 too, and a ValueError of any method is its refusal, whose text 
 
 import sys
 from functools import partial
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
+from . import layout
 from .manual import manual
 from .ops import REFERENCE, geometry
 from .ops.convolution import Convolution
@@ -52,6 +53,21 @@ class Arrays(NamedTuple):
     """(cout,), or None."""
     added: Any = None
     """What the step `add` adds: of the output's axes, with 1 along some; or None."""
+
+    def channels_first(self) -> "Arrays":
+        """Return them with the input, and what is added, as (N, C, …)."""
+        x, added = mapped(layout.nchw, (self.x, self.added))
+        return self._replace(x=x, added=added)
+
+
+def mapped(function: Callable[[Any], Any], arrays: Iterable[Any]) -> List[Any]:
+    """Return what a function makes of each array; None stays None."""
+    return [None if array is None else function(array) for array in arrays]
+
+
+def present(arrays: Iterable[Any]) -> List[Any]:
+    """Return the arrays that are there."""
+    return [array for array in arrays if array is not None]
 
 
 class Framework(Protocol):

@@ -32,6 +32,11 @@ class Kept(object):
             held -= own
 
 
+def size_of(arrays: Iterable[Any]) -> int:
+    """Return how many bytes arrays take."""
+    return sum(array.nbytes for array in arrays)
+
+
 def digest(arrays: Iterable[Any]) -> Tuple[Any, ...]:
     """Return what arrays are known by: their shapes, dtypes and bits."""
     return tuple((array.shape, array.dtype.name, _digest(array)) for array in arrays)

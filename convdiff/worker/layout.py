@@ -1,6 +1,6 @@
 """Layouts of other frameworks: what arrives is N…C and …IO. Runs on Python 3.6."""
 
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
@@ -39,9 +39,27 @@ def cropped(array_nhwc: Any, pads: Sequence[Tuple[int, int]]) -> Tuple[Any, List
 
     pads: (before, after) of each axis between N and C. No framework pads by a negative number.
     """
-    kept = [slice(max(0, -a), min(0, b) or None) for a, b in pads]
-    left = [(max(0, a), max(0, b)) for a, b in pads]
-    return array_nhwc[(slice(None),) + tuple(kept)], left
+    kept = tuple(slice(max(0, -before), min(0, after) or None) for before, after in pads)
+    return array_nhwc[(slice(None),) + kept], added(pads)
+
+
+def added(pads: Iterable[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """Return what pads add, with nothing for those that cut."""
+    return [(max(0, before), max(0, after)) for before, after in pads]
+
+
+def last_axis_first(pads: Sequence[Tuple[int, int]]) -> Tuple[int, ...]:
+    """Return (before, after) of each axis as PyTorch's F.pad takes them."""
+    numbers = []  # type: List[int]
+    for pair in reversed(pads):
+        numbers.extend(pair)
+    return tuple(numbers)
+
+
+def bits(array: Any, dtype: str) -> Any:
+    """Return a framework's array as it travels: C-contiguous, bfloat16 as uint16."""
+    array = np.ascontiguousarray(array)
+    return array.view(np.uint16) if dtype == "bfloat16" else array
 
 
 def _canonical(array: Any) -> Any:

@@ -36,13 +36,12 @@ def manual(
         shape = (1, 1, len(places), shape[3])
     outputs = shape[0] * shape[1] * shape[2] * shape[3]
     products_allowed(float(outputs) * conv.taps, MOST_PRODUCTS)
-    parts = []
+    parts, step = [], positions_a_call(conv)
     for table, columns in conv.tables(input_nhwc, filter_hwio, places):
-        step = positions_a_call(conv)
-        sums = [
-            framework.multiply_sum(conv.dtype, device, table[at : at + step, None], columns[None])
-            for at in range(0, len(table), step)
-        ]
+        sums = []
+        for at in range(0, len(table), step):
+            rows = table[at : at + step, None]
+            sums.append(framework.multiply_sum(conv.dtype, device, rows, columns[None]))
         parts.append(np.concatenate(sums))
     output = np.concatenate(parts, axis=1).reshape(shape)
     if bias is not None:

@@ -1,7 +1,8 @@
 """Ops as nodes of ONNX. What they are made of is a, b, …; what they make is y. Python 3.6."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List, Tuple
 
+from . import layout
 from .ops.convolution import Convolution
 
 AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER"}
@@ -14,7 +15,7 @@ def conv(onnx: Any, names: List[str], op: Convolution) -> List[Any]:
     if op.padding in AUTO_PAD:
         padding = {"auto_pad": AUTO_PAD[op.padding]}
     elif op.padding != "valid":
-        padding = {"pads": [max(0, pad) for pad in _pads(op)]}
+        padding = {"pads": ends(layout.added(op.own(op.least_pads)))}
     return [onnx.helper.make_node("Conv", names, ["y"], **dict(_moves(op), **padding))]
 
 
@@ -24,7 +25,7 @@ def conv_transpose(onnx: Any, names: List[str], op: Convolution) -> List[Any]:
     if op.padding in AUTO_PAD:
         attributes["auto_pad"] = AUTO_PAD[op.padding]
     elif op.padding != "valid":
-        attributes["pads"] = _pads(op)
+        attributes["pads"] = ends(op.own(op.least_pads))
     if any(op.output_padding):
         attributes["output_padding"] = list(op.own(op.output_padding))
     return [onnx.helper.make_node("ConvTranspose", names, ["y"], **attributes)]
@@ -40,10 +41,10 @@ def _moves(op: Convolution) -> Dict[str, Any]:
     }
 
 
-def _pads(op: Convolution) -> List[int]:
-    """Return what is added before all axes, then what after, where no extent decides it."""
-    pads = op.own(tuple(axis.pad(axis.least) for axis in op.axes))
-    return [before for before, _ in pads] + [after for _, after in pads]
+def ends(pads: Iterable[Tuple[int, int]]) -> List[int]:
+    """Return what is added before all axes, then what after."""
+    before, after = zip(*pads)
+    return list(before + after)
 
 
 def matmul(onnx: Any, names: List[str], op: Convolution) -> List[Any]:

@@ -5,13 +5,13 @@ import importlib
 import inspect
 import os
 import sys
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from . import cpu, memory
-from .framework import Arrays, Device, Framework
-from .nets.numpy import NumpyNet
+from .framework import Arrays, Device, Framework, mapped
 from .ops.convolution import Convolution
 from .ops.net import Net
 from .ops.then import STEPS, applied
@@ -22,8 +22,8 @@ EXTRAS = {"strides": 1, "dilations": 1, "groups": 1, "padding": 0, "output_paddi
 number a spatial axis of the op, of padding (before, after)."""
 ALWAYS = ("strides", "dilations", "groups")
 """Those that are given even then."""
-FOLLOWING = ("then", "added")
-"""Parameters that a function needs for a step: its name, and the array of `add`."""
+PARAMETERS = tuple(EXTRAS) + ("then", "added")
+"""All that a function may take; for a step it needs the last two: its name, and `add`'s array."""
 
 
 def open(target: str, threads: Optional[int]) -> Framework:
@@ -121,8 +121,8 @@ class Kernel(object):
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        beside = None if added is None else _typed(added, dtype)
-        return _plain(applied(then, _typed(output, dtype), beside))
+        y, beside = mapped(partial(_typed, dtype=dtype), (output, added))
+        return _plain(applied(then, y, beside))
 
     def _step(self, conv: Convolution, added: Any) -> Dict[str, Any]:
         """Return what a function is given of the step that follows, where there is one."""
@@ -136,32 +136,36 @@ class Kernel(object):
                 raise ValueError("%s takes no %s" % (self.target, name))
         return given
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`: the layers that are no ops are NumPy's. Raises ValueError."""
+        from .nets.numpy import NumpyNet
+
         others = [layer.name for layer in net.layers if layer.kind.family != "op"]
         if net.dtype == "bfloat16" and others:
             raise ValueError("%s: NumPy, whose layer it is, has no bfloat16" % others[0])
         return NumpyNet(self, net, arrays)
 
     def _extras(self, conv: Convolution, input_nhwc: Any) -> Dict[str, Any]:
-        wanted = {name: getattr(conv, name) for name in EXTRAS}
-        wanted["padding"] = conv.own_pads(input_nhwc)
-        asked = [name for name in EXTRAS if np.any(np.array(wanted[name]) != EXTRAS[name])]
-        for name in asked:
-            if name not in self.takes:
+        given = {}
+        for name, nothing in EXTRAS.items():
+            value = conv.own_pads(input_nhwc) if name == "padding" else getattr(conv, name)
+            is_asked = np.any(np.array(value) != nothing)
+            if is_asked and name not in self.takes:
                 raise ValueError("%s takes no %s" % (self.target, name))
-        given = [name for name in self.takes if name in ALWAYS or name in asked]
-        return {name: conv.own(wanted[name]) for name in given}
+            if name in self.takes and (is_asked or name in ALWAYS):
+                given[name] = conv.own(value)
+        return given
 
 
 def _taken(function: Any) -> List[str]:
-    """Return which of the extras a function has parameters for."""
+    """Return which of PARAMETERS a function has."""
     signature = _signature(function)
-    parameters = [] if signature is None else signature.parameters.values()
-    if any(one.kind == one.VAR_KEYWORD for one in parameters):
-        return list(EXTRAS) + list(FOLLOWING)
-    named = [one.name for one in parameters]
-    return [name for name in list(EXTRAS) + list(FOLLOWING) if name in named]
+    if signature is None:
+        return []
+    parameters = signature.parameters
+    if any(one.kind == one.VAR_KEYWORD for one in parameters.values()):
+        return list(PARAMETERS)
+    return [name for name in PARAMETERS if name in parameters]
 
 
 def _laid(which: str, array: Any, dtype: str, device: Device) -> Any:

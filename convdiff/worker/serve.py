@@ -190,8 +190,9 @@ ANSWERS = {
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if lines and PLACE.search(lines[0]):
-        lines = [line for line in lines if not line.endswith(":")] or lines
-    text = "".join(c if c.isprintable() else "?" for c in (lines[0] if lines else ""))
+    lines = list(filter(None, map(str.strip, str(error).splitlines())))
+    first = lines[0] if lines else ""
+    if PLACE.search(first):
+        first = next((line for line in lines if not line.endswith(":")), first)
+    text = "".join(c if c.isprintable() else "?" for c in first)
     return ("%s: %s" % (type(error).__name__, text))[:400]

@@ -1,11 +1,12 @@
 """TensorFlow's own calls of each op, and what each takes. Runs on Python 3.6, TensorFlow 1.0.0."""
 
 import inspect
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from . import layout
+from .ops.axis import pads_of
 from .ops.convolution import Convolution
 
 WORDS = {"valid": "VALID", "same": "SAME"}
@@ -32,7 +33,9 @@ def resolved(conv: Convolution, array: Any, pads: Any = None) -> Tuple[Convoluti
     """
     if conv.padding in WORDS:
         return conv, array
-    array, pads = layout.cropped(array, conv.own_pads(array) if pads is None else pads)
+    if pads is None:
+        pads = conv.own_pads(array)
+    array, pads = layout.cropped(array, pads)
     others = ((0, 0),) * (len(conv.kernel) - conv.rank)
     return conv._replace(padding=others + tuple(pads)), array
 
@@ -45,9 +48,13 @@ def transposed_filter(conv: Convolution, filter_hwio: Any) -> Any:
 
 def whole(tf: Any, conv: Convolution, x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
     """Return the op of tensors with its bias, if any, and the step that follows."""
-    y = compute(tf, conv, x, w)
-    y = y if b is None else tf.nn.bias_add(y, b)
+    y = biased(tf, compute(tf, conv, x, w), b)
     return STEPS[conv.then](tf, y, added) if conv.then else y
+
+
+def biased(tf: Any, y: Any, b: Any) -> Any:
+    """Return an output with its bias, if any."""
+    return y if b is None else tf.nn.bias_add(y, b)
 
 
 STEPS = {
@@ -56,6 +63,11 @@ STEPS = {
     "add": lambda tf, y, added: tf.add(y, added),
 }
 """What follows an op, of its output and of what is added."""
+
+
+def compiled(mode: str) -> Optional[bool]:
+    """Return what tf.function is told of XLA in a mode."""
+    return True if mode == "xla" else None
 
 
 def compute(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
@@ -78,8 +90,7 @@ def _convolution(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
         # Before 1.6 dilation was another function's, and not together with strides.
         strides, rates = conv.own(conv.strides), conv.own(conv.dilations)
         return tf.nn.convolution(x, w, padding, strides=strides, dilation_rate=rates)
-    strides = conv.strides[-1] if conv.rank == 1 else _around(conv, conv.strides)
-    return function(x, w, strides, padding, **options)
+    return function(x, w, _of_axes(conv, conv.strides), padding, **options)
 
 
 def _depthwise(tf: Any, conv: Convolution, x: Any, w: Any, padding: Any) -> Any:
@@ -96,21 +107,25 @@ def _padded(tf: Any, conv: Convolution, x: Any) -> Tuple[Any, Any]:
     """Return the input and the padding to ask for: what TensorFlow can't pad, tf.pad does."""
     if conv.padding in WORDS:
         return x, WORDS[conv.padding]
-    pads = _ends(conv.own(conv.padding))
-    return (x, pads) if pads_itself(tf, conv) else (tf.pad(x, pads), "VALID")
+    pads = ends(conv.own(conv.padding))
+    if pads_itself(tf, conv):
+        return x, pads
+    return tf.pad(x, pads), "VALID"
 
 
 def _transposed(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
     """Call the transposed convolution; what it can't cut off its output itself is cut behind it."""
-    pads = tuple(axis.pad(1) for axis in conv.own(conv.axes))
-    padding, cut = WORDS.get(conv.padding) or _ends(pads), ()  # type: Any, Any
-    if not pads_itself(tf, conv) and min(map(min, pads)) >= 0:  # else it refuses them itself
-        padding, cut = "VALID", pads
-    strides = conv.strides[-1] if conv.rank == 1 else _around(conv, conv.strides)
+    pads = pads_of(conv.own(conv.axes), (1,) * conv.rank)
+    padding, cut = "VALID", pads  # type: Any, Any
+    if pads_itself(tf, conv) or min(map(min, pads)) < 0:  # which it refuses itself
+        padding, cut = WORDS.get(conv.padding) or ends(pads), ()
+    strides = _of_axes(conv, conv.strides)
     shape = _output_shape(tf, conv, x, cut or ((0, 0),) * conv.rank)
     y = getattr(tf.nn, conv.op)(x, w, shape, strides, padding, **_dilated(conv))
-    inside = [slice(before, -after or None) for before, after in cut]
-    return y[(slice(None),) + tuple(inside)] if cut else y
+    if not cut:
+        return y
+    inside = tuple(slice(before, -after or None) for before, after in cut)
+    return y[(slice(None),) + inside]
 
 
 def _dense(tf: Any, conv: Convolution, x: Any, w: Any) -> Any:
@@ -135,7 +150,12 @@ def _dilated(conv: Convolution) -> Dict[str, Any]:
     """Return the option that dilates a filter; versions without one are asked without."""
     if set(conv.dilations) == {1}:
         return {}
-    return {"dilations": conv.dilations[-1] if conv.rank == 1 else _around(conv, conv.dilations)}
+    return {"dilations": _of_axes(conv, conv.dilations)}
+
+
+def _of_axes(conv: Convolution, values: Any) -> Any:
+    """Return what an option takes for all axes: of one dimension a number."""
+    return values[-1] if conv.rank == 1 else _around(conv, values)
 
 
 def _around(conv: Convolution, values: Any) -> List[int]:
@@ -143,7 +163,7 @@ def _around(conv: Convolution, values: Any) -> List[int]:
     return [1] + list(conv.own(values)) + [1]
 
 
-def _ends(pads: Any) -> List[List[int]]:
+def ends(pads: Any) -> List[List[int]]:
     """Return (before, after) for each of the axes N, …, C."""
     return [[0, 0]] + [list(pair) for pair in pads] + [[0, 0]]
 
@@ -158,5 +178,8 @@ def _output_shape(tf: Any, conv: Convolution, x: Any, cut: Any) -> Any:
 
 def _extents(tf: Any, x: Any) -> List[Any]:
     """Return a tensor's shape; what a graph does not know of it yet, as tensors."""
-    known, later = x.get_shape().as_list(), tf.shape(x)
-    return [later[axis] if n is None else n for axis, n in enumerate(known)]
+    extents, later = x.get_shape().as_list(), tf.shape(x)
+    for axis, extent in enumerate(extents):
+        if extent is None:
+            extents[axis] = later[axis]
+    return extents  # type: ignore[no-any-return]

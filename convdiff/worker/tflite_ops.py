@@ -8,7 +8,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .ops.axis import Axis, Pad
+from .ops.axis import Axis, Pad, extents_of
 from .ops.convolution import Convolution
 from .ops.then import LIMITS
 from .tflite_model import Model, Scales
@@ -80,7 +80,12 @@ def laid(conv: Convolution, array: Any, kernel: Any) -> Tuple[Any, Any]:
     """
     count = len(OPERATORS[conv.op].order)
     filled = kernel.reshape(((1,) * count + kernel.shape)[-count:])
-    return (array if array.ndim >= count else array[:, None]), filled
+    return with_axes(array, count), filled
+
+
+def with_axes(array: Any, count: int) -> Any:
+    """Return data (N, …, C) of this many axes: a height of 1 is added where one is missing."""
+    return array if array.ndim >= count else array[:, None]
 
 
 class Layer(NamedTuple):
@@ -207,8 +212,8 @@ class _Parts(NamedTuple):
         if padded != shape and not pads_itself(conv):
             table = self.model.constant(np.array(ends, np.int32))
             x = self.model.node("PAD", [x, table], self.inner(padded, "input"), "PadOptions")
-        axes = zip(conv.axes[-len(self.ends) :], padded[1:-1])
-        outputs = tuple((n - axis.reach) // axis.stride + 1 for axis, n in axes)
+        axes = [axis._replace(padding="valid") for axis in conv.axes[-len(self.ends) :]]
+        outputs = extents_of(axes, padded[1:-1])
         if min(outputs) < 1 and conv.padding != "same":
             raise ValueError(EMPTY)
         made = shape[:1] + outputs + (conv.channels_out,)
@@ -223,23 +228,24 @@ class _Parts(NamedTuple):
         Its operator is told how long the output is; what padding cuts at the front is cut after it.
         """
         conv, padding = self.conv, "SAME" if self.conv.padding == "same" else "VALID"
-        made = tuple(axis.extent(n) for axis, n in zip(conv.axes, shape[1:-1]))
+        made = extents_of(conv.axes, shape[1:-1])
         if min(made) < 1:
             raise ValueError(EMPTY)
         cuts = (0,) * len(made)
         asked = made
         if padding == "VALID":
             cuts = tuple(before for before, _ in self.ends)
-            lengths = zip(conv.axes, shape[1:-1], cuts, made)
-            asked = tuple(_asked(axis, n, cut, most) for axis, n, cut, most in lengths)
-        whole, final = (shape[:1] + extents + (conv.channels_out,) for extents in (asked, made))
+            asked = tuple(map(_asked, conv.axes, shape[1:-1], cuts, made))
+        whole = shape[:1] + asked + (conv.channels_out,)
+        final = shape[:1] + made + (conv.channels_out,)
         inputs = [self.model.constant(np.array(whole, np.int32)), constants[0], x, constants[1]]
         y = self.called(inputs, self.inner(whole, "output"), padding)
         if final == whole:
             return y, final
-        where = [np.array(part, np.int32) for part in ((0,) + cuts + (0,), final)]
-        sliced = [y] + [self.model.constant(part) for part in where]
-        return self.model.node("SLICE", sliced, self.inner(final, "output"), "SliceOptions"), final
+        start = self.model.constant(np.array((0,) + cuts + (0,), np.int32))
+        size = self.model.constant(np.array(final, np.int32))
+        output = self.inner(final, "output")
+        return self.model.node("SLICE", [y, start, size], output, "SliceOptions"), final
 
 
 def _asked(axis: Axis, extent: int, cut: int, outputs: int) -> int:

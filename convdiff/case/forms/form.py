@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from convdiff.case.forms.misfit import MisfitError, UnexpectedError
@@ -50,3 +51,8 @@ class Form(ABC, Generic[T]):
     @abstractmethod
     def schema(self) -> Schema:
         """Return the JSON Schema, draft 7, of what `read` reads."""
+
+
+def stated(bounds: Mapping[str, T | None]) -> dict[str, T]:
+    """Return the bounds of a schema that there are."""
+    return {word: bound for word, bound in bounds.items() if bound is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convdiff.case.forms.form import Form, Schema
+from convdiff.case.forms.form import Form, Schema, stated
 
 
 class Number(Form[float]):
@@ -14,8 +14,7 @@ class Number(Form[float]):
     noun, word = "a number", "number"
 
     def __init__(self, least: float | None = None, most: float | None = None) -> None:
-        bounds = {"minimum": least, "maximum": most}
-        self.bounds = {word: bound for word, bound in bounds.items() if bound is not None}
+        self.bounds = stated({"minimum": least, "maximum": most})
         self.wanted = self.noun + _within(least, most)
 
     def fits(self, value: Any) -> bool:
@@ -30,8 +29,12 @@ class Number(Form[float]):
 
 def _within(least: float | None, most: float | None) -> str:
     """Say between which bounds, as a suffix."""
-    low = "" if least is None else f" of {least} or more"
-    return low if most is None else f"{low} (at most {'10^9' if most == 10**9 else most})"
+    within = ""
+    if least is not None:
+        within += f" of {least} or more"
+    if most is not None:
+        within += f" (at most {'10^9' if most == 10**9 else most})"
+    return within
 
 
 class Whole(Form[int]):

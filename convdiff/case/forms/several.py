@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from convdiff.case.forms.form import Form, Schema
+from convdiff.case.forms.form import Form, Schema, stated
 from convdiff.case.forms.misfit import MisfitError, Misfits
 
 T = TypeVar("T")
@@ -44,9 +44,8 @@ class ListOf(Form[tuple[T, ...]]):
 
     def schema(self) -> Schema:
         """See Form."""
-        bounds = {"minItems": self.least or None, "maxItems": self.most}
-        given = {word: count for word, count in bounds.items() if count is not None}
-        return {"type": "array", "items": self.item.schema(), **given}
+        bounds = stated({"minItems": self.least or None, "maxItems": self.most})
+        return {"type": "array", "items": self.item.schema(), **bounds}
 
 
 class MapOf(Form[Mapping[str, T]]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from convdiff.case.forms.form import Form, Schema
+from convdiff.case.forms.form import Form, Schema, stated
 from convdiff.case.forms.misfit import MisfitError
 
 
@@ -30,8 +30,8 @@ class Text(Form[str]):
 
     def schema(self) -> Schema:
         """See Form."""
-        bounds = {"minLength": self.least or None, "maxLength": self.most}
-        return {"type": "string", **{word: size for word, size in bounds.items() if size}}
+        bounds = stated({"minLength": self.least or None, "maxLength": self.most})
+        return {"type": "string", **bounds}
 
 
 class Pattern(Form[str]):

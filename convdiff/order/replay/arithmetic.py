@@ -88,18 +88,18 @@ class Arithmetic:
     def words(self) -> str:
         """Say what is kept in another precision than the case's own; empty where nothing is."""
         parts = self._operands()
-        parts += [f"summed in {self.accumulator}"] if self.accumulator != self.dtype else []
+        if self.accumulator != self.dtype:
+            parts.append(f"summed in {self.accumulator}")
         for template, name in _NARROWED.items():
-            format_ = getattr(self, name)
-            parts += [template.format(format_)] if format_ else []
+            if format_ := getattr(self, name):
+                parts.append(template.format(format_))
         return ", ".join(filter(None, [*parts, _FLUSHED[self.flush]]))
 
     def _operands(self) -> list[str]:
         """Say what inputs and weights are narrowed to."""
-        if not self.weights:
-            narrow = self.inputs != self.dtype
-            return [f"inputs and weights kept as {self.inputs}"] if narrow else []
         formats = {"inputs": self.inputs, "weights": self.weights}
+        if not self.weights:
+            formats = {"inputs and weights": self.inputs}
         return [f"{what} kept as {name}" for what, name in formats.items() if name != self.dtype]
 
     @property
@@ -189,11 +189,15 @@ class Arithmetic:
         if self.output:
             total = rounded(total, self.output)
         total = rounded(total, self.dtype)
-        return total if self.flush in ("", "inputs") else flushed(total, self.dtype)
+        if self.flush in ("", "inputs"):
+            return total
+        return flushed(total, self.dtype)
 
     def _kept(self, values: Array) -> Array:
         """Return products or sums of the accumulator's format, less those that are flushed."""
-        return flushed(values, self.accumulator) if self.flush in ("all", "sums") else values
+        if self.flush not in ("all", "sums"):
+            return values
+        return flushed(values, self.accumulator)
 
     def many(self, operands: Sequence[Array]) -> Array:
         """Return a multi-operand sum: exact float64 operands aligned, truncated and added.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from convdiff.order.replay.arithmetic import Arithmetic
 from convdiff.order.replay.narrowed import narrowed_nodes
 from convdiff.order.replay.schedule import ADD_LEAF, FUSE_LEAF, JOIN, MANY, PUSH, compile_order
 from convdiff.order.tree.tree import Tree
+from convdiff.worker.framework import mapped
 
 #: Elements up to which calling NumPy costs more than what it does; products in a row that are worth
 #: more than one step each then; and how many products are looked at together.
@@ -44,18 +46,19 @@ class Terms:
     def factors(self, taps: int | Sequence[int]) -> tuple[Array, Array]:
         """Return the two factors of a product, or of several, which broadcast to the elements."""
         windows = self.windows[taps]
-        return (windows if self.group is None else windows[..., self.group, :]), self.weights[taps]
+        if self.group is not None:
+            windows = windows[..., self.group, :]
+        return windows, self.weights[taps]
 
     def of(self, channels: slice) -> Terms:
         """Return the terms of some channels."""
-        own = (None if v is None else v[channels] for v in (self.bias, self.group, self.added))
-        bias, group, added = own
+        bias, group, added = mapped(itemgetter(channels), (self.bias, self.group, self.added))
         return Terms(self.windows, self.weights[:, channels], bias, group, self.tiny, added)
 
     def swapped(self) -> Terms:
         """Return the terms of one group with elements that are (positions, channels)."""
-        bias, added = (None if v is None else v.T for v in (self.bias, self.added))
-        windows, weights = (values.swapaxes(1, 2) for values in (self.windows, self.weights))
+        bias, added = mapped(np.transpose, (self.bias, self.added))
+        windows, weights = self.windows.swapaxes(1, 2), self.weights.swapaxes(1, 2)
         return Terms(windows, weights, bias, None, self.tiny, added)
 
 

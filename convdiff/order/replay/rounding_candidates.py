@@ -62,7 +62,7 @@ def _operands(
     tree: Tree, dtype: str, zero_start: bool, inputs: Sequence[str]
 ) -> Iterator[Arithmetic]:
     """Yield one format for both operands, and one for all sums."""
-    guards = _GUARDS if any(len(parts) > 2 for parts in tree.children) else (0,)
+    guards = (0,) if tree.adds_two else _GUARDS
     for accumulator, early in _accumulators(tree, dtype):
         for narrowed in inputs:
             for guard in guards:
@@ -102,11 +102,13 @@ def _sums(tree: Tree, dtype: str, narrower: Sequence[str]) -> Iterator[Fields]:
     """Yield what narrows sums: all, the last one, the one before the bias, those of blocks."""
     for name in _NARROW_SCALE.get(dtype, ()):
         for operands in _operands_of_sums(tree, dtype, name):
-            yield from ({**operands, **sums} for sums in _last_sums(tree, name))
+            for sums in _last_sums(tree, name):
+                yield {**operands, **sums}
     for name in narrower:
         for operands in _operands_of_sums(tree, dtype, name):
             yield {**operands, "accumulator": name}
-            yield from ({**operands, **sums} for sums in _blocks(tree, name, dtype))
+            for sums in _blocks(tree, name, dtype):
+                yield {**operands, **sums}
     if dtype in ("float16", "bfloat16"):
         for sums in _blocks(tree, dtype, "float32"):
             yield {"accumulator": "float32", **sums}
@@ -135,7 +137,8 @@ def _blocks(tree: Tree, narrow: str, wide: str) -> Iterator[Fields]:
             yield {"level": level, **sums}
         yield {"level": level, "accumulator": narrow, "total": wide}
     if deepest == 1:
-        yield from ({"every": every, "total": narrow} for every in _stored_after(tree.taps))
+        for every in _stored_after(tree.taps):
+            yield {"every": every, "total": narrow}
 
 
 def _stored_after(taps: int) -> list[int]:

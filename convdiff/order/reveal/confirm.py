@@ -80,8 +80,9 @@ def _masks(tree: Tree, scale: str) -> tuple[Array, Array]:
     pairs: list[tuple[int, int]] = []
     nodes: list[int] = []
     for k, parts in enumerate(tree.children):
-        first.append(min(first[c] for c in parts))
-        met = list(combinations([first[c] for c in parts], 2))
+        operands = [first[c] for c in parts]
+        first.append(min(operands))
+        met = list(combinations(operands, 2))
         pairs += met
         nodes += [k] * len(met)
     size = min(probes.COUNTABLE[scale], tree.leaves + 1)

@@ -97,7 +97,8 @@ def _across(cut: Cut) -> Iterator[Scheme]:
     """Yield how blocks may be added."""
     yield from (*_SIMPLE, _SHARES)
     if isinstance(cut, Every):
-        yield from (Blocks(Every(size, cut.halves)) for size in (2, 4, 8, 16, 32))
+        for size in (2, 4, 8, 16, 32):
+            yield Blocks(Every(size, cut.halves))
 
 
 def _cuts(readings: Readings) -> list[Cut]:
@@ -157,13 +158,14 @@ def _lanes(readings: Readings) -> Iterator[Scheme]:
     """Yield schemes of lanes that may have the readings, and of what is left over after them."""
     for width, ahead, group in _widths(readings):
         step = width * group
-        cuts = [Whole(step, ahead, singly) for singly in (True, False)]
+        cuts = (Whole(step, ahead, True), Whole(step, ahead, False))
         rest = (readings.terms - ahead) % step
         for across in _across_lanes(width):
             lanes = Lanes(width, ahead, across, group)
             yield lanes
             if rest.any():
-                yield from (Blocks(cut, lanes) for cut in cuts)
+                for cut in cuts:
+                    yield Blocks(cut, lanes)
 
 
 def _widths(readings: Readings) -> list[tuple[int, int, int]]:
@@ -177,7 +179,7 @@ def _widths(readings: Readings) -> list[tuple[int, int, int]]:
     last = np.maximum(readings.i, readings.j)
     turns = np.maximum(readings.terms - ahead, 0) // step
     rest = last >= ahead + turns * step
-    low, high = (np.maximum(k - ahead, 0) for k in (readings.i, readings.j))
+    low, high = np.maximum(readings.i - ahead, 0), np.maximum(readings.j - ahead, 0)
     later = np.maximum(low, high)
     lane = later // group % width
     before = np.where(later == 0, last, np.where(lane == 0, ahead, 0))
@@ -205,7 +207,7 @@ def _across_lanes(width: int) -> Iterator[Scheme]:
     if width != 1 << bits:
         return
     if bits <= _BITS:
-        yield from (Rounds(order) for order in permutations(range(bits)))
+        yield from map(Rounds, permutations(range(bits)))
     for k in range(1, bits):
         for inside in (Rounds(), Rounds(tuple(reversed(range(k))))):
             yield Lanes(1 << k, 0, inside)

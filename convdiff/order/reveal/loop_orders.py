@@ -65,14 +65,12 @@ def _windows(index: Array) -> Iterator[Walk]:
     for size in _WINDOWS:
         if min(kh, kw) <= size:
             continue
-        rows, columns = (Every(size, 1).starts(k)[1:] for k in (kh, kw))
-        tiles = [
-            tile.ravel()
-            for band in np.split(index, rows, axis=0)
-            for tile in np.split(band, columns, axis=1)
-        ]
+        rows, columns = Every(size, 1).starts(kh)[1:], Every(size, 1).starts(kw)[1:]
+        tiles: list[Array] = []
+        for band in np.split(index, rows, axis=0):
+            tiles += map(np.ravel, np.split(band, columns, axis=1))
         bounds = np.cumsum([0] + [len(tile) for tile in tiles])[:-1]
         cut = At(tuple(bounds.tolist()))
         by_rows = Blocks(Every(len(columns) + 1))
-        schemes = tuple(Blocks(cut, Chain(), across) for across in (by_rows, Chain()))
+        schemes = Blocks(cut, Chain(), by_rows), Blocks(cut, Chain(), Chain())
         yield Walk(np.concatenate(tiles), schemes)

@@ -42,7 +42,7 @@ def can_be_verified(geometry: Geometry, tree: Tree | None = None) -> bool:
     """
     if geometry.dtype != "float32" or geometry.leaves > MOST_LEAVES:
         return False
-    return tree is None or all(len(parts) == 2 for parts in tree.children)
+    return tree is None or tree.adds_two
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from convdiff.case.plural import plural
 from convdiff.order.tree.find_loops import nest_of
 from convdiff.order.tree.loop_nest import (
     BIAS,
@@ -15,6 +16,7 @@ from convdiff.order.tree.loop_nest import (
     Many,
     Pairs,
     first_tap,
+    flat,
     holds_bias,
     is_bias,
     taps_in,
@@ -53,10 +55,10 @@ class _Words:
             return self.pairs(item, each)
         if isinstance(item, Many):
             return f"{_terms(taps_in(item))} in one multi-operand addition"
-        return self.group([part for part, _ in unrolled((item,))], each)
+        return self.group(flat((item,)), each)
 
     def chain(self, chain: Chain, each: str) -> str:
-        steps = [part for part, _ in unrolled(chain.items)]
+        steps = flat(chain.items)
         terms = [step for step in steps if not is_bias(step)]
         if all(isinstance(step, Leaf) for step in terms):
             order = tap_order(chain.items, self.filter_hwio)
@@ -76,11 +78,12 @@ class _Words:
         if first != sorted(first):
             more = " ..." if len(first) > 8 else ""
             pairing = f"in the order {', '.join(map(str, first[:8]))}{more}"
-        if all(isinstance(step, Leaf) for step, _ in steps):
+        lanes = [step for step, _ in steps]
+        if all(isinstance(step, Leaf) for step in lanes):
             order = tap_order(item.items, self.filter_hwio)
-            return f"{_taps(len(steps))} ({order}), {each}added pairwise, {pairing}"
-        lanes = self.group([step for step, _ in steps], each, noun="lane")
-        return f"{lanes}, lanes added pairwise, {pairing}"
+            return f"{_taps(len(lanes))} ({order}), {each}added pairwise, {pairing}"
+        text = self.group(lanes, each, noun="lane")
+        return f"{text}, lanes added pairwise, {pairing}"
 
     def group(
         self, steps: Sequence[Item], each: str, *, noun: str = "block", fused: bool = False
@@ -92,9 +95,10 @@ class _Words:
             singly = " one by one" if several else ""
             marked = ", fused" if fused or first.fused else ""
             return f"{_taps(len(steps))}{singly}{marked}"
-        text = self.item(first, "each " if several else each)
         if _joins_sum(first):
             text = f"{_terms(taps_in(first))} added together with the sum"
+        else:
+            text = self.item(first, "each " if several else each)
         return f"{len(steps)} {noun}s of {text}" if several else text
 
 
@@ -104,7 +108,7 @@ def bias_position(item: Item) -> str:
         return ""
     if not isinstance(item, Chain):
         return ", the bias inside"
-    steps = [part for part, _ in unrolled(item.items)]
+    steps = flat(item.items)
     at = next(k for k, step in enumerate(steps) if holds_bias(step))
     if not is_bias(steps[at]):
         return f"{bias_position(steps[at])} of part {at + 1}"
@@ -137,8 +141,8 @@ def _joins_sum(item: Item) -> bool:
 
 
 def _taps(count: int) -> str:
-    return "1 tap" if count == 1 else f"{count} taps"
+    return plural(count, "tap", "")
 
 
 def _terms(count: int) -> str:
-    return "1 term" if count == 1 else f"{count} terms"
+    return plural(count, "term", "")

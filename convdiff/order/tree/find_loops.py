@@ -6,10 +6,10 @@ leaves, and the recursion into that is only logarithmically deep.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from convdiff.order.tree.fold_repeats import Part, folded
+from convdiff.order.tree.fold_repeats import Part, folded, keys_of
 from convdiff.order.tree.loop_nest import BIAS, Chain, Item, Leaf, Many, Pairs
 from convdiff.order.tree.tree import Tree
 
@@ -75,6 +75,10 @@ def _part(shapes: _Shapes, node: int, fused: bool = False) -> Part:
     return Part(item, shapes.base[node], ("shape", shapes.shape[node]))
 
 
+def _parts(shapes: _Shapes, nodes: Iterable[int]) -> list[Part]:
+    return [_part(shapes, node) for node in nodes]
+
+
 def _pairs(shapes: _Shapes, node: int) -> Item | None:
     """Return the full pairwise tree at a node, if it has four items or more."""
     row = [node]
@@ -84,8 +88,7 @@ def _pairs(shapes: _Shapes, node: int) -> Item | None:
         return None
     in_order = sorted(row, key=shapes.base.__getitem__)
     halves = row == _bit_reversed(in_order)
-    parts = [_part(shapes, n) for n in (in_order if halves else row)]
-    return Pairs(folded(parts), halves)
+    return Pairs(folded(_parts(shapes, in_order if halves else row)), halves)
 
 
 def _bit_reversed(row: list[int]) -> list[int]:
@@ -111,7 +114,7 @@ def _start(shapes: _Shapes, node: int, *, alone: bool) -> list[Part]:
     """Return the steps that a chain begins with, where its spine ends."""
     parts = shapes.parts(node)
     if len(parts) > 2:
-        many = Many(folded([_part(shapes, c) for c in parts]))
+        many = Many(folded(_parts(shapes, parts)))
         return [Part(many, shapes.base[node], ("many", shapes.shape[node]))]
     if not parts:
         return [_leaf(shapes, node, False)]
@@ -140,10 +143,8 @@ def _spine(shapes: _Shapes, node: int) -> int | None:
 def _step(shapes: _Shapes, rest: list[int], mark: int) -> Part:
     if len(rest) == 1:
         return _part(shapes, rest[0], rest[0] == mark)
-    parts = [_part(shapes, c) for c in rest]
-    base = parts[0].base
-    key = ("onto", tuple((part.key, part.base - base) for part in parts))
-    return Part(Many(folded(parts), onto=True), base, key)
+    parts = _parts(shapes, rest)
+    return Part(Many(folded(parts), onto=True), parts[0].base, ("onto", keys_of(parts)))
 
 
 def _with_block(steps: list[Part]) -> Chain:
@@ -156,13 +157,10 @@ def _with_block(steps: list[Part]) -> Chain:
     blocks = any(isinstance(part.item, Chain | Pairs) for part in steps[count:])
     if count > 2 and blocks:
         taps = steps[:count]
-        block = Part(_marked(taps), min(p.base for p in taps), _key(taps))
+        key = ("block", keys_of(taps)[1:])
+        block = Part(_marked(taps), min(part.base for part in taps), key)
         steps = [block, *steps[count:]]
     return _marked(steps)
-
-
-def _key(steps: list[Part]) -> Hashable:
-    return ("block", tuple((p.key, p.base - steps[0].base) for p in steps[1:]))
 
 
 def _marked(steps: list[Part]) -> Chain:

@@ -20,6 +20,11 @@ class Part:
     key: Hashable
 
 
+def keys_of(parts: Sequence[Part]) -> tuple[tuple[Hashable, int], ...]:
+    """Return what equal rows of parts with shifted taps share."""
+    return tuple((part.key, part.base - parts[0].base) for part in parts)
+
+
 def folded(parts: Sequence[Part]) -> tuple[Item, ...]:
     """Return the items with their repetitions folded, innermost first, until none is left."""
     parts = list(parts)
@@ -45,9 +50,9 @@ def _one_pass(parts: list[Part]) -> list[Part]:
             at += 1
             continue
         body = parts[at : at + length]
-        base = body[0].base
-        key = (count, step, tuple((part.key, part.base - base) for part in body))
-        made.append(Part(Loop(tuple(p.item for p in body), count, step), base, key))
+        items = tuple(part.item for part in body)
+        key = (count, step, keys_of(body))
+        made.append(Part(Loop(items, count, step), body[0].base, key))
         at += count * length
     return made
 

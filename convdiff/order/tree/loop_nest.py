@@ -6,6 +6,7 @@ repeats itself with its taps shifted, a loop says it once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -140,18 +141,19 @@ class _Growing:
 
 def terms_of(item: Item) -> int:
     """Return how many terms a nest names, without writing it out."""
-    if isinstance(item, Leaf):
-        return 1
-    terms = sum(terms_of(part) for part in parts_of(item))
-    return item.count * terms if isinstance(item, Loop) else terms
+    return _counted(item, lambda leaf: True)
 
 
 def taps_in(item: Item) -> int:
     """Return how many terms other than the bias a nest names."""
+    return _counted(item, lambda leaf: leaf.index != BIAS)
+
+
+def _counted(item: Item, counts: Callable[[Leaf], bool]) -> int:
     if isinstance(item, Leaf):
-        return int(item.index != BIAS)
-    taps = sum(taps_in(part) for part in parts_of(item))
-    return item.count * taps if isinstance(item, Loop) else taps
+        return int(counts(item))
+    leaves = sum(_counted(part, counts) for part in parts_of(item))
+    return item.count * leaves if isinstance(item, Loop) else leaves
 
 
 def parts_of(item: Chain | Pairs | Many | Loop) -> tuple[Item, ...]:
@@ -176,13 +178,18 @@ def holds_bias(item: Item) -> bool:
     return any(holds_bias(part) for part in parts_of(item))
 
 
+def flat(items: tuple[Item, ...]) -> list[Item]:
+    """Return the items, all loops written out, as they stand in them."""
+    return [item for item, _ in unrolled(items)]
+
+
 def unrolled(items: tuple[Item, ...], shift: int = 0) -> list[tuple[Item, int]]:
     """Return the items with their shifts, all loops written out."""
-    flat: list[tuple[Item, int]] = []
+    shifted: list[tuple[Item, int]] = []
     for item in items:
         if isinstance(item, Loop):
             for k in range(item.count):
-                flat += unrolled(item.body, shift + k * item.step)
+                shifted += unrolled(item.body, shift + k * item.step)
         else:
-            flat.append((item, shift))
-    return flat
+            shifted.append((item, shift))
+    return shifted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convdiff.case.plural import plural
 from convdiff.order.tree.describe import bias_position, describe
 from convdiff.order.tree.find_loops import nest_of
 from convdiff.order.tree.levels import leaves_under, levels, parts_of
@@ -30,7 +31,7 @@ def _summary(tree: Tree) -> str:
     chains = [part for part in parts if len(part) > 1]
     noun, sizes = _noun(chains), [sum(leaf < tree.taps for leaf in chain) for chain in chains]
     single = sum(part[0] < tree.taps for part in parts if len(part) == 1)
-    singles = f", and {single} single tap{'' if single == 1 else 's'}" if single else ""
+    singles = f", and {plural(single, 'single tap', '')}" if single else ""
     order = ", ".join(str(chain[0]) for chain in chains[:NAMED])
     more = ", …" if len(chains) > NAMED else ""
     return (
@@ -64,8 +65,12 @@ def _chained(tree: Tree) -> str:
 def _added(tree: Tree) -> str:
     """Say how the parts are added: each to the total, in pairs, or neither throughout."""
     level = levels(tree)
-    joins = [parts for parts in tree.children if min(level[c] for c in parts) > 0]
-    in_pairs = all(len({level[c] for c in parts}) == 1 for parts in joins)
-    if all(min(level[c] for c in parts) == 1 for parts in joins) and max(level) == 2:
+    joined = []  # the levels of the sums that are added
+    for parts in tree.children:
+        of_parts = {level[part] for part in parts}
+        if min(of_parts) > 0:
+            joined.append(of_parts)
+    if all(min(some) == 1 for some in joined) and max(level) == 2:
         return "added left to right"
+    in_pairs = all(len(some) == 1 for some in joined)
     return "added pairwise" if in_pairs else "added pairwise, unevenly,"

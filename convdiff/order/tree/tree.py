@@ -66,6 +66,11 @@ class Tree:
         """Whether the last leaf is the bias."""
         return self.leaves > self.taps
 
+    @property
+    def adds_two(self) -> bool:
+        """Whether every node has two operands."""
+        return all(len(parts) == 2 for parts in self.children)
+
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Leaves under each leaf and node."""

@@ -6,9 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Arrays, Device, Framework
+from ..framework import Arrays, Device, Framework, mapped
 from ..kept import Kept
-from ..nets.jax import JaxNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 
@@ -21,7 +20,6 @@ PADDINGS = {"valid": "VALID", "same": "SAME", "same_lower": "SAME_LOWER"}
 MOST_KEPT = 64
 """Functions that are kept: XLA takes more than a megabyte for each."""
 Compute = Callable[[Any, Any], Any]
-Make = Callable[[Any, Convolution, Optional[str]], Compute]
 
 
 STEPS = {
@@ -76,17 +74,16 @@ class Jax(object):
         if conv.padding not in PADDINGS:
             x, _ = layout.cropped(arrays.x, conv.own_pads(arrays.x))
             arrays = arrays._replace(x=x)
-        return self._call(_convolution, conv, device, arrays)
+        return self._call(conv, device, arrays)
 
     def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
-        make = _transposed if conv.groups == 1 else _transposed_groups
-        return self._call(make, conv, device, Arrays(*given))
+        return self._call(conv, device, Arrays(*given))
 
     def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
         arrays = Arrays(*given)
-        return self._call(_dense, conv, device, arrays._replace(w=arrays.w[0]))
+        return self._call(conv, device, arrays._replace(w=arrays.w[0]))
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv3d_transpose = conv2d_transpose
@@ -97,7 +94,7 @@ class Jax(object):
         with self._on(device):
             rows = self._array(_padded(table), dtype)
             sums = jnp.sum(jnp.multiply(rows, self._array(columns, dtype)), axis=2)
-            return _plain(sums, dtype)[: len(table)]
+            return layout.bits(sums, dtype)[: len(table)]
 
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
@@ -105,22 +102,23 @@ class Jax(object):
         with self._on(device):
             rows = self._array(_padded(flat), dtype)
             total = self.jax.numpy.add(rows, self._array(bias, dtype))
-            return _plain(total, dtype)[: len(flat)].reshape(output.shape)
+            return layout.bits(total, dtype)[: len(flat)].reshape(output.shape)
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        given = [None if a is None else self._array(a, dtype) for a in (output, added)]
+        y, beside = mapped(partial(self._array, dtype=dtype), (output, added))
         with self._on(device):
-            return _plain(STEPS[then](self.jax, *given), dtype)
+            return layout.bits(STEPS[then](self.jax, y, beside), dtype)
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> JaxNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
-        precision = [mode for mode in device.modes if mode in PRECISIONS]
+        from ..nets.jax import JaxNet
+
         ways = {
             "on": partial(self._on, device),
             "tensor": lambda array: self.jax.numpy.asarray(self._array(array, net.dtype)),
-            "array": lambda tensor: _plain(tensor, net.dtype),
-            "op": lambda conv: _made(self.jax, conv, precision[-1] if precision else None),
+            "array": partial(layout.bits, dtype=net.dtype),
+            "op": lambda conv: _made(self.jax, conv, _precision(device)),
             "jitted": OP_BY_OP not in device.modes,
         }
         return JaxNet(self.jax, net, arrays, ways)
@@ -130,26 +128,25 @@ class Jax(object):
             return self.jax.default_device(self.jax.devices("cpu")[0])
         return self.jax.default_device(self._gpus()[device.number])
 
-    def _call(self, make: Make, conv: Convolution, device: Device, arrays: Arrays) -> Any:
-        """Compute what `make` makes of (x, w), add the bias, if any, and do the step, if any."""
-        given = [None if array is None else self._array(array, conv.dtype) for array in arrays]
-        shapes = tuple(None if array is None else array.shape for array in given)
-        key = (make, conv, device.modes, shapes)
-        compute = self.made.get(key, partial(self._function, make, conv, device.modes))
+    def _call(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
+        """Compute an op, add the bias, if any, and do the step, if any."""
+        given = mapped(partial(self._array, dtype=conv.dtype), arrays)
+        key = (conv, device.modes, tuple(mapped(np.shape, given)))
+        compute = self.made.get(key, partial(self._function, conv, device))
         with self._on(device):
-            return _plain(compute(*given), conv.dtype)
+            return layout.bits(compute(*given), conv.dtype)
 
-    def _function(self, make: Make, conv: Convolution, modes: Tuple[str, ...]) -> Any:
+    def _function(self, conv: Convolution, device: Device) -> Any:
         """Return a function of (x, w, b, added), for arrays of one shape each."""
-        precision = [mode for mode in modes if mode in PRECISIONS]
-        compute = make(self.jax, conv, precision[-1] if precision else None)
+        compute = _made(self.jax, conv, _precision(device))
 
         def whole(x: Any, w: Any, b: Any = None, added: Any = None) -> Any:
             y = compute(x, w)
-            y = y if b is None else y + b
+            if b is not None:
+                y = y + b
             return STEPS[conv.then](self.jax, y, added) if conv.then else y
 
-        if OP_BY_OP not in modes:
+        if OP_BY_OP not in device.modes:
             return self.jax.jit(whole)
         self.op_by_op += 1
         if self.op_by_op % MOST_KEPT == 0:
@@ -170,7 +167,7 @@ def _convolution(jax: Any, conv: Convolution, precision: Optional[str]) -> Compu
     """Return the convolution of (x, w) as JAX makes it."""
 
     def compute(x: Any, w: Any) -> Any:
-        pads = [(max(0, before), max(0, after)) for before, after in conv.own_pads(x)]
+        pads = layout.added(conv.own_pads(x))
         return jax.lax.conv_general_dilated(
             x,
             w,
@@ -226,15 +223,30 @@ def _dense(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     return partial(jax.numpy.matmul, precision=precision)
 
 
-MAKE = {"dense": _dense}  # type: Dict[str, Make]
-
-
 def _made(jax: Any, conv: Convolution, precision: Optional[str]) -> Compute:
     """Return what computes an op of (x, w)."""
-    make = MAKE.get(conv.op, _convolution)
-    if conv.transposed:
-        make = _transposed if conv.groups == 1 else _transposed_groups
-    return make(jax, conv, precision)
+    if conv.transposed and conv.groups > 1:
+        return _transposed_groups(jax, conv, precision)
+    return MAKE[conv.op](jax, conv, precision)
+
+
+MAKE = {
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+    "conv1d_transpose": _transposed,
+    "conv2d_transpose": _transposed,
+    "conv3d_transpose": _transposed,
+    "dense": _dense,
+}  # type: Dict[str, Callable[[Any, Convolution, Optional[str]], Compute]]
+
+
+def _precision(device: Device) -> Optional[str]:
+    """Return the last precision among a device's modes."""
+    for mode in reversed(device.modes):
+        if mode in PRECISIONS:
+            return mode
+    return None
 
 
 def _axes(conv: Convolution) -> Tuple[str, str, str]:
@@ -251,8 +263,3 @@ def _padded(rows: Any) -> Any:
     """Return rows with zeros up to a power of two: XLA compiles every new shape anew."""
     wanted = 1 << max(0, len(rows) - 1).bit_length()
     return np.concatenate([rows, np.zeros((wanted - len(rows),) + rows.shape[1:], rows.dtype)])
-
-
-def _plain(array: Any, dtype: str) -> Any:
-    result = np.ascontiguousarray(np.asarray(array))
-    return result.view(np.uint16) if dtype == "bfloat16" else result

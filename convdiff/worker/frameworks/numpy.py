@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import cpu
 from ..framework import Arrays, Device, Framework
-from ..nets.numpy import NumpyNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 from ..ops.then import STEPS, applied
@@ -41,10 +40,12 @@ class Loop(object):
                 product = field[:, :, :, i, j, c, None] * filter_hwio[i, j, c, lanes]
                 total = product if total is None else total + product
             y[..., lanes] = total
-        bias, added = arrays.bias, arrays.added
+        if arrays.bias is not None:
+            y = y + arrays.bias
+        added = arrays.added
         if added is not None:
             added = added.reshape(added.shape[:1] + (-1,) + added.shape[-2:])  # NHWC, as y is
-        return applied(conv.then, y if bias is None else y + bias, added)
+        return applied(conv.then, y, added)
 
     conv1d = conv3d = conv2d
     conv1d_transpose = conv2d_transpose = conv3d_transpose = conv2d
@@ -62,6 +63,8 @@ class Loop(object):
         """See `Framework`."""
         return applied(then, output, added)
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> NumpyNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
+        from ..nets.numpy import NumpyNet
+
         return NumpyNet(self, net, arrays)

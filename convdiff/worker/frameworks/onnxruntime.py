@@ -6,9 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Union
 import numpy as np
 
 from .. import cpu, layout, onnx_nodes
-from ..framework import CONSTANT, Arrays, Device, Framework
-from ..kept import Kept, digest
-from ..nets.onnx import SessionNet
+from ..framework import CONSTANT, Arrays, Device, Framework, present
+from ..kept import Kept, digest, size_of
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 from ..ops.then import LIMITS
@@ -116,7 +115,7 @@ class OnnxRuntime(object):
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
         conv = Convolution((1, 1), 1, 1, dtype=dtype)
-        return self._call(STEPS[then], conv, dtype, device, _given(output, added))
+        return self._call(STEPS[then], conv, dtype, device, present((output, added)))
 
     def open_file(
         self, model: Union[bytes, str], optimise: bool, save_to: str, beside: bool = False
@@ -131,13 +130,15 @@ class OnnxRuntime(object):
             options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         if save_to:
             options.optimized_model_filepath = save_to
-            for key, value in BESIDE.items() if beside else ():
-                options.add_session_config_entry("session.optimized_model_external_" + key, value)
             options.log_severity_level = 3  # that it is for this machine alone is known
+        if save_to and beside:
+            for key, value in BESIDE.items():
+                options.add_session_config_entry("session.optimized_model_external_" + key, value)
         return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
+        from ..nets.onnx import SessionNet
 
         def opened(model: bytes) -> Callable[[Any], List[Any]]:
             session = self._opened(model, device, arena=False)
@@ -147,14 +148,12 @@ class OnnxRuntime(object):
 
     def _spatial(self, nodes: Nodes, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return the output (N, …, C) of nodes that take data (N, C, …)."""
-        added = None if arrays.added is None else layout.nchw(arrays.added)
-        arrays = arrays._replace(x=layout.nchw(arrays.x), added=added)
-        return layout.nhwc(self._op(nodes, conv, device, arrays))
+        return layout.nhwc(self._op(nodes, conv, device, arrays.channels_first()))
 
     def _op(self, nodes: Nodes, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return what nodes make of an input, with filter and bias fed, or constants."""
-        held = len(_given(arrays.w, arrays.bias)) if CONSTANT in device.modes else 0
-        return self._call(nodes, conv, conv.dtype, device, _given(*arrays), held)
+        held = len(present(arrays[1:3])) if CONSTANT in device.modes else 0
+        return self._call(nodes, conv, conv.dtype, device, present(arrays), held)
 
     def _call(
         self,
@@ -172,10 +171,9 @@ class OnnxRuntime(object):
         if constants:
             key += (arrays[0].shape[1:], digest(constants.values()))
         kept = self.constant if constants else self.sessions
-        size = sum(array.nbytes for array in constants.values())
         made = partial(self._session, nodes, conv, dtype, device, named, constants)
         feed = {name: array for name, array in named.items() if name not in constants}
-        return kept.get(key, made, size).run(None, feed)[0]
+        return kept.get(key, made, size_of(constants.values())).run(None, feed)[0]
 
     def _session(
         self,
@@ -224,18 +222,14 @@ class OnnxRuntime(object):
         return options
 
 
-def _given(*arrays: Any) -> List[Any]:
-    return [array for array in arrays if array is not None]
-
-
 def _whole(onnx: Any, nodes: Nodes, names: List[str], conv: Optional[Convolution]) -> List[Any]:
     """Return the nodes that make `y` of these inputs, with the step that follows, if any."""
     if conv is None or not conv.then:
         return nodes(onnx, names, conv)
-    ends = 1 if conv.then == "add" else 0
-    made = nodes(onnx, names[: len(names) - ends], conv)
+    own = len(names) - (conv.then == "add")
+    made = nodes(onnx, names[:own], conv)
     made[-1].output[0] = "before"
-    return made + STEPS[conv.then](onnx, ["before"] + names[len(names) - ends :], conv)
+    return made + STEPS[conv.then](onnx, ["before"] + names[own:], conv)
 
 
 def _multiply_sum(onnx: Any, names: List[str], conv: None) -> List[Any]:

@@ -1,14 +1,14 @@
 """OpenVINO: a model of one op, compiled; how precise it is, and what is constant, are modes."""
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import CONSTANT, Arrays, Device, Framework
-from ..kept import Kept, digest
-from ..nets.onnx import SessionNet
+from ..framework import CONSTANT, Arrays, Device, Framework, present
+from ..kept import Kept, digest, size_of
+from ..ops.axis import extents_of
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 from ..ops.then import LIMITS
@@ -105,12 +105,13 @@ class OpenVino(object):
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
         conv = Convolution((1, 1), 1, 1, then=then)
-        given = [output] if added is None else [output, added]
-        return self._call(_step, conv, device, given)
+        return self._call(_step, conv, device, present((output, added)))
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> SessionNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`; a net is read as an ONNX model and compiled for one length."""
         import onnx
+
+        from ..nets.onnx import SessionNet
 
         def opened(model: bytes) -> Callable[[Any], List[Any]]:
             compiled = self._compiled(self.core.read_model(model, b""), device)
@@ -120,17 +121,16 @@ class OpenVino(object):
 
     def _spatial(self, graph: Graph, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return the output (N, …, C) of a graph that takes data (N, C, …)."""
-        bias, added = arrays.bias, arrays.added
-        if bias is not None:
-            bias = bias.reshape((1, -1) + (1,) * conv.rank)
-        added = None if added is None else layout.nchw(added)
-        arrays = arrays._replace(x=layout.nchw(arrays.x), bias=bias, added=added)
+        arrays = arrays.channels_first()
+        if arrays.bias is not None:
+            bias = arrays.bias.reshape((1, -1) + (1,) * conv.rank)
+            arrays = arrays._replace(bias=bias)
         return layout.nhwc(self._op(graph, conv, device, arrays))
 
     def _op(self, graph: Graph, conv: Convolution, device: Device, arrays: Arrays) -> Any:
         """Return what a graph makes of an input, with filter and bias fed, or constants."""
-        held = sum(array is not None for array in arrays[1:3]) if CONSTANT in device.modes else 0
-        return self._call(graph, conv, device, [a for a in arrays if a is not None], held)
+        held = len(present(arrays[1:3])) if CONSTANT in device.modes else 0
+        return self._call(graph, conv, device, present(arrays), held)
 
     def _call(
         self,
@@ -143,10 +143,12 @@ class OpenVino(object):
         """held: how many arrays after the first are constants."""
         constants = arrays[1 : 1 + held]
         fed = arrays[:1] + arrays[1 + held :]
-        key = (graph, conv, device, tuple((a.shape, a.dtype.name) for a in fed), digest(constants))
-        kept, size = self.constant if held else self.compiled, sum(a.nbytes for a in constants)
-        compiled = kept.get(key, partial(self._compile, graph, conv, device, arrays, held), size)
-        return np.array(compiled([np.ascontiguousarray(array) for array in fed])[0])
+        types = tuple((array.shape, array.dtype.name) for array in fed)
+        key = (graph, conv, device, types, digest(constants))
+        kept = self.constant if held else self.compiled
+        made = partial(self._compile, graph, conv, device, arrays, held)
+        compiled = kept.get(key, made, size_of(constants))
+        return np.array(compiled(list(map(np.ascontiguousarray, fed)))[0])
 
     def _compile(
         self,
@@ -157,11 +159,13 @@ class OpenVino(object):
         held: int,
     ) -> Any:
         ops = self.ov.opset13
-        given = [ops.parameter(list(array.shape), array.dtype.type) for array in arrays]
-        fed = given[:1] + given[1 + held :]
-        given[1 : 1 + held] = [
-            ops.constant(np.ascontiguousarray(array)) for array in arrays[1 : 1 + held]
-        ]
+        given, fed = [], []
+        for number, array in enumerate(arrays):
+            if 1 <= number <= held:
+                given.append(ops.constant(np.ascontiguousarray(array)))
+            else:
+                given.append(ops.parameter(list(array.shape), array.dtype.type))
+                fed.append(given[-1])
         model = self.ov.Model([_whole(ops, graph, given, conv)], fed, "convdiff")
         return self._compiled(model, device)
 
@@ -180,8 +184,8 @@ def _whole(ops: Any, graph: Graph, given: List[Any], conv: Optional[Convolution]
     """Return the node that these inputs end in, with the step that follows a graph, if any."""
     if conv is None or not conv.then or graph is _step:
         return graph(ops, given, conv)
-    ends = given[len(given) - (conv.then == "add") :]
-    return STEPS[conv.then](ops, graph(ops, given[: len(given) - len(ends)], conv), *ends)
+    own = len(given) - (conv.then == "add")
+    return STEPS[conv.then](ops, graph(ops, given[:own], conv), *given[own:])
 
 
 def _step(ops: Any, given: List[Any], conv: Convolution) -> Any:
@@ -190,7 +194,7 @@ def _step(ops: Any, given: List[Any], conv: Convolution) -> Any:
 
 def _convolution(ops: Any, given: List[Any], conv: Convolution) -> Any:
     """Return the node that these inputs end in."""
-    before, after = [[max(0, pad) for pad in pads] for pads in _pads(conv)]
+    before, after = _ends(layout.added(conv.own(conv.least_pads)))
     rest = before, after, conv.own(conv.dilations), AUTO_PAD.get(conv.padding, "explicit")
     return _by_groups(ops, "convolution", given, conv, rest)
 
@@ -198,11 +202,11 @@ def _convolution(ops: Any, given: List[Any], conv: Convolution) -> Any:
 def _backprop(ops: Any, given: List[Any], conv: Convolution) -> Any:
     shape = None
     if conv.padding in AUTO_CUT:
-        axes = zip(conv.own(conv.axes), list(given[0].shape)[2:])
-        shape = ops.constant(np.array([axis.extent(n) for axis, n in axes], np.int64))
+        outputs = extents_of(conv.own(conv.axes), list(given[0].shape)[2:])
+        shape = ops.constant(np.array(outputs, np.int64))
     dilations, auto_pad = conv.own(conv.dilations), AUTO_CUT.get(conv.padding, "explicit")
     longer = list(conv.own(conv.output_padding))
-    rest = (shape,) + _pads(conv) + (dilations, auto_pad, longer)
+    rest = (shape,) + _ends(conv.own(conv.least_pads)) + (dilations, auto_pad, longer)
     return _by_groups(ops, "convolution_backprop_data", given, conv, rest)
 
 
@@ -216,10 +220,10 @@ def _by_groups(ops: Any, name: str, given: List[Any], conv: Convolution, rest: A
     return _biased(ops, getattr(ops, name)(given[0], w, strides, *rest), given)
 
 
-def _pads(conv: Convolution) -> Tuple[List[int], List[int]]:
-    """Return what is added before each axis, and what after, where no extent decides it."""
-    pads = conv.own(tuple(axis.pad(axis.least) for axis in conv.axes))
-    return [before for before, _ in pads], [after for _, after in pads]
+def _ends(pads: Iterable[Tuple[int, int]]) -> Tuple[List[int], List[int]]:
+    """Return what is added before each axis, and what after."""
+    before, after = zip(*pads)
+    return list(before), list(after)
 
 
 def _matmul(ops: Any, given: List[Any], conv: Convolution) -> Any:

@@ -9,10 +9,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import cpu, tensorflow_ops
-from ..framework import Arrays, Device, Framework
+from .. import cpu, layout, tensorflow_ops
+from ..framework import Arrays, Device, Framework, mapped, present
 from ..imports import without
-from ..nets.tensorflow import EagerNet, GraphNet
 from ..ops.convolution import Convolution
 from ..ops.net import Net
 
@@ -82,16 +81,13 @@ class Eager(Ops):
         tf = self.tf
         tf.zeros([1])  # starts the runtime, which then says what it is
         names = {}  # type: Dict[str, str]
-        # TensorFlow 2.0 has it among what is not settled yet.
-        config = (
-            tf.config if hasattr(tf.config, "list_physical_devices") else tf.config.experimental
-        )
+        config = tf.config
+        if not hasattr(config, "list_physical_devices"):
+            config = config.experimental  # TensorFlow 2.0 has it among what is not settled yet
         for number, device in enumerate(config.list_physical_devices("GPU")):
             details = tf.config.experimental.get_device_details(device)
             names["gpu:%d" % number] = details.get("device_name", "GPU")
-        build = (
-            dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}
-        )
+        build = dict(getattr(tf.sysconfig, "get_build_info", dict)())
         return cpu.fingerprint(
             "tensorflow",
             tf.__version__,
@@ -111,29 +107,31 @@ class Eager(Ops):
         tf = self.tf
         with self._on(device):
             product = tf.multiply(self._tensor(table, dtype), self._tensor(columns, dtype))
-            return _plain(tf.reduce_sum(product, axis=2).numpy(), dtype)
+            return layout.bits(tf.reduce_sum(product, axis=2).numpy(), dtype)
 
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
         with self._on(device):
-            y = self._tensor(output, dtype)
-            return _plain(self.tf.nn.bias_add(y, self._kept(bias, dtype, device)).numpy(), dtype)
+            y = self.tf.nn.bias_add(self._tensor(output, dtype), self._kept(bias, dtype, device))
+            return layout.bits(y.numpy(), dtype)
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
         with self._on(device):
-            tensors = [None if a is None else self._tensor(a, dtype) for a in (output, added)]
-            return _plain(tensorflow_ops.STEPS[then](self.tf, *tensors).numpy(), dtype)
+            y, beside = mapped(partial(self._tensor, dtype=dtype), (output, added))
+            return layout.bits(tensorflow_ops.STEPS[then](self.tf, y, beside).numpy(), dtype)
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> EagerNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
+        from ..nets.tensorflow import EagerNet
+
         return EagerNet(
             self.tf,
             net,
             arrays,
             partial(self._on, device),
             lambda array: self._tensor(array, net.dtype),
-            lambda tensor: _plain(tensor.numpy(), net.dtype),
+            lambda tensor: layout.bits(tensor.numpy(), net.dtype),
             device.modes[-1] if device.modes else "",
         )
 
@@ -141,21 +139,19 @@ class Eager(Ops):
         return self.tf.device("/" + device.name.upper())
 
     def _compute(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
-        dtype = conv.dtype
+        tensor = partial(self._tensor, dtype=conv.dtype)
+        kept = partial(self._kept, dtype=conv.dtype, device=device)
         with self._on(device):
-            x, w = self._tensor(arrays.x, dtype), self._kept(arrays.w, dtype, device)
-            b = None if arrays.bias is None else self._kept(arrays.bias, dtype, device)
-            beside = []  # type: List[Any]
-            if conv.then:  # else the bias is added by itself, whatever the mode
-                added = None if arrays.added is None else self._tensor(arrays.added, dtype)
-                beside = [b, added]
+            x, added = mapped(tensor, (arrays.x, arrays.added))
+            w, b = mapped(kept, (arrays.w, arrays.bias))
+            beside = (b, added) if conv.then else ()
             try:
                 y = self._traced(conv, device.modes)(x, w, *beside)
             except self.tf.errors.OpError as error:
                 raise type(error)(None, None, _own_words(error.message)) from None
-            if b is not None and not beside:
+            if b is not None and not conv.then:  # added by itself, whatever the mode
                 y = self.tf.nn.bias_add(y, b)
-            return _plain(y.numpy(), dtype)
+            return layout.bits(y.numpy(), conv.dtype)
 
     def _traced(self, conv: Convolution, modes: Tuple[str, ...]) -> Callable[..., Any]:
         """Return the op of (x, w), in graph and xla mode as a function that is traced once.
@@ -167,10 +163,9 @@ class Eager(Ops):
             return compute
         key = (conv, modes[-1])
         if key not in self.traced:
-            compiled = True if modes[-1] == "xla" else None
             self.traced[key] = self.tf.function(
                 compute,
-                jit_compile=compiled,
+                jit_compile=tensorflow_ops.compiled(modes[-1]),
                 reduce_retracing=modes[-1] == "graph",
                 autograph=False,  # it would put where it was in our code before what is wrong
             )
@@ -236,16 +231,16 @@ class Graph(Ops):
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        arrays = [output] if added is None else [output, added]
-        return self._call(_STEPS[then], None, dtype, device, arrays)
+        return self._call(_STEPS[then], None, dtype, device, present((output, added)))
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> GraphNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
+        from ..nets.tensorflow import GraphNet
+
         return GraphNet(self.tf, net, arrays, "/" + device.name, self._session)
 
     def _compute(self, conv: Convolution, device: Device, arrays: Arrays) -> Any:
-        given = [array for array in arrays if array is not None]
-        return self._call(_op, conv, conv.dtype, device, given)
+        return self._call(_op, conv, conv.dtype, device, present(arrays))
 
     def _call(
         self,
@@ -278,10 +273,11 @@ class Graph(Ops):
 
 
 def _op(tf: Any, inputs: List[Any], conv: Convolution) -> Any:
-    added = inputs[-1] if conv.then == "add" else None
-    own = inputs if added is None else inputs[:-1]
-    bias = own[2] if len(own) > 2 else None
-    return tensorflow_ops.whole(tf, conv, own[0], own[1], bias, added)
+    added = None
+    if conv.then == "add":
+        *inputs, added = inputs
+    bias = inputs[2] if len(inputs) > 2 else None
+    return tensorflow_ops.whole(tf, conv, inputs[0], inputs[1], bias, added)
 
 
 def _multiply_sum(tf: Any, inputs: List[Any], conv: None) -> Any:
@@ -304,10 +300,6 @@ def _own_words(message: str) -> str:
     """Return what TensorFlow says of an op, without where in our code a graph got it from."""
     lines = [line for line in message.splitlines() if line[:1].strip()]
     return lines[-1] if message.startswith("Graph execution error") else message
-
-
-def _plain(array: Any, dtype: str) -> Any:
-    return np.ascontiguousarray(array.view(np.uint16) if dtype == "bfloat16" else array)
 
 
 def _tf32(tf: Any) -> Optional[bool]:

@@ -5,12 +5,13 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import numpy as np
 
 from .. import cpu, layout
-from ..framework import Arrays, Device, Framework
+from ..framework import Arrays, Device, Framework, mapped, present
 from ..imports import without
+from ..ops.axis import pads_of
 from ..ops.convolution import Convolution
 from ..ops.then import LIMITS
 from ..tflite_model import Model
-from ..tflite_ops import STEPS, STORED, Layer, laid, pads_itself, written
+from ..tflite_ops import STEPS, STORED, Layer, laid, pads_itself, with_axes, written
 from ..tflite_scales import calibrated
 from .tensorflow import UNUSED
 
@@ -51,7 +52,8 @@ class TfLite(object):
         self.interpreter, self.schema, self.threads = interpreter, schema, threads or 1
         self.package, self.version = package, version
         self.refused = {
-            name: "TensorFlow Lite has no %s convolution" % name for name in ("float64", "bfloat16")
+            "float64": "TensorFlow Lite has no float64 convolution",
+            "bfloat16": "TensorFlow Lite has no bfloat16 convolution",
         }
         self.kept = {}  # type: Dict[Any, Any]
 
@@ -77,14 +79,14 @@ class TfLite(object):
         kernels = _chosen(device.modes, tuple(KERNELS))
         stored = _chosen(device.modes, ("",) + STORED)
         x, kernel = laid(conv, arrays.x, arrays.w)
-        ends = [axis.pad(n) for axis, n in zip(conv.axes[2 - x.ndim :], x.shape[1:-1])]
+        ends = list(pads_of(conv.axes[2 - x.ndim :], x.shape[1:-1]))
         if not conv.transposed:
             x, ends = layout.cropped(x, ends)
         bias, added, fed = arrays.bias, arrays.added, [x]
         if added is not None:
-            fed.append(added if added.ndim == x.ndim else added[:, None])
+            fed.append(with_axes(added, x.ndim))
         shapes = tuple(array.shape for array in fed)
-        held = kernel.tobytes(), None if bias is None else bias.tobytes()
+        held = tuple(mapped(np.ndarray.tobytes, (kernel, bias)))
         layer = Layer(conv, stored, shapes, ends, kernel, bias)
         if stored == "int8":
             own = conv if added is None else conv._replace(then="")
@@ -112,8 +114,7 @@ class TfLite(object):
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        given = [output] if added is None else [output, added]
-        return self._elementwise(_MAKES[then], dtype, given)
+        return self._elementwise(_MAKES[then], dtype, present((output, added)))
 
     def _elementwise(self, make: Any, dtype: str, arrays: List[Any]) -> Any:
         shapes = tuple(array.shape for array in arrays)
@@ -151,7 +152,10 @@ def _called(interpreter: Any, arrays: List[Any]) -> Any:
 
 def _chosen(modes: Sequence[str], wanted: Sequence[str]) -> str:
     """Return the last of the modes that is one of these, or the first of these."""
-    return ([name for name in modes if name in wanted] or [wanted[0]])[-1]
+    for mode in reversed(modes):
+        if mode in wanted:
+            return mode
+    return wanted[0]
 
 
 def _multiply_sum(schema: Any, dtype: str, shapes: Any) -> bytes:
@@ -176,10 +180,8 @@ def _add(schema: Any, dtype: str, shapes: Any) -> bytes:
 def _clamp(then: str) -> Callable[[Any, str, Any], bytes]:
     def make(schema: Any, dtype: str, shapes: Any) -> bytes:
         model = Model(schema)
-        given = model.tensor(shapes[0], dtype)
-        return model.finished(
-            [given], model.node(STEPS[then], [given], model.tensor(shapes[0], dtype))
-        )
+        given, output = model.tensor(shapes[0], dtype), model.tensor(shapes[0], dtype)
+        return model.finished([given], model.node(STEPS[then], [given], output))
 
     return make
 

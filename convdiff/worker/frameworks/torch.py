@@ -1,22 +1,21 @@
 """PyTorch: eager or compiled, however its arrays lie, with oneDNN (mkldnn) on or off."""
 
 from functools import partial
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
 from .. import cpu, layout, memory, wire
-from ..framework import Arrays, Device, Framework
-from ..nets.torch import TorchNet
+from ..framework import Arrays, Device, Framework, mapped
+from ..ops.axis import Axis
 from ..ops.convolution import Convolution
 from ..ops.net import Net
+from ..torch_calls import Call, convolution, transposed
 
 RECOMPILE_LIMIT = 100000
 FORMATS = ("channels_last", "input_channels_last", "weights_channels_last")
 """Both arrays in that memory format, or one of them and the other contiguous."""
 MODES = ("compiled", "channels_last", "mkldnn_off", "deterministic") + FORMATS[1:] + memory.MODES
-ITSELF = {"valid": 0, "same": "same"}
-"""Paddings that torch has a word for; it refuses the second with a stride."""
 BY_RANK = {5: "channels_last_3d"}
 """What channels_last is called where a tensor has not four axes; of three torch has none."""
 
@@ -27,21 +26,6 @@ STEPS = {
     "add": lambda torch, y, added: torch.add(y, added),
 }
 """What follows an op, of its output and of what is added."""
-
-
-class Call(NamedTuple):
-    """What one call of torch takes besides its tensors, as constants that a compiler can hold."""
-
-    function: str
-    """Of torch.nn.functional."""
-    options: Tuple[Any, ...] = ()
-    """What follows the bias."""
-    ahead: Tuple[int, ...] = ()
-    """What F.pad adds to the input, as it takes it: the last axis first."""
-    behind: Tuple[int, ...] = ()
-    """The same of the output."""
-    then: str = ""
-    """The step that follows."""
 
 
 def open(threads: Optional[int]) -> Framework:
@@ -67,9 +51,11 @@ class Torch(object):
             x: Any, w: Any, b: Any, added: Any, function: str, options: Any, *others: Any
         ) -> Any:
             ahead, behind, then = others
-            x = functional.pad(x, ahead) if ahead else x
+            if ahead:
+                x = functional.pad(x, ahead)
             y = getattr(functional, function)(x, w, b, *options)
-            y = functional.pad(y, behind) if behind else y
+            if behind:
+                y = functional.pad(y, behind)
             return STEPS[then](torch, y, added) if then else y
 
         self.eager = eager
@@ -102,15 +88,15 @@ class Torch(object):
     def conv2d(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
         arrays = Arrays(*given)
-        call, x = _convolution(conv, arrays.x)
-        arrays = _channels_first(arrays._replace(x=x, w=layout.oihw(arrays.w)))
+        call, x = convolution(conv, arrays.x)
+        arrays = arrays._replace(x=x, w=layout.oihw(arrays.w)).channels_first()
         return layout.nhwc(self._call(call, conv, device, _axes("OI", conv), arrays))
 
     def conv2d_transpose(self, conv: Convolution, device: Device, *given: Any) -> Any:
         """See `Framework`."""
         arrays = Arrays(*given)
-        call = _transposed(conv, conv.own_pads(arrays.x))
-        arrays = _channels_first(arrays._replace(w=layout.iohw(arrays.w, conv.groups)))
+        call = transposed(conv, conv.own_pads(arrays.x))
+        arrays = arrays._replace(w=layout.iohw(arrays.w, conv.groups)).channels_first()
         return layout.nhwc(self._call(call, conv, device, _axes("IO", conv), arrays))
 
     def dense(self, conv: Convolution, device: Device, *given: Any) -> Any:
@@ -124,26 +110,25 @@ class Torch(object):
 
     def pads_itself(self, conv: Convolution) -> bool:
         """See `Framework`: torch pads both ends alike, or SAME without a stride."""
-        lengths = [(axis, n) for axis in conv.own(conv.axes) for n in range(1, axis.stride + 1)]
-        even = all(before == after for before, after in (axis.pad(n) for axis, n in lengths))
-        return even or (conv.padding == "same" and not conv.transposed)
+        if conv.padding == "same" and not conv.transposed:
+            return True
+        return all(map(_is_even, conv.own(conv.axes)))
 
     def multiply_sum(self, dtype: str, device: Device, table: Any, columns: Any) -> Any:
         """See `Framework`."""
-        product = self.torch.mul(
-            self._tensor(table, dtype, device), self._tensor(columns, dtype, device)
-        )
+        rows, others = self._tensors((table, columns), dtype, device)
+        product = self.torch.mul(rows, others)
         return self._array(self.torch.sum(product, dim=2), dtype)
 
     def add(self, dtype: str, device: Device, output: Any, bias: Any) -> Any:
         """See `Framework`."""
-        y, b = self._tensor(output, dtype, device), self._tensor(bias, dtype, device)
+        y, b = self._tensors((output, bias), dtype, device)
         return self._array(self.torch.add(y, b), dtype)
 
     def then(self, then: str, dtype: str, device: Device, output: Any, added: Any) -> Any:
         """See `Framework`."""
-        given = [None if a is None else self._tensor(a, dtype, device) for a in (output, added)]
-        return self._array(STEPS[then](self.torch, *given).contiguous(), dtype)
+        y, beside = self._tensors((output, added), dtype, device)
+        return self._array(STEPS[then](self.torch, y, beside).contiguous(), dtype)
 
     def _call(
         self,
@@ -159,7 +144,7 @@ class Torch(object):
         """
         x = self._laid("input", arrays.x, axes[0], conv.dtype, device)
         w = self._laid("weights", arrays.w, axes[1], conv.dtype, device)
-        b, added = (None if a is None else self._tensor(a, conv.dtype, device) for a in arrays[2:])
+        b, added = self._tensors(arrays[2:], conv.dtype, device)
         self._switch(device)
         compute = self._compiled() if "compiled" in device.modes else self.eager
         with self.torch.no_grad():
@@ -183,15 +168,15 @@ class Torch(object):
             self.compiled = self.torch.compile(self.eager, dynamic=False)
         return self.compiled
 
-    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> TorchNet:
+    def net(self, net: Net, device: Device, arrays: Dict[str, Any]) -> Any:
         """See `Framework`."""
+        from ..nets.torch import TorchNet
+
         self._compiled()  # sets the limit
         ways = {
             "laid": lambda which, a, axes: self._laid(which, a, axes, net.dtype, device),
             "tensor": lambda array: self._tensor(array, net.dtype, device),
             "array": lambda tensor: self._array(tensor.contiguous(), net.dtype),
-            "convolution": _convolution,
-            "transposed": _transposed,
             "switched": lambda: self._switch(device),
             "compile": None,
         }  # type: Dict[str, Any]
@@ -213,6 +198,9 @@ class Torch(object):
         wanted_format = getattr(self.torch, BY_RANK.get(array.ndim, "channels_last"))
         return tensor.to(memory_format=wanted_format)
 
+    def _tensors(self, arrays: Iterable[Any], dtype: str, device: Device) -> List[Any]:
+        return mapped(partial(self._tensor, dtype=dtype, device=device), arrays)
+
     def _tensor(self, array: Any, dtype: str, device: Device) -> Any:
         torch, where = self.torch, device.name.replace("gpu", "cuda")
         array = np.ascontiguousarray(array)
@@ -230,39 +218,13 @@ class Torch(object):
         return tensor.numpy()
 
 
-def _convolution(conv: Convolution, x: Any) -> Tuple[Call, Any]:
-    """Return the call of a convolution and its input; what torch can't pad itself, F.pad does."""
-    ahead, padding = (), ITSELF.get(conv.padding)  # type: Tuple[Any, Any]
-    if padding is None:
-        x, pads = layout.cropped(x, conv.own_pads(x))
-        padding = tuple(before for before, _ in pads)
-        if any(before != after for before, after in pads):
-            ahead, padding = _for_pad(pads), 0
-    strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
-    options = (strides, padding, dilations, conv.groups)
-    return Call("conv%dd" % conv.rank, options, ahead), x
-
-
-def _transposed(conv: Convolution, pads: Sequence[Tuple[int, int]]) -> Call:
-    """Return the call of a transposed convolution; what torch can't cut itself, F.pad does."""
-    padding = tuple(min(pair) for pair in pads)
-    rest = [(least - before, least - after) for least, (before, after) in zip(padding, pads)]
-    longer = tuple(axis.longer for axis in conv.own(conv.axes))
-    strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
-    options = (strides, padding, longer, conv.groups, dilations)
-    behind = _for_pad(rest) if np.any(rest) else ()
-    return Call("conv_transpose%dd" % conv.rank, options, (), behind)
-
-
-def _channels_first(arrays: Arrays) -> Arrays:
-    """Return arrays whose input, and what is added, (N, …, C), lie as torch has them."""
-    added = None if arrays.added is None else layout.nchw(arrays.added)
-    return arrays._replace(x=layout.nchw(arrays.x), added=added)
-
-
-def _for_pad(pads: Sequence[Tuple[int, int]]) -> Tuple[int, ...]:
-    """Return (before, after) of each axis as F.pad takes them."""
-    return tuple(number for pair in reversed(pads) for number in pair)
+def _is_even(axis: Axis) -> bool:
+    """Return whether as much is added before as after, whatever the extent."""
+    for extent in range(1, axis.stride + 1):
+        before, after = axis.pad(extent)
+        if before != after:
+            return False
+    return True
 
 
 def _axes(channels: str, conv: Convolution) -> Tuple[str, str]:

@@ -86,15 +86,17 @@ def digests_of(y: Any, pieces: Sequence[Piece]) -> Dict[Piece, str]:
     groups: Dict[Any, List[Piece]] = {}
     for piece in pieces:
         groups.setdefault((piece.images, piece.start, piece.is_strict), []).append(piece)
-    found: Dict[Piece, str] = {}
+    digests: Dict[Piece, str] = {}
     for (images, start, is_strict), group in groups.items():
         cut = y[:images, :, start : max(piece.stop for piece in group)]
-        laid = np.ascontiguousarray(np.moveaxis(cut if is_strict else alike(cut), 2, 0))
+        if not is_strict:
+            cut = alike(cut)
+        laid = np.ascontiguousarray(np.moveaxis(cut, 2, 0))
         made, done = hashlib.blake2b(digest_size=SIZE), start
         for piece in sorted(group, key=lambda piece: piece.stop):
             made.update(laid[done - start : piece.stop - start].reshape(-1).view(np.uint8).data)
-            found[piece], done = made.hexdigest(), piece.stop
-    return found
+            digests[piece], done = made.hexdigest(), piece.stop
+    return digests
 
 
 def alike(part: Any) -> Any:

@@ -6,21 +6,22 @@ from typing import Any, Container, Dict, Iterator, Tuple
 import numpy as np
 
 from .. import layout
+from ..ops.axis import moves_of
 from ..ops.net import Layer, Net
-from ..ops.net_shapes import moves
 from . import pools
+from .context import Context
 from .steps import (
     KEPT,
     Build,
     Call,
-    Place,
     build,
-    constant,
     flat,
     folded,
+    in_order,
     joined,
     named,
     sizes_of,
+    tensors,
     unfolded,
     walk,
 )
@@ -37,7 +38,7 @@ class JaxNet(object):
         """
         self.jax, self.net, self.ways = jax, net, ways
         with ways["on"]():
-            self.tensors = {layer.name: self._tensors(layer, arrays) for layer in net.layers}
+            self.tensors = tensors(net, arrays, self._tensor, flat(net))
         self.functions = lru_cache(KEPT)(self._function)
 
     def run(self, input_nhwc: Any, fetched: Container[str]) -> Iterator[Tuple[str, Any]]:
@@ -46,11 +47,11 @@ class JaxNet(object):
         with self.ways["on"]():
             x = self.ways["tensor"](unfolded(self.net, input_nhwc))
             if self.ways["jitted"]:
-                activations = self.functions(shape, names)(x, self.tensors)
-                found = iter([(name, activations[name]) for name in names])
+                whole = self.functions(shape, names)(x, self.tensors)
+                activations = in_order(whole, names)
             else:
-                found = self._walk(shape, names, x, self.tensors)
-            for name, y in found:
+                activations = self._walk(shape, names, x, self.tensors)
+            for name, y in activations:
                 yield name, folded(self.ways["array"](y))
 
     def _walk(
@@ -63,81 +64,75 @@ class JaxNet(object):
         """Return the net as one function; its weights are arguments: constants would be folded."""
         return self.jax.jit(lambda *given: dict(self._walk(shape, names, *given)))
 
-    def _tensors(self, layer: Layer, arrays: Dict[str, Any]) -> Dict[str, Any]:
-        rank = 0 if layer.name in flat(self.net) else self.net.rank
-        made = {}
-        for role, key in layer.arrays.items():
-            array = arrays[key]
-            if role == "filter":
-                array = layer.conv.own_filter(array)
-            elif role == "constant":
-                array = constant(array, rank)
-            made[role] = self.ways["tensor"](array)
-        return made
+    def _tensor(self, layer: Layer, role: str, array: Any) -> Any:
+        return self.ways["tensor"](array)
 
 
-def _op(jax: JaxNet, place: Place) -> Call:
-    conv, w, bias = place.conv, place.arrays["filter"], place.arrays.get("bias")
+def _op(jax: JaxNet, context: Context) -> Call:
+    conv, w, bias = context.conv, context.arrays["filter"], context.arrays.get("bias")
     compute = jax.ways["op"](conv)
 
     def call(x: Any) -> Any:
         if not conv.transposed:
             x, _ = layout.cropped(x, conv.own_pads(x))
-        y = compute(x, w)
-        return y if bias is None else y + bias
+        return _biased(compute(x, w), bias)
 
     return call
 
 
-def _dense(jax: JaxNet, place: Place) -> Call:
-    compute, bias = jax.ways["op"](place.conv), place.arrays.get("bias")
-    w = place.arrays["filter"][0]
-    return lambda x: compute(x, w) if bias is None else compute(x, w) + bias
+def _biased(y: Any, bias: Any) -> Any:
+    return y if bias is None else y + bias
 
 
-def _pool(kind: str, jax: JaxNet, place: Place) -> Call:
+def _dense(jax: JaxNet, context: Context) -> Call:
+    compute, bias = jax.ways["op"](context.conv), context.arrays.get("bias")
+    w = context.arrays["filter"][0]
+    return lambda x: _biased(compute(x, w), bias)
+
+
+def _pool(kind: str, jax: JaxNet, context: Context) -> Call:
     """Return a reduction over windows, as Flax makes its pools."""
-    lax, axes = jax.jax.lax, place.rest(moves(place.layer, place.size))
-    size, strides, dilations = ((1,) + tuple(axis[n] for axis in axes) + (1,) for n in range(3))
-    pads = [(0, 0)] + [axis.padding for axis in axes] + [(0, 0)]
+    lax, rest = jax.jax.lax, moves_of(context.rest(context.layer.axes))
+    size, strides, dilations = ([1] + values + [1] for values in rest)
+    pads = [(0, 0)] + context.pads + [(0, 0)]
     value, reduce = (-np.inf, lax.max) if kind == "max" else (0.0, lax.add)
-    divisor = pools.counts(place.layer, place.size)
-    divisor = divisor.reshape(divisor.shape[-place.net.rank :] + (1,))
 
     def call(x: Any) -> Any:
         start = np.array(value, x.dtype)
-        y = lax.reduce_window(x, start, reduce, size, strides, pads, window_dilation=dilations)
-        return y if kind == "max" else y / divisor.astype(x.dtype)
+        return lax.reduce_window(x, start, reduce, size, strides, pads, window_dilation=dilations)
 
-    return call
+    if kind == "max":
+        return call
+    divisor = pools.own_counts(context)[..., None]
+    return lambda x: call(x) / divisor.astype(x.dtype)
 
 
-def _global(name: str, jax: JaxNet, place: Place) -> Call:
-    axes = tuple(range(1, place.net.rank + 1))
+def _global(name: str, jax: JaxNet, context: Context) -> Call:
+    axes = tuple(range(1, context.net.rank + 1))
     return lambda x: getattr(jax.jax.numpy, name)(x, axis=axes, keepdims=True)
 
 
-def _named(name: str, jax: JaxNet, place: Place) -> Call:
+def _named(name: str, jax: JaxNet, context: Context) -> Call:
     """Return a function of jax.nn, or else of jax.numpy, with the layer's settings."""
-    values = list(place.layer.settings.values())
+    values = list(context.settings.values())
     function = getattr(jax.jax.nn, name, None) or getattr(jax.jax.numpy, name)
     return lambda x: function(x, *values)
 
 
-def _hard_sigmoid(jax: JaxNet, place: Place) -> Call:
-    alpha, beta = place.layer.settings["alpha"], place.layer.settings["beta"]
+def _hard_sigmoid(jax: JaxNet, context: Context) -> Call:
+    alpha, beta = context.settings["alpha"], context.settings["beta"]
     if (alpha, beta) == (1 / 6, 0.5):
         return jax.jax.nn.hard_sigmoid  # type: ignore[no-any-return]
     return lambda x: jax.jax.numpy.clip(alpha * x + beta, 0, 1)
 
 
-def _prelu(jax: JaxNet, place: Place) -> Call:
-    return lambda x: jax.jax.numpy.where(x >= 0, x, place.arrays["slope"] * x)
+def _prelu(jax: JaxNet, context: Context) -> Call:
+    return lambda x: jax.jax.numpy.where(x >= 0, x, context.arrays["slope"] * x)
 
 
-def _batch_norm(jax: JaxNet, place: Place) -> Call:
+def _batch_norm(jax: JaxNet, context: Context) -> Call:
     """Return what Flax makes of it, in its order."""
-    given, epsilon = place.arrays, place.layer.settings["epsilon"]
+    given, epsilon = context.arrays, context.settings["epsilon"]
 
     def call(x: Any) -> Any:
         scale = jax.jax.lax.rsqrt(given["variance"] + epsilon) * given["scale"]
@@ -146,43 +141,43 @@ def _batch_norm(jax: JaxNet, place: Place) -> Call:
     return call
 
 
-def _join(name: str, jax: JaxNet, place: Place) -> Call:
-    return joined(getattr(jax.jax.numpy, name), place)
+def _join(name: str, jax: JaxNet, context: Context) -> Call:
+    return joined(getattr(jax.jax.numpy, name), context)
 
 
-def _concat(jax: JaxNet, place: Place) -> Call:
-    axis = 1 if place.flat else place.joined
+def _concat(jax: JaxNet, context: Context) -> Call:
+    axis = 1 if context.flat else context.joined
     return lambda *given: jax.jax.numpy.concatenate(given, axis)
 
 
-def _pad(jax: JaxNet, place: Place) -> Call:
-    settings = place.layer.settings
-    pads = (
-        [(0, 0, 0)] + [tuple(pair) + (0,) for pair in place.rest(settings["padding"])] + [(0, 0, 0)]
-    )
+def _pad(jax: JaxNet, context: Context) -> Call:
+    settings = context.settings
+    own = [(before, after, 0) for before, after in context.rest(settings["padding"])]
+    pads = [(0, 0, 0)] + own + [(0, 0, 0)]
     return lambda x: jax.jax.lax.pad(x, np.array(settings["value"], x.dtype), pads)
 
 
-def _flatten(jax: JaxNet, place: Place) -> Call:
-    channels_first = place.layer.settings["order"] == "chw"
+def _flatten(jax: JaxNet, context: Context) -> Call:
+    channels_first = context.settings["order"] == "chw"
 
     def call(x: Any) -> Any:
-        y = jax.jax.numpy.moveaxis(x, -1, 1) if channels_first else x
-        return y.reshape(x.shape[0], -1)
+        if channels_first:
+            x = jax.jax.numpy.moveaxis(x, -1, 1)
+        return x.reshape(x.shape[0], -1)
 
     return call
 
 
-def _reshape(jax: JaxNet, place: Place) -> Call:
-    return lambda x: x.reshape(x.shape[:1] + place.fixed)
+def _reshape(jax: JaxNet, context: Context) -> Call:
+    return lambda x: x.reshape(x.shape[:1] + context.fixed)
 
 
-def _lift(jax: JaxNet, place: Place) -> Call:
-    ones = (1,) * place.net.rank
+def _lift(jax: JaxNet, context: Context) -> Call:
+    ones = (1,) * context.net.rank
     return lambda x: x.reshape(x.shape[:1] + ones + x.shape[1:])
 
 
-def _identity(jax: JaxNet, place: Place) -> Call:
+def _identity(jax: JaxNet, context: Context) -> Call:
     return lambda x: x
 
 

@@ -77,5 +77,5 @@ def frames(
         if pieces:
             making = digests.start(name, y, list(pieces.values()))
             makings += [(key, making, piece) for key, piece in pieces.items()]
-    found = {key: making.of(piece) for key, making, piece in makings}
-    yield wire.encode({"cell": number, "digests": found, "seconds": perf_counter() - start})
+    hexadecimal = {key: making.of(piece) for key, making, piece in makings}
+    yield wire.encode({"cell": number, "digests": hexadecimal, "seconds": perf_counter() - start})

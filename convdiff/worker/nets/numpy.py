@@ -11,17 +11,17 @@ from ..framework import Device, on_own_axes
 from ..ops.net import Net
 from ..ops.net_shapes import moves, spatial
 from . import pools
+from .context import Context
 from .steps import (
     KEPT,
     Build,
     Call,
-    Place,
     Step,
     build,
-    constant,
     folded,
     joined,
     sizes_of,
+    tensors,
     unfolded,
     walk,
 )
@@ -32,13 +32,7 @@ class NumpyNet(object):
 
     def __init__(self, framework: Any, net: Net, arrays: Dict[str, Any]) -> None:
         self.framework, self.net = framework, net
-        self.arrays = {}  # type: Dict[str, Dict[str, Any]]
-        for layer in net.layers:
-            given = {role: arrays[key] for role, key in layer.arrays.items()}
-            if "constant" in given:
-                given["constant"] = constant(given["constant"], net.rank)
-            self.arrays[layer.name] = given
-
+        self.arrays = tensors(net, arrays, lambda layer, role, array: array, ())
         self.steps = lru_cache(KEPT)(self._steps)
 
     def _steps(self, shape: Tuple[int, ...]) -> List[Step]:
@@ -52,13 +46,14 @@ class NumpyNet(object):
                 yield name, folded(y)
 
 
-def _op(framework: Any, place: Place) -> Call:
-    conv, out, compute = place.conv, place.out, getattr(framework, place.conv.op)
+def _op(framework: Any, context: Context) -> Call:
+    conv, out, compute = context.conv, context.out, getattr(framework, context.conv.op)
+    w, bias = context.arrays["filter"], context.arrays.get("bias")
 
     def call(x: Any) -> Any:
-        w, bias = place.arrays["filter"], place.arrays.get("bias")
-        columns = -1 if conv.rank == 1 else x.shape[-2]  # a product of one tap knows no rows
-        rows = 1 if conv.rank == 1 else -1
+        rows, columns = -1, x.shape[-2]
+        if conv.rank == 1:  # a product of one tap knows no rows
+            rows, columns = 1, -1
         given = x.reshape(x.shape[:1] + (rows, columns) + x.shape[-1:])
         y = on_own_axes(compute, conv, Device("cpu"), given, w, bias)
         return y.reshape(x.shape[:1] + out + (conv.channels_out,))
@@ -66,11 +61,11 @@ def _op(framework: Any, place: Place) -> Call:
     return call
 
 
-def _pool(reduce: Callable[..., Any], value: float, framework: Any, place: Place) -> Call:
-    size = place.size
-    axes = moves(place.layer, size)
+def _pool(reduce: Callable[..., Any], value: float, framework: Any, context: Context) -> Call:
+    size = context.size
+    axes = moves(context.layer, size)
     before = spatial(size, len(axes))
-    divisor = pools.counts(place.layer, size)[..., None] if value == 0 else None
+    divisor = pools.counts(context.layer, size)[..., None] if value == 0 else None
 
     def call(x: Any) -> Any:
         y = x.reshape(x.shape[:1] + before + x.shape[-1:])
@@ -80,7 +75,7 @@ def _pool(reduce: Callable[..., Any], value: float, framework: Any, place: Place
             part = y[(slice(None),) + tuple(map(_reached, axes, before, taps))]
             total = part if total is None else reduce(total, part)
         y = total if divisor is None else total / divisor.astype(x.dtype)
-        return y.reshape(x.shape[:1] + place.out + x.shape[-1:])
+        return y.reshape(x.shape[:1] + context.out + x.shape[-1:])
 
     return call
 
@@ -97,59 +92,60 @@ def _padded(array: Any, pads: Any, value: float) -> Any:
     return np.pad(array, [(0, 0)] + left + [(0, 0)], "constant", constant_values=value)
 
 
-def _global(reduce: Callable[..., Any], framework: Any, place: Place) -> Call:
-    axes = tuple(range(1, place.net.rank + 1))
+def _global(reduce: Callable[..., Any], framework: Any, context: Context) -> Call:
+    axes = tuple(range(1, context.net.rank + 1))
     return lambda x: reduce(x, axis=axes, keepdims=True)
 
 
-def _of_settings(function: Callable[..., Any], framework: Any, place: Place) -> Call:
-    settings = dict(place.layer.settings)
+def _of_settings(function: Callable[..., Any], framework: Any, context: Context) -> Call:
+    settings = dict(context.settings)
     return lambda x: function(x, **settings)
 
 
-def _prelu(framework: Any, place: Place) -> Call:
-    return lambda x: np.where(x > 0, x, place.arrays["slope"] * x)
+def _prelu(framework: Any, context: Context) -> Call:
+    return lambda x: np.where(x > 0, x, context.arrays["slope"] * x)
 
 
-def _batch_norm(framework: Any, place: Place) -> Call:
-    given, epsilon = place.arrays, place.layer.settings["epsilon"]
+def _batch_norm(framework: Any, context: Context) -> Call:
+    given, epsilon = context.arrays, context.settings["epsilon"]
     spread = np.sqrt(given["variance"] + given["variance"].dtype.type(epsilon))
     return lambda x: (x - given["mean"]) / spread * given["scale"] + given["shift"]
 
 
-def _join(function: Callable[..., Any], framework: Any, place: Place) -> Call:
-    return joined(function, place)
+def _join(function: Callable[..., Any], framework: Any, context: Context) -> Call:
+    return joined(function, context)
 
 
-def _concat(framework: Any, place: Place) -> Call:
-    return lambda *given: np.concatenate(given, axis=place.joined)
+def _concat(framework: Any, context: Context) -> Call:
+    return lambda *given: np.concatenate(given, axis=context.joined)
 
 
-def _pad(framework: Any, place: Place) -> Call:
-    settings = place.layer.settings
-    return lambda x: _padded(x, place.rest(settings["padding"]), settings["value"])
+def _pad(framework: Any, context: Context) -> Call:
+    settings = context.settings
+    return lambda x: _padded(x, context.rest(settings["padding"]), settings["value"])
 
 
-def _flatten(framework: Any, place: Place) -> Call:
-    channels_first = place.layer.settings["order"] == "chw"
+def _flatten(framework: Any, context: Context) -> Call:
+    channels_first = context.settings["order"] == "chw"
 
     def call(x: Any) -> Any:
-        y = np.moveaxis(x, -1, 1) if channels_first else x
-        return y.reshape(x.shape[:1] + place.out + (-1,))
+        if channels_first:
+            x = np.moveaxis(x, -1, 1)
+        return x.reshape(x.shape[:1] + context.out + (-1,))
 
     return call
 
 
-def _reshape(framework: Any, place: Place) -> Call:
-    return lambda x: x.reshape(x.shape[:1] + place.fixed)
+def _reshape(framework: Any, context: Context) -> Call:
+    return lambda x: x.reshape(x.shape[:1] + context.fixed)
 
 
-def _lift(framework: Any, place: Place) -> Call:
+def _lift(framework: Any, context: Context) -> Call:
     """Return nothing that is done: what is flat has its axes of one element here."""
     return lambda x: x
 
 
-def _identity(framework: Any, place: Place) -> Call:
+def _identity(framework: Any, context: Context) -> Call:
     return lambda x: x
 
 

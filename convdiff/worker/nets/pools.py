@@ -6,6 +6,7 @@ import numpy as np
 
 from ..ops.net import Layer
 from ..ops.net_shapes import Extents, moves, spatial
+from .context import Context
 
 
 def counts(layer: Layer, size: Extents) -> Any:
@@ -24,9 +25,15 @@ def counts(layer: Layer, size: Extents) -> Any:
     return result
 
 
-def share(layer: Layer, size: Extents) -> Any:
-    """Return what share of each window counts, as `counts`; float64.
+def own_counts(context: Context) -> Any:
+    """Return the same with the axes that the net has."""
+    divisors = counts(context.layer, context.size)
+    return divisors.reshape(divisors.shape[-context.net.rank :])
+
+
+def share(context: Context) -> Any:
+    """Return what share of each window counts, as `own_counts`; float64.
 
     What divides by the whole window's size has to be divided by it.
     """
-    return counts(layer, size) / np.prod(layer.settings["size"])
+    return own_counts(context) / np.prod(context.settings["size"])

@@ -4,76 +4,19 @@ Activations are the framework's own, N[[D]H]WC or NC[[D]H]W with as many spatial
 rank; what comes out at the end is NumPy's, NHWC as everywhere.
 """
 
-from typing import Any, Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Container, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 
-from ..ops.convolution import Convolution
 from ..ops.net import INPUT, Layer, Net
-from ..ops.net_shapes import JOINED, Extents, extents, spatial
+from ..ops.net_shapes import Extents, extents, spatial
+from .context import Context
 
 Call = Callable[..., Any]
 
 
-class Place(NamedTuple):
-    """What a layer is built from, besides the framework."""
-
-    layer: Layer
-    net: Net
-    arrays: Dict[str, Any]
-    """Its arrays by their names in `Kind.arrays`, as the framework's own."""
-    sizes: Optional[Dict[str, Extents]]
-    """Of all activations; None where one function serves every length."""
-    flat: bool = False
-    """Whether its activations are (N, channels): it has no spatial axes any more."""
-
-    @property
-    def size(self) -> Extents:
-        """The extents of its first source. Raises ValueError where no length is given."""
-        if self.sizes is None:
-            raise ValueError("it is built for one length only")
-        return self.sizes[self.layer.sources[0]]
-
-    @property
-    def own(self) -> Tuple[int, ...]:
-        """The spatial extents of its first source, with the axes that the net has."""
-        return spatial(self.size, self.net.rank)
-
-    @property
-    def out(self) -> Tuple[int, ...]:
-        """The spatial extents of its own activation, with the axes that the net has."""
-        assert self.sizes is not None
-        return spatial(self.sizes[self.layer.name], self.net.rank)
-
-    @property
-    def conv(self) -> Convolution:
-        """The geometry of an op, with the depth that its input has where that is known."""
-        conv = self.layer.conv
-        if self.sizes is None or len(conv.kernel) < 3:
-            return conv._replace(depth=1)
-        return conv._replace(depth=self.size[0])
-
-    @property
-    def fixed(self) -> Tuple[int, ...]:
-        """The shape that reshape makes of one image, with the net's own axes. Raises ValueError."""
-        rows, length, channels = self.layer.settings["shape"]
-        own = spatial((1, rows, length), self.net.rank)
-        if self.net.rank == 1 and rows != 1:
-            raise ValueError("a net of one dimension has no rows")
-        return own + (channels,)
-
-    @property
-    def joined(self) -> int:
-        """The axis that concat joins along, of activations N[[D]H]WC. Raises ValueError."""
-        axis = self.layer.settings["axis"]
-        number = JOINED.index(axis) + self.net.rank - 2
-        if number < 1:
-            raise ValueError("a net of %d dimensions has no %s" % (self.net.rank, axis))
-        return number
-
-    def rest(self, values: Any) -> Tuple[Any, ...]:
-        """Return the entries of the net's own axes of what has one for each axis of a kernel."""
-        return tuple(values)[-self.net.rank :]
+Place = Context
+"""Its name of old."""
 
 
 class LayerError(Exception):
@@ -94,8 +37,8 @@ FLATTENING = ("flatten",)
 FLAT_KINDS = ("dense", "identity")
 FLAT_FAMILIES = ("elementwise", "normalisation", "join")
 """What leaves flat what is flat."""
-Build = Callable[[Any, Place], Call]
-"""Of the framework's module and a place; a ValueError is its refusal."""
+Build = Callable[[Any, Context], Call]
+"""Of the framework's module and a layer's context; a ValueError is its refusal."""
 
 
 def build(
@@ -107,15 +50,15 @@ def build(
     """
     steps, flats = [], flat(net)
     for layer in net.layers:
-        place = Place(layer, net, arrays[layer.name], sizes, layer.name in flats)
+        context = Context(layer, net, arrays[layer.name], sizes, layer.name in flats)
         maker = table.get(layer.op) or table.get(layer.kind.family)
         if maker is None:
             raise LayerError("%s: it has no %s here" % (layer.name, layer.op))
         with _named(layer):
-            call = maker(library, place)
-            spread = layer.op in FLATTENING or not place.flat
+            call = maker(library, context)
+            spread = layer.op in FLATTENING or not context.flat
             if spread and flats & set(layer.sources):
-                call = _lifted(call, table["lift"](library, place), layer.sources, flats)
+                call = _lifted(call, table["lift"](library, context), layer.sources, flats)
             steps.append(Step(layer, call))
     return steps
 
@@ -172,15 +115,15 @@ class _named(object):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, Exception) and not isinstance(error, LayerError):
-            text = (
-                str(error) if isinstance(error, ValueError) else "%s: %s" % (kind.__name__, error)
-            )
+            text = str(error)
+            if not isinstance(error, ValueError):
+                text = "%s: %s" % (kind.__name__, text)
             raise LayerError("%s: %s" % (self.layer.name, text)) from None
 
 
-def joined(function: Call, place: Place) -> Call:
+def joined(function: Call, context: Context) -> Call:
     """Return what joins a layer's sources, and its constant, two by two from the left."""
-    constants = [place.arrays[role] for role in place.layer.arrays]
+    constants = context.given(*context.layer.arrays)
 
     def call(*given: Any) -> Any:
         total, *rest = list(given) + constants
@@ -191,9 +134,39 @@ def joined(function: Call, place: Place) -> Call:
     return call
 
 
+def tensors(
+    net: Net,
+    arrays: Dict[str, Any],
+    tensor: Callable[[Layer, str, Any], Any],
+    flats: Container[str],
+) -> Dict[str, Dict[str, Any]]:
+    """Return each layer's arrays, by their names in `Kind.arrays`, as tensor(layer, name, array).
+
+    That is given filters with the op's own axes, and constants with the axes of what they are
+    joined with. flats: layers whose activations are (N, channels).
+    """
+    made = {}  # type: Dict[str, Dict[str, Any]]
+    for layer in net.layers:
+        rank = 0 if layer.name in flats else net.rank
+        own = made[layer.name] = {}
+        for role, key in layer.arrays.items():
+            array = arrays[key]
+            if role == "filter":
+                array = layer.conv.own_filter(array)
+            elif role == "constant":
+                array = constant(array, rank)
+            own[role] = tensor(layer, role, array)
+    return made
+
+
 def named(net: Net, names: Container[str]) -> Tuple[str, ...]:
     """Return which of the net's layers have these names, in the net's order."""
     return tuple(layer.name for layer in net.layers if layer.name in names)
+
+
+def in_order(activations: Dict[str, Any], names: Sequence[str]) -> Iterator[Tuple[str, Any]]:
+    """Return what a whole net gave at once as `walk` yields it."""
+    return iter([(name, activations[name]) for name in names])
 
 
 def sizes_of(net: Net, shape: Tuple[int, ...]) -> Dict[str, Extents]:

@@ -6,7 +6,7 @@ outputs i·s + k·d − before (Dumoulin and Visin, "A guide to convolution arit
 learning", 2016). What lies outside of the input is padding. Runs on Python 3.6.
 """
 
-from typing import Any, NamedTuple, Tuple
+from typing import Any, Iterable, List, NamedTuple, Tuple
 
 Pad = Tuple[int, int]
 """Elements added before and after; negative ones are cut off."""
@@ -140,6 +140,22 @@ class Axis(NamedTuple):
         return Laid(extent, 1, ends, 0, self.stride, self.dilation)
 
 
+def pads_of(axes: Iterable[Axis], extents: Iterable[int]) -> Tuple[Pad, ...]:
+    """Return what each axis adds before and after an input of these extents."""
+    return tuple(axis.pad(extent) for axis, extent in zip(axes, extents))
+
+
+def extents_of(axes: Iterable[Axis], extents: Iterable[int]) -> Tuple[int, ...]:
+    """Return how many outputs each axis gives of an input of these extents."""
+    return tuple(axis.extent(extent) for axis, extent in zip(axes, extents))
+
+
+def moves_of(axes: Iterable[Axis]) -> Tuple[List[int], List[int], List[int]]:
+    """Return the kernels, strides and dilations of axes."""
+    kernels, strides, dilations = list(zip(*axes))[:3]
+    return list(kernels), list(strides), list(dilations)
+
+
 class Laid(NamedTuple):
     """An axis with zeros between its elements and at its ends, and how windows step over it."""
 
@@ -155,3 +171,13 @@ class Laid(NamedTuple):
     """From one output to the next."""
     stride: int
     """From one tap to the next."""
+
+    @property
+    def whole(self) -> int:
+        """The extent with its ends."""
+        return self.extent + sum(self.ends)
+
+    @property
+    def is_cut_only(self) -> bool:
+        """Whether no zeros are added, at the ends or between."""
+        return self.apart == 1 and max(self.ends) <= 0

@@ -11,7 +11,7 @@ refused, without it.
 from functools import lru_cache
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple, TypeVar, cast
 
-from .axis import Axis, Laid
+from .axis import Axis, Laid, extents_of, pads_of
 
 KEPT = 1024
 """Geometries whose extents are kept."""
@@ -109,7 +109,12 @@ class Convolution(NamedTuple):
     @property
     def is_padded(self) -> bool:
         """Whether taps of some outputs may fall on padding, or between the inputs."""
-        return self.transposed or any(axis.pad(axis.least) != (0, 0) for axis in self.axes)
+        return self.transposed or any(pad != (0, 0) for pad in self.least_pads)
+
+    @property
+    def least_pads(self) -> Tuple[_Pair, ...]:
+        """What is added before and after each spatial axis where no extent decides it."""
+        return pads_of(self.axes, (axis.least for axis in self.axes))
 
     @property
     def filter_shape(self) -> _Four:
@@ -135,13 +140,13 @@ class Convolution(NamedTuple):
 
     def pads(self, rows: int, length: int) -> Tuple[_Pair, ...]:
         """Return what is added before and after each spatial axis of an input."""
-        return tuple(a.pad(n) for a, n in zip(self.axes, self.extents(rows, length)))
+        return pads_of(self.axes, self.extents(rows, length))
 
     def laid_out(self, rows: int, length: int) -> int:
         """Return how many positions an input has with its padding, and what lies between inputs."""
         count = 1
         for laid, extent in zip(self.laid(rows, length), self.extents(rows, length)):
-            count *= max(extent, laid.extent + sum(laid.ends))
+            count *= max(extent, laid.whole)
         return count
 
     def laid(self, rows: int, length: int) -> Tuple[Laid, ...]:
@@ -240,24 +245,14 @@ class Convolution(NamedTuple):
         inputs times the filter's column of its channel, numbered in (kh, kw, cin / groups) order.
         Raises ValueError where nothing is left of the output.
         """
-        from numpy.lib.stride_tricks import as_strided
+        from .windows import windows
 
         batch, rows, length, channels = _nhwc(input_nhwc.shape)
         outputs = self.outputs(rows, length)
         if min(outputs) < 1:
             raise ValueError("the input is smaller than the filter")
         laid = self.laid(rows, length)
-        array = _laid_out(self.spread(input_nhwc), laid)
-        first = array[(slice(None),) + tuple(slice(axis.start, None) for axis in laid)]
-        steps = array.strides[1:-1]
-        outward = tuple(axis.step * step for axis, step in zip(laid, steps))
-        inward = tuple(axis.stride * step for axis, step in zip(laid, steps))
-        view = as_strided(
-            first,
-            (batch,) + outputs + self.kernel + (channels,),
-            array.strides[:1] + outward + inward + array.strides[-1:],
-            writeable=False,
-        )
+        view = windows(self.spread(input_nhwc), laid, outputs, self.kernel)
         if len(self.kernel) == 2:
             return view
         return view.reshape((batch, -1, outputs[-1]) + self.window + (channels,))
@@ -318,10 +313,11 @@ def _kept(compute: _Compute) -> _Compute:
 
 @_kept
 def _axes(conv: Convolution) -> Tuple[Axis, ...]:
-    count = len(conv.kernel)
-    causal = ("valid",) * (count - 1) + ("causal",)
-    given = causal if conv.padding == "causal" else conv.padding
-    padding = (given,) * count if isinstance(given, str) else given
+    count, padding = len(conv.kernel), conv.padding
+    if padding == "causal":
+        padding = ("valid",) * (count - 1) + ("causal",)
+    elif isinstance(padding, str):
+        padding = (padding,) * count
     rows = (conv.kernel, conv.strides, conv.dilations, padding, conv.output_padding)
     assert all(len(row) == count for row in rows), "an entry for each axis"
     return tuple(
@@ -332,7 +328,7 @@ def _axes(conv: Convolution) -> Tuple[Axis, ...]:
 
 @_kept
 def _outputs(conv: Convolution, rows: int, length: int) -> _Extents:
-    return tuple(a.extent(n) for a, n in zip(conv.axes, conv.extents(rows, length)))
+    return extents_of(conv.axes, conv.extents(rows, length))
 
 
 @_kept
@@ -346,34 +342,6 @@ def _nhwc(shape: Any) -> _Four:
     for extent in shape[1:-2]:
         rows *= extent
     return shape[0], rows, shape[-2], shape[-1]
-
-
-def _laid_out(array: Any, laid: Any) -> Any:
-    """Return an input, (N, …, C), with zeros between its elements and at its ends."""
-    import numpy as np
-
-    if all(axis.apart == 1 and max(axis.ends) <= 0 for axis in laid):
-        return array[(slice(None),) + tuple(_cut(axis) for axis in laid)]
-    shape = tuple(axis.extent + sum(axis.ends) for axis in laid)
-    result = np.zeros(array.shape[:1] + shape + array.shape[-1:], array.dtype)
-    to, of = [slice(None)], [slice(None)]
-    for axis in laid:
-        before = axis.ends[0]
-        first = max(0, -(before // axis.apart))  # the first input that is not cut off
-        count = len(range(first * axis.apart + before, axis.extent + sum(axis.ends), axis.apart))
-        count = max(0, min(count, (axis.extent - 1) // axis.apart + 1 - first))
-        start = first * axis.apart + before
-        to.append(
-            slice(start, start + (count - 1) * axis.apart + 1 if count else start, axis.apart)
-        )
-        of.append(slice(first, first + count))
-    result[tuple(to)] = array[tuple(of)]
-    return result
-
-
-def _cut(axis: Any) -> slice:
-    before, after = axis.ends
-    return slice(-before, axis.extent + after)
 
 
 def with_tuples(value: Any) -> Any:

@@ -5,7 +5,7 @@ with rows = depth · height; a layer's (rows, length, channels) is its `Shape`. 
 pipe use this file; it runs on Python 3.6. What is here counts; it computes nothing.
 """
 
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
 from .axis import Axis
 from .convolution import OPS, Convolution, with_tuples
@@ -96,6 +96,13 @@ class Layer(NamedTuple):
     arrays: Dict[str, str]
     """From the names in `Kind.arrays` to keys of the net's arrays."""
 
+    @classmethod
+    def parsed(cls, plain: Sequence[Any]) -> "Layer":
+        """Return the layer that travelled as JSON, which knows no tuples."""
+        name, op, sources, settings, arrays = plain
+        settings = {key: with_tuples(value) for key, value in settings.items()}
+        return cls(name, op, tuple(sources), settings, arrays)
+
     @property
     def kind(self) -> Kind:
         """What layers like this take."""
@@ -135,16 +142,7 @@ class Net(NamedTuple):
     @classmethod
     def parsed(cls, plain: Dict[str, Any]) -> "Net":
         """Return the net that travelled as `plain()`."""
-        layers = tuple(
-            Layer(
-                name,
-                op,
-                tuple(sources),
-                {key: with_tuples(value) for key, value in settings.items()},
-                arrays,
-            )
-            for name, op, sources, settings, arrays in plain["layers"]
-        )
+        layers = tuple(map(Layer.parsed, plain["layers"]))
         return cls(layers, tuple(plain["outputs"]), plain["dtype"], plain["rank"], plain["depth"])
 
     def plain(self) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Callable, Dict, List, Sequence, Tuple
 
-from .axis import Axis
+from .axis import Axis, extents_of
 from .net import INPUT, Layer, Net, Shape
 
 Extents = Tuple[int, int, int, int]
@@ -95,7 +95,7 @@ def _moved(layer: Layer, size: Extents, channels: int) -> Extents:
     """Return what comes of windows moving over an activation."""
     axes = moves(layer, size)
     before = spatial(size, len(axes))
-    after = tuple(axis.extent(n) for axis, n in zip(axes, before))
+    after = extents_of(axes, before)
     if min(after) < 1:
         reach = " x ".join(str(axis.reach) for axis in axes)
         given = " x ".join(map(str, before))
