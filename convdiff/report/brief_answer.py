@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import plural, short
 from convdiff.diagnose.verdict import is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.plan.cell import Cell
@@ -53,7 +54,7 @@ def _partly(case: CaseSummary, missing: int, there: Sequence[Row]) -> str:
     """Say how much could not be compared, and how the rest stands."""
     if any(is_refused(row.finding) for row in case.rows):
         return case.headline
-    of = sentences.plural(len(case.rows), "comparison")
+    of = plural(len(case.rows), "comparison")
     if not there:
         return f"none of {of} could be made"
     rest = "; ".join(by_standing(there))
@@ -244,7 +245,7 @@ def _sides(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
         same = [one for one in against if one.baseline == comparison.baseline]
         values = sorted({facts.value(one.candidate) for one in same})
         noun, verb = ONE_OR_MANY[comparison.axis][len(values) > 1]
-        named |= {"values": f"{noun} {sentences.short(values)}", "verb": verb}
+        named |= {"values": f"{noun} {short(values)}", "verb": verb}
         named |= {"value": str(facts.value(comparison.baseline))}
     if comparison.axis == "baseline":
         return _since(case, worst, drifting)
@@ -281,7 +282,7 @@ def _at_lengths(case: CaseSummary, worst: Row, drifting: Sequence[Row]) -> str:
     if len(lengths) == 1:
         return f" at length {lengths[0]}"
     told_of = worst.finding.comparison.candidate.length
-    return f" at lengths {sentences.short(lengths)}, at {told_of}"
+    return f" at lengths {short(lengths)}, at {told_of}"
 
 
 def _product(case: CaseSummary, cell: Cell) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import few, short
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.plan.cell import Cell
@@ -131,9 +132,9 @@ def _equal(
     chance = [value for value in values if value in unsafe]
     always = [value for value in values if value not in chance]
     if always:
-        yield f"{axis} {sentences.short(always)} = {against}"
+        yield f"{axis} {short(always)} = {against}"
     if chance:
-        yield f"{axis} {sentences.short(chance)} = {against} on this input alone"
+        yield f"{axis} {short(chance)} = {against} on this input alone"
 
 
 def _unaffected(case: CaseSummary, axis: Axis, compared: Sequence[Row]) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _unaffected(case: CaseSummary, axis: Axis, compared: Sequence[Row]) -> Itera
     differing = {number for number, row in zip(numbers, rows, strict=True) if differs(row)}
     equal = [number for number in dict.fromkeys(numbers) if number not in differing]
     if equal and len(case.result.runtimes) > 1:
-        yield f"no {axis} differs in {sentences.few([called(case, one) for one in equal])}"
+        yield f"no {axis} differs in {few([called(case, one) for one in equal])}"
 
 
 def _is_along(row: Row, worst: Row) -> bool:

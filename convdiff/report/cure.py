@@ -8,9 +8,9 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
+from convdiff.case.words import plural, short
 from convdiff.report.marks import Grid, Line, Span, line
 from convdiff.report.numbers import count
-from convdiff.report.sentences import plural, short
 from convdiff.search.cure.cost import Cost
 from convdiff.search.cure.find import Attempt, Cured
 from convdiff.search.cure.recheck import BEYOND, INPUTS, Recheck

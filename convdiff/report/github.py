@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from convdiff.case.axes import Axis
+from convdiff.case.words import few
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.errors import Place
 from convdiff.report.headline import headline
 from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import advice_text, failures_text, trace_text
-from convdiff.report.sentences import few, reason
+from convdiff.report.sentences import reason
 from convdiff.report.summary import CaseSummary, Summary
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import short
 from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity
 from convdiff.report.exactly import equal_but_off, is_usual, without_usual
 from convdiff.report.numbers import count
-from convdiff.report.sentences import mistake, number, short, sides
+from convdiff.report.sentences import mistake, number, sides
 from convdiff.result import CaseResult
 
 FEW_ULPS = 256

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convdiff.case.model import Case
-from convdiff.report.sentences import few, short
+from convdiff.case.words import few, short
 from convdiff.runtime.model import Runtime
 from convdiff.search.ends import Ends
 from convdiff.search.history import Change, History

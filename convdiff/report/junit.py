@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, SystemOut, TestCase, TestSuite
 
+from convdiff.case.words import few
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.report.detail import detail_of
 from convdiff.report.groups import stories
@@ -17,7 +18,7 @@ from convdiff.report.headline import headline
 from convdiff.report.junit_parts import DIGITS, Kind, Suite, clean, made_test, test_name
 from convdiff.report.plain import ELEMENTS, advice_text, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
-from convdiff.report.sentences import few, reason
+from convdiff.report.sentences import reason
 from convdiff.report.summary import CaseSummary, Summary
 from convdiff.report.trace_junit import net_suite
 from convdiff.result import CaseResult, Result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from convdiff.case.words import few
 from convdiff.report import trace_markdown
 from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
@@ -13,7 +14,7 @@ from convdiff.report.markdown_text import block, table, text
 from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
-from convdiff.report.sentences import few, searches
+from convdiff.report.sentences import searches
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 
 LIMIT = 2**20 - 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convdiff.case.words import few
 from convdiff.errors import DRIFT, SAME, UNTESTED
 from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
 from convdiff.net.trace.model import Judged
@@ -15,9 +16,9 @@ from convdiff.report.brief_names import runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.case_json import case_json
 from convdiff.report.commands import Commands
+from convdiff.report.json_values import or_null
 from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.model import clean
-from convdiff.report.sentences import few
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_summary import ORDERS, side_judged
 from convdiff.result import Outcome, Result
@@ -235,17 +236,19 @@ def _value(value: OwnValue) -> dict[str, Any]:
         "entered_in_steps": value.entered,
         "elements": value.elements,
         "differing": value.differing,
-        "entry": None if value.entry is None else _entry(value.entry),
-        "passes_on": None if value.passes is None else _entry(value.passes),
+        "entry": or_null(value.entry, _entry),
+        "passes_on": or_null(value.passes, _entry),
     }
 
 
 def _entry(entry: OwnEntry) -> dict[str, Any]:
-    judged = entry.judged
+    wrong, ulps = None, None
+    if entry.judged is not None:
+        wrong, ulps = list(entry.judged.wrong), list(entry.judged.ulps)
     return {
         "verdict": entry.verdict,
         "reason": entry.reason or None,
-        "not_correctly_rounded": None if judged is None else list(judged.wrong),
-        "max_ulp": None if judged is None else list(judged.ulps),
-        "case": None if entry.result is None else case_json(entry.result),
+        "not_correctly_rounded": wrong,
+        "max_ulp": ulps,
+        "case": or_null(entry.result, case_json),
     }

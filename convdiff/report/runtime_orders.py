@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from convdiff.case.model import Case
+from convdiff.case.words import short
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.verdict import Finding
-from convdiff.report.sentences import short
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 

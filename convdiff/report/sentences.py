@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from convdiff.case.axes import AXES, filters
-from convdiff.case.ranges import write_range
+from convdiff.case.words import plural, short
 from convdiff.compare.comparison import Comparison, Nearness
 from convdiff.diagnose.evidence import Evidence, Look, SideFact, Sides
 from convdiff.diagnose.safe_lengths import SafeLengths
@@ -13,11 +13,6 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
-
-NAMED = 5
-"""Names of a list that are written out."""
-RANGES = 8
-"""Ranges of whole numbers that are written out."""
 
 
 def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
@@ -217,26 +212,6 @@ def largest(comparison: Comparison) -> tuple[str, str]:
     if difference is None or difference.worst is None:
         return "", ""
     return f"{float(difference.worst.delta[0]):+.2e}", count(difference.max_ulp)
-
-
-def short(values: Sequence[int]) -> str:
-    """Write whole numbers as ranges, cut where there are many."""
-    text = write_range(tuple(values))
-    parts = text.split(", ")
-    if len(parts) <= RANGES:
-        return text
-    return ", ".join(parts[: RANGES - 1]) + f", … {len(values)} in all"
-
-
-def few(names: Sequence[str], most: int = NAMED) -> str:
-    """Name some of many."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def plural(number: int, noun: str) -> str:
-    """Count things: 1 cell, 2 cells."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def searches(words: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from convdiff.case.axes import filters
+from convdiff.case.words import short
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
@@ -49,8 +50,7 @@ def against(rows: Sequence[Row]) -> str:
     if rows[0].finding.comparison.axis != "length" or len(by_baseline) == 1:
         return f"against {next(iter(by_baseline))}"
     return ", ".join(
-        f"{sentences.short(sorted(set(lengths)))} against {name}"
-        for name, lengths in by_baseline.items()
+        f"{short(sorted(set(lengths)))} against {name}" for name, lengths in by_baseline.items()
     )
 
 

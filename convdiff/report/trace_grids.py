@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import few
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.model import PairTrace, Traced, TraceResult
 from convdiff.net.trace.status import Status
 from convdiff.report.marks import Grid, Mark, Span, verdict_span
 from convdiff.report.numbers import count
-from convdiff.report.sentences import few
 from convdiff.report.trace_names import group_name
 
 STATUS_MARKS: dict[Status, Mark] = {

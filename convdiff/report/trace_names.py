@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import short
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.model import TraceResult
 from convdiff.net.trace.pairs import NetPair
 from convdiff.plan.cell import Cell
 from convdiff.report.brief_names import full
-from convdiff.report.sentences import short
 
 
 def numbers_of(result: TraceResult) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import few, plural
 from convdiff.diagnose.verdicts import gravity
 from convdiff.errors import ENDINGS
 from convdiff.net.trace.allowed import verdict_of
@@ -17,7 +18,6 @@ from convdiff.report.commands import Commands
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.net_summary import TraceSummary
-from convdiff.report.sentences import few, plural
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_advice import advice_lines
 from convdiff.report.trace_grids import layer_grid, pair_grid

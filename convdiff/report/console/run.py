@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convdiff.case.words import plural
 from convdiff.report import sentences
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
@@ -87,7 +88,7 @@ def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None
     if groups.shown:
         _print_groups(console, groups.shown)
     if groups.left:
-        left = sentences.plural(groups.left, "more comparison")
+        left = plural(groups.left, "more comparison")
         console.print(f"… and {left}; -vv shows them")
     console.print()
 
@@ -142,5 +143,5 @@ def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     left = sum(map(len, groups[len(some.shown) :]))
     if left:
         differ = "differs" if left == 1 else "differ"
-        more = sentences.plural(left, "more comparison")
+        more = plural(left, "more comparison")
         console.print(f"… and {more} {differ}; -vv shows their elements\n")
