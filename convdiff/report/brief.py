@@ -80,12 +80,12 @@ def ending(summary: Summary) -> str:
     return f"{'; '.join(parts)} (exit {summary.result.exit_code}){untested}"
 
 
-def _counted(noun: str, told: Sequence[CaseSummary | TraceSummary]) -> Iterator[str]:
+def _counted(noun: str, subjects: Sequence[CaseSummary | TraceSummary]) -> Iterator[str]:
     """Yield how some ended; nothing where there are none."""
-    kinds = Counter(one.result.outcome for one in told)
+    kinds = Counter(one.result.outcome for one in subjects)
     if kinds:
         counts = [f"{count} {kind}" for kind, count in kinds.items()]
-        yield f"{plural(len(told), noun)}: {', '.join(counts)}"
+        yield f"{plural(len(subjects), noun)}: {', '.join(counts)}"
 
 
 def _absent(summary: Summary) -> list[str]:

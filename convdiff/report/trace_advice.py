@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import Axis
 from convdiff.net.trace.allowed import verdict_of
-from convdiff.net.trace.model import TraceResult
-from convdiff.report.marks import Line, Span, line
+from convdiff.net.trace.model import PairTrace, TraceResult
+from convdiff.report.marks import Line, line
+from convdiff.report.summary import accept_line
 
 
 def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
@@ -17,27 +18,22 @@ def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
     """
     if not result.drifting:
         return
-    axes = dict.fromkeys(result.pairs[number].pair.axis for number in result.drifting)
-    verdicts = dict.fromkeys(verdict_of(result, result.pairs[one]) for one in result.drifting)
+    pairs = [result.pairs[number] for number in result.drifting]
+    axes = dict.fromkeys(one.pair.axis for one in pairs)
+    verdicts = dict.fromkeys(verdict_of(result, one) for one in pairs)
     if "length" in axes and pad:
         yield line("  pad", f"{pad} --data A..B")
     if list(verdicts) == ["rounding"]:
-        yield _accept(result, tuple(axes))
-    rules = [f"convdiff rule {name}" for name in verdicts if name not in ("same", "untested")]
-    notation = any(entry.is_proved for entry in result.entries)
-    rules += ["convdiff rule notation"] if notation else []
-    yield line("  more", " · ".join(["-v: every layer", "convdiff rule entered", *rules]))
+        allowances = {axis: f"{{ulps: {_ulps(pairs, axis)}}}" for axis in axes}
+        place = result.case.accepted_at.get(f"expect.{next(iter(axes))}")
+        yield accept_line(allowances, place)
+    rules = ["entered", *(name for name in verdicts if name not in ("same", "untested"))]
+    if any(entry.is_proved for entry in result.entries):
+        rules.append("notation")
+    commands = [f"convdiff rule {name}" for name in rules]
+    yield line("  more", " · ".join(["-v: every layer", *commands]))
 
 
-def _accept(result: TraceResult, axes: Sequence[Axis]) -> Line:
-    """Return what allows the drift along some axes, and where in the file it is written."""
-    inside = ", ".join(f"{axis}: {{ulps: {_ulps(result, axis)}}}" for axis in axes)
-    place = result.case.accepted_at.get(f"expect.{axes[0]}")
-    where = f"   at {place.file}:{place.line}" if place else ""
-    return line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
-
-
-def _ulps(result: TraceResult, axis: str) -> int:
-    """Return by how many ulps the outputs of what drifts along an axis differ."""
-    pairs = (result.pairs[number] for number in result.drifting)
+def _ulps(pairs: Sequence[PairTrace], axis: Axis) -> int:
+    """Return by how many ulps the outputs of pairs along an axis differ."""
     return max(one.max_ulp for one in pairs if one.pair.axis == axis)
