@@ -34,6 +34,11 @@ class SafeLengths:
     advised: bool = True
     """Whether padding to them is advice: not where a mistake tells lengths apart, or is in all."""
 
+    @property
+    def all_proved(self) -> bool:
+        """Whether all safe lengths but the longest are proved."""
+        return len(self.proved) == len(self.lengths) - 1
+
 
 def safe_lengths(
     runtime: str,

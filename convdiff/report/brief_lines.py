@@ -56,9 +56,7 @@ def allowed_lines(case: CaseSummary) -> Iterator[Line]:
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
     others = other_drifts(case, row)
-    most = ORDERS
-    if not alone:
-        most = FEWER - len(others[:1])
+    most = ORDERS if alone else FEWER - len(others[:1])
     yield from proof_lines(case, row, most, whole=alone)
     yield from _also(case, others, alone=alone)
     agreeing = "; ".join(_agreeing(case, row))

@@ -14,9 +14,7 @@ SHORT = 18
 
 def full(name: str) -> str:
     """Write T=7 as length 7; other names of sides stay."""
-    if name.startswith("T="):
-        return f"length {name[2:]}"
-    return name
+    return f"length {name[2:]}" if name.startswith("T=") else name
 
 
 def side_names(case: CaseSummary, row: Row) -> tuple[str, str]:

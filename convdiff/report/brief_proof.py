@@ -77,9 +77,7 @@ def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool)
 def _share(order: SideOrder, why: Explanation) -> str:
     """Say how many elements of a side have an order, and where they lie, if it is all of them."""
     total, elements = why.replayed[order.side][1], order.elements + order.others
-    share = f"{elements:,} of {total:,}"
-    if elements == total:
-        share = f"all of {total:,}"
+    share = f"all of {total:,}" if elements == total else f"{elements:,} of {total:,}"
     if order.others:
         return share
     return share + given(order.where, " {}")

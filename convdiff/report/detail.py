@@ -38,8 +38,10 @@ def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
     comparison = row.finding.comparison
     order = case.case.output_order
     elements = elements_of(comparison, order, most, VERDICTS[row.finding.verdict].tone)
-    differing = comparison.difference.differing if elements and comparison.difference else 0
-    return Detail(row, elements, differing - len(elements), tuple(_lines(case, row)))
+    left = 0
+    if elements and comparison.difference is not None:
+        left = comparison.difference.differing - len(elements)
+    return Detail(row, elements, left, tuple(_lines(case, row)))
 
 
 def _lines(case: CaseResult, row: Row) -> Iterator[Line]:

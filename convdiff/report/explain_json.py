@@ -104,7 +104,8 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     }
     if tree is None or side.geometry is None:
         return {**shown, "order": None, "terms": [], "sums": [], "parts": None}
-    values, terms, sums = [finite(value) for value in element.values], [], []
+    values = {node: finite(value) for node, value in element.values.items()}
+    terms, sums = [], []
     for leaf in range(tree.leaves):
         terms.append({"node": leaf, "name": side.geometry.name(leaf), "value": values[leaf]})
     for node, parts in enumerate(tree.children, tree.leaves):

@@ -101,9 +101,7 @@ def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str
     if worst.verdict == "same":
         baseline = sides(worst.comparison, case)[0]
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
-    text = ""
-    if worst.comparison.baseline.is_exact:
-        text = equal_but_off(case, worst)
+    text = equal_but_off(case, worst) if worst.comparison.baseline.is_exact else ""
     text = text or ", ".join(_parts(case, worst, drifted))
     axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
     also = [AXES[other].noun for other in axes if other not in (axis, "exact")]
@@ -178,9 +176,7 @@ def _cause(findings: Sequence[Finding]) -> str:
             statuses.add(finding.why.status)
     if not causes:
         return "unexplained"
-    proof = "partly proved"
-    if statuses == {"proved"}:
-        proof = "proved"
+    proof = "proved" if statuses == {"proved"} else "partly proved"
     return f"{proof}: {', '.join(sorted(causes))}"
 
 

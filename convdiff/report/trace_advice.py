@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from convdiff.case.axes import Axis
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.model import PairTrace, TraceResult
 from convdiff.report.marks import Line, line
@@ -19,21 +20,30 @@ def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
     if not result.drifting:
         return
     pairs = [result.pairs[number] for number in result.drifting]
-    axes = dict.fromkeys(one.pair.axis for one in pairs)
+    ulps = _ulps(pairs)
     verdicts = dict.fromkeys(verdict_of(result, one) for one in pairs)
-    if "length" in axes and pad:
+    if "length" in ulps and pad:
         yield line("  pad", f"{pad} --data A..B")
     if list(verdicts) == ["rounding"]:
-        allowances = {axis: f"{{ulps: {_ulps(pairs, axis)}}}" for axis in axes}
-        place = result.case.accepted_at.get(f"expect.{next(iter(axes))}")
-        yield accept_line(allowances, place)
-    rules = ["entered", *(name for name in verdicts if name not in ("same", "untested"))]
+        expect = {axis: f"{{ulps: {most}}}" for axis, most in ulps.items()}
+        yield accept_line(expect, result.case.accepted_at.get(f"expect.{next(iter(expect))}"))
+    yield line("  more", " · ".join(_more(result, verdicts)))
+
+
+def _more(result: TraceResult, verdicts: Iterable[Verdict]) -> Iterator[str]:
+    yield "-v: every layer"
+    yield "convdiff rule entered"
+    for verdict in verdicts:
+        if verdict not in ("same", "untested"):
+            yield f"convdiff rule {verdict}"
     if any(entry.is_proved for entry in result.entries):
-        rules.append("notation")
-    commands = [f"convdiff rule {name}" for name in rules]
-    yield line("  more", " · ".join(["-v: every layer", *commands]))
+        yield "convdiff rule notation"
 
 
-def _ulps(pairs: Sequence[PairTrace], axis: Axis) -> int:
-    """Return by how many ulps the outputs of pairs along an axis differ."""
-    return max(one.max_ulp for one in pairs if one.pair.axis == axis)
+def _ulps(pairs: Sequence[PairTrace]) -> dict[Axis, int]:
+    """Return by how many ulps the outputs of pairs differ at most along each axis."""
+    ulps: dict[Axis, int] = {}
+    for one in pairs:
+        axis = one.pair.axis
+        ulps[axis] = max(ulps.get(axis, 0), one.max_ulp)
+    return ulps

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
-from convdiff.diagnose.verdict import is_opinion
+from convdiff.case.words import given
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief import brief_of
@@ -36,7 +36,7 @@ from convdiff.report.console.parts import (
 )
 from convdiff.report.detail import detail_of
 from convdiff.report.exactly import is_usual
-from convdiff.report.groups import Row, first
+from convdiff.report.groups import Row, by_axis, first
 from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
 from convdiff.report.runtime_orders import sizes_below
@@ -91,9 +91,7 @@ def _axes(console: Console, case: CaseSummary, *, show: Show) -> None:
 
     show: prints the rows of an axis.
     """
-    axes: dict[Axis, list[Row]] = {}
-    for row in case.rows:
-        axes.setdefault(row.finding.comparison.axis, []).append(row)
+    axes = by_axis(case.rows)
     squared = case.result.agreement is not None
     if case.result.agreement is not None:
         sizes = sizes_below(case.result, case.result.agreement, orders=False)
@@ -114,10 +112,8 @@ def _is_summed_up(axis: Axis, rows: Sequence[Row]) -> bool:
 
 def _without_sums(case: CaseSummary) -> CaseSummary:
     """Leave out what is as expected and would be summed up: the answer says it in a phrase."""
-    drifting = {row.finding.comparison.axis for row in case.rows if not row.finding.allowed}
-    summed = {"reference", "exact"} - drifting
-    rows = [row for row in case.rows if row.finding.comparison.axis not in summed]
-    return replace(case, rows=tuple(rows))
+    summed = {"reference", "exact"} - by_axis(case.drifted).keys()
+    return replace(case, rows=tuple(row for row in case.rows if row.axis not in summed))
 
 
 class Show(Protocol):
@@ -144,18 +140,16 @@ def _in_short(console: Console, case: CaseSummary, rows: Sequence[Row], *, squar
     others = [row for row in rows if not _is_aside(row)]
     _table(console, case, others or rows, show_all=False)
     if own and others:
-        axis = rows[0].finding.comparison.axis
-        _summed_up(console, case, axis, own, ", of multiply + reduce_sum itself")
+        _summed_up(console, case, rows[0].axis, own, ", of multiply + reduce_sum itself")
 
 
 def _is_aside(row: Row) -> bool:
     """Return whether a row compares convdiff's own sums, and is expected."""
-    return row.finding.allowed and is_opinion(row.finding.comparison)
+    return row.is_opinion and not row.drifts
 
 
 def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all: bool) -> None:
-    axis = rows[0].finding.comparison.axis
-    console.print(Text.assemble((axis, "bold"), f", {against(rows)}"))
+    console.print(Text.assemble((rows[0].axis, "bold"), f", {against(rows)}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right"):
         table.add_column(justify=justify, no_wrap=bool(table.columns))  # a label may wrap
@@ -194,13 +188,13 @@ def _summed_up(
     against = f", against {AXES[axis].noun}"
     reference, lengths = reference_line(rows), len(case.result.case.lengths)
     line = Text.assemble((axis, "bold"), f"{name or against}: ")
-    for number, (verdict, how_many) in enumerate(reference.verdicts.items()):
-        line.append(", " if number else "").append(f"{how_many:,} ")
-        line.append(style.coloured([verdict_span(verdict)]))
+    parts = []
+    for verdict, how_many in reference.verdicts.items():
+        parts.append(Text.assemble(f"{how_many:,} ", style.coloured([verdict_span(verdict)])))
+    line.append(Text(", ").join(parts))
     if reference.max_ulp:
         line.append(f"; at most {count(reference.max_ulp)} ulp")
     if reference.lengths < lengths:
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
-    sample = sentences.sampled(rows[0].finding.comparison)
-    line.append(f" ({sample})" if sample else "")
+    line.append(given(sentences.sampled(rows[0].comparison), " ({})"))
     console.print(line)
