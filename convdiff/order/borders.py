@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from convdiff.case.words import one_or_many, plural
 from convdiff.order.footprint import Footprint
 from convdiff.order.geometry import Geometry
 from convdiff.worker.ops.axis import Axis
@@ -38,12 +39,16 @@ class Border:
         if not self.edges:
             return ", ".join(self._inside)
         phase = f"in phase {_index(self.phase)} " if self.phase else ""
-        return f"{phase}{self._edge}, {_taps(self.fewer)} fewer"
+        return f"{phase}{self._edge}, {plural(self.fewer, 'tap')} fewer"
 
     @property
     def _inside(self) -> tuple[str, ...]:
         """Say in which phase they lie, and what they see there."""
-        return (f"in phase {_index(self.phase)}", _taps(self.taps)) if self.phase else ("inside",)
+        return (
+            (f"in phase {_index(self.phase)}", plural(self.taps, "tap"))
+            if self.phase
+            else ("inside",)
+        )
 
     @property
     def _edge(self) -> str:
@@ -95,19 +100,15 @@ def counted(places: Iterable[tuple[Border, int]]) -> Iterator[str]:
         groups.setdefault(at.place, []).append((at, elements))
     for where, members in groups.items():
         fewer = sorted({at.fewer for at, _ in members} - {0})
-        span = f"{fewer[0]:,} to {_taps(fewer[-1])}" if len(fewer) > 1 else ""
-        fewer_taps = f", {span or _taps(fewer[0])} fewer" if fewer else ""
+        span = f"{fewer[0]:,} to {plural(fewer[-1], 'tap')}" if len(fewer) > 1 else ""
+        fewer_taps = f", {span or plural(fewer[0], 'tap')} fewer" if fewer else ""
         yield f"{sum(elements for _, elements in members):,} {where}{fewer_taps}"
 
 
 def _listed(edges: tuple[tuple[str, ...], ...]) -> str:
     names = [name for sides in edges for name in sides]
-    return f"{' and '.join(names)} edge{'s' if len(names) > 1 else ''}"
+    return f"{' and '.join(names)} {one_or_many(len(names), 'edge', 'edges')}"
 
 
 def _index(phase: tuple[int, ...]) -> str:
     return f"({','.join(map(str, phase))})" if len(phase) > 1 else str(phase[0])
-
-
-def _taps(count: int) -> str:
-    return "1 tap" if count == 1 else f"{count:,} taps"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convdiff.case.words import plural
 from convdiff.numerics.array import Array
 from convdiff.order.footprint import Footprint
 from convdiff.order.replay.replay import Order
@@ -34,7 +35,8 @@ class ProvedOrder:
     @property
     def words(self) -> str:
         """Say what precision it has that is not the case's own, what is open, and what follows."""
-        products = "1 product" if self.undecided == 1 else f"{self.undecided:,} products"
-        doubt = f"fused or not: undecided for {products}" if self.undecided else ""
+        doubt = ""
+        if self.undecided:
+            doubt = f"fused or not: undecided for {plural(self.undecided, 'product')}"
         parts = (self.order.arithmetic.words, doubt, self.order.step.words)
         return ", ".join(filter(None, parts))

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.words import given, plural, short
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import is_refused
 from convdiff.diagnose.verdicts import gravity
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
 from convdiff.report.brief_names import called, side_names
-from convdiff.report.groups import Row, by_axis, unusual, worst_of
+from convdiff.report.groups import Row, unusual, worst_of
 from convdiff.report.headline import FEW_ULPS, differences_of, headline, values_along
 from convdiff.report.numbers import count
 from convdiff.report.summary import CaseSummary

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.words import few, given, short
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.plan.cell import Cell
@@ -18,7 +19,7 @@ from convdiff.report.brief_answer import (
 )
 from convdiff.report.brief_names import called, side_names
 from convdiff.report.brief_proof import proof_lines
-from convdiff.report.groups import Row, by_axis
+from convdiff.report.groups import Row
 from convdiff.report.marks import Line, line, verdict_span
 from convdiff.report.rules import rule_names
 from convdiff.report.summary import CaseSummary, accept_line
@@ -170,10 +171,10 @@ def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
         if alone:
             yield line("  report", f"convdiff shrink{advice.search}")
     if advice.expect:
-        place = None
+        location = None
         if not result.built_in:
-            place = result.places.get(f"expect.{next(iter(advice.expect))}")
-        yield accept_line(advice.expect, place)
+            location = result.places.get(f"expect.{next(iter(advice.expect))}")
+        yield accept_line(advice.expect, location)
     if alone and is_renewable(case):
         yield line("  renew", RENEW)
 

@@ -35,9 +35,8 @@ class Detail:
 
 def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
     """Return the detail of a comparison, with at most so many of the elements that were kept."""
-    comparison = row.finding.comparison
-    order = case.case.output_order
-    elements = elements_of(comparison, order, most, VERDICTS[row.finding.verdict].tone)
+    comparison, order = row.comparison, case.case.output_order
+    elements = elements_of(comparison, order, most, VERDICTS[row.verdict].tone)
     left = 0
     if elements and comparison.difference is not None:
         left = comparison.difference.differing - len(elements)
@@ -45,7 +44,7 @@ def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
 
 
 def _lines(case: CaseResult, row: Row) -> Iterator[Line]:
-    finding, comparison = row.finding, row.finding.comparison
+    finding, comparison = row.finding, row.comparison
     evidence = sentences.evidence(finding, row.names)
     yield line("  why", verdict_span(finding.verdict), f": {evidence}")
     yield from why_lines(finding, row.names, case.case.output_order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from convdiff.case.words import given
 from convdiff.diagnose.verdict import Finding
@@ -68,12 +69,6 @@ def _what_all_do(finding: Finding, sides: str) -> str:
 
 def _sides(findings: Sequence[Finding]) -> set[object]:
     """Return who was compared: runtimes with their ops, or else the values along one axis."""
-    cells: set[object] = set()
-    kinds: set[object] = set()
-    for finding in findings:
-        for cell in (finding.comparison.baseline, finding.comparison.candidate):
-            cells.add(cell)
-            kinds.add((cell.runtime, cell.op))
-    if len(kinds) > 1:
-        return kinds
-    return cells
+    cells = set(chain.from_iterable(finding.comparison.cells for finding in findings))
+    kinds = {(cell.runtime, cell.op) for cell in cells}
+    return set(kinds) if len(kinds) > 1 else set(cells)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from convdiff.case.words import few
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import proves_nothing
 from convdiff.errors import Place, printable
-from convdiff.report.groups import by_axis
 from convdiff.report.headline import headline
 from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import advice_text, failures_text, trace_text
@@ -63,8 +63,7 @@ def _of_net(net: TraceSummary) -> Iterator[str]:
 
 def _drift(case: CaseSummary) -> Iterator[str]:
     """Yield an error for each axis that drifted."""
-    for axis, rows in by_axis(case.drifted).items():
-        findings = [row.finding for row in rows]
+    for axis, findings in by_axis(row.finding for row in case.drifted).items():
         locked = all(finding.lock == "changed" for finding in findings)
         location = _location(case, "order" if locked else axis)
         lines = (headline(case.result, findings), *case.result.notes, advice_text(case))
@@ -76,9 +75,9 @@ def _drift(case: CaseSummary) -> Iterator[str]:
 def _untested(case: CaseSummary) -> Iterator[str]:
     """Yield a warning for a case that could not be tested, else for each axis that was not."""
     messages = {}
-    for axis, rows in by_axis(row for row in case.rows if proves_nothing(row.finding)).items():
-        reasons = few(list(dict.fromkeys(reason(row.finding) for row in rows)))
-        messages[axis] = f"{axis}: {len(rows):,} comparisons prove nothing: {reasons}"
+    for axis, findings in by_axis(filter(proves_nothing, case.result.findings)).items():
+        reasons = few(list(dict.fromkeys(map(reason, findings))))
+        messages[axis] = f"{axis}: {len(findings):,} comparisons prove nothing: {reasons}"
     title = f"{case.name}: untested"
     if case.result.outcome in ("untested", "error") or case.result.died:
         answer = "a worker died" if case.result.died else case.headline

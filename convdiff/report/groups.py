@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.words import few
 from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import Finding, is_opinion
 from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.report import sentences
@@ -46,7 +47,7 @@ class Row:
     @property
     def axis(self) -> Axis:
         """The axis along which was compared."""
-        return self.finding.comparison.axis
+        return self.finding.axis
 
     @property
     def verdict(self) -> Verdict:
@@ -113,14 +114,6 @@ Group = tuple[Row, ...]
 """Rows that tell the same; the first stands for all."""
 
 
-def by_axis(rows: Iterable[Row]) -> dict[Axis, list[Row]]:
-    """Return rows by the axis along which they compare, as the axes come."""
-    axes: dict[Axis, list[Row]] = {}
-    for row in rows:
-        axes.setdefault(row.axis, []).append(row)
-    return axes
-
-
 def worst_of(rows: Sequence[Row]) -> Row | None:
     """Return the row that a headline of some would be about."""
     worst = worst_finding([row.finding for row in rows])
@@ -165,8 +158,7 @@ def stories(rows: Iterable[Row]) -> list[Group]:
 def _urgency(row: Row) -> tuple[bool, bool, bool, float]:
     finding = row.finding
     unexplained = finding.why is None or finding.why.status == "unexplained"
-    cells = (finding.comparison.baseline, finding.comparison.candidate)
-    own = any(cell.is_reference or cell.is_exact for cell in cells)
+    own = any(cell.is_reference or cell.is_exact for cell in finding.comparison.cells)
     return finding.allowed, own, unexplained, -size(finding)
 
 
@@ -176,7 +168,7 @@ def _story(finding: Finding) -> object | None:
     if not finding.allowed or why is None or why.status != "proved":
         return None
     orders = tuple(sorted({(o.side, o.notation, o.words) for o in why.orders}))
-    return finding.comparison.axis, finding.verdict, orders
+    return finding.axis, finding.verdict, orders
 
 
 def others(group: Group) -> str:

@@ -9,6 +9,7 @@ from itertools import compress
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.words import given, one_or_many, short
 from convdiff.compare.difference import Difference
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
 from convdiff.diagnose.verdicts import VERDICTS, gravity
 from convdiff.order.counterfactual import Cause
@@ -63,28 +64,22 @@ def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
         return f"{left}; {_axes(case, findings)}"
     refused = [finding for finding in findings if is_refused(finding)]
     if refused:
-        return _refusal(case, refused, len(along(findings, "baseline")))
+        return _refusal(case, refused, len(by_axis(findings).get("baseline", [])))
     return _axes(case, findings)
 
 
 def _axes(case: CaseResult, findings: Sequence[Finding]) -> str:
-    telling = without_usual(findings)
-    axes = dict.fromkeys(finding.comparison.axis for finding in telling)
-    return "; ".join(_axis(case, axis, along(telling, axis)) for axis in axes)
+    axes = by_axis(without_usual(findings))
+    return "; ".join(_axis(case, axis, members) for axis, members in axes.items())
 
 
 def left_out(case: CaseResult) -> str:
     """Say which axes were not compared before it ended, or not wholly; "" where all were."""
-    made = {finding.comparison.axis for finding in case.findings}
+    made = {finding.axis for finding in case.findings}
     none = [axis for axis in case.left if axis not in made]
     some = [axis for axis in case.left if axis in made]
     parts = given(", ".join(none), "{} not compared"), given(", ".join(some), "{} compared in part")
     return "; ".join(filter(None, parts))
-
-
-def along(findings: Sequence[Finding], axis: Axis) -> list[Finding]:
-    """Return the findings along one axis."""
-    return [finding for finding in findings if finding.comparison.axis == axis]
 
 
 def _refusal(case: CaseResult, refused: Sequence[Finding], baselines: int) -> str:
@@ -95,20 +90,18 @@ def _refusal(case: CaseResult, refused: Sequence[Finding], baselines: int) -> st
 
 
 def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str:
-    axis = worst.comparison.axis
-    all_drifted = [finding for finding in findings if not finding.allowed]
-    drifted = along(all_drifted, axis)
+    axes = by_axis(finding for finding in findings if not finding.allowed)
+    drifted = axes[worst.axis]
     if worst.verdict == "same":
         baseline = sides(worst.comparison, case)[0]
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
     text = equal_but_off(case, worst) if worst.comparison.baseline.is_exact else ""
     text = text or ", ".join(_parts(case, worst, drifted))
-    axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
-    also = [AXES[other].noun for other in axes if other not in (axis, "exact")]
+    also = [AXES[axis].noun for axis in axes if axis not in (worst.axis, "exact")]
     own = is_opinion(worst.comparison)
     text += _size([one for one in drifted if is_opinion(one.comparison) == own])
     text += given(" and ".join(also), "; also drift with {}")
-    return text + _off_too(case, worst, along(all_drifted, "exact"))
+    return text + _off_too(case, worst, axes.get("exact", []))
 
 
 def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iterator[str]:
@@ -126,7 +119,7 @@ def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iter
 
 def _off_too(case: CaseResult, worst: Finding, off: Sequence[Finding]) -> str:
     """Name the sides that are off the exact result, where the worst is another drift."""
-    if not off or worst.comparison.axis == "exact":
+    if not off or worst.axis == "exact":
         return ""
     names = [finding.comparison.candidate.op for finding in off]
     if len(case.runtimes) > 1:
@@ -143,7 +136,7 @@ def _special_values(case: CaseResult, worst: Finding) -> str:
 
 def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
     """Say what changes the bits, as the worst finding's axis says it."""
-    comparison, facts = worst.comparison, AXES[worst.comparison.axis]
+    comparison, facts = worst.comparison, AXES[worst.axis]
     if comparison.strayed and comparison.axis != "clean":
         return _special_values(case, worst)
     baseline, candidate = sides(comparison, case)
@@ -156,7 +149,7 @@ def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -
 
 def values_along(worst: Finding, drifted: Sequence[Finding]) -> list[int]:
     """Return the values along an axis that were held against the worst finding's baseline."""
-    comparison, value = worst.comparison, AXES[worst.comparison.axis].value
+    comparison, value = worst.comparison, AXES[worst.axis].value
     if value is None:
         return []
     against = [one.comparison for one in drifted]

@@ -268,7 +268,7 @@ def _advice(case: CaseResult, search: str) -> Advice:
 def _is_searched(finding: Finding) -> bool:
     """Return whether something drifts within a framework that a switch may take away."""
     drifts = not finding.allowed and not finding.flushes
-    return drifts and finding.verdict in SEARCHED and finding.comparison.axis not in APART
+    return drifts and finding.verdict in SEARCHED and finding.axis not in APART
 
 
 def _written(allowance: Allowance) -> str:
@@ -294,9 +294,9 @@ def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
         yield line(Span("or accept it", "strong"), written_expect(advice.expect), checked)
 
 
-def accept_line(expect: Mapping[Axis, str], place: Place | None) -> Line:
+def accept_line(expect: Mapping[Axis, str], location: Place | None) -> Line:
     """Return what to write to accept a drift, and where, if that is known."""
-    where = f"   at {place.file}:{place.line}" if place else ""
+    where = f"   at {location.file}:{location.line}" if location else ""
     return line("  accept", written_expect(expect), Span(where, "faint"))
 
 

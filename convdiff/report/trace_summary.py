@@ -138,9 +138,11 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
     layers = plural(len(pair.layers), "layer")
     if result.constant:
         return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
+    text = f"{layers}, the same bits {_whatever(there)}"
     left = len(result.pairs) - len(there)
-    untested = given(left, f"; {{:,}} of {len(result.pairs):,} not compared")
-    return f"{layers}, the same bits {_whatever(there)}{untested}"
+    if left:
+        text += f"; {left:,} of {len(result.pairs):,} not compared"
+    return text
 
 
 def _whatever(pairs: Sequence[PairTrace]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convdiff.case.words import one_or_many
 from convdiff.order.tree.describe import bias_position, describe
 from convdiff.order.tree.find_loops import nest_of
 from convdiff.order.tree.levels import leaves_under, levels, parts_of
@@ -30,7 +31,7 @@ def _summary(tree: Tree) -> str:
     chains = [part for part in parts if len(part) > 1]
     noun, sizes = _noun(chains), [sum(leaf < tree.taps for leaf in chain) for chain in chains]
     single = sum(part[0] < tree.taps for part in parts if len(part) == 1)
-    singles = f", and {single} single tap{'' if single == 1 else 's'}" if single else ""
+    singles = f", and {single} single {one_or_many(single, 'tap', 'taps')}" if single else ""
     order = ", ".join(str(chain[0]) for chain in chains[:NAMED])
     more = ", …" if len(chains) > NAMED else ""
     return (

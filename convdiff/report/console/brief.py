@@ -82,7 +82,7 @@ def print_answer(
     name = brief.name + given(unnamed, ", {} by default")
     word = Text(brief.word, style=style)
     if case.drifting is not None:  # the verdict in its own colour
-        word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
+        word.stylize(MARKS[VERDICTS[case.drifting.verdict].tone], brief.word.find("["))
     head = Text.assemble(word, " ", (name, "bold"), ": ")
     if case.result.outcome == "ok":
         _print_ok(console, head, brief, beside)

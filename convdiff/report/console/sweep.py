@@ -13,6 +13,7 @@ from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
 from convdiff.case.words import given
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief import brief_of
@@ -36,7 +37,7 @@ from convdiff.report.console.parts import (
 )
 from convdiff.report.detail import detail_of
 from convdiff.report.exactly import is_usual
-from convdiff.report.groups import Row, by_axis, first
+from convdiff.report.groups import Row, first
 from convdiff.report.marks import verdict_span
 from convdiff.report.numbers import count
 from convdiff.report.runtime_orders import sizes_below
@@ -173,7 +174,7 @@ def _add_strips(table: Table, rows: Sequence[SweepRow], width: int) -> None:
     """Draw beside each row where its outputs differ."""
     strips = []
     for row in rows:
-        tone = VERDICTS[row.row.finding.verdict].tone
+        tone = VERDICTS[row.row.verdict].tone
         strips.append(style.heat(row.columns, width, tone))
     table.columns.append(Column(no_wrap=True, _index=len(table.columns), _cells=[*strips]))
 

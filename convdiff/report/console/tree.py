@@ -59,7 +59,9 @@ def print_trees(console: Console, named: Named, depth: int | None) -> None:
 
 def _no_order(side: ElementReport, name: str) -> str:
     what = "sees padding alone" if side.is_on_padding else "has no proven order"
-    return given(name, f"{{}} {what} there") or f"it {what}"
+    if not name:
+        return f"it {what}"
+    return f"{name} {what} there"
 
 
 def _say_element(console: Console, side: ElementReport, *, drawn: bool) -> None:
