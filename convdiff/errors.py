@@ -33,7 +33,7 @@ class ConvdiffError(Exception):
     exit_code = USAGE
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(map(_printable, readable(message))))
+        super().__init__("".join(map(printable, readable(message))))
 
 
 def readable(text: str, errors: str = "replace") -> str:
@@ -148,5 +148,6 @@ class CaseErrors:
         self._all.sort(key=lambda error: (error.place.line, error.place.column))
 
 
-def _printable(character: str) -> str:
+def printable(character: str) -> str:
+    """Return a character, or a sign in place of one that commands a terminal."""
     return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"

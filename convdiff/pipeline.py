@@ -260,7 +260,7 @@ def _left(plan: Plan, findings: Sequence[Finding]) -> tuple[Axis, ...]:
     """Return the axes along which a comparison was not made."""
     if len(findings) == len(plan.pairs):
         return ()
-    made = Counter(finding.comparison.axis for finding in findings)
+    made = Counter(finding.axis for finding in findings)
     return tuple((Counter(pair.axis for pair in plan.pairs) - made).keys())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 
 Axis = Literal[
     "length",

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from convdiff.case.forms.misfit import MOST
-from convdiff.errors import CaseError, Place
+from convdiff.errors import CaseError, Place, printable
 
 LONGEST = 100
 """Columns of a terminal that an excerpt fills at most, with its indent."""
@@ -78,6 +78,4 @@ def _printable(text: str) -> str:
 
 
 def _one_printable(character: str) -> str:
-    if character == "\t":
-        return " "
-    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+    return " " if character == "\t" else printable(character)

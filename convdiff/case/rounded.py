@@ -8,6 +8,7 @@ import numpy as np
 
 from convdiff.case.arrays import Tensors, make_array, make_input
 from convdiff.case.model import ArraySpec, Case
+from convdiff.case.words import one_or_many
 from convdiff.numerics.array import Array
 
 CHOSEN = ("values", "integers", "ramp")
@@ -50,7 +51,7 @@ def _is_given(spec: ArraySpec) -> bool:
 def _sentence(name: str, spec: ArraySpec, size: int, change: Array, dtype: str) -> str:
     """Say how many values are rounded. change: (k,) how far each is off, in fp64, none of it 0."""
     origin = f" ({spec.file.name})" if spec.file else ""
-    verb = "is" if change.size == 1 else "are"
+    verb = one_or_many(change.size, "is", "are")
     most = float(change.max())
     if change.min() < most:
         by = f"by at most {most:.3g}"

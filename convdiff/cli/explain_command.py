@@ -25,7 +25,7 @@ def explain_command(case: CaseResult, options: Options) -> str:
     finding = worst_finding(case.findings)
     if finding is None or finding.why is None:
         return ""
-    cells = (finding.comparison.baseline, finding.comparison.candidate)
+    cells = finding.comparison.cells
     where = _where(list(dict.fromkeys(cell.runtime for cell in cells)), case, options)
     if where is None or not _can_be_explained(cells):
         return ""

@@ -21,7 +21,7 @@ def repeat_command(case: CaseResult, options: Options, command: str) -> str:
         words.append(case.case.file)
     lengths, batches = case.case.lengths, case.case.batches
     if finding:
-        cells = (finding.comparison.baseline, finding.comparison.candidate)
+        cells = finding.comparison.cells
         lengths = tuple(sorted({cell.length for cell in cells}))
         batches = tuple(sorted({cell.batch for cell in cells}))
     elif case.died:

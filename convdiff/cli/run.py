@@ -53,9 +53,9 @@ def command(cases: tuple[Path, ...], options: Options) -> int:
 
 def _tell_of_models(folder: Path) -> None:
     """Say which model files lie beside a folder's cases and are not run with them."""
+    from convdiff.case.words import few
     from convdiff.cli.complete import MODELS
     from convdiff.cli.streams import write_err
-    from convdiff.report.sentences import few
 
     models = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in MODELS]
     if models:

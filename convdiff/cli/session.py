@@ -193,7 +193,7 @@ def _unheld(nets: Sequence[AskedNet], options: Options) -> Iterator[str]:
 
 def _afterwords(result: Result, options: Options) -> Iterator[str]:
     """Yield what is said on stderr after all reports."""
-    from convdiff.report.sentences import few
+    from convdiff.case.words import few
 
     for case in result.cases:
         if case.unclaimed and not (options.lengths or options.batch):

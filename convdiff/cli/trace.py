@@ -244,8 +244,8 @@ def _write(result: TraceResult, options: Options, own: TraceOptions) -> None:
 def _saved(result: TraceResult, recording: NetRecording | None, path: Path) -> str:
     """Write a recording, if a run gave anything, and say what it holds. Raises RecordingError."""
     from convdiff import __version__
+    from convdiff.case.words import plural
     from convdiff.net.trace.recording import write_net_recording
-    from convdiff.report.sentences import plural
 
     if recording is None:
         return f"{path}: nothing was recorded, and it was not written"

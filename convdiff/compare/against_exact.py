@@ -48,7 +48,7 @@ def against_exact(
 
     −0 is +0: nobody says which zero is right.
     """
-    cells = (pair.baseline, pair.candidate)
+    cells = pair.cells
     if isinstance(output, NoBits):
         return Comparison(pair.axis, *cells, None, reason=output.reason)
     unfit = misfit(reference, pair.candidate, output.shape)

@@ -97,6 +97,11 @@ class Comparison:
     """What it took to measure, with the runs of those of its cells that no one before it needed."""
 
     @property
+    def cells(self) -> tuple[Cell, Cell]:
+        """Baseline and candidate."""
+        return self.baseline, self.candidate
+
+    @property
     def strayed(self) -> bool:
         """Whether NaN or infinity in the data became something else on a side, or on both."""
         return any(self.astray)
@@ -112,7 +117,7 @@ def compare(
     most: int,
 ) -> Comparison:
     """Measure a pair's outputs, NHWC; keep the `most` worst elements."""
-    axis, cells = pair.axis, (pair.baseline, pair.candidate)
+    axis, cells = pair.axis, pair.cells
     if pair.reason:
         return Comparison(axis, *cells, None, reason=pair.reason)
     if isinstance(baseline, NoBits) or isinstance(candidate, NoBits):
@@ -148,7 +153,7 @@ def _beside_nan(
     finite = _finite(a, reference)
     if not finite.any():
         text = "NaN or infinity in the data reaches every output"
-        return Comparison(pair.axis, pair.baseline, pair.candidate, None, reason=text)
+        return Comparison(pair.axis, *pair.cells, None, reason=text)
     beside = np.where(finite, a, b)
     comparison = measured(pair, beside, b, reference, measure(beside, b, strict, most))
     return replace(comparison, nearness=None)
@@ -158,7 +163,7 @@ def measured(
     pair: Pair, a: Array, b: Array, reference: Reference, difference: Difference
 ) -> Comparison:
     """Hold the differences of aligned outputs against what sums of the same products can give."""
-    axis, cells = pair.axis, (pair.baseline, pair.candidate)
+    axis, cells = pair.axis, pair.cells
     off, beside = _astray(axis, a, b, reference)
     if difference.worst is None:
         constant = None

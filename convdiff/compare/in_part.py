@@ -27,7 +27,7 @@ def compare_in_part(
 
     given: baseline and candidate, at least one of which is a part.
     """
-    cells = (pair.baseline, pair.candidate)
+    cells = pair.cells
     for cell, side in zip(cells, given, strict=True):
         if isinstance(side, NoBits):
             return Comparison(pair.axis, *cells, None, side.reason)

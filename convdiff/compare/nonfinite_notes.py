@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from convdiff.case.arrays import Tensors
+from convdiff.case.words import one_or_many
 from convdiff.compare.ieee import FINITE, MINUS, NAN, PLUS
 from convdiff.compare.reference import Reference
 
@@ -24,7 +25,7 @@ def nonfinite_notes(reference: Reference) -> Iterator[str]:
         count = int(np.count_nonzero(reference.kinds == kind))
         if count:
             outputs.append(f"{count:,} {name}")
-    verb = "is" if sum(count for _, count, _ in counts) == 1 else "are"
+    verb = one_or_many(sum(count for _, count, _ in counts), "is", "are")
     which = f"{' and '.join(values)} {verb} NaN or infinite"
     if not outputs:
         yield f"{which}, and in no output's window"

@@ -49,16 +49,16 @@ def agreement(runtimes: Sequence[Runtime], findings: Sequence[Finding]) -> Agree
     count = len(runtimes)
     if count < 2 or len(members) < count * (count - 1) // 2:
         return None
-    pairs = {key: _pair(findings) for key, findings in members.items()}
-    square = tuple(
-        tuple(pairs.get((min(i, j), max(i, j))) for j in range(count)) for i in range(count)
-    )
+    rows: list[list[Pair | None]] = [[None] * count for _ in runtimes]
+    for (i, j), between in members.items():
+        rows[i][j] = rows[j][i] = _pair(between)
+    square = tuple(map(tuple, rows))
     return Agreement(tuple(runtimes), square, _groups(square))
 
 
 def _between(finding: Finding, places: Mapping[Runtime, int]) -> tuple[int, int] | None:
     """Return which two runtimes' convolutions a finding compares, if it does so."""
-    one, other = finding.comparison.baseline, finding.comparison.candidate
+    one, other = finding.comparison.cells
     known = one.runtime in places and other.runtime in places
     if not known or one.runtime == other.runtime or one.is_reference or other.is_reference:
         return None

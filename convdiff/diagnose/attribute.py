@@ -148,8 +148,7 @@ def _one_a_runtime(findings: Sequence[Finding], numbers: Sequence[int]) -> Itera
     """Yield those of these findings that first tell a runtime's order, unusual ones first."""
     covered: set[Runtime] = set()
     for number in sorted(numbers, key=lambda n: -findings[n].comparison.screen_ratio):
-        comparison = findings[number].comparison
-        cells = (comparison.baseline, comparison.candidate)
+        cells = findings[number].comparison.cells
         runtimes = {cell.runtime for cell in cells if not cell.is_reference}
         if not runtimes <= covered:
             covered |= runtimes
@@ -169,5 +168,4 @@ def _is_tiny(finding: Finding) -> bool:
 
 def _size(case: Case, finding: Finding) -> int:
     """Return the products of the larger of both cells."""
-    comparison = finding.comparison
-    return max(products(case, cell) for cell in (comparison.baseline, comparison.candidate))
+    return max(products(case, cell) for cell in finding.comparison.cells)

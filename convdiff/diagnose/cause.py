@@ -103,14 +103,13 @@ def explain_difference(
     differing = np.flatnonzero(differs(*common, strict))
     elements = [_flat(differing, common[0].shape, output.shape) for output in outputs]
     attribution = attribute(baseline, candidate, *elements)
-    sides: tuple[tuple[Side, Orders], ...] = (("baseline", baseline), ("candidate", candidate))
     return Explanation(
         status=_status(attribution.unproven, len(differing)),
         causes=attribution.counts,
         unexplained=attribution.unproven,
-        replayed={side: orders.replayed for side, orders in sides},
-        orders=tuple(order for side, orders in sides for order in _orders(side, orders)),
-        parted=_parted(baseline, candidate, [output.shape for output in outputs], worst),
+        replayed={"baseline": baseline.replayed, "candidate": candidate.replayed},
+        orders=(*_orders("baseline", baseline), *_orders("candidate", candidate)),
+        parted=_parted(baseline, candidate, outputs, worst),
         refusals=(*baseline.refusals, *candidate.refusals),
         confirmed=baseline.confirmed and candidate.confirmed,
     )
@@ -134,7 +133,7 @@ def _orders(side: Side, orders: Orders) -> Iterator[SideOrder]:
 
 def _written(side: Side, orders: Orders, proved: ProvedOrder) -> SideOrder:
     tree, arithmetic = proved.order.tree, proved.order.arithmetic
-    words, brief = (in_words(orders, proved, say) for say in (describe, summed_up))
+    words, brief = in_words(orders, proved, describe), in_words(orders, proved, summed_up)
     return SideOrder(
         side,
         proved.count,
@@ -158,12 +157,12 @@ def _flat(elements: Array, common: tuple[int, ...], shape: tuple[int, ...]) -> A
 def _parted(
     baseline: Orders,
     candidate: Orders,
-    shapes: list[tuple[int, ...]],
+    outputs: tuple[Array, Array],
     worst: tuple[int, int, int, int] | None,
 ) -> Parted | None:
     if worst is None:
         return None
-    elements = [int(np.ravel_multi_index(worst, shape)) for shape in shapes]
+    elements = [int(np.ravel_multi_index(worst, output.shape)) for output in outputs]
     for orders, element in zip((baseline, candidate), elements, strict=True):
         if orders.which().reshape(-1)[element] < 0:
             return None

@@ -31,8 +31,9 @@ def prove(plan: Plan, lengths: Sequence[SafeLengths], lab: Lab) -> list[SafeLeng
     """
     proved = []
     for runtime, safe in zip(plan.runtimes, lengths, strict=False):  # none are found of one length
-        cheap = _is_cheap(plan, safe)
-        proved.append(replace(safe, proved=_proved(plan, runtime, safe, lab)) if cheap else safe)
+        proved.append(safe)
+        if _is_cheap(plan, safe):
+            proved[-1] = replace(safe, proved=_proved(plan, runtime, safe, lab))
     return proved
 
 

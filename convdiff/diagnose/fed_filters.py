@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from convdiff.case.axes import AXES
 from convdiff.diagnose.verdict import Finding
@@ -19,13 +20,9 @@ def fed_filter_notes(findings: Sequence[Finding], runtimes: Sequence[Runtime]) -
     Of drift that another kernel brings; not where the same runtime with a constant is among those
     of the run, and not of what is recorded. runtimes: of the run.
     """
-    drifting = [
-        finding.comparison
-        for finding in findings
-        if not finding.allowed and _is_of_kernels(finding)
-    ]
-    sides = [side.runtime for one in drifting for side in (one.baseline, one.candidate)]
-    for runtime in dict.fromkeys(sides):
+    drifting = [one for one in findings if not one.allowed and _is_of_kernels(one)]
+    cells = chain.from_iterable(one.comparison.cells for one in drifting)
+    for runtime in dict.fromkeys(cell.runtime for cell in cells):
         constant = as_in_a_model(runtime)
         if is_fed(runtime) and not runtime.origin and constant not in runtimes:
             yield (
@@ -35,5 +32,5 @@ def fed_filter_notes(findings: Sequence[Finding], runtimes: Sequence[Runtime]) -
 
 
 def _is_of_kernels(finding: Finding) -> bool:
-    between = AXES[finding.comparison.axis].between_runtimes
+    between = AXES[finding.axis].between_runtimes
     return between and finding.verdict in OF_KERNELS

@@ -46,11 +46,14 @@ def _of_runtime(
     first = {length: range(1, count + 1) for length, count in plan.trials.items()}
     unsafe = _try(plan, runtime, equal, first, lab, strict)
     tried, most = min(plan.trials.values()), most_trials(plan.case)
-    safe = sorted((length for length in equal if equal[length]), reverse=True)
+    safe = _safe(equal)
     if 0 < len(safe) < len(equal):
-        lengths = sorted({*safe, *(longest_alike(plan.case, length) for length in safe)})[::-1]
-        more = {length: range(plan.trials[length] + 1, most + 1) for length in lengths}
-        _run(lab, [trial_cell(plan.case, runtime, t, n) for t in lengths for n in more[t]])
+        held = {longest_alike(plan.case, length) for length in safe}
+        more, cells = {}, []
+        for length in sorted(held.union(safe), reverse=True):
+            more[length] = range(plan.trials[length] + 1, most + 1)
+            cells += [trial_cell(plan.case, runtime, length, number) for number in more[length]]
+        _run(lab, cells)
         if not lab.log.signal:
             unsafe += _try(plan, runtime, equal, more, lab, strict)
             tried = most
@@ -109,11 +112,17 @@ def _on_case_input(findings: Sequence[Finding], runtime: Runtime) -> Equal:
     return equal
 
 
+def _safe(equal: Equal) -> list[int]:
+    return [length for length, same in equal.items() if same]
+
+
 def _both(one: bool | None, other: bool | None) -> bool | None:
     """Return `one and other` where None is unknown."""
     if one is False or other is False:
         return False
-    return None if one is None or other is None else True
+    if one is None or other is None:
+        return None
+    return True
 
 
 def _try(
@@ -129,7 +138,7 @@ def _try(
     Returns the cells that differ.
     """
     unsafe = []
-    for length in [length for length in equal if equal[length]]:
+    for length in _safe(equal):
         longest = longest_alike(plan.case, length)
         for trial in trials[length]:
             cell = trial_cell(plan.case, runtime, length, trial)

@@ -53,9 +53,10 @@ class Asked:
     def sides(self) -> tuple[tuple[Side, Cell, Behaviour], ...]:
         """The sides that were run, each with its cell and what probes found of it."""
         baseline, candidate = self.known
-        cells = self.comparison.baseline, self.comparison.candidate
-        there: tuple[Side, Cell, Behaviour] = ("candidate", cells[1], candidate)
-        return (there,) if cells[0].is_exact else (("baseline", cells[0], baseline), there)
+        one, other = self.comparison.cells
+        if one.is_exact:
+            return (("candidate", other, candidate),)
+        return ("baseline", one, baseline), ("candidate", other, candidate)
 
     @property
     def is_silent(self) -> bool:

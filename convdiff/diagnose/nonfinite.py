@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from convdiff.behaviour.behaviour import Traits
+from convdiff.case.words import given
 from convdiff.compare.astray import Astray, Places
 from convdiff.compare.comparison import Comparison
 from convdiff.compare.difference import Difference
@@ -73,7 +74,7 @@ def _flushed(comparison: Comparison) -> tuple[Verdict, tuple[Evidence, ...]] | N
                 its.multiplied,
             ),
         )
-        facts += [SideFact(side, f"{what}: {_listed(places)}") for what, places in kinds if places]
+        facts += [SideFact(side, words) for words in _at(kinds)]
     return ("precision", tuple(facts)) if facts else None
 
 
@@ -96,11 +97,15 @@ def _words(one: Astray) -> list[str]:
         ("NaN or infinity where none belongs", one.unwanted),
         ("NaN and infinity, or two infinities, mistaken for each other", one.changed),
     )
+    return _at(kinds)
+
+
+def _at(kinds: Sequence[tuple[str, Places]]) -> list[str]:
+    """Say of each kind that is anywhere where it is."""
     return [f"{what}: {_listed(places)}" for what, places in kinds if places]
 
 
 def _listed(places: Places) -> str:
     """Name the first positions, and say how many more there are."""
     shown = ", ".join(f"({','.join(map(str, index))})" for index in places.first)
-    more = places.count - len(places.first)
-    return shown + (f" and {more:,} more" if more else "")
+    return shown + given(places.count - len(places.first), " and {:,} more")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from convdiff.case.model import Case
+from convdiff.case.words import given
 from convdiff.diagnose.equal_orders import order_maps
 from convdiff.diagnose.evidence import SideFact
 from convdiff.diagnose.verdict import Finding
@@ -53,12 +54,12 @@ def _held(finding: Finding, lab: Lab) -> Finding:
 
 
 def _unproved(finding: Finding, reason: str) -> Finding:
-    evidence = UNPROVED + (f": {reason}" if reason else "")
-    return replace(finding, lock="unproved", evidence=(evidence, *finding.evidence))
+    evidence = (UNPROVED + given(reason, ": {}"), *finding.evidence)
+    return replace(finding, lock="unproved", evidence=evidence)
 
 
 def _first_order(side: Orders) -> str:
     """Describe a side's first order, and say how many more there are."""
     first, more = side.orders[0], len(side.orders) - 1
     words = f"{notation(first.order.tree)}, {in_words(side, first)}"
-    return words + (f", and {more} more" if more else "")
+    return words + given(more, ", and {} more")

@@ -34,6 +34,11 @@ class SafeLengths:
     advised: bool = True
     """Whether padding to them is advice: not where a mistake tells lengths apart, or is in all."""
 
+    @property
+    def all_proved(self) -> bool:
+        """Whether all safe lengths but the longest are proved."""
+        return len(self.proved) == len(self.lengths) - 1
+
 
 def safe_lengths(
     runtime: str,
@@ -51,12 +56,10 @@ def safe_lengths(
     safe: list[int] = []
     unsafe: list[int] = []
     untested: list[int] = []
-    for length in [length for length in shorter if length not in others]:
-        verdict = verdicts.get(length)
-        if verdict is None:
-            untested.append(length)
-        else:
-            (safe if verdict else unsafe).append(length)
+    shelves = {True: safe, False: unsafe, None: untested}
+    for length in shorter:
+        if length not in others:
+            shelves[verdicts.get(length)].append(length)
     return SafeLengths(
         runtime,
         longest,

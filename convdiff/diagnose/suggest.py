@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import Finding, accepts, is_opinion, largest_ulp
 
 FEW_ULPS = 16
@@ -25,17 +26,12 @@ def suggest(
     if not drifted or not all(map(_is_mere_rounding, drifted)):
         return None
     held = [finding for finding in findings if not _is_noted(finding)]
-    suggestion = {**expect, **_tightest_along({one.comparison.axis for one in drifted}, held)}
-    passes = all(accepts(finding, suggestion[finding.comparison.axis]) for finding in held)
-    return suggestion if passes else None
-
-
-def _tightest_along(axes: set[Axis], findings: Sequence[Finding]) -> dict[Axis, Allowance]:
-    """Return the tightest allowance of each of these axes."""
-    tightest: dict[Axis, Allowance] = {}
-    for axis in axes:
-        tightest[axis] = _tightest([one for one in findings if one.comparison.axis == axis])
-    return tightest
+    suggestion, along = dict(expect), by_axis(held)
+    for axis in by_axis(drifted):
+        suggestion[axis] = _tightest(along[axis])
+    if not all(accepts(finding, suggestion[finding.axis]) for finding in held):
+        return None
+    return suggestion
 
 
 def _is_mere_rounding(finding: Finding) -> bool:
@@ -50,4 +46,6 @@ def _is_noted(finding: Finding) -> bool:
 def _tightest(findings: Sequence[Finding]) -> Allowance:
     """Return what allows the rounding among the findings along one axis."""
     most = max(largest_ulp(one.comparison) for one in findings if one.verdict == "rounding")
-    return Allowance("ulps", most) if most <= FEW_ULPS else Allowance("rounding")
+    if most > FEW_ULPS:
+        return Allowance("rounding")
+    return Allowance("ulps", most)

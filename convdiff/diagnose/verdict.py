@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from convdiff.behaviour.behaviour import Traits
+from convdiff.case.axes import Axis
 from convdiff.case.model import NOTED, Allowance, Case
 from convdiff.compare.comparison import Comparison
 from convdiff.diagnose import nonfinite
@@ -47,6 +48,11 @@ class Finding:
     """What its cells give without the step that follows, where they were asked for it."""
     lock: Literal["", "kept", "changed", "unproved"] = ""
     """Whether a locked summation order is the baseline's; empty where none is locked."""
+
+    @property
+    def axis(self) -> Axis:
+        """The axis along which was compared."""
+        return self.comparison.axis
 
 
 Ruling = tuple[Verdict, tuple[Evidence, ...]]
@@ -278,7 +284,7 @@ def is_refused(finding: Finding) -> bool:
 
     There the inputs were others, or there is no entry, or no proof of a locked order.
     """
-    untested = finding.comparison.axis == "baseline" and finding.verdict == "untested"
+    untested = finding.axis == "baseline" and finding.verdict == "untested"
     return untested or finding.lock == "unproved"
 
 
@@ -307,6 +313,6 @@ def _is_telling(finding: Finding) -> bool:
 
 def _is_hollow(findings: Sequence[Finding]) -> bool:
     """Return whether all that was held against a recording is equal, and constant."""
-    held = [finding for finding in findings if finding.comparison.axis == "baseline"]
+    held = [finding for finding in findings if finding.axis == "baseline"]
     verdicts = {one.verdict for one in held if not one.comparison.candidate.is_reference}
     return verdicts == {"mistrusted"}

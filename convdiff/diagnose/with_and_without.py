@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convdiff.case.words import plural
+
 
 @dataclass(frozen=True)
 class WithoutStep:
@@ -27,11 +29,12 @@ class WithoutStep:
         if not self.differing:
             what = f": {self.then} differs" if self.made else ", too"
             return f"without {self.then} both sides agree{what}"
-        count = "1 element" if self.differing == 1 else f"{self.differing:,} elements"
+        count = plural(self.differing, "element")
         facts = [f"without {self.then} the convolutions differ in {count}"]
-        if self.hidden:
-            all_of_them = "all of them" if not self.passed_on else f"{self.hidden:,}"
-            facts.append(f"{self.then} hides {all_of_them}")
+        if self.hidden and not self.passed_on:
+            facts.append(f"{self.then} hides all of them")
+        elif self.hidden:
+            facts.append(f"{self.then} hides {self.hidden:,}")
         if self.passed_on:
             facts.append(f"{self.then} passes on {self.passed_on:,}")
         if self.made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def beside_step(case: Case, findings: Sequence[Finding], lab: Lab) -> list[Findi
     if not case.conv.then:
         return completed
     chosen = _chosen(case, findings)
-    cells = dict.fromkeys(cell for n in chosen for cell in _bare(findings[n]))
+    cells = dict.fromkeys(chain.from_iterable(_bare(findings[number]) for number in chosen))
     for _ in lab.observe(list(cells)):
         pass
     for number in chosen:
@@ -48,8 +49,7 @@ def _chosen(case: Case, findings: Sequence[Finding]) -> list[int]:
 
 
 def _can_be_told(case: Case, finding: Finding) -> bool:
-    comparison = finding.comparison
-    cells = comparison.baseline, comparison.candidate
+    comparison, cells = finding.comparison, finding.comparison.cells
     live = not any(cell.is_exact or cell.recorded or cell.trial for cell in cells)
     measured = comparison.difference is not None and not comparison.mismatch
     named = finding.verdict == "wrong" and finding.fits is not None
@@ -59,19 +59,19 @@ def _can_be_told(case: Case, finding: Finding) -> bool:
 
 def _bare(finding: Finding) -> tuple[Cell, Cell]:
     """Return the cells of both sides without the step."""
-    comparison = finding.comparison
-    return replace(comparison.baseline, bare=True), replace(comparison.candidate, bare=True)
+    baseline, candidate = finding.comparison.cells
+    return replace(baseline, bare=True), replace(candidate, bare=True)
 
 
 def _told(case: Case, finding: Finding, lab: Lab) -> Finding:
     """Return a finding with what its cells give without the step, where they give anything."""
-    cells = finding.comparison.baseline, finding.comparison.candidate
+    cells = finding.comparison.cells
     outputs = [lab.bits(cell) for cell in (*cells, *_bare(finding))]
     arrays = [output for output in outputs if not isinstance(output, NoBits)]
     if len(arrays) < len(outputs):
         return finding
-    pairs = [_differing(case, finding, *pair) for pair in (arrays[:2], arrays[2:])]
-    whole, alone = pairs
+    whole = _differing(case, finding, *arrays[:2])
+    alone = _differing(case, finding, *arrays[2:])
     without = WithoutStep(
         case.conv.then,
         differing=int(np.count_nonzero(alone)),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 from convdiff.order.footprint import Footprint
 from convdiff.order.geometry import Geometry
 from convdiff.worker.ops.axis import Axis

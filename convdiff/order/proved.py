@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 from convdiff.numerics.array import Array
 from convdiff.order.footprint import Footprint
 from convdiff.order.replay.replay import Order

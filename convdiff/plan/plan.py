@@ -21,6 +21,11 @@ class Pair:
     reason: str = ""
     """Why they can't be compared, where that is known beforehand."""
 
+    @property
+    def cells(self) -> tuple[Cell, Cell]:
+        """Baseline and candidate."""
+        return self.baseline, self.candidate
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.axes import filters
@@ -34,7 +35,7 @@ class Held:
         """Return the cells that it has."""
         if self.recorded is None:
             return ()
-        return tuple(entry.cell for entry in self.recorded.entries)
+        return self.recorded.cells
 
     @property
     def first_runs(self) -> tuple[Cell, ...]:
@@ -45,7 +46,9 @@ class Held:
 def held_of(baseline: Baseline, name: str) -> Held:
     """Return what a baseline has of the case of this name. Raises RecordingError, OSError."""
     hit = baseline.find(name)
-    return Held(baseline.path.name, None) if hit is None else Held(hit[0].name, hit[1])
+    if hit is None:
+        return Held(baseline.path.name, None)
+    return Held(hit[0].name, hit[1])
 
 
 def against(
@@ -62,7 +65,9 @@ def against(
     """
     pairs = _pairs(plan, tensors, held)
     compared = [pair for pair in pairs if not pair.reason]
-    refused = [pair for pair in pairs if pair.reason and not (adding and pair.reason == NO_ENTRY)]
+    refused = [pair for pair in pairs if pair.reason]
+    if adding:
+        refused = [pair for pair in refused if pair.reason != NO_ENTRY]
     baselines = {pair.baseline for pair in compared}
     unstable = [pair for pair in repeats(held.cells) if pair.baseline in baselines]
     return replace(
@@ -78,10 +83,13 @@ def _pairs(plan: Plan, tensors: Tensors, held: Held) -> list[Pair]:
     """Return each first run with its counterpart in the baseline, or why it has none."""
     known = {_coordinates(cell): cell for cell in held.first_runs}
     live = [cell for cell in plan.cells if cell.is_first_run]
-    live.sort(key=lambda cell: (cell.op, cell.length, cell.batch))
-    # A reference that is computed in part is not recorded.
-    kept = [c for c in live if _coordinates(c) in known or places_of(plan.case, c) is None]
-    return [_pair(plan, tensors, cell, known.get(_coordinates(cell)), held) for cell in kept]
+    pairs = []
+    for cell in sorted(live, key=lambda cell: (cell.op, cell.length, cell.batch)):
+        other = known.get(_coordinates(cell))
+        # A reference that is computed in part is not recorded.
+        if other is not None or places_of(plan.case, cell) is None:
+            pairs.append(_pair(plan, tensors, cell, other, held))
+    return pairs
 
 
 def _unclaimed(plan: Plan, pairs: Sequence[Pair], held: Held) -> tuple[str, ...]:
@@ -113,8 +121,8 @@ def repeats(cells: Sequence[Cell]) -> list[Pair]:
 
 def cells_of(pairs: Sequence[Pair]) -> list[Cell]:
     """Return the recorded cells of some pairs, each once."""
-    both = [cell for pair in pairs for cell in (pair.baseline, pair.candidate)]
-    return [cell for cell in dict.fromkeys(both) if cell.recorded]
+    both = dict.fromkeys(chain.from_iterable(pair.cells for pair in pairs))
+    return [cell for cell in both if cell.recorded]
 
 
 def _coordinates(cell: Cell) -> Coordinates:
@@ -129,8 +137,10 @@ def _recorded(cell: Cell, file: str) -> Cell:
 
 
 def _named(cell: Cell) -> str:
-    some = f" {filters(cell.channels)}" if cell.channels else ""
-    return f"{cell.runtime.live_id} {cell.op} T={cell.length} batch {cell.batch}{some}"
+    name = f"{cell.runtime.live_id} {cell.op} T={cell.length} batch {cell.batch}"
+    if cell.channels:
+        name += f" {filters(cell.channels)}"
+    return name
 
 
 def _notes(

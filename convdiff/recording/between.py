@@ -32,7 +32,7 @@ def between(a: RecordedCase, b: RecordedCase) -> Plan:
     refused += _left_over(a, partners, {(p.candidate.runtime, p.baseline) for p in pairs})
     refused += _failed(a, b, partners)
     compared = [pair for pair in pairs if not pair.reason]
-    compared += repeats(_cells(a)) + repeats(_cells(b))
+    compared += repeats(a.cells) + repeats(b.cells)
     return Plan(
         b.case,
         (*a.fingerprints, *b.fingerprints),
@@ -42,14 +42,10 @@ def between(a: RecordedCase, b: RecordedCase) -> Plan:
     )
 
 
-def _cells(recorded: RecordedCase) -> list[Cell]:
-    return [entry.cell for entry in recorded.entries]
-
-
 def _pairs(a: RecordedCase, b: RecordedCase, partners: Partners) -> Iterator[Pair]:
     """Yield each of B's first runs with its counterpart in A, or why there is none."""
     shelves = _shelves(a)
-    for cell in _cells(b):
+    for cell in b.cells:
         if cell.repeat:
             continue
         partner = partners[cell.runtime]
@@ -69,7 +65,7 @@ def _left_over(
     lacking: dict[Runtime, list[Runtime]] = {}
     for mine, partner in partners.items():
         lacking.setdefault(partner, []).append(mine)
-    for cell in _cells(a):
+    for cell in a.cells:
         if cell.repeat:
             continue
         for mine in lacking.get(cell.runtime, list(partners)[:1]):
@@ -81,7 +77,9 @@ def _left_over(
 def _failed(a: RecordedCase, b: RecordedCase, partners: Partners) -> Iterator[Pair]:
     """Yield the cells that gave no bits when either recording was made."""
     for cell in (*a.failed, *b.failed):
-        mine, home = (cell.runtime, b) if cell.runtime in partners else (next(iter(partners)), a)
+        mine, home = cell.runtime, b
+        if mine not in partners:
+            mine, home = next(iter(partners)), a
         yield Pair(
             "baseline",
             replace(cell, runtime=partners[mine]),
@@ -119,7 +117,7 @@ def _likeness(one: Runtime, other: Runtime) -> tuple[bool, ...]:
 
 def _shelves(recorded: RecordedCase) -> dict[tuple[Runtime, str, int], Shelf]:
     shelves: dict[tuple[Runtime, str, int], Shelf] = {}
-    for cell in _cells(recorded):
+    for cell in recorded.cells:
         if not cell.repeat:
             shelf = shelves.setdefault((cell.runtime, cell.op, cell.channels), {})
             shelf[cell.batch, cell.length] = cell

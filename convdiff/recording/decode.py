@@ -56,8 +56,9 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
     tensors = Tensors(arrays[stored.filter], bias, arrays[stored.input], added)
     conv = _convolution(stored, tensors)
     runtimes = runtimes_of(stored.runtimes, file)
-    entries = tuple(_entry(cell, arrays, runtimes, conv) for cell in stored.cells)
-    _refuse_cells([entry.cell for entry in entries], tensors, conv)
+    entries = tuple(_entry(one, arrays, runtimes, conv) for one in stored.cells)
+    cells = [entry.cell for entry in entries]
+    _refuse_cells(cells, tensors, conv)
     case = Case(
         name=stored.name,
         file=file,
@@ -67,9 +68,9 @@ def _case(stored: StoredCase, arrays: Arrays, file: str) -> RecordedCase:
         input=_spec(tensors.input_nhwc),
         added=_spec_or_none(tensors.added),
         height=tensors.input_nhwc.shape[1],
-        lengths=tuple(sorted({entry.cell.length for entry in entries})),
-        batches=tuple(sorted({entry.cell.batch for entry in entries})),
-        channels_out=tuple(sorted({entry.cell.channels for entry in entries} - {0})),
+        lengths=tuple(sorted({cell.length for cell in cells})),
+        batches=tuple(sorted({cell.batch for cell in cells})),
+        channels_out=tuple(sorted({cell.channels for cell in cells} - {0})),
         devices=tuple(dict.fromkeys(runtime.device for runtime in runtimes)),
         layout=stored.layout,
         expect=stored.expect.axes,
@@ -161,7 +162,8 @@ def _refuse_added(conv: Convolution, tensors: Tensors) -> None:
 def _refuse_axes(conv: Convolution, filter_shape: tuple[int, ...], rows: int) -> None:
     """Raise ValueError unless all that is said of each spatial axis is of as many axes."""
     each = [conv.strides, conv.dilations, conv.output_padding]
-    each += [] if isinstance(conv.padding, str) else [conv.padding]
+    if not isinstance(conv.padding, str):
+        each.append(conv.padding)
     if any(len(values) != len(conv.kernel) for values in each):
         raise ValueError("kernel, strides, dilations and padding are of different axes")
     if conv.window != filter_shape[:2] or rows % conv.depth:

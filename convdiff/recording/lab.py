@@ -110,9 +110,9 @@ class RecordedLab:
 
     def known(self, cell: Cell) -> Known:
         """See `Lab.known`."""
-        entry = self._entries.get(cell)
-        probes = None if entry is None else entry.probes
-        behaviour = None if probes is None else restored_probes(probes)
+        entry, behaviour = self._entries.get(cell), None
+        if entry is not None and entry.probes is not None:
+            behaviour = restored_probes(entry.probes)
         return Known(behaviour, self._orders.get(cell))
 
     def paced(self, items: Sequence[T], work_of: Callable[[T], Work]) -> Iterator[T]:

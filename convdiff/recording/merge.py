@@ -84,24 +84,23 @@ def _whole(old: RecordedCase, new: RecordedCase, kept: Sequence[Entry]) -> Recor
         return replace(cell, runtime=runtimes[cell.runtime])
 
     entries = [replace(entry, cell=renamed(entry.cell)) for entry in kept]
-    there = {replace(entry.cell, repeat=0) for entry in entries}
-    failed = dict.fromkeys(renamed(cell) for cell in (*old.failed, *new.failed))
-    failed = {cell: None for cell in failed if replace(cell, repeat=0) not in there}
+    cells = [entry.cell for entry in entries]
+    there = {replace(cell, repeat=0) for cell in cells}
+    failed = dict.fromkeys(map(renamed, (*old.failed, *new.failed)))
+    left = [cell for cell in failed if replace(cell, repeat=0) not in there]
     fingerprints = {**old.fingerprints, **new.fingerprints}
-    used = dict.fromkeys(cell.runtime for cell in [*(e.cell for e in entries), *failed])
     return RecordedCase(
         new.case,
         max(old, new, key=lambda side: side.tensors.input_nhwc.size).tensors,
-        {runtime: fingerprints[runtime] for runtime in used},
+        {cell.runtime: fingerprints[cell.runtime] for cell in (*cells, *left)},
         tuple(entries),
-        tuple(failed),
+        tuple(left),
     )
 
 
 def _on_other_inputs(old: RecordedCase, new: RecordedCase) -> bool:
     """Return whether one recording can't hold both: inputs differ, or neither covers the other."""
-    shapes = [side.tensors.input_nhwc.shape for side in (old, new)]
-    smaller, larger = sorted(shapes)
+    smaller, larger = sorted((old.tensors.input_nhwc.shape, new.tensors.input_nhwc.shape))
     if any(a > b for a, b in zip(smaller, larger, strict=True)):
         return True
     batch, length = smaller[0], smaller[2]
@@ -110,7 +109,7 @@ def _on_other_inputs(old: RecordedCase, new: RecordedCase) -> bool:
 
 def _runtimes(old: RecordedCase, new: RecordedCase) -> dict[Runtime, Runtime]:
     """Return what each side's runtimes are called in the whole: those that are equal are one."""
-    names = {runtime: runtime for runtime in old.fingerprints}
+    names = dict(zip(old.fingerprints, old.fingerprints, strict=True))
     for runtime, fingerprint in new.fingerprints.items():
         names[runtime] = runtime
         for known, other in old.fingerprints.items():

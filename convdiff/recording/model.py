@@ -87,6 +87,11 @@ class RecordedCase:
     failed: tuple[Cell, ...] = ()
     """Cells that were run and gave no bits."""
 
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that gave bits."""
+        return tuple(entry.cell for entry in self.entries)
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:

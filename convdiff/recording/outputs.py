@@ -107,7 +107,9 @@ class OutputsLab:
             if narrowed:
                 return Behaviour(Traits(narrowed=narrowed))
         mistake = fit_data(self._conv, tensors, output)
-        return Behaviour(None, mistake) if mistake else NO_KERNEL
+        if not mistake:
+            return NO_KERNEL
+        return Behaviour(None, mistake)
 
     def orders(self, cell: Cell) -> NotAsked:
         """See `Lab.orders`."""
@@ -143,14 +145,14 @@ def read_output(case: Case, output: Output) -> Array:
     An output of another convolution's shape is for the comparison to judge, where it is known
     whose.
     """
-    place, reading = Place(output.name), Place("output")  # what reads a file names it itself
+    location, reading = Place(output.name), Place("output")  # what reads a file names it itself
     order = _order(case, output.layout or case.layout)
-    _refuse_shape(case, order, array_shape(output.path, output.member, reading), place)
+    _refuse_shape(case, order, array_shape(output.path, output.member, reading), location)
     values = read_values(output.path, output.member, reading)
     whole = order.whole(values.shape)
     assert whole is not None, "its shape was checked"
     given, axes = order.lying(whole)
-    turned = np.transpose(_held(case, values, place).reshape(given), axes)
+    turned = np.transpose(_held(case, values, location).reshape(given), axes)
     return np.ascontiguousarray(turned).reshape(order.turned(whole))
 
 
@@ -192,7 +194,7 @@ def _fits(case: Case, order: Order, shape: tuple[int, ...]) -> bool:
     return whole is not None and order.turned(whole) == _wanted(case)
 
 
-def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], place: Place) -> None:
+def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], location: Place) -> None:
     """Raise CaseError for an output that no convolution of the case's input has."""
     if _fits(case, order, shape):
         return
@@ -202,7 +204,7 @@ def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], place: Place
         lying = _order(case, other)
         if lying.name != order.name and _fits(case, lying, shape):
             raise CaseError(
-                place,
+                location,
                 f"an output of shape {written(shape)}; the case's is {needs}: "
                 f"this looks like {lying.axes_of(shape)}"
                 f" (`layout: {other}` where the case's arrays lie so, too, else --layout {other})",
@@ -211,10 +213,12 @@ def _refuse_shape(case: Case, order: Order, shape: tuple[int, ...], place: Place
     known = whole is not None and shape_owners(case.conv, inputs, order.turned(whole))
     if not known:
         at = f"at batch {batch} and length {length}"
-        raise CaseError(place, f"an output of shape {written(shape)}; the case's is {needs} ({at})")
+        raise CaseError(
+            location, f"an output of shape {written(shape)}; the case's is {needs} ({at})"
+        )
 
 
-def _held(case: Case, values: Array, place: Place) -> Array:
+def _held(case: Case, values: Array, location: Place) -> Array:
     """Return values in the case's dtype. Raises CaseError where it is not theirs.
 
     A wider dtype may carry them; a narrower one is what they were rounded to.
@@ -227,7 +231,7 @@ def _held(case: Case, values: Array, place: Place) -> Array:
         kept = np.array_equal(held.astype(values.dtype), values, equal_nan=values.dtype.kind == "f")
     if values.dtype.itemsize <= dtype.itemsize or not kept:
         raise CaseError(
-            place,
+            location,
             f"the output is {values.dtype.name}, but the case computes in {dtype.name}; "
             f"its key is `dtype: {case.conv.dtype}`",
         )

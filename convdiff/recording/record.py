@@ -42,7 +42,7 @@ def record(plan: Plan, lab: Lab) -> RecordedCase:
         behaviour = _behaviour(cell, lab, ask=cell in probed)
         orders = _orders(cell, lab, ask=_wants_orders(plan, cell))
         entries.append(Entry(cell, output, behaviour, orders))
-    used = {entry.cell.runtime for entry in entries} | {cell.runtime for cell in failed}
+    used = {cell.runtime for cell in (*failed, *(entry.cell for entry in entries))}
     fingerprints = {one: lab.fingerprints[one] for one in plan.runtimes if one in used}
     tensors = lab.inputs(plan.live[0])
     return RecordedCase(plan.case, tensors, fingerprints, tuple(entries), tuple(failed))
@@ -81,4 +81,7 @@ def _to_probe(plan: Plan) -> Iterator[Cell]:
         if cell.is_first_run and products(plan.case, cell) <= HEAVY:
             groups.setdefault((cell.runtime, cell.op), []).append(cell)
     for group in groups.values():
-        yield from group if len(group) <= WIDE else (group[0], group[len(group) // 2], group[-1])
+        if len(group) <= WIDE:
+            yield from group
+        else:
+            yield from (group[0], group[len(group) // 2], group[-1])

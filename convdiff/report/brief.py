@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from convdiff.case.words import few, given, plural
 from convdiff.diagnose.verdicts import VERDICTS
-from convdiff.report import sentences
 from convdiff.report.brief_answer import drift, standing, standing_of_axes
 from convdiff.report.brief_lines import allowed_lines, drift_lines, lines_without_drift
-from convdiff.report.brief_names import runtime_parts, side_names
+from convdiff.report.brief_names import runtime_part, runtime_parts, side_names
 from convdiff.report.elements import WIDEST, Element, elements_of
 from convdiff.report.groups import Row
 from convdiff.report.marks import Grid, Line, Span
+from convdiff.report.net_summary import TraceSummary
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 
 ALONE, AMONG = 5, 2
@@ -41,23 +42,26 @@ class Brief:
 
 def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
     """Return what is said of a case; `alone` where it has the screen for itself."""
-    row = case.drifting
-    again = case.again if case.is_repeated and case.result.outcome != "ok" else ""
+    row, word = case.drifting, OUTCOMES[case.result.outcome]
+    again = ""
+    if case.is_repeated and case.result.outcome != "ok":
+        again = case.again
     if row is None:
-        texts = tuple(lines_without_drift(case))
-        texts += tuple(allowed_lines(case)) if alone and case.explained else ()
+        texts = list(lines_without_drift(case))
+        if alone and case.explained:
+            texts += allowed_lines(case)
         return Brief(
-            OUTCOMES[case.result.outcome],
+            word,
             case.name,
             standing(case),
-            tuple(_beside(case)),
+            tuple(map(runtime_part, case.present)),
             None,
-            texts,
+            tuple(texts),
             again,
             standing_of_axes(case),
         )
     return Brief(
-        f"{OUTCOMES[case.result.outcome]}[{row.finding.verdict}]",
+        f"{word}[{row.verdict}]",
         case.name,
         drift(case, row),
         tuple(runtime_parts(case, reasons=alone)),
@@ -69,63 +73,55 @@ def brief_of(case: CaseSummary, *, alone: bool) -> Brief:
 
 def ending(summary: Summary) -> str:
     """Say how the cases ended, the exit code, and what the cases that are OK were not tested on."""
-    cases = _counted("case", [case.result.outcome for case in summary.cases])
-    nets = _counted("net", [net.result.outcome for net in summary.nets])
-    ended = "; ".join(filter(None, (cases, nets))) or "0 cases"
+    parts = [*_counted("case", summary.cases), *_counted("net", summary.nets)] or ["0 cases"]
     if summary.result.unbegun:
-        ended += f"; {summary.result.unbegun:,} not begun"
+        parts.append(f"{summary.result.unbegun:,} not begun")
+    untested = given(few(_absent(summary)), "; untested: {}")
+    return f"{'; '.join(parts)} (exit {summary.result.exit_code}){untested}"
+
+
+def _counted(noun: str, subjects: Sequence[CaseSummary | TraceSummary]) -> Iterator[str]:
+    """Yield how some ended; nothing where there are none."""
+    kinds = Counter(one.result.outcome for one in subjects)
+    if kinds:
+        counts = [f"{count} {kind}" for kind, count in kinds.items()]
+        yield f"{plural(len(subjects), noun)}: {', '.join(counts)}"
+
+
+def _absent(summary: Summary) -> list[str]:
+    """Return the runtimes that cases which are OK ask for and that are not there.
+
+    Those that are required are told elsewhere.
+    """
     required = {one.runtime.id for one in summary.result.missing_required}
-    left = sentences.few([one for one in _absent(summary) if one not in required])
-    untested = f"; untested: {left}" if left else ""
-    return f"{ended} (exit {summary.result.exit_code}){untested}"
-
-
-def _counted(noun: str, outcomes: Sequence[str]) -> str:
-    """Say how some ended; "" where there are none."""
-    if not outcomes:
-        return ""
-    counts = (f"{outcomes.count(kind)} {kind}" for kind in dict.fromkeys(outcomes))
-    return f"{sentences.plural(len(outcomes), noun)}: {', '.join(counts)}"
-
-
-def _absent(summary: Summary) -> Mapping[str, None]:
-    """Return the runtimes that cases which are OK ask for and that are not there."""
-    fine = [case.runtimes for case in summary.cases if case.result.outcome == "ok"]
-    return dict.fromkeys(one.id for one in chain.from_iterable(fine) if not one.available)
-
-
-def _beside(case: CaseSummary) -> Iterator[str]:
-    """Yield what runs of a case that did not drift; what is absent is said elsewhere."""
-    there = tuple(runtime for runtime in case.runtimes if runtime.available)
-    yield from runtime_parts(replace(case, runtimes=there), reasons=False)
+    absent: dict[str, None] = {}
+    for case in summary.cases:
+        if case.result.outcome == "ok":
+            absent |= dict.fromkeys(one.id for one in case.absent)
+    return [name for name in absent if name not in required]
 
 
 def _elements(case: CaseSummary, row: Row, most: int) -> Grid | None:
     """Return the worst elements, by the indices that tell them apart."""
-    tone = VERDICTS[row.finding.verdict].tone
+    tone = VERDICTS[row.verdict].tone
     order = case.result.case.output_order
-    elements = elements_of(row.finding.comparison, order, most, tone)
+    elements = elements_of(row.comparison, order, most, tone)
     if not elements:
         return None
-    baseline, candidate = side_names(case, row)
-    varying, label = _varying([one.index.split(",") for one in elements], order.letters.split(","))
-    columns: list[tuple[str, list[Span]]] = [
-        (label, [Span(index) for index in varying]),
-        ("exact", [Span(element.exact, "faint") for element in elements]),
-        (baseline, [Span(element.baseline) for element in elements]),
-        (candidate, [Span(element.candidate, tone) for element in elements]),
-        ("ulp", [Span(_ulp(element), tone) for element in elements]),
-    ]
-    wide = sum(max(len(name), *(len(span.text) for span in spans)) + 2 for name, spans in columns)
-    if wide > WIDEST or row.finding.comparison.baseline.is_exact:
-        del columns[1]  # rather than a digit of the others, or to say it twice
-    names, values = zip(*columns, strict=True)
-    return Grid(names, tuple(zip(*values, strict=True)))
+    indices, label = _varying([one.index.split(",") for one in elements], order.letters.split(","))
+    rows = []
+    for index, one in zip(indices, elements, strict=True):
+        exact, ulp = Span(one.exact, "faint"), Span(_ulp(one), tone)
+        rows.append((Span(index), exact, Span(one.baseline), Span(one.candidate, tone), ulp))
+    grid = Grid((label, "exact", *side_names(case, row), "ulp"), tuple(rows))
+    if grid.width > WIDEST or row.comparison.baseline.is_exact:
+        return grid.without(1)  # rather than a digit of the others, or to say it twice
+    return grid
 
 
 def _ulp(element: Element) -> str:
     """Return an element's ulps; there are none between a number and what is none."""
-    finite = all(math.isfinite(float(one)) for one in (element.baseline, element.candidate))
+    finite = math.isfinite(float(element.baseline)) and math.isfinite(float(element.candidate))
     return element.ulp if finite else "—"
 
 
@@ -136,5 +132,7 @@ def _varying(indices: Sequence[Sequence[str]], letters: Sequence[str]) -> tuple[
     """
     columns, length = list(zip(*indices, strict=True)), letters.index("w")
     axes = [axis for axis, column in enumerate(columns) if set(column) != {"0"}] or [length]
-    label = "position" if axes == [length] else ",".join(letters[a] for a in axes)
-    return [",".join(index[a] for a in axes) for index in indices], label
+    named = [",".join(row[axis] for axis in axes) for row in (letters, *indices)]
+    if axes == [length]:
+        named[0] = "position"
+    return named[1:], named[0]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import few, given, short
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
 from convdiff.report.brief_answer import (
     by_standing,
-    differs,
     other_drifts,
     told,
     worst_allowed,
@@ -19,9 +20,9 @@ from convdiff.report.brief_answer import (
 from convdiff.report.brief_names import called, side_names
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.groups import Row
-from convdiff.report.marks import Line, Span, line, verdict_span
+from convdiff.report.marks import Line, line, verdict_span
 from convdiff.report.rules import rule_names
-from convdiff.report.summary import CaseSummary
+from convdiff.report.summary import CaseSummary, accept_line
 
 ORDERS, FEWER = 3, 2
 """Orders that are written out of a case that is the only one, and of one among others."""
@@ -31,16 +32,16 @@ RENEW = "the new bits are right from now on: --update-baseline"
 def lines_without_drift(case: CaseSummary) -> Iterator[Line]:
     """Yield what a case has to say that did not drift: why it is untested, what is unsafe."""
     yield from case.failures
-    absent = [runtime for runtime in case.runtimes if not runtime.available]
     if case.result.outcome != "ok" and not case.failures:
-        for reason in dict.fromkeys(f"{one.missing}: {one.reason}" for one in absent):
+        for reason in dict.fromkeys(f"{one.missing}: {one.reason}" for one in case.absent):
             yield line("  why", reason)
-    if case.result.outcome == "untested" and absent:
+    if case.result.outcome == "untested" and case.absent:
         yield line("  fix", "what can be tested here: convdiff doctor")
     for one in case.advice.safe:
-        if one.some_unsafe:
-            where = f"in {called(case, f'#{one.number}')}: " if one.number else ""
-            yield line("  safe", where + one.text)
+        if one.some_unsafe and one.number:
+            yield line("  safe", f"in {called(case, f'#{one.number}')}: {one.text}")
+        elif one.some_unsafe:
+            yield line("  safe", one.text)
 
 
 def allowed_lines(case: CaseSummary) -> Iterator[Line]:
@@ -49,14 +50,14 @@ def allowed_lines(case: CaseSummary) -> Iterator[Line]:
         baseline, candidate = side_names(case, row)
         sizes = f"{row.measured.replace('/', ' of ')}, ≤ {row.ulp} ulp"
         text = f"{axis}: {candidate} against {baseline}: "
-        yield line("allowed", text, verdict_span(row.finding.verdict), f" ({sizes})")
+        yield line("allowed", text, verdict_span(row.verdict), f" ({sizes})")
         yield from proof_lines(case, row, FEWER, whole=False)
 
 
 def drift_lines(case: CaseSummary, row: Row, *, alone: bool) -> Iterator[Line]:
     """Yield why, the orders, who is right, what agrees, what to do, how to accept and go on."""
     others = other_drifts(case, row)
-    most = ORDERS if alone else max(0, FEWER - len(others[:1]))
+    most = ORDERS if alone else FEWER - len(others[:1])
     yield from proof_lines(case, row, most, whole=alone)
     yield from _also(case, others, alone=alone)
     agreeing = "; ".join(_agreeing(case, row))
@@ -90,36 +91,39 @@ def _more(row: Row) -> Iterator[str]:
 
 def _agreeing(case: CaseSummary, worst: Row) -> Iterator[str]:
     """Say what does not drift: along the drifting axis by value, along others in a phrase."""
-    axis = worst.finding.comparison.axis
-    compared = [row for row in case.rows if not VERDICTS[row.finding.verdict].proves_nothing]
+    axis = worst.axis
+    compared = [row for row in case.rows if not VERDICTS[row.verdict].proves_nothing]
     if AXES[axis].value is not None:
         yield from _agreeing_along(case, worst, compared)
-    drifting = {row.finding.comparison.axis for row in compared if not row.finding.allowed}
-    yield from by_standing([row for row in compared if row.finding.comparison.axis not in drifting])
+    drifting = {row.axis for row in compared if row.drifts}
+    yield from by_standing([row for row in compared if row.axis not in drifting])
 
 
 def _agreeing_along(case: CaseSummary, worst: Row, compared: Sequence[Row]) -> Iterator[str]:
     """Say which values along the drifting axis give the same bits, and where all of them do."""
-    axis, value = worst.finding.comparison.axis, AXES[worst.finding.comparison.axis].value
-    along = [row for row in compared if _is_along(row, worst)]
-    if value is not None and not _is_wrong(case, worst.finding.comparison.baseline):
-        differing = {value(row.finding.comparison.candidate) for row in along if _is_unequal(row)}
-        values = {value(row.finding.comparison.candidate) for row in along} - differing
-        against = f"{axis} {value(worst.finding.comparison.baseline) or 'all'}"
-        unsafe = _unsafe(case, worst) if axis == "length" else frozenset()
+    axis, value = worst.axis, AXES[worst.axis].value
+    if value is not None and not _is_wrong(case, worst.comparison.baseline):
+        along = [row for row in compared if _is_along(row, worst)]
+        unequal = [row for row in along if row.differs or row.drifts]
+        values = {value(row.comparison.candidate) for row in along}
+        values -= {value(row.comparison.candidate) for row in unequal}
+        against = f"{axis} {value(worst.comparison.baseline) or 'all'}"
+        unsafe: frozenset[int] = frozenset()
+        if axis == "length":
+            unsafe = _unsafe(case, worst)
         yield from _equal(axis, sorted(values), against, unsafe)
     yield from _unaffected(case, axis, compared)
 
 
 def _is_wrong(case: CaseSummary, cell: Cell) -> bool:
     """Return whether a cell's own output is wrong: to have its bits is not ok."""
-    wrong = [row.finding.comparison for row in case.rows if row.finding.verdict == "wrong"]
-    return any(one.axis == "exact" and one.candidate == cell for one in wrong)
+    own = [row for row in case.rows if row.axis == "exact" and row.comparison.candidate == cell]
+    return any(row.verdict == "wrong" for row in own)
 
 
 def _unsafe(case: CaseSummary, row: Row) -> frozenset[int]:
     """Return the lengths that are unsafe in the runtime of a row."""
-    runtime = row.finding.comparison.candidate.runtime.id
+    runtime = row.comparison.candidate.runtime.id
     own = [one.unsafe for one in case.result.safe_lengths if one.runtime == runtime]
     return frozenset().union(*own)
 
@@ -131,66 +135,64 @@ def _equal(
     chance = [value for value in values if value in unsafe]
     always = [value for value in values if value not in chance]
     if always:
-        yield f"{axis} {sentences.short(always)} = {against}"
+        yield f"{axis} {short(always)} = {against}"
     if chance:
-        yield f"{axis} {sentences.short(chance)} = {against} on this input alone"
+        yield f"{axis} {short(chance)} = {against} on this input alone"
 
 
 def _unaffected(case: CaseSummary, axis: Axis, compared: Sequence[Row]) -> Iterator[str]:
     """Name the runtimes where nothing differs along an axis, though in another one it does."""
-    rows = [row for row in compared if row.finding.comparison.axis == axis]
-    numbers = [sentences.number(row.finding.comparison.candidate, case.result) for row in rows]
-    differing = {number for number, row in zip(numbers, rows, strict=True) if differs(row)}
-    equal = [number for number in dict.fromkeys(numbers) if number not in differing]
+    differs: dict[str, bool] = {}
+    for row in compared:
+        if row.axis == axis:
+            number = sentences.number(row.comparison.candidate, case.result)
+            differs[number] = differs.get(number, False) or row.differs
+    equal = [called(case, number) for number, one in differs.items() if not one]
     if equal and len(case.result.runtimes) > 1:
-        yield f"no {axis} differs in {sentences.few([called(case, one) for one in equal])}"
+        yield f"no {axis} differs in {few(equal)}"
 
 
 def _is_along(row: Row, worst: Row) -> bool:
     """Return whether a row compares along the worst one's axis in the same runtime."""
-    one, other = row.finding.comparison, worst.finding.comparison
+    one, other = row.comparison, worst.comparison
     return one.axis == other.axis and one.candidate.runtime == other.candidate.runtime
-
-
-def _is_unequal(row: Row) -> bool:
-    return differs(row) or not row.finding.allowed
 
 
 def _to_do(case: CaseSummary, *, alone: bool) -> Iterator[Line]:
     """Yield which lengths are safe, what tries the rest, and what to write to accept it."""
     advice, result = case.advice, case.result.case
     fixes = list(_padding(case))
-    for fix in fixes[: None if alone else 1]:
+    if not alone:
+        del fixes[1:]
+    for fix in fixes:
         yield line("  fix", fix)
     if advice.search:
         yield line("  try", f"convdiff cure{advice.search}")
         if alone:
             yield line("  report", f"convdiff shrink{advice.search}")
     if advice.expect:
-        inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
-        place = result.places.get(f"expect.{next(iter(advice.expect))}")
-        where = f"   at {place.file}:{place.line}" if place and not result.built_in else ""
-        yield line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+        location = None
+        if not result.built_in:
+            location = result.places.get(f"expect.{next(iter(advice.expect))}")
+        yield accept_line(advice.expect, location)
     if alone and is_renewable(case):
         yield line("  renew", RENEW)
 
 
 def is_renewable(case: CaseSummary) -> bool:
     """Return whether nothing but rounding against `--baseline` drifts, which may be renewed."""
-    if " --baseline " not in case.again:
-        return False
-    drifting = [row.finding for row in case.rows if not row.finding.allowed]
-    drifts = {(one.comparison.axis, one.verdict) for one in drifting}
-    return drifts == {("baseline", "rounding")}
+    kinds = {(row.axis, row.verdict) for row in case.drifted}
+    return " --baseline " in case.again and kinds == {("baseline", "rounding")}
 
 
 def _padding(case: CaseSummary) -> Iterator[str]:
     """Yield to which lengths to pad, in each runtime where the length drifts, and what stays."""
-    drifting = [row.finding.comparison for row in case.rows if not row.finding.allowed]
-    where = {one.candidate.runtime.id for one in drifting if one.axis == "length"}
-    others = dict.fromkeys(AXES[one.axis].noun for one in drifting if one.axis != "length")
+    drifting = by_axis(case.drifted)
+    along = drifting.pop("length", [])
+    where = {row.comparison.candidate.runtime.id for row in along}
+    others = [AXES[axis].noun for axis in drifting]
+    stays = given(" or ".join(others), "; no help against {}")
     named = len(where) > 1 or _are_unlike(case.result.safe_lengths)
-    stays = f"; no help against {' or '.join(others)}" if others else ""
     pairs = zip(case.advice.safe, case.result.advised_lengths, strict=True)
     for advised, lengths in pairs:
         if lengths.unsafe and lengths.runtime in where:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from convdiff.case.words import given
 from convdiff.report.groups import Row
 from convdiff.report.summary import CaseSummary, RuntimeLine
 
@@ -25,42 +26,38 @@ def side_names(case: CaseSummary, row: Row) -> tuple[str, str]:
 
 def called(case: CaseSummary, number: str) -> str:
     """Return a runtime's number with its id, version or setting, whichever is short."""
-    ids = {f"#{runtime.number}": runtime.id for runtime in case.runtimes}
-    name = _short(case).get(number) or ids.get(number)
-    return number if name is None else f"{name} ({number})"
+    names = {f"#{runtime.number}": runtime.id for runtime in case.runtimes} | _short(case)
+    if number not in names:
+        return number
+    return f"{names[number]} ({number})"
 
 
-def _short(case: CaseSummary) -> Mapping[str, str]:
+def _short(case: CaseSummary) -> dict[str, str]:
     """Return a short name for each runtime's number, of one kind for all; else none."""
-    runtimes = [runtime for runtime in case.runtimes if runtime.available and runtime.number]
+    numbers = [f"#{runtime.number}" for runtime in case.present if runtime.number]
     for kind in ("bare", "product", "marks"):
-        names = [str(getattr(runtime, kind)) for runtime in runtimes]
-        if (
-            all(names)
-            and len(set(names)) == len(names)
-            and max(map(len, names), default=0) <= SHORT
-        ):
-            return {f"#{one.number}": name for one, name in zip(runtimes, names, strict=True)}
+        names = [str(getattr(runtime, kind)) for runtime in case.present if runtime.number]
+        fit = all(0 < len(name) <= SHORT for name in names)
+        if fit and len(set(names)) == len(names):
+            return dict(zip(numbers, names, strict=True))
     return {}
 
 
 def runtime_parts(case: CaseSummary, *, reasons: bool) -> Iterator[str]:
     """Yield what runs, each with its version and threads, then what is absent, and why."""
-    for one in case.runtimes:
-        if one.available:
-            yield runtime_part(one)
-    absent = [runtime for runtime in case.runtimes if not runtime.available]
-    if absent:
-        why = f": {absent[0].reason}" if reasons and len(absent) == 1 else ""
-        yield f"{', '.join(dict.fromkeys(one.missing for one in absent))} untested{why}"
+    yield from map(runtime_part, case.present)
+    missing = ", ".join(dict.fromkeys(one.missing for one in case.absent))
+    if reasons and len(case.absent) == 1:
+        yield f"{missing} untested: {case.absent[0].reason}"
+    elif case.absent:
+        yield f"{missing} untested"
 
 
 def runtime_part(runtime: RuntimeLine) -> str:
     """Say what runs: #1 tensorflow:cpu 1.0.0 [python=old], 2 threads."""
     if not runtime.product:
         return f"{runtime.name} {runtime.text}"
-    number = f"#{runtime.number}" if runtime.number else ""
-    marks = f"[{runtime.marks}]" if runtime.marks else ""
+    number, marks = given(runtime.number, "#{}"), given(runtime.marks, "[{}]")
     named = filter(None, (number, runtime.bare, runtime.version, marks))
     return f"{' '.join(named)}, {runtime.threads}"
 

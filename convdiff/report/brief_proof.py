@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from convdiff.diagnose.cause import Explanation
+from convdiff.case.words import given
+from convdiff.diagnose.cause import Explanation, SideOrder
 from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.with_and_without import WithoutStep
 from convdiff.report import sentences
@@ -12,7 +13,7 @@ from convdiff.report.brief_names import side_names
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line
 from convdiff.report.summary import CaseSummary
-from convdiff.report.why import signs
+from convdiff.report.why import proof_of, signs
 
 
 def proof_lines(case: CaseSummary, row: Row, most: int, *, whole: bool) -> Iterator[Line]:
@@ -36,13 +37,15 @@ def _why(row: Row, names: tuple[str, str]) -> Iterator[str | Span]:
     why = row.finding.why
     if why is None or not why.causes:
         yield sentences.evidence_beside_the_answer(row.finding, names)
-        yield "; cause unexplained" if why is not None else ""
-        yield f"; cause {row.finding.unasked}" if row.finding.unasked else ""
+        if why is not None:
+            yield "; cause unexplained"
+        yield given(row.finding.unasked, "; cause {}")
         return
-    replayed = [why.replayed[side] for side in ("baseline", "candidate") if side in why.replayed]
-    done, total = (sum(column) for column in zip(*replayed, strict=True))
-    share = "every bit" if done == total else f"{done:,} of {total:,} outputs bit for bit"
-    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
+    done, total = map(sum, zip(*why.replayed.values(), strict=True))
+    share = "every bit"
+    if done != total:
+        share = f"{done:,} of {total:,} outputs bit for bit"
+    yield Span(proof_of(why), "strong")
     yield f", NumPy replays {share}: {'; '.join(signs(why.causes))}"
 
 
@@ -60,32 +63,44 @@ def _orders(why: Explanation, names: tuple[str, str], most: int, *, whole: bool)
     sides: Mapping[Side, str] = {"baseline": names[0], "candidate": names[1]}
     holders: dict[tuple[str, str], list[str]] = {}
     for order in why.told:
-        total = why.replayed[order.side][1]
-        elements = order.elements + order.others
-        share = "all" if elements == total else f"{elements:,}"
-        where = f" {order.where}" if order.where and not order.others else ""
-        holder = f"{sides[order.side]}: {share} of {total:,}{where}"
-        step = f", {order.step}" if order.step else ""
-        holders.setdefault((order.notation, step), []).append(holder + step)
+        holder = f"{sides[order.side]}: {_share(order, why)}{given(order.step, ', {}')}"
+        holders.setdefault((order.notation, order.step), []).append(holder)
     for (notation, _), shares in list(holders.items())[:most]:
-        both = len(holders) == 1 and len(shares) > 1
-        who = "both, every output" if both else ", ".join(shares)
+        who = ", ".join(shares)
+        if len(holders) == 1 and len(shares) > 1:
+            who = "both, every output"
         yield line("  order", f"{who}  ", Span(notation, "strong"))
     if whole and len(holders) > most:
         yield line("  order", f"… and {len(holders) - most} more")
 
 
+def _share(order: SideOrder, why: Explanation) -> str:
+    """Say how many elements of a side have an order, and where they lie, if it is all of them."""
+    total, elements = why.replayed[order.side][1], order.elements + order.others
+    share = f"all of {total:,}" if elements == total else f"{elements:,} of {total:,}"
+    if order.others:
+        return share
+    return share + given(order.where, " {}")
+
+
 def _right(row: Row, names: tuple[str, str]) -> Iterator[Line]:
     """Say that rounding is no bug, how often each side is nearer to exact, and how far both are."""
-    nearness = row.finding.comparison.nearness
+    nearness = row.comparison.nearness
     if nearness is None:
         return
-    sizes = (nearness.baseline_abs, nearness.candidate_abs)
-    off = [f"≤ {size:.3g} off" if size else "exact" for size in sizes]
-    parts = ["no bug"] if row.finding.verdict == "rounding" else []
+    parts = []
+    if row.verdict == "rounding":
+        parts.append("no bug")
     parts.append(
         f"nearer: {names[0]} at {nearness.baseline_nearer:,} of {nearness.elements:,},"
         f" {names[1]} at {nearness.candidate_nearer:,}"
     )
-    parts.append(f"both {off[0]}" if off[0] == off[1] else " and ".join(off))
+    baseline, candidate = _off(nearness.baseline_abs), _off(nearness.candidate_abs)
+    parts.append(f"{baseline} and {candidate}")
+    if baseline == candidate:
+        parts[-1] = f"both {baseline}"
     yield line("  right", "; ".join(parts))
+
+
+def _off(size: float) -> str:
+    return given(size, "≤ {:.3g} off") or "exact"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from convdiff.case.axes import Axis
 from convdiff.case.expect import write_allowance
+from convdiff.case.model import Allowance
 from convdiff.compare.comparison import Comparison, Nearness
+from convdiff.diagnose.cause import SideOrder
 from convdiff.diagnose.safe_lengths import SafeLengths
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.numerics.floats import hexes
 from convdiff.plan.cell import Cell, Failure
-from convdiff.report.json_values import finite, parted_json
+from convdiff.report.json_values import finite, or_null, parted_json, refusal_json
 from convdiff.report.numbers import shortest
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Standing
@@ -35,7 +39,6 @@ def runtime_json(standing: Standing) -> dict[str, Any]:
 
 def case_json(case: CaseResult) -> dict[str, Any]:
     """Return a case's findings as plain values."""
-    suggestion = case.suggested_expect
     return {
         "name": case.case.name,
         "file": case.case.file,
@@ -48,12 +51,12 @@ def case_json(case: CaseResult) -> dict[str, Any]:
         "failures": [_failure(failure) for failure in case.failures],
         "comparisons": [_comparison(finding) for finding in case.findings],
         "safe_lengths": [_safe(safe) for safe in case.safe_lengths],
-        "suggested_expect": (
-            None
-            if suggestion is None
-            else {axis: write_allowance(allowance) for axis, allowance in suggestion.items()}
-        ),
+        "suggested_expect": or_null(case.suggested_expect, _expectation),
     }
+
+
+def _expectation(expect: Mapping[Axis, Allowance]) -> dict[str, Any]:
+    return {axis: write_allowance(allowance) for axis, allowance in expect.items()}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
@@ -81,8 +84,8 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         **_sizes(comparison),
         "bound_ratio": finite(comparison.bound_ratio),
         "screen_ratio": finite(comparison.screen_ratio),
-        "exact_error_ulp": _exact_error(comparison.nearness),
-        "step": None if finding.without is None else asdict(finding.without),
+        "exact_error_ulp": or_null(comparison.nearness, _exact_error),
+        "step": or_null(finding.without, asdict),
         "elements_shown": _elements(finding),
         "explanation": _explanation(finding),
     }
@@ -104,9 +107,7 @@ def _sizes(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _exact_error(nearness: Nearness | None) -> dict[str, Any] | None:
-    if nearness is None:
-        return None
+def _exact_error(nearness: Nearness) -> dict[str, Any]:
     return {
         "baseline": finite(nearness.baseline),
         "candidate": finite(nearness.candidate),
@@ -120,10 +121,7 @@ def _exact_error(nearness: Nearness | None) -> dict[str, Any] | None:
 def _explanation(finding: Finding) -> dict[str, Any]:
     why = finding.why
     if why is None:
-        wanted = VERDICTS[finding.verdict].has_cause and not finding.comparison.baseline.is_exact
-        status = "unexplained" if wanted else "not_needed"
-        none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
-        return {**none, "reason": finding.unasked} if finding.unasked else none
+        return _no_explanation(finding)
     return {
         "status": why.status,
         "cause": list(why.causes),
@@ -131,20 +129,31 @@ def _explanation(finding: Finding) -> dict[str, Any]:
         "unexplained": why.unexplained,
         "confirmed": why.confirmed,
         "replayed": {side: list(counts) for side, counts in why.replayed.items()},
-        "orders": [
-            {
-                "side": order.side,
-                "elements": order.elements,
-                "notation": order.notation,
-                "description": order.words,
-                "fused": order.fused,
-                "where": order.where,
-                "replayed": True,
-            }
-            for order in why.orders
-        ],
-        "parted": parted_json(why.parted),
-        "refusals": [{"kind": r.kind, "reason": r.reason} for r in why.refusals],
+        "orders": [_order(order) for order in why.orders],
+        "parted": or_null(why.parted, parted_json),
+        "refusals": [refusal_json(refusal) for refusal in why.refusals],
+    }
+
+
+def _no_explanation(finding: Finding) -> dict[str, Any]:
+    status = "not_needed"
+    if VERDICTS[finding.verdict].has_cause and not finding.comparison.baseline.is_exact:
+        status = "unexplained"
+    none: dict[str, Any] = {"status": status, "cause": [], "replayed": None, "orders": []}
+    if finding.unasked:
+        none["reason"] = finding.unasked
+    return none
+
+
+def _order(order: SideOrder) -> dict[str, Any]:
+    return {
+        "side": order.side,
+        "elements": order.elements,
+        "notation": order.notation,
+        "description": order.words,
+        "fused": order.fused,
+        "where": order.where,
+        "replayed": True,
     }
 
 
@@ -152,10 +161,11 @@ def _elements(finding: Finding) -> list[dict[str, Any]]:
     comparison = finding.comparison
     if comparison.difference is None or comparison.difference.worst is None:
         return []
-    worst, exact = comparison.difference.worst, comparison.exact
+    worst, shown = comparison.difference.worst, []
     baseline_hex, candidate_hex = hexes(worst.baseline), hexes(worst.candidate)
-    return [
-        {
+    exact = [None] * len(worst) if comparison.exact is None else comparison.exact
+    for row in range(len(worst)):
+        element = {
             "index": [int(i) for i in worst.index[row]],
             "baseline": shortest(worst.baseline[row]),
             "candidate": shortest(worst.candidate[row]),
@@ -163,10 +173,10 @@ def _elements(finding: Finding) -> list[dict[str, Any]]:
             "candidate_hex": candidate_hex[row],
             "abs": finite(abs(float(worst.delta[row]))),
             "ulp": int(worst.ulp[row]),
-            "exact": None if exact is None else shortest(exact[row]),
+            "exact": or_null(exact[row], shortest),
         }
-        for row in range(len(worst))
-    ]
+        shown.append(element)
+    return shown
 
 
 def _side(cell: Cell) -> dict[str, Any]:

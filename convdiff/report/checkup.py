@@ -32,9 +32,13 @@ def _parts(checkup: Checkup) -> Iterator[str]:
         value = rows.get(name, "")
         if not value or value == NO_ONEDNN:
             continue
-        value = value.partition(" (")[0] if checkup.usable else value
-        value = ", ".join(value.split(", ")[:PARTS]) if name == "oneDNN" else value
-        yield f"{name} {value}" if name in NAMED else value
+        if checkup.usable:
+            value = value.partition(" (")[0]
+        if name == "oneDNN":
+            value = ", ".join(value.split(", ")[:PARTS])
+        if name in NAMED:
+            value = f"{name} {value}"
+        yield value
 
 
 def _whole(interpreter: Interpreter, checkup: Checkup) -> Iterator[Line]:

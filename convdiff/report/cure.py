@@ -6,11 +6,11 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from convdiff.report.marks import Grid, Line, Span, line
+from convdiff.case.words import given, one_or_many, plural, short
+from convdiff.report.marks import Grid, Line, Mark, Span, line
 from convdiff.report.numbers import count
-from convdiff.report.sentences import plural, short
 from convdiff.search.cure.cost import Cost
 from convdiff.search.cure.find import Attempt, Cured
 from convdiff.search.cure.recheck import BEYOND, INPUTS, Recheck
@@ -31,8 +31,10 @@ def headline(cured: Cured) -> tuple[Span, ...]:
     if not today.drifting:
         return *name, Span(f"nothing drifts, {plural(today.compared, 'comparison')} made")
     if cured.best is not None:
-        verb = "" if cured.best.switches[0].pads else "set "
-        return *name, Span(f"{verb}{cured.best.name}", "strong"), Span(_gain(cured, cured.best))
+        words = cured.best.name
+        if not cured.best.switches[0].pads:
+            words = f"set {words}"
+        return *name, Span(words, "strong"), Span(_gain(cured, cured.best))
     if cured.interrupted:
         return *name, Span("interrupted: what was tried is kept, and not run again", "warning")
     return *name, Span("nothing that was tried makes it equal", "warning")
@@ -40,10 +42,11 @@ def headline(cured: Cured) -> tuple[Span, ...]:
 
 def _gain(cured: Cured, best: Attempt) -> str:
     """Say what is left of the drift, and what that costs."""
-    axes = _axes(cured)
-    cost = best.cost
-    time = f", {cost.median:.2f} times the time ({_interval(cost)})" if cost else ""
-    return f": {_counted(best.trial, axes)} drift, today {_counted(cured.today, axes)}{time}"
+    axes, cost = _axes(cured), best.cost
+    gain = f": {_counted(best.trial, axes)} drift, today {_counted(cured.today, axes)}"
+    if cost is not None:
+        gain += f", {cost.median:.2f} times the time ({_interval(cost)})"
+    return gain
 
 
 def evidence(cured: Cured) -> Iterator[Line]:
@@ -61,11 +64,10 @@ def evidence(cured: Cured) -> Iterator[Line]:
 
 
 def _drift(trial: Trial) -> str:
-    parts = [
-        f"{axis} {one.drifting} of {count(one.compared)}"
-        for axis, one in trial.counts.items()
-        if one.drifting
-    ]
+    parts = []
+    for axis, one in trial.counts.items():
+        if one.drifting:
+            parts.append(f"{axis} {one.drifting} of {count(one.compared)}")
     return f"drifts: {', '.join(parts)}"
 
 
@@ -75,25 +77,29 @@ def grid(cured: Cured) -> Grid | None:
     if not tried:
         return None
     axes = _axes(cured)
-    rows = [("today", _counted(cured.today, axes), "", _error(cured.today), "1", "")]
+    today = ("today", _counted(cured.today, axes), "", _error(cured.today), "1", "")
+    rows = [tuple(map(Span, today))]
     for one in tried:
-        trial = one.trial
-        changed = f"{count(trial.changed)} of {count(trial.elements)}"
-        scopes = "+".join(dict.fromkeys(switch.scope for switch in one.switches))
-        time = f"×{_interval(one.cost)}" if one.cost else ""
-        rows.append((one.name, _counted(trial, axes), changed, _error(trial), time, scopes))
-    best = cured.best.name if cured.best else ""
-    return Grid(HEADER, tuple(_row(row, is_best=row[0] == best) for row in rows))
+        mark: Mark = ""
+        if cured.best is not None and cured.best.name == one.name:
+            mark = "good"
+        rows.append(tuple(Span(cell, mark) for cell in _cells(one, axes)))
+    return Grid(HEADER, tuple(rows))
 
 
-def _row(cells: Sequence[str], *, is_best: bool) -> tuple[Span, ...]:
-    return tuple(Span(cell, "good" if is_best else "") for cell in cells)
+def _cells(attempt: Attempt, axes: set[str]) -> tuple[str, ...]:
+    trial, time = attempt.trial, ""
+    changed = f"{count(trial.changed)} of {count(trial.elements)}"
+    if attempt.cost is not None:
+        time = f"×{_interval(attempt.cost)}"
+    scopes = "+".join(dict.fromkeys(switch.scope for switch in attempt.switches))
+    return attempt.name, _counted(trial, axes), changed, _error(trial), time, scopes
 
 
 def _axes(cured: Cured) -> set[str]:
     """Return the axes that are counted, of today and of all that was tried."""
-    trials = (cured.today, *(one.trial for one in cured.attempts if not one.trial.reason))
-    return {axis for trial in trials for axis in _telling(trial)}
+    tried = [one.trial for one in cured.attempts if not one.trial.reason]
+    return _telling(cured.today).union(*map(_telling, tried))
 
 
 def _telling(trial: Trial) -> set[str]:
@@ -107,7 +113,7 @@ def _counted(trial: Trial, axes: set[str]) -> str:
 
 
 def _error(trial: Trial) -> str:
-    return f"{trial.error:.2e}" if trial.error else "0"
+    return given(trial.error, "{:.2e}") or "0"
 
 
 def _interval(cost: Cost) -> str:
@@ -117,7 +123,8 @@ def _interval(cost: Cost) -> str:
 
 def _useless(cured: Cured) -> Iterator[Line]:
     """Name what was tried and changed no bit; nothing where they change from run to run."""
-    if "repeat" in _telling(cured.today) and cured.today.counts["repeat"].drifting:
+    repeats = cured.today.counts.get("repeat")
+    if repeats is not None and repeats.drifting:
         return
     tried = [one for one in cured.attempts if one.trial.cells and not one.trial.reason]
     useless = [one for one in tried if len(one.switches) == 1 and not one.trial.changed]
@@ -140,19 +147,21 @@ def _rechecked(recheck: Recheck) -> str:
     within = recheck.within
     if within.reason:
         return f"not rechecked: {within.reason}"
-    fresh = f", {len(recheck.fresh)} of them new" if recheck.fresh else ""
+    fresh = given(len(recheck.fresh), ", {} of them new")
     where = f"on {INPUTS} random inputs at {_lengths(recheck.lengths)}{fresh}"
     text = f"{where}: {count(within.drifting)} of {count(within.compared)} drift"
     beyond = recheck.beyond
     if beyond.reason or not recheck.outside:
         return text
-    outside = f"outside of the case, at {_lengths(recheck.outside)} on {BEYOND} inputs: "
-    at = f", at {_lengths(beyond.drifting_at)}" if beyond.drifting else ""
-    return f"{text}; {outside}{count(beyond.drifting)} of {count(beyond.compared)}{at}"
+    text += f"; outside of the case, at {_lengths(recheck.outside)} on {BEYOND} inputs: "
+    text += f"{count(beyond.drifting)} of {count(beyond.compared)}"
+    if beyond.drifting:
+        text += f", at {_lengths(beyond.drifting_at)}"
+    return text
 
 
 def _lengths(lengths: Sequence[int]) -> str:
-    return f"length{'s' * (len(lengths) > 1)} {short(lengths)}"
+    return f"{one_or_many(len(lengths), 'length', 'lengths')} {short(lengths)}"
 
 
 def _reasons(cured: Cured, best: Attempt) -> Iterator[Line]:
@@ -174,8 +183,9 @@ def _parts_drift(cured: Cured, best: Attempt) -> str:
 
 def _left(attempt: Attempt) -> int:
     """Return how many comparisons drift: of the case, else of the recheck."""
-    recheck = attempt.recheck
-    return attempt.trial.drifting or (recheck.within.drifting if recheck else 0)
+    if attempt.trial.drifting or attempt.recheck is None:
+        return attempt.trial.drifting
+    return attempt.recheck.within.drifting
 
 
 def paste(cured: Cured, run: str) -> Iterator[str]:
@@ -194,9 +204,9 @@ def _lines_to_paste(cured: Cured, best: Attempt) -> Iterator[str]:
     for switch in best.switches:
         for name, value in switch.env:
             yield f"  export {name}={shlex.quote(value)}"
-        yield from (f"  {line}" for line in switch.lines)
+        yield from _indented(switch.lines)
         if switch.threads:
-            yield from (f"  {line}" for line in _thread_lines(cured))
+            yield from _indented(_thread_lines(cured))
         if switch.pads == "length":
             yield from _padding(best)
         if switch.pads == "batch":
@@ -236,9 +246,14 @@ def _runtime(cured: Cured, best: Attempt, run: str) -> Iterator[str]:
         return
     yield ""
     yield f"  [tool.convdiff.runtimes.{name}]"
-    yield from (f"  {line}" for line in _table_of(cured, settings))
+    yield from _indented(_table_of(cured, settings))
     yield ""
     yield f"  {run} --runtime {name}{threads}"
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    for text in lines:
+        yield f"  {text}"
 
 
 def _threads(cured: Cured, best: Attempt) -> str:
@@ -246,7 +261,7 @@ def _threads(cured: Cured, best: Attempt) -> str:
         return " --threads 1"
     counts = [runtime.interpreter.threads for runtime in cured.subject.runtimes]
     named = dict.fromkeys(str(one) for one in counts if one)
-    return f" --threads {','.join(named)}" if named else ""
+    return given(",".join(named), " --threads {}")
 
 
 def _table_of(cured: Cured, switches: Sequence[Switch]) -> Iterator[str]:

@@ -35,15 +35,16 @@ class Detail:
 
 def detail_of(case: CaseResult, row: Row, most: int | None = None) -> Detail:
     """Return the detail of a comparison, with at most so many of the elements that were kept."""
-    comparison = row.finding.comparison
-    order = case.case.output_order
-    elements = elements_of(comparison, order, most, VERDICTS[row.finding.verdict].tone)
-    differing = comparison.difference.differing if elements and comparison.difference else 0
-    return Detail(row, elements, differing - len(elements), tuple(_lines(case, row)))
+    comparison, order = row.comparison, case.case.output_order
+    elements = elements_of(comparison, order, most, VERDICTS[row.verdict].tone)
+    left = 0
+    if elements and comparison.difference is not None:
+        left = comparison.difference.differing - len(elements)
+    return Detail(row, elements, left, tuple(_lines(case, row)))
 
 
 def _lines(case: CaseResult, row: Row) -> Iterator[Line]:
-    finding, comparison = row.finding, row.finding.comparison
+    finding, comparison = row.finding, row.comparison
     evidence = sentences.evidence(finding, row.names)
     yield line("  why", verdict_span(finding.verdict), f": {evidence}")
     yield from why_lines(finding, row.names, case.case.output_order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from convdiff.case.words import given
 from convdiff.explaining.model import ElementReport, PairReport
 from convdiff.report.numbers import short
 
@@ -34,21 +35,21 @@ def _tree(side: ElementReport, prefix: str) -> Iterator[str]:
     values = f"{short(element.output, dtype)}, exact {short(element.exact, dtype)}"
     yield f"label={_quoted(name, f'element {index}: {values}')};"
     for node, value in sorted(element.values.items()):
-        label = "+" if node >= tree.leaves else _term(geometry.name(node), node, tree.taps)
-        marked = ", color=red, penwidth=2" if node == element.parts else ""
+        label = _term(geometry.name(node), node, tree.taps) if node < tree.leaves else "+"
+        marked = given(node == element.parts, ", color=red, penwidth=2")
         text = _quoted(label, short(value, dtype))
         yield f"{prefix}{node} [label={text}{marked}];"
     fused = tree.fused_taps()
     for child, parent in enumerate(tree.parents):
         if parent >= 0:
-            unrounded = ' [label="fma", style=dashed]' if child in fused else ""
+            unrounded = given(child in fused, ' [label="fma", style=dashed]')
             yield f"{prefix}{child} -> {prefix}{parent}{unrounded};"
 
 
 def _name(side: ElementReport) -> str:
     """Say whose tree it is: runtime, version, what is not the convolution, length and batch."""
     cell, version = side.cell, side.standing.fingerprint.get("version")
-    runtime = f"{cell.runtime.id} {version}" if version else cell.runtime.id
+    runtime = cell.runtime.id + given(version, " {}")
     return f"{runtime}, {cell.op} at length {cell.length}, batch {cell.batch}"
 
 

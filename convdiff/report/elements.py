@@ -45,27 +45,33 @@ def elements_of(
     Among several is the one with the most ulps. order: of the case's inputs and outputs. mark: the
     verdict's.
     """
-    difference, exact = comparison.difference, comparison.exact
+    difference = comparison.difference
     if difference is None or difference.worst is None:
         return ()
     worst = difference.worst
-    right = ["—"] * len(worst) if exact is None else [decimal(one) for one in exact]
-    ranks = range(len(worst)) if most is None else worst.ranks(most)
-    if comparison.baseline.is_exact:
-        right = [""] * len(worst)
-    return tuple(
-        Element(
-            order.index(worst.index[row]),
+    exact, elements = _exact(comparison, len(worst)), []
+    for rank in range(len(worst)) if most is None else worst.ranks(most):
+        element = Element(
+            order.index(worst.index[rank]),
             order.letters,
-            decimal(worst.baseline[row]),
-            decimal(worst.candidate[row]),
-            delta(float(worst.delta[row])),
-            count(int(worst.ulp[row])),
-            right[row],
+            decimal(worst.baseline[rank]),
+            decimal(worst.candidate[rank]),
+            delta(float(worst.delta[rank])),
+            count(int(worst.ulp[rank])),
+            exact[rank],
             mark,
         )
-        for row in ranks
-    )
+        elements.append(element)
+    return tuple(elements)
+
+
+def _exact(comparison: Comparison, size: int) -> list[str]:
+    """Return the exact values of the elements that were kept, empty where they are the baseline."""
+    if comparison.baseline.is_exact:
+        return [""] * size
+    if comparison.exact is None:
+        return ["—"] * size
+    return [decimal(value) for value in comparison.exact]
 
 
 def header(elements: Sequence[Element], names: tuple[str, str]) -> tuple[str, ...]:
@@ -76,27 +82,30 @@ def header(elements: Sequence[Element], names: tuple[str, str]) -> tuple[str, ..
 
 def element_grid(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
     """Return the table of elements, a line each, or three where a line would be too wide."""
-    columns = zip(header(elements, names), *(element.cells for element in elements), strict=True)
-    width = sum(max(map(len, column)) + 2 for column in columns)
-    return _wide(elements, names) if width <= WIDEST else _tall(elements, names)
+    wide = _wide(elements, names)
+    return wide if wide.width <= WIDEST else _tall(elements, names)
 
 
 def _wide(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
     rows = []
     for one in elements:
-        differs = (Span(text, one.mark) for text in (one.candidate, one.delta, one.ulp))
-        right = [Span(one.exact, "faint")] if one.exact else []
-        rows.append((Span(one.index), Span(one.baseline), *differs, *right))
+        row = [Span(one.index), Span(one.baseline), *_differing(one)]
+        if one.exact:
+            row.append(Span(one.exact, "faint"))
+        rows.append(tuple(row))
     return Grid(header(elements, names), tuple(rows))
+
+
+def _differing(element: Element) -> list[Span]:
+    return [Span(text, element.mark) for text in (element.candidate, element.delta, element.ulp)]
 
 
 def _tall(elements: Sequence[Element], names: tuple[str, str]) -> Grid:
     none = Span("")
     rows: list[tuple[Span, ...]] = []
     for one in elements:
-        differs = (Span(text, one.mark) for text in (one.candidate, one.delta, one.ulp))
         rows.append((Span(one.index), Span(names[0]), Span(one.baseline), none, none))
-        rows.append((none, Span(names[1]), *differs))
+        rows.append((none, Span(names[1]), *_differing(one)))
         if one.exact:
             rows.append((none, Span("exact", "faint"), Span(one.exact, "faint"), none, none))
     return Grid((elements[0].axes, "of", "value", "Δ", "ulp"), tuple(rows), names_within=True)

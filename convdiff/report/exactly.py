@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
+from convdiff.case.words import given
 from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.result import CaseResult
@@ -33,13 +35,12 @@ def without_usual(findings: Iterable[Finding]) -> list[Finding]:
     A cell that gave no bits is told of along all other axes.
     """
     findings = list(findings)
-    telling = [finding for finding in findings if not is_usual(finding)]
-    telling = [one for one in telling if not _is_missing(one)]
-    return telling or findings
+    return list(filter(_is_telling, findings)) or findings
 
 
-def _is_missing(finding: Finding) -> bool:
-    return finding.comparison.baseline.is_exact and finding.verdict == "untested"
+def _is_telling(finding: Finding) -> bool:
+    missing = finding.comparison.baseline.is_exact and finding.verdict == "untested"
+    return not missing and not is_usual(finding)
 
 
 def equal_but_off(case: CaseResult, finding: Finding) -> str:
@@ -53,8 +54,8 @@ def equal_but_off(case: CaseResult, finding: Finding) -> str:
 
 def _are_equal(findings: Sequence[Finding]) -> bool:
     """Return whether something was compared, and nothing differs."""
-    compared = [finding for finding in findings if finding.verdict != "untested"]
-    return bool(compared) and not any(VERDICTS[one.verdict].differs for one in compared)
+    verdicts = {finding.verdict for finding in findings} - {"untested"}
+    return bool(verdicts) and not any(VERDICTS[verdict].differs for verdict in verdicts)
 
 
 def _what_all_do(finding: Finding, sides: str) -> str:
@@ -63,12 +64,11 @@ def _what_all_do(finding: Finding, sides: str) -> str:
     deed = DEEDS.get(finding.fits or "")
     if deed:
         return f"and {sides} {deed}"
-    fits = f" ({finding.fits})" if finding.fits else ""
-    return f"but {sides} are off the exact result{fits}"
+    return f"but {sides} are off the exact result{given(finding.fits, ' ({})')}"
 
 
 def _sides(findings: Sequence[Finding]) -> set[object]:
     """Return who was compared: runtimes with their ops, or else the values along one axis."""
-    cells = [c for one in findings for c in (one.comparison.baseline, one.comparison.candidate)]
+    cells = set(chain.from_iterable(finding.comparison.cells for finding in findings))
     kinds = {(cell.runtime, cell.op) for cell in cells}
     return set(kinds) if len(kinds) > 1 else set(cells)

@@ -14,7 +14,7 @@ from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
 from convdiff.order.tree.notation import notation
 from convdiff.order.words import in_words
-from convdiff.report.json_values import finite, parted_json
+from convdiff.report.json_values import finite, or_null, parted_json, refusal_json
 
 SCHEMA_VERSION = 1
 
@@ -45,7 +45,7 @@ def _output(side: ElementReport) -> dict[str, Any]:
         "op": side.cell.op,
         "length": side.cell.length,
         "batch": side.cell.batch,
-        "status": "untested" if orders is None else orders.status,
+        "status": "untested",
         "reason": side.reason,
         "replayed": None,
         "confirmed": None,
@@ -59,11 +59,12 @@ def _output(side: ElementReport) -> dict[str, Any]:
         return output
     return {
         **output,
+        "status": orders.status,
         "replayed": list(orders.replayed),
         "confirmed": orders.confirmed,
         "calls": orders.calls,
         "orders": [_order(order, orders) for order in orders.orders],
-        "refusals": [{"kind": r.kind, "reason": r.reason} for r in orders.refusals],
+        "refusals": [refusal_json(refusal) for refusal in orders.refusals],
         "padding": orders.alone,
     }
 
@@ -103,31 +104,20 @@ def _element(side: ElementReport) -> dict[str, Any] | None:
     }
     if tree is None or side.geometry is None:
         return {**shown, "order": None, "terms": [], "sums": [], "parts": None}
-    name = side.geometry.name
-    return {
-        **shown,
-        "order": element.order,
-        "terms": [
-            {
-                "node": leaf,
-                "name": name(leaf),
-                "value": finite(element.values[leaf]),
-            }
-            for leaf in range(tree.leaves)
-        ],
-        "sums": [
-            {
-                "node": node,
-                "adds": list(parts),
-                "fused": fused if fused >= 0 else None,
-                "value": finite(element.values[node]),
-            }
-            for node, (parts, fused) in enumerate(
-                zip(tree.children, tree.fused, strict=True), tree.leaves
-            )
-        ],
-        "parts": element.parts if element.parts >= 0 else None,
-    }
+    values = {node: finite(value) for node, value in element.values.items()}
+    terms, sums = [], []
+    for leaf in range(tree.leaves):
+        terms.append({"node": leaf, "name": side.geometry.name(leaf), "value": values[leaf]})
+    for node, parts in enumerate(tree.children, tree.leaves):
+        fused = _node(tree.fused[node - tree.leaves])
+        sums.append({"node": node, "adds": list(parts), "fused": fused, "value": values[node]})
+    shown |= {"order": element.order, "terms": terms, "sums": sums}
+    return {**shown, "parts": _node(element.parts)}
+
+
+def _node(number: int) -> int | None:
+    """Return a node's number; -1 is none."""
+    return number if number >= 0 else None
 
 
 def _comparison(pair: PairReport) -> dict[str, Any]:
@@ -138,5 +128,5 @@ def _comparison(pair: PairReport) -> dict[str, Any]:
         sizes["max_abs"] = finite(difference.max_abs)
     if why is None:
         return {**sizes, "status": None, "causes": {}, "parted": None}
-    parted = parted_json(why.parted)
+    parted = or_null(why.parted, parted_json)
     return {**sizes, "status": why.status, "causes": dict(why.causes), "parted": parted}

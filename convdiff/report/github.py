@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from convdiff.case.axes import Axis
-from convdiff.diagnose.verdict import Finding, proves_nothing
-from convdiff.errors import Place
+from convdiff.case.words import few
+from convdiff.diagnose.by_axis import by_axis
+from convdiff.diagnose.verdict import proves_nothing
+from convdiff.errors import Place, printable
 from convdiff.report.headline import headline
 from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import advice_text, failures_text, trace_text
-from convdiff.report.sentences import few, reason
+from convdiff.report.sentences import reason
 from convdiff.report.summary import CaseSummary, Summary
+
+ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 
 
 def render(summary: Summary) -> str:
@@ -46,32 +49,33 @@ def _of_net(net: TraceSummary) -> Iterator[str]:
     result = net.result
     if result.outcome == "ok":
         return
-    kind = "error" if result.outcome == "drift" else "warning"
-    entered = result.pairs[result.shown].entered if result.pairs else ()
-    case = result.case
-    places = [case.places[name] for name in entered if name in case.places]
-    location = next(iter(places), Place(case.file, 1, 1))
+    kind, case = "warning", result.case
+    if result.outcome == "drift":
+        kind = "error"
+    location = Place(case.file, 1, 1)
+    if result.pairs:
+        entered = result.pairs[result.shown].entered
+        places = [case.places[name] for name in entered if name in case.places]
+        location = next(iter(places), location)
     title = f"{net.name}: {net.word}"
     yield _command(kind, location, title, _joined((net.headline, trace_text(net))))
 
 
 def _drift(case: CaseSummary) -> Iterator[str]:
     """Yield an error for each axis that drifted."""
-    drifted = [finding for finding in case.result.findings if not finding.allowed]
-    for axis, findings in _by_axis(drifted).items():
+    for axis, findings in by_axis(row.finding for row in case.drifted).items():
         locked = all(finding.lock == "changed" for finding in findings)
         location = _location(case, "order" if locked else axis)
         lines = (headline(case.result, findings), *case.result.notes, advice_text(case))
         yield _command("error", location, f"{case.name}: {axis}", _joined(lines))
-    if case.result.outcome == "drift" and not drifted:
+    if case.result.outcome == "drift" and not case.drifted:
         yield _command("error", _location(case, "length"), case.name, case.headline)
 
 
 def _untested(case: CaseSummary) -> Iterator[str]:
     """Yield a warning for a case that could not be tested, else for each axis that was not."""
-    idle = [finding for finding in case.result.findings if proves_nothing(finding)]
     messages = {}
-    for axis, findings in _by_axis(idle).items():
+    for axis, findings in by_axis(filter(proves_nothing, case.result.findings)).items():
         reasons = few(list(dict.fromkeys(map(reason, findings))))
         messages[axis] = f"{axis}: {len(findings):,} comparisons prove nothing: {reasons}"
     title = f"{case.name}: untested"
@@ -88,17 +92,12 @@ def _joined(lines: Iterable[str]) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _by_axis(findings: Sequence[Finding]) -> dict[Axis, list[Finding]]:
-    axes: dict[Axis, list[Finding]] = {}
-    for finding in findings:
-        axes.setdefault(finding.comparison.axis, []).append(finding)
-    return axes
-
-
 def _location(case: CaseSummary, axis: str) -> Place | None:
     """Return where the case file speaks of an axis, or None where there is no file."""
     asked = case.result.case
-    return None if asked.built_in else asked.places.get(axis, Place(asked.file, 1, 1))
+    if asked.built_in:
+        return None
+    return asked.places.get(axis, Place(asked.file, 1, 1))
 
 
 def _command(kind: str, location: Place | None, title: str, message: str) -> str:
@@ -117,8 +116,7 @@ def _relative(file: str) -> str:
 
 
 def _data(text: str) -> str:
-    printable = (c if c.isprintable() or c in "\r\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return "".join(printable).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "".join(ESCAPED.get(character) or printable(character) for character in text)
 
 
 def _property(text: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Generic, TypeVar
 
-from convdiff.case.axes import AXES
-from convdiff.diagnose.verdict import Finding
+from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import few
+from convdiff.compare.comparison import Comparison
+from convdiff.diagnose.by_axis import by_axis
+from convdiff.diagnose.verdict import Finding, is_opinion
+from convdiff.diagnose.verdicts import VERDICTS, Verdict
 from convdiff.report import sentences
 from convdiff.report.exactly import is_usual
-from convdiff.report.headline import size
+from convdiff.report.headline import size, worst_finding
 from convdiff.report.marks import Span, verdict_span
 from convdiff.result import CaseResult
 
@@ -33,6 +38,36 @@ class Row:
     measured: str
     delta: str
     ulp: str
+
+    @property
+    def comparison(self) -> Comparison:
+        """What was compared."""
+        return self.finding.comparison
+
+    @property
+    def axis(self) -> Axis:
+        """The axis along which was compared."""
+        return self.finding.axis
+
+    @property
+    def verdict(self) -> Verdict:
+        """The finding's verdict."""
+        return self.finding.verdict
+
+    @property
+    def differs(self) -> bool:
+        """Whether both sides are there, and are not the same."""
+        return VERDICTS[self.finding.verdict].differs
+
+    @property
+    def drifts(self) -> bool:
+        """Whether `expect` does not allow it."""
+        return not self.finding.allowed
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether convdiff's own sums are compared, and no convolution."""
+        return is_opinion(self.finding.comparison)
 
     @property
     def name(self) -> str:
@@ -79,30 +114,32 @@ Group = tuple[Row, ...]
 """Rows that tell the same; the first stands for all."""
 
 
+def worst_of(rows: Sequence[Row]) -> Row | None:
+    """Return the row that a headline of some would be about."""
+    worst = worst_finding([row.finding for row in rows])
+    return next((row for row in rows if row.finding is worst), None)
+
+
 def folded(case: CaseResult, rows: Iterable[Row]) -> list[Group]:
     """Order rows by axis, runtime and length; neighbours that are `same` share one."""
     runtimes = {runtime: number for number, runtime in enumerate(case.runtimes)}
 
     def coordinates(row: Row) -> tuple[int, int, str, int, int, int]:
         """Return all but the length."""
-        cell = row.finding.comparison.candidate
+        cell = row.comparison.candidate
         runtime = runtimes.get(cell.runtime, len(runtimes))
-        sizes = cell.batch, cell.channels, cell.repeat
-        return axes[row.finding.comparison.axis], runtime, cell.op, *sizes
+        return axes.index(row.axis), runtime, cell.op, cell.batch, cell.channels, cell.repeat
 
     rows = list(rows)
-    axes: dict[str, int] = {}
-    for row in rows:
-        axes.setdefault(row.finding.comparison.axis, len(axes))
-    rows.sort(key=lambda row: (*coordinates(row), row.finding.comparison.candidate.length))
+    axes = list(by_axis(rows))
+    rows.sort(key=lambda row: (*coordinates(row), row.comparison.candidate.length))
     groups: list[list[Row]] = []
-    for row in rows:
-        before = groups[-1][0] if groups else None
-        equal = before is not None and before.finding.verdict == row.finding.verdict == "same"
-        if before is not None and equal and coordinates(before) == coordinates(row):
-            groups[-1].append(row)
+    for _, neighbours in groupby(rows, lambda row: (coordinates(row), row.verdict)):
+        members = list(neighbours)
+        if members[0].verdict == "same":
+            groups.append(members)
         else:
-            groups.append([row])
+            groups += [[row] for row in members]
     return list(map(tuple, groups))
 
 
@@ -121,8 +158,7 @@ def stories(rows: Iterable[Row]) -> list[Group]:
 def _urgency(row: Row) -> tuple[bool, bool, bool, float]:
     finding = row.finding
     unexplained = finding.why is None or finding.why.status == "unexplained"
-    cells = (finding.comparison.baseline, finding.comparison.candidate)
-    own = any(cell.is_reference or cell.is_exact for cell in cells)
+    own = any(cell.is_reference or cell.is_exact for cell in finding.comparison.cells)
     return finding.allowed, own, unexplained, -size(finding)
 
 
@@ -132,12 +168,12 @@ def _story(finding: Finding) -> object | None:
     if not finding.allowed or why is None or why.status != "proved":
         return None
     orders = tuple(sorted({(o.side, o.notation, o.words) for o in why.orders}))
-    return finding.comparison.axis, finding.verdict, orders
+    return finding.axis, finding.verdict, orders
 
 
 def others(group: Group) -> str:
     """Name the rest of a group by what tells them apart, as in `T=7, T=8`."""
-    return sentences.few([row.where or row.candidate for row in group[1:]], NAMED)
+    return few([row.where or row.candidate for row in group[1:]], NAMED)
 
 
 def first(items: Sequence[T], most: int | None) -> Some[T]:
@@ -157,8 +193,7 @@ def gravest(groups: Sequence[Group], most: int | None) -> Some[Group]:
 
 def beside_grid(row: Row) -> bool:
     """Return whether a row tells what a square of all pairs of runtimes does not."""
-    finding = row.finding
-    return not AXES[finding.comparison.axis].between_runtimes or not finding.allowed
+    return row.drifts or not AXES[row.axis].between_runtimes
 
 
 def one_usual(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -181,5 +216,4 @@ def unusual(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 def has_detail(row: Row) -> bool:
     """Return whether there is more to tell of a row: what differs, or why an order is in doubt."""
-    finding = row.finding
-    return finding.verdict not in ("same", "untested") or finding.lock in ("changed", "unproved")
+    return row.verdict not in ("same", "untested") or row.finding.lock in ("changed", "unproved")

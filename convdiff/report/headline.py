@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 
 from convdiff.case.axes import AXES, Axis
+from convdiff.case.words import given, one_or_many, short
+from convdiff.compare.difference import Difference
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdict import Finding, is_opinion, is_refused
-from convdiff.diagnose.verdicts import VERDICTS, Verdict, gravity
+from convdiff.diagnose.verdicts import VERDICTS, gravity
+from convdiff.order.counterfactual import Cause
 from convdiff.report.exactly import equal_but_off, is_usual, without_usual
 from convdiff.report.numbers import count
-from convdiff.report.sentences import mistake, number, short, sides
+from convdiff.report.sentences import mistake, number, sides
 from convdiff.result import CaseResult
 
 FEW_ULPS = 256
@@ -35,8 +41,13 @@ def _weight(finding: Finding) -> tuple[bool, int, bool, float]:
 
 def size(finding: Finding) -> float:
     """Return the largest |Δ| of a finding, 0 where nothing was measured."""
-    difference = finding.comparison.difference
-    return difference.max_abs if difference else 0.0
+    return max((one.max_abs for one in differences_of([finding])), default=0.0)
+
+
+def differences_of(findings: Sequence[Finding]) -> list[Difference]:
+    """Return what was measured of some findings."""
+    measured = [finding.comparison.difference for finding in findings]
+    return [difference for difference in measured if difference is not None]
 
 
 def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
@@ -53,29 +64,22 @@ def headline(case: CaseResult, findings: Sequence[Finding]) -> str:
         return f"{left}; {_axes(case, findings)}"
     refused = [finding for finding in findings if is_refused(finding)]
     if refused:
-        return _refusal(case, refused, len(along(findings, "baseline")))
+        return _refusal(case, refused, len(by_axis(findings).get("baseline", [])))
     return _axes(case, findings)
 
 
 def _axes(case: CaseResult, findings: Sequence[Finding]) -> str:
-    telling = without_usual(findings)
-    axes = dict.fromkeys(finding.comparison.axis for finding in telling)
-    return "; ".join(_axis(case, axis, along(telling, axis)) for axis in axes)
+    axes = by_axis(without_usual(findings))
+    return "; ".join(_axis(case, axis, members) for axis, members in axes.items())
 
 
 def left_out(case: CaseResult) -> str:
     """Say which axes were not compared before it ended, or not wholly; "" where all were."""
-    made = {finding.comparison.axis for finding in case.findings}
+    made = {finding.axis for finding in case.findings}
     none = [axis for axis in case.left if axis not in made]
     some = [axis for axis in case.left if axis in made]
-    parts = [f"{', '.join(none)} not compared"] if none else []
-    parts += [f"{', '.join(some)} compared in part"] if some else []
-    return "; ".join(parts)
-
-
-def along(findings: Sequence[Finding], axis: Axis) -> list[Finding]:
-    """Return the findings along one axis."""
-    return [finding for finding in findings if finding.comparison.axis == axis]
+    parts = given(", ".join(none), "{} not compared"), given(", ".join(some), "{} compared in part")
+    return "; ".join(filter(None, parts))
 
 
 def _refusal(case: CaseResult, refused: Sequence[Finding], baselines: int) -> str:
@@ -86,20 +90,18 @@ def _refusal(case: CaseResult, refused: Sequence[Finding], baselines: int) -> st
 
 
 def _drift(case: CaseResult, worst: Finding, findings: Sequence[Finding]) -> str:
-    axis = worst.comparison.axis
-    all_drifted = [finding for finding in findings if not finding.allowed]
-    drifted = along(all_drifted, axis)
+    axes = by_axis(finding for finding in findings if not finding.allowed)
+    drifted = axes[worst.axis]
     if worst.verdict == "same":
         baseline = sides(worst.comparison, case)[0]
         return f"the bits are those of {baseline}, but the summation order is locked and changed"
     text = equal_but_off(case, worst) if worst.comparison.baseline.is_exact else ""
     text = text or ", ".join(_parts(case, worst, drifted))
-    axes = dict.fromkeys(finding.comparison.axis for finding in all_drifted)
-    also = [AXES[other].noun for other in axes if other not in (axis, "exact")]
+    also = [AXES[axis].noun for axis in axes if axis not in (worst.axis, "exact")]
     own = is_opinion(worst.comparison)
     text += _size([one for one in drifted if is_opinion(one.comparison) == own])
-    text += f"; also drift with {' and '.join(also)}" if also else ""
-    return text + _off_too(case, worst, along(all_drifted, "exact"))
+    text += given(" and ".join(also), "; also drift with {}")
+    return text + _off_too(case, worst, axes.get("exact", []))
 
 
 def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iterator[str]:
@@ -117,45 +119,58 @@ def _parts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> Iter
 
 def _off_too(case: CaseResult, worst: Finding, off: Sequence[Finding]) -> str:
     """Name the sides that are off the exact result, where the worst is another drift."""
-    if not off or worst.comparison.axis == "exact":
+    if not off or worst.axis == "exact":
         return ""
-    several = len(case.runtimes) > 1
-    cells = [finding.comparison.candidate for finding in off]
-    names = [number(cell, case) if several else cell.op for cell in cells]
-    verb = "is" if len(names) == 1 else "are"
+    names = [finding.comparison.candidate.op for finding in off]
+    if len(case.runtimes) > 1:
+        names = [number(finding.comparison.candidate, case) for finding in off]
+    verb = one_or_many(len(names), "is", "are")
     return f"; {' and '.join(names)} {verb} off the exact result"
 
 
 def _special_values(case: CaseResult, worst: Finding) -> str:
     """Say which sides make something else of NaN and infinity in the data; bits may be equal."""
-    names = sides(worst.comparison, case)
-    astray = [name for name, one in zip(names, worst.comparison.astray, strict=True) if one]
+    astray = compress(sides(worst.comparison, case), worst.comparison.astray)
     return f"NaN or infinity in the data is not what it must be on {' and '.join(astray)}"
 
 
 def _what_drifts(case: CaseResult, worst: Finding, drifted: Sequence[Finding]) -> str:
     """Say what changes the bits, as the worst finding's axis says it."""
-    comparison, facts = worst.comparison, AXES[worst.comparison.axis]
+    comparison, facts = worst.comparison, AXES[worst.axis]
     if comparison.strayed and comparison.axis != "clean":
         return _special_values(case, worst)
     baseline, candidate = sides(comparison, case)
     named = {"baseline": baseline, "candidate": candidate, "op": comparison.candidate.op}
     if facts.value is not None:
-        against = [f.comparison for f in drifted if f.comparison.baseline == comparison.baseline]
-        values = sorted({facts.value(one.candidate) for one in against})
-        named |= {"values": short(values), "value": str(facts.value(comparison.baseline))}
+        values = short(values_along(worst, drifted))
+        named |= {"values": values, "value": str(facts.value(comparison.baseline))}
     return facts.drift.format(**named)
+
+
+def values_along(worst: Finding, drifted: Sequence[Finding]) -> list[int]:
+    """Return the values along an axis that were held against the worst finding's baseline."""
+    comparison, value = worst.comparison, AXES[worst.axis].value
+    if value is None:
+        return []
+    against = [one.comparison for one in drifted]
+    same = [one.candidate for one in against if one.baseline == comparison.baseline]
+    return sorted(set(map(value, same)))
 
 
 def _cause(findings: Sequence[Finding]) -> str:
     """Name the causes that were proved, or say how far the proof goes."""
-    explanations = [finding.why for finding in findings if finding.why is not None]
-    causes = sorted({cause for explanation in explanations for cause in explanation.causes})
+    causes: set[Cause] = set()
+    statuses = set()
+    for finding in findings:
+        if finding.why is None:
+            statuses.add("unexplained")
+        else:
+            causes |= finding.why.causes.keys()
+            statuses.add(finding.why.status)
     if not causes:
         return "unexplained"
-    statuses = {explanation.status for explanation in explanations}
-    proved = len(explanations) == len(findings) and statuses == {"proved"}
-    return f"{'proved' if proved else 'partly proved'}: {', '.join(causes)}"
+    proof = "proved" if statuses == {"proved"} else "partly proved"
+    return f"{proof}: {', '.join(sorted(causes))}"
 
 
 def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
@@ -166,32 +181,23 @@ def _axis(case: CaseResult, axis: Axis, findings: Sequence[Finding]) -> str:
         return f"{axis}, of multiply + reduce_sum alone: {_tally(own)}"
     if {finding.verdict for finding in ops} == {"same"}:
         equal = f"{axis}: bitwise equal{_by_chance(case, axis)}"
-        differ = any(finding.verdict != "same" for finding in own)
-        return equal + (
-            f"; only multiply + reduce_sum differs ({_how_many(own)})" if differ else ""
-        )
-    beside = f" (multiply + reduce_sum: {_tally(own)})" if own else ""
-    return f"{axis}: {_tally(ops)}{beside}"
-
-
-def _how_many(findings: Sequence[Finding]) -> str:
-    """Say what the findings that are not `same` are."""
-    return _tally([finding for finding in findings if finding.verdict != "same"])
+        differing = [finding for finding in own if finding.verdict != "same"]
+        return equal + given(_tally(differing), "; only multiply + reduce_sum differs ({})")
+    return f"{axis}: {_tally(ops)}" + given(_tally(own), " (multiply + reduce_sum: {})")
 
 
 def _tally(findings: Sequence[Finding]) -> str:
-    """List the verdicts of some findings."""
-    return _counted(findings, sorted({finding.verdict for finding in findings}))
-
-
-def _counted(findings: Sequence[Finding], verdicts: Sequence[Verdict]) -> str:
-    """List verdicts, how many findings have each where there are several, and how large."""
-    counted = []
-    for verdict in verdicts:
-        members = [finding for finding in findings if finding.verdict == verdict]
-        how_many = f"{len(members)} of {len(findings)} " if len(verdicts) > 1 else ""
-        counted.append(how_many + verdict + (_size(members) if verdict == "rounding" else ""))
-    return ", ".join(counted)
+    """List the verdicts of some findings, how many have each where there are several."""
+    counts = Counter(finding.verdict for finding in findings)
+    tally = []
+    for verdict, members in sorted(counts.items()):
+        text: str = verdict
+        if len(counts) > 1:
+            text = f"{members} of {len(findings)} {verdict}"
+        if verdict == "rounding":
+            text += _size([finding for finding in findings if finding.verdict == verdict])
+        tally.append(text)
+    return ", ".join(tally)
 
 
 def _by_chance(case: CaseResult, axis: Axis) -> str:
@@ -206,18 +212,21 @@ def _unsafe(by_runtime: Mapping[str, tuple[int, ...]]) -> str:
     """Say which lengths are unsafe, and in which runtime where they are not the same in all."""
     if len(set(by_runtime.values())) == 1:
         return f"length {short(next(iter(by_runtime.values())))}"
-    return "; ".join(
-        f"length {short(lengths)} in {name}" for name, lengths in by_runtime.items() if lengths
-    )
+    parts = []
+    for name, lengths in by_runtime.items():
+        if lengths:
+            parts.append(f"length {short(lengths)} in {name}")
+    return "; ".join(parts)
 
 
 def _size(findings: Sequence[Finding]) -> str:
     """Say how large the differences are; ulps say little where sums cancel to near zero."""
-    measured = [f.comparison.difference for f in findings if f.comparison.difference]
-    largest = max((one.max_abs for one in measured), default=0.0)
-    if largest in (0.0, float("inf")) and not any(one.max_ulp for one in measured):
+    differences = differences_of(findings)
+    largest = max((one.max_abs for one in differences), default=0.0)
+    ulp = max((one.max_ulp for one in differences), default=0)
+    if largest in (0.0, float("inf")) and not ulp:
         return ""
-    ulp = max(difference.max_ulp for difference in measured)
-    text = f", |Δ| ≤ {max(difference.max_abs for difference in measured):.8e}"
-    few = 0 < ulp <= FEW_ULPS  # none where all that differs is not finite
-    return f", at most {count(ulp)} ulp{text}" if few else text
+    text = f", |Δ| ≤ {largest:.8e}"
+    if 0 < ulp <= FEW_ULPS:  # none where all that differs is not finite
+        return f", at most {count(ulp)} ulp{text}"
+    return text

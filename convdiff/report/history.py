@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convdiff.case.model import Case
-from convdiff.report.sentences import few, short
+from convdiff.case.words import few, given, short
 from convdiff.runtime.model import Runtime
 from convdiff.search.ends import Ends
 from convdiff.search.history import Change, History
@@ -65,7 +65,7 @@ def _range(change: Change[Any]) -> str:
     if change.skipped:
         parts.append(f"or one of {few(list(map(str, change.skipped)))}, not run")
     if change.untried:
-        parts.append(f"or one of {few([str(one) for one in change.untried])}, untried")
+        parts.append(f"or one of {few(list(map(str, change.untried)))}, untried")
     return "".join(f", {part}" for part in parts)
 
 
@@ -87,11 +87,10 @@ def besides(releases: Releases, last: str, first: str) -> Iterator[str]:
         if one and other and one.get(key) != other.get(key):
             yield f"  besides  {word}: {_plain(one.get(key))} → {_plain(other.get(key))}"
     was, now = (releases.packages.get(name, {}) for name in (last, first))
-    changed = [
-        f"{name} {was.get(name, '(none)')} → {now.get(name, '(none)')}"
-        for name in sorted({*was, *now} - {"numpy"})
-        if was.get(name) != now.get(name)
-    ]
+    changed = []
+    for name in sorted({*was, *now} - {"numpy"}):
+        if was.get(name) != now.get(name):
+            changed.append(f"{name} {was.get(name, '(none)')} → {now.get(name, '(none)')}")
     if changed:
         yield f"  packages {few(changed)}"
 
@@ -130,7 +129,9 @@ def of_sizes(
         yield f"{case.name}: {runtime.id} could not be run at two sizes"
     for change in history.changes:
         by_verdict = is_good(change.before) is not None
-        what = "shows something else" if by_verdict else "gives other bits"
+        what = "gives other bits"
+        if by_verdict:
+            what = "shows something else"
         where = f"{what} from {axis} {change.first} on; {change.last} is the last before"
         if ends.are_named:
             where = f"{axis} {_changed(change, ends)}"
@@ -144,7 +145,7 @@ def of_sizes(
         yield f"{case.name}: {runtime.id} {words} at {axis} {first} and {last}"
     yield from not_monotone(history)
     if history.skipped:
-        yield f"  not run  {few([str(size) for size in history.skipped])}"
+        yield f"  not run  {few(list(map(str, history.skipped)))}"
     if history.untried:
         yield f"  untried  {len(history.untried):,} sizes between; --scan tries all"
 
@@ -171,12 +172,11 @@ def of_settings(
     if not culprits.names:
         yield f"{case.name}: both environments {same}"
         return
-    what = ", ".join(
-        f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}"
-        for name in culprits.names
-    )
-    together = " together; none of them alone" if len(culprits.names) > 1 else ""
-    yield f"{case.name}: {what} {change}{together}"
+    parts = []
+    for name in culprits.names:
+        parts.append(f"{name}={good.get(name, '(unset)')} → {bad.get(name, '(unset)')}")
+    together = given(len(parts) > 1, " together; none of them alone")
+    yield f"{case.name}: {', '.join(parts)} {change}{together}"
     if not culprits.is_whole:
         yield "  besides  other variables change them further, to those of the other end"
     yield f"  tried    {runs} environments"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from convdiff.diagnose.cause import Parted
+from convdiff.order.reveal.refusal import Refusal
+
+Value = TypeVar("Value")
+Written = TypeVar("Written")
 
 
 def finite(value: float) -> float | str:
@@ -12,10 +17,18 @@ def finite(value: float) -> float | str:
     return value if abs(value) < float("inf") else str(value)
 
 
-def parted_json(parted: Parted | None) -> dict[str, Any] | None:
+def or_null(value: Value | None, written: Callable[[Value], Written]) -> Written | None:
+    """Return a value as it is written, null where there is none."""
+    return None if value is None else written(value)
+
+
+def refusal_json(refusal: Refusal) -> dict[str, Any]:
+    """Return why no order is given."""
+    return {"kind": refusal.kind, "reason": refusal.reason}
+
+
+def parted_json(parted: Parted) -> dict[str, Any]:
     """Return where two sums of an element part."""
-    if parted is None:
-        return None
     return {
         "index": list(parted.index),
         "terms": list(parted.terms),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, SystemOut, TestCase, TestSuite
 
+from convdiff.case.words import few
 from convdiff.diagnose.verdict import Finding, proves_nothing
 from convdiff.report.detail import detail_of
 from convdiff.report.groups import stories
@@ -17,7 +18,7 @@ from convdiff.report.headline import headline
 from convdiff.report.junit_parts import DIGITS, Kind, Suite, clean, made_test, test_name
 from convdiff.report.plain import ELEMENTS, advice_text, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
-from convdiff.report.sentences import few, reason
+from convdiff.report.sentences import reason
 from convdiff.report.summary import CaseSummary, Summary
 from convdiff.report.trace_junit import net_suite
 from convdiff.result import CaseResult, Result
@@ -66,16 +67,14 @@ def _general(result: Result) -> Iterator[TestCase]:
 
 def _case_suite(case: CaseSummary) -> TestSuite:
     advice = "\n".join(filter(None, (*case.result.notes, advice_text(case))))
-    tests = [
-        made_test(case.name, runtime.id, Skipped, "untested", runtime.reason)
-        for runtime in case.runtimes
-        if not runtime.available
-    ]
-    drifting = stories(row for row in case.rows if not row.finding.allowed)
-    detailed = {id(group[0]) for group in drifting[:DETAILS]}
+    tests = []
+    for runtime in case.absent:
+        tests.append(made_test(case.name, runtime.id, Skipped, "untested", runtime.reason))
+    detailed = {id(group[0]) for group in stories(case.drifted)[:DETAILS]}
     for row in case.rows:
-        detail = detail_of(case.result, row, ELEMENTS) if id(row) in detailed else None
-        evidence = reason(row.finding) if detail is None else detail_text(detail)
+        evidence = reason(row.finding)
+        if id(row) in detailed:
+            evidence = detail_text(detail_of(case.result, row, ELEMENTS))
         tests.append(_comparison(case, row.finding, evidence, advice))
     tests += _whole(case)
     suite: TestSuite = Suite(case.name, case.result.case.file)
@@ -112,15 +111,16 @@ def _whole(case: CaseSummary) -> Iterator[TestCase]:
         message = f"the case does not ask for {few(result.unclaimed)}"
         yield made_test(name, "all of the baseline", Skipped, "unclaimed", message)
     if result.failures:
-        harmless = result.outcome == "ok" and not result.died
         first = result.failures[0].reason or "no reason given"
         message = f"{len(result.failures):,} without: {first}"
-        kind: Kind = Skipped if harmless else Error
+        kind: Kind = Error
+        if result.outcome == "ok" and not result.died:
+            kind = Skipped
         yield made_test(name, "every cell gives bits", kind, "", message, failures_text(case))
     if result.died:
         message = "a worker died, in a cell, a probe or an explanation"
         yield made_test(name, "no worker dies", Error, "died", message)
-    if result.outcome == "drift" and all(finding.allowed for finding in result.findings):
+    if result.outcome == "drift" and not case.drifted:
         yield made_test(name, "the case as a whole", Failure, "drift", case.headline)
     elif result.outcome in ("untested", "error"):
         yield made_test(name, "the case as a whole", Error, result.outcome, case.headline)

@@ -34,7 +34,9 @@ def test_name(axis: Axis, baseline: Cell, candidate: Cell, *, several: bool) -> 
     several: whether there are several batches.
     """
     sides = f"{_side(candidate, axis)} against {_side(baseline, axis)}"
-    shared = [] if axis == "length" else [_length(candidate, baseline)]
+    shared = []
+    if axis != "length":
+        shared.append(_length(candidate, baseline))
     if axis != "batch" and (several or candidate.batch > 1):
         shared.append(f"batch {candidate.batch}")
     if axis != "channels" and candidate.channels:
@@ -47,8 +49,9 @@ def test_name(axis: Axis, baseline: Cell, candidate: Cell, *, several: bool) -> 
 
 
 def _length(cell: Cell, baseline: Cell) -> str:
-    unlike = f" against T={baseline.length}" if baseline.length != cell.length else ""
-    return f"T={cell.length}{unlike}"
+    if baseline.length == cell.length:
+        return f"T={cell.length}"
+    return f"T={cell.length} against T={baseline.length}"
 
 
 def _side(cell: Cell, axis: Axis) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convdiff.case.words import one_or_many
 from convdiff.report.numbers import count
 
 
@@ -9,5 +10,5 @@ def known_words(steps: int) -> tuple[str, ...]:
     """Return a line that says how many steps were not run, none where all were."""
     if not steps:
         return ()
-    noun = "step was" if steps == 1 else "steps were"
+    noun = one_or_many(steps, "step was", "steps were")
     return (f"{count(steps)} {noun} known from an earlier run; --fresh runs them anew",)

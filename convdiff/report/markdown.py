@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from convdiff.case.words import few, given
 from convdiff.report import trace_markdown
 from convdiff.report.detail import detail_of
 from convdiff.report.elements import header
@@ -13,13 +14,14 @@ from convdiff.report.markdown_text import block, table, text
 from convdiff.report.net_summary import TraceSummary
 from convdiff.report.plain import ELEMENTS, detail_text, failures_text
 from convdiff.report.rules import rule_links, rule_names
-from convdiff.report.sentences import few, searches
+from convdiff.report.sentences import searches
 from convdiff.report.summary import OUTCOMES, CaseSummary, Summary
 
 LIMIT = 2**20 - 1
 """Bytes; GitHub shows no summary of 1 MiB or more."""
 LAST = 200
 """Bytes kept for the line that says what is left out."""
+HEADER = ("axis", "compared", "differ", "Δ", "ulp", "verdict")
 CASES = 100
 ROWS = 50
 DETAILS = 4
@@ -31,7 +33,7 @@ def render(summary: Summary) -> str:
     report = _answer(summary)
     used = len(report.encode())
     for number, case in enumerate(cases):
-        section = trace_markdown.section(case) if isinstance(case, TraceSummary) else _section(case)
+        section = _section(case)
         used += len(section.encode())
         if used > LIMIT - LAST:
             left = f"{len(cases) - number:,} of {len(cases):,} cases"
@@ -60,7 +62,7 @@ def _answer(summary: Summary) -> str:
         unclaimed = text(few(result.unclaimed))
         lines.append(f"The baseline has cases that no file claims: {unclaimed}\n")
     cases = first(_graver_first(summary.told), CASES)
-    rows = ((OUTCOMES[case.result.outcome], case.name, case.headline) for case in cases.shown)
+    rows = [(OUTCOMES[case.result.outcome], case.name, case.headline) for case in cases.shown]
     lines += table(("outcome", "case", "answer"), rows)
     if cases.left:
         lines.append(f"… and {cases.left:,} more cases\n")
@@ -71,14 +73,19 @@ def _graver_first(
     cases: Sequence[CaseSummary | TraceSummary],
 ) -> Sequence[CaseSummary | TraceSummary]:
     """Return the cases in their order, or the graver ones first where not all can be shown."""
-    return sorted(cases, key=_is_ok) if len(cases) > CASES else cases
+    if len(cases) <= CASES:
+        return cases
+    return sorted(cases, key=_is_ok)
 
 
-def _section(case: CaseSummary) -> str:
-    """Return all of one case; one that is ok is folded."""
+def _section(case: CaseSummary | TraceSummary) -> str:
+    """Return all of one case or net; one that is ok is folded."""
+    if isinstance(case, TraceSummary):
+        return trace_markdown.section(case)
     result = case.result
     lines = [f"- {text(note)}" for note in result.notes]
-    lines += [""] if lines else []
+    if lines:
+        lines.append("")
     if result.interrupted:
         lines.append(f"{case.progress}\n")
     lines += _comparisons(case)
@@ -101,28 +108,20 @@ def _section(case: CaseSummary) -> str:
 
 def _comparisons(case: CaseSummary) -> Iterator[str]:
     """Yield the table of what differs, drifts or was not compared."""
-    telling = [row for row in case.rows if row.finding.verdict != "same" or _drifts(row)]
+    telling = [row for row in case.rows if row.verdict != "same" or row.drifts]
     same = len(case.rows) - len(telling)
-    telling = list(one_usual(telling))
-    telling.sort(key=_drifts, reverse=True)
-    rows = first(telling, ROWS)
+    rows = first(sorted(one_usual(telling), key=lambda row: not row.drifts), ROWS)
     if rows.shown:
-        yield from table(
-            ("axis", "compared", "differ", "Δ", "ulp", "verdict"), map(_cells, rows.shown)
-        )
+        yield from table(HEADER, map(_cells, rows.shown))
     if rows.left:
         yield f"… and {rows.left:,} more that differ or were not compared\n"
     if same:
         yield f"{same:,} of {len(case.rows):,} comparisons found the same bits.\n"
 
 
-def _drifts(row: Row) -> bool:
-    return not row.finding.allowed
-
-
 def _cells(row: Row) -> tuple[str, ...]:
     ruling = "".join(span.text for span in row.ruling)
-    return row.finding.comparison.axis, row.name, row.measured, row.delta, row.ulp, ruling
+    return row.axis, row.name, row.measured, row.delta, row.ulp, ruling
 
 
 def _elements(case: CaseSummary) -> Iterator[str]:
@@ -132,20 +131,16 @@ def _elements(case: CaseSummary) -> Iterator[str]:
     detail = detail_of(case.result, case.drifting, ELEMENTS)
     if detail.elements:
         yield f"The worst elements of {_compared(detail.row)}:\n"
-        yield from table(
-            header(detail.elements, detail.row.names), (one.cells for one in detail.elements)
-        )
+        cells = [one.cells for one in detail.elements]
+        yield from table(header(detail.elements, detail.row.names), cells)
 
 
 def _details(case: CaseSummary) -> Iterator[str]:
     """Yield why they differ, drift first; the same story is told once."""
     rows = unusual(case.rows)
-    telling = [
-        row for row in rows if row.finding.verdict not in ("same", "untested") or _drifts(row)
-    ]
-    groups = stories(telling)
+    groups = stories(row for row in rows if row.drifts or row.verdict not in ("same", "untested"))
     for group in groups[:DETAILS]:
-        more = f", and {len(group) - 1:,} more of the same" if len(group) > 1 else ""
+        more = given(len(group) - 1, ", and {:,} more of the same")
         yield f"<details><summary>Why: {_compared(group[0])}{more}</summary>\n"
         yield from block(detail_text(detail_of(case.result, group[0], ELEMENTS)))
         yield "</details>\n"
@@ -156,23 +151,24 @@ def _details(case: CaseSummary) -> Iterator[str]:
 
 def _rules(case: CaseSummary) -> Iterator[str]:
     """Yield how to read on about what drifted: commands, and pages of the documentation."""
-    drifting = chain.from_iterable(rule_names(row.finding) for row in case.rows if _drifts(row))
+    drifting = chain.from_iterable(rule_names(row.finding) for row in case.drifted)
     for command, page in rule_links(dict.fromkeys(drifting)):
         yield f"- what it means, and what to do: {command} ({page})"
     yield ""
 
 
 def _compared(row: Row) -> str:
-    axis = row.finding.comparison.axis
-    return text(f"{axis} {row.candidate} against {row.baseline} {row.where}".strip())
+    return text(f"{row.axis} {row.candidate} against {row.baseline} {row.where}".strip())
 
 
 def _what_to_do(case: CaseSummary) -> Iterator[str]:
     """Yield safe lengths, what searches for more, and the expectation to be copied."""
     for safe in case.advice.safe:
         if safe.some_unsafe:
-            where = f"{safe.runtime}: " if safe.number else ""
-            yield f"- safe lengths: {text(where + safe.text)}"
+            words = safe.text
+            if safe.number:
+                words = f"{safe.runtime}: {words}"
+            yield f"- safe lengths: {text(words)}"
     if case.advice.search:
         yield f"- try {text(searches(case.advice.search))}"
     yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from convdiff.diagnose.verdicts import VERDICTS, Tone, Verdict
@@ -39,6 +39,23 @@ class Grid:
     rows: tuple[tuple[Span, ...], ...]
     names_within: bool = False
     """Each row's second cell names its third, whatever the header says."""
+
+    @property
+    def texts(self) -> list[tuple[str, ...]]:
+        """The rows without their marks."""
+        return [tuple(span.text for span in row) for row in self.rows]
+
+    @property
+    def width(self) -> int:
+        """The columns that it takes, two between neighbours."""
+        columns = zip(self.header, *self.texts, strict=True)
+        return sum(max(map(len, column)) + 2 for column in columns)
+
+    def without(self, column: int) -> Grid:
+        """Return the table with a column less."""
+        header = (*self.header[:column], *self.header[column + 1 :])
+        rows = [(*row[:column], *row[column + 1 :]) for row in self.rows]
+        return replace(self, header=header, rows=tuple(rows))
 
 
 def line(label: str | Span, *parts: str | Span) -> Line:

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from convdiff.errors import readable
+from convdiff.case.layout import written
+from convdiff.case.words import given
+from convdiff.errors import printable, readable
 from convdiff.net.models.model import FOLLOWS, Model, Node
+from convdiff.report.json_values import or_null
 from convdiff.report.plain import GAP
 
 HEADER = ("layer", "operation", "output", "numbers")
@@ -18,13 +21,12 @@ LONGEST = 60
 def model_lines(model: Model) -> Iterator[str]:
     """Yield what a model is, a line an operation, and what can't be a layer."""
     yield _headline(model)
-    rows = [HEADER, *(_row(node) for node in model.nodes if not node.is_constant)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    rows = [HEADER, *map(_row, _computed(model))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        first, second, third, numbers = (
-            text.ljust(width) for text, width in zip(row, widths, strict=True)
-        )
-        yield GAP.join(["", first, second, third, numbers.strip().rjust(widths[-1])]).rstrip()
+        *left, numbers = zip(row, widths, strict=True)
+        aligned = [text.ljust(width) for text, width in left]
+        yield GAP.join(["", *aligned, numbers[0].rjust(numbers[1])]).rstrip()
     yield from model.notes
     yield from _unread(model)
 
@@ -48,7 +50,7 @@ def _plain(node: Node) -> dict[str, Any]:
         "operation": node.op,
         "inputs": list(node.inputs),
         "outputs": list(node.outputs),
-        "shape": None if node.shape is None else list(node.shape),
+        "shape": or_null(node.shape, list),
         "numbers": node.parameters,
         "constant": node.is_constant,
         "unread": node.unread,
@@ -56,8 +58,7 @@ def _plain(node: Node) -> dict[str, Any]:
 
 
 def _headline(model: Model) -> str:
-    count = sum(1 for node in model.nodes if not node.is_constant)
-    parts = [f"{count} operations", f"{model.parameters:,} numbers"]
+    parts = [f"{len(_computed(model))} operations", f"{model.parameters:,} numbers"]
     if model.input_axes:
         shape = [
             "?" if letter in model.open_axes else str(extent)
@@ -68,9 +69,14 @@ def _headline(model: Model) -> str:
 
 
 def _row(node: Node) -> tuple[str, ...]:
-    shape = "?" if node.shape is None else "×".join(map(str, node.shape))
-    numbers = f"{node.parameters:,}" if node.parameters else ""
-    return clean(node.name), clean(node.op) + (" *" if node.unread else ""), shape, numbers
+    op = clean(node.op) + given(node.unread, " *")
+    shape = "?" if node.shape is None else written(node.shape)
+    return clean(node.name), op, shape, given(node.parameters, "{:,}")
+
+
+def _computed(model: Model) -> list[Node]:
+    """Return the operations that are not computed of constants alone."""
+    return [node for node in model.nodes if not node.is_constant]
 
 
 def _unread(model: Model) -> Iterator[str]:
@@ -79,7 +85,7 @@ def _unread(model: Model) -> Iterator[str]:
     counts = Counter((node.op, node.unread) for node in own)
     for (op, reason), count in counts.items():
         first = next(node for node in own if (node.op, node.unread) == (op, reason))
-        more = f" and {count - 1} more" if count > 1 else ""
+        more = given(count - 1, " and {} more")
         yield f"* {clean(op)} ({clean(first.name)}{more}): {clean(reason)}"
     if len(model.unread) > len(own):
         yield f"* {len(model.unread) - len(own)} more read what is not known"
@@ -87,5 +93,5 @@ def _unread(model: Model) -> Iterator[str]:
 
 def clean(text: str) -> str:
     """Return a name of somebody else's file as one printable line, cut where it is long."""
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in readable(text))
+    clean = "".join(map(printable, readable(text)))
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"

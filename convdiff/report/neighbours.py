@@ -36,13 +36,10 @@ def difference_lines(neighbours: Neighbours, names: tuple[str, str], again: str)
         lines += why_lines(finding, names, case.case.output_order)
         detail = Detail(row, elements, 0, tuple(lines))
         yield from (f"  {text}" for text in detail_text(detail).splitlines())
-    there = list(_environments(neighbours))
-    labels = names if len(there) > 1 else ("in",)
-    yield from (f"  {name:8} {text}" for name, text in zip(labels, there, strict=False))
-    yield f"  again    {again}"
-
-
-def _environments(neighbours: Neighbours) -> Iterator[str]:
-    """Yield the runtimes that took part, each in a line."""
     there = [standing for standing in neighbours.standings if standing.available]
-    yield from (runtime_line(one, 0).text for one in there)
+    labels = list(names)
+    if len(there) < 2:
+        labels = ["in"]
+    for name, standing in zip(labels, there, strict=False):
+        yield f"  {name:8} {runtime_line(standing, 0).text}"
+    yield f"  again    {again}"

@@ -19,7 +19,7 @@ def decimal(value: Any) -> str:
     size = abs(float(value))
     if size and not 1e-4 <= size < 1e7:
         return np.format_float_scientific(value, unique=True, min_digits=6)
-    digits = 8 if value.dtype != np.float16 else 4
+    digits = 4 if value.dtype == np.float16 else 8
     return np.format_float_positional(value, unique=True, min_digits=digits)
 
 
@@ -40,8 +40,9 @@ def shortest(value: Any) -> float | str:
         return str(wide)
     if value.dtype.itemsize >= 8:
         return wide
-    single = np.float32(wide) if value.dtype.name == "bfloat16" else value
-    return float(str(single))
+    if value.dtype.name == "bfloat16":
+        value = np.float32(wide)
+    return float(str(value))
 
 
 def short(value: float, dtype: str) -> str:
@@ -50,7 +51,10 @@ def short(value: float, dtype: str) -> str:
     A sum that float32 can't hold, of a kernel of a narrower format than float64, is cut at nine.
     """
     if dtype == "float64":
-        return f"{value:.17g}" if float(f"{value:.16g}") != value else f"{value:.16g}"
+        text = f"{value:.16g}"
+        return text if float(text) == value else f"{value:.17g}"
     with np.errstate(over="ignore"):
         single = np.float32(value)
-    return f"{value:.9g}" if single != value else f"{float(str(single)):.9g}"
+    if single == value:
+        value = float(str(single))
+    return f"{value:.9g}"

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convdiff.case.words import few, given, one_or_many
 from convdiff.errors import DRIFT, SAME, UNTESTED
 from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
-from convdiff.net.trace.model import Judged
 from convdiff.net.trace.status import Status
 from convdiff.report.brief_names import runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.case_json import case_json
 from convdiff.report.commands import Commands
+from convdiff.report.json_values import or_null
 from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.model import clean
-from convdiff.report.sentences import few
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
-from convdiff.report.trace_summary import ORDERS, side_judged
+from convdiff.report.trace_summary import ORDERS, judged_sides, later
 from convdiff.result import Outcome, Result
 from convdiff.runtime.model import Standing
 
@@ -46,15 +46,19 @@ class OwnSummary:
 def summarise_own(trace: OwnTrace, again: str) -> OwnSummary:
     """Return the summary of a trace; again: the command that repeats it."""
     outcome = ENDS[trace.exit_code]
-    verdict = trace.verdict if outcome == "drift" else "untested"
+    word = OUTCOMES[outcome]
+    if outcome == "drift" and trace.verdict != "untested":
+        word += f"[{trace.verdict}]"
+    if outcome == "ok":
+        again = ""
     return OwnSummary(
         outcome,
-        OUTCOMES[outcome] + (f"[{verdict}]" if verdict != "untested" else ""),
+        word,
         clean(trace.file),
         _sentence(trace),
         tuple(_runtimes(trace)),
         tuple(_lines(trace)),
-        again if outcome != "ok" else "",
+        again,
         f"1 net: 1 {outcome} (exit {trace.exit_code})",
     )
 
@@ -67,15 +71,16 @@ def _sentence(trace: OwnTrace) -> str:
     if trace.verdict == "rounding" and trace.differing:
         return f"rounding that enters at {names[0]} and nowhere before it{_more(trace, names)}"
     wrong = _nodes([one for one in trace.passing if one.passes and one.passes.verdict == "wrong"])
-    first = f"{few(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong; " if wrong else ""
-    return first + _of_entries(trace, names)
+    if not wrong:
+        return _of_entries(trace, names)
+    verb = one_or_many(len(wrong), "is", "are")
+    return f"{few(wrong)} {verb} wrong; {_of_entries(trace, names)}"
 
 
 def _of_entries(trace: OwnTrace, names: Sequence[str]) -> str:
     """Say where what is more than rounding enters, as far as that was looked at."""
     if not trace.differing:
-        later = f"; {names[0]} gives other bits, healed later" if names else ""
-        return _share(trace) + later
+        return _share(trace) + given(few(names[:1]), "; {} gives other bits, healed later")
     if not names:
         return f"the outputs have other bits, and no value that was looked at has; {_share(trace)}"
     return f"{names[0]} gives other bits, and nothing before it does{_more(trace, names)}"
@@ -87,15 +92,14 @@ def _nodes(values: Sequence[OwnValue]) -> tuple[str, ...]:
 
 
 def _more(trace: OwnTrace, names: Sequence[str]) -> str:
-    later = f"; later also {few(names[1:])}, on equal inputs" if len(names) > 1 else ""
-    return f"{later}; {_share(trace)}"
+    return f"{later(names)}; {_share(trace)}"
 
 
 def _share(trace: OwnTrace) -> str:
     """Say how many values of the outputs differ, over all steps."""
-    steps = f" of {trace.steps:,} steps" if trace.steps > 1 else ""
+    steps = given(trace.steps > 1, f" of {trace.steps:,} steps")
     if not trace.differing:
-        little = f", but all are {trace.constant[4:]}: that proves little" if trace.constant else ""
+        little = given(trace.constant[4:], ", but all are {}: that proves little")
         return f"all {trace.elements:,} output values{steps} are equal{little}"
     largest = max(delta for _, _, delta in trace.outputs.values())
     share = f"{trace.differing:,} of {trace.elements:,} output values{steps}"
@@ -104,7 +108,7 @@ def _share(trace: OwnTrace) -> str:
 
 def _standings(trace: OwnTrace) -> list[Standing]:
     pairs = zip(trace.runtimes, trace.fingerprints, strict=True)
-    return [Standing(runtime, True, fingerprint=said) for runtime, said in pairs]
+    return [Standing(runtime, True, fingerprint=facts) for runtime, facts in pairs]
 
 
 def _runtimes(trace: OwnTrace) -> Iterator[str]:
@@ -127,7 +131,7 @@ def _lines(trace: OwnTrace) -> Iterator[Line]:
 
 
 def _entered_often(trace: OwnTrace, value: OwnValue) -> str:
-    often = f", in {value.entered:,} of {trace.steps:,} steps" if trace.steps > 1 else ""
+    often = given(trace.steps > 1, f", in {value.entered:,} of {trace.steps:,} steps")
     return f"{often}: {value.differing:,} of {value.elements:,} values differ"
 
 
@@ -136,14 +140,16 @@ def _entry_lines(
 ) -> Iterator[Line]:
     """Yield what a node is called that differs of itself, and what that rests on."""
     name, what = Span(clean(value.node or value.name), "strong"), f", {clean(value.op)}{where}"
-    if entry is None or entry.verdict == "untested":
-        why = "it was not looked at" if entry is None else entry.reason
-        yield line("entry", name, f"{what}; not judged: {why}")
+    if entry is None:
+        yield line("entry", name, f"{what}; not judged: it was not looked at")
         return
-    reason = f", {entry.reason}" if entry.reason else _alone(entry)
+    if entry.verdict == "untested":
+        yield line("entry", name, f"{what}; not judged: {entry.reason}")
+        return
+    reason = given(entry.reason, ", {}") or _alone(entry)
     yield line("entry", name, f"{what}; ", verdict_span(entry.verdict), reason)
     if entry.judged is not None:
-        yield line("  right", _judged(entry.judged))
+        yield line("  right", "; ".join(judged_sides(entry.judged, ("#1", "#2"))))
     if entry.result is not None and entry.result.findings:
         result = Result(tuple(_standings(trace)), (entry.result,))
         summary = summarise(result, [Commands()]).cases[0]
@@ -155,12 +161,6 @@ def _alone(entry: OwnEntry) -> str:
     if entry.result is None or any(row.verdict != "same" for row in entry.result.findings):
         return ""
     return "; alone, with its real input, it does not differ: what is around it does it"
-
-
-def _judged(judged: Judged) -> str:
-    sides = zip(judged.wrong, judged.ulps, strict=True)
-    said = [side_judged(wrong, ulps, judged.elements) for wrong, ulps in sides]
-    return "; ".join(f"#{number}: {one}" for number, one in enumerate(said, 1))
 
 
 def _noise(trace: OwnTrace) -> Iterator[Line]:
@@ -179,7 +179,7 @@ def _counts(trace: OwnTrace) -> Iterator[Line]:
     counts = Counter(value.status for value in trace.values)
     carried = Counter(value.op for value in trace.values if value.status == "carried")
     if carried:
-        unjudged = f"; {trace.unjudged:,} of them are not judged" if trace.unjudged else ""
+        unjudged = given(trace.unjudged, "; {:,} of them are not judged")
         ops = [f"{clean(op)} {count}" for op, count in carried.most_common()]
         yield line("carried", f"by {counts['carried']:,} values: {few(ops)}{unjudged}")
     rest = [f"{counts[name]:,} {name}" for name in REST if counts[name]]
@@ -198,11 +198,13 @@ def _looking(trace: OwnTrace) -> str:
 
 def side_names(trace: OwnTrace) -> list[str]:
     """Return what both sides are called, with their versions."""
-    versions = [str(said.get("version", "?")) for said in trace.fingerprints]
+    versions = [str(facts.get("version", "?")) for facts in trace.fingerprints]
     if versions[0] == versions[1]:
         return [runtime.id for runtime in trace.runtimes]
-    frameworks = [runtime.interpreter.framework for runtime in trace.runtimes]
-    return [f"{name} {version}" for name, version in zip(frameworks, versions, strict=True)]
+    names = []
+    for runtime, version in zip(trace.runtimes, versions, strict=True):
+        names.append(f"{runtime.interpreter.framework} {version}")
+    return names
 
 
 def own_trace_json(trace: OwnTrace) -> dict[str, Any]:
@@ -235,17 +237,19 @@ def _value(value: OwnValue) -> dict[str, Any]:
         "entered_in_steps": value.entered,
         "elements": value.elements,
         "differing": value.differing,
-        "entry": None if value.entry is None else _entry(value.entry),
-        "passes_on": None if value.passes is None else _entry(value.passes),
+        "entry": or_null(value.entry, _entry),
+        "passes_on": or_null(value.passes, _entry),
     }
 
 
 def _entry(entry: OwnEntry) -> dict[str, Any]:
-    judged = entry.judged
+    wrong, ulps = None, None
+    if entry.judged is not None:
+        wrong, ulps = list(entry.judged.wrong), list(entry.judged.ulps)
     return {
         "verdict": entry.verdict,
         "reason": entry.reason or None,
-        "not_correctly_rounded": None if judged is None else list(judged.wrong),
-        "max_ulp": None if judged is None else list(judged.ulps),
-        "case": None if entry.result is None else case_json(entry.result),
+        "not_correctly_rounded": wrong,
+        "max_ulp": ulps,
+        "case": or_null(entry.result, case_json),
     }

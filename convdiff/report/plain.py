@@ -57,8 +57,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _grid(grid: Grid) -> list[str]:
-    rows = [tuple(span.text for span in row) for row in grid.rows]
-    return columns([grid.header, *rows])
+    return columns([grid.header, *grid.texts])
 
 
 def _hanging(lines: Sequence[Line]) -> Iterator[str]:

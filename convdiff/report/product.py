@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from convdiff.case.words import given
 from convdiff.search.product import CONFIRMED, Product, Trial
-from convdiff.search.shape import LETTERS, SizeAxis
+from convdiff.search.shape import LETTERS, Shape, SizeAxis
 
 MEETS = {
     "product": "the same product",
@@ -45,18 +46,21 @@ def _claim(product: Product) -> str:
 
 def _only_at(product: Product) -> str:
     """Name the sizes of which nothing is known but at one value: no factor, nor without effect."""
-    base = next(trial.shape for trial in product.trials if trial.meets == "product")
-    unknown = [
-        LETTERS[axis] + f"={base[axis]}"
-        for axis in LETTERS
-        if axis not in product.axes and _has_no_change(product, axis)
-    ]
-    return f" at {', '.join(unknown)}" if unknown else ""
+    base, unknown = _base(product), []
+    for axis, letter in LETTERS.items():
+        if axis not in product.axes and _has_no_change(product, axis):
+            unknown.append(f"{letter}={base[axis]}")
+    return given(", ".join(unknown), " at {}")
+
+
+def _base(product: Product) -> Shape:
+    """Return the shape whose change is at the product."""
+    return next(trial.shape for trial in product.trials if trial.meets == "product")
 
 
 def _has_no_change(product: Product, axis: SizeAxis) -> bool:
     """Return whether a shape that varies one axis changed at neither size nor product."""
-    base = next(trial.shape for trial in product.trials if trial.meets == "product")
+    base = _base(product)
     singles = product.trials[: product.singles]
     varying = [one for one in singles if one.shape[axis] != base[axis]]
     return any(one.meets in ("nowhere", "elsewhere") for one in varying)
@@ -65,11 +69,10 @@ def _has_no_change(product: Product, axis: SizeAxis) -> bool:
 def _trial(trial: Trial, product: Product) -> str:
     """Say where a shape changes, with both neighbours."""
     axis, (last, first) = product.axis, trial.sizes
-    others = [f"{LETTERS[one]}={trial.shape[one]}" for one in LETTERS if one != axis]
-    sides = f"{LETTERS[axis]} {last:,} | {first:,}"
-    if trial.meets == "nowhere":
-        sides = f"{LETTERS[axis]} {last:,} to {first:,}"
+    others = " ".join(f"{LETTERS[one]}={trial.shape[one]}" for one in LETTERS if one != axis)
+    between = "to" if trial.meets == "nowhere" else "|"
+    where = MEETS[trial.meets]
     if trial.meets == "product":
-        products = (f"{trial.shape.at(axis, size).product(product.axes):,}" for size in trial.sizes)
-        return f"{' '.join(others)}: {sides}, {letters(product.axes)} {' | '.join(products)}"
-    return f"{' '.join(others)}: {sides}, {MEETS[trial.meets]}"
+        before, after = (trial.shape.at(axis, size).product(product.axes) for size in trial.sizes)
+        where = f"{letters(product.axes)} {before:,} | {after:,}"
+    return f"{others}: {LETTERS[axis]} {last:,} {between} {first:,}, {where}"

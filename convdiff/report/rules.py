@@ -290,10 +290,14 @@ RULES: Mapping[str, Rule] = {
 
 def rule_names(finding: Finding) -> list[str]:
     """Return the rules that a finding is about: a broken lock, its verdict, what causes it."""
-    causes = finding.why.causes if finding.why is not None else ()
-    names = ["order-locked"] if finding.lock == "changed" else []
-    names += [] if names and finding.verdict == "same" else [finding.verdict]
-    names += [part.value.replace(" ", "-") for cause in causes for part in cause.parts]
+    names: list[str] = []
+    if finding.lock == "changed":
+        names.append("order-locked")
+    if finding.verdict != "same" or not names:
+        names.append(finding.verdict)
+    if finding.why is not None:
+        for cause in finding.why.causes:
+            names += [part.value.replace(" ", "-") for part in cause.parts]
     return list(dict.fromkeys(names))
 
 

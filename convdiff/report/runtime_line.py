@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from convdiff.case.device import Device
+from convdiff.case.words import given, one_or_many
 from convdiff.runtime.model import ELSEWHERE, Standing
 
 
@@ -21,13 +22,13 @@ def fingerprint(standing: Standing) -> str:
     parts = [
         " ".join(product(standing)),
         _onednn(says.get("onednn")),
-        f"CPU {isa}" + (f" capped at {cap}" if cap else ""),
+        f"CPU {isa}{given(cap, ' capped at {}')}",
         threads(standing),
         f"Python {says.get('python')}",
     ]
     if standing.runtime.device.kind != "cpu":
         parts[2] = str(says.get("device_names", {}).get(str(standing.runtime.device.bare), ""))
-    return ", ".join(part for part in parts if part)
+    return ", ".join(filter(None, parts))
 
 
 def product(standing: Standing) -> tuple[str, str]:
@@ -41,7 +42,7 @@ def product(standing: Standing) -> tuple[str, str]:
 def threads(standing: Standing) -> str:
     """Say with how many threads a runtime runs."""
     count = standing.fingerprint.get("threads")
-    return f"{count} thread" + ("s" if count != 1 else "")
+    return f"{count} {one_or_many(count or 0, 'thread', 'threads')}"
 
 
 def _onednn(on: Any) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from convdiff.case.model import Case
+from convdiff.case.words import short
 from convdiff.diagnose.agreement import Agreement
 from convdiff.diagnose.verdict import Finding
-from convdiff.report.sentences import short
 from convdiff.result import CaseResult
 from convdiff.runtime.model import Runtime
 
@@ -21,12 +21,13 @@ Orders = Mapping[Runtime, tuple[Sizes, str]]
 def orders_beside(case: CaseResult) -> Mapping[Runtime, str]:
     """Return each runtime's order; before it its cell, where they are not all of one."""
     orders = _orders(case.findings)
-    if len(_cells(orders)) < 2:
-        return {runtime: notation for runtime, (_, notation) in orders.items()}
-    return {
-        runtime: f"{_named(case.case, [cell])}: {notation}"
-        for runtime, (cell, notation) in orders.items()
-    }
+    several = len(_cells(orders)) > 1
+    beside = {}
+    for runtime, (cell, notation) in orders.items():
+        beside[runtime] = notation
+        if several:
+            beside[runtime] = f"{_named(case.case, [cell])}: {notation}"
+    return beside
 
 
 def sizes_below(case: CaseResult, agreement: Agreement, *, orders: bool) -> str:
@@ -34,13 +35,17 @@ def sizes_below(case: CaseResult, agreement: Agreement, *, orders: bool) -> str:
 
     Empty where the case has one length and one batch, or nothing differs. orders: they are shown.
     """
+    if len(case.case.lengths) == len(case.case.batches) == 1:
+        return ""
+    named = []
     pairs = [pair for pair in chain(*agreement.pairs) if pair is not None]
     farthest = {pair.cell for pair in pairs if pair.cell is not None}
-    shown = _cells(_orders(case.findings)) if orders else set()
-    cells_of = {"ulps": farthest, "orders": shown if len(shown) == 1 else set()}
-    named = [f"{what} of {_named(case.case, cells)}" for what, cells in cells_of.items() if cells]
-    is_one = len(case.case.lengths) == len(case.case.batches) == 1
-    return "" if is_one else "; ".join(named)
+    if farthest:
+        named.append(f"ulps of {_named(case.case, farthest)}")
+    shown = _cells(_orders(case.findings))
+    if orders and len(shown) == 1:
+        named.append(f"orders of {_named(case.case, shown)}")
+    return "; ".join(named)
 
 
 def _cells(orders: Orders) -> set[Sizes]:
@@ -50,8 +55,11 @@ def _cells(orders: Orders) -> set[Sizes]:
 def _named(case: Case, cells: Collection[Sizes]) -> str:
     """Name cells by their lengths and batches, as far as the case has several."""
     lengths, batches = (sorted(set(column)) for column in zip(*cells, strict=True))
-    parts = [f"length {short(lengths)}"] if len(case.lengths) > 1 else []
-    parts += [f"batch {short(batches)}"] if len(case.batches) > 1 else []
+    parts = []
+    if len(case.lengths) > 1:
+        parts.append(f"length {short(lengths)}")
+    if len(case.batches) > 1:
+        parts.append(f"batch {short(batches)}")
     return " ".join(parts)
 
 

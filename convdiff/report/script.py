@@ -123,28 +123,29 @@ def script(
     """
     prints = [fingerprints[cell.runtime] for cell in cells]
     _refuse(cells, prints)
-    conv, is_short = case.conv, case.conv.dtype == "bfloat16"
-    packages = {name for one in prints for name in _packages(one)}
-    packages |= {SHORT} if is_short else set()
-    calls = [
-        call_of(cell.conv_of(conv), cell.runtime, str(one["version"]))
-        for cell, one in zip(cells, prints, strict=True)
-    ]
-    named = {text: f"convolve_{number}" for number, text in enumerate(dict.fromkeys(calls), 1)}
-    sides = [
-        _side(case, tensors, cell, named[text]) for cell, text in zip(cells, calls, strict=True)
-    ]
+    conv = case.conv
+    packages: set[str] = set().union(*map(_packages, prints))
+    imports, dtype = "", f'"{conv.dtype}"'
+    if conv.dtype == "bfloat16":
+        packages.add(SHORT)
+        imports, dtype = f"import {SHORT}\n", f"{SHORT}.bfloat16"
+    named: dict[str, str] = {}
+    sides = []
+    for cell, one in zip(cells, prints, strict=True):
+        call = call_of(cell.conv_of(conv), cell.runtime, str(one["version"]))
+        name = named.setdefault(call, f"convolve_{len(named) + 1}")
+        sides.append(_side(case, tensors, cell, name))
     return SCRIPT.format(
         python=_python(prints),
         packages=", ".join(f'"{name}"' for name in sorted(packages)),
         title=title,
         where=" and ".join(sorted({str(one["framework"]) for one in prints})),
-        imports=f"import {SHORT}\n" if is_short else "",
+        imports=imports,
         filter=_numbers(conv.own_filter(tensors.filter_hwio)),
         bias=_numbers(tensors.bias),
         input=_numbers(conv.own_input(tensors.input_nhwc)),
         added=_numbers(_added(conv, tensors, tensors.input_nhwc.shape)),
-        dtype=f"{SHORT}.bfloat16" if is_short else f'"{conv.dtype}"',
+        dtype=dtype,
         shared=shared(conv, (cells[0].length, cells[1].length)),
         sides=",\n    ".join(map(_literal, sides)),
         calls=_functions(named),
@@ -173,14 +174,14 @@ def _refuse(cells: Sequence[Cell], prints: Sequence[Mapping[str, Any]]) -> None:
     """Raise ConvdiffError for what one environment can't compute."""
     if any(cell.is_reference or cell.is_exact for cell in cells):
         raise ConvdiffError("--script: a script is of two runs of the convolution itself")
-    by_framework: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
     for one in prints:
-        by_framework.setdefault(str(one["framework"]), set()).add(str(one["version"]))
-    pythons = {str(one["python"]) for one in prints}
-    several = [name for name, versions in by_framework.items() if len(versions) > 1]
-    if several or len(pythons) > 1:
-        what = f"two versions of {several[0]}" if several else "two versions of Python"
-        raise ConvdiffError(f"--script: a script has one environment, and these are {what}")
+        versions.setdefault(str(one["framework"]), set()).add(str(one["version"]))
+    versions["Python"] = {str(one["python"]) for one in prints}
+    for name, several in versions.items():
+        if len(several) > 1:
+            what = f"two versions of {name}"
+            raise ConvdiffError(f"--script: a script has one environment, and these are {what}")
 
 
 def _packages(fingerprint: Mapping[str, Any]) -> list[str]:
@@ -223,4 +224,6 @@ def _literal(side: Mapping[str, Any]) -> str:
 
 
 def _differing(cell: Cell) -> str:
-    return f"length {cell.length}" + (f" batch {cell.batch}" if cell.batch > 1 else "")
+    if cell.batch > 1:
+        return f"length {cell.length} batch {cell.batch}"
+    return f"length {cell.length}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from convdiff.case.axes import AXES, filters
-from convdiff.case.ranges import write_range
+from convdiff.case.words import given, plural, short
 from convdiff.compare.comparison import Comparison, Nearness
 from convdiff.diagnose.evidence import Evidence, Look, SideFact, Sides
 from convdiff.diagnose.safe_lengths import SafeLengths
@@ -13,11 +13,6 @@ from convdiff.diagnose.verdict import Finding
 from convdiff.plan.cell import Cell
 from convdiff.report.numbers import count
 from convdiff.result import CaseResult
-
-NAMED = 5
-"""Names of a list that are written out."""
-RANGES = 8
-"""Ranges of whole numbers that are written out."""
 
 
 def sides(comparison: Comparison, case: CaseResult) -> tuple[str, str]:
@@ -39,8 +34,11 @@ def _recorded(cell: Cell, comparison: Comparison) -> str:
     """Name a recording's side, or what was run now; with its length and batch where unlike."""
     baseline, candidate = comparison.baseline, comparison.candidate
     name = cell.runtime.origin or "now"
-    name += f" T={cell.length}" if baseline.length != candidate.length else ""
-    return name + (f" batch {cell.batch}" if baseline.batch != candidate.batch else "")
+    if baseline.length != candidate.length:
+        name += f" T={cell.length}"
+    if baseline.batch != candidate.batch:
+        name += f" batch {cell.batch}"
+    return name
 
 
 def number(cell: Cell, case: CaseResult) -> str:
@@ -95,7 +93,9 @@ def _facts(facts: Iterable[Evidence], names: tuple[str, str]) -> str:
 def _fact(fact: Evidence, called: Mapping[str, str]) -> str:
     if isinstance(fact, SideFact):
         return f"{called[fact.side]}: {fact.fact}"
-    return _of_side(fact.fact, fact.side, called) if isinstance(fact, Look) else fact
+    if isinstance(fact, Look):
+        return _of_side(fact.fact, fact.side, called)
+    return fact
 
 
 def mistake(finding: Finding, names: tuple[str, str]) -> str:
@@ -156,8 +156,8 @@ def safe(lengths: SafeLengths) -> str:
     if lengths.unstable:
         listed = short(lengths.unstable)
         return f"none can be named: length {listed} gives other bits each time"
-    untested = f"; untested: {short(lengths.untested)}" if lengths.untested else ""
-    return _agreeing(lengths) + _proved(lengths) + untested
+    untested = short(lengths.untested)
+    return _agreeing(lengths) + _proved(lengths) + given(untested, "; untested: {}")
 
 
 def pad_to(lengths: SafeLengths) -> str:
@@ -165,8 +165,9 @@ def pad_to(lengths: SafeLengths) -> str:
     if len(lengths.lengths) == 1 or lengths.unstable:
         return f"length {lengths.longest}: no other length that was run is safe"
     which = lengths.rule or short(lengths.lengths[:-1])
-    every = len(lengths.proved) == len(lengths.lengths) - 1
-    how = "proved for every input" if every else f"on {lengths.inputs + 1} inputs tried"
+    how = f"on {lengths.inputs + 1} inputs tried"
+    if lengths.all_proved:
+        how = "proved for every input"
     return f"length {which}: the bits of length {_longest(lengths)}, {how}"
 
 
@@ -183,15 +184,15 @@ def _agreeing(lengths: SafeLengths) -> str:
 def _longest(lengths: SafeLengths, mark: str = "") -> str:
     """Name the length with which others are compared; where windows start unlike, each of them."""
     named = [f"{mark}{length}" for length in (*lengths.others, lengths.longest)]
-    ending = ", whichever windows start alike" if lengths.others else ""
-    return " or ".join(named) + ending
+    return " or ".join(named) + given(lengths.others, ", whichever windows start alike")
 
 
 def _proved(lengths: SafeLengths) -> str:
     if not lengths.proved:
         return ""
-    every = len(lengths.proved) == len(lengths.lengths) - 1
-    return f"; proved safe by equal orders: {'all of them' if every else short(lengths.proved)}"
+    if lengths.all_proved:
+        return "; proved safe by equal orders: all of them"
+    return f"; proved safe by equal orders: {short(lengths.proved)}"
 
 
 def measured(comparison: Comparison) -> str:
@@ -199,8 +200,10 @@ def measured(comparison: Comparison) -> str:
     difference = comparison.difference
     if difference is None:
         return "—"
-    of_all = "" if comparison.sampled_of is None else f" of {comparison.sampled_of:,}"
-    return f"{count(difference.differing)}/{count(difference.elements)}{of_all}"
+    share = f"{count(difference.differing)}/{count(difference.elements)}"
+    if comparison.sampled_of is None:
+        return share
+    return f"{share} of {comparison.sampled_of:,}"
 
 
 def sampled(comparison: Comparison) -> str:
@@ -217,26 +220,6 @@ def largest(comparison: Comparison) -> tuple[str, str]:
     if difference is None or difference.worst is None:
         return "", ""
     return f"{float(difference.worst.delta[0]):+.2e}", count(difference.max_ulp)
-
-
-def short(values: Sequence[int]) -> str:
-    """Write whole numbers as ranges, cut where there are many."""
-    text = write_range(tuple(values))
-    parts = text.split(", ")
-    if len(parts) <= RANGES:
-        return text
-    return ", ".join(parts[: RANGES - 1]) + f", … {len(values)} in all"
-
-
-def few(names: Sequence[str], most: int = NAMED) -> str:
-    """Name some of many."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def plural(number: int, noun: str) -> str:
-    """Count things: 1 cell, 2 cells."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def searches(words: str) -> str:

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from convdiff.case import layout
 from convdiff.case.arrays import digest
 from convdiff.case.axes import filters
 from convdiff.case.expect import written
 from convdiff.case.layout import Order
 from convdiff.case.model import NOTED, Case
 from convdiff.diagnose.verdicts import VERDICTS, Verdict
+from convdiff.errors import printable
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import hexes
 from convdiff.plan.alike import written_pads
@@ -51,8 +53,7 @@ def lines(recording: Recording, *, show_all: bool) -> Iterator[Line]:
 
 def _printable(span: Span) -> Span:
     """Replace what a file may say to command a terminal."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in span.text)
-    return replace(span, text=text)
+    return replace(span, text="".join(map(printable, span.text)))
 
 
 def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
@@ -62,8 +63,8 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     weights = lying.filter.named(lying.filter.spoken(conv.filter_shape))
     yield _row(
         "filter",
-        f"{weights}, {conv.dtype}, strides {_x(conv.strides)}, "
-        f"dilations {_x(conv.dilations)}, groups {conv.groups}{_of_op(conv)}",
+        f"{weights}, {conv.dtype}, strides {layout.written(conv.strides)}, "
+        f"dilations {layout.written(conv.dilations)}, groups {conv.groups}{_of_op(conv)}",
     )
     yield _row("", _checksum(tensors.filter_hwio))
     if tensors.bias is not None:
@@ -75,16 +76,17 @@ def _case(recorded: RecordedCase, *, show_all: bool) -> Iterator[Line]:
     for runtime, reported in recorded.fingerprints.items():
         words = fingerprint(Standing(runtime, True, None, reported))
         yield line(f"  {runtime.live_id}  ", words)
+    several = len(recorded.fingerprints) > 1
     for shared, runtimes in _by_probes(recorded):
-        where = f"  of {', '.join(runtimes)}" if len(recorded.fingerprints) > 1 else ""
-        yield _row("probes", *_probes(shared), Span(where, "faint"))
+        where = f"  of {', '.join(runtimes)}"
+        yield _row("probes", *_probes(shared), Span(where * several, "faint"))
     for notation, number in orders.items():
         yield _row(f"order {number}", Span(notation, "strong"))
     for entry in recorded.entries:
         yield line("")
         common = _shared_probes(recorded.entries, entry.cell.runtime)
-        order = case.output_order if _is_whole(case, entry) else PLAIN
-        yield from _entry(entry, order, orders, common, named=len(recorded.fingerprints) > 1)
+        order = _output_order(case, entry)
+        yield from _entry(entry, order, orders, common, named=several)
         yield from _values(entry.output, order, show_all=show_all)
 
 
@@ -93,11 +95,13 @@ PLAIN = Order(AXES, AXES)
 """How an output is told whose shape is not the convolution's."""
 
 
-def _is_whole(case: Case, entry: Entry) -> bool:
-    """Return whether an output has the convolution's shape."""
+def _output_order(case: Case, entry: Entry) -> Order:
+    """Return how an output is told: as the case has it, if it has the convolution's shape."""
     cell, conv = entry.cell, case.conv.first(entry.cell.channels)
     shape: tuple[int, ...] = conv.output_shape(cell.batch, case.height, cell.length)
-    return tuple(entry.output.shape) == shape
+    if tuple(entry.output.shape) == shape:
+        return case.output_order
+    return PLAIN
 
 
 def _row(name: str, *parts: str | Span) -> Line:
@@ -147,7 +151,9 @@ def _shared_probes(entries: Iterable[Entry], runtime: Runtime) -> SavedProbes | 
     """Return what probes found of a runtime, where it is the same in all cells that were probed."""
     own = [entry.probes for entry in entries if entry.cell.runtime == runtime]
     probed = [probes for probes in own if probes is not None]
-    return probed[0] if len(probed) > 1 and all(one == probed[0] for one in probed) else None
+    if len(probed) < 2 or any(probes != probed[0] for probes in probed):
+        return None
+    return probed[0]
 
 
 def _entry(
@@ -164,14 +170,18 @@ def _entry(
     above of what probes found.
     """
     cell = entry.cell
-    some = f" {filters(cell.channels)}" if cell.channels else ""
-    again = f" run {cell.repeat + 1}" if cell.repeat else ""
-    where = f" {cell.runtime.live_id}" if named else ""
-    sizes = f"T={cell.length} batch {cell.batch}{some}"
-    yield line("  ", Span(f"{cell.op} {sizes}{again}{where}", "strong"))
-    shape = entry.output.shape
-    spoken = order.named(order.spoken(shape)) if len(shape) == len(AXES) else _x(shape)
-    yield line("    ", f"{spoken}, ", _checksum(entry.output))
+    parts = [cell.op, f"T={cell.length} batch {cell.batch}"]
+    if cell.channels:
+        parts.append(filters(cell.channels))
+    if cell.repeat:
+        parts.append(f"run {cell.repeat + 1}")
+    if named:
+        parts.append(cell.runtime.live_id)
+    yield line("  ", Span(" ".join(parts), "strong"))
+    shape = layout.written(entry.output.shape)
+    if entry.output.ndim == len(AXES):
+        shape = order.named(order.spoken(entry.output.shape))
+    yield line("    ", f"{shape}, ", _checksum(entry.output))
     if entry.probes is not None and common is None:
         yield line("    probes  ", *_probes(entry.probes))
     if entry.probes is None and common is not None:
@@ -187,26 +197,31 @@ def _probes(probes: SavedProbes) -> Iterator[Span]:
         facts.append(Span(f"fits: {probes.fits}", VERDICTS["wrong"].tone))
     if probes.silent:
         facts.append(Span("no answer", "warning"))
-    facts = facts or [Span("clean", VERDICTS["same"].tone)]
-    for number, fact in enumerate(facts):
-        yield Span("; " if number else "")
+    first, *others = facts or [Span("clean", VERDICTS["same"].tone)]
+    yield first
+    for fact in others:
+        yield Span("; ")
         yield fact
 
 
 def _tone(trait: str) -> Mark:
-    return VERDICTS[POINTS_TO[trait]].tone if trait in POINTS_TO else ""
+    if trait in POINTS_TO:
+        return VERDICTS[POINTS_TO[trait]].tone
+    return ""
 
 
 def _values(output: Array, order: Order, *, show_all: bool) -> Iterator[Line]:
     """Yield a line a value of an NHWC output: its index, in decimal and in hexadecimal."""
-    flat = output.reshape(-1)
-    shown = flat if show_all else flat[:MOST]
+    flat = shown = output.reshape(-1)
+    if not show_all:
+        shown = flat[:MOST]
     with np.errstate(invalid="ignore"):  # a signalling NaN
         bits = hexes(shown)
     for at, value, exact in zip(range(len(shown)), shown, bits, strict=True):
         position = [int(i) for i in np.unravel_index(at, output.shape)]
-        known = len(position) == len(AXES)
-        index = order.index(position) if known else ",".join(map(str, position))
+        index = ",".join(map(str, position))
+        if len(position) == len(AXES):
+            index = order.index(position)
         yield line(f"    {index}  ", decimal(value), Span(f"  {exact}", "faint"))
     if len(shown) < len(flat):
         yield line("    ", f"… and {len(flat) - len(shown):,} more values; --all shows them")
@@ -223,14 +238,13 @@ def _orders(saved: SavedOrders, numbers: Mapping[str, int]) -> Iterator[Line]:
 
 def _of_op(conv: Convolution) -> str:
     """Say what is more than a VALID conv2d."""
-    parts = [] if conv.op == Convolution._field_defaults["op"] else [conv.op]
-    if conv.padding != "valid":
-        word = conv.padding if isinstance(conv.padding, str) else written_pads(conv, conv.padding)
-        parts.append(f"padding {word}")
+    parts = []
+    if conv.op != Convolution._field_defaults["op"]:
+        parts.append(conv.op)
+    if not isinstance(conv.padding, str):
+        parts.append(f"padding {written_pads(conv, conv.padding)}")
+    elif conv.padding != "valid":
+        parts.append(f"padding {conv.padding}")
     if any(conv.output_padding):
-        parts.append(f"output padding {_x(conv.output_padding)}")
+        parts.append(f"output padding {layout.written(conv.output_padding)}")
     return "".join(f", {part}" for part in parts)
-
-
-def _x(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))

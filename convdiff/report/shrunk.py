@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from convdiff.case.words import given
 from convdiff.case.write import text_of
 from convdiff.report.numbers import count
 from convdiff.report.script import script
@@ -15,7 +16,9 @@ from convdiff.search.shrink import Shrunk, size_of
 def sentences(least: Shrunk) -> Iterator[str]:
     """Yield what became of it."""
     yield f"{_shows(least)}: {size_of(least.before)} before, {size_of(least.problem)} now"
-    end = "no single step makes it smaller" if least.is_minimal else "more --runs may find less"
+    end = "more --runs may find less"
+    if least.is_minimal:
+        end = "no single step makes it smaller"
     yield f"{count(least.runs)} cases run; {end}"
 
 
@@ -41,5 +44,4 @@ def _shows(least: Shrunk) -> str:
         "batch": f" in batches of {other.batch} and {one.batch}",
         "channels": f" with {other.channels} filters and with all",
     }.get(signature.axis, "")
-    proof = ", proved by replay" if signature.is_proved else ""
-    return f"{sides}{axis}: {signature.words}{proof}"
+    return f"{sides}{axis}: {signature.words}{given(signature.is_proved, ', proved by replay')}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance
+from convdiff.case.words import given, plural, short
+from convdiff.diagnose.verdict import Finding
 from convdiff.diagnose.verdicts import Verdict
+from convdiff.errors import Place
 from convdiff.plan.cell import Failure
 from convdiff.report import sentences
 from convdiff.report.commands import Commands
-from convdiff.report.groups import Row, row_of
-from convdiff.report.headline import headline, left_out, worst_finding
+from convdiff.report.groups import Row, row_of, worst_of
+from convdiff.report.headline import headline, left_out
 from convdiff.report.marks import Line, Span, line
 from convdiff.report.runtime_line import fingerprint, is_asked, product, threads
 from convdiff.result import CaseResult, Outcome, Result
@@ -58,7 +61,7 @@ class RuntimeLine:
     @property
     def name(self) -> str:
         """The id, after the number where there is one."""
-        return f"#{self.number} {self.id}" if self.number else self.id
+        return given(self.number, "#{} ") + self.id
 
     @property
     def product(self) -> str:
@@ -117,7 +120,24 @@ class CaseSummary:
     @property
     def drifting(self) -> Row | None:
         """The worst comparison, where it is drift."""
-        return None if self.worst is None or self.worst.finding.allowed else self.worst
+        if self.worst is None or not self.worst.drifts:
+            return None
+        return self.worst
+
+    @property
+    def drifted(self) -> tuple[Row, ...]:
+        """The comparisons that drift."""
+        return tuple(row for row in self.rows if row.drifts)
+
+    @property
+    def present(self) -> tuple[RuntimeLine, ...]:
+        """The runtimes that are there."""
+        return tuple(runtime for runtime in self.runtimes if runtime.available)
+
+    @property
+    def absent(self) -> tuple[RuntimeLine, ...]:
+        """The runtimes that are not there."""
+        return tuple(runtime for runtime in self.runtimes if not runtime.available)
 
     @property
     def is_repeated(self) -> bool:
@@ -133,9 +153,10 @@ class CaseSummary:
             far.append(f"{result.done:,} of {result.cells:,} cells were run")
         if len(result.findings) < result.planned:
             far.append(f"{len(result.findings):,} of {result.planned:,} comparisons made")
-        left = left_out(result) if result.outcome == "drift" else ""
-        counts = f"{', '.join(far) or 'all was compared'}"
-        return f"{result.ended}: {counts}{f'; {left}' if left else ''}"
+        parts = [", ".join(far) or "all was compared"]
+        if result.outcome == "drift" and left_out(result):
+            parts.append(left_out(result))
+        return f"{result.ended}: {'; '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -170,29 +191,26 @@ def summarise(
     commands: those of each case. nets: those beside them. unnamed: the framework that nobody
     named. explained: what is allowed was asked to be explained, too.
     """
-    cases = zip(result.cases, commands, strict=True)
+    cases = []
+    for case, own in zip(result.cases, commands, strict=True):
+        cases.append(_case(result, case, own, explained=explained))
     missing = [f"{one.name} is required: {one.reason}" for one in result.missing_required]
-    return Summary(
-        result,
-        tuple(replace(_case(result, *pair), explained=explained) for pair in cases),
-        tuple(missing),
-        unnamed,
-        tuple(nets),
-    )
+    return Summary(result, tuple(cases), tuple(missing), unnamed, tuple(nets))
 
 
-def _case(result: Result, case: CaseResult, commands: Commands) -> CaseSummary:
-    worst = worst_finding(case.findings)
+def _case(result: Result, case: CaseResult, commands: Commands, *, explained: bool) -> CaseSummary:
+    rows = tuple(row_of(case, finding) for finding in case.findings)
     return CaseSummary(
         case,
         commands.again,
         commands.explain,
         headline(case, case.findings),
-        None if worst is None else row_of(case, worst),
-        tuple(row_of(case, finding) for finding in case.findings),
+        worst_of(rows),
+        rows,
         tuple(_runtimes(result, case)),
         tuple(_failures(case.failures)),
         _advice(case, commands.search),
+        explained,
     )
 
 
@@ -227,36 +245,37 @@ def _failures(failures: Sequence[Failure]) -> Iterator[Line]:
         where = f"{failure.cell.runtime.id} {failure.cell.op}"
         reasons.setdefault((where, failure.reason or ""), []).append(failure.cell.length)
     for (where, reason), cells in reasons.items():
-        lengths = sentences.short(sorted(set(cells)))
-        text = f"{where} T={lengths}, {sentences.plural(len(cells), 'cell')}: {reason}"
+        lengths = short(sorted(set(cells)))
+        text = f"{where} T={lengths}, {plural(len(cells), 'cell')}: {reason}"
         yield line(Span("untested", "warning"), text)
 
 
 def _advice(case: CaseResult, search: str) -> Advice:
     numbers = _numbers(case)
-    safe = [
-        SafeLine(one.runtime, numbers.get(one.runtime, 0), sentences.safe(one), bool(one.unsafe))
-        for one in case.advised_lengths
-    ]
-    suggested = case.suggested_expect or {}
-    changed = {
-        axis: _written(allowance)
-        for axis, allowance in suggested.items()
-        if allowance != case.case.expect[axis]
-    }
-    return Advice(tuple(safe), search if _is_searched(case) else "", changed)
+    safe = []
+    for one in case.advised_lengths:
+        number = numbers.get(one.runtime, 0)
+        safe.append(SafeLine(one.runtime, number, sentences.safe(one), bool(one.unsafe)))
+    changed = {}
+    for axis, allowance in (case.suggested_expect or {}).items():
+        if allowance != case.case.expect[axis]:
+            changed[axis] = _written(allowance)
+    if not any(map(_is_searched, case.findings)):
+        search = ""
+    return Advice(tuple(safe), search, changed)
 
 
-def _is_searched(case: CaseResult) -> bool:
+def _is_searched(finding: Finding) -> bool:
     """Return whether something drifts within a framework that a switch may take away."""
-    drifting = [finding for finding in case.findings if not finding.allowed and not finding.flushes]
-    kinds = {one.comparison.axis for one in drifting if one.verdict in SEARCHED}
-    return not kinds.issubset(APART)
+    drifts = not finding.allowed and not finding.flushes
+    return drifts and finding.verdict in SEARCHED and finding.axis not in APART
 
 
 def _written(allowance: Allowance) -> str:
     """Write an allowance as a case file has it."""
-    return f"{{ulps: {allowance.ulps}}}" if allowance.kind == "ulps" else allowance.kind
+    if allowance.kind == "ulps":
+        return f"{{ulps: {allowance.ulps}}}"
+    return allowance.kind
 
 
 def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
@@ -266,11 +285,22 @@ def advice_lines(advice: Advice, *, all_safe: bool) -> Iterator[Line]:
     """
     for one in advice.safe:
         if one.some_unsafe or all_safe:
-            where = f"#{one.number} " if one.number else ""
+            where = given(one.number, "#{} ")
             yield line(Span("safe lengths", "strong"), where + one.text)
     if advice.search:
         yield line(Span("try", "strong"), sentences.searches(advice.search))
     if advice.expect:
-        inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in advice.expect.items())
         checked = Span("  (checked: passes on these bits)", "faint")
-        yield line(Span("or accept it", "strong"), f"expect: {{{inside}}}", checked)
+        yield line(Span("or accept it", "strong"), written_expect(advice.expect), checked)
+
+
+def accept_line(expect: Mapping[Axis, str], location: Place | None) -> Line:
+    """Return what to write to accept a drift, and where, if that is known."""
+    where = f"   at {location.file}:{location.line}" if location else ""
+    return line("  accept", written_expect(expect), Span(where, "faint"))
+
+
+def written_expect(expect: Mapping[Axis, str]) -> str:
+    """Write what would pass as a case file has it, in one line."""
+    inside = ", ".join(f"{axis}: {allowance}" for axis, allowance in expect.items())
+    return f"expect: {{{inside}}}"

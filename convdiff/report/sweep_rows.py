@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from convdiff.case.axes import filters
+from convdiff.case.words import given, short
 from convdiff.diagnose.verdicts import Verdict
 from convdiff.plan.cell import Cell
 from convdiff.report import sentences
 from convdiff.report.groups import Group, Row, folded
+from convdiff.report.headline import differences_of
 from convdiff.result import CaseResult
 
 
@@ -44,34 +47,32 @@ def against(rows: Sequence[Row]) -> str:
     """Say what the rows of an axis are held against, and which where lengths have several grids."""
     by_baseline: dict[str, list[int]] = {}
     for row in rows:
-        length = row.finding.comparison.candidate.length
-        by_baseline.setdefault(row.baseline, []).append(length)
-    if rows[0].finding.comparison.axis != "length" or len(by_baseline) == 1:
+        by_baseline.setdefault(row.baseline, []).append(row.comparison.candidate.length)
+    if rows[0].axis != "length" or len(by_baseline) == 1:
         return f"against {next(iter(by_baseline))}"
-    return ", ".join(
-        f"{sentences.short(sorted(set(lengths)))} against {name}"
-        for name, lengths in by_baseline.items()
-    )
+    parts = []
+    for name, lengths in by_baseline.items():
+        parts.append(f"{short(sorted(set(lengths)))} against {name}")
+    return ", ".join(parts)
 
 
 def _sweep_row(case: CaseResult, group: Group) -> SweepRow:
-    row = group[0]
-    ulp = f"{row.ulp} ulp" if row.ulp else ""
-    measured = row.measured if len(group) == 1 else ""
-    return SweepRow(_label(case, group), row, measured, ulp, ulps_along(row))
+    row, measured = group[0], ""
+    if len(group) == 1:
+        measured = row.measured
+    return SweepRow(_label(case, group), row, measured, given(row.ulp, "{} ulp"), ulps_along(row))
 
 
 def ulps_along(row: Row) -> tuple[int, ...]:
     """Return the largest ulps at each position along the length, where anything differs."""
-    difference = row.finding.comparison.difference
+    difference = row.comparison.difference
     if difference is None or difference.by_column is None:
         return ()
     return tuple(int(ulp) for ulp in difference.by_column)
 
 
 def _label(case: CaseResult, group: Group) -> str:
-    comparison = group[0].finding.comparison
-    axis, cell = comparison.axis, comparison.candidate
+    axis, cell = group[0].axis, group[0].comparison.candidate
     parts = []
     if axis == "length" or len(case.case.lengths) > 1:
         parts.append(_lengths(cell, group))
@@ -91,19 +92,14 @@ def _label(case: CaseResult, group: Group) -> str:
 def _lengths(cell: Cell, group: Group) -> str:
     if len(group) == 1:
         return f"T={cell.length}"
-    last = group[-1].finding.comparison.candidate.length
+    last = group[-1].comparison.candidate.length
     return f"T={cell.length}…{last} ({len(group):,})"
 
 
 def reference_line(rows: Sequence[Row]) -> ReferenceLine:
     """Sum the comparisons with multiply + reduce_sum up."""
-    verdicts: dict[Verdict, int] = {}
-    lengths: set[int] = set()
-    max_ulp = 0
-    for row in rows:
-        comparison = row.finding.comparison
-        verdicts[row.finding.verdict] = verdicts.get(row.finding.verdict, 0) + 1
-        lengths.add(comparison.candidate.length)
-        if comparison.difference is not None:
-            max_ulp = max(max_ulp, comparison.difference.max_ulp)
+    verdicts = Counter(row.verdict for row in rows)
+    lengths = {row.comparison.candidate.length for row in rows}
+    differences = differences_of([row.finding for row in rows])
+    max_ulp = max((one.max_ulp for one in differences), default=0)
     return ReferenceLine(dict(sorted(verdicts.items())), max_ulp, len(lengths))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from convdiff.case.axes import Axis
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.net.trace.allowed import verdict_of
-from convdiff.net.trace.model import TraceResult
-from convdiff.report.marks import Line, Span, line
+from convdiff.net.trace.model import PairTrace, TraceResult
+from convdiff.report.marks import Line, line
+from convdiff.report.summary import accept_line
 
 
 def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
@@ -17,27 +19,31 @@ def advice_lines(result: TraceResult, pad: str) -> Iterator[Line]:
     """
     if not result.drifting:
         return
-    axes = dict.fromkeys(result.pairs[number].pair.axis for number in result.drifting)
-    verdicts = dict.fromkeys(verdict_of(result, result.pairs[one]) for one in result.drifting)
-    if "length" in axes and pad:
+    pairs = [result.pairs[number] for number in result.drifting]
+    ulps = _ulps(pairs)
+    verdicts = dict.fromkeys(verdict_of(result, one) for one in pairs)
+    if "length" in ulps and pad:
         yield line("  pad", f"{pad} --data A..B")
     if list(verdicts) == ["rounding"]:
-        yield _accept(result, tuple(axes))
-    rules = [f"convdiff rule {name}" for name in verdicts if name not in ("same", "untested")]
-    notation = any(entry.is_proved for entry in result.entries)
-    rules += ["convdiff rule notation"] if notation else []
-    yield line("  more", " · ".join(["-v: every layer", "convdiff rule entered", *rules]))
+        expect = {axis: f"{{ulps: {most}}}" for axis, most in ulps.items()}
+        yield accept_line(expect, result.case.accepted_at.get(f"expect.{next(iter(expect))}"))
+    yield line("  more", " · ".join(_more(result, verdicts)))
 
 
-def _accept(result: TraceResult, axes: Sequence[Axis]) -> Line:
-    """Return what allows the drift along some axes, and where in the file it is written."""
-    inside = ", ".join(f"{axis}: {{ulps: {_ulps(result, axis)}}}" for axis in axes)
-    place = result.case.accepted_at.get(f"expect.{axes[0]}")
-    where = f"   at {place.file}:{place.line}" if place else ""
-    return line("  accept", f"expect: {{{inside}}}", Span(where, "faint"))
+def _more(result: TraceResult, verdicts: Iterable[Verdict]) -> Iterator[str]:
+    yield "-v: every layer"
+    yield "convdiff rule entered"
+    for verdict in verdicts:
+        if verdict not in ("same", "untested"):
+            yield f"convdiff rule {verdict}"
+    if any(entry.is_proved for entry in result.entries):
+        yield "convdiff rule notation"
 
 
-def _ulps(result: TraceResult, axis: str) -> int:
-    """Return by how many ulps the outputs of what drifts along an axis differ."""
-    pairs = (result.pairs[number] for number in result.drifting)
-    return max(one.max_ulp for one in pairs if one.pair.axis == axis)
+def _ulps(pairs: Sequence[PairTrace]) -> dict[Axis, int]:
+    """Return by how many ulps the outputs of pairs differ at most along each axis."""
+    ulps: dict[Axis, int] = {}
+    for one in pairs:
+        axis = one.pair.axis
+        ulps[axis] = max(ulps.get(axis, 0), one.max_ulp)
+    return ulps

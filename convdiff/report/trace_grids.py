@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import few
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.model import PairTrace, Traced, TraceResult
 from convdiff.net.trace.status import Status
 from convdiff.report.marks import Grid, Mark, Span, verdict_span
 from convdiff.report.numbers import count
-from convdiff.report.sentences import few
 from convdiff.report.trace_names import group_name
 
 STATUS_MARKS: dict[Status, Mark] = {
@@ -35,15 +35,17 @@ def layer_grid(pair: PairTrace, *, whole: bool) -> Grid:
 
     Of layers that were not looked at, those in which a difference may enter.
     """
-    behind = {name for one in pair.layers for name in one.unseen}
-    told = [one for one in pair.layers if one.status != "unseen" or whole or one.name in behind]
+    if whole:
+        return Grid(HEADER, tuple(map(_row, pair.layers)))
+    behind = set(chain.from_iterable(one.unseen for one in pair.layers))
+    layers = [one for one in pair.layers if one.status != "unseen" or one.name in behind]
     rows: list[tuple[Span, ...]] = []
-    for status, group in groupby(told, lambda one: one.status):
+    for status, group in groupby(layers, lambda one: one.status):
         members = list(group)
-        if status == "untouched" and len(members) >= FOLDED and not whole:
+        if status == "untouched" and len(members) >= FOLDED:
             rows.append(_folded(members))
         else:
-            rows += [_row(one) for one in members]
+            rows += map(_row, members)
     return Grid(HEADER, tuple(rows))
 
 
@@ -57,8 +59,7 @@ def _row(one: Traced) -> tuple[Span, ...]:
     head = Span(one.name, mark), Span(one.status, mark)
     if one.growth is None:
         return *head, *(Span(""),) * (len(HEADER) - 2)
-    difference = one.growth.difference
-    times = one.growth.amplification
+    difference, times = one.growth.difference, one.growth.amplification
     return (
         *head,
         Span(count(difference.differing)),
@@ -102,13 +103,17 @@ def _pair_row(result: TraceResult, group: Sequence[tuple[int, PairTrace]]) -> tu
         return name, Span("not compared", "warning"), *(Span(""),) * (len(PAIRS) - 2)
     worst = max((one.worst for _, one in group if one.worst), key=lambda one: one.max_abs)
     drifts = group[0][0] in result.drifting
-    ruling = verdict_of(result, pair)
-    names = pair.entered or (("unstable",) if pair.is_unstable else ())
-    return (
-        name,
-        Span(few(names, 3) or "—", "grave" if pair.entered else "faint"),
-        Span(f"{worst.differing:,} of {worst.elements:,}"),
-        Span(f"{worst.max_abs:.2e}" if worst.differing else ""),
-        Span(count(worst.max_ulp) if worst.differing else ""),
-        Span("DRIFT", "grave") if drifts else verdict_span(ruling),
-    )
+    ruling = Span("DRIFT", "grave") if drifts else verdict_span(verdict_of(result, pair))
+    differing = Span(f"{worst.differing:,} of {worst.elements:,}")
+    sizes = Span(""), Span("")
+    if worst.differing:
+        sizes = Span(f"{worst.max_abs:.2e}"), Span(count(worst.max_ulp))
+    return name, _entered(pair), differing, *sizes, ruling
+
+
+def _entered(pair: PairTrace) -> Span:
+    if pair.entered:
+        return Span(few(pair.entered, 3), "grave")
+    if pair.is_unstable:
+        return Span("unstable", "faint")
+    return Span("—", "faint")

@@ -9,9 +9,9 @@ from convdiff.compare.difference import Difference
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import Growth
-from convdiff.net.trace.model import Entry, Judged, PairTrace, Traced, TraceResult
+from convdiff.net.trace.model import Entry, Judged, Looked, Noise, PairTrace, Traced, TraceResult
 from convdiff.report.case_json import case_json, runtime_json
-from convdiff.report.json_values import finite
+from convdiff.report.json_values import finite, or_null
 from convdiff.report.net_summary import TraceSummary
 
 SCHEMA_VERSION = 1
@@ -42,21 +42,23 @@ def report(summary: TraceSummary, version: str) -> dict[str, Any]:
         "shown": result.shown if result.pairs else None,
         "entries": [_entry(entry) for entry in result.entries],
         "not_explained": list(result.unexplained),
-        "unstable": [
-            {
-                **_run(one.run),
-                "layers": list(one.layers),
-                "begins": list(one.begins),
-                "by_looking": one.by_looking,
-            }
-            for one in result.noise
-        ],
+        "unstable": [_unstable(one) for one in result.noise],
         "looks_less": result.looks_less,
-        "looking": [
-            {**_run(one.run), "elements": one.elements, "changed": one.changed}
-            for one in result.looked
-        ],
+        "looking": [_looking(one) for one in result.looked],
     }
+
+
+def _unstable(one: Noise) -> dict[str, Any]:
+    return {
+        **_run(one.run),
+        "layers": list(one.layers),
+        "begins": list(one.begins),
+        "by_looking": one.by_looking,
+    }
+
+
+def _looking(one: Looked) -> dict[str, Any]:
+    return {**_run(one.run), "elements": one.elements, "changed": one.changed}
 
 
 def _run(run: NetRun) -> dict[str, Any]:
@@ -89,16 +91,15 @@ def _layer(layer: Traced) -> dict[str, Any]:
         "status": layer.status,
         "columns": layer.aligned,
         "unseen": list(layer.unseen),
-        "growth": None if layer.growth is None else _growth(layer.growth),
+        "growth": or_null(layer.growth, _growth),
     }
 
 
 def _growth(growth: Growth) -> dict[str, Any]:
-    times = growth.amplification
     return {
         **_difference(growth.difference),
         "relative_u": finite(growth.relative),
-        "amplification": None if times is None else finite(times),
+        "amplification": or_null(growth.amplification, finite),
         "jumps": growth.jumps,
     }
 
@@ -127,8 +128,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "at": entry.at or None,
         "unseen": list(entry.unseen),
         "reason": entry.reason or None,
-        "judged": None if entry.judged is None else _judged(entry.judged),
-        "case": None if entry.result is None else case_json(entry.result),
+        "judged": or_null(entry.judged, _judged),
+        "case": or_null(entry.result, case_json),
     }
 
 

@@ -36,9 +36,12 @@ def _pair(net: TraceSummary, number: int, pair: PairTrace) -> TestCase:
     several = len(result.case.batches) > 1
     name = test_name(two.axis, cell_of(two.baseline), cell_of(two.candidate), several=several)
     if number in result.drifting:
-        entered = f"enters at {', '.join(pair.entered)}" if pair.entered else net.headline
-        text = trace_text(net) if number == result.shown else ""
-        return made_test(net.name, name, Failure, verdict_of(result, pair), entered, text)
+        message, text = net.headline, ""
+        if pair.entered:
+            message = f"enters at {', '.join(pair.entered)}"
+        if number == result.shown:
+            text = trace_text(net)
+        return made_test(net.name, name, Failure, verdict_of(result, pair), message, text)
     if pair.reason:
         return made_test(net.name, name, Skipped, "untested", pair.reason)
     return made_test(net.name, name)

@@ -43,11 +43,10 @@ def _inside(summary: TraceSummary) -> Iterator[str]:
     yield ""
     if summary.again:
         yield from ("To repeat it:\n", *block(summary.again, "sh"))
-    yield from table(("runtimes",), ((one,) for one in summary.runtimes))
+    yield from table(("runtimes",), zip(summary.runtimes))
 
 
 def _table(grid: Grid) -> Iterator[str]:
-    shown = grid.rows[:ROWS]
-    yield from table(grid.header, ([cell.text for cell in row] for row in shown))
+    yield from table(grid.header, grid.texts[:ROWS])
     if len(grid.rows) > ROWS:
         yield f"… and {len(grid.rows) - ROWS:,} more\n"

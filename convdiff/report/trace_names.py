@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import short
 from convdiff.lab.nets import NetRun
 from convdiff.net.trace.model import TraceResult
 from convdiff.net.trace.pairs import NetPair
 from convdiff.plan.cell import Cell
 from convdiff.report.brief_names import full
-from convdiff.report.sentences import short
 
 
 def numbers_of(result: TraceResult) -> dict[str, int]:
     """Return the number of each runtime that is there, where there are several."""
-    names = _available(result)
-    return {name: number for number, name in enumerate(names, 1)} if len(names) > 1 else {}
+    names = [one.runtime.id for one in result.standings if one.available]
+    if len(names) < 2:
+        return {}
+    return dict(zip(names, range(1, len(names) + 1), strict=True))
 
 
 def side(result: TraceResult, pair: NetPair, run: NetRun) -> str:
@@ -34,16 +36,17 @@ def cell_of(run: NetRun) -> Cell:
 
 def compared(result: TraceResult, pair: NetPair) -> str:
     """Say which two runs are compared, and what they share where there is more than one of it."""
-    names = (full(side(result, pair, run)) for run in (pair.candidate, pair.baseline))
-    return ", ".join([" against ".join(names), *map(full, _shared(result, pair, ()))])
+    candidate, baseline = side(result, pair, pair.candidate), side(result, pair, pair.baseline)
+    both = f"{full(candidate)} against {full(baseline)}"
+    return ", ".join([both, *map(full, _shared(result, pair, ()))])
 
 
 def group_name(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> str:
     """Name pairs that differ in their lengths alone: T=452..515 / T=2048, #2."""
-    names = [side(result, pair, run) for run in (pair.candidate, pair.baseline)]
+    candidate, baseline = side(result, pair, pair.candidate), side(result, pair, pair.baseline)
     if pair.axis == "length":
-        names[0] = f"T={short(lengths)}"
-    return ", ".join([" / ".join(names), *_shared(result, pair, lengths)])
+        candidate = f"T={short(lengths)}"
+    return ", ".join([f"{candidate} / {baseline}", *_shared(result, pair, lengths)])
 
 
 def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Iterator[str]:
@@ -58,7 +61,3 @@ def _shared(result: TraceResult, pair: NetPair, lengths: Sequence[int]) -> Itera
         yield f"batch {run.batch}"
     if AXES[pair.axis].side is not None and numbers:
         yield f"#{numbers[run.runtime.id]}"
-
-
-def _available(result: TraceResult) -> list[str]:
-    return [one.runtime.id for one in result.standings if one.available]

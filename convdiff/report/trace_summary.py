@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from convdiff.case.axes import AXES
+from convdiff.case.words import few, given, one_or_many, plural
 from convdiff.diagnose.verdicts import gravity
 from convdiff.errors import ENDINGS
 from convdiff.net.trace.allowed import verdict_of
 from convdiff.net.trace.growth import JUMPS
-from convdiff.net.trace.model import Entry, PairTrace, TraceResult
+from convdiff.net.trace.model import Entry, Judged, PairTrace, TraceResult
 from convdiff.report.brief_names import full, runtime_part
 from convdiff.report.brief_proof import proof_lines
 from convdiff.report.commands import Commands
 from convdiff.report.groups import Row
 from convdiff.report.marks import Line, Span, line, verdict_span
 from convdiff.report.net_summary import TraceSummary
-from convdiff.report.sentences import few, plural
 from convdiff.report.summary import OUTCOMES, runtime_line, summarise
 from convdiff.report.trace_advice import advice_lines
 from convdiff.report.trace_grids import layer_grid, pair_grid
@@ -40,28 +41,39 @@ def summarise_trace(
 
     again: the command that repeats it. pad: the one that says how far to pad. whole: fold nothing.
     """
-    shown = result.pairs[result.shown] if result.pairs else None
     outcome = result.outcome
-    verdict = _verdict(result)
+    layers, shown, pairs = None, "", None
+    if result.pairs:
+        pair = result.pairs[result.shown]
+        shown = compared(result, pair.pair)
+        if pair.layers:
+            layers = layer_grid(pair, whole=whole)
+    if len(result.pairs) > 1:
+        pairs = pair_grid(result)
+    if outcome == "ok":
+        again = ""
     return TraceSummary(
         result,
-        OUTCOMES[outcome] + (f"[{verdict}]" if outcome == "drift" and verdict else ""),
+        _word(result),
         _sentence(result),
         tuple(_runtimes(result)),
-        layer_grid(shown, whole=whole) if shown is not None and shown.layers else None,
-        compared(result, shown.pair) if shown is not None else "",
-        pair_grid(result) if len(result.pairs) > 1 else None,
+        layers,
+        shown,
+        pairs,
         (*_lines(result), *advice_lines(result, pad)),
-        again if outcome != "ok" else "",
+        again,
         f"1 net: 1 {outcome} (exit {result.exit_code})",
     )
 
 
-def _verdict(result: TraceResult) -> str:
-    """Return the gravest verdict on what drifts, where one is known."""
-    found = [verdict_of(result, result.pairs[number]) for number in result.drifting]
-    known = [one for one in found if one != "untested"]
-    return max(known, key=gravity, default="")
+def _word(result: TraceResult) -> str:
+    """Return the outcome, and the gravest verdict on what drifts, where one is known."""
+    verdicts = {verdict_of(result, result.pairs[number]) for number in result.drifting}
+    verdicts.discard("untested")
+    word = OUTCOMES[result.outcome]
+    if result.outcome == "drift" and verdicts:
+        word += f"[{max(verdicts, key=gravity)}]"
+    return word
 
 
 def _runtimes(result: TraceResult) -> Iterator[str]:
@@ -69,7 +81,10 @@ def _runtimes(result: TraceResult) -> Iterator[str]:
     numbers = numbers_of(result)
     for standing in result.standings:
         one = runtime_line(standing, numbers.get(standing.runtime.id, 0))
-        yield runtime_part(one) if one.available else f"{one.missing} {one.text}"
+        if one.available:
+            yield runtime_part(one)
+        else:
+            yield f"{one.missing} {one.text}"
 
 
 def _sentence(result: TraceResult) -> str:
@@ -82,21 +97,24 @@ def _sentence(result: TraceResult) -> str:
     pair = result.pairs[result.shown]
     if not pair.layers:
         return _not_compared(result, pair)
-    if pair.is_unstable and not pair.entered:
-        return _of_noise(result, pair)
-    return _of_entries(result, pair) if pair.entered else _without_entry(result, pair)
+    if pair.entered:
+        return _of_entries(result, pair)
+    if pair.is_unstable:
+        return _of_noise(result)
+    return _without_entry(result, pair)
 
 
-def _of_noise(result: TraceResult, pair: PairTrace) -> str:
+def _of_noise(result: TraceResult) -> str:
     """Say which runtime gives other bits each time; the pair says no more than that."""
     noise = [one for one in result.noise if not one.by_looking]
     if not noise:
         return "a run gives other bits where it is looked at in another way: no layer is to blame"
-    begins = tuple(dict.fromkeys(name for one in noise for name in one.begins))
-    numbers = numbers_of(result)
-    runtimes = dict.fromkeys(one.run.runtime.id for one in noise)
-    where = "".join(f" (#{numbers[name]})" for name in runtimes if numbers)
-    differs = "differs" if len(begins) == 1 else "differ"
+    begins = tuple(dict.fromkeys(chain.from_iterable(one.begins for one in noise)))
+    numbers, where = numbers_of(result), ""
+    if numbers:
+        runtimes = dict.fromkeys(one.run.runtime.id for one in noise)
+        where = "".join(f" (#{numbers[name]})" for name in runtimes)
+    differs = one_or_many(len(begins), "differs", "differ")
     return f"{few(begins)} {differs} from one run to the next{where}: no layer is to blame"
 
 
@@ -120,17 +138,20 @@ def _without_entry(result: TraceResult, pair: PairTrace) -> str:
     layers = plural(len(pair.layers), "layer")
     if result.constant:
         return f"{layers}, equal, but the outputs are {result.constant}: that proves little"
+    text = f"{layers}, the same bits {_whatever(there)}"
     left = len(result.pairs) - len(there)
-    untested = f"; {left:,} of {len(result.pairs):,} not compared" if left else ""
-    return f"{layers}, the same bits {_whatever(there)}{untested}"
+    if left:
+        text += f"; {left:,} of {len(result.pairs):,} not compared"
+    return text
 
 
 def _whatever(pairs: Sequence[PairTrace]) -> str:
     """Say what changes no bits."""
     axes = dict.fromkeys(one.pair.axis for one in pairs)
-    said = ["as recorded"] if "baseline" in axes else []
+    parts = [given("baseline" in axes, "as recorded")]
     nouns = ", ".join(AXES[axis].noun for axis in axes if axis != "baseline")
-    return " and ".join([*said, *([f"whatever {nouns}"] if nouns else [])])
+    parts.append(given(nouns, "whatever {}"))
+    return " and ".join(filter(None, parts))
 
 
 def _of_entries(result: TraceResult, pair: PairTrace) -> str:
@@ -141,24 +162,24 @@ def _of_entries(result: TraceResult, pair: PairTrace) -> str:
     off = [one for one in result.entries if one.verdict == "wrong"]
     if any(one.carries for one in off):
         wrong = tuple(dict.fromkeys(one.layer for one in off))
-        first = f"{few(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong; {first}"
+        first = f"{few(wrong)} {one_or_many(len(wrong), 'is', 'are')} wrong; {first}"
     if not pair.differs:
-        same = f"{result.constant}, which proves little" if result.constant else "the same"
+        same = given(result.constant, "{}, which proves little") or "the same"
         return f"the outputs are {same}; {first} ({where}), healed later"
-    return f"{first}, and nothing before it does ({where}){_others(names)}"
+    return f"{first}, and nothing before it does ({where}){later(names)}"
 
 
-def _others(names: Sequence[str]) -> str:
+def later(names: Sequence[str]) -> str:
     """Name the layers after the first where another difference enters, of inputs that are equal."""
-    return f"; later also {few(names[1:])}, on equal inputs" if len(names) > 1 else ""
+    return given(few(names[1:]), "; later also {}, on equal inputs")
 
 
 def _allowed(result: TraceResult, pair: PairTrace) -> str:
     """Say what `expect` allows, and where it enters first."""
     axis, names = pair.pair.axis, pair.entered
-    said = f"allowed: {verdict_of(result, pair)} that enters at {names[0]} and nowhere before it"
+    answer = f"allowed: {verdict_of(result, pair)} that enters at {names[0]} and nowhere before it"
     expected = f"; expect has {axis}: {result.case.expect[axis]}"
-    return f"{said} ({compared(result, pair.pair)}){_others(names)}{expected}"
+    return f"{answer} ({compared(result, pair.pair)}){later(names)}{expected}"
 
 
 def _lines(result: TraceResult) -> Iterator[Line]:
@@ -175,25 +196,26 @@ def _lines(result: TraceResult) -> Iterator[Line]:
 
 def _untested(result: TraceResult) -> Iterator[Line]:
     """Yield why pairs were not compared, each reason once, but for the one that is the answer."""
+    if result.signal:
+        return
     answer = _sentence(result)
     reasons = dict.fromkeys(one.reason for one in result.pairs if one.reason)
     left = [reason for reason in reasons if reason not in answer]
-    if left and not result.signal:
+    if left:
         yield line(Span("untested", "warning"), "; ".join(left[:UNTESTED]))
-    if len(left) > UNTESTED and not result.signal:
+    if len(left) > UNTESTED:
         yield line("", f"… and {len(left) - UNTESTED:,} more: --json has them")
 
 
 def entry_lines(result: TraceResult, entry: Entry) -> Iterator[Line]:
     """Yield what a layer gives alone, what that is called, and the proof."""
-    inside = (
-        f" (in {entry.at}, which was not looked at)" if entry.at not in ("", entry.layer) else ""
-    )
+    what = f", {entry.what}"
+    if entry.at not in ("", entry.layer):
+        what += f" (in {entry.at}, which was not looked at)"
+    if len({one.pair.kind for one in result.entries}) > 1:
+        what += f", {compared(result, entry.pair)}"
     name, verdict = Span(entry.layer, "strong"), verdict_span(entry.verdict)
-    several = len({one.pair.kind for one in result.entries}) > 1
-    where = f", {compared(result, entry.pair)}" if several else ""
-    what = f", {entry.what}{inside}{where}: "
-    yield line("entry", name, what, verdict, f"; {_alone(entry)}")
+    yield line("entry", name, f"{what}: ", verdict, f"; {_alone(entry)}")
     if entry.judged is not None:
         yield line("  right", _judged(result, entry))
     if entry.result is None or not entry.result.findings:
@@ -226,17 +248,16 @@ def _own_lengths(entry: Entry) -> str:
     """Say how long the input of a layer that was run alone is, where the net's lengths differ."""
     if entry.pair.axis != "length" or entry.result is None or not entry.result.findings:
         return ""
-    found = entry.result.findings[0].comparison
-    own, net = (found.candidate, found.baseline), (entry.pair.candidate, entry.pair.baseline)
-    said = (f"{one.length} long at {of.length}" for one, of in zip(own, net, strict=True))
-    return f" ({', '.join(said)})"
+    own, net = entry.result.findings[0].comparison, entry.pair
+    candidate = f"{own.candidate.length} long at {net.candidate.length}"
+    return f" ({candidate}, {own.baseline.length} long at {net.baseline.length})"
 
 
 def _alone(entry: Entry) -> str:
     if entry.reason:
         return entry.reason
     if entry.judged is not None:
-        own = "of what each side itself reads, " if entry.carries else ""
+        own = given(entry.carries, "of what each side itself reads, ")
         return f"{own}held against float64, rounded once"
     if entry.carries:
         return "alone, with the same input on both sides, it differs besides what it passes on"
@@ -247,17 +268,22 @@ def _judged(result: TraceResult, entry: Entry) -> str:
     """Say which side is correctly rounded, or how far each is off, for how many values."""
     judged = entry.judged
     assert judged is not None
-    said = []
     runs = entry.pair.baseline, entry.pair.candidate
-    for run, wrong, ulps in zip(runs, judged.wrong, judged.ulps, strict=True):
-        name = full(side(result, entry.pair, run))
-        said.append(f"{name}: {side_judged(wrong, ulps, judged.elements)}")
+    parts = judged_sides(judged, [full(side(result, entry.pair, run)) for run in runs])
     if judged.undecided:
-        said.append(f"{judged.undecided:,} too near to the middle of two floats to tell")
-    return "; ".join(said)
+        parts.append(f"{judged.undecided:,} too near to the middle of two floats to tell")
+    return "; ".join(parts)
 
 
-def side_judged(wrong: int, ulps: float, elements: int) -> str:
+def judged_sides(judged: Judged, names: Sequence[str]) -> list[str]:
+    """Say of both sides, baseline first, how far they are correctly rounded."""
+    parts = []
+    for name, wrong, ulps in zip(names, judged.wrong, judged.ulps, strict=True):
+        parts.append(f"{name}: {_side_judged(wrong, ulps, judged.elements)}")
+    return parts
+
+
+def _side_judged(wrong: int, ulps: float, elements: int) -> str:
     """Say how many values of one side are not correctly rounded, and how far they are off."""
     if not wrong:
         return f"all {elements:,} correctly rounded"
@@ -268,41 +294,43 @@ def _noise(result: TraceResult) -> Iterator[Line]:
     """Yield the runs that differ from themselves, and what is not told for that reason."""
     numbers = numbers_of(result)
     for one in result.noise:
-        number = f"#{numbers[one.run.runtime.id]}, " if numbers else ""
-        run = f"{number}length {one.run.length}, batch {one.run.batch}"
+        run = f"length {one.run.length}, batch {one.run.batch}"
+        if numbers:
+            run = f"#{numbers[one.run.runtime.id]}, {run}"
         what = "looking changes it" if one.by_looking else "run again, it gives other bits"
-        behind = len(one.layers) - len(one.begins)
-        more = f", and {plural(behind, 'layer')} after it" if behind else ""
-        yield line(
-            "unstable",
-            Span(few(one.begins), "strong"),
-            f"{more} ({run}): {what}; nothing else is said of it",
-        )
+        behind, more = len(one.layers) - len(one.begins), ""
+        if behind:
+            more = f", and {plural(behind, 'layer')} after it"
+        text = f"{more} ({run}): {what}; nothing else is said of it"
+        yield line("unstable", Span(few(one.begins), "strong"), text)
 
 
 def _jumps(result: TraceResult) -> Iterator[Line]:
     if not result.pairs:
         return
-    said = []
+    jumps = []
     for one in result.pairs[result.shown].layers:
         if one.growth is not None and one.growth.jumps:
-            said.append(f"{one.name}: {JUMPS[one.op].words.format(count=f'{one.growth.jumps:,}')}")
-    if said:
-        yield line("jumps", "; ".join(said[:4]) + ("; …" if len(said) > 4 else ""))
+            words = JUMPS[one.op].words.format(count=f"{one.growth.jumps:,}")
+            jumps.append(f"{one.name}: {words}")
+    if len(jumps) > 4:
+        jumps[4:] = ["…"]
+    if jumps:
+        yield line("jumps", "; ".join(jumps))
 
 
 def _looking(result: TraceResult) -> Line:
     """Say whether looking at the activations changed the outputs."""
     changed, runs = result.changed, plural(len(result.looked), "run")
     less = "at all layers changes the outputs, so what may be fused is not looked at; "
-    less = less if result.looks_less else ""
     if not changed:
+        before = less if result.looks_less else "changed nothing: "
         same = "the outputs have the same bits with nothing looked at"
-        return line("looking", f"{less or 'changed nothing: '}{same}, in {runs}")
+        return line("looking", f"{before}{same}, in {runs}")
     worst = max(changed, key=lambda one: one.changed)
     return line(
         "looking",
-        f"{less}{'still ' if less else ''}",
+        given(result.looks_less, f"{less}still "),
         Span("changed the bits", "warning"),
         f" in {len(changed):,} of {runs}, up to {worst.changed:,} of {worst.elements:,} elements:"
         " the layers are those of the net that is looked at, the outputs those of the other",

@@ -52,6 +52,8 @@ class Drawing:
     """Whether more than two terms are added at once anywhere."""
     hides_parts: bool
     """Whether the first sum to differ is not drawn; the row that hides it is marked."""
+    step: str
+    """What follows the sums; "" where nothing does."""
 
 
 def drawing_of(side: ElementReport, depth: int | None) -> Drawing | None:
@@ -71,7 +73,7 @@ def drawing_of(side: ElementReport, depth: int | None) -> Drawing | None:
     drawn = _Drawn(side, tree, depths, cut, parts, tree.fused_taps())
     at_once = any(len(children) > 2 for children in tree.children)
     rows = tuple(drawn.rows(tree.root, ""))
-    return Drawing(rows, hidden, tree.leaves, at_once, parts != element.parts)
+    return Drawing(rows, hidden, tree.leaves, at_once, parts != element.parts, side.step)
 
 
 def depths_of(tree: Tree) -> list[int]:
@@ -89,7 +91,10 @@ def _fitting(tree: Tree, depths: Sequence[int]) -> int:
         return WHOLE
     leaves, nodes = [0] * (max(depths) + 2), [0] * (max(depths) + 2)
     for node, depth in enumerate(depths):
-        (leaves if node < tree.leaves else nodes)[depth] += 1
+        if node < tree.leaves:
+            leaves[depth] += 1
+        else:
+            nodes[depth] += 1
     drawn = leaves[0] + leaves[1]
     depth = 1
     while drawn + leaves[depth + 1] + nodes[depth + 1] <= DRAWN:
@@ -113,10 +118,12 @@ class _Drawn:
         """Yield the rows of a sum."""
         terms = self._terms(node)
         for number, (term, total) in enumerate(terms, 1):
-            last = number == len(terms)
-            yield self._row(term, total, guides + ("└ " if last else "├ "))
+            corner, below = "├ ", "│ "
+            if number == len(terms):
+                corner, below = "└ ", "  "
+            yield self._row(term, total, guides + corner)
             if not self._is_end(term):
-                yield from self.rows(term, guides + ("  " if last else "│ "))
+                yield from self.rows(term, guides + below)
 
     def _terms(self, node: int) -> list[tuple[int, int]]:
         """Return what a chain adds, first to last, each with the sum that it makes; -1 is none."""
@@ -161,5 +168,5 @@ class _Drawn:
         if node < self.tree.taps:
             assert self.side.geometry is not None
             return f"{node} {self.side.geometry.name(node)}"
-        size = f"{self.tree.sizes[node]:,} terms"
-        return f"… {size}" if self._is_end(node) else f"+ {size}"
+        sign = "…" if self._is_end(node) else "+"
+        return f"{sign} {self.tree.sizes[node]:,} terms"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from convdiff.case.layout import Order
+from convdiff.case.words import given
 from convdiff.diagnose.cause import Explanation, Parted, SideOrder
 from convdiff.diagnose.evidence import Side
 from convdiff.diagnose.verdict import Finding
@@ -40,16 +41,18 @@ SIGNS = {
 
 def sign(cause: Cause) -> str:
     """Say what a cause is; one that has no sentence of its own is the sum of its parts."""
-    return SIGNS.get(cause) or "; ".join(SIGNS[part.value] for part in cause.parts)
+    return "; ".join(_signs(cause))
 
 
 def signs(causes: Iterable[Cause]) -> list[str]:
     """Say what several causes are, each sentence once."""
-    sentences = (
-        [SIGNS[cause]] if cause in SIGNS else [SIGNS[part.value] for part in cause.parts]
-        for cause in causes
-    )
-    return list(dict.fromkeys(chain.from_iterable(sentences)))
+    return list(dict.fromkeys(chain.from_iterable(map(_signs, causes))))
+
+
+def _signs(cause: Cause) -> list[str]:
+    if cause in SIGNS:
+        return [SIGNS[cause]]
+    return [SIGNS[part.value] for part in cause.parts]
 
 
 def why_lines(finding: Finding, names: tuple[str, str], axes: Order) -> Iterator[Line]:
@@ -76,6 +79,13 @@ def why_lines(finding: Finding, names: tuple[str, str], axes: Order) -> Iterator
         yield splits_line(why.parted, names, axes)
 
 
+def proof_of(why: Explanation) -> str:
+    """Say how far the causes are proved."""
+    if why.status == "proved":
+        return "proved"
+    return "partly proved"
+
+
 def cause_line(why: Explanation) -> Line:
     """Return what was proved to be the cause, and of how many elements."""
     return line("  cause", *_cause(why))
@@ -89,27 +99,30 @@ def splits_line(parted: Parted, names: tuple[str, str], axes: Order) -> Line:
 def _cause(why: Explanation) -> Iterator[str | Span]:
     reasons = "; ".join(dict.fromkeys(refusal.reason for refusal in why.refusals))
     if why.status == "unexplained":
-        yield f"unexplained: {reasons}" if reasons else "unexplained"
+        yield "unexplained" + given(reasons, ": {}")
         return
-    yield Span("proved" if why.status == "proved" else "partly proved", "strong")
+    yield Span(proof_of(why), "strong")
     total = sum(why.causes.values()) + why.unexplained
-    alone = len(why.causes) == 1 and not why.unexplained
     named = []
     for cause, elements in why.causes.items():
-        share = "" if alone else f" in {elements:,} of {total:,}"
-        named.append(f"{cause} ({sign(cause)}){share}")
+        text = f"{cause} ({sign(cause)})"
+        if elements != total:
+            text += f" in {elements:,} of {total:,}"
+        named.append(text)
     yield ": " + "; ".join(named)
     if why.unexplained:
         yield f"; {why.unexplained:,} differing elements unexplained"
-        yield f" ({reasons})" if reasons else ""
+        yield given(reasons, " ({})")
 
 
 def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
     _, total = why.replayed[order.side]
-    cut = len(order.notation) > LONG
-    notation = f"{order.notation[:LONG].rstrip()} …" if cut else order.notation
-    words = (order.brief or order.words) + (WHOLE if cut or order.brief else "")
-    places = f"\n{'; '.join(order.places)}" if order.places else ""
+    notation, words = order.notation, order.brief or order.words
+    if len(notation) > LONG:
+        notation = f"{notation[:LONG].rstrip()} …"
+    if order.brief or notation != order.notation:
+        words += WHOLE
+    places = given("; ".join(order.places), "\n{}")
     return (
         f"{order.elements + order.others:,} of {total:,} elements replayed bit for bit: ",
         Span(notation, "strong"),
@@ -119,8 +132,9 @@ def _order(order: SideOrder, why: Explanation) -> tuple[str | Span, ...]:
 
 def _parted(parted: Parted, names: tuple[str, str], axes: Order) -> str:
     terms = " ".join(parted.terms[:TERMS])
-    more = f" and {len(parted.terms) - TERMS} more" if len(parted.terms) > TERMS else ""
+    if len(parted.terms) > TERMS:
+        terms += f" and {len(parted.terms) - TERMS} more"
     return (
-        f"element {axes.index(parted.index)}, the sum of {terms}{more}: "
+        f"element {axes.index(parted.index)}, the sum of {terms}: "
         f"{names[0]} {parted.baseline:.10g}, {names[1]} {parted.candidate:.10g}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 
 MEGABYTE = 10**6
 ON_DISK = (2, 4)

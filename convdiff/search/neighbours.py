@@ -48,7 +48,7 @@ def in_session(case: Case, session: Session, axis: Axis, ask: Ask, tell: Tell) -
     along = [
         finding
         for finding in result.cases[0].findings
-        if finding.comparison.axis == axis and not is_opinion(finding.comparison)
+        if finding.axis == axis and not is_opinion(finding.comparison)
     ]
     finding, compared = gravest(along), [one.comparison.difference is not None for one in along]
     if finding is None and (result.cases[0].ended or not all(compared) or not compared):

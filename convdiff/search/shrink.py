@@ -12,6 +12,7 @@ from typing import Any
 from convdiff.case.arrays import Tensors
 from convdiff.case.axes import Axis
 from convdiff.case.model import Allowance, Case
+from convdiff.case.words import plural
 from convdiff.diagnose.verdict import Finding
 from convdiff.lab.live import LiveLab
 from convdiff.lab.session import Session
@@ -121,18 +122,14 @@ def target_of(finding: Finding) -> Target:
     """Return what is to stay of a finding, whose sides differ."""
     comparison, signature = finding.comparison, signature_of(finding)
     assert signature is not None, "a search is for a difference"
-    return Target(comparison.axis, (comparison.baseline, comparison.candidate), signature)
+    return Target(comparison.axis, comparison.cells, signature)
 
 
 def size_of(problem: Problem) -> str:
     """Say how large a problem is."""
     case = problem.case
     outputs = math.prod(case.conv.output_shape(case.batches[-1], case.height, case.lengths[0]))
-    return f"{_several(case.conv.taps, 'tap')}, {_several(outputs, 'output')}"
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{plural(case.conv.taps, 'tap')}, {plural(outputs, 'output')}"
 
 
 def plan_of(case: Case, target: Target) -> Plan:

@@ -47,7 +47,7 @@ def signature_of(finding: Finding) -> Signature | None:
         return None
     why = finding.why
     return Signature(
-        finding.comparison.axis,
+        finding.axis,
         finding.verdict,
         (finding.fits or "").partition(":")[0].partition(" by ")[0],
         frozenset(why.causes) if why else frozenset(),
@@ -67,5 +67,5 @@ def _weight(finding: Finding) -> tuple[bool, int, bool, float]:
     """Two runs of the convolution itself tell more than one and its reference."""
     difference = finding.comparison.difference
     size = difference.max_abs if difference else 0.0
-    between = finding.comparison.axis != "reference"
+    between = finding.axis != "reference"
     return not finding.allowed, gravity(finding.verdict), between, size

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 from convdiff.order.tree.find_loops import nest_of
 from convdiff.order.tree.loop_nest import (
     BIAS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convdiff.case.plural import plural
+from convdiff.case.words import plural
 from convdiff.order.tree.describe import bias_position, describe
 from convdiff.order.tree.find_loops import nest_of
 from convdiff.order.tree.levels import leaves_under, levels, parts_of

@@ -50,10 +50,11 @@ TRANSPOSED = """jax.lax.conv_transpose(
 
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
-    named = [mode for mode in modes if mode in PRECISIONS]
-    precision = repr(named[-1] if named else None)
+    precisions = [None, *(mode for mode in modes if mode in PRECISIONS)]
+    precision = repr(precisions[-1])
     op = f"jax.numpy.matmul(x, w[0], precision={precision})"
-    op = op if conv.op in PRODUCTS else _op(conv, precision)
+    if conv.op not in PRODUCTS:
+        op = _op(conv, precision)
     wrapped = "op" if OP_BY_OP in modes else "jax.jit(op)"
     return TEXT.format(op=op, step=STEPS.get(conv.then, "y"), wrapped=wrapped)
 
@@ -64,7 +65,7 @@ def _op(conv: Convolution, precision: str) -> str:
     facts = {
         "filter": "w",
         "strides": conv.own(conv.strides),
-        "padding": repr(conv.padding.upper() if isinstance(conv.padding, str) else _pads(conv)),
+        "padding": repr(_padding(conv)),
         "spread": ones,
         "dilations": conv.own(conv.dilations),
         "axes": (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
@@ -75,12 +76,14 @@ def _op(conv: Convolution, precision: str) -> str:
         return GENERAL.format(**facts)
     ends = [axis.laid(axis.least).ends for axis in conv.own(conv.axes)]
     if conv.groups == 1:
-        padding = repr("SAME" if conv.padding == "same" else ends)
-        return TRANSPOSED.format(**{**facts, "padding": padding})
+        padding = "SAME" if conv.padding == "same" else ends
+        return TRANSPOSED.format(**{**facts, "padding": repr(padding)})
     flipped = f"jax.numpy.flip(w, {tuple(range(conv.rank))})"
     spread = {"filter": flipped, "strides": ones, "spread": facts["strides"], "padding": ends}
     return GENERAL.format(**{**facts, **spread})
 
 
-def _pads(conv: Convolution) -> list[tuple[int, int]]:
+def _padding(conv: Convolution) -> str | list[tuple[int, int]]:
+    if isinstance(conv.padding, str):
+        return str(conv.padding.upper())
     return list(conv.own(conv.padding))

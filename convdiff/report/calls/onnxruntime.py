@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from convdiff.report.calls import PRODUCTS
@@ -57,6 +58,7 @@ MATMUL = """\
         nodes.append(make("Add", ["product", "c"], ["before"]))
 """
 RESULT = "session.run(None, feed)[0]"
+LEVEL = "\n    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.{}"
 LIMIT = """\
     for name, limit in (("low", {}), ("high", {})):
         value = onnx.helper.make_tensor(name, kind, [], [limit])
@@ -72,11 +74,10 @@ STEPS = {
 
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
-    levels = [f"onnxruntime.GraphOptimizationLevel.{LEVELS[one]}" for one in modes if one in LEVELS]
     nodes, facts = _product() if conv.op in PRODUCTS else _spatial(conv)
     nodes += STEPS.get(conv.then, "")
     facts["kind"] = TYPES[conv.dtype]
-    facts["level"] = "".join(f"\n    options.graph_optimization_level = {one}" for one in levels)
+    facts["level"] = "".join(LEVEL.format(LEVELS[one]) for one in modes if one in LEVELS)
     filters = HELD if CONSTANT in modes else FED
     return TEXT % {**facts, **filters, "nodes": nodes.rstrip("\n")}
 
@@ -108,12 +109,11 @@ def _attributes(conv: Convolution) -> dict[str, Any]:
         "dilations": list(conv.own(conv.dilations)),
         "group": conv.groups,
     }
-    if isinstance(conv.padding, str):
-        auto_pad = AUTO_PAD.get(conv.padding)
-        attributes |= {"auto_pad": auto_pad} if auto_pad else {}
-    else:
+    if not isinstance(conv.padding, str):
         pads = conv.own(conv.padding)
-        attributes["pads"] = [pair[end] for end in (0, 1) for pair in pads]
+        attributes["pads"] = list(chain.from_iterable(zip(*pads, strict=True)))
+    elif AUTO_PAD.get(conv.padding):
+        attributes["auto_pad"] = AUTO_PAD[conv.padding]
     if any(conv.output_padding):
         attributes["output_padding"] = list(conv.own(conv.output_padding))
     return attributes

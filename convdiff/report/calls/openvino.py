@@ -35,33 +35,45 @@ def convolve(x, w, b, a, threads):
     y = np.array(openvino.Core().compile_model(model, "CPU", settings)({given})[0])
     return {back}
 """
-HELD = """\
+HELD = {
+    "held": """\
 fed = [0, *range(2 + (b is not None), len(given))]
     nodes = [one if at in fed else ops.constant(given[at]) for at, one in enumerate(nodes)]
-    """
+    """,
+    "fed": "[nodes[at] for at in fed]",
+    "given": "[given[at] for at in fed]",
+}
+"""What differs where filter and bias are constants."""
 
 
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
-    precisions = [mode for mode in modes if mode in PRECISIONS]
-    is_constant = CONSTANT in modes
+    settings = {}
+    for mode in modes:
+        if mode in PRECISIONS:
+            settings["INFERENCE_PRECISION_HINT"] = mode
     facts = {
-        "settings": {"INFERENCE_PRECISION_HINT": precisions[-1]} if precisions else {},
-        "held": HELD if is_constant else "",
-        "fed": "[nodes[at] for at in fed]" if is_constant else "nodes",
-        "given": "[given[at] for at in fed]" if is_constant else "given",
+        "settings": settings,
+        "held": "",
+        "fed": "nodes",
+        "given": "given",
         "step": STEPS.get(conv.then, "y"),
         "filter": "",
     }
+    if CONSTANT in modes:
+        facts |= HELD
     if conv.op in PRODUCTS:
         op = "ops.matmul(x, w, False, False)"
         return TEXT.format(x="x", w="w[0]", b="b", a="a", op=op, back="y", **facts)
     if conv.groups > 1:
         shape = f"[{conv.groups}, w.shape[0] // {conv.groups}] + list(w.shape)[1:]"
         facts["filter"] = f"w = ops.reshape(w, np.array({shape}, np.int64), False)\n    "
+    w = "np.moveaxis(w, (-1, -2), (0, 1))"
+    if conv.transposed:
+        w = f"iohw(w, {conv.groups})"
     return TEXT.format(
         x="np.moveaxis(x, -1, 1)",
-        w=f"iohw(w, {conv.groups})" if conv.transposed else "np.moveaxis(w, (-1, -2), (0, 1))",
+        w=w,
         b=f"None if b is None else b.reshape({(1, -1) + (1,) * conv.rank})",
         a="None if a is None else np.moveaxis(a, -1, 1)",
         op=_op(conv),
@@ -73,7 +85,7 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
 def _op(conv: Convolution) -> str:
     """Return the expression of OpenVINO's op of x and w."""
     axes = conv.own(conv.axes)
-    before, after = ([axis.pad(axis.least)[end] for axis in axes] for end in (0, 1))
+    before, after = map(list, zip(*(axis.pad(axis.least) for axis in axes), strict=True))
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
     group = "group_" if conv.groups > 1 else ""
     word = (AUTO_CUT if conv.transposed else AUTO_PAD).get(conv.padding, "explicit")
@@ -81,11 +93,11 @@ def _op(conv: Convolution) -> str:
     if not conv.transposed:
         return f"ops.{group}convolution(x, w, {strides}, {rest})"
     # An axis of n inputs has n · stride outputs, and so many more.
-    outputs = [
-        f"x.shape[{at}] * {axis.stride} + {axis.extent(1) - axis.stride}"
-        for at, axis in enumerate(axes, 2)
-    ]
-    known = f"ops.constant(np.array([{', '.join(outputs)}], np.int64))"
-    shape = known if conv.padding in AUTO_CUT else "None"
+    outputs = []
+    for at, axis in enumerate(axes, 2):
+        outputs.append(f"x.shape[{at}] * {axis.stride} + {axis.extent(1) - axis.stride}")
+    shape = "None"
+    if conv.padding in AUTO_CUT:
+        shape = f"ops.constant(np.array([{', '.join(outputs)}], np.int64))"
     longer = list(conv.own(conv.output_padding))
     return f"ops.{group}convolution_backprop_data(x, w, {strides}, {shape}, {rest}, {longer})"

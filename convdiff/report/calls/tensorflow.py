@@ -52,8 +52,9 @@ def convolve(x, w, b, a, threads):
 
 def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
     """See the package."""
-    turned = f"    w = np.moveaxis(iohw(w, {conv.groups}), (0, 1), (-1, -2))\n"
-    turned = turned if conv.transposed else ""
+    turned = ""
+    if conv.transposed:
+        turned = f"    w = np.moveaxis(iohw(w, {conv.groups}), (0, 1), (-1, -2))\n"
     step = STEPS.get(conv.then, "y")
     if version.startswith(("0.", "1.")):
         return GRAPH.format(filter=turned, op=_op(conv, old=True), step=step)
@@ -85,12 +86,12 @@ def _op(conv: Convolution, *, old: bool) -> str:
         padding = str(_ends(conv.own(conv.padding)))
         if old or conv.op not in TAKES_NUMBERS:
             x, padding = f"tf.pad(x, {padding})", '"VALID"'
-    strides, dilations = _steps(conv, conv.strides), _steps(conv, conv.dilations)
-    more = f", dilations={dilations}" if set(conv.dilations) != {1} else ""
+    strides, more = _steps(conv, conv.strides), _dilations(conv)
     if 1 < conv.groups == conv.channels_in and conv.rank == 2:
         lanes = [*conv.kernel, conv.groups, conv.channels_out // conv.groups]
         name = "depthwise_conv2d_native" if old else "depthwise_conv2d"
-        more = f", dilations={list(conv.dilations)}" if more else ""
+        if more:
+            more = f", dilations={list(conv.dilations)}"
         return f"tf.nn.{name}({x}, tf.reshape(w, {lanes}), {strides}, {padding}{more})"
     return f"tf.nn.{conv.op}({x}, w, {strides}, {padding}{more})"
 
@@ -104,17 +105,21 @@ def _transposed(conv: Convolution, *, old: bool) -> str:
         padding, cut = '"VALID"', pads
     extents = "extents" if old else "x.shape"
     # An axis of n inputs has n · stride outputs, and so many more.
-    outputs = [
-        f"{extents}[{at}] * {axis.stride} + {axis.extent(1) - axis.stride + before + after}"
-        for at, (axis, (before, after)) in enumerate(zip(axes, cut, strict=True), 1)
-    ]
+    outputs = []
+    for at, (axis, ends) in enumerate(zip(axes, cut, strict=True), 1):
+        more = axis.extent(1) - axis.stride + sum(ends)
+        outputs.append(f"{extents}[{at}] * {axis.stride} + {more}")
     shape = f"[{extents}[0], {', '.join(outputs)}, {conv.channels_out}]"
-    dilations = _steps(conv, conv.dilations)
-    more = f", dilations={dilations}" if set(conv.dilations) != {1} else ""
-    strides = _steps(conv, conv.strides)
     inside = ", ".join(f"{before}:{-after or None}" for before, after in cut)
     kept = f"[:, {inside}]" if any(map(any, cut)) else ""
-    return f"tf.nn.{conv.op}(x, w, {shape}, {strides}, {padding}{more}){kept}"
+    rest = f"{_steps(conv, conv.strides)}, {padding}{_dilations(conv)}"
+    return f"tf.nn.{conv.op}(x, w, {shape}, {rest}){kept}"
+
+
+def _dilations(conv: Convolution) -> str:
+    if set(conv.dilations) == {1}:
+        return ""
+    return f", dilations={_steps(conv, conv.dilations)}"
 
 
 def _word(conv: Convolution) -> str:

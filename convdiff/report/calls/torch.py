@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from convdiff.report.calls import PRODUCTS
 from convdiff.worker import memory
@@ -69,9 +70,12 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
         x, w, a = "x", "w[0].T", "a"
         op = "torch.nn.functional.linear(x, w, b)"
     else:
-        w = f"iohw(w, {conv.groups})" if conv.transposed else w
-        op = _transposed(conv) if conv.transposed else _convolution(conv)
-        back = "y.movedim(1, -1)"
+        op, back = _convolution(conv), "y.movedim(1, -1)"
+    if conv.transposed:
+        w, op = f"iohw(w, {conv.groups})", _transposed(conv)
+    wrapped = "op"
+    if "compiled" in modes:
+        wrapped = "torch.compile(op, dynamic=False)"
     return TEXT.format(
         flags=flags,
         x=x,
@@ -80,16 +84,19 @@ def text(conv: Convolution, modes: Sequence[str], version: str) -> str:
         lying=_lying(conv, modes),
         op=op,
         step=STEPS.get(conv.then, "y"),
-        wrapped="torch.compile(op, dynamic=False)" if "compiled" in modes else "op",
+        wrapped=wrapped,
         back=back,
     )
 
 
 def _lying(conv: Convolution, modes: Sequence[str]) -> str:
     """Return the lines that lay out input and weights as the modes have it."""
-    is_product, spatial = conv.op in PRODUCTS, "DHW"[-conv.rank :]
-    weights = ("IO" if conv.transposed else "OI") + ("" if is_product else spatial)
-    axes = {"input": "NWC" if is_product else f"NC{spatial}", "weights": weights}
+    spatial = "DHW"[-conv.rank :]
+    axes = {"input": f"NC{spatial}", "weights": f"OI{spatial}"}
+    if conv.transposed:
+        axes["weights"] = f"IO{spatial}"
+    if conv.op in PRODUCTS:
+        axes = {"input": "NWC", "weights": "OI"}
     lines = []
     for which, name in (("input", "x"), ("weights", "w")):
         for mode in modes:
@@ -115,8 +122,9 @@ def _convolution(conv: Convolution) -> str:
         padding = '"same"'
     elif not isinstance(conv.padding, str):
         pads = conv.own(conv.padding)
-        if all(before == after for before, after in pads):
-            padding = str(tuple(before for before, _ in pads))
+        before, after = zip(*pads, strict=True)
+        if before == after:
+            padding = str(before)
         else:
             x = f"torch.nn.functional.pad(x, {_for_pad(pads)})"
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
@@ -132,9 +140,11 @@ def _transposed(conv: Convolution) -> str:
     strides, dilations = conv.own(conv.strides), conv.own(conv.dilations)
     rest = f"{strides}, {padding}, {longer}, {conv.groups}, {dilations}"
     y = f"torch.nn.functional.conv_transpose{conv.rank}d(x, w, b, {rest})"
-    cut = [tuple(min(pair) - one for one in pair) for pair in pads]
-    return f"torch.nn.functional.pad({y}, {_for_pad(cut)})" if any(map(any, cut)) else y
+    cut = [(min(pair) - pair[0], min(pair) - pair[1]) for pair in pads]
+    if not any(map(any, cut)):
+        return y
+    return f"torch.nn.functional.pad({y}, {_for_pad(cut)})"
 
 
 def _for_pad(pads: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    return tuple(number for pair in reversed(pads) for number in pair)
+    return tuple(chain.from_iterable(reversed(pads)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.case.words import given
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report.brief import Brief, brief_of, ending
 from convdiff.report.brief_lines import RENEW, is_renewable
@@ -28,8 +29,9 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
     printed: tuple[str, ...] = ()
     for number, case in enumerate(summary.cases):
         brief = brief_of(case, alone=alone)
+        unnamed = summary.unnamed if number == 0 else ""
         beside = brief.runtimes if alone and not quiet else ()
-        print_answer(console, case, brief, summary.unnamed if number == 0 else "", beside)
+        print_answer(console, case, brief, unnamed, beside)
         if quiet:
             continue
         if brief.runtimes != printed and case.result.outcome != "ok":
@@ -47,19 +49,23 @@ def print_brief(console: Console, summary: Summary, *, quiet: bool) -> None:
 
 def _print_more(console: Console, summary: Summary) -> None:
     """Print once for several cases how to see more of those that drift."""
-    drifting = [case for case in summary.cases if case.drifting]
-    names = [rule_names(case.drifting.finding)[0] for case in drifting if case.drifting]
-    if names:
-        rules = " · ".join(f"convdiff rule {name}" for name in dict.fromkeys(names))
-        print_cut(console, Text(f"more: -v for every comparison and order · {rules}", style="dim"))
-    if names and all(map(is_renewable, drifting)):
+    parts, renewable = ["more: -v for every comparison and order"], True
+    for case in summary.cases:
+        if case.drifting is not None:
+            parts.append(f"convdiff rule {rule_names(case.drifting.finding)[0]}")
+            renewable = renewable and is_renewable(case)
+    if len(parts) > 1:
+        print_cut(console, Text(" · ".join(dict.fromkeys(parts)), style="dim"))
+    if len(parts) > 1 and renewable:
         console.print(Text(f"renew: {RENEW}", style="dim"))
 
 
 def print_runtimes(console: Console, brief: Brief, *, cut: bool) -> None:
     """Print what runs, and what is absent; cut: in one line."""
     lines = packed(brief.runtimes, console.width - 2)
-    for one in [" · ".join(lines)] if cut else lines:
+    if cut:
+        lines = [" · ".join(lines)]
+    for one in lines:
         print_cut(console, Text(f"  {one}", style="dim"))
 
 
@@ -73,10 +79,10 @@ def print_answer(
     for note in case.result.notes:
         console.print(Text.assemble(("note  ", MARKS["warning"]), note))
     style = OUTCOMES[case.result.outcome]
-    name = f"{brief.name}, {unnamed} by default" if unnamed else brief.name
+    name = brief.name + given(unnamed, ", {} by default")
     word = Text(brief.word, style=style)
     if case.drifting is not None:  # the verdict in its own colour
-        word.stylize(MARKS[VERDICTS[case.drifting.finding.verdict].tone], brief.word.find("["))
+        word.stylize(MARKS[VERDICTS[case.drifting.verdict].tone], brief.word.find("["))
     head = Text.assemble(word, " ", (name, "bold"), ": ")
     if case.result.outcome == "ok":
         _print_ok(console, head, brief, beside)

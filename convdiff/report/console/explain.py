@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from convdiff.case.words import given, one_or_many, plural
 from convdiff.explaining.model import ElementReport
 from convdiff.order.orders import Orders
 from convdiff.order.proved import ProvedOrder
@@ -32,7 +33,7 @@ STATUS = {
 def print_explanation(console: Console, report: ElementReport, depth: int | None) -> None:
     """Print the answer, the runtime, each order, the map and the drawn element."""
     print_orders(console, report)
-    print_trees(console, [report], [""], depth)
+    print_trees(console, [("", report)], depth)
 
 
 def print_orders(console: Console, report: ElementReport, *, runtime: bool = True) -> None:
@@ -60,11 +61,12 @@ def _headline(report: ElementReport) -> str:
     assert report.explanation is not None
     replayed, total = report.explanation.replayed
     orders = len(set(letters(report.explanation)))
-    batch = f", batch {report.cell.batch}" if report.case.batches[-1] > 1 else ""
-    where = f"{report.cell.op} at length {report.cell.length}{batch}"
+    where = f"{report.cell.op} at length {report.cell.length}"
+    if report.case.batches[-1] > 1:
+        where += f", batch {report.cell.batch}"
     return (
         f"{where}: {replayed:,} of {total:,} elements "
-        f"replayed bit for bit, {orders} order{'' if orders == 1 else 's'}, "
+        f"replayed bit for bit, {orders} {one_or_many(orders, 'order', 'orders')}, "
         f"{report.explanation.calls:,} probe calls"
     )
 
@@ -75,7 +77,7 @@ def _print_orders(console: Console, explanation: Orders) -> None:
         orders = [explanation.orders[number] for number in group]
         rows.append((Text(named[group[0]], style="bold"), _told(explanation, orders)))
     if explanation.alone:
-        text = f"{_elements(explanation.alone)} on padding alone"
+        text = f"{plural(explanation.alone, 'element')} on padding alone"
         rows.append((Text(PADDING, style="bold"), Text(text)))
     if explanation.left:
         text = f"without a proved order: {'; '.join(explanation.left)}"
@@ -93,17 +95,12 @@ def _told(explanation: Orders, orders: Sequence[ProvedOrder]) -> Text:
     words = in_words(explanation, first, summed_up)
     if any(explanation.geometry_of(one).filter_hwio != shape for one in others):
         words += "; with fewer taps, what is left of it"
-    places = "; ".join(explanation.places(orders))
     return Text.assemble(
-        f"{_elements(sum(order.count for order in orders))}: ",
+        f"{plural(sum(order.count for order in orders), 'element')}: ",
         (notation(first.order.tree), "bold"),
         f"\n{words}",
-        f"\n{places}" if places else "",
+        given("; ".join(explanation.places(orders)), "\n{}"),
     )
-
-
-def _elements(count: int) -> str:
-    return f"{count:,} element{'' if count == 1 else 's'}"
 
 
 def _print_map(console: Console, explanation: Orders, channel: int) -> None:
@@ -114,7 +111,7 @@ def _print_map(console: Console, explanation: Orders, channel: int) -> None:
     if explanation.padding is not None:
         which[explanation.padding] = len(explanation.orders)
     which = which.reshape(batch * height, width, cout)
-    where = f" in channel {channel}" if cout > 1 else ""
+    where = given(cout > 1, f" in channel {channel}")
     console.print(Text(f"orders by position{where}, a row an output row", style="bold"))
     for row in which[:ROWS, :, channel]:
         console.print(Text("".join(names[index] for index in row)))

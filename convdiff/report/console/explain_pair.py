@@ -22,10 +22,10 @@ def print_pair(console: Console, pair: PairReport, depth: int | None) -> None:
     names = pair.names
     console.print(Text.assemble((f"{names[1]} against {names[0]}", "bold"), f": {_measured(pair)}"))
     print_lines(console, _lines(pair, names))
-    drawn = [(side, name) for side, name in zip(pair.sides, names, strict=True) if side.element]
+    drawn = [(name, side) for name, side in zip(names, pair.sides, strict=True) if side.element]
     if drawn:
         console.print()
-        print_trees(console, [side for side, _ in drawn], [name for _, name in drawn], depth)
+        print_trees(console, drawn, depth)
 
 
 def _measured(pair: PairReport) -> str:
@@ -44,7 +44,7 @@ def _measured(pair: PairReport) -> str:
 def _lines(pair: PairReport, names: tuple[str, str]) -> list[Line]:
     if pair.why is None:
         reasons = [side.reason for side in pair.sides if side.reason]
-        return [line("  cause", f"not looked for: {reasons[0]}")] if reasons else []
+        return [line("  cause", f"not looked for: {reason}") for reason in reasons[:1]]
     lines = [cause_line(pair.why)]
     if pair.why.parted is not None:
         lines.append(splits_line(pair.why.parted, names, pair.baseline.axes))

@@ -46,10 +46,11 @@ def print_grid(
 def _square(console: Console, agreement: Agreement, orders: Mapping[Runtime, str]) -> Table:
     """Return the square; on a narrow console names give way to it, and orders to both."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    cells = [[_cell(pair) for pair in row] for row in agreement.pairs]
+    cells = [list(map(_cell, row)) for row in agreement.pairs]
     left = console.width - sum(max(map(len, column)) + 1 for column in zip(*cells, strict=True))
-    name = min(NAME, max(SHORT, left // 2 if orders else left))
-    shown = orders if orders and left - name >= SHORT else {}
+    shares = 2 if orders else 1
+    name = min(NAME, max(SHORT, left // shares))
+    shown = left - name >= SHORT and bool(orders)
     table.add_column("", no_wrap=True, overflow="ellipsis", max_width=name)
     for number in range(len(agreement.runtimes)):
         table.add_column(f"#{number + 1}", justify="right", no_wrap=True)
@@ -57,8 +58,9 @@ def _square(console: Console, agreement: Agreement, orders: Mapping[Runtime, str
         table.add_column("order", no_wrap=True, overflow="ellipsis", ratio=1)
     for number, row in enumerate(cells):
         runtime = agreement.runtimes[number]
-        beside = [Text(shown.get(runtime, ""), style="dim")] if shown else []
-        table.add_row(Text(f"#{number + 1} {runtime.id}"), *row, *beside)
+        if shown:
+            row.append(Text(orders.get(runtime, ""), style="dim"))
+        table.add_row(Text(f"#{number + 1} {runtime.id}"), *row)
     return table
 
 
@@ -69,4 +71,6 @@ def _cell(pair: Pair | None) -> Text:
     if pair.verdict == "rounding":
         short = count(pair.max_ulp)
     text = Text(short, style=MARKS[VERDICTS[pair.verdict].tone])
-    return text if pair.allowed else text.append("!", style=MARKS["grave"])
+    if not pair.allowed:
+        text.append("!", style=MARKS["grave"])
+    return text

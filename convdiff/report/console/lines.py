@@ -45,9 +45,9 @@ def print_labelled(console: Console, one: Line, *, cut: bool) -> None:
     if cut:
         print_cut(console, Text.assemble(label, text))
         return
-    lines = wrapped(console, text, max(20, console.width - LABEL))
-    for number, part in enumerate(lines):
-        console.print(Text.assemble(label if number == 0 else " " * LABEL, part), soft_wrap=True)
+    for part in wrapped(console, text, max(20, console.width - LABEL)):
+        console.print(Text.assemble(label, part), soft_wrap=True)
+        label = Text(" " * LABEL)
 
 
 def wrapped(console: Console, text: Text, width: int) -> list[Text]:
@@ -63,5 +63,6 @@ def print_cut(console: Console, text: Text) -> None:
     """Print a text in one line; what is too long is cut after a clause, where one fits."""
     if text.cell_len > console.width:
         at = max(text.plain.rfind(mark, 0, console.width - 2) for mark in ("; ", ", "))
-        text = Text.assemble(text[: at + 1], " …") if at > console.width // 2 else text
+        if at > console.width // 2:
+            text = Text.assemble(text[: at + 1], " …")
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)

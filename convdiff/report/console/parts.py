@@ -89,10 +89,10 @@ def print_missing(console: Console, summary: Summary) -> None:
 
 def print_legend(console: Console) -> None:
     """Print what the colours mean: how grave a difference is."""
-    differing = [name for name, facts in VERDICTS.items() if facts.differs]
     legend = Text.assemble(("colours: ", "dim"))
-    for name in reversed(differing):
-        legend.append(f"{name} ", style=MARKS[VERDICTS[name].tone])
+    for name, facts in reversed(list(VERDICTS.items())):
+        if facts.differs:
+            legend.append(f"{name} ", style=MARKS[facts.tone])
     console.print(legend)
 
 
@@ -105,7 +105,9 @@ def print_summary(console: Console, summary: Summary) -> None:
         kinds.setdefault(case.result.outcome, []).append(case.name)
     parts = []
     for kind, names in kinds.items():
-        named = "" if kind == "ok" else f" ({', '.join(names)})"
-        parts.append(f"{len(names)} {kind}{named}")
+        part = f"{len(names)} {kind}"
+        if kind != "ok":
+            part += f" ({', '.join(names)})"
+        parts.append(part)
     noun = "cases and nets" if summary.nets else "cases"
     console.print(Text(f"\n{len(summary.told)} {noun}: {', '.join(parts)}", style="bold"))

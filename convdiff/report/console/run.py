@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convdiff.case.words import given, one_or_many, plural
 from convdiff.report import sentences
 from convdiff.report.console.grid import print_grid
 from convdiff.report.console.parts import (
@@ -71,10 +73,13 @@ def _outputs(console: Console, case: CaseSummary) -> None:
     many = len(case.result.runtimes) > 1
     for cell, output in case.result.outputs.items():
         name = cell.op if cell.is_reference else "y"
-        batch = f", batch {cell.batch}" if len(case.result.case.batches) > 1 else ""
-        where = f"{sentences.number(cell, case.result)} " if many else ""
-        values = ", ".join(decimal(value) for value in output.ravel())
-        console.print(Text(f"{where}{name}({cell.length}{batch}) = {values}"))
+        at = str(cell.length)
+        if len(case.result.case.batches) > 1:
+            at += f", batch {cell.batch}"
+        text = f"{name}({at}) = {', '.join(map(decimal, output.ravel()))}"
+        if many:
+            text = f"{sentences.number(cell, case.result)} {text}"
+        console.print(Text(text))
     if case.result.outputs:
         console.print()
 
@@ -87,7 +92,7 @@ def _comparisons(console: Console, case: CaseSummary, *, show_all: bool) -> None
     if groups.shown:
         _print_groups(console, groups.shown)
     if groups.left:
-        left = sentences.plural(groups.left, "more comparison")
+        left = plural(groups.left, "more comparison")
         console.print(f"… and {left}; -vv shows them")
     console.print()
 
@@ -101,31 +106,30 @@ def _print_groups(console: Console, groups: Sequence[Group]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for group in groups:
-        row = group[0]
-        table.add_row(
-            row.finding.comparison.axis,
-            Text(_compared(group)),
-            "0" if len(group) > 1 else row.measured,
-            row.delta,
-            row.ulp,
-            ruling(row.ruling),
-        )
+        row, compared = group[0], Text(_compared(group))
+        table.add_row(row.axis, compared, _measured(group), row.delta, row.ulp, ruling(row.ruling))
     spare = max(len(_compared(group)) for group in groups) - COMPARED
     if width_of(console, table) - max(0, spare) <= console.width:
         console.print(table)
         return
     for group in groups:
         row = group[0]
-        console.print(Text.assemble((row.finding.comparison.axis, "bold"), " ", _compared(group)))
-        measured = "0" if len(group) > 1 else row.measured
-        numbers = [measured, row.delta, f"{row.ulp} ulp" if row.ulp else ""]
+        console.print(Text.assemble((row.axis, "bold"), " ", _compared(group)))
+        numbers = (_measured(group), row.delta, given(row.ulp, "{} ulp"))
         beside = "  ".join(filter(None, numbers))
         console.print(Text.assemble(f"  {beside}  ", ruling(row.ruling)))
 
 
 def _compared(group: Group) -> str:
-    name = group[0].name
-    return f"{name} … {len(group)} in all" if len(group) > 1 else name
+    if len(group) == 1:
+        return group[0].name
+    return f"{group[0].name} … {len(group)} in all"
+
+
+def _measured(group: Group) -> str:
+    if len(group) == 1:
+        return group[0].measured
+    return "0"
 
 
 def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
@@ -133,7 +137,7 @@ def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
     rows = case.rows if show_all else unusual(case.rows)
     groups = stories(filter(has_detail, rows))
     if show_all:
-        groups = [(row,) for group in groups for row in group]
+        groups = [(row,) for row in chain.from_iterable(groups)]
     some = first(groups, None if show_all else DETAILS)
     for group in some.shown:
         print_detail(console, detail_of(case.result, group[0]))
@@ -141,6 +145,6 @@ def _details(console: Console, case: CaseSummary, *, show_all: bool) -> None:
             console.print(f"the same orders and cause at {others(group)}\n")
     left = sum(map(len, groups[len(some.shown) :]))
     if left:
-        differ = "differs" if left == 1 else "differ"
-        more = sentences.plural(left, "more comparison")
+        differ = one_or_many(left, "differs", "differ")
+        more = plural(left, "more comparison")
         console.print(f"… and {more} {differ}; -vv shows their elements\n")

@@ -46,7 +46,6 @@ def _print_wrapped(console: Console, label: Text, text: Text) -> None:
     if console.width - indent < NARROWEST:
         console.print(label, soft_wrap=True)
         label, indent = Text(" " * INDENT), INDENT
-    parts = text.wrap(console, console.width - indent) or [Text()]
-    for number, part in enumerate(parts):
-        before = Text(" " * indent) if number else label
-        console.print(Text.assemble(before, part), soft_wrap=True)
+    for part in text.wrap(console, console.width - indent) or [Text()]:
+        console.print(Text.assemble(label, part), soft_wrap=True)
+        label = Text(" " * indent)

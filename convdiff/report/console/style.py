@@ -151,7 +151,7 @@ def heat(columns: Sequence[int], width: int, mark: Mark) -> Text:
 
     A dot is equal bits; the bar's height is the logarithm of the ulps.
     """
-    step = -(-len(columns) // width) if columns else 1
+    step = max(1, -(-len(columns) // width))
     strip = Text()
     for start in range(0, len(columns), step):
         worst = max(columns[start : start + step])
@@ -160,4 +160,6 @@ def heat(columns: Sequence[int], width: int, mark: Mark) -> Text:
 
 
 def _bar(ulp: int) -> str:
-    return HEAT[min(len(HEAT), ulp.bit_length()) - 1] if ulp else "·"
+    if not ulp:
+        return "·"
+    return HEAT[min(len(HEAT), ulp.bit_length()) - 1]

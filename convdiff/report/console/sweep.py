@@ -12,7 +12,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from convdiff.case.axes import AXES, Axis
-from convdiff.diagnose.verdict import is_opinion
+from convdiff.case.words import given
+from convdiff.diagnose.by_axis import by_axis
 from convdiff.diagnose.verdicts import VERDICTS
 from convdiff.report import sentences
 from convdiff.report.brief import brief_of
@@ -91,9 +92,7 @@ def _axes(console: Console, case: CaseSummary, *, show: Show) -> None:
 
     show: prints the rows of an axis.
     """
-    axes: dict[Axis, list[Row]] = {}
-    for row in case.rows:
-        axes.setdefault(row.finding.comparison.axis, []).append(row)
+    axes = by_axis(case.rows)
     squared = case.result.agreement is not None
     if case.result.agreement is not None:
         sizes = sizes_below(case.result, case.result.agreement, orders=False)
@@ -114,10 +113,8 @@ def _is_summed_up(axis: Axis, rows: Sequence[Row]) -> bool:
 
 def _without_sums(case: CaseSummary) -> CaseSummary:
     """Leave out what is as expected and would be summed up: the answer says it in a phrase."""
-    drifting = {row.finding.comparison.axis for row in case.rows if not row.finding.allowed}
-    summed = {"reference", "exact"} - drifting
-    rows = [row for row in case.rows if row.finding.comparison.axis not in summed]
-    return replace(case, rows=tuple(rows))
+    summed = {"reference", "exact"} - by_axis(case.drifted).keys()
+    return replace(case, rows=tuple(row for row in case.rows if row.axis not in summed))
 
 
 class Show(Protocol):
@@ -144,18 +141,16 @@ def _in_short(console: Console, case: CaseSummary, rows: Sequence[Row], *, squar
     others = [row for row in rows if not _is_aside(row)]
     _table(console, case, others or rows, show_all=False)
     if own and others:
-        axis = rows[0].finding.comparison.axis
-        _summed_up(console, case, axis, own, ", of multiply + reduce_sum itself")
+        _summed_up(console, case, rows[0].axis, own, ", of multiply + reduce_sum itself")
 
 
 def _is_aside(row: Row) -> bool:
     """Return whether a row compares convdiff's own sums, and is expected."""
-    return row.finding.allowed and is_opinion(row.finding.comparison)
+    return row.is_opinion and not row.drifts
 
 
 def _table(console: Console, case: CaseSummary, rows: Sequence[Row], *, show_all: bool) -> None:
-    axis = rows[0].finding.comparison.axis
-    console.print(Text.assemble((axis, "bold"), f", {against(rows)}"))
+    console.print(Text.assemble((rows[0].axis, "bold"), f", {against(rows)}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for justify in ("left", "left", "right", "right"):
         table.add_column(justify=justify, no_wrap=bool(table.columns))  # a label may wrap
@@ -179,7 +174,7 @@ def _add_strips(table: Table, rows: Sequence[SweepRow], width: int) -> None:
     """Draw beside each row where its outputs differ."""
     strips = []
     for row in rows:
-        tone = VERDICTS[row.row.finding.verdict].tone
+        tone = VERDICTS[row.row.verdict].tone
         strips.append(style.heat(row.columns, width, tone))
     table.columns.append(Column(no_wrap=True, _index=len(table.columns), _cells=[*strips]))
 
@@ -194,13 +189,13 @@ def _summed_up(
     against = f", against {AXES[axis].noun}"
     reference, lengths = reference_line(rows), len(case.result.case.lengths)
     line = Text.assemble((axis, "bold"), f"{name or against}: ")
-    for number, (verdict, how_many) in enumerate(reference.verdicts.items()):
-        line.append(", " if number else "").append(f"{how_many:,} ")
-        line.append(style.coloured([verdict_span(verdict)]))
+    parts = []
+    for verdict, how_many in reference.verdicts.items():
+        parts.append(Text.assemble(f"{how_many:,} ", style.coloured([verdict_span(verdict)])))
+    line.append(Text(", ").join(parts))
     if reference.max_ulp:
         line.append(f"; at most {count(reference.max_ulp)} ulp")
     if reference.lengths < lengths:
         line.append(f" (at {reference.lengths:,} of {lengths:,} lengths)")
-    sample = sentences.sampled(rows[0].finding.comparison)
-    line.append(f" ({sample})" if sample else "")
+    line.append(given(sentences.sampled(rows[0].comparison), " ({})"))
     console.print(line)

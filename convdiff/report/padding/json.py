@@ -7,7 +7,7 @@ from typing import Any
 
 from convdiff.net.padding.result import Above, Answer, Common, Miss, Padding, Safe, Tail
 from convdiff.net.padding.rule import Rule
-from convdiff.report.json_values import finite
+from convdiff.report.json_values import finite, or_null
 
 SCHEMA_VERSION = 1
 
@@ -42,11 +42,11 @@ def _padding(padding: Padding) -> dict[str, Any]:
         "version": padding.standing.fingerprint.get("version"),
         "untested": padding.reason or None,
         "groups": [_safe(one) for one in padding.safe],
-        "rule": _rule(padding.rule),
-        "all_to": None if padding.common is None else _common(padding.common),
+        "rule": or_null(padding.rule, _rule),
+        "all_to": or_null(padding.common, _common),
         "bucket_boundaries": list(padding.boundaries),
         "padded_lengths": list(padding.lengths),
-        "tail": _tail(padding.tail),
+        "tail": or_null(padding.tail, _tail),
         "above": _above(padding.above),
         "unseen_inputs": padding.unseen,
         "unseen_runs": padding.checked,
@@ -67,9 +67,7 @@ def _safe(safe: Safe) -> dict[str, Any]:
     }
 
 
-def _rule(rule: Rule | None) -> dict[str, Any] | None:
-    if rule is None:
-        return None
+def _rule(rule: Rule) -> dict[str, Any]:
     return {
         "least": rule.least,
         "least_positions": rule.positions,
@@ -84,9 +82,7 @@ def _common(common: Common) -> dict[str, Any]:
     return {"length": common.length, "runs": common.runs}
 
 
-def _tail(tail: Tail | None) -> dict[str, Any] | None:
-    if tail is None:
-        return None
+def _tail(tail: Tail) -> dict[str, Any]:
     return {
         "held": tail.held,
         "of": tail.of,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convdiff.case.ranges import write_range
+from convdiff.case.words import given
 from convdiff.net.padding.result import Above, Answer, Miss, Padding, Question, Safe, Tail
 from convdiff.report.brief_names import runtime_part
-from convdiff.report.marks import Grid, Line, Span, line
+from convdiff.report.marks import Grid, Line, Mark, Span, line
 from convdiff.report.padding.formulas import (
     LEAST,
     field_text,
@@ -32,8 +33,9 @@ def answer_spans(padding: Padding, question: Question) -> tuple[Span, ...]:
     """
     name = Span(question.name, "strong")
     if padding.reason:
-        standing = padding.standing
-        which = runtime_part(runtime_line(standing, 0)) if standing.available else standing.name
+        which = padding.standing.name
+        if padding.standing.available:
+            which = runtime_part(runtime_line(padding.standing, 0))
         reason = f": {which} untested: {padding.reason}"
         return Span("UNTESTED ", "warning"), name, Span(reason)
     return name, Span(": "), *_answer(padding, question)
@@ -74,7 +76,7 @@ def grid(padding: Padding) -> Grid:
     rows = tuple(map(_row, padding.safe))
     if len(rows) > MOST_ROWS:
         left = len(rows) - MOST_ROWS + 1
-        between = (Span(f"… {left} more rows"), *(Span("") for _ in HEADER[1:]))
+        between = (Span(f"… {left} more rows"), *(Span(""),) * (len(HEADER) - 1))
         rows = (*rows[: MOST_ROWS // 2], between, *rows[-(MOST_ROWS // 2 - 1) :])
     return Grid(HEADER, rows)
 
@@ -93,9 +95,10 @@ def evidence_lines(padding: Padding, question: Question) -> Iterator[Line]:
     """Say what differs below the lengths, of the tail, and what was checked."""
     if padding.reason:
         return
-    yield from (line("below", text) for text in _below(padding.safe))
-    if padding.tail:
-        yield from (line("tail", text) for text in _tail(padding.tail))
+    for text in _below(padding.safe):
+        yield line("below", text)
+    for text in _tail(padding.tail):
+        yield line("tail", text)
     yield from _checked(padding)
     yield line("above", *_above(padding.above))
     yield from _time_lines(padding, question.fixed)
@@ -116,16 +119,18 @@ def _checked(padding: Padding) -> Iterator[Line]:
 
 def _row(safe: Safe) -> tuple[Span, ...]:
     group = safe.group
-    length = Span(str(safe.length), "good" if safe.length == group.minimum else "calm")
+    mark: Mark = "good" if safe.length == group.minimum else "calm"
     before = (write_range(group.data), str(group.outputs), str(group.minimum))
-    return (*map(Span, before), length, Span(str(safe.positions)))
+    return (*map(Span, before), Span(str(safe.length), mark), Span(str(safe.positions)))
 
 
 def _time_lines(padding: Padding, fixed: int) -> Iterator[Line]:
     """Say how long a run takes at the answers, of the time that it takes at the fixed length."""
     seconds = padding.seconds or {}
     whole = seconds.get(fixed, 0.0)
-    shares = [f"{seconds[one] / whole:.2f} at {one:,}" for one in seconds if one != fixed and whole]
+    if not whole:
+        return
+    shares = [f"{seconds[one] / whole:.2f} at {one:,}" for one in seconds if one != fixed]
     if shares:
         yield line("time", f"{', '.join(shares)} of a run at {fixed:,}, {1000 * whole:.2g} ms")
 
@@ -137,8 +142,8 @@ def _rule_lines(padding: Padding, question: Question) -> Iterator[Line]:
     if rule is None:
         yield line("rule", "none fits all rows: the table has what shorter data needs")
         return
-    less = "shorter data needs less: " if len(padding.lengths) > 1 else ""
-    yield line("rule", less, Span(f"{rule_text(rule)}", "strong"), f", {in_words(rule)}")
+    less = given(len(padding.lengths) > 1, "shorter data needs less: ")
+    yield line("rule", less, Span(rule_text(rule), "strong"), f", {in_words(rule)}")
     yield line("", f"{LEAST} = {steps_text(rule.paper)}")
     if rule.steps.multiple > 1:
         yield line("", multiple_text(rule))
@@ -161,7 +166,7 @@ def _below(safe: Sequence[Safe]) -> Iterator[str]:
         lengths = write_range(tuple(missed))
         if one.untried:
             lengths = f"from {missed[0]} to {missed[-1]}, {len(missed):,} of them,"
-        untried = f"; {one.untried:,} lengths between were not tried" if one.untried else ""
+        untried = given(one.untried, "; {:,} lengths between were not tried")
         yield f"data {write_range(one.group.data)}: lengths {lengths} {_miss(worst)}{untried}"
 
 
@@ -172,7 +177,9 @@ def _miss(worst: Miss) -> str:
     return f"differ by up to {worst.max_abs:.1e} ({elements} elements at {worst.run.length})"
 
 
-def _tail(tail: Tail) -> Iterator[str]:
+def _tail(tail: Tail | None) -> Iterator[str]:
+    if tail is None:
+        return
     held = f"{tail.held:,} of {tail.of:,} data lengths"
     yield f"store it by position, from the fixed length: right for {held}"
     if tail.others:
@@ -186,7 +193,7 @@ def _tail(tail: Tail) -> Iterator[str]:
 
 def _above(above: Above) -> Iterator[str | Span]:
     at = ", ".join(map(str, above.data))
-    what = f"every longer length at data {at}" if at else "a sample of longer lengths"
+    what = given(at, "every longer length at data {}") or "a sample of longer lengths"
     yield f"{what}: {above.tried:,} runs, "
     if above.relapses:
         lengths = tuple(sorted({miss.run.length for miss in above.relapses}))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from convdiff.case.ranges import write_range
 from convdiff.errors import ConvdiffError
 from convdiff.net.padding.result import Answer, Padding, Question
-from convdiff.report.padding.formulas import steps_python
+from convdiff.report.padding.formulas import at_least, steps_python
 from convdiff.report.runtime_line import fingerprint
 
 
@@ -16,7 +16,9 @@ def render(answer: Answer) -> str:
     if len(answer.paddings) > 1:
         names = ", ".join(one.standing.name for one in answer.paddings)
         raise ConvdiffError(f"--format python: one runtime at a time; here are {names}")
-    lines = [line for one in answer.paddings for line in _lines(one, answer.question)]
+    lines: list[str] = []
+    for one in answer.paddings:
+        lines += _lines(one, answer.question)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -45,5 +47,4 @@ def _returned(padding: Padding) -> str:
     rule = padding.rule
     if rule is None:
         return "padded_lengths[sum(data_length >= first for first in bucket_boundaries)]"
-    steps = steps_python(rule.steps)
-    return f"max({rule.least}, {steps})" if rule.least else steps
+    return at_least(rule.least, steps_python(rule.steps))

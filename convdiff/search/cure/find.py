@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from convdiff.case.model import Case
+from convdiff.case.words import one_or_many
 from convdiff.lab.stop import StoppedError
 from convdiff.search.cure.bench import Bench, Subject
 from convdiff.search.cure.cost import Cost
@@ -120,7 +121,9 @@ class Search:
         cells = len(plan_along(bench.case, bench.subject.runtimes, now.axes).cells)
         seconds = (switches + pairs) * (bench.starting + cells * now.trial.seconds)
         minutes = max(1, round(seconds / 60))
-        sets = f"{switches} switches and up to {pairs} {'pair' if pairs == 1 else 'pairs'} of them"
+        sets = (
+            f"{switches} switches and up to {pairs} {one_or_many(pairs, 'pair', 'pairs')} of them"
+        )
         return f"{sets}, {cells:,} cells each: about {minutes} min, and more for each that works"
 
     def _pairs(self, here: Sequence[Switch]) -> Iterator[tuple[Switch, ...]]:

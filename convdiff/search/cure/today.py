@@ -76,9 +76,9 @@ def _followed(bench: Bench, opened: Open, plan: Plan, held: list[Followed]) -> M
     followed = bench.follow(opened, plan, bench.tensors, again=True)
     held.append(followed)
     result, outputs = followed.result, followed.outputs
-    drifting = {finding.comparison.axis for finding in result.findings if not finding.allowed}
+    drifting = {finding.axis for finding in result.findings if not finding.allowed}
     axes: list[Axis] = [*OWN, *(axis for axis in OTHERS if axis in drifting)]
-    findings = [finding for finding in result.findings if finding.comparison.axis in axes]
+    findings = [finding for finding in result.findings if finding.axis in axes]
     trial = trial_of(bench.case, findings)
     safe = [one.lengths for one in result.safe_lengths]
     trial = replace(

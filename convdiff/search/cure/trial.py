@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from convdiff.case.axes import Axis
@@ -89,7 +90,7 @@ def plan_along(case: Case, runtimes: Sequence[Runtime], axes: Iterable[Axis]) ->
     pairs = [pair for pair in whole.pairs if pair.axis in wanted - {"exact"}]
     if "exact" in wanted:
         pairs += [_exact(cell) for cell in whole.cells if _is_held(case, cell)]
-    used = {cell for pair in pairs for cell in (pair.baseline, pair.candidate)}
+    used = set(chain.from_iterable(pair.cells for pair in pairs))
     cells = tuple(cell for cell in whole.cells if cell in used)
     return Plan(case, whole.runtimes, cells, tuple(pairs))
 
@@ -124,14 +125,14 @@ def _equal(case: Case, findings: Sequence[Finding]) -> tuple[int, ...]:
 
 
 def _along(axis: Axis, findings: Sequence[Finding]) -> list[Comparison]:
-    return [finding.comparison for finding in findings if finding.comparison.axis == axis]
+    return [finding.comparison for finding in findings if finding.axis == axis]
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, Count]:
     """Return how many comparisons drift along each axis, of how many."""
     counts: dict[str, Count] = {}
     for finding in findings:
-        axis = finding.comparison.axis
+        axis = finding.axis
         before = counts.get(axis, Count(0, 0))
         counts[axis] = Count(before.drifting + (not finding.allowed), before.compared + 1)
     return counts
