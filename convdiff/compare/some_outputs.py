@@ -106,14 +106,17 @@ def _sum(terms: list[float]) -> float:
 def _narrowed(sums: Array, terms: Array, dtype: np.dtype[Any]) -> Array:
     """Round exact sums, (k,), of which the fp64 rounding is known, to a narrower format.
 
-    Rounding twice is wrong only where the fp64 number is a tie, or next to it: there the sign of
-    what it left of the sum says to which side the sum lies. Products of narrower formats are exact.
+    Rounding twice is wrong only where the fp64 number is a tie, whose last bit is 0: there the sign
+    of what it left of the sum says to which side the sum lies, as in rounding to odd (`odd_sum`).
+    Products of narrower formats are exact.
     """
     below = round_to(np.nextafter(sums, -np.inf), dtype)
     above = round_to(np.nextafter(sums, np.inf), dtype)
-    for row in np.flatnonzero((below != above) & np.isfinite(sums)):
+    even = (sums.view(np.int64) & 1) == 0
+    for row in np.flatnonzero((below != above) & even & np.isfinite(sums)):
         rest = _sum([*terms[row].tolist(), -float(sums[row])])
-        sums[row] = np.nextafter(sums[row], np.copysign(np.inf, rest)) if rest else sums[row]
+        if rest:
+            sums[row] = np.nextafter(sums[row], np.copysign(np.inf, rest))
     return round_to(sums, dtype)
 
 

@@ -57,6 +57,22 @@ def test_a_tie_is_broken_by_what_fp64_can_not_hold(dtype: str, rest: float, odd:
     assert some.exact[0] == exact_at(conv, data, (0, 0, 0, 0))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("beside", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("rest", [0.0, 1.0, -1.0])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_what_lies_just_beside_a_tie_is_none(dtype: str, beside: float, rest: float, odd: int):
+    """The fp64 sum is the number next to the tie; what is left of it may lie towards the tie."""
+    conv, kind = Convolution((1, 4), 1, 1, dtype=dtype), numpy_dtype(dtype)
+    precision = {"float32": 24, "bfloat16": 8}[dtype]
+    terms = [1 + odd * 2.0 ** (1 - precision), 2.0**-precision, beside * 2.0**-52, rest * 2.0**-60]
+    w = np.ones((1, 4, 1, 1), kind)
+    data = Tensors(w, None, np.array(terms).astype(kind).reshape(1, 1, 4, 1))
+    some = some_outputs(conv, data, np.zeros((1, 4), np.int64))
+    assert some.exact[0] == exact_at(conv, data, (0, 0, 0, 0))
+    assert exact(conv, data).item() == some.exact[0]
+
+
 @pytest.mark.parametrize("size", [2.0**-520, 2.0**-530, 2.0**600])
 def test_products_beyond_fp64_are_exact_all_the_same(size: float):
     conv = Convolution((1, 4), 1, 2, dtype="float64")
