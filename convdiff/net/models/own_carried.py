@@ -12,9 +12,9 @@ from convdiff.net.models.model import Array
 from convdiff.net.models.own_found import OwnEntry
 from convdiff.net.models.own_nodes import Built, Nodes
 from convdiff.net.models.own_values import SHARE, Step
-from convdiff.net.trace.explained import SURELY
-from convdiff.net.trace.judged import judge_sides
-from convdiff.net.trace.narrowed import narrowed_to
+from convdiff.net.trace.explained import verdict_off
+from convdiff.net.trace.judged import Evidence, judge_sides
+from convdiff.net.trace.narrowed import is_narrowed
 from convdiff.net.trace.segment import off_likely
 
 Steps = tuple[Step, Step]
@@ -71,8 +71,10 @@ def _fetched(
     """Return the bits of a group on one side, and of what it reads."""
     wanted = dict.fromkeys(one for name in group for one in (name, *needed[name]))
     there = [one for one in wanted if one in step.values]
-    found = {name: array for share in step.values.shares(there) for name, array in share.items()}
-    return {**step.inputs, **found}
+    arrays = dict(step.inputs)
+    for share in step.values.shares(there):
+        arrays |= share
+    return arrays
 
 
 def _judged(
@@ -105,12 +107,11 @@ def against_own(one: Built, other: Built) -> OwnEntry | None:
     if layer.kind.family != "op":
         return _by_value(one, other)
     reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
-    arrays = one.arrays[layer.name]
-    if not one.is_fused and any(
-        narrowed_to(layer, arrays, side.inputs[0], side.output) for side in (one, other)
-    ):
+    arrays, outputs = one.arrays[layer.name], (one.output, other.output)
+    inputs = one.inputs[0], other.inputs[0]
+    if not one.is_fused and is_narrowed(layer, arrays, inputs, outputs):
         return OwnEntry("precision", reason=reason)
-    return OwnEntry("wrong" if times > SURELY else "untested", reason=reason)
+    return OwnEntry(verdict_off(times), reason=reason)
 
 
 def _refuse(built: Built) -> None:
@@ -135,5 +136,6 @@ def _by_value(one: Built, other: Built) -> OwnEntry | None:
     layer, columns = one.layers[0], np.ones(one.output.shape[2], bool)
     arrays, sides = one.arrays[layer.name], (one.output, other.output)
     inputs = [one.inputs, other.inputs]
-    verdict, judged = judge_sides(one.net, layer, arrays, inputs, sides, columns, one.depths)
+    evidence = Evidence(one.net, layer, arrays, inputs, sides, columns, one.depths)
+    verdict, judged = judge_sides(evidence)
     return None if verdict == "rounding" else OwnEntry(verdict, judged)

@@ -62,8 +62,9 @@ class Nodes:
         is_fused = operation.op in FUSED
         if is_fused:
             operation = _without_fusion(operation)
-        dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
-        reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
+        own = [array.dtype for read, array in reads.items() if not self._is_cast(read)]
+        dtype = own[0] if own else np.float32
+        reads = {read: self._as_given(read, array, dtype) for read, array in reads.items()}
         output = self._as_given(name, output, dtype)
         building = Building(values=self._constants(operation))
         given, depths = dict[str, Array](), dict[str, int]()
@@ -79,7 +80,7 @@ class Nodes:
         return Built(
             Net(layers, (layers[-1].name,), building.dtype, rank),
             layers,
-            {one.name: arrays if one is layer else {} for one in layers},
+            {one.name: {} for one in layers} | {layer.name: arrays},
             given,
             nhwc(output, axes),
             is_fused,
@@ -88,10 +89,12 @@ class Nodes:
 
     def _constants(self, operation: Operation) -> dict[str, Any]:
         """Return the arrays that a node reads; others stay where they are."""
-        read = (
-            (name, self.constants[name]()) for name in operation.inputs if name in self.constants
-        )
-        return {name: array for name, array in read if array is not None}
+        read = {}
+        for name in operation.inputs:
+            array = self.constants[name]() if name in self.constants else None
+            if array is not None:
+                read[name] = array
+        return read
 
     def _is_cast(self, name: str) -> bool:
         """Whether a value left a body as float64."""

@@ -26,13 +26,13 @@ from convdiff.net.models.own_nodes import Nodes
 from convdiff.net.models.own_run import Feeds, Side, named, steps_of
 from convdiff.net.models.own_values import Compared, Step, compared, differing
 from convdiff.net.trace.isolated import Held, isolate
-from convdiff.net.trace.judged import judge_layer
+from convdiff.net.trace.judged import Evidence, judge_sides
 from convdiff.net.trace.model import Judged
-from convdiff.net.trace.narrowed import narrowed_to
+from convdiff.net.trace.narrowed import is_narrowed
 from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.status import Status, statuses
 from convdiff.pipeline import Ask
-from convdiff.runtime.model import Runtime
+from convdiff.runtime.model import Interpreter, Runtime
 from convdiff.worker.ops.net import Layer, Net
 
 GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered", "unstable")
@@ -101,22 +101,26 @@ class OwnTracing:
         runtimes: tuple[Runtime, Runtime],
         steps: int,
     ) -> OwnTrace:
-        prints = [self.session.pool.fingerprint(side.interpreter) for side in self.sides]
-        seen = [name for name, tally in self.tallies.items() if tally.elements]
+        one, other = (self._fingerprint(side.interpreter) for side in self.sides)
+        shared = [name for name, tally in self.tallies.items() if tally.elements]
         return OwnTrace(
             str(self.path),
             runtimes,
-            (_said(prints[0]), _said(prints[1])),
+            (one, other),
             steps,
-            tuple(self._value(name) for name in seen),
+            tuple(map(self._value, shared)),
             outputs,
             changed,
-            len(self.all) - len(seen),
-            begins=tuple(name for name in seen if self._begins(name)),
+            len(self.all) - len(shared),
+            begins=tuple(filter(self._begins, shared)),
             noisy=tuple(name for name in outputs if name in self.noisy),
-            unjudged=sum(self.tallies[name].is_unread for name in seen),
+            unjudged=sum(self.tallies[name].is_unread for name in shared),
             constant="" if len(self.constants) > 1 else next(iter(self.constants), ""),
         )
+
+    def _fingerprint(self, interpreter: Interpreter) -> Mapping[str, Any]:
+        fingerprint = self.session.pool.fingerprint(interpreter)
+        return fingerprint if isinstance(fingerprint, dict) else {}
 
     def _changed(self, step: Step) -> int:
         """Return how many elements of a side's outputs looking changed, as far as that is known."""
@@ -129,18 +133,16 @@ class OwnTracing:
 
     def _compare(self, one: Step, other: Step, runtimes: tuple[Runtime, Runtime]) -> None:
         """Count what one step gives on both sides, and judge where a difference enters."""
-        found = compared(one, other, self.tallies)
-        self.noisy |= found.noisy
+        step = compared(one, other, self.tallies)
+        self.noisy |= step.noisy
         taken = {*one.values, *other.values, *one.inputs}
-        sources = {
-            name: tuple(source for source in reads if self._counts(source, taken))
-            for name, reads in self.reads.items()
-        }
-        sources.update((name, ()) for name in one.inputs)
+        sources: dict[str, Sequence[str]] = dict.fromkeys(one.inputs, ())
+        for name, reads in self.reads.items():
+            sources.setdefault(name, [read for read in reads if self._counts(read, taken)])
         passing: list[str] = []
-        for name, status in statuses(sources, found.differs, found.unstable).items():
-            if name in found.elements:
-                self._tell(name, status, found)
+        for name, status in statuses(sources, step.differs, step.unstable).items():
+            if name in step.elements:
+                self._count(name, status, step)
                 if self.tallies[name].status == status == "entered":
                     self._enters(name, one, other, runtimes)
                 elif status in ("carried", "healed") and self.tallies[name].passed is None:
@@ -148,11 +150,11 @@ class OwnTracing:
         for passed in passed_on(self.nodes, passing, (one, other)):
             self.tallies[passed.name].passed = passed
 
-    def _tell(self, name: str, status: Status, found: Compared) -> None:
+    def _count(self, name: str, status: Status, step: Compared) -> None:
         tally = self.tallies[name]
         tally.status = max(tally.status, status, key=GRAVITY.index)
-        tally.elements += found.elements[name]
-        tally.differing += found.differing.get(name, 0)
+        tally.elements += step.elements[name]
+        tally.differing += step.differing.get(name, 0)
 
     def _counts(self, name: str, taken: Any) -> bool:
         """Whether a value counts as read: not where it is of a branch that was not taken."""
@@ -167,14 +169,15 @@ class OwnTracing:
             return  # it was explained, or can't be
         reads = {}
         for source in self.values[name].sources:
-            if source in one.values or source in one.inputs:
-                held = one.values if source in one.values else one.inputs
-                reads[source] = held[source]
+            if source in one.values:
+                reads[source] = one.values[source]
+            elif source in one.inputs:
+                reads[source] = one.inputs[source]
         try:
-            found = self._judged(name, reads, (one.values[name], other.values[name]), runtimes)
+            entry = self._judged(name, reads, (one.values[name], other.values[name]), runtimes)
         except UnreadError as error:
-            found = OwnEntry(reason=str(error))
-        tally.entry = found if tally.entry is None else _together(tally.entry, found)
+            entry = OwnEntry(reason=str(error))
+        tally.entry = entry if tally.entry is None else _together(tally.entry, entry)
 
     def _value(self, name: str) -> OwnValue:
         tally, value = self.tallies[name], self.values[name]
@@ -206,11 +209,9 @@ class OwnTracing:
             in_net = None if one.is_fused else ours
             x, arrays = one.inputs[0], one.arrays[layer.name]
             return self._isolated(one.net, layer, arrays, x, in_net, runtimes)
-        columns = np.ones(ours[0].shape[2], bool)
-        arrays = one.arrays[layer.name]
-        inputs, depths = one.inputs, one.depths
-        verdict, judged = judge_layer(one.net, layer, arrays, inputs, ours, columns, depths)
-        return OwnEntry(verdict, judged)
+        columns, arrays = np.ones(ours[0].shape[2], bool), one.arrays[layer.name]
+        evidence = Evidence(one.net, layer, arrays, [one.inputs], ours, columns, one.depths)
+        return OwnEntry(*judge_sides(evidence))
 
     def _isolated(
         self,
@@ -228,26 +229,23 @@ class OwnTracing:
         runs = [NetRun(runtime, length, batch) for runtime in runtimes]
         columns = np.ones(layer.conv.output_shape(*x.shape[:3])[2], bool)
         held = Held(NetPair("runtime", *runs), (x, x), sides, columns)
-        prints = {
-            runtime: _said(self.session.pool.fingerprint(runtime.interpreter))
-            for runtime in runtimes
-        }
-        found = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
-        if found.alone == "equal" and sides is None:
+        prints = {one: self._fingerprint(one.interpreter) for one in runtimes}
+        isolated = isolate(case, layer, arrays, held, self.session, prints, self.ask, self.watch)
+        if isolated.alone == "equal" and sides is None:
             return OwnEntry(reason="without what is fused with it, alone, it gives equal bits")
-        verdict = found.verdict
-        if sides is not None and any(narrowed_to(layer, arrays, x, side) for side in sides):
-            verdict = "precision" if verdict == "wrong" else verdict
-        return OwnEntry(verdict, result=found.result)
+        if isolated.verdict != "wrong" or sides is None:
+            return OwnEntry(isolated.verdict, result=isolated.result)
+        narrowed = is_narrowed(layer, arrays, (x, x), sides)
+        return OwnEntry("precision" if narrowed else "wrong", result=isolated.result)
 
 
 def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
     """Return what a value's node reads on any side."""
-    found: list[str] = []
+    sources: dict[str, None] = {}
     for table in tables:
         if name in table:
-            found += table[name].sources
-    return tuple(dict.fromkeys(found))
+            sources |= dict.fromkeys(table[name].sources)
+    return tuple(sources)
 
 
 def _together(one: OwnEntry, other: OwnEntry) -> OwnEntry:
@@ -272,7 +270,3 @@ def _added(
         delta = np.abs(one.astype(np.float64) - other.astype(np.float64))
         largest = max(largest, float(np.max(delta, initial=0.0, where=np.isfinite(delta))))
     return count + differing(one, other), elements + one.size, largest
-
-
-def _said(fingerprint: Any) -> Mapping[str, Any]:
-    return fingerprint if isinstance(fingerprint, dict) else {}

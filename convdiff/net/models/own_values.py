@@ -178,14 +178,14 @@ def compared(one: Step, other: Step, known: Container[str]) -> Compared:
     if unlike or one.changed or other.changed:
         a.again()
         b.again()
-    differs = {
-        name: bool(differing(array, other.inputs[name])) for name, array in one.inputs.items()
-    }
+    differs = dict.fromkeys(common, False) | dict.fromkeys(counts, True)
+    for name, array in one.inputs.items():
+        differs.setdefault(name, differing(array, other.inputs[name]) > 0)
     unstable = a.unlike | b.unlike
     return Compared(
         {name: math.prod(a.identity(name).shape) for name in common},
         counts,
-        differs | {name: name in counts for name in common},
+        differs,
         frozenset(unstable.intersection(common)),
         frozenset(unstable & one.outputs.keys()) | one.unlike | other.unlike,
     )
@@ -193,8 +193,9 @@ def compared(one: Step, other: Step, known: Container[str]) -> Compared:
 
 def _counted(one: Values, other: Values, names: Sequence[str]) -> dict[str, int]:
     """Return how many elements of some values differ; few of them are here at a time."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for a in one.shares(names):
         for b in other.shares(list(a)):
-            found.update((name, differing(a[name], array)) for name, array in b.items())
-    return found
+            for name, array in b.items():
+                counts[name] = differing(a[name], array)
+    return counts

@@ -22,9 +22,9 @@ def write_activations(tracing: Tracing, trace: PairTrace, folder: Path) -> None:
     keep(observed, [(pair, name) for name in names])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for side, run in (("baseline", pair.baseline), ("candidate", pair.candidate)):
+        for side, run in zip(("baseline", "candidate"), pair.runs, strict=True):
             arrays: dict[str, Any] = {name: observed.get(Key(run, name)) for name in names}
-            with replacing(folder / f"{side}.npz") as place, place.open("wb") as file:
+            with replacing(folder / f"{side}.npz") as path, path.open("wb") as file:
                 np.savez(file, **arrays)
     except OSError as error:
         raise ConvdiffError(f"--keep {folder}: {error.strerror}") from None
