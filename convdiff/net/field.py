@@ -26,12 +26,11 @@ def aligned(steps: Sequence[Step], lengths: tuple[int, int]) -> dict[str, Array]
     one, other = (positions(steps, length) for length in lengths)
     masks = {INPUT: np.ones(min(lengths), bool)}
     for step in steps:
-        sources = step.layer.sources
-        extents = [[counts[source] for source in sources] for counts in (one, other)]
-        behind = [masks[source] for source in sources]
-        mask = _aligned_at_once(step, extents[0], extents[1], behind)
+        shorter, longer = step.extents(one), step.extents(other)
+        behind = [masks[source] for source in step.layer.sources]
+        mask = _aligned_at_once(step, shorter, longer, behind)
         if mask is None:
-            mask = _reads_same(reads_of(step, extents[0]), reads_of(step, extents[1]), behind)
+            mask = _reads_same(reads_of(step, shorter), reads_of(step, longer), behind)
         masks[step.layer.name] = mask
     return masks
 
