@@ -130,6 +130,8 @@ def _added(
         raise UnreadError("no layer here")
     try:
         value = table[operation.op](building, operation)
+        if not isinstance(value, Tensor):
+            value = np.asarray(value)  # one number of an array is none itself
         building.values[operation.outputs[0]] = value
     except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnreadError(f"damaged: {type(error).__name__}: {str(error)[:80]}") from None
