@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.net.models.build import UnreadError
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.own_found import OwnEntry
 from convdiff.net.models.own_nodes import Built, Nodes
 from convdiff.net.models.own_values import SHARE, Step

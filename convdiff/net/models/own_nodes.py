@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from convdiff.net.models.axes import Tensor
-from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.build import Building
 from convdiff.net.models.marked import Value
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.onnx_ops import OPS
 from convdiff.net.models.operation import Operation
 from convdiff.net.models.subject import nhwc

@@ -16,9 +16,8 @@ from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
-from convdiff.net.models.build import UnreadError
 from convdiff.net.models.marked import Value
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
 from convdiff.net.models.own_carried import Passed, passed_on
 from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue

@@ -6,18 +6,20 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convdiff.net.models.axes import LAST
 from convdiff.net.models.build import DTYPES as FLOATS
-from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.build import Building
+from convdiff.net.models.built import built
 from convdiff.net.models.bundle import DTYPES, Bundle
 from convdiff.net.models.external import open_inside
 from convdiff.net.models.graphdef import Function, Unfolding, functions_of
 from convdiff.net.models.limits import MOST_BYTES, MOST_NODES, Budget, ModelError, check_count
-from convdiff.net.models.model import Model
-from convdiff.net.models.operation import laid, unique
+from convdiff.net.models.model import Model, UnreadError
+from convdiff.net.models.operation import unique
 from convdiff.net.models.protobuf import Message, ProtobufError
 from convdiff.net.models.tensorflow_ops import OPS
 
@@ -54,18 +56,12 @@ def _read(path: Path, proto: Message, nominal: int) -> Model:
     if unfolding.variables:
         bundle = Bundle(path, budget)
         building.values.update((name, bundle.array(name)) for name in unfolding.variables)
-    notes, open_axes = [], ""
-    try:
-        open_axes = _feed(building, names)
-    except UnreadError as error:
-        notes.append(f"its input is not read: {error}")
-    building.further(names)
+    building.begin(partial(_feed, building, names), names)
     called = unique([(one.name, one.outputs[0]) for one in unfolding.operations])
     operations = [
         replace(one, name=name) for one, name in zip(unfolding.operations, called, strict=True)
     ]
-    nodes = laid(building, operations, OPS)
-    return building.model(str(path), "SavedModel", nodes, tuple(names), answers, open_axes, notes)
+    return built(building, "SavedModel", operations, OPS, list(names), answers)
 
 
 def _unfolded(

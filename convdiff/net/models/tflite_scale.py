@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.net.models.build import UnreadError
 from convdiff.net.models.flatbuffer import Table
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 
 
 @dataclass(frozen=True)
