@@ -56,7 +56,7 @@ def receptive_field(net: Net, output: str, length: int) -> Field:
     ValueError as `positions` does.
     """
     steps = along(net)
-    counts, needed = positions(steps, length), _behind(net, output)
+    counts, needed = positions(steps, length), behind(net, output)
     fields = {INPUT: Field(1, ((0, 0),))}
     for step in steps:
         layer = step.layer
@@ -66,7 +66,7 @@ def receptive_field(net: Net, output: str, length: int) -> Field:
     return fields[output]
 
 
-def _behind(net: Net, output: str) -> set[str]:
+def behind(net: Net, output: str) -> set[str]:
     """Return the layers that an output is made of, and itself."""
     needed = {output}
     for layer in reversed(net.layers):

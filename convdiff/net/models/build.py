@@ -42,6 +42,9 @@ class Building:
     """Why values are not known, by the file's names, where that is more than what they follow."""
     nominal: int = NOMINAL[0]
     """The extent of a spatial axis that the file leaves open."""
+    source: str = ""
+    """What the file calls the net's input."""
+    fed: Tensor = field(default_factory=lambda: Tensor(INPUT, "", ()))
     open_axes: str = ""
     """Axes of the input whose extents the file leaves open."""
     notes: list[str] = field(default_factory=list)
@@ -59,27 +62,25 @@ class Building:
             if name not in self.values:
                 self.reasons[name] = FURTHER
 
-    def feed_open(self, name: str, given: Sequence[int | None], axes: str = "") -> str:
+    def feed_open(self, name: str, given: Sequence[int | None]) -> str:
         """Make the net's input of a shape with open extents; return the axes of those.
 
         Raises UnreadError where the channels are open.
         """
-        letters = axes or self.named(len(given))
-        pairs = list(zip(letters, given, strict=True))
-        free = "".join(letter for letter, extent in pairs if extent is None or extent < 1)
+        letters, free = self.named(len(given)), ""
+        extents = []
+        for letter, extent in zip(letters, given, strict=True):
+            if extent is None or extent < 1:
+                free += letter
+                extents.append(1 if letter == "N" else self.nominal)
+            else:
+                extents.append(extent)
         if "C" in free:
             raise UnreadError("the number of its channels is open")
-        extents = [self.nominal if letter in free else extent or 1 for letter, extent in pairs]
-        if letters[:1] == "N" and "N" in free:
-            extents[0] = 1
         shape = self.budget.take(name, extents, 8)
-        self.feed(name, shape, letters)
+        self.source, self.fed = name, Tensor(INPUT, letters, shape)
+        self.values[name] = self.fed
         return free
-
-    def feed(self, name: str, shape: Sequence[int], axes: str = "") -> Tensor:
-        """Make the net's input. Raises UnreadError for a shape that has no layout here."""
-        self.values[name] = made = Tensor(INPUT, axes or self.named(len(shape)), tuple(shape))
-        return made
 
     def named(self, count: int) -> str:
         """Return the letters of so many axes. Raises UnreadError."""
@@ -90,11 +91,11 @@ class Building:
     def tensor(self, name: str) -> Tensor:
         """Return an activation. Raises UnreadError where it is a constant or not known."""
         value = self.values.get(name)
-        if not isinstance(value, Tensor):
-            is_constant = name in self.values
-            what = "a constant where data is expected" if is_constant else self.why_not(name)
-            raise UnreadError(what)
-        return value
+        if isinstance(value, Tensor):
+            return value
+        if name in self.values:
+            raise UnreadError("a constant where data is expected")
+        raise UnreadError(self.why_not(name))
 
     def why_not(self, name: str) -> str:
         """Say why a value is not known."""
@@ -208,7 +209,9 @@ class Building:
 
     def pool_all(self, name: str, op: str, x: Tensor, *, keep: bool) -> Tensor:
         """Add a pool of all positions; keep: whether their axes are kept, with one element."""
-        axes = x.axes if keep else "".join(letter for letter in x.axes if letter not in "DHW")
+        axes = x.axes
+        if not keep:
+            axes = "".join(letter for letter in axes if letter not in "DHW")
         return self.add(name, op, [x], axes)
 
     def batch_norm(self, name: str, x: Tensor, arrays: Sequence[Array], epsilon: float) -> Tensor:

@@ -32,8 +32,6 @@ def built(
     """
     nodes = tuple(_laid(building, operation, table) for operation in operations)
     tensors = {name: one for name, one in building.values.items() if isinstance(one, Tensor)}
-    fed = [name for name, tensor in tensors.items() if tensor.layer == INPUT]
-    read = tensors[fed[0]] if fed else Tensor(INPUT, "", ())
     answers: dict[str, str] = {}
     for name in outputs:
         if name in tensors and tensors[name].layer != INPUT:
@@ -42,12 +40,12 @@ def built(
         file=building.budget.file,
         format=kind,
         nodes=nodes,
-        net=_net(building, tuple(answers), read.extents["D"]),
+        net=_net(building, tuple(answers), building.fed.extents["D"]),
         arrays=building.arrays,
         inputs=tuple(inputs),
-        source=fed[0] if fed else "",
+        source=building.source,
         outputs=tuple(answers.values()),
-        fed=read,
+        fed=building.fed,
         open_axes=building.open_axes,
         activations={one.layer: one for one in tensors.values()},
         notes=tuple(building.notes),
@@ -88,7 +86,9 @@ def _added(
 def _numbers(building: Building, operation: Operation, layers: Sequence[Layer]) -> int:
     """Return how many numbers an operation holds: its layers do, or its constants without any."""
     if layers:
-        held = {key for layer in layers for key in layer.arrays.values()}
+        held = set[str]()
+        for layer in layers:
+            held.update(layer.arrays.values())
         return sum(building.arrays[key].size for key in held)
     read = (building.values.get(name) for name in operation.inputs)
     return sum(one.size for one in read if isinstance(one, np.ndarray))

@@ -175,8 +175,12 @@ def _own_weights(file: str, model: KerasModel, weights: Sequence[str]) -> dict[s
     twice = sorted({name for name in short if short.count(name) > 1})
     if twice:
         raise ModelError(f"{file}: two layers called {twice[0]!r} in one: whose weights are whose?")
-    pairs = zip(layers, short, strict=True)
-    return {name: [one for one in weights if _layer_of(one) == own] for name, own in pairs}
+    whole = dict(zip(short, layers, strict=True))
+    held: dict[str, list[str]] = {name: [] for name in layers}
+    for one in weights:
+        if _layer_of(one) in whole:
+            held[whole[_layer_of(one)]].append(one)
+    return held
 
 
 def _layer_of(weight: str) -> str:

@@ -77,9 +77,12 @@ def _spatial(
 ) -> Tensor:
     """Add a convolution; kernel: ([[D, ]H, ]W, I / groups, O)."""
     order, conv = _moves(node).channels_last(kernel.shape, groups)
-    bias = rest[0] if rest else None
-    made = building.conv(node.name, node.x(building), kernel, order, bias, conv)
+    made = building.conv(node.name, node.x(building), kernel, order, _bias(rest), conv)
     return activated(building, node, made)
+
+
+def _bias(rest: list[Array]) -> Array | None:
+    return rest[0] if rest else None
 
 
 def _conv(building: Building, node: Operation) -> Tensor:
@@ -124,14 +127,13 @@ def _conv_transpose(building: Building, node: Operation) -> Tensor:
     conv = moves.convolution(extents, (inner, outer), CONV_TRANSPOSE[rank])
     letters = "DHW"[-rank:]
     order = Order(f"{letters}OI", f"{letters}IO")
-    bias = rest[0] if rest else None
-    made = building.conv(node.name, node.x(building), kernel, order, bias, conv)
+    made = building.conv(node.name, node.x(building), kernel, order, _bias(rest), conv)
     return activated(building, node, made)
 
 
 def _dense(building: Building, node: Operation) -> Tensor:
     kernel, *rest = weights_of(node)
-    made = building.dense(node.name, node.x(building), kernel, rest[0] if rest else None)
+    made = building.dense(node.name, node.x(building), kernel, _bias(rest))
     return activated(building, node, made)
 
 

@@ -39,6 +39,5 @@ def _feed(building: Building, inputs: list[Any]) -> str:
         building.dtype = dtype
         if not kind.HasField("shape"):
             raise UnreadError(f"{value.name} has no shape")
-        given = [one.dim_value if one.HasField("dim_value") else None for one in kind.shape.dim]
-        return building.feed_open(value.name, given)
+        return building.feed_open(value.name, [one.dim_value for one in kind.shape.dim])
     raise UnreadError("none of floating point")

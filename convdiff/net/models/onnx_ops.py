@@ -45,10 +45,9 @@ def _pairs(pads: list[int], rank: int) -> tuple[tuple[int, int], ...]:
 
 
 def _moves(node: Operation, rank: int) -> Moves:
-    strides, dilations, output_padding = (
-        node.attributes.get(name, ()) for name in ("strides", "dilations", "output_padding")
-    )
-    return Moves(strides, dilations, _pads(node, rank), output_padding)
+    given = node.attributes.get
+    strides, dilations = given("strides", ()), given("dilations", ())
+    return Moves(strides, dilations, _pads(node, rank), given("output_padding", ()))
 
 
 def _conv(building: Building, node: Operation, ops: Mapping[int, str] = CONV) -> Tensor:

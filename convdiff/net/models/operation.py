@@ -98,7 +98,9 @@ def gelu(building: Building, node: Operation) -> Tensor:
 def identity(building: Building, node: Operation) -> Tensor | Array:
     """Add what gives its first input as it is; a constant stays one."""
     value = node.value(building)
-    return building.same(node.name, "identity", value) if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    return building.same(node.name, "identity", value)
 
 
 def padded(building: Building, node: Operation) -> Tensor:

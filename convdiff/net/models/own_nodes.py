@@ -117,7 +117,9 @@ def _without_fusion(operation: Operation) -> Operation:
 def _activation(operation: Operation, layer: Layer) -> tuple[Layer, ...]:
     """Return the layer that is fused with a convolution, where that is one without numbers."""
     op = ACTIVATIONS.get(str(operation.attributes.get("activation")))
-    return () if op is None else (Layer(f"{layer.name} {op}", op, (layer.name,), {}, {}),)
+    if op is None:
+        return ()
+    return (Layer(f"{layer.name} {op}", op, (layer.name,), {}, {}),)
 
 
 def _layer(building: Building, operation: Operation, output: Array) -> tuple[Layer, str]:

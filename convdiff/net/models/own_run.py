@@ -115,11 +115,10 @@ class Side:
         """Look at one step. Raises NotRunError."""
         self.look()
         values = Values(self, alone.inputs)
-        changes = {
-            name: differing(values.output(name), bits)
-            for name, bits in alone.outputs.items()
-            if values.made[name] != identity(bits)
-        }
+        changes = {}
+        for name, bits in alone.outputs.items():
+            if values.made[name] != identity(bits):
+                changes[name] = differing(values.output(name), bits)
         return Step(alone.inputs, values, alone.outputs, changes, alone.unlike)
 
     def look(self) -> Marked:
@@ -164,10 +163,10 @@ class Side:
         """Return what outputs of the marked graph are, without their bits. Raises NotRunError."""
         header = {"ask": "digest", "key": WATCHED, "feeds": list(inputs), "outputs": list(names)}
         made, kinds = self._ask(header, list(inputs.values()))
-        return [
-            Identity(dtype, tuple(shape), digest.tobytes())
-            for (dtype, shape), digest in zip(_json(kinds), made, strict=True)
-        ]
+        identities = []
+        for (dtype, shape), digest in zip(_json(kinds), made, strict=True):
+            identities.append(Identity(dtype, tuple(shape), digest.tobytes()))
+        return identities
 
     def bits(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
         """Return outputs of the marked graph. Raises NotRunError."""

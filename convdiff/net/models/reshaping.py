@@ -83,6 +83,7 @@ def _named_as(building: Building, x: Tensor, shape: Sequence[int]) -> str:
     if not is_kept or not set(x.varying) <= set(letters) or len(shape) < 2:
         return letters
     free = [letter for letter in letters if letter not in x.varying and letter != "N"]
-    varying = list(x.varying)
-    rest = [varying.pop(0) if extent > 1 else free.pop(0) for extent in shape[1:]]
-    return "".join(("N", *rest))
+    varying, named = list(x.varying), "N"
+    for extent in shape[1:]:
+        named += (varying if extent > 1 else free).pop(0)
+    return named

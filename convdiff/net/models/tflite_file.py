@@ -144,4 +144,6 @@ class _TfliteFile:
         number = max(code.integer(3), code.integer(0, "i8"))
         if number == CUSTOM:
             return f"custom {code.text(1)}"
-        return NAMES[number] if 0 <= number < len(NAMES) else f"operator {number}"
+        if not 0 <= number < len(NAMES):
+            return f"operator {number}"
+        return NAMES[number]

@@ -27,6 +27,7 @@ from convdiff.net.models.reshaping import (
     resolved,
     transposed,
 )
+from convdiff.worker.ops.convolution import Convolution
 
 _NAMES = """
 ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
@@ -97,9 +98,17 @@ def _conv(building: Building, node: Operation) -> Tensor:
         groups = x.extents["C"] // inner
     moves = _moves(node, (2, 1), (5, 4))
     conv = moves.convolution((rows, columns), (inner * groups, outer), groups=groups)
-    order, bias = Order("OHWI", "HWIO"), node.constant(building, 2)
+    return _convolved(building, node, x, Order("OHWI", "HWIO"), conv, 3)
+
+
+def _convolved(
+    building: Building, node: Operation, x: Tensor, order: Order, conv: Convolution, field: int
+) -> Tensor:
+    """Add a convolution, its filter the second operand, and the activation of this field."""
+    weights = node.needed(building, 1)
+    bias = node.constant(building, 3 if conv.transposed else 2)
     made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 3)
+    return _activated(building, node, made, field)
 
 
 def _depthwise(building: Building, node: Operation) -> Tensor:
@@ -107,17 +116,13 @@ def _depthwise(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     groups, moves = x.extents["C"], _moves(node, (2, 1), (6, 5))
     conv = moves.convolution(weights.shape[1:3], (groups, weights.shape[3]), groups=groups)
-    order, bias = Order("IHWO", "HWIO"), node.constant(building, 2)
-    made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 4)
+    return _convolved(building, node, x, Order("IHWO", "HWIO"), conv, 4)
 
 
 def _conv_3d(building: Building, node: Operation) -> Tensor:
     weights = node.needed(building, 1)
     order, conv = _moves(node, (1, 3, 2), (5, 7, 6)).channels_last(weights.shape)
-    bias = node.constant(building, 2)
-    made = building.conv(node.name, node.x(building), weights, order, bias, conv)
-    return _activated(building, node, made, 4)
+    return _convolved(building, node, node.x(building), order, conv, 4)
 
 
 def _conv_transpose(building: Building, node: Operation) -> Tensor:
@@ -128,9 +133,7 @@ def _conv_transpose(building: Building, node: Operation) -> Tensor:
         raise UnreadError(f"an output of {wanted} without padding")
     outer, rows, columns, inner = weights.shape
     conv = moves.convolution((rows, columns), (inner, outer), CONV_TRANSPOSE[2])
-    order, bias = Order("OHWI", "HWIO"), node.constant(building, 3)
-    made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 3)
+    return _convolved(building, node, x, Order("OHWI", "HWIO"), conv, 3)
 
 
 def to_shape(

@@ -97,10 +97,11 @@ def compare_layers(
 
     They are compared by digests.
     """
-    parts = {pair: {name: alignment.parts(pair, name) for name in watching.names} for pair in pairs}
+    parts: dict[NetPair, dict[str, tuple[Part, ...]]] = {}
     pairs_with: dict[NetRun, list[NetPair]] = defaultdict(list)
     wanted: dict[NetRun, dict[Part, None]] = {run: {} for run in runs_of(pairs)}
     for pair in pairs:
+        parts[pair] = {name: alignment.parts(pair, name) for name in watching.names}
         for run in pair.runs:
             pairs_with[run].append(pair)
             wanted[run].update(dict.fromkeys(chain.from_iterable(parts[pair].values())))

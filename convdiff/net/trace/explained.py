@@ -107,7 +107,7 @@ class Explaining:
         layer = self.case.net.layer(name)
         if layer.kind.family == "op" or (self._times_off(pair, [layer]) or 0.0) <= 1:
             return None
-        inputs = [[self._input(run, one) for one in layer.sources] for run in pair.runs]
+        inputs = [self._reads(run, layer) for run in pair.runs]
         verdict, judged = judge_sides(self._evidence(pair, layer, inputs))
         if verdict == "rounding":
             return None
@@ -123,7 +123,7 @@ class Explaining:
         layers: the last one looked at, after those that were not. None where there are no bits.
         """
         inside = {layer.name for layer in layers}
-        read = {source for layer in layers for source in layer.sources} - inside
+        read = set[str]().union(*(layer.sources for layer in layers)) - inside
         name, observed = layers[-1].name, self.tracing.observed
         if not self._are_kept(pair, [*read, name]):
             return None
@@ -238,6 +238,9 @@ class Explaining:
     def _both(self, pair: NetPair, source: str) -> tuple[Array, Array]:
         """Return an activation that was looked at, or the input, on both sides, whole."""
         return self._input(pair.baseline, source), self._input(pair.candidate, source)
+
+    def _reads(self, run: NetRun, layer: Layer) -> list[Array]:
+        return [self._input(run, source) for source in layer.sources]
 
     def _input(self, run: NetRun, source: str) -> Array:
         if source != INPUT:

@@ -14,6 +14,7 @@ from convdiff.lab.lab import Tell
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
+from convdiff.net.shares import shares
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
@@ -146,7 +147,7 @@ class Observed:
     ) -> Iterator[tuple[NetRun, dict[str, Array]]]:
         """Yield what runs give with nothing looked at but the outputs."""
         names = self.subject.net.outputs
-        watched = [Watched(name) for name in names]
+        watched = _whole(names)
         for run, given in self._runs(runs, lambda _: watched, "outputs", what):
             yield run, {name: _array(given[name]) for name in names}
 
@@ -158,12 +159,12 @@ class Observed:
             if run not in self._held:
                 left[run] = self._shares(run, names)
         while left:
-            watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
+            watched = {run: _whole(several[0]) for run, several in left.items()}
             for run, given in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
                 for name, value in given.items():
                     self._store.put(Key(run, name), _array(value))
                     self._hold_against_digests(run, name, _array(value))
-            left = {run: shares[1:] for run, shares in left.items() if len(shares) > 1}
+            left = {run: several[1:] for run, several in left.items() if len(several) > 1}
 
     def _hold_against_digests(self, run: NetRun, name: str, bits: Array) -> None:
         """Note an activation that has not the bits whose digests were made."""
@@ -176,18 +177,10 @@ class Observed:
         """Return names in shares whose activations together take so much memory at most."""
         _, rows, _, channels = self.subject.input_nhwc.shape
         net = self.subject.net
-        sizes = shapes(net, rows, run.length, channels, net.depth)
-        item = self.subject.input_nhwc.dtype.itemsize
-        shares: list[list[str]] = [[]]
-        held = 0
-        for name in names:
-            size = math.prod(sizes[name]) * run.batch * item
-            if shares[-1] and held + size > SHARE:
-                shares.append([])
-                held = 0
-            shares[-1].append(name)
-            held += size
-        return shares
+        extents = shapes(net, rows, run.length, channels, net.depth)
+        item = run.batch * self.subject.input_nhwc.dtype.itemsize
+        sizes = ((name, math.prod(extents[name]) * item) for name in names)
+        return list(shares(sizes, SHARE)) or [[]]
 
     def looked(
         self, wanted: Mapping[NetRun, Collection[Part]], *, strict: bool
@@ -236,7 +229,7 @@ class Observed:
         self, runs: Sequence[NetRun], what: str
     ) -> Iterator[tuple[NetRun, dict[str, Array], dict[Part, bytes]]]:
         """Yield the outputs of runs, and the digests of the parts that were asked for and seen."""
-        outputs = [Watched(name) for name in self.subject.net.outputs]
+        outputs = _whole(self.subject.net.outputs)
         rows = {run: [*outputs, *self._asked[run].values()] for run in runs}
         for run, given in self._runs(runs, rows.__getitem__, self.observe, what):
             keys, made = _keys(rows[run]), dict[Part, bytes]()
@@ -265,6 +258,11 @@ class Observed:
                 self.failures[run] = activations
             else:
                 yield run, activations
+
+
+def _whole(names: Iterable[str]) -> list[Watched]:
+    """Return what is watched for whole activations."""
+    return [Watched(name) for name in names]
 
 
 def _watched(parts: Iterable[Part], strict: bool) -> dict[Part, Watched]:

@@ -109,9 +109,7 @@ def read_net_recording(path: Path) -> NetRecording:
         runs = tuple(_run(one, runtimes, arrays) for one in header.runs)
     except (IndexError, KeyError) as error:
         raise RecordingError(f"{path}: damaged: names what it has not: {error}") from None
-    prints = {
-        runtime: one.fingerprint for runtime, one in zip(runtimes, header.runtimes, strict=True)
-    }
+    prints = dict(zip(runtimes, (one.fingerprint for one in header.runtimes), strict=True))
     observe: Observe = "safe" if header.observe == "safe" else "all"
     return NetRecording(str(path), header.net, header.strict, observe, prints, runs)
 
