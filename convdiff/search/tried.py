@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.lab.session import Session
+from convdiff.numerics.array import Array
 from convdiff.pipeline import run
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.environments import packages_of
@@ -73,8 +74,9 @@ class Releases:
         if self._stepping.by == "bits":
             tensors = make_tensors(self._case)
             there = [standing.runtime for standing in standings if standing.available]
-            each = [outputs_of(self._case, one, tensors, session) for one in there]
-            outputs = [one for some in each for one in some]
+            outputs: list[Array | NoBits] = []
+            for runtime in there:
+                outputs += outputs_of(self._case, runtime, tensors, session)
             for output in outputs:
                 if isinstance(output, NoBits):
                     self.reasons.setdefault(release, output.reason)
@@ -92,5 +94,5 @@ class Releases:
 
     def between(self, last: str, first: str) -> Neighbours | None:
         """Run both sides of a change side by side."""
-        made = [one for release in (last, first) for one in self._interpreters(release)[:1]]
+        made = [*self._interpreters(last)[:1], *self._interpreters(first)[:1]]
         return neighbours(self._case, made, "runtime", self._stepping)

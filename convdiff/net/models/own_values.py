@@ -11,6 +11,7 @@ import numpy as np
 
 from convdiff.net.models.marked import NOT_TAKEN, Marked
 from convdiff.net.models.model import Array
+from convdiff.net.shares import shares
 from convdiff.worker.nets.digests import digest_of
 
 SHARE = 32 * 2**20
@@ -111,18 +112,12 @@ class Values(Mapping[str, Array]):
 
     def shares(self, names: Sequence[str]) -> Iterator[dict[str, Array]]:
         """Yield values, so many together as take some MB."""
-        share: list[str] = []
-        for number, name in enumerate(names):
-            share.append(name)
-            held = sum(self.identity(one).nbytes for one in [*share, *names[number + 1 :][:1]])
-            if held <= SHARE and number + 1 < len(names):
-                continue
-            outputs = [self._outputs[one] for one in share]
+        for share in shares(((name, self.identity(name).nbytes) for name in names), SHARE):
+            outputs = [self._outputs[name] for name in share]
             bits = self._side.bits(self._inputs, outputs)
-            for one, output, array in zip(share, outputs, bits, strict=True):
-                self._hold(one, output, array)
+            for name, output, array in zip(share, outputs, bits, strict=True):
+                self._hold(name, output, array)
             yield dict(zip(share, bits, strict=True))
-            share = []
 
     def _hold(self, name: str, output: str, bits: Array) -> None:
         if identity(bits) != self.made[output]:

@@ -52,7 +52,7 @@ def _of_pair(glance: Explaining, trace: PairTrace) -> Iterator[Entry]:
     for layer in trace.layers:
         if layer.status == "entered" or _passes(trace, layer):
             sites[layer.name] = unseen_before(glance.tracing, trace, layer.name)
-    keep(glance.tracing.observed, [(trace.pair, name) for name in _judged_by(glance, sites)])
+    keep(glance.tracing.observed, trace.pair, _judged_by(glance, sites))
     for name, unseen in sites.items():
         if name in trace.entered:  # it is told of itself
             yield from _others(glance, trace.pair, unseen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
@@ -15,9 +15,10 @@ from convdiff.lab.nets import NetRun
 from convdiff.net.along import along
 from convdiff.net.field import aligned, cut
 from convdiff.net.trace.growth import WORST
-from convdiff.net.trace.observed import Key, Observed, Part
+from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import NetPair, runs_of
 from convdiff.net.trace.status import Differs, Sources
+from convdiff.net.trace.watched import Part
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.net import Net
 
@@ -138,13 +139,13 @@ def sources_of(net: Net) -> Sources:
     return {layer.name: layer.sources for layer in net.layers}
 
 
-def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]]) -> None:
-    """Have the whole activations of some layers of some pairs, those that are not there yet."""
-    asked: dict[NetRun, dict[str, None]] = {}
-    for pair, name in wanted:
-        for run in pair.runs:
-            if not observed.was_asked_for(Key(run, name)):
-                asked.setdefault(run, {})[name] = None
+def keep(observed: Observed, pair: NetPair, names: Collection[str]) -> None:
+    """Have the whole activations of some layers of a pair, those that are not there yet."""
+    asked: dict[NetRun, list[str]] = {}
+    for run in pair.runs:
+        left = [name for name in names if not observed.was_asked_for(Key(run, name))]
+        if left:
+            asked[run] = left
     if asked:
         observed.keep(asked)
 

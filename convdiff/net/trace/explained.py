@@ -154,8 +154,8 @@ class Explaining:
 
     def _are_kept(self, pair: NetPair, names: Sequence[str]) -> bool:
         """Keep activations of both runs, and return whether all are there; the input always is."""
-        needed = [one for one in names if one != INPUT]
-        keep(self.tracing.observed, [(pair, one) for one in needed])
+        needed = dict.fromkeys(one for one in names if one != INPUT)
+        keep(self.tracing.observed, pair, needed)
         return all(self.tracing.observed.is_kept(pair, one) for one in needed)
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
@@ -176,7 +176,7 @@ class Explaining:
     def _of(self, entry: Entry, layer: Layer) -> Entry:
         """Explain one layer that an entry may be."""
         pair = entry.pair
-        keep(self.tracing.observed, [(pair, layer.name)])
+        keep(self.tracing.observed, pair, [layer.name])
         is_kept = self.tracing.observed.is_kept(pair, layer.name)
         if pair.is_recorded and not is_kept:
             return replace(entry, reason=DIGEST_ALONE)

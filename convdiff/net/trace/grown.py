@@ -18,11 +18,11 @@ from convdiff.worker.ops.net import INPUT, Layer
 def grown(tracing: Tracing, trace: PairTrace) -> PairTrace:
     """Return a pair's layers with the sizes of their differences."""
     observed, pair, net = tracing.observed, trace.pair, tracing.net
-    differing = [one.name for one in trace.layers if one.status in ("entered", "carried")]
+    differing = trace.named("entered", "carried")
     needed = set(differing)
     for name in differing:
         needed.update(_read_by_jumps(net.layer(name)))
-    keep(observed, [(pair, name) for name in needed])
+    keep(observed, pair, needed)
     if not observed.failures.keys().isdisjoint(pair.runs):
         return trace
     sizes: dict[str, Growth] = {}

@@ -19,7 +19,7 @@ def write_activations(tracing: Tracing, trace: PairTrace, folder: Path) -> None:
     """Write the activations of a pair, an .npz a side. Raises ConvdiffError."""
     names = [one.name for one in trace.layers if one.status != "unseen"]
     observed, pair = tracing.observed, trace.pair
-    keep(observed, [(pair, name) for name in names])
+    keep(observed, pair, names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for side, run in zip(("baseline", "candidate"), pair.runs, strict=True):

@@ -74,15 +74,19 @@ class PairTrace:
     reason: str = ""
     """Why there is nothing to compare."""
 
+    def named(self, *statuses: Status) -> tuple[str, ...]:
+        """Return the layers of which one of these is said."""
+        return tuple(layer.name for layer in self.layers if layer.status in statuses)
+
     @property
     def entered(self) -> tuple[str, ...]:
         """The layers where a difference enters."""
-        return tuple(layer.name for layer in self.layers if layer.status == "entered")
+        return self.named("entered")
 
     @property
     def unstable(self) -> tuple[str, ...]:
         """The layers of which a side differs from itself."""
-        return tuple(layer.name for layer in self.layers if layer.status == "unstable")
+        return self.named("unstable")
 
     @property
     def is_unstable(self) -> bool:

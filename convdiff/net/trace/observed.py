@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
@@ -16,24 +13,13 @@ from convdiff.lab.session import Session
 from convdiff.lab.store import Store
 from convdiff.net.shares import shares
 from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.watched import Part, array_of, digest_of, keys_of, watched_of, whole
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.worker.nets.digests import Piece, digests_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
 """Bytes of activations that are here at a time."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of an activation of one run."""
-
-    name: str
-    columns: tuple[int, int]
-    """Start and stop along the length."""
-    images: int
-    """The first ones of the batch."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +133,9 @@ class Observed:
     ) -> Iterator[tuple[NetRun, dict[str, Array]]]:
         """Yield what runs give with nothing looked at but the outputs."""
         names = self.subject.net.outputs
-        watched = _whole(names)
+        watched = whole(names)
         for run, given in self._runs(runs, lambda _: watched, "outputs", what):
-            yield run, {name: _array(given[name]) for name in names}
+            yield run, {name: array_of(given[name]) for name in names}
 
     def keep(self, wanted: Mapping[NetRun, Iterable[str]]) -> None:
         """Run each and keep whole activations, as far as they are seen, some MB at a time."""
@@ -159,18 +145,18 @@ class Observed:
             if run not in self._held:
                 left[run] = self._shares(run, names)
         while left:
-            watched = {run: _whole(several[0]) for run, several in left.items()}
+            watched = {run: whole(several[0]) for run, several in left.items()}
             for run, given in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
                 for name, value in given.items():
-                    self._store.put(Key(run, name), _array(value))
-                    self._hold_against_digests(run, name, _array(value))
+                    self._store.put(Key(run, name), array_of(value))
+                    self._hold_against_digests(run, name, array_of(value))
             left = {run: several[1:] for run, several in left.items() if len(several) > 1}
 
     def _hold_against_digests(self, run: NetRun, name: str, bits: Array) -> None:
         """Note an activation that has not the bits whose digests were made."""
         for part, one in self._asked.get(run, {}).items():
             made = self._made.get(run, {}).get(part)
-            if part.name == name and made is not None and made != _digest(bits, one):
+            if part.name == name and made is not None and made != digest_of(bits, one):
                 self.looked_apart.setdefault(run, set()).add(name)
 
     def _shares(self, run: NetRun, names: Iterable[str]) -> list[list[str]]:
@@ -189,12 +175,12 @@ class Observed:
 
         Those of recorded runs are those of whole activations, and come first.
         """
-        self._asked |= {run: _watched(parts, strict) for run, parts in wanted.items()}
+        self._asked |= {run: watched_of(parts, strict) for run, parts in wanted.items()}
         for run, parts in wanted.items():
             if run in self._held:
                 held = self._held[run]
-                whole = {part: held[part.name] for part in parts if part.name in held}
-                yield run, self._noted(run, whole)
+                known = {part: held[part.name] for part in parts if part.name in held}
+                yield run, self._noted(run, known)
         for run, outputs, made in self._layers(list(wanted), "layers"):
             for name, bits in outputs.items():
                 self._store.put(Key(run, name), bits)
@@ -229,15 +215,15 @@ class Observed:
         self, runs: Sequence[NetRun], what: str
     ) -> Iterator[tuple[NetRun, dict[str, Array], dict[Part, bytes]]]:
         """Yield the outputs of runs, and the digests of the parts that were asked for and seen."""
-        outputs = _whole(self.subject.net.outputs)
+        outputs = whole(self.subject.net.outputs)
         rows = {run: [*outputs, *self._asked[run].values()] for run in runs}
         for run, given in self._runs(runs, rows.__getitem__, self.observe, what):
-            keys, made = _keys(rows[run]), dict[Part, bytes]()
+            keys, made = keys_of(rows[run]), dict[Part, bytes]()
             for part, one in self._asked[run].items():
                 digest = given.get(keys[one])
                 if isinstance(digest, bytes):
                     made[part] = digest
-            yield run, {one.name: _array(given[keys[one]]) for one in outputs}, made
+            yield run, {one.name: array_of(given[keys[one]]) for one in outputs}, made
 
     def _runs(
         self,
@@ -258,32 +244,3 @@ class Observed:
                 self.failures[run] = activations
             else:
                 yield run, activations
-
-
-def _whole(names: Iterable[str]) -> list[Watched]:
-    """Return what is watched for whole activations."""
-    return [Watched(name) for name in names]
-
-
-def _watched(parts: Iterable[Part], strict: bool) -> dict[Part, Watched]:
-    """Return what is watched for each part."""
-    return {part: Watched(part.name, part.columns, True, part.images, strict) for part in parts}
-
-
-def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
-    """Return what each is called in the answer."""
-    often = Counter(one.name for one in watched)
-    return {one: one.key(often[one.name] > 1) for one in watched}
-
-
-def _digest(bits: Array, watched: Watched) -> bytes:
-    """Return the digest that a worker makes of what is watched of a whole activation."""
-    plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
-    first, end = watched.columns or (0, bits.shape[2])
-    piece = Piece(watched.images or len(bits), first, end, watched.strict)
-    return bytes.fromhex(digests_of(plain, [piece])[piece])
-
-
-def _array(value: Array | bytes) -> Array:
-    assert not isinstance(value, bytes), "it was watched bit for bit"
-    return value

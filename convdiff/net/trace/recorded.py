@@ -16,9 +16,10 @@ from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError
 from convdiff.lab.nets import NetRun, Subject
 from convdiff.net.trace.layers import Tracing
-from convdiff.net.trace.observed import Key, Observed, Part
+from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import NetPair, runs_of_all
 from convdiff.net.trace.recording import NetRecording, RecordedRun
+from convdiff.net.trace.watched import Part
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 from convdiff.recording.model import RecordingError
