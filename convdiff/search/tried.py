@@ -8,7 +8,6 @@ from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.lab.session import Session
 from convdiff.numerics.array import Array
-from convdiff.pipeline import run
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.environments import packages_of
 from convdiff.runtime.model import Interpreter, Standing
@@ -17,7 +16,7 @@ from convdiff.runtime.uv import NoEnvironmentError
 from convdiff.search.kept import Kept
 from convdiff.search.neighbours import Neighbours, neighbours
 from convdiff.search.observed import outputs_of
-from convdiff.search.states import State, bits_of, shown
+from convdiff.search.states import State, bits_of
 from convdiff.search.stepping import Stepping
 
 
@@ -81,8 +80,7 @@ class Releases:
                 if isinstance(output, NoBits):
                     self.reasons.setdefault(release, output.reason)
             return bits_of(outputs) if there else None
-        result = run([self._case], session, self._stepping.ask, self._stepping.tell)
-        return shown(result.cases[0]) if result.cases else None
+        return self._stepping.shown_by(self._case, session)
 
     def _note(self, release: str, standings: Sequence[Standing]) -> None:
         """Keep what a release says it is, or why none of it is there."""

@@ -25,6 +25,7 @@ from convdiff.net.models.operation import (
     identity,
     refuse_other_axes,
     same,
+    sized,
 )
 from convdiff.net.models.reshaping import expanded, reshaped_layer, resolved, transposed
 
@@ -232,7 +233,7 @@ _SIZED: Mapping[str, Handler] = {
     "conv_transpose{}d": _conv_transpose,
 }
 OPS: Mapping[str, Handler] = {
-    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    **sized(_SIZED),
     "convolution": _convolution,
     "linear": _linear,
     "addmm": _addmm,

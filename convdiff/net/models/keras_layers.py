@@ -14,7 +14,7 @@ from convdiff.net.models.build import Building
 from convdiff.net.models.joins import concat, join, prelu
 from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.moves import CONV_TRANSPOSE, Moves
-from convdiff.net.models.operation import Handler, Operation
+from convdiff.net.models.operation import Handler, Operation, sized
 from convdiff.net.models.reshaping import reshaped_layer, resolved, transposed
 
 ACTIVATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -244,9 +244,9 @@ def _concat(building: Building, node: Operation) -> Tensor:
 
 
 def _rescaling(building: Building, node: Operation) -> Tensor:
-    scale, offset = (
-        np.full(1, node.attributes[key], building.dtype) for key in ("scale", "offset")
-    )
+    given = node.attributes
+    scale = np.full(1, given["scale"], building.dtype)
+    offset = np.full(1, given["offset"], building.dtype)
     middle = join(building, f"{node.name}.scale", "multiply", [node.x(building), scale])
     return join(building, node.name, "add", [middle, offset])
 
@@ -266,7 +266,7 @@ _SIZED: Mapping[str, Handler] = {
     "SpatialDropout{}D": _identity,
 }
 LAYERS: Mapping[str, Handler] = {
-    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    **sized(_SIZED),
     "Dense": _dense,
     "BatchNormalization": _batch_norm,
     "Activation": _activation,

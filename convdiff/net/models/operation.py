@@ -89,6 +89,15 @@ def same(op: str, **settings: Any) -> Handler:
     return lambda building, node: building.same(node.name, op, node.x(building), **settings)
 
 
+def sized(table: Mapping[str, Handler]) -> dict[str, Handler]:
+    """Return a row for each number of spatial axes, which stands for {} in the names."""
+    rows = {}
+    for name, handler in table.items():
+        for rank in (1, 2, 3):
+            rows[name.format(rank)] = handler
+    return rows
+
+
 def gelu(building: Building, node: Operation) -> Tensor:
     """Add a GELU, approximate where the operation says so."""
     approximate = node.attributes.get("approximate", "none") == "tanh"

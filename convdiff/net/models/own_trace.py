@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,26 @@ import numpy as np
 from convdiff.case.model import ArraySpec
 from convdiff.case.net_model import NetCase
 from convdiff.compare.comparison import constant_of
-from convdiff.diagnose.verdicts import gravity
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.models.marked import Value
 from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.onnx_graph import OnnxGraph, parse
-from convdiff.net.models.own_carried import Passed, passed_on
-from convdiff.net.models.own_found import OwnEntry, OwnTrace, OwnValue
+from convdiff.net.models.own_carried import passed_on
+from convdiff.net.models.own_found import OwnEntry, OwnTrace
 from convdiff.net.models.own_nodes import Nodes
 from convdiff.net.models.own_run import Feeds, Side, named, steps_of
-from convdiff.net.models.own_values import Compared, Step, compared, differing
+from convdiff.net.models.own_tally import Tally
+from convdiff.net.models.own_values import Step, compared, differing
 from convdiff.net.trace.isolated import Held, isolate
 from convdiff.net.trace.judged import Evidence, judge_sides
-from convdiff.net.trace.model import Judged
 from convdiff.net.trace.narrowed import is_narrowed
 from convdiff.net.trace.pairs import NetPair
-from convdiff.net.trace.status import Status, statuses
+from convdiff.net.trace.status import statuses
 from convdiff.pipeline import Ask
 from convdiff.runtime.model import Interpreter, Runtime
 from convdiff.worker.ops.net import Layer, Net
-
-GRAVITY: Sequence[Status] = ("untouched", "healed", "carried", "entered", "unstable")
-"""What is said of a value over all steps: the last of these."""
-
-
-@dataclass
-class _Tally:
-    """What is counted of one value over the steps."""
-
-    status: Status = "untouched"
-    entered: int = 0
-    elements: int = 0
-    differing: int = 0
-    entry: OwnEntry | None = None
-    """What is said of the steps in which it enters."""
-    passed: Passed | None = None
-    """What it is in the first step in which it passes a difference on."""
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether it passes a difference on, and nothing else is known of it."""
-        return self.status == "carried" and self.passed is not None and self.passed.unread != ""
 
 
 class OwnTracing:
@@ -64,7 +40,7 @@ class OwnTracing:
         self, path: Path, sides: tuple[Side, Side], session: Session, ask: Ask, watch: Watch
     ) -> None:
         self.path, self.sides, self.session, self.ask, self.watch = path, sides, session, ask, watch
-        self.tallies: dict[str, _Tally] = {}
+        self.tallies: dict[str, Tally] = {}
         self.noisy, self.constants = set[str](), set[str]()
 
     def _look(self) -> None:
@@ -76,7 +52,7 @@ class OwnTracing:
         optimised = self.sides[0].optimised
         graph = OnnxGraph(optimised, parse(optimised.read_bytes()))
         self.nodes = Nodes(self.all, *graph.by_value())
-        self.tallies = {name: _Tally() for name in self.values}
+        self.tallies = {name: Tally() for name in self.values}
 
     def run(self, feeds: Feeds, runtimes: tuple[Runtime, Runtime]) -> OwnTrace:
         """Run all steps and return what was found. Raises NotRunError."""
@@ -107,7 +83,7 @@ class OwnTracing:
             runtimes,
             (one, other),
             steps,
-            tuple(map(self._value, shared)),
+            tuple(self.tallies[name].of(self.values[name]) for name in shared),
             outputs,
             changed,
             len(self.all) - len(shared),
@@ -140,20 +116,16 @@ class OwnTracing:
             sources.setdefault(name, [read for read in reads if self._counts(read, taken)])
         passing: list[str] = []
         for name, status in statuses(sources, step.differs, step.unstable).items():
-            if name in step.elements:
-                self._count(name, status, step)
-                if self.tallies[name].status == status == "entered":
-                    self._enters(name, one, other, runtimes)
-                elif status in ("carried", "healed") and self.tallies[name].passed is None:
-                    passing.append(name)
+            if name not in step.elements:
+                continue
+            tally = self.tallies[name]
+            tally.count(status, step.elements[name], step.differing.get(name, 0))
+            if tally.status == status == "entered":
+                self._enters(name, one, other, runtimes)
+            elif status in ("carried", "healed") and tally.passed is None:
+                passing.append(name)
         for passed in passed_on(self.nodes, passing, (one, other)):
             self.tallies[passed.name].passed = passed
-
-    def _count(self, name: str, status: Status, step: Compared) -> None:
-        tally = self.tallies[name]
-        tally.status = max(tally.status, status, key=GRAVITY.index)
-        tally.elements += step.elements[name]
-        tally.differing += step.differing.get(name, 0)
 
     def _counts(self, name: str, taken: Any) -> bool:
         """Whether a value counts as read: not where it is of a branch that was not taken."""
@@ -176,23 +148,7 @@ class OwnTracing:
             entry = self._judged(name, reads, (one.values[name], other.values[name]), runtimes)
         except UnreadError as error:
             entry = OwnEntry(reason=str(error))
-        tally.entry = entry if tally.entry is None else _together(tally.entry, entry)
-
-    def _value(self, name: str) -> OwnValue:
-        tally, value = self.tallies[name], self.values[name]
-        entry = tally.entry if tally.status == "entered" else None
-        passed = tally.passed if tally.status != "unstable" else None
-        return OwnValue(
-            name,
-            value.node,
-            value.op,
-            tally.status,
-            tally.entered,
-            tally.elements,
-            tally.differing,
-            entry,
-            None if passed is None else passed.entry,
-        )
+        tally.enter(entry)
 
     def _judged(
         self,
@@ -245,20 +201,6 @@ def _reads(name: str, tables: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
         if name in table:
             sources |= dict.fromkeys(table[name].sources)
     return tuple(sources)
-
-
-def _together(one: OwnEntry, other: OwnEntry) -> OwnEntry:
-    """Return what two steps say of one node."""
-    if one.judged is None or other.judged is None:
-        return one
-    a, b = one.judged, other.judged
-    judged = Judged(
-        a.elements + b.elements,
-        (a.wrong[0] + b.wrong[0], a.wrong[1] + b.wrong[1]),
-        (max(a.ulps[0], b.ulps[0]), max(a.ulps[1], b.ulps[1])),
-        a.undecided + b.undecided,
-    )
-    return replace(one, verdict=max(one.verdict, other.verdict, key=gravity), judged=judged)
 
 
 def _added(

@@ -15,7 +15,8 @@ from convdiff.net.models.flatbuffer import FlatbufferError, Table
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
 from convdiff.net.models.model import Array, Model, UnreadError
 from convdiff.net.models.operation import Operation, unique
-from convdiff.net.models.tflite_ops import NAMES, OPS
+from convdiff.net.models.tflite_names import NAMES
+from convdiff.net.models.tflite_ops import OPS
 from convdiff.net.models.tflite_scale import Scale
 
 IDENTIFIER = b"TFL3"
