@@ -163,7 +163,7 @@ class _Drawing:
         dtype = _dtype(self.budget.file, name, kind)
         closed: list[int] = []
         for dim in kind.shape.dim:
-            closed.append(dim.dim_value if dim.dim_value > 0 else OPEN[len(closed) > 0])
+            closed.append(dim.dim_value if dim.dim_value > 0 else OPEN[bool(closed)])
         shape = self.budget.take(f"input {name}", closed, dtype.itemsize)
         if name in self.state or dtype.kind != "f":
             return np.zeros(shape, dtype)

@@ -76,7 +76,7 @@ class Hdf5:
     def texts(self, group: Any, attribute: str) -> list[str]:
         """Return an attribute that is a list of texts; where it was split, its parts together."""
         names = [name for name in group.attrs if name.startswith(attribute)]
-        names.sort(key=lambda name: name != attribute)
+        names.sort(key=lambda name: name != attribute)  # itself first
         parts: list[Any] = []
         for name in names:
             parts += list(np.ravel(self._attribute(group, name)))

@@ -12,55 +12,16 @@ from convdiff.case.layout import Order
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.build import Building
 from convdiff.net.models.joins import concat, join, prelu
+from convdiff.net.models.keras_activations import activated
 from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.moves import CONV_TRANSPOSE, Moves
 from convdiff.net.models.operation import Handler, Operation, sized
 from convdiff.net.models.reshaping import reshaped_layer, resolved, transposed
 
-ACTIVATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "relu": ("relu", {}),
-    "relu6": ("relu6", {}),
-    "leaky_relu": ("leaky_relu", {"alpha": 0.2}),
-    "elu": ("elu", {}),
-    "selu": ("selu", {}),
-    "gelu": ("gelu", {}),
-    "silu": ("silu", {}),
-    "swish": ("silu", {}),
-    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "hard_silu": ("hard_swish", {}),
-    "hard_swish": ("hard_swish", {}),
-    "softplus": ("softplus", {}),
-    "softsign": ("softsign", {}),
-    "sigmoid": ("sigmoid", {}),
-    "tanh": ("tanh", {}),
-    "exponential": ("exp", {}),
-}
-"""Keras 3's; keras.io/api/layers/activations."""
-
 
 def weights_of(node: Operation) -> list[Array]:
     """Return a layer's arrays, in Keras' order."""
     return list(node.attributes["weights"])
-
-
-def activated(building: Building, node: Operation, x: Tensor, name: str = "") -> Tensor:
-    """Add the activation that a layer has, by this name or one of its own; return x without one.
-
-    Raises UnreadError for one that is not Keras' own.
-    """
-    given = node.attributes.get("activation")
-    if isinstance(given, dict):
-        inner = given.get("config")
-        given = inner if isinstance(inner, str) else given.get("class_name")
-    if given in (None, "linear"):
-        return x
-    name = name or f"{node.name}.{given}"
-    if given == "softmax":
-        return building.softmax(name, x, -1)
-    if given not in ACTIVATIONS:
-        raise UnreadError(f"activation {given}")
-    op, settings = ACTIVATIONS[given]
-    return building.same(name, op, x, **settings)
 
 
 def _moves(node: Operation) -> Moves:

@@ -85,5 +85,5 @@ def _named_as(building: Building, x: Tensor, shape: Sequence[int]) -> str:
     free = [letter for letter in letters if letter not in x.varying and letter != "N"]
     varying, named = list(x.varying), "N"
     for extent in shape[1:]:
-        named += (varying if extent > 1 else free).pop(0)
+        named += varying.pop(0) if extent > 1 else free.pop(0)
     return named

@@ -39,8 +39,10 @@ def _once(carrying: Sequence[Entry], entered: Sequence[Entry]) -> list[Entry]:
     """
     known, unknown = list[Entry](), list[Entry]()
     for one in carrying:
-        is_unknown = one.reason == DIGEST_ALONE and KINDS[one.op].family != "op"
-        (unknown if is_unknown else known).append(one)
+        if one.reason == DIGEST_ALONE and KINDS[one.op].family != "op":
+            unknown.append(one)
+        else:
+            known.append(one)
     if any(one.verdict == "untested" for one in (*known, *entered)):
         return known
     return known + unknown[:1]
