@@ -45,10 +45,12 @@ def in_session(case: Case, session: Session, axis: Axis, ask: Ask, tell: Tell) -
     result = run([case], session, replace(ask, explain_up_to=float("inf")), tell)
     if not result.cases:
         return None
-    case_result = result.cases[0]
-    of_axis = [one for one in case_result.findings if one.comparison.axis == axis]
-    along = [one for one in of_axis if not is_opinion(one.comparison)]
+    along = [
+        finding
+        for finding in result.cases[0].findings
+        if finding.comparison.axis == axis and not is_opinion(finding.comparison)
+    ]
     finding, compared = gravest(along), [one.comparison.difference is not None for one in along]
-    if finding is None and (case_result.ended or not all(compared) or not compared):
+    if finding is None and (result.cases[0].ended or not all(compared) or not compared):
         return None
-    return Neighbours(case_result, finding, result.standings)
+    return Neighbours(result.cases[0], finding, result.standings)

@@ -89,9 +89,7 @@ def plan_along(case: Case, runtimes: Sequence[Runtime], axes: Iterable[Axis]) ->
     pairs = [pair for pair in whole.pairs if pair.axis in wanted - {"exact"}]
     if "exact" in wanted:
         pairs += [_exact(cell) for cell in whole.cells if _is_held(case, cell)]
-    used = set[Cell]()
-    for pair in pairs:
-        used |= {pair.baseline, pair.candidate}
+    used = {cell for pair in pairs for cell in (pair.baseline, pair.candidate)}
     cells = tuple(cell for cell in whole.cells if cell in used)
     return Plan(case, whole.runtimes, cells, tuple(pairs))
 
