@@ -96,10 +96,6 @@ class Values(Mapping[str, Array]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __contains__(self, name: object) -> bool:
-        """Tell whether there is such a value, without a run for it, as a mapping would."""
-        return name in self._outputs
-
     def __getitem__(self, name: str) -> Array:
         """Run for one value. Raises KeyError, NotRunError."""
         return self.output(self._outputs[name], name)
