@@ -37,6 +37,10 @@ class Step:
         """Whether each output position reads that position of its one source alone."""
         return _kind(_READS, self.layer) is _each
 
+    def extents(self, counts: Mapping[str, int]) -> list[int]:
+        """Return how many positions its sources have; counts: by layer."""
+        return [counts[source] for source in self.layer.sources]
+
     @property
     def joins_lengths(self) -> bool:
         """Whether the sources' positions follow each other."""
@@ -55,7 +59,7 @@ def positions(steps: Sequence[Step], length: int) -> dict[str, int]:
     """
     counts = {INPUT: length}
     for step in steps:
-        extents = [counts[source] for source in step.layer.sources]
+        extents = step.extents(counts)
         count = _kind(_COUNTS, step.layer)(step, extents)
         if count < 1:
             raise ValueError(f"layer {step.layer.name}: too few positions to read, {extents[0]}")
@@ -70,8 +74,7 @@ def reads(steps: Sequence[Step], length: int) -> Iterator[tuple[Layer, Reads]]:
     """
     counts = positions(steps, length)
     for step in steps:
-        extents = [counts[source] for source in step.layer.sources]
-        yield step.layer, reads_of(step, extents)
+        yield step.layer, reads_of(step, step.extents(counts))
 
 
 def reads_of(step: Step, extents: Sequence[int]) -> Reads:
@@ -119,7 +122,7 @@ def _joined(step: Step, extents: Sequence[int]) -> Reads:
 
 
 def _all(step: Step, extents: Sequence[int]) -> Reads:
-    return [np.tile(np.arange(extents[0]), (_told(step, extents), 1))]
+    return [np.tile(np.arange(extents[0]), (_given_count(step, extents), 1))]
 
 
 def _window_count(step: Step, extents: Sequence[int]) -> int:
@@ -131,8 +134,8 @@ def _same_count(step: Step, extents: Sequence[int]) -> int:
     return extents[0]
 
 
-def _told(step: Step, extents: Sequence[int]) -> int:
-    """Return the length that a reshape is told; others have one position."""
+def _given_count(step: Step, extents: Sequence[int]) -> int:
+    """Return the length that a reshape is given; others have one position."""
     _, length, _ = step.layer.settings.get("shape", (1, 1, 1))
     return int(length)
 
@@ -150,9 +153,9 @@ _COUNTS: Mapping[str, Callable[[Step, Sequence[int]], int]] = {
     "op": _window_count,
     "pool": _window_count,
     "pad": _window_count,
-    "global": _told,
-    "flatten": _told,
-    "reshape": _told,
+    "global": _given_count,
+    "flatten": _given_count,
+    "reshape": _given_count,
     "elementwise": _same_count,
     "normalisation": _same_count,
     "move": _same_count,

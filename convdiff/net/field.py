@@ -26,12 +26,11 @@ def aligned(steps: Sequence[Step], lengths: tuple[int, int]) -> dict[str, Array]
     one, other = (positions(steps, length) for length in lengths)
     masks = {INPUT: np.ones(min(lengths), bool)}
     for step in steps:
-        sources = step.layer.sources
-        extents = [[counts[source] for source in sources] for counts in (one, other)]
-        behind = [masks[source] for source in sources]
-        mask = _aligned_at_once(step, extents[0], extents[1], behind)
+        shorter, longer = step.extents(one), step.extents(other)
+        behind = [masks[source] for source in step.layer.sources]
+        mask = _aligned_at_once(step, shorter, longer, behind)
         if mask is None:
-            mask = _alike(reads_of(step, extents[0]), reads_of(step, extents[1]), behind)
+            mask = _reads_same(reads_of(step, shorter), reads_of(step, longer), behind)
         masks[step.layer.name] = mask
     return masks
 
@@ -39,7 +38,7 @@ def aligned(steps: Sequence[Step], lengths: tuple[int, int]) -> dict[str, Array]
 def _aligned_at_once(
     step: Step, one: Sequence[int], other: Sequence[int], masks: Sequence[Array]
 ) -> Array | None:
-    """Return what `_alike` does where that needs no tables: most layers; None elsewhere."""
+    """Return what `_reads_same` does where that needs no tables: most layers; None elsewhere."""
     axis = step.axis
     if step.is_elementwise:
         return masks[0]
@@ -53,10 +52,10 @@ def shifted(net: Net, lengths: tuple[int, int]) -> tuple[str, ...]:
     steps = along(net)
     one, other = (positions(steps, length) for length in lengths)
     names = []
-    for layer, axis in ((step.layer, step.axis) for step in steps):
-        source = layer.sources[0]
+    for step in steps:
+        axis, source = step.axis, step.layer.sources[0]
         if axis and axis.pad(one[source])[0] != axis.pad(other[source])[0]:
-            names.append(layer.name)
+            names.append(step.layer.name)
     return tuple(names)
 
 
@@ -68,26 +67,35 @@ def spans(steps: Sequence[Step], length: int) -> dict[str, tuple[Array, Array]]:
     every = np.arange(length)
     held = {INPUT: (every, every)}
     for layer, tables in reads(steps, length):
-        sides = [
-            _ends(table, held[source], length)
-            for table, source in zip(tables, layer.sources, strict=True)
-        ]
-        first = np.min([low for low, _ in sides], axis=0)
-        held[layer.name] = first, np.max([high for _, high in sides], axis=0)
+        first, last = np.full(1, length), np.full(1, -1)
+        for table, source in zip(tables, layer.sources, strict=True):
+            low, high = _ends(table, held[source], length)
+            first, last = np.minimum(first, low), np.maximum(last, high)
+        held[layer.name] = first, last
     return held
 
 
-def _alike(one: Reads, other: Reads, masks: Sequence[Array]) -> Array:
+def _reads_same(one: Reads, other: Reads, masks: Sequence[Array]) -> Array:
     """Return which outputs read the same aligned positions through every source."""
     count = min(len(one[0]), len(other[0]))
-    alike = np.ones(count, bool)
+    is_same = np.ones(count, bool)
     for a, b, mask in zip(one, other, masks, strict=True):
         if a.shape[1] != b.shape[1]:
             return np.zeros(count, bool)
         at, same = a[:count], a[:count] == b[:count]
         held = mask[np.minimum(np.maximum(at, 0), len(mask) - 1)]
-        alike &= (same & (held | (at < 0))).all(axis=1)
-    return alike
+        is_same &= (same & (held | (at < 0))).all(axis=1)
+    return is_same
+
+
+def cut(activation: Array, columns: Array, images: int | None = None) -> Array:
+    """Return an activation (N, rows, length, C) at the columns that see the same.
+
+    columns: bool (columns,), from the first on. images: how many of the first are meant, if not
+    all.
+    """
+    part = activation[:images, :, : len(columns)]
+    return np.ascontiguousarray(part if columns.all() else part[:, :, columns])
 
 
 def _ends(table: Array, source: tuple[Array, Array], length: int) -> tuple[Array, Array]:

@@ -44,7 +44,9 @@ class Field:
         """Return what an output reads; it may lie before the first one."""
         steps, phase = divmod(position, self.period)
         span = self.spans[phase]
-        return span and (span[0] + steps * self.step, span[1] + steps * self.step)
+        if span is None:
+            return None
+        return span[0] + steps * self.step, span[1] + steps * self.step
 
 
 def receptive_field(net: Net, output: str, length: int) -> Field:
@@ -54,17 +56,17 @@ def receptive_field(net: Net, output: str, length: int) -> Field:
     ValueError as `positions` does.
     """
     steps = along(net)
-    counts, needed = positions(steps, length), _behind(net, output)
+    counts, needed = positions(steps, length), behind(net, output)
     fields = {INPUT: Field(1, ((0, 0),))}
     for step in steps:
         layer = step.layer
         if layer.name in needed:
-            extents = [counts[source] for source in layer.sources]
-            fields[layer.name] = _field(step, [fields[s] for s in layer.sources], extents)
+            sources = [fields[source] for source in layer.sources]
+            fields[layer.name] = _field(step, sources, step.extents(counts))
     return fields[output]
 
 
-def _behind(net: Net, output: str) -> set[str]:
+def behind(net: Net, output: str) -> set[str]:
     """Return the layers that an output is made of, and itself."""
     needed = {output}
     for layer in reversed(net.layers):
@@ -99,8 +101,12 @@ def _windows(axis: Axis, field: Field, extent: int) -> Field:
         step = period * axis.stride * field.step // field.period
     spans = []
     for output in range(period):
-        read = [_read(axis, before, output, tap) for tap in range(axis.kernel)]
-        spans.append(_union(field.at(position) for position in read if position is not None))
+        read = []
+        for tap in range(axis.kernel):
+            position = _read(axis, before, output, tap)
+            if position is not None:
+                read.append(field.at(position))
+        spans.append(_union(read))
     return _made(step, spans)
 
 
@@ -120,7 +126,10 @@ def _joined(fields: list[Field]) -> Field:
 
 def _union(spans: Iterable[Span]) -> Span:
     read = [span for span in spans if span]
-    return (min(span[0] for span in read), max(span[1] for span in read)) if read else None
+    if not read:
+        return None
+    first, last = zip(*read, strict=True)
+    return min(first), max(last)
 
 
 def _made(step: int, spans: list[Span]) -> Field:

@@ -19,7 +19,7 @@ def subject_of(case: NetCase) -> Subject:
     dtype = case.net.dtype
     batch, rows, length, channels = case.input_shape
     layers = shapes(case.net, rows, length, channels, case.net.depth)
-    largest = max([rows * length * channels, *(math.prod(one) for one in layers.values())])
+    largest = max(rows * length * channels, *map(math.prod, layers.values()))
     beyond = beyond_memory(batch * largest * 4 * ITEM_BYTES[dtype])
     if beyond:
         raise CaseError(Place(case.file), f"too big: an activation of a run needs about {beyond}")

@@ -43,17 +43,15 @@ class Ends(Generic[T]):
         Raises ConvdiffError for an end that is not on it, that stands on the other side, or is
         both ends.
         """
-        options = tuple(f"--{word}" for word in self.words)
-        places = [
-            default if text is None else list(line).index(chosen(line, text, option))
-            for default, text, option in zip((0, len(line) - 1), self.given, options, strict=True)
-        ]
-        if places[0] == places[1] and self.are_named:
-            raise ConvdiffError(f"{' and '.join(options)}: {line[places[0]]} is both ends")
-        if places[0] > places[1]:
+        (start, stop), (one, other) = self.given, (f"--{word}" for word in self.words)
+        first = 0 if start is None else list(line).index(chosen(line, start, one))
+        last = len(line) - 1 if stop is None else list(line).index(chosen(line, stop, other))
+        if first == last and self.are_named:
+            raise ConvdiffError(f"{one} and {other}: {line[first]} is both ends")
+        if first > last:
             hint = "" if self.find_fix else "; --find-fix looks for what made it good"
-            raise ConvdiffError(f"{options[0]} comes after {options[1]}{hint}")
-        return list(line[places[0] : places[1] + 1])
+            raise ConvdiffError(f"{one} comes after {other}{hint}")
+        return list(line[first : last + 1])
 
 
 def chosen(line: Sequence[T], text: str, option: str) -> T:
@@ -67,7 +65,9 @@ def chosen(line: Sequence[T], text: str, option: str) -> T:
     within = [one for name, one in names.items() if name.startswith(f"{text}.")]
     if len(within) == 1:
         return within[0]
-    several = f"it may be {', '.join(map(str, within))}" if within else f"of {_span(line)}"
+    several = f"of {_span(line)}"
+    if within:
+        several = f"it may be {', '.join(map(str, within))}"
     raise ConvdiffError(f"{option} {text}: none of the line, {several}{meant(text, names)}")
 
 

@@ -63,10 +63,10 @@ def _told(result: Result, here: Sequence[Runtime]) -> Value | None:
     if finding is None or result.interrupted:
         return None
     target = target_of(finding)
-    cells = [
-        {"runtime": here.index(cell.runtime), **{name: getattr(cell, name) for name in COORDINATES}}
-        for cell in target.cells
-    ]
+    cells = []
+    for cell in target.cells:
+        coordinates = {name: getattr(cell, name) for name in COORDINATES}
+        cells.append({"runtime": here.index(cell.runtime), **coordinates})
     return {"cells": cells, "axis": target.axis, "signature": target.signature.told}
 
 

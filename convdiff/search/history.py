@@ -72,15 +72,19 @@ class Asked(Generic[T]):
 
     def history(self) -> History[T]:
         """Return what was found, with the changes between neighbours that were tried."""
-        asked = [(one, self._states[one]) for one in self.line if one in self._states]
-        states = [(one, state) for one, state in asked if state is not None]
-        skipped = tuple(one for one, state in asked if state is None)
-        changes = [
-            Change(last, first, before, after, *self._between(last, first))
-            for (last, before), (first, after) in pairwise(states)
-            if before != after
-        ]
-        return History(self.line, tuple(states), skipped, tuple(changes))
+        states, skipped = list[tuple[T, State]](), list[T]()
+        for one in self.line:
+            state = self._states.get(one)
+            if state is not None:
+                states.append((one, state))
+            elif one in self._states:
+                skipped.append(one)
+        changes = []
+        for (last, before), (first, after) in pairwise(states):
+            if before != after:
+                between = self._between(last, first)
+                changes.append(Change(last, first, before, after, *between))
+        return History(self.line, tuple(states), tuple(skipped), tuple(changes))
 
     def _between(self, last: T, first: T) -> tuple[tuple[T, ...], tuple[T, ...]]:
         """Return what lies between two neighbours that were tried: what can't be, what was not."""

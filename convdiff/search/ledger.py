@@ -95,11 +95,8 @@ class Ledger:
             document = json.loads(file.read_text("utf-8"))
             value = document["value"]
             text = json.dumps(value, sort_keys=True)
-            is_whole = (document["format"], document["key"], document["sha256"]) == (
-                FORMAT,
-                key,
-                _seal(key, text),
-            )
+            seals = document["format"], document["key"], document["sha256"]
+            is_whole = seals == (FORMAT, key, _seal(key, text))
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return value if is_whole and isinstance(value, dict) else None

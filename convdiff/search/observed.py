@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import Case
@@ -23,7 +24,7 @@ UNSTEADY = "two identical calls give other bits"
 
 def cells_of(case: Case, runtime: Runtime) -> list[Cell]:
     """Return the cells of a case's own op on a runtime, the largest first."""
-    sizes = [(length, batch) for length in case.lengths[::-1] for batch in case.batches[::-1]]
+    sizes = product(case.lengths[::-1], case.batches[::-1])
     return [Cell(runtime, case.conv.op, length, batch) for length, batch in sizes]
 
 
@@ -36,13 +37,22 @@ def outputs_of(
 
 def steady(case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool) -> list[Array | NoBits]:
     """Run cells twice; NoBits where both runs differ, since no change of theirs has a place."""
-    first, second = (
-        {cell: bits for cell, bits, _ in observe(case, cells, tensors, pool, _whole)}
-        for _ in range(2)
-    )
-    stopped = NoBits("stopped")
-    pairs = [(first.get(cell, stopped), second.get(cell, stopped)) for cell in cells]
-    return [NoBits(UNSTEADY) if gives_others(*pair) else pair[0] for pair in pairs]
+    first, second = (_run(case, cells, tensors, pool) for _ in range(2))
+    outputs = []
+    for cell in cells:
+        unsteady = gives_others(first[cell], second[cell])
+        outputs.append(NoBits(UNSTEADY) if unsteady else first[cell])
+    return outputs
+
+
+def _run(
+    case: Case, cells: Sequence[Cell], tensors: Tensors, pool: Pool
+) -> dict[Cell, Array | NoBits]:
+    """Run each cell once; NoBits for those that were not reached."""
+    outputs: dict[Cell, Array | NoBits] = dict.fromkeys(cells, NoBits("stopped"))
+    for cell, bits, _ in observe(case, cells, tensors, pool, _whole):
+        outputs[cell] = bits
+    return outputs
 
 
 def _whole(cell: Cell) -> None:
@@ -61,4 +71,6 @@ def standing_of(case: Case, interpreter: Interpreter, lab: Session) -> Standing 
         raise ConvdiffError(f"bisect: on one device, not {names}: name one with --device")
     if there:
         return there[0]
-    return (standings[0].reason or "") if standings else "nothing is asked for"
+    if standings:
+        return standings[0].reason or ""
+    return "nothing is asked for"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from math import ceil, floor
 from typing import Literal
 
@@ -98,8 +98,8 @@ def product_of(case: Case, axis: SizeAxis, change: Change[int], switch: Switch) 
         if search.confirmed == CONFIRMED:
             break
         search.ask(factors, search.axes)
-    product = replace(search.found(), singles=singles)
-    return search.finest(product) if product.is_claimed else product
+    answer = replace(search.found(), singles=singles)
+    return search.finest(answer) if answer.is_claimed else answer
 
 
 class _Search:
@@ -130,7 +130,8 @@ class _Search:
         for one, other in combinations(moving, 2):
             yield {one: ALONE[0], other: ALONE[0]}
             yield {one: ALONE[0], other: ALONE[1]}
-        yield from ({axis: factor} for factor in FURTHER for axis in moving)
+        for factor, axis in product(FURTHER, moving):
+            yield {axis: factor}
 
     def ask(self, factors: Factors, axes: tuple[SizeAxis, ...]) -> bool:
         """Ask a shape where it changes, unless there is none, or it was asked: False."""
@@ -164,7 +165,9 @@ class _Search:
             expected += map(Fraction, self._change)
         smallest = least(self._case, self._axis)
         low, high = max(smallest, floor(min(expected) * BELOW)), ceil(max(expected) * ABOVE)
-        return (low, high) if min(expected) >= smallest and high <= LONGEST else None
+        if min(expected) < smallest or high > LONGEST:
+            return None
+        return low, high
 
     def _meets(self, shape: Shape, change: Change[int] | None, axes: tuple[SizeAxis, ...]) -> Meets:
         if change is None:
@@ -194,7 +197,7 @@ class _Search:
         """Return what is known by now."""
         return Product(self._axis, self.axes, *self._bounds(), tuple(self.trials))
 
-    def finest(self, product: Product) -> Product:
+    def finest(self, answer: Product) -> Product:
         """Return a product with shapes of small factors, and as exact as those tell."""
         start = len(self.trials)
         for times in SMALL:
@@ -203,7 +206,7 @@ class _Search:
             if self.ask(factors, self.axes) and self.trials[-1].meets == "product":
                 break
         before, after = self._bounds()
-        return replace(product, before=before, after=after, finest=tuple(self.trials[start:]))
+        return replace(answer, before=before, after=after, finest=tuple(self.trials[start:]))
 
 
 def _overlap(spans: list[tuple[int, int]]) -> bool:

@@ -10,13 +10,12 @@ from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.errors import ConvdiffError
 from convdiff.lab.session import Session
-from convdiff.pipeline import run
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Interpreter
 from convdiff.search.kept import Kept
 from convdiff.search.observed import outputs_of, standing_of
 from convdiff.search.reduce import parts, reduce
-from convdiff.search.states import By, State, bits_of, shown
+from convdiff.search.states import By, State, bits_of
 from convdiff.search.stepping import Stepping
 
 Variables = Mapping[str, str]
@@ -122,8 +121,7 @@ class Environments:
                     reasons = [output.reason for output in outputs if isinstance(output, NoBits)]
                     self.reasons |= dict.fromkeys(reasons[:1])
                     return bits_of(outputs)
-                result = run([case], session, stepping.ask, stepping.tell)
-                return shown(result.cases[0]) if result.cases else None
+                return stepping.shown_by(case, session)
 
             asked = [stepping.ask]
             return kept.states("settings", case, self._tensors, state, asked)(stepping.by)

@@ -93,8 +93,9 @@ class Shrinker:
     def _examined(self, problem: Problem) -> Value | None:
         """Return what the one pair of a problem shows; None where it was cut short."""
         result = self._result(problem)
-        shown = filter(None, map(signature_of, result.findings))
-        return None if result.interrupted else {"shown": [one.told for one in shown]}
+        if result.interrupted:
+            return None
+        return {"shown": [one.told for one in filter(None, map(signature_of, result.findings))]}
 
     def _result(self, problem: Problem) -> CaseResult:
         """Compare the one pair of a problem, and diagnose it."""

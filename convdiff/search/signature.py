@@ -57,10 +57,8 @@ def signature_of(finding: Finding) -> Signature | None:
 
 def gravest(findings: Sequence[Finding]) -> Finding | None:
     """Return the finding to search for: between two runs, drift first, then gravity, then size."""
-    between = [
-        one for one in findings if signature_of(one) and not one.comparison.baseline.is_exact
-    ]
-    return max(between, key=_weight, default=None)
+    between = [one for one in findings if not one.comparison.baseline.is_exact]
+    return max(filter(signature_of, between), key=_weight, default=None)
 
 
 def _weight(finding: Finding) -> tuple[bool, int, bool, float]:

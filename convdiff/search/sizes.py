@@ -65,10 +65,8 @@ class Sizes:
         given = self.tensors.input_nhwc[..., :size]
         inputs = np.zeros((*given.shape[:3], size), given.dtype)
         inputs[..., : given.shape[3]] = given
-        conv = self.case.conv._replace(channels_in=size)
-        return replace(self.case, conv=conv), replace(
-            self.tensors, filter_hwio=filters, input_nhwc=inputs
-        )
+        case = replace(self.case, conv=self.case.conv._replace(channels_in=size))
+        return case, replace(self.tensors, filter_hwio=filters, input_nhwc=inputs)
 
     @property
     def largest(self) -> Case:
@@ -83,7 +81,9 @@ class Sizes:
         sizes = (change.last, change.first)
         if self.axis == "length":
             return replace(self.case, lengths=sizes), "length"
-        return (replace(self.case, batches=sizes), "batch") if self.axis == "batch" else None
+        if self.axis == "batch":
+            return replace(self.case, batches=sizes), "batch"
+        return None
 
     def verdicts_in(self, kept: Kept, ask: Ask, tell: Tell) -> Callable[[int], State | None]:
         """Return what says what the case shows at a size along its other axes."""

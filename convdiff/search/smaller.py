@@ -51,12 +51,14 @@ def _each(problem: Problem) -> Iterator[Problem]:
 def is_sound(problem: Problem) -> bool:
     """Return whether every length gives an output, with something to add to each, if anything."""
     case, added = problem.case, problem.tensors.added
-    shapes = [
-        case.conv.output_shape(case.batches[-1], case.height, length) for length in case.lengths
-    ]
-    extents = (1,) * 4 if added is None else added.shape
-    there = all(has in (1, n) or has > n for has, n in zip(extents, shapes[-1], strict=True))
-    return there and all(min(shape) > 0 for shape in shapes)
+    shape: tuple[int, ...] = ()
+    for length in case.lengths:
+        shape = case.conv.output_shape(case.batches[-1], case.height, length)
+        if min(shape) < 1:
+            return False
+    if added is None:
+        return True
+    return all(has in (1, n) or has > n for has, n in zip(added.shape, shape, strict=True))
 
 
 def with_conv(problem: Problem, tensors: Tensors, **changes: object) -> Problem:
@@ -172,7 +174,7 @@ def _cut(
     start, count = kept
     shape = (*conv.kernel, *tensors.filter_hwio.shape[2:])
     taps = np.take(tensors.filter_hwio.reshape(shape), range(start, start + count), axis)
-    kernel = tuple(count if i == axis else extent for i, extent in enumerate(conv.kernel))
+    kernel = (*conv.kernel[:axis], count, *conv.kernel[axis + 1 :])
     rows = int(np.prod(kernel[:-1]))
     filters = np.ascontiguousarray(taps.reshape(rows, kernel[-1], *shape[-2:]))
     whole = with_conv(problem, replace(tensors, filter_hwio=filters), kernel=kernel)

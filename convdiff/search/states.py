@@ -31,11 +31,13 @@ def state_in_words(state: object) -> str:
     """Say what a case shows: its drift, or the beginning of its bits' digest."""
     if not isinstance(state, frozenset):
         digests = state if isinstance(state, tuple) else (state,)
-        return f"bits {'+'.join(str(one)[:8] for one in digests[:2])}"
-    words = sorted(
-        f"{one.axis}: {one.words}" if isinstance(one, Signature) else str(one) for one in state
-    )
-    return "; ".join(words) or "no drift"
+        beginnings = "+".join(str(one)[:8] for one in digests[:2])
+        return f"bits {beginnings}"
+    return "; ".join(sorted(map(_words, state))) or "no drift"
+
+
+def _words(one: object) -> str:
+    return f"{one.axis}: {one.words}" if isinstance(one, Signature) else str(one)
 
 
 def told(state: State) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from convdiff.case.arrays import make_tensors
 from convdiff.case.model import Case
 from convdiff.lab.session import Session
-from convdiff.pipeline import run
+from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.environments import packages_of
 from convdiff.runtime.model import Interpreter, Standing
@@ -16,7 +16,7 @@ from convdiff.runtime.uv import NoEnvironmentError
 from convdiff.search.kept import Kept
 from convdiff.search.neighbours import Neighbours, neighbours
 from convdiff.search.observed import outputs_of
-from convdiff.search.states import State, bits_of, shown
+from convdiff.search.states import State, bits_of
 from convdiff.search.stepping import Stepping
 
 
@@ -73,14 +73,14 @@ class Releases:
         if self._stepping.by == "bits":
             tensors = make_tensors(self._case)
             there = [standing.runtime for standing in standings if standing.available]
-            each = [outputs_of(self._case, one, tensors, session) for one in there]
-            outputs = [one for some in each for one in some]
+            outputs: list[Array | NoBits] = []
+            for runtime in there:
+                outputs += outputs_of(self._case, runtime, tensors, session)
             for output in outputs:
                 if isinstance(output, NoBits):
                     self.reasons.setdefault(release, output.reason)
             return bits_of(outputs) if there else None
-        result = run([self._case], session, self._stepping.ask, self._stepping.tell)
-        return shown(result.cases[0]) if result.cases else None
+        return self._stepping.shown_by(self._case, session)
 
     def _note(self, release: str, standings: Sequence[Standing]) -> None:
         """Keep what a release says it is, or why none of it is there."""
@@ -92,5 +92,5 @@ class Releases:
 
     def between(self, last: str, first: str) -> Neighbours | None:
         """Run both sides of a change side by side."""
-        made = [one for release in (last, first) for one in self._interpreters(release)[:1]]
+        made = [*self._interpreters(last)[:1], *self._interpreters(first)[:1]]
         return neighbours(self._case, made, "runtime", self._stepping)

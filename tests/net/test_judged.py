@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from convdiff.net.trace.judged import judge_layer, run_wide, truth_of
+from convdiff.net.trace.judged import judge_layer
 from convdiff.net.trace.segment import off_likely
+from convdiff.net.trace.wide import run_wide, truth_of
 from convdiff.worker.ops.convolution import Convolution
 from convdiff.worker.ops.net import KINDS, Layer, Net
 

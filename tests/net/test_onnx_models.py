@@ -158,6 +158,28 @@ def test_a_second_input_is_named_as_such(tmp_path):
     }
 
 
+def test_one_number_of_a_shape_is_a_constant(tmp_path):
+    """As PyTorch writes x.reshape(x.shape[0], -1)."""
+    numbers = {"w": np.ones((2, 2, 1, 3), "float32"), "zero": 0, "axes": [0], "rest": [-1]}
+    held = [numpy_helper.from_array(np.asarray(one), name) for name, one in numbers.items()]
+    given = helper.make_tensor_value_info("x", 1, [1, 2, 1, 8])
+    output = helper.make_tensor_value_info("y", 1, None)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Shape", ["c"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["images"]),
+        helper.make_node("Unsqueeze", ["images", "axes"], ["first"]),
+        helper.make_node("Concat", ["first", "rest"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["c", "wanted"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "flat", [given], [output], held)
+    opset = helper.make_opsetid("", 13)
+    onnx.save(helper.make_model(graph, opset_imports=[opset]), tmp_path / "flat.onnx")
+    model = read_model(tmp_path / "flat.onnx")
+    assert not model.unread
+    assert model.activations[model.net.outputs[0]].shape == (1, 12)
+
+
 def test_what_is_not_read_is_refused_by_operation_and_name():
     refused = {name: one for name, one in models().items() if name not in whole()}
     assert len(refused) == 59

@@ -24,10 +24,9 @@ def case_of(model: Model, given: Path | None) -> NetCase:
     one. Raises ModelError for operations that are no layers here, CaseError for the input.
     """
     refuse_unread(model)
-    place = Place(model.file)
     if given is None:
         shape = Tensor(INPUT, model.input_axes, model.input_shape)
-        spec = ArraySpec("normal", _four(shape), (1.0,), place=place)
+        spec = ArraySpec("normal", _four(shape), (1.0,), place=Place(model.file))
     else:
         spec = _file(model, given)
     return NetCase(

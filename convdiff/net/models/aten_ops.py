@@ -6,26 +6,28 @@ the default that stands there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from convdiff.case.layout import layout_of
-from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import (
-    CONV,
-    CONV_TRANSPOSE,
-    TRAINING,
-    Building,
-    Moves,
-    Pads,
-    UnreadError,
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import TRAINING, Building
+from convdiff.net.models.joins import concat, join, prelu
+from convdiff.net.models.model import Array, UnreadError
+from convdiff.net.models.moves import CONV, CONV_TRANSPOSE, Moves, Pads
+from convdiff.net.models.operation import (
+    Handler,
+    Operation,
+    elementwise,
+    gelu,
+    identity,
+    refuse_other_axes,
+    same,
+    sized,
 )
-from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation, elementwise, refuse_other_axes
-from convdiff.worker.ops.convolution import Convolution
+from convdiff.net.models.reshaping import expanded, reshaped_layer, resolved, transposed
 
 
 def _array(building: Building, node: Operation, name: str) -> Array | None:
@@ -48,24 +50,15 @@ def _pads(value: Any, rank: int) -> Pads:
 
 def _conv(building: Building, node: Operation, ops: Mapping[int, str] = CONV) -> Tensor:
     given, weights = node.attributes.get, building.constant(node.attributes["weight"])
-    rank, groups = weights.ndim - 2, given("groups", 1)
+    rank = weights.ndim - 2
     moves = Moves(
         _all(given("stride", 1), rank),
         _all(given("dilation", 1), rank),
         _pads(given("padding", 0), rank),
         _all(given("output_padding", 0), rank),
     )
-    outer, inner = weights.shape[:2]
-    channels = (inner * groups, outer) if ops is CONV else (outer, inner * groups)
-    conv = Convolution(
-        window(weights.shape[2:]),
-        channels[0],
-        channels[1],
-        groups=groups,
-        op=ops[rank],
-        **moves.filled(rank),
-    )
-    order, bias = layout_of("nchw", ops[rank], groups).filter, _array(building, node, "bias")
+    order, conv = moves.channels_first(weights.shape, ops, given("groups", 1))
+    bias = _array(building, node, "bias")
     return building.conv(node.name, node.x(building), weights, order, bias, conv)
 
 
@@ -128,30 +121,20 @@ def _batch_norm(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     if node.attributes.get("training", False):
         raise UnreadError(TRAINING)
-    names = ("weight", "bias", "running_mean", "running_var")
-    arrays = [_array(building, node, name) for name in names]
-    fills = (1, 0, 0, 1)
-    whole = [
-        np.full(x.extents["C"], fill, building.dtype) if array is None else array
-        for array, fill in zip(arrays, fills, strict=True)
-    ]
-    return building.batch_norm(node.name, x, whole, node.attributes["eps"])
-
-
-def _same(op: str, **settings: Any) -> Handler:
-    return lambda building, node: building.same(node.name, op, node.x(building), **settings)
-
-
-def _gelu(building: Building, node: Operation) -> Tensor:
-    approximate = node.attributes.get("approximate", "none") == "tanh"
-    return building.same(node.name, "gelu", node.x(building), approximate=approximate)
+    arrays = []
+    for name, fill in NORM.items():
+        array = _array(building, node, name)
+        arrays.append(np.full(x.extents["C"], fill, building.dtype) if array is None else array)
+    return building.batch_norm(node.name, x, arrays, node.attributes["eps"])
 
 
 def _clamp(low: str, high: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
         far = float(np.finfo("float32").max)
-        least, most = node.attributes.get(low), node.attributes.get(high)
-        limits = {"low": -far if least is None else least, "high": far if most is None else most}
+        limits = {"low": -far, "high": far}
+        for limit, name in (("low", low), ("high", high)):
+            if node.attributes.get(name) is not None:
+                limits[limit] = node.attributes[name]
         return building.same(node.name, "clip", node.x(building), **limits)
 
     return handler
@@ -159,12 +142,7 @@ def _clamp(low: str, high: str) -> Handler:
 
 def _prelu(building: Building, node: Operation) -> Tensor:
     x, slope = node.x(building), building.constant(node.attributes["weight"])
-    return building.prelu(node.name, x, _of_channels(x, slope))
-
-
-def _of_channels(x: Tensor, array: Array) -> Array:
-    """Return one value a channel with the activation's axes."""
-    return array.reshape([-1 if letter == "C" else 1 for letter in x.axes])
+    return prelu(building, node.name, x, x.of_channels(slope))
 
 
 def _softmax(building: Building, node: Operation) -> Tensor:
@@ -181,14 +159,13 @@ def _join(op: str) -> Handler:
             operands.append(np.full(1, other, building.dtype))
         if not any(isinstance(one, Tensor) for one in operands):
             return getattr(np, op)(*operands)  # a counter of batches, say
-        return building.join(node.name, op, operands)
+        return join(building, node.name, op, operands)
 
     return handler
 
 
 def _cat(building: Building, node: Operation) -> Tensor:
-    tensors = [building.tensor(name) for name in node.inputs]
-    return building.concat(node.name, tensors, node.attributes.get("dim", 0))
+    return concat(building, node.name, node.tensors(building), node.attributes.get("dim", 0))
 
 
 def _pad(building: Building, node: Operation) -> Tensor:
@@ -203,40 +180,33 @@ def _pad(building: Building, node: Operation) -> Tensor:
 
 def _flatten(building: Building, node: Operation) -> Tensor:
     x, given = node.x(building), node.attributes.get
-    first, last = (axis % len(x.shape) for axis in (given("start_dim", 0), given("end_dim", -1)))
-    middle = int(np.prod(x.shape[first : last + 1]))
-    return building.reshaped(node.name, x, [*x.shape[:first], middle, *x.shape[last + 1 :]])
+    first, last = given("start_dim", 0) % len(x.shape), given("end_dim", -1) % len(x.shape)
+    middle = math.prod(x.shape[first : last + 1])
+    shape = [*x.shape[:first], middle, *x.shape[last + 1 :]]
+    return reshaped_layer(building, node.name, x, shape)
 
 
 def _reshape(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     wanted: Sequence[int] = node.attributes.get("size") or node.attributes["shape"]
     shape = resolved(x.shape, list(wanted), zero_copies=False)
-    return building.reshaped(node.name, x, shape)
+    return reshaped_layer(building, node.name, x, shape)
 
 
 def _permute(building: Building, node: Operation) -> Tensor | Array:
-    value, order = node.operands(building)[0], node.attributes["dims"]
-    if isinstance(value, np.ndarray):
-        return value.transpose(order)
-    return building.relabelled(node.name, value, "".join(value.axes[at] for at in order))
+    return transposed(building, node.name, node.operands(building)[0], node.attributes["dims"])
 
 
 def _transpose(building: Building, node: Operation) -> Tensor | Array:
     value = node.operands(building)[0]
     one, other = node.attributes.get("dim0", 0), node.attributes.get("dim1", 1)
-    if isinstance(value, np.ndarray):
-        return np.swapaxes(value, one, other)
-    letters = list(value.axes)
-    letters[one], letters[other] = letters[other], letters[one]
-    return building.relabelled(node.name, value, "".join(letters))
+    order = list(range(len(value.shape)))
+    order[one], order[other] = order[other], order[one]
+    return transposed(building, node.name, value, order)
 
 
-def _unsqueeze(building: Building, node: Operation) -> Tensor:
-    x = node.x(building)
-    shape = list(x.shape)
-    shape.insert(node.attributes["dim"] % (len(shape) + 1), 1)
-    return building.reshaped(node.name, x, shape)
+def _unsqueeze(building: Building, node: Operation) -> Tensor | Array:
+    return expanded(building, node.name, node.x(building), node.attributes["dim"])
 
 
 def _squeeze(building: Building, node: Operation) -> Tensor:
@@ -246,19 +216,14 @@ def _squeeze(building: Building, node: Operation) -> Tensor:
     return building.relabelled(node.name, x, "".join(letters))
 
 
-def _identity(building: Building, node: Operation) -> Tensor | Array:
-    value = node.operands(building)[0]
-    if isinstance(value, np.ndarray):
-        return value
-    return building.same(node.name, "identity", value)
-
-
 def _dropout(building: Building, node: Operation) -> Tensor | Array:
     if node.attributes.get("train", False):
         raise UnreadError(TRAINING)
-    return _identity(building, node)
+    return identity(building, node)
 
 
+NORM = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
+"""Arrays of a batch_norm, and what each is full of where it is left out."""
 _SIZED: Mapping[str, Handler] = {
     "conv{}d": _conv,
     "max_pool{}d": _pool("max_pool"),
@@ -268,7 +233,7 @@ _SIZED: Mapping[str, Handler] = {
     "conv_transpose{}d": _conv_transpose,
 }
 OPS: Mapping[str, Handler] = {
-    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    **sized(_SIZED),
     "convolution": _convolution,
     "linear": _linear,
     "addmm": _addmm,
@@ -278,26 +243,26 @@ OPS: Mapping[str, Handler] = {
     "_native_batch_norm_legit": _batch_norm,
     "_native_batch_norm_legit_functional": _batch_norm,
     "native_batch_norm": _batch_norm,
-    "relu": _same("relu"),
-    "relu_": _same("relu"),
-    "relu6": _same("relu6"),
+    "relu": same("relu"),
+    "relu_": same("relu"),
+    "relu6": same("relu6"),
     "leaky_relu": elementwise("leaky_relu", alpha=("negative_slope", 0.01)),
     "elu": elementwise("elu", alpha=("alpha", 1.0)),
-    "selu": _same("selu"),
-    "gelu": _gelu,
-    "silu": _same("silu"),
-    "hardswish": _same("hard_swish"),
-    "hardsigmoid": _same("hard_sigmoid", alpha=1 / 6, beta=0.5),
+    "selu": same("selu"),
+    "gelu": gelu,
+    "silu": same("silu"),
+    "hardswish": same("hard_swish"),
+    "hardsigmoid": same("hard_sigmoid", alpha=1 / 6, beta=0.5),
     "hardtanh": _clamp("min_val", "max_val"),
     "clamp": _clamp("min", "max"),
-    "softplus": _same("softplus"),
-    "sigmoid": _same("sigmoid"),
-    "tanh": _same("tanh"),
-    "exp": _same("exp"),
-    "log": _same("log"),
-    "sqrt": _same("sqrt"),
-    "abs": _same("abs"),
-    "neg": _same("negative"),
+    "softplus": same("softplus"),
+    "sigmoid": same("sigmoid"),
+    "tanh": same("tanh"),
+    "exp": same("exp"),
+    "log": same("log"),
+    "sqrt": same("sqrt"),
+    "abs": same("abs"),
+    "neg": same("negative"),
     "prelu": _prelu,
     "softmax": _softmax,
     "_softmax": _softmax,
@@ -319,10 +284,10 @@ OPS: Mapping[str, Handler] = {
     "t": _transpose,
     "unsqueeze": _unsqueeze,
     "squeeze": _squeeze,
-    "clone": _identity,
-    "contiguous": _identity,
-    "alias": _identity,
-    "detach": _identity,
+    "clone": identity,
+    "contiguous": identity,
+    "alias": identity,
+    "detach": identity,
     "dropout": _dropout,
     "native_dropout": _dropout,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from convdiff.worker.ops.net import Shape
 
@@ -46,6 +47,10 @@ class Tensor:
         """The letters of the axes with more than one element, but N."""
         pairs = zip(self.axes, self.shape, strict=True)
         return "".join(letter for letter, extent in pairs if extent > 1 and letter != "N")
+
+    def of_channels(self, array: Any) -> Any:
+        """Return one value a channel, an array of one axis, with the axes of the activation."""
+        return array.reshape([-1 if letter == "C" else 1 for letter in self.axes])
 
     def runs(self, order: str) -> bool:
         """Whether its elements follow each other as with axes in this order."""

@@ -36,6 +36,11 @@ TRAILER = 5
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
+def extents_of(shape: Message) -> list[int]:
+    """Return the extents that a TensorShapeProto says; negative ones are open."""
+    return [extent.integer(1) for extent in shape.messages(2)]
+
+
 class Bundle:
     """The variables of a SavedModel, by their names in its graph."""
 
@@ -56,8 +61,7 @@ class Bundle:
         if entry is None or entry.integer(1) not in DTYPES or entry.messages(7):
             raise ModelError(f"{self.model}: has no numbers of the variable {name}")
         dtype = np.dtype(DTYPES[entry.integer(1)])
-        sizes = [one.integer(1) for one in entry.message(2).messages(2)]
-        shape = self.budget.take(name, sizes, dtype.itemsize)
+        shape = self.budget.take(name, extents_of(entry.message(2)), dtype.itemsize)
         data = self._bytes(entry)
         if len(data) != int(np.prod(shape)) * dtype.itemsize:
             raise ModelError(f"{self.model}: {name} does not hold the numbers it says")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from convdiff.net.models.build import UnreadError
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 
 MOST = 10**6
 """Elements of a constant that is computed."""
@@ -32,6 +31,30 @@ def folded(function: Callable[..., Array], operands: Sequence[Array]) -> Array:
         for array in operands[1:]:
             result = function(result, array)
     return result
+
+
+def packed(constants: Sequence[Array], axis: int = 0) -> Array:
+    """Return constants behind each other along a new axis. Raises UnreadError for large ones."""
+    check_small(sum(array.size for array in constants))
+    return np.stack(constants, axis)
+
+
+def sliced(
+    value: Array, bounds: Sequence[Array], *, opens: bool, ends: bool, shrinks: bool
+) -> Array:
+    """Return a part of a shape. Raises UnreadError for what has more axes.
+
+    bounds: its start, stop and step, an element each; opens, ends: whether it begins or ends with
+    the shape; shrinks: whether it is the one number at its start.
+    """
+    begin, end, step = bounds
+    if value.ndim != 1 or begin.size != 1:
+        raise UnreadError("slices more than a shape")
+    if shrinks:
+        return value[int(begin[0])]
+    first = None if opens else int(begin[0])
+    last = None if ends else int(end[0])
+    return value[first : last : int(step[0])]
 
 
 def check_small(count: int) -> None:

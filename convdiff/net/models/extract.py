@@ -16,12 +16,13 @@ from convdiff.case.layout import layout_of
 from convdiff.case.load import load_case
 from convdiff.errors import ConvdiffError, meant
 from convdiff.lab.live import LiveLab
-from convdiff.lab.nets import NetRun, Subject, Watched, observe_net
+from convdiff.lab.nets import Subject
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
 from convdiff.net.models.limits import ModelError
 from convdiff.net.models.model import Array, Model
-from convdiff.net.models.subject import subject_of
+from convdiff.net.models.subject import outputs_of, subject_of
+from convdiff.net.receptive_field import behind
 from convdiff.numerics.bits import same_bits
 from convdiff.plan.cell import Cell, NoBits
 from convdiff.runtime.constant import as_in_a_model
@@ -63,10 +64,7 @@ def layer_of(model: Model, name: str) -> Layer:
 
 def up_to(model: Model, layer: Layer) -> Model:
     """Return what a layer is computed by, with it and what it reads as the outputs."""
-    needed = {layer.name}
-    for one in reversed(model.net.layers):
-        if one.name in needed:
-            needed.update(one.sources)
+    needed = behind(model.net, layer.name)
     layers = tuple(one for one in model.net.layers if one.name in needed)
     outputs = tuple(name for name in (*layer.sources, layer.name) if name != INPUT)
     net = model.net._replace(layers=layers, outputs=outputs)
@@ -87,8 +85,11 @@ def extract(
     """
     layer = layer_of(model, name)
     subject = subject_of(up_to(model, layer), given)
-    activations = _observed(subject, runtime, session)
-    x = subject.input_nhwc if layer.sources[0] == INPUT else activations[layer.sources[0]]
+    outputs = outputs_of(subject, runtime, session)
+    if isinstance(outputs, NoBits):
+        raise ConvdiffError(f"{runtime.id}: {outputs.reason}")
+    activations = {INPUT: subject.input_nhwc, **outputs}
+    x = activations[layer.sources[0]]
     _write(case, model, layer, subject, x)
     runtime = as_in_a_model(runtime)
     bits = _alone(case, runtime, session)
@@ -100,17 +101,6 @@ def extract(
     differing = int(np.count_nonzero(~same_bits(bits, own)))
     alone: Alone = "other" if differing else "same"
     return Extracted(case, name, runtime, alone, differing, own.size)
-
-
-def _observed(subject: Subject, runtime: Runtime, session: Session) -> dict[str, Array]:
-    batch, _, length, _ = subject.input_nhwc.shape
-    watched = [Watched(name) for name in subject.net.outputs]
-    runs = [NetRun(runtime, length, batch)]
-    for _, activations, _ in observe_net(subject, runs, watched, session.pool, observe="outputs"):
-        if isinstance(activations, NoBits):
-            raise ConvdiffError(f"{runtime.id}: {activations.reason}")
-        return dict(activations)
-    raise ConvdiffError(f"{runtime.id}: stopped")
 
 
 def _alone(case: Path, runtime: Runtime, session: Session) -> Array | NoBits:
@@ -139,8 +129,8 @@ def _write(case: Path, model: Model, layer: Layer, subject: Subject, x: Array) -
         if path.exists():
             raise ConvdiffError(f"{path}: there is a file of this name")
     for key, path in files.items():
-        array = own[key]
-        np.save(path, array.astype("float32") if array.dtype.name == "bfloat16" else array)
+        is_narrow = own[key].dtype.name == "bfloat16"  # which NumPy's files do not name
+        np.save(path, own[key].astype("float32") if is_narrow else own[key])
     lines = {
         "name": json.dumps(f"{Path(model.file).name}/{layer.name}", ensure_ascii=False),
         "op": conv.op,
@@ -159,11 +149,10 @@ def _moves(conv: Any) -> Mapping[str, str]:
         values = list(conv.own(getattr(conv, key)))
         if any(value != usual[key][0] for value in values):
             given[key] = values
-    if conv.padding != "valid":
-        padding = conv.padding
-        given["padding"] = (
-            padding if isinstance(padding, str) else list(map(list, conv.own(padding)))
-        )
+    if not isinstance(conv.padding, str):
+        given["padding"] = list(map(list, conv.own(conv.padding)))
+    elif conv.padding != "valid":
+        given["padding"] = conv.padding
     if conv.groups != 1:
         given["groups"] = conv.groups
     if conv.dtype != "float32":

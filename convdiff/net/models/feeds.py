@@ -36,11 +36,14 @@ def feeds_of(model: Path, given: Path | None, back: Mapping[str, str], steps: in
     stacked = _stacked(model, given, arrays, inputs)
     count = _count(given, [len(arrays[name]) for name in stacked], steps)
     drawing = _Drawing(Budget(str(model)), np.random.default_rng(SEED), frozenset(back.values()))
-    drawn = {name: kind for name, kind in inputs.items() if name not in arrays}
     made = []
     for number in range(count):
-        given_here = {name: array[number] for name, array in arrays.items() if name in stacked}
-        made.append({**arrays, **given_here, **{n: drawing.of(n, k) for n, k in drawn.items()}})
+        step = dict(arrays)
+        step.update((name, arrays[name][number]) for name in stacked)
+        for name, kind in inputs.items():
+            if name not in arrays:
+                step[name] = drawing.of(name, kind)
+        made.append(step)
     return Feeds(made, back)
 
 
@@ -111,15 +114,15 @@ class _Wanted:
     def refuse(self, given: Path | None, array: Array) -> None:
         """Raise ConvdiffError for an array that the model does not read."""
         shape = array.shape[1:] if self.is_stacked(array) else array.shape
-        place = f"{Place(str(given))}: {self.name}"
+        what = f"{Place(str(given))}: {self.name}"
         if array.dtype != self.dtype:
-            raise ConvdiffError(f"{place} holds {array.dtype}; the model reads {self.dtype}")
+            raise ConvdiffError(f"{what} holds {array.dtype}; the model reads {self.dtype}")
         if not array.size:
-            raise ConvdiffError(f"{place} has no values")
+            raise ConvdiffError(f"{what} has no values")
         if self.shape is not None and not _fits(shape, self.shape):
             wanted = _written(self.shape)
             raise ConvdiffError(
-                f"{place} is {_written(array.shape)}; the model reads {wanted}, "
+                f"{what} is {_written(array.shape)}; the model reads {wanted}, "
                 "or one axis more with a step in each element"
             )
 
@@ -158,8 +161,9 @@ class _Drawing:
     def of(self, name: str, kind: Any) -> Array:
         """Return an array for an input. Raises ModelError for one of no numbers."""
         dtype = _dtype(self.budget.file, name, kind)
-        extents = [dim.dim_value for dim in kind.shape.dim]
-        closed = [extent if extent > 0 else OPEN[at > 0] for at, extent in enumerate(extents)]
+        closed: list[int] = []
+        for dim in kind.shape.dim:
+            closed.append(dim.dim_value if dim.dim_value > 0 else OPEN[bool(closed)])
         shape = self.budget.take(f"input {name}", closed, dtype.itemsize)
         if name in self.state or dtype.kind != "f":
             return np.zeros(shape, dtype)

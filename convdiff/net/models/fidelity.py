@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from convdiff.lab.nets import NetRun, Subject, Watched, observe_net
+from convdiff.lab.nets import Subject
 from convdiff.lab.session import Session
 from convdiff.net.models.model import Array, Model
 from convdiff.net.models.own_values import differing
-from convdiff.net.models.subject import as_in_file
+from convdiff.net.models.subject import as_in_file, outputs_of
 from convdiff.plan.cell import NoBits
 from convdiff.runtime.model import Runtime
 
@@ -32,20 +32,15 @@ def fidelity_of(model: Model, subject: Subject, runtime: Runtime, session: Sessi
     own = _own(model, subject, runtime, session)
     if isinstance(own, NoBits):
         return Fidelity(runtime.id, reason=own.reason)
-    batch, _, length, _ = subject.input_nhwc.shape
-    watched = [Watched(name) for name in subject.net.outputs]
-    run = NetRun(runtime, length, batch)
-    for _, activations, _ in observe_net(subject, [run], watched, session.pool, observe="outputs"):
-        if isinstance(activations, NoBits):
-            return Fidelity(runtime.id, reason=activations.reason)
-        rebuilt = [
-            as_in_file(np.asarray(activations[n]), model.activations[n])
-            for n in subject.net.outputs
-        ]
-        pairs = list(zip(own, rebuilt, strict=True))
-        unlike = sum(differing(one, other) for one, other in pairs)
-        return Fidelity(runtime.id, sum(one.size for one in own), unlike)
-    return Fidelity(runtime.id, reason="stopped")
+    outputs = outputs_of(subject, runtime, session)
+    if isinstance(outputs, NoBits):
+        return Fidelity(runtime.id, reason=outputs.reason)
+    elements = unlike = 0
+    for one, name in zip(own, subject.net.outputs, strict=True):
+        rebuilt = as_in_file(np.asarray(outputs[name]), model.activations[name])
+        elements += one.size
+        unlike += differing(one, rebuilt)
+    return Fidelity(runtime.id, elements, unlike)
 
 
 def _own(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from convdiff.net.models.build import NOMINAL
@@ -79,7 +80,7 @@ def read_model(path: Path) -> Model:
     if row is None:
         if path.suffix.lower() in REMEDIES:
             raise ModelError(f"{path}: is not read: {REMEDIES[path.suffix.lower()]}")
-        known = ", ".join(ending for one in FORMATS for ending in one.endings)
+        known = ", ".join(chain.from_iterable(one.endings for one in FORMATS))
         raise ModelError(f"{path}: no model that is known; expected {known}, or a SavedModel")
     try:
         size = path.stat().st_size

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from convdiff.net.models.bundle import DTYPES
+from convdiff.net.models.bundle import DTYPES, extents_of
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
 from convdiff.net.models.model import Array
 from convdiff.net.models.operation import Operation
@@ -168,8 +168,7 @@ class Unfolding:
         if number not in DTYPES:
             return None
         dtype = np.dtype(DTYPES[number])
-        sizes = [one.integer(1) for one in proto.message(2).messages(2)]
-        shape = self.budget.take("a constant", sizes, dtype.itemsize)
+        shape = self.budget.take("a constant", extents_of(proto.message(2)), dtype.itemsize)
         data, count = proto.raw(4), math.prod(shape)
         if data:
             array = np.frombuffer(data, dtype) if len(data) == count * dtype.itemsize else None

@@ -75,9 +75,11 @@ class Hdf5:
 
     def texts(self, group: Any, attribute: str) -> list[str]:
         """Return an attribute that is a list of texts; where it was split, its parts together."""
-        names = [attribute] if attribute in group.attrs else []
-        names += [name for name in group.attrs if name.startswith(attribute) and name != attribute]
-        parts = [part for name in names for part in np.ravel(self._attribute(group, name))]
+        names = [name for name in group.attrs if name.startswith(attribute)]
+        names.sort(key=lambda name: name != attribute)  # itself first
+        parts: list[Any] = []
+        for name in names:
+            parts += list(np.ravel(self._attribute(group, name)))
         check_count(str(self.path), attribute, len(parts), MOST_MEMBERS)
         return [part.decode() if isinstance(part, bytes) else str(part) for part in parts]
 

@@ -113,8 +113,9 @@ def _layer(
     path: Path, layer: Mapping[str, Any], name: str, inputs: tuple[str, ...], depth: int
 ) -> KerasLayer:
     kind = str(layer["class_name"])
-    inner = _model(path, layer, depth + 1) if kind in (*SEQUENTIAL, *FUNCTIONAL) else None
-    return KerasLayer(name, kind, {} if inner else layer["config"], inputs, inner)
+    if kind in (*SEQUENTIAL, *FUNCTIONAL):
+        return KerasLayer(name, kind, {}, inputs, _model(path, layer, depth + 1))
+    return KerasLayer(name, kind, layer["config"], inputs)
 
 
 def _refuse(path: Path, layer: Mapping[str, Any]) -> None:
@@ -186,7 +187,7 @@ def _sorted(layers: Sequence[KerasLayer]) -> tuple[KerasLayer, ...]:
     done: dict[str, KerasLayer] = {}
     left = list(layers)
     while left:
-        ready = [layer for layer in left if all(source in done for source in layer.inputs)]
+        ready = [layer for layer in left if done.keys() >= set(layer.inputs)]
         if not ready:
             raise KeyError(f"what {left[0].name} reads")
         done.update((layer.name, layer) for layer in ready)

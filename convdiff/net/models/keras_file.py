@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from convdiff.net.models.archive import Archive, parsed
 from convdiff.net.models.axes import FIRST, LAST
-from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.build import DTYPES, Building
+from convdiff.net.models.built import built
 from convdiff.net.models.hdf5 import Hdf5
 from convdiff.net.models.keras_config import KerasLayer, KerasModel, flat, parsed_model
 from convdiff.net.models.keras_layers import LAYERS
@@ -21,8 +23,8 @@ from convdiff.net.models.limits import (
     check_count,
     checked_shape,
 )
-from convdiff.net.models.model import Array, Model
-from convdiff.net.models.operation import Operation, laid
+from convdiff.net.models.model import Array, Model, UnreadError
+from convdiff.net.models.operation import Operation
 
 WEIGHTS = "model.weights.h5"
 Weights = Mapping[str, list[Array]]
@@ -62,18 +64,11 @@ def _building(model: KerasModel, file: Hdf5, nominal: int) -> Building:
 def _model(building: Building, kind: str, model: KerasModel, weights: Weights) -> Model:
     model = _flat(building.budget.file, model)
     inputs = [layer for layer in model.layers if layer.kind == "InputLayer"]
-    notes, open_axes = [], ""
-    try:
-        open_axes = _feed(building, inputs, model)
-    except UnreadError as error:
-        notes.append(f"its input is not read: {error}")
-    building.further(layer.name for layer in inputs)
-    operations = [
-        _operation(layer, weights) for layer in model.layers if layer.kind != "InputLayer"
-    ]
-    nodes = laid(building, operations, LAYERS)
-    names = tuple(layer.name for layer in inputs)
-    return building.model(building.budget.file, kind, nodes, names, model.outputs, open_axes, notes)
+    names = [layer.name for layer in inputs]
+    building.begin(partial(_feed, building, inputs, model), names)
+    rest = [layer for layer in model.layers if layer.kind != "InputLayer"]
+    operations = [_operation(layer, weights) for layer in rest]
+    return built(building, kind, operations, LAYERS, names, model.outputs)
 
 
 def _flat(file: str, model: KerasModel) -> KerasModel:
@@ -135,7 +130,9 @@ def _variables_at(
         group = file.group(*at, name, "vars")
         if group is None:
             continue
-        layer = file.text(group, "name") if "name" in group.attrs else by_class.get(name, name)
+        layer = by_class.get(name, name)
+        if "name" in group.attrs:
+            layer = file.text(group, "name")
         numbers = sorted((key for key in group if key.isdigit()), key=int)
         yield f"{before}{layer}", [file.array(group, number) for number in numbers]
         if layer in within:
@@ -147,10 +144,8 @@ def _called_by_class(model: KerasModel) -> dict[str, str]:
     counts: dict[str, int] = {}
     called = {}
     for layer in model.layers:
-        snake = re.sub(
-            r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)
-        )
-        snake = snake.lower()
+        parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)
+        snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
         number = counts.get(snake, 0)
         counts[snake] = number + 1
         called[f"{snake}_{number}" if number else snake] = layer.name
@@ -180,8 +175,12 @@ def _own_weights(file: str, model: KerasModel, weights: Sequence[str]) -> dict[s
     twice = sorted({name for name in short if short.count(name) > 1})
     if twice:
         raise ModelError(f"{file}: two layers called {twice[0]!r} in one: whose weights are whose?")
-    pairs = zip(layers, short, strict=True)
-    return {name: [one for one in weights if _layer_of(one) == own] for name, own in pairs}
+    whole = dict(zip(short, layers, strict=True))
+    held: dict[str, list[str]] = {name: [] for name in layers}
+    for one in weights:
+        if _layer_of(one) in whole:
+            held[whole[_layer_of(one)]].append(one)
+    return held
 
 
 def _layer_of(weight: str) -> str:

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from convdiff.case.layout import Order
-from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, Building, Moves, UnreadError
-from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import Handler, Operation
-from convdiff.worker.ops.convolution import Convolution
-
-ACTIVATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "relu": ("relu", {}),
-    "relu6": ("relu6", {}),
-    "leaky_relu": ("leaky_relu", {"alpha": 0.2}),
-    "elu": ("elu", {}),
-    "selu": ("selu", {}),
-    "gelu": ("gelu", {}),
-    "silu": ("silu", {}),
-    "swish": ("silu", {}),
-    "hard_sigmoid": ("hard_sigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "hard_silu": ("hard_swish", {}),
-    "hard_swish": ("hard_swish", {}),
-    "softplus": ("softplus", {}),
-    "softsign": ("softsign", {}),
-    "sigmoid": ("sigmoid", {}),
-    "tanh": ("tanh", {}),
-    "exponential": ("exp", {}),
-}
-"""Keras 3's; keras.io/api/layers/activations."""
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import Building
+from convdiff.net.models.joins import concat, join, prelu
+from convdiff.net.models.keras_activations import activated
+from convdiff.net.models.model import Array, UnreadError
+from convdiff.net.models.moves import CONV_TRANSPOSE, Moves
+from convdiff.net.models.operation import Handler, Operation, sized
+from convdiff.net.models.reshaping import reshaped_layer, resolved, transposed
 
 
 def weights_of(node: Operation) -> list[Array]:
     """Return a layer's arrays, in Keras' order."""
     return list(node.attributes["weights"])
-
-
-def activated(building: Building, node: Operation, x: Tensor, name: str = "") -> Tensor:
-    """Add the activation that a layer has, by this name or one of its own; return x without one.
-
-    Raises UnreadError for one that is not Keras' own.
-    """
-    given = node.attributes.get("activation")
-    if isinstance(given, dict):
-        inner = given.get("config")
-        given = inner if isinstance(inner, str) else given.get("class_name")
-    if given in (None, "linear"):
-        return x
-    name = name or f"{node.name}.{given}"
-    if given == "softmax":
-        return building.softmax(name, x, -1)
-    if given not in ACTIVATIONS:
-        raise UnreadError(f"activation {given}")
-    op, settings = ACTIVATIONS[given]
-    return building.same(name, op, x, **settings)
 
 
 def _moves(node: Operation) -> Moves:
@@ -74,19 +37,13 @@ def _spatial(
     building: Building, node: Operation, kernel: Array, rest: list[Array], groups: int
 ) -> Tensor:
     """Add a convolution; kernel: ([[D, ]H, ]W, I / groups, O)."""
-    rank = kernel.ndim - 2
-    conv = Convolution(
-        window(kernel.shape[:-2]),
-        kernel.shape[-2] * groups,
-        kernel.shape[-1],
-        groups=groups,
-        op=CONV[rank],
-        **_moves(node).filled(rank),
-    )
-    letters = f"{'DHW'[-rank:]}IO"
-    bias = rest[0] if rest else None
-    made = building.conv(node.name, node.x(building), kernel, Order(letters, letters), bias, conv)
+    order, conv = _moves(node).channels_last(kernel.shape, groups)
+    made = building.conv(node.name, node.x(building), kernel, order, _bias(rest), conv)
     return activated(building, node, made)
+
+
+def _bias(rest: list[Array]) -> Array | None:
+    return rest[0] if rest else None
 
 
 def _conv(building: Building, node: Operation) -> Tensor:
@@ -106,10 +63,8 @@ def _by_channel(kernel: Array) -> Array:
 
 def _separable(building: Building, node: Operation) -> Tensor:
     depthwise, pointwise, *rest = weights_of(node)
-    silent = {"activation": None}
-    first = Operation(
-        f"{node.name}.depthwise", node.op, node.inputs, (), {**node.attributes, **silent}
-    )
+    silent = {**node.attributes, "activation": None}
+    first = Operation(f"{node.name}.depthwise", node.op, node.inputs, (), silent)
     middle = _spatial(building, first, _by_channel(depthwise), [], depthwise.shape[-2])
     building.values[first.name] = middle
     ones = (1,) * (pointwise.ndim - 2)
@@ -129,23 +84,17 @@ def _conv_transpose(building: Building, node: Operation) -> Tensor:
         own = [max(0, s - r) for s, r in zip(moves.strides, reach, strict=True)]
         longer = own if longer is None else _ints(longer)
     moves = Moves(moves.strides, moves.dilations, moves.padding, longer or ())
-    conv = Convolution(
-        window(kernel.shape[:-2]),
-        kernel.shape[-1],
-        kernel.shape[-2],
-        op=f"{CONV[rank]}_transpose",
-        **moves.filled(rank),
-    )
+    *extents, outer, inner = kernel.shape
+    conv = moves.convolution(extents, (inner, outer), CONV_TRANSPOSE[rank])
     letters = "DHW"[-rank:]
     order = Order(f"{letters}OI", f"{letters}IO")
-    bias = rest[0] if rest else None
-    made = building.conv(node.name, node.x(building), kernel, order, bias, conv)
+    made = building.conv(node.name, node.x(building), kernel, order, _bias(rest), conv)
     return activated(building, node, made)
 
 
 def _dense(building: Building, node: Operation) -> Tensor:
     kernel, *rest = weights_of(node)
-    made = building.dense(node.name, node.x(building), kernel, rest[0] if rest else None)
+    made = building.dense(node.name, node.x(building), kernel, _bias(rest))
     return activated(building, node, made)
 
 
@@ -204,7 +153,7 @@ def _elu(building: Building, node: Operation) -> Tensor:
 
 
 def _prelu(building: Building, node: Operation) -> Tensor:
-    return building.prelu(node.name, node.x(building), weights_of(node)[0])
+    return prelu(building, node.name, node.x(building), weights_of(node)[0])
 
 
 def _softmax(building: Building, node: Operation) -> Tensor:
@@ -220,19 +169,18 @@ def _flatten(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     if node.attributes.get("data_format") == "channels_first" and x.spatial:
         raise UnreadError("channels first")
-    return building.reshaped(node.name, x, [x.shape[0], int(np.prod(x.shape[1:]))])
+    return reshaped_layer(building, node.name, x, [x.shape[0], math.prod(x.shape[1:])])
 
 
 def _reshape(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
     wanted = [x.shape[0], *node.attributes["target_shape"]]
-    return building.reshaped(node.name, x, resolved(x.shape, wanted, zero_copies=False))
+    return reshaped_layer(building, node.name, x, resolved(x.shape, wanted, zero_copies=False))
 
 
-def _permute(building: Building, node: Operation) -> Tensor:
-    x = node.x(building)
-    letters = "".join(x.axes[axis] for axis in (0, *node.attributes["dims"]))
-    return building.relabelled(node.name, x, letters)
+def _permute(building: Building, node: Operation) -> Tensor | Array:
+    order = (0, *node.attributes["dims"])
+    return transposed(building, node.name, node.x(building), order)
 
 
 def _pad(sign: int) -> Handler:
@@ -240,27 +188,28 @@ def _pad(sign: int) -> Handler:
         x = node.x(building)
         given = node.attributes["padding" if sign > 0 else "cropping"]
         pairs = given if isinstance(given[0], list | tuple) else [given]
-        signed = [(sign * before, sign * after) for before, after in pairs]
-        return building.pad(node.name, x, dict(zip(x.spatial, signed, strict=True)), 0.0)
+        signed = {}
+        for letter, (before, after) in zip(x.spatial, pairs, strict=True):
+            signed[letter] = sign * before, sign * after
+        return building.pad(node.name, x, signed, 0.0)
 
     return handler
 
 
 def _join(op: str) -> Handler:
-    return lambda building, node: building.join(node.name, op, node.operands(building))
+    return lambda building, node: join(building, node.name, op, node.operands(building))
 
 
 def _concat(building: Building, node: Operation) -> Tensor:
-    tensors = [building.tensor(name) for name in node.inputs]
-    return building.concat(node.name, tensors, node.attributes.get("axis", -1))
+    return concat(building, node.name, node.tensors(building), node.attributes.get("axis", -1))
 
 
 def _rescaling(building: Building, node: Operation) -> Tensor:
-    scale, offset = (
-        np.full(1, node.attributes[key], building.dtype) for key in ("scale", "offset")
-    )
-    middle = building.join(f"{node.name}.scale", "multiply", [node.x(building), scale])
-    return building.join(node.name, "add", [middle, offset])
+    given = node.attributes
+    scale = np.full(1, given["scale"], building.dtype)
+    offset = np.full(1, given["offset"], building.dtype)
+    middle = join(building, f"{node.name}.scale", "multiply", [node.x(building), scale])
+    return join(building, node.name, "add", [middle, offset])
 
 
 _SIZED: Mapping[str, Handler] = {
@@ -278,7 +227,7 @@ _SIZED: Mapping[str, Handler] = {
     "SpatialDropout{}D": _identity,
 }
 LAYERS: Mapping[str, Handler] = {
-    **{name.format(rank): handler for name, handler in _SIZED.items() for rank in (1, 2, 3)},
+    **sized(_SIZED),
     "Dense": _dense,
     "BatchNormalization": _batch_norm,
     "Activation": _activation,

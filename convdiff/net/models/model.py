@@ -16,6 +16,17 @@ FOLLOWS = "reads what is not known"
 """Why an operation is no layer that follows one which is none."""
 
 
+class UnreadError(Exception):
+    """Why an operation is no layer here, in a few words.
+
+    is_too_small: its window is larger than what it moves over.
+    """
+
+    def __init__(self, reason: str, *, is_too_small: bool = False) -> None:
+        super().__init__(reason)
+        self.is_too_small = is_too_small
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation of the file."""

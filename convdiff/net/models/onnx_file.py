@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convdiff.net.models.build import DTYPES, Building, UnreadError
-from convdiff.net.models.model import Model
+from convdiff.net.models.build import DTYPES, Building
+from convdiff.net.models.built import built
+from convdiff.net.models.model import Model, UnreadError
 from convdiff.net.models.onnx_graph import OnnxGraph, load
 from convdiff.net.models.onnx_ops import OPS
-from convdiff.net.models.operation import laid
 
 FLOATS = {"FLOAT": "float32", "DOUBLE": "float64"}
 
@@ -19,16 +20,10 @@ def read(path: Path, nominal: int) -> Model:
     graph = OnnxGraph(path, load(path))
     building = Building(values=dict(graph.constants()), budget=graph.budget, nominal=nominal)
     inputs = [one for one in graph.proto.graph.input if one.name not in building.values]
-    notes, open_axes = [], ""
-    try:
-        open_axes = _feed(building, inputs)
-    except UnreadError as error:
-        notes.append(f"its input is not read: {error}")
-    building.further(value.name for value in inputs)
-    nodes = laid(building, graph.operations(), OPS)
+    names = [value.name for value in inputs]
+    building.begin(partial(_feed, building, inputs), names)
     outputs = [value.name for value in graph.proto.graph.output]
-    names = tuple(value.name for value in inputs)
-    return building.model(str(path), "onnx", nodes, names, outputs, open_axes, notes)
+    return built(building, "onnx", graph.operations(), OPS, names, outputs)
 
 
 def _feed(building: Building, inputs: list[Any]) -> str:
@@ -44,6 +39,5 @@ def _feed(building: Building, inputs: list[Any]) -> str:
         building.dtype = dtype
         if not kind.HasField("shape"):
             raise UnreadError(f"{value.name} has no shape")
-        given = [one.dim_value if one.HasField("dim_value") else None for one in kind.shape.dim]
-        return building.feed_open(value.name, given)
+        return building.feed_open(value.name, [one.dim_value for one in kind.shape.dim])
     raise UnreadError("none of floating point")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convdiff.case.layout import written
 from convdiff.errors import ConvdiffError
 from convdiff.net.models.external import read_external
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
@@ -95,14 +96,14 @@ class OnnxGraph:
         """Return the graph's nodes as operations with names of their own."""
         nodes = self.proto.graph.node
         called = ((node.name, next(iter(node.output), node.op_type)) for node in nodes)
-        return [
-            self.operation(node, name, tuple(node.input))
-            for node, name in zip(nodes, unique(called), strict=True)
-        ]
+        named = zip(nodes, unique(called), strict=True)
+        return [self.operation(node, name, tuple(node.input)) for node, name in named]
 
     def operation(self, node: Any, name: str, inputs: tuple[str, ...]) -> Operation:
         """Return a node as an operation with these names."""
-        op = node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}.{node.op_type}"
+        op = node.op_type
+        if node.domain not in OWN_DOMAINS:
+            op = f"{node.domain}.{op}"
         outputs = tuple(node.output) or ("",)
         return Operation(name, op, inputs, outputs, self.attributes(node), self.version)
 
@@ -125,8 +126,8 @@ class OnnxGraph:
         arrays: dict[str, Held],
     ) -> None:
         arrays.update((f"{path}{one.name}", partial(self.array, one)) for one in graph.initializer)
-        names = (one.name for held in (graph.initializer, graph.input) for one in held)
-        scope |= {name: f"{path}{name}" for name in names}
+        for one in (*graph.initializer, *graph.input):
+            scope[one.name] = f"{path}{one.name}"
         for node in graph.node:
             for number, body in enumerate(bodies(node)):
                 self._walk(body, inside(path, node, number), dict(scope), operations, arrays)
@@ -140,17 +141,23 @@ class OnnxGraph:
 
     def attributes(self, node: Any) -> Mapping[str, Any]:
         """Return what a node is told, as numbers, text, lists and arrays."""
-        from onnx import helper
-
         made: dict[str, Any] = {}
         for attribute in node.attribute:
-            if attribute.type == TENSOR:
-                made[attribute.name] = self.array(attribute.t)
-            elif attribute.type not in (GRAPH, GRAPHS):
-                value = helper.get_attribute_value(attribute)
-                text = isinstance(value, bytes)
-                made[attribute.name] = value.decode("utf-8", "replace") if text else value
-        return {name: value for name, value in made.items() if value is not None}
+            value = self._plain(attribute)
+            if value is not None:
+                made[attribute.name] = value
+        return made
+
+    def _plain(self, attribute: Any) -> Any:
+        """Return an attribute's value; None for a graph, and for a tensor of no numbers."""
+        from onnx import helper
+
+        if attribute.type in (GRAPH, GRAPHS):
+            return None
+        if attribute.type == TENSOR:
+            return self.array(attribute.t)
+        value = helper.get_attribute_value(attribute)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
     def array(self, tensor: Any) -> Array | None:
         """Return a tensor's numbers, or None where it holds none. Raises ModelError."""
@@ -172,7 +179,6 @@ class OnnxGraph:
         try:
             return numpy_helper.to_array(tensor)
         except Exception:  # too few or too many numbers for the shape
-            shown = "×".join(map(str, shape))
             raise ModelError(
-                f"{self.path}: {name} does not hold the {shown} numbers it says"
+                f"{self.path}: {name} does not hold the {written(shape)} numbers it says"
             ) from None

@@ -1,17 +1,18 @@
-"""An operation of any format, and the loop that makes layers of them by the format's table."""
+"""An operation of any format, and what adds the layers that several formats have alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from convdiff.net.models.axes import Tensor
-from convdiff.net.models.build import Building, UnreadError
-from convdiff.net.models.model import Array, Node
-from convdiff.worker.ops.net import INPUT, Layer
+from convdiff.net.models.build import Building
+from convdiff.net.models.model import Array, UnreadError
+from convdiff.worker.ops.net import INPUT
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,26 @@ class Operation:
         """Return what is an attribute in one version and an input in another, or None."""
         if attribute in self.attributes:
             return [int(value) for value in self.attributes[attribute]]
-        array = self.constant(building, number)
-        return None if array is None else [int(value) for value in np.ravel(array)]
+        return self.numbers(building, number) if self.has(number) else None
+
+    def numbers(self, building: Building, number: int) -> list[int]:
+        """Return the integers of an input that must be there, and a constant."""
+        return [int(value) for value in np.ravel(self.needed(building, number))]
+
+    def value(self, building: Building, number: int = 0) -> Tensor | Array:
+        """Return an input, an activation or a constant. Raises UnreadError."""
+        name = self.inputs[number]
+        if name not in building.values:
+            raise UnreadError(building.why_not(name))
+        return building.values[name]
+
+    def tensors(self, building: Building) -> list[Tensor]:
+        """Return all inputs, which must be activations. Raises UnreadError."""
+        return [building.tensor(name) for name in self.inputs]
 
     def operands(self, building: Building) -> list[Tensor | Array]:
         """Return all inputs, activations and constants. Raises UnreadError."""
-        for name in self.inputs:
-            if name not in building.values:
-                raise UnreadError(building.why_not(name))
-        return [building.values[name] for name in self.inputs]
+        return [self.value(building, number) for number in range(len(self.inputs))]
 
 
 Handler = Callable[[Building, Operation], "Tensor | Array"]
@@ -72,19 +84,40 @@ def elementwise(op: str, **attributes: tuple[str, Any]) -> Handler:
     return handler
 
 
+def same(op: str, **settings: Any) -> Handler:
+    """Return what adds an elementwise layer with these settings."""
+    return lambda building, node: building.same(node.name, op, node.x(building), **settings)
+
+
+def sized(table: Mapping[str, Handler]) -> dict[str, Handler]:
+    """Return a row for each number of spatial axes, which stands for {} in the names."""
+    rows = {}
+    for name, handler in table.items():
+        for rank in (1, 2, 3):
+            rows[name.format(rank)] = handler
+    return rows
+
+
+def gelu(building: Building, node: Operation) -> Tensor:
+    """Add a GELU, approximate where the operation says so."""
+    approximate = node.attributes.get("approximate", "none") == "tanh"
+    return building.same(node.name, "gelu", node.x(building), approximate=approximate)
+
+
+def identity(building: Building, node: Operation) -> Tensor | Array:
+    """Add what gives its first input as it is; a constant stays one."""
+    value = node.value(building)
+    if not isinstance(value, Tensor):
+        return value
+    return building.same(node.name, "identity", value)
+
+
 def padded(building: Building, node: Operation) -> Tensor:
     """Add what pads an input by (axes, 2) numbers, its second operand, with its third, or zeros."""
-    x, pads, value = node.x(building), node.needed(building, 1), node.constant(building, 2)
+    x, pads, given = node.x(building), node.needed(building, 1), node.constant(building, 2)
     pairs = {letter: (int(a), int(b)) for letter, (a, b) in zip(x.axes, pads, strict=True)}
-    return building.pad(node.name, x, pairs, 0.0 if value is None else float(np.ravel(value)[0]))
-
-
-def extents_left(shape: Sequence[int], axes: Iterable[int]) -> list[int]:
-    """Return a shape without some axes. Raises UnreadError for none, or one that is not 1."""
-    gone = {axis % len(shape) for axis in axes}
-    if not gone or any(shape[axis] != 1 for axis in gone):
-        raise UnreadError("squeezes axes that are not named, or not 1")
-    return [extent for axis, extent in enumerate(shape) if axis not in gone]
+    value = 0.0 if given is None else float(np.ravel(given)[0])
+    return building.pad(node.name, x, pairs, value)
 
 
 def refuse_other_axes(x: Tensor, axes: Iterable[int]) -> None:
@@ -93,66 +126,14 @@ def refuse_other_axes(x: Tensor, axes: Iterable[int]) -> None:
         raise UnreadError("over other axes than all positions")
 
 
-def laid(
-    building: Building, operations: Iterable[Operation], table: Mapping[str, Handler]
-) -> tuple[Node, ...]:
-    """Make layers of all operations that the table has; say of each other one why not."""
-    return tuple(_laid(building, operation, table) for operation in operations)
-
-
-def _laid(building: Building, operation: Operation, table: Mapping[str, Handler]) -> Node:
-    before, shape, unread, is_constant = len(building.layers), None, "", False
-    is_too_small = False
-    try:
-        value = _added(building, operation, table)
-        shape, is_constant = tuple(value.shape), not isinstance(value, Tensor)
-    except UnreadError as error:
-        unread, is_too_small = str(error), error.is_too_small
-        del building.layers[before:]
-    return Node(
-        operation.name,
-        operation.op,
-        operation.inputs,
-        operation.outputs,
-        shape,
-        0 if is_constant else _numbers(building, operation, building.layers[before:]),
-        unread,
-        is_constant,
-        is_too_small,
-    )
-
-
-def _added(
-    building: Building, operation: Operation, table: Mapping[str, Handler]
-) -> Tensor | Array:
-    """Add an operation's layers and return its value. Raises UnreadError."""
-    if operation.op not in table:
-        raise UnreadError("no layer here")
-    try:
-        value = table[operation.op](building, operation)
-        building.values[operation.outputs[0]] = value
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UnreadError(f"damaged: {type(error).__name__}: {str(error)[:80]}") from None
-    return value
-
-
-def _numbers(building: Building, operation: Operation, layers: Sequence[Layer]) -> int:
-    """Return how many numbers an operation holds: its layers do, or its constants without any."""
-    if layers:
-        held = {key for layer in layers for key in layer.arrays.values()}
-        return sum(building.arrays[key].size for key in held)
-    read = (building.values.get(name) for name in operation.inputs)
-    return sum(one.size for one in read if isinstance(one, np.ndarray))
-
-
 def unique(names: Iterable[tuple[str, str]]) -> list[str]:
     """Return a name of its own for each (name, what it is called if that is empty or taken)."""
     taken = {INPUT, ""}
     made = []
     for name, other in names:
-        chosen, number = name if name not in taken else other, 2
+        chosen, numbers = other if name in taken else name, count(2)
         while chosen in taken:
-            chosen, number = f"{name or other}_{number}", number + 1
+            chosen = f"{name or other}_{next(numbers)}"
         taken.add(chosen)
         made.append(chosen)
     return made

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.net.models.build import UnreadError
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.own_found import OwnEntry
 from convdiff.net.models.own_nodes import Built, Nodes
 from convdiff.net.models.own_values import SHARE, Step
-from convdiff.net.trace.explained import SURELY
-from convdiff.net.trace.judged import judge_sides
-from convdiff.net.trace.narrowed import narrowed_to
+from convdiff.net.shares import shares
+from convdiff.net.trace.explained import verdict_off
+from convdiff.net.trace.judged import Evidence, judge_sides
+from convdiff.net.trace.narrowed import is_narrowed
 from convdiff.net.trace.segment import off_likely
 
 Steps = tuple[Step, Step]
@@ -33,61 +33,53 @@ class Passed:
 
 def passed_on(nodes: Nodes, names: Sequence[str], steps: Steps) -> Iterator[Passed]:
     """Yield what some values of one step are. Raises NotRunError."""
-    needed = {name: _needed(nodes, name, steps) for name in names}
-    for group in _groups(needed, steps):
+    computed = set[str]().union(*(step.values for step in steps), *(step.inputs for step in steps))
+    needed = {}
+    for name in names:
+        needed[name] = [one for one in nodes.values[name].sources if one in computed]
+    for group in shares(((name, _size(steps, name, needed[name])) for name in names), SHARE):
         sides = [_fetched(step, needed, group) for step in steps]
         for name in group:
             yield _judged(nodes, name, needed[name], sides)
 
 
-def _needed(nodes: Nodes, name: str, steps: Steps) -> list[str]:
-    """Return what a value's node read that is computed, as far as a side has it."""
-    sources = nodes.values[name].sources
-    return [one for one in sources if any(one in (*s.values, *s.inputs) for s in steps)]
-
-
-def _groups(needed: Mapping[str, Sequence[str]], steps: Steps) -> Iterator[list[str]]:
-    """Yield values, so many together as take some MB on each side with what they read."""
-    group: list[str] = []
-    held = 0
-    for name, sources in needed.items():
-        size = sum(_size(step, one) for step in steps for one in (name, *sources))
-        if group and held + size > SHARE:
-            yield group
-            group, held = [], 0
-        group.append(name)
-        held += size
-    if group:
-        yield group
-
-
-def _size(step: Step, name: str) -> int:
-    return step.values.identity(name).nbytes if name in step.values else 0
+def _size(steps: Steps, name: str, sources: Sequence[str]) -> int:
+    """Return the bytes of a value and of what its node read, on both sides."""
+    size = 0
+    for step in steps:
+        there = [one for one in (name, *sources) if one in step.values]
+        size += sum(step.values.identity(one).nbytes for one in there)
+    return size
 
 
 def _fetched(
     step: Step, needed: Mapping[str, Sequence[str]], group: Sequence[str]
 ) -> dict[str, Array]:
     """Return the bits of a group on one side, and of what it reads."""
-    wanted = dict.fromkeys(one for name in group for one in (name, *needed[name]))
+    wanted: dict[str, None] = {}
+    for name in group:
+        wanted |= dict.fromkeys((name, *needed[name]))
     there = [one for one in wanted if one in step.values]
-    found = {name: array for share in step.values.shares(there) for name, array in share.items()}
-    return {**step.inputs, **found}
+    arrays = dict(step.inputs)
+    for share in step.values.shares(there):
+        arrays |= share
+    return arrays
 
 
 def _judged(
     nodes: Nodes, name: str, reads: Sequence[str], sides: Sequence[Mapping[str, Array]]
 ) -> Passed:
     try:
-        one, other = (
-            nodes.built(name, {source: side[source] for source in reads}, side[name])
-            for side in sides
-        )
+        one, other = (_built(nodes, name, reads, side) for side in sides)
         return Passed(name, against_own(one, other))
     except KeyError:
         return Passed(name, unread="fused otherwise on one side")
     except UnreadError as error:
         return Passed(name, unread=str(error))
+
+
+def _built(nodes: Nodes, name: str, reads: Sequence[str], side: Mapping[str, Array]) -> Built:
+    return nodes.built(name, {source: side[source] for source in reads}, side[name])
 
 
 def against_own(one: Built, other: Built) -> OwnEntry | None:
@@ -105,12 +97,11 @@ def against_own(one: Built, other: Built) -> OwnEntry | None:
     if layer.kind.family != "op":
         return _by_value(one, other)
     reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
-    arrays = one.arrays[layer.name]
-    if not one.is_fused and any(
-        narrowed_to(layer, arrays, side.inputs[0], side.output) for side in (one, other)
-    ):
+    arrays, outputs = one.arrays[layer.name], (one.output, other.output)
+    inputs = one.inputs[0], other.inputs[0]
+    if not one.is_fused and is_narrowed(layer, arrays, inputs, outputs):
         return OwnEntry("precision", reason=reason)
-    return OwnEntry("wrong" if times > SURELY else "untested", reason=reason)
+    return OwnEntry(verdict_off(times), reason=reason)
 
 
 def _refuse(built: Built) -> None:
@@ -135,5 +126,8 @@ def _by_value(one: Built, other: Built) -> OwnEntry | None:
     layer, columns = one.layers[0], np.ones(one.output.shape[2], bool)
     arrays, sides = one.arrays[layer.name], (one.output, other.output)
     inputs = [one.inputs, other.inputs]
-    verdict, judged = judge_sides(one.net, layer, arrays, inputs, sides, columns, one.depths)
-    return None if verdict == "rounding" else OwnEntry(verdict, judged)
+    evidence = Evidence(one.net, layer, arrays, inputs, sides, columns, one.depths)
+    verdict, judged = judge_sides(evidence)
+    if verdict == "rounding":
+        return None
+    return OwnEntry(verdict, judged)

@@ -111,4 +111,6 @@ class OwnTrace:
             return DRIFT
         if self.constant and not self.differing:
             return UNTESTED
-        return SAME if self.verdict == "rounding" or not self.differing else DRIFT
+        if self.differing and self.verdict != "rounding":
+            return DRIFT
+        return SAME

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from convdiff.net.models.axes import Tensor
-from convdiff.net.models.build import Building, UnreadError
+from convdiff.net.models.build import Building
 from convdiff.net.models.marked import Value
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 from convdiff.net.models.onnx_ops import OPS
 from convdiff.net.models.operation import Operation
 from convdiff.net.models.subject import nhwc
@@ -62,8 +62,9 @@ class Nodes:
         is_fused = operation.op in FUSED
         if is_fused:
             operation = _without_fusion(operation)
-        dtype = next((a.dtype for n, a in reads.items() if not self._is_cast(n)), np.float32)
-        reads = {n: self._as_given(n, array, dtype) for n, array in reads.items()}
+        own = [array.dtype for read, array in reads.items() if not self._is_cast(read)]
+        dtype = own[0] if own else np.float32
+        reads = {read: self._as_given(read, array, dtype) for read, array in reads.items()}
         output = self._as_given(name, output, dtype)
         building = Building(values=self._constants(operation))
         given, depths = dict[str, Array](), dict[str, int]()
@@ -79,7 +80,7 @@ class Nodes:
         return Built(
             Net(layers, (layers[-1].name,), building.dtype, rank),
             layers,
-            {one.name: arrays if one is layer else {} for one in layers},
+            {one.name: {} for one in layers} | {layer.name: arrays},
             given,
             nhwc(output, axes),
             is_fused,
@@ -88,10 +89,12 @@ class Nodes:
 
     def _constants(self, operation: Operation) -> dict[str, Any]:
         """Return the arrays that a node reads; others stay where they are."""
-        read = (
-            (name, self.constants[name]()) for name in operation.inputs if name in self.constants
-        )
-        return {name: array for name, array in read if array is not None}
+        read = {}
+        for name in operation.inputs:
+            array = self.constants[name]() if name in self.constants else None
+            if array is not None:
+                read[name] = array
+        return read
 
     def _is_cast(self, name: str) -> bool:
         """Whether a value left a body as float64."""
@@ -114,7 +117,9 @@ def _without_fusion(operation: Operation) -> Operation:
 def _activation(operation: Operation, layer: Layer) -> tuple[Layer, ...]:
     """Return the layer that is fused with a convolution, where that is one without numbers."""
     op = ACTIVATIONS.get(str(operation.attributes.get("activation")))
-    return () if op is None else (Layer(f"{layer.name} {op}", op, (layer.name,), {}, {}),)
+    if op is None:
+        return ()
+    return (Layer(f"{layer.name} {op}", op, (layer.name,), {}, {}),)
 
 
 def _layer(building: Building, operation: Operation, output: Array) -> tuple[Layer, str]:

@@ -58,19 +58,19 @@ def refuse_untrusted(path: Path, *, trusted: bool) -> tuple[str, ...]:
     """
     import onnx
 
-    found: dict[str, str] = {}
+    foreign: dict[str, str] = {}
     for node in all_nodes(load(path).graph):
         domain = "" if node.domain == "ai.onnx" else node.domain
         known = node.domain in OWN_DOMAINS and onnx.defs.has(node.op_type, domain)
         if not known:
-            found.setdefault(f"{node.domain}.{node.op_type}".lstrip("."), node.name)
-    if found and not trusted:
-        op, name = next(iter(found.items()))
+            foreign.setdefault(f"{node.domain}.{node.op_type}".lstrip("."), node.name)
+    if foreign and not trusted:
+        op, name = next(iter(foreign.items()))
         raise ModelError(
             f"{path}: {name or 'a node'} is {op}, none of ONNX' own operators; "
             "--trust-model runs it all the same"
         )
-    return tuple(found)
+    return tuple(foreign)
 
 
 class Side:
@@ -115,11 +115,10 @@ class Side:
         """Look at one step. Raises NotRunError."""
         self.look()
         values = Values(self, alone.inputs)
-        changes = {
-            name: differing(values.output(name), bits)
-            for name, bits in alone.outputs.items()
-            if values.made[name] != identity(bits)
-        }
+        changes = {}
+        for name, bits in alone.outputs.items():
+            if values.made[name] != identity(bits):
+                changes[name] = differing(values.output(name), bits)
         return Step(alone.inputs, values, alone.outputs, changes, alone.unlike)
 
     def look(self) -> Marked:
@@ -140,10 +139,8 @@ class Side:
     def _mark(self, *, beside: bool, in_bodies: bool) -> None:
         if beside != self._beside:
             self._optimise(beside=beside)
-        marked, path = (
-            mark(self.optimised.read_bytes(), self._fed, in_bodies=in_bodies),
-            self._folder / "marked",
-        )
+        marked = mark(self.optimised.read_bytes(), self._fed, in_bodies=in_bodies)
+        path = self._folder / "marked"
         _write(path, marked.model)
         types = self._load(WATCHED, path, optimise=False)
         values = tuple(_fetched(value, types) for value in marked.values)
@@ -166,10 +163,10 @@ class Side:
         """Return what outputs of the marked graph are, without their bits. Raises NotRunError."""
         header = {"ask": "digest", "key": WATCHED, "feeds": list(inputs), "outputs": list(names)}
         made, kinds = self._ask(header, list(inputs.values()))
-        return [
-            Identity(dtype, tuple(shape), digest.tobytes())
-            for (dtype, shape), digest in zip(_json(kinds), made, strict=True)
-        ]
+        identities = []
+        for (dtype, shape), digest in zip(_json(kinds), made, strict=True):
+            identities.append(Identity(dtype, tuple(shape), digest.tobytes()))
+        return identities
 
     def bits(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
         """Return outputs of the marked graph. Raises NotRunError."""

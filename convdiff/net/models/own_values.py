@@ -11,6 +11,7 @@ import numpy as np
 
 from convdiff.net.models.marked import NOT_TAKEN, Marked
 from convdiff.net.models.model import Array
+from convdiff.net.shares import shares
 from convdiff.worker.nets.digests import digest_of
 
 SHARE = 32 * 2**20
@@ -111,18 +112,12 @@ class Values(Mapping[str, Array]):
 
     def shares(self, names: Sequence[str]) -> Iterator[dict[str, Array]]:
         """Yield values, so many together as take some MB."""
-        share: list[str] = []
-        for number, name in enumerate(names):
-            share.append(name)
-            held = sum(self.identity(one).nbytes for one in [*share, *names[number + 1 :][:1]])
-            if held <= SHARE and number + 1 < len(names):
-                continue
-            outputs = [self._outputs[one] for one in share]
+        for share in shares(((name, self.identity(name).nbytes) for name in names), SHARE):
+            outputs = [self._outputs[name] for name in share]
             bits = self._side.bits(self._inputs, outputs)
-            for one, output, array in zip(share, outputs, bits, strict=True):
-                self._hold(one, output, array)
+            for name, output, array in zip(share, outputs, bits, strict=True):
+                self._hold(name, output, array)
             yield dict(zip(share, bits, strict=True))
-            share = []
 
     def _hold(self, name: str, output: str, bits: Array) -> None:
         if identity(bits) != self.made[output]:
@@ -178,14 +173,14 @@ def compared(one: Step, other: Step, known: Container[str]) -> Compared:
     if unlike or one.changed or other.changed:
         a.again()
         b.again()
-    differs = {
-        name: bool(differing(array, other.inputs[name])) for name, array in one.inputs.items()
-    }
+    differs = dict.fromkeys(common, False) | dict.fromkeys(counts, True)
+    for name, array in one.inputs.items():
+        differs.setdefault(name, differing(array, other.inputs[name]) > 0)
     unstable = a.unlike | b.unlike
     return Compared(
         {name: math.prod(a.identity(name).shape) for name in common},
         counts,
-        differs | {name: name in counts for name in common},
+        differs,
         frozenset(unstable.intersection(common)),
         frozenset(unstable & one.outputs.keys()) | one.unlike | other.unlike,
     )
@@ -193,8 +188,9 @@ def compared(one: Step, other: Step, known: Container[str]) -> Compared:
 
 def _counted(one: Values, other: Values, names: Sequence[str]) -> dict[str, int]:
     """Return how many elements of some values differ; few of them are here at a time."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for a in one.shares(names):
         for b in other.shares(list(a)):
-            found.update((name, differing(a[name], array)) for name, array in b.items())
-    return found
+            for name, array in b.items():
+                counts[name] = differing(a[name], array)
+    return counts

@@ -43,17 +43,21 @@ class Message:
         """Return the last message of a field, an empty one without any."""
         return (self.messages(field) or [Message(memoryview(b""))])[-1]
 
+    def as_text(self) -> str:
+        """Return its bytes as a text."""
+        return bytes(self.data).decode("utf-8", "replace")
+
     def raw(self, field: int) -> bytes:
         """Return the bytes of a field."""
         return bytes(self.message(field).data)
 
     def text(self, field: int) -> str:
         """Return the text of a field."""
-        return self.raw(field).decode("utf-8", "replace")
+        return self.message(field).as_text()
 
     def texts(self, field: int) -> list[str]:
         """Return all texts of a field."""
-        return [bytes(one.data).decode("utf-8", "replace") for one in self.messages(field)]
+        return [one.as_text() for one in self.messages(field)]
 
     def integers(self, field: int) -> list[int]:
         """Return the integers of a field, packed or not."""
@@ -66,7 +70,7 @@ class Message:
             while at < len(value):
                 number, at = varint(value, at)
                 numbers.append(number)
-        return [one - 2 * SIGN if one >= SIGN else one for one in numbers]
+        return list(map(_signed, numbers))
 
     def integer(self, field: int, default: int = 0) -> int:
         """Return the last integer of a field."""
@@ -76,8 +80,10 @@ class Message:
         """Return numbers of so many bytes each, packed or not, one after the other."""
         parts = []
         for value in self.fields.get(field, []):
-            whole = not isinstance(value, int)
-            parts.append(bytes(value) if whole else int(value).to_bytes(width, "little"))
+            if isinstance(value, int):
+                parts.append(value.to_bytes(width, "little"))
+            else:
+                parts.append(bytes(value))
         return b"".join(parts)
 
     def real(self, field: int) -> float:
@@ -101,6 +107,11 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return number & (2 * SIGN - 1), at
     raise ProtobufError("a number that does not end")
+
+
+def _signed(number: int) -> int:
+    """Return a number of 64 bits with its sign."""
+    return number - 2 * SIGN if number >= SIGN else number
 
 
 def _value(data: memoryview, at: int, kind: int) -> tuple[int | memoryview, int]:

@@ -16,10 +16,11 @@ import numpy as np
 
 from convdiff.net.models.archive import Archive
 from convdiff.net.models.aten_ops import OPS
-from convdiff.net.models.build import DTYPES, Building, UnreadError
+from convdiff.net.models.build import DTYPES, Building
+from convdiff.net.models.built import built
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
-from convdiff.net.models.model import Array, Model
-from convdiff.net.models.operation import Operation, laid, unique
+from convdiff.net.models.model import Array, Model, UnreadError
+from convdiff.net.models.operation import Operation, unique
 
 SCALARS: Mapping[int, Any] = {
     1: "uint8",
@@ -74,21 +75,13 @@ class _Pt2File:
             if kind == "user_input":
                 users.append(argument["arg"].get("as_tensor", {}).get("name", ""))
             else:
-                names[argument["arg"]["name"]] = next(
-                    argument[key] for key in argument if key.endswith("_name")
-                )
+                held = [argument[key] for key in argument if key.endswith("_name")]
+                names[argument["arg"]["name"]] = held[0]
         self.building.values.update(self.weights(names))
-        notes, open_axes = [], ""
-        try:
-            open_axes = self.feed(users[0])
-        except UnreadError as error:
-            notes.append(f"its input is not read: {error}")
-        self.building.further(users)
-        nodes = laid(self.building, self.operations(), OPS)
+        self.building.begin(lambda: self.feed(users[0]), users)
+        operations = self.operations()
         outputs = [one.get("as_tensor", {}).get("name", "") for one in self.graph["outputs"]]
-        return self.building.model(
-            str(self.path), "pt2", nodes, tuple(users), outputs, open_axes, notes
-        )
+        return built(self.building, "pt2", operations, OPS, users, outputs)
 
     def feed(self, name: str) -> str:
         """Make the first input the net's; return the axes that are left open."""
@@ -166,6 +159,6 @@ def _tensors(args: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _plain(arg: Mapping[str, Any]) -> Any:
     """Return an argument's value; of a tensor its name."""
     kind, value = next(iter(arg.items()))
-    if kind == "as_tensor":
-        return value["name"]
-    return None if kind == "as_none" else value
+    if kind == "as_none":
+        return None
+    return value["name"] if kind == "as_tensor" else value

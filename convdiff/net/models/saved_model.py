@@ -6,18 +6,20 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convdiff.net.models.axes import LAST
 from convdiff.net.models.build import DTYPES as FLOATS
-from convdiff.net.models.build import Building, UnreadError
-from convdiff.net.models.bundle import DTYPES, Bundle
+from convdiff.net.models.build import Building
+from convdiff.net.models.built import built
+from convdiff.net.models.bundle import DTYPES, Bundle, extents_of
 from convdiff.net.models.external import open_inside
 from convdiff.net.models.graphdef import Function, Unfolding, functions_of
 from convdiff.net.models.limits import MOST_BYTES, MOST_NODES, Budget, ModelError, check_count
-from convdiff.net.models.model import Model
-from convdiff.net.models.operation import laid, unique
+from convdiff.net.models.model import Model, UnreadError
+from convdiff.net.models.operation import unique
 from convdiff.net.models.protobuf import Message, ProtobufError
 from convdiff.net.models.tensorflow_ops import OPS
 
@@ -54,18 +56,11 @@ def _read(path: Path, proto: Message, nominal: int) -> Model:
     if unfolding.variables:
         bundle = Bundle(path, budget)
         building.values.update((name, bundle.array(name)) for name in unfolding.variables)
-    notes, open_axes = [], ""
-    try:
-        open_axes = _feed(building, names)
-    except UnreadError as error:
-        notes.append(f"its input is not read: {error}")
-    building.further(names)
+    building.begin(partial(_feed, building, names), names)
     called = unique([(one.name, one.outputs[0]) for one in unfolding.operations])
-    operations = [
-        replace(one, name=name) for one, name in zip(unfolding.operations, called, strict=True)
-    ]
-    nodes = laid(building, operations, OPS)
-    return building.model(str(path), "SavedModel", nodes, tuple(names), answers, open_axes, notes)
+    pairs = zip(unfolding.operations, called, strict=True)
+    operations = [replace(one, name=name) for one, name in pairs]
+    return built(building, "SavedModel", operations, OPS, list(names), answers)
 
 
 def _unfolded(
@@ -91,21 +86,22 @@ def _captured(objects: Message) -> dict[str, tuple[str, ...]]:
 
     A variable's key is its path from the root of the graph of objects.
     """
-    children = [
-        [(child.text(2), child.integer(1)) for child in one.messages(1)]
-        for one in objects.messages(1)
-    ]
+    children = [one.messages(1) for one in objects.messages(1)]
     paths, left = {0: ""}, deque([0])
     while left:  # the shortest path, of those the first
         at = left.popleft()
-        for name, child in children[at] if at < len(children) else ():
-            if child not in paths:
-                paths[child] = f"{paths[at]}/{name}".lstrip("/")
-                left.append(child)
-    return {
-        name: tuple(f"{paths.get(one, '?')}{KEY}" for one in function.integers(2))
-        for name, function in objects.table(2).items()
-    }
+        if at >= len(children):
+            continue
+        for child in children[at]:
+            number = child.integer(1)
+            if number not in paths:
+                paths[number] = f"{paths[at]}/{child.text(2)}".lstrip("/")
+                left.append(number)
+    captured = {}
+    for name, function in objects.table(2).items():
+        variables = [paths.get(number, "?") for number in function.integers(2)]
+        captured[name] = tuple(f"{variable}{KEY}" for variable in variables)
+    return captured
 
 
 def _feed(building: Building, names: Mapping[str, Message]) -> str:
@@ -117,6 +113,5 @@ def _feed(building: Building, names: Mapping[str, Message]) -> str:
         building.dtype = dtype
         if info.message(3).integer(3):
             raise UnreadError("it has no shape")
-        sizes = [one.integer(1) for one in info.message(3).messages(2)]
-        return building.feed_open(name, [None if size < 0 else size for size in sizes])
+        return building.feed_open(name, extents_of(info.message(3)))
     raise UnreadError("none of floating point")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from convdiff.case.arrays import numpy_dtype
-from convdiff.lab.nets import Subject
+from convdiff.case.layout import written
+from convdiff.lab.nets import NetRun, Subject, Watched, observe_net
+from convdiff.lab.session import Session
 from convdiff.net.models.axes import Tensor
 from convdiff.net.models.limits import ModelError
 from convdiff.net.models.model import Array, Model
+from convdiff.plan.cell import NoBits
+from convdiff.runtime.model import Runtime
 
 SEED = 0
 LETTERS = "NDHWC"
@@ -33,6 +38,18 @@ def subject_of(model: Model, given: Array | None = None) -> Subject:
     return Subject(Path(model.file).name, model.net, arrays, nhwc(given.astype(dtype), axes))
 
 
+def outputs_of(
+    subject: Subject, runtime: Runtime, session: Session
+) -> Mapping[str, Array] | NoBits:
+    """Run a net once with nothing looked at but its outputs; return them, or why there are none."""
+    batch, _, length, _ = subject.input_nhwc.shape
+    run, pool = NetRun(runtime, length, batch), session.pool
+    watched = [Watched(name) for name in subject.net.outputs]
+    for _, outputs, _ in observe_net(subject, [run], watched, pool, observe="outputs"):
+        return outputs
+    return NoBits("stopped")
+
+
 def refuse_unread(model: Model) -> None:
     """Raise ModelError where not all of a model's operations are layers here."""
     faults = [f"{node.name} is {node.op}: {node.unread}" for node in model.unread]
@@ -46,14 +63,13 @@ def refuse_unread(model: Model) -> None:
 def refuse_shape(model: Model, shape: tuple[int, ...], what: str) -> None:
     """Raise ModelError for an input of a shape that a model does not read; what: its name."""
     axes = model.input_axes
-    fixed = [
-        letter
-        for letter, n, own in zip(axes, shape, model.input_shape, strict=False)
-        if n != own and letter not in model.open_axes + "N"
-    ]
-    if len(shape) != len(axes) or fixed:
-        wanted, given = ("×".join(map(str, one)) for one in (model.input_shape, shape))
-        raise ModelError(f"{model.file}: reads {wanted} {axes}; {what} is {given or 'one number'}")
+    fits = len(shape) == len(axes)
+    for letter, extent, own in zip(axes, shape, model.input_shape, strict=False):
+        if extent != own and letter not in model.open_axes + "N":
+            fits = False
+    if not fits:
+        wanted, given = written(model.input_shape), written(shape) or "one number"
+        raise ModelError(f"{model.file}: reads {wanted} {axes}; {what} is {given}")
 
 
 def nhwc(array: Array, axes: str) -> Array:

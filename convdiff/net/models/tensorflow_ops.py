@@ -11,20 +11,15 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.layout import Order
-from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, Building, Moves, Pads, UnreadError
-from convdiff.net.models.constants import FOLDED, check_small, folded
-from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import (
-    Handler,
-    Operation,
-    extents_left,
-    padded,
-    refuse_other_axes,
-)
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import Building
+from convdiff.net.models.constants import check_small, packed, sliced
+from convdiff.net.models.joins import concat, joined
+from convdiff.net.models.model import Array, UnreadError
+from convdiff.net.models.moves import CONV_TRANSPOSE, Moves, Pads
+from convdiff.net.models.operation import Handler, Operation, identity, padded, refuse_other_axes
+from convdiff.net.models.reshaping import expanded, extents_left, reshaped, resolved, transposed
 from convdiff.net.models.tflite_ops import to_shape
-from convdiff.worker.ops.convolution import Convolution
 
 
 def _refuse_nchw(node: Operation) -> None:
@@ -48,47 +43,31 @@ def _moves(node: Operation) -> Moves:
 
 def _conv(building: Building, node: Operation) -> Tensor:
     x, weights = node.x(building), node.needed(building, 1)
-    rank, moves = weights.ndim - 2, _moves(node)
     groups = x.extents["C"] // max(1, weights.shape[-2])
-    channels = weights.shape[-2] * groups, weights.shape[-1]
-    kernel = window(weights.shape[:-2])
-    conv = Convolution(
-        kernel, channels[0], channels[1], groups=groups, op=CONV[rank], **moves.filled(rank)
-    )
-    letters = f"{'DHW'[-rank:]}IO"
-    return building.conv(node.name, x, weights, Order(letters, letters), None, conv)
+    order, conv = _moves(node).channels_last(weights.shape, groups)
+    return building.conv(node.name, x, weights, order, None, conv)
 
 
 def _depthwise(building: Building, node: Operation) -> Tensor:
     x, weights, moves = node.x(building), node.needed(building, 1), _moves(node)
-    channels = weights.shape[2]
-    conv = Convolution(
-        window(weights.shape[:2]),
-        channels,
-        channels * weights.shape[3],
-        groups=channels,
-        **moves.filled(2),
-    )
-    flat = weights.reshape(*weights.shape[:2], 1, -1)
-    return building.conv(node.name, x, flat, Order("HWIO", "HWIO"), None, conv)
+    rows, columns, groups, _ = weights.shape
+    flat = weights.reshape(rows, columns, 1, -1)
+    order, conv = moves.channels_last(flat.shape, groups)
+    return building.conv(node.name, x, flat, order, None, conv)
 
 
 def _conv_transpose(building: Building, node: Operation) -> Tensor:
     x, weights = node.x(building, 2), node.needed(building, 1)
-    wanted = [int(extent) for extent in node.needed(building, 0)]
+    wanted = node.numbers(building, 0)
     strides = node.attributes["strides"][1:-1]
     if set(_moves(node).dilations) != {1}:
         raise UnreadError("dilations")
-    moves = to_shape(x, weights.shape[:2], strides, wanted[-3:-1] if len(wanted) == 4 else wanted)
+    extents = wanted[-3:-1] if len(wanted) == 4 else wanted
+    moves = to_shape(x, weights.shape[:2], strides, extents)
     if _padding(node) == "valid" and moves.padding != ((0, 0), (0, 0)):
         raise UnreadError(f"an output of {wanted} without padding")
-    conv = Convolution(
-        window(weights.shape[:2]),
-        weights.shape[3],
-        weights.shape[2],
-        op="conv2d_transpose",
-        **moves.filled(2),
-    )
+    rows, columns, outer, inner = weights.shape
+    conv = moves.convolution((rows, columns), (inner, outer), CONV_TRANSPOSE[2])
     return building.conv(node.name, x, weights, Order("HWOI", "HWIO"), None, conv)
 
 
@@ -96,8 +75,9 @@ def _matmul(building: Building, node: Operation) -> Tensor:
     weights = node.needed(building, 1)
     if node.attributes.get("transpose_a") or node.attributes.get("adj_x"):
         raise UnreadError("transposes its data")
-    turned = node.attributes.get("transpose_b") or node.attributes.get("adj_y")
-    return building.dense(node.name, node.x(building), weights.T if turned else weights, None)
+    if node.attributes.get("transpose_b") or node.attributes.get("adj_y"):
+        weights = weights.T
+    return building.dense(node.name, node.x(building), weights, None)
 
 
 def _pool(op: str) -> Handler:
@@ -111,7 +91,7 @@ def _pool(op: str) -> Handler:
 def _reduce(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
         x = node.x(building)
-        refuse_other_axes(x, np.ravel(node.needed(building, 1)).tolist())
+        refuse_other_axes(x, node.numbers(building, 1))
         keep = bool(node.attributes.get("keep_dims", 0))
         return building.pool_all(node.name, op, x, keep=keep)
 
@@ -155,16 +135,6 @@ def _rsqrt(building: Building, node: Operation) -> Array:
         return array.dtype.type(1) / np.sqrt(array)
 
 
-def _join(op: str) -> Handler:
-    def handler(building: Building, node: Operation) -> Tensor | Array:
-        operands = node.operands(building)
-        if not any(isinstance(one, Tensor) for one in operands):
-            return folded(FOLDED[op], operands)
-        return building.join(node.name, op, operands)
-
-    return handler
-
-
 def _softmax(building: Building, node: Operation) -> Tensor:
     return building.softmax(node.name, node.x(building), -1)
 
@@ -172,12 +142,12 @@ def _softmax(building: Building, node: Operation) -> Tensor:
 def _concat(building: Building, node: Operation) -> Tensor:
     *names, axis = node.inputs
     number = int(np.ravel(building.constant(axis))[0])
-    return building.concat(node.name, [building.tensor(name) for name in names], number)
+    return concat(building, node.name, [building.tensor(name) for name in names], number)
 
 
-def _identity(building: Building, node: Operation) -> Tensor | Array:
-    value = node.operands(building)[0]
-    return building.same(node.name, "identity", value) if isinstance(value, Tensor) else value
+def _identities(building: Building, node: Operation) -> Tensor | Array:
+    node.operands(building)  # all of them are known, or none is
+    return identity(building, node)
 
 
 def _variable(building: Building, node: Operation) -> Array:
@@ -191,37 +161,25 @@ def _constant(building: Building, node: Operation) -> Array:
 
 def _reshape(building: Building, node: Operation) -> Tensor | Array:
     value = node.operands(building)[0]
-    wanted = [int(n) for n in np.ravel(node.needed(building, 1))]
-    shape = resolved(tuple(value.shape), wanted, zero_copies=False)
-    if isinstance(value, Tensor):
-        return building.reshaped(node.name, value, shape)
-    return value.reshape(shape)
+    shape = resolved(tuple(value.shape), node.numbers(building, 1), zero_copies=False)
+    return reshaped(building, node.name, value, shape)
 
 
 def _squeeze(building: Building, node: Operation) -> Tensor | Array:
     value, axes = node.operands(building)[0], node.attributes.get("squeeze_dims") or []
     if not axes and not isinstance(value, Tensor):
         return value.squeeze()
-    left = extents_left(value.shape, axes)
-    if isinstance(value, Tensor):
-        return building.reshaped(node.name, value, left)
-    return value.reshape(left)
+    return reshaped(building, node.name, value, extents_left(value.shape, axes))
 
 
 def _expand(building: Building, node: Operation) -> Tensor | Array:
-    value, axis = node.operands(building)[0], int(np.ravel(node.needed(building, 1))[0])
-    shape = list(value.shape)
-    shape.insert(axis % (len(shape) + 1), 1)
-    if isinstance(value, Tensor):
-        return building.reshaped(node.name, value, shape)
-    return value.reshape(shape)
+    value, axis = node.operands(building)[0], node.numbers(building, 1)[0]
+    return expanded(building, node.name, value, axis)
 
 
 def _transpose(building: Building, node: Operation) -> Tensor | Array:
-    value, order = node.operands(building)[0], [int(n) for n in np.ravel(node.needed(building, 1))]
-    if isinstance(value, Tensor):
-        return building.relabelled(node.name, value, "".join(value.axes[axis] for axis in order))
-    return value.transpose(order)
+    value, order = node.operands(building)[0], node.numbers(building, 1)
+    return transposed(building, node.name, value, order)
 
 
 def _shape(building: Building, node: Operation) -> Array:
@@ -229,21 +187,15 @@ def _shape(building: Building, node: Operation) -> Array:
 
 
 def _slice(building: Building, node: Operation) -> Array:
-    value, begin, end, step = (node.needed(building, number) for number in range(4))
-    if value.ndim != 1 or begin.size != 1:
-        raise UnreadError("slices more than a shape")
-    given = node.attributes.get
-    if given("shrink_axis_mask", 0) & 1:
-        return value[int(begin[0])]
-    first = None if given("begin_mask", 0) & 1 else int(begin[0])
-    last = None if given("end_mask", 0) & 1 else int(end[0])
-    return value[first : last : int(step[0])]
+    value, *bounds = (node.needed(building, number) for number in range(4))
+    masks = ("begin_mask", "end_mask", "shrink_axis_mask")
+    opens, ends, shrinks = (bool(node.attributes.get(mask, 0) & 1) for mask in masks)
+    return sliced(value, bounds, opens=opens, ends=ends, shrinks=shrinks)
 
 
 def _pack(building: Building, node: Operation) -> Array:
     constants = [building.constant(name) for name in node.inputs]
-    check_small(sum(array.size for array in constants))
-    return np.stack(constants, node.attributes.get("axis", 0))
+    return packed(constants, node.attributes.get("axis", 0))
 
 
 OPS: Mapping[str, Handler] = {
@@ -253,7 +205,7 @@ OPS: Mapping[str, Handler] = {
     "Conv2DBackpropInput": _conv_transpose,
     "MatMul": _matmul,
     "BatchMatMulV2": _matmul,
-    "BiasAdd": _join("add"),
+    "BiasAdd": joined("add"),
     "MaxPool": _pool("max_pool"),
     "AvgPool": _pool("avg_pool"),
     "MaxPool3D": _pool("max_pool"),
@@ -279,19 +231,19 @@ OPS: Mapping[str, Handler] = {
     "Neg": _same("negative", np.negative),
     "Rsqrt": _rsqrt,
     "Softmax": _softmax,
-    "Add": _join("add"),
-    "AddV2": _join("add"),
-    "Sub": _join("subtract"),
-    "Mul": _join("multiply"),
-    "RealDiv": _join("divide"),
-    "Maximum": _join("maximum"),
-    "Minimum": _join("minimum"),
+    "Add": joined("add"),
+    "AddV2": joined("add"),
+    "Sub": joined("subtract"),
+    "Mul": joined("multiply"),
+    "RealDiv": joined("divide"),
+    "Maximum": joined("maximum"),
+    "Minimum": joined("minimum"),
     "ConcatV2": _concat,
     "Pad": padded,
     "PadV2": padded,
-    "Identity": _identity,
-    "IdentityN": _identity,
-    "StopGradient": _identity,
+    "Identity": identity,
+    "IdentityN": _identities,
+    "StopGradient": identity,
     "ReadVariableOp": _variable,
     "Const": _constant,
     "Reshape": _reshape,

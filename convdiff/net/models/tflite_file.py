@@ -9,12 +9,14 @@ import ml_dtypes
 import numpy as np
 
 from convdiff.net.models.axes import LAST
-from convdiff.net.models.build import DTYPES, QUANTISED, Building, UnreadError
+from convdiff.net.models.build import DTYPES, QUANTISED, Building
+from convdiff.net.models.built import built
 from convdiff.net.models.flatbuffer import FlatbufferError, Table
 from convdiff.net.models.limits import MOST_NODES, Budget, ModelError, check_count
-from convdiff.net.models.model import Array, Model
-from convdiff.net.models.operation import Operation, laid, unique
-from convdiff.net.models.tflite_ops import NAMES, OPS
+from convdiff.net.models.model import Array, Model, UnreadError
+from convdiff.net.models.operation import Operation, unique
+from convdiff.net.models.tflite_names import NAMES
+from convdiff.net.models.tflite_ops import OPS
 from convdiff.net.models.tflite_scale import Scale
 
 IDENTIFIER = b"TFL3"
@@ -79,22 +81,15 @@ class _TfliteFile:
             called = f"{tensor.text(3) or 'a constant'} is {array.dtype.name}"
             self.building.reasons[str(number)] = f"{called}: {QUANTISED}"
         self.dequantise()
-        notes, open_axes = [], ""
-        try:
-            open_axes = self.feed(given[0])
-        except UnreadError as error:
-            notes.append(f"its input is not read: {error}")
-        self.building.further(map(str, given))
-        nodes = laid(self.building, self.operations(), OPS)
-        names = tuple(map(str, given))
-        return self.building.model(
-            str(self.path), "tflite", nodes, names, list(map(str, outputs)), open_axes, notes
-        )
+        names = list(map(str, given))
+        self.building.begin(lambda: self.feed(given[0]), names)
+        operations, answers = self.operations(), list(map(str, outputs))
+        return built(self.building, "tflite", operations, OPS, names, answers)
 
     def dequantise(self) -> None:
         """Have what DEQUANTIZE gives of constants: of float16 the same, of integers the scaled."""
         for operator in self.operators:
-            if self.code(self.codes[operator.integer(0, "u32")]) != "DEQUANTIZE":
+            if self.op(operator) != "DEQUANTIZE":
                 continue
             number, output = operator.numbers(1)[0], operator.numbers(2)[0]
             plain = self.building.values.get(str(number))
@@ -139,18 +134,17 @@ class _TfliteFile:
         called = [self.tensors[outputs[0]].text(3) for outputs in written]
         names = unique([(name, f"operator_{n}") for n, name in enumerate(called)])
         for operator, outputs, name in zip(self.operators, written, names, strict=True):
-            read = ["" if number < 0 else str(number) for number in operator.numbers(1)]
-            op = self.code(self.codes[operator.integer(0, "u32")])
-            made.append(
-                Operation(
-                    name, op, tuple(read), tuple(map(str, outputs)), {"options": operator.table(4)}
-                )
-            )
+            read = tuple("" if number < 0 else str(number) for number in operator.numbers(1))
+            op, given = self.op(operator), tuple(map(str, outputs))
+            made.append(Operation(name, op, read, given, {"options": operator.table(4)}))
         return made
 
-    def code(self, code: Table) -> str:
+    def op(self, operator: Table) -> str:
         """Return an operator's name."""
+        code = self.codes[operator.integer(0, "u32")]
         number = max(code.integer(3), code.integer(0, "i8"))
         if number == CUSTOM:
             return f"custom {code.text(1)}"
-        return NAMES[number] if 0 <= number < len(NAMES) else f"operator {number}"
+        if not 0 <= number < len(NAMES):
+            return f"operator {number}"
+        return NAMES[number]

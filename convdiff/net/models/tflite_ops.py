@@ -11,43 +11,24 @@ from typing import Any
 import numpy as np
 
 from convdiff.case.layout import Order
-from convdiff.net.models.axes import Tensor, window
-from convdiff.net.models.build import CONV, QUANTISED, Building, Moves, UnreadError
-from convdiff.net.models.constants import check_small
+from convdiff.net.models.axes import Tensor
+from convdiff.net.models.build import QUANTISED, Building
+from convdiff.net.models.constants import packed, sliced
 from convdiff.net.models.flatbuffer import Table
-from convdiff.net.models.model import Array
-from convdiff.net.models.onnx_ops import resolved
-from convdiff.net.models.operation import (
-    Handler,
-    Operation,
+from convdiff.net.models.joins import concat, join, prelu
+from convdiff.net.models.model import Array, UnreadError
+from convdiff.net.models.moves import CONV_TRANSPOSE, Moves
+from convdiff.net.models.operation import Handler, Operation, padded, refuse_other_axes, same
+from convdiff.net.models.reshaping import (
+    expanded,
     extents_left,
-    padded,
-    refuse_other_axes,
+    reshaped,
+    reshaped_layer,
+    resolved,
+    transposed,
 )
 from convdiff.worker.ops.convolution import Convolution
 
-_NAMES = """
-ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
-EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D
-LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6
-RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM CALL
-CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND
-SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE
-BIDIRECTIONAL_SEQUENCE_RNN EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM CAST
-PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN
-TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW
-ARG_MIN FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK
-REDUCE_MIN FLOOR_DIV REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR
-LEAKY_RELU SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS
-WHERE RANK ELU REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE
-NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM
-BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D CONV_3D IMAG
-REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL
-CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL
-BUCKETIZE RANDOM_UNIFORM MULTINOMIAL GELU
-"""
-NAMES = tuple(_NAMES.split())
-"""By number."""
 PADDING = ("same", "valid")
 ACTIVATIONS: Mapping[int, tuple[str, Mapping[str, Any]]] = {
     1: ("relu", {}),
@@ -80,73 +61,57 @@ def _ints(options: Table, fields: Sequence[int], default: int = 0) -> tuple[int,
     return tuple(options.integer(field, "i32", default) for field in fields)
 
 
+def _moves(node: Operation, strides: Sequence[int], dilations: Sequence[int] = ()) -> Moves:
+    """Return how a window moves; strides, dilations: the options' fields."""
+    options = _options(node)
+    padding = PADDING[options.integer(0, "i8")]
+    return Moves(_ints(options, strides), _ints(options, dilations, 1), padding)
+
+
 def _conv(building: Building, node: Operation) -> Tensor:
-    options, weights = _options(node), node.needed(building, 1)
+    weights = node.needed(building, 1)
     x, groups = node.x(building), 1
-    if x.extents["C"] % weights.shape[3] == 0:
-        groups = x.extents["C"] // weights.shape[3]
-    moves = Moves(
-        _ints(options, (2, 1)), _ints(options, (5, 4), 1), PADDING[options.integer(0, "i8")]
-    )
-    conv = Convolution(
-        window(weights.shape[1:3]),
-        weights.shape[3] * groups,
-        weights.shape[0],
-        groups=groups,
-        **moves.filled(2),
-    )
-    order, bias = Order("OHWI", "HWIO"), node.constant(building, 2)
+    outer, rows, columns, inner = weights.shape
+    if x.extents["C"] % inner == 0:
+        groups = x.extents["C"] // inner
+    moves = _moves(node, (2, 1), (5, 4))
+    conv = moves.convolution((rows, columns), (inner * groups, outer), groups=groups)
+    return _convolved(building, node, x, Order("OHWI", "HWIO"), conv, 3)
+
+
+def _convolved(
+    building: Building, node: Operation, x: Tensor, order: Order, conv: Convolution, field: int
+) -> Tensor:
+    """Add a convolution, its filter the second operand, and the activation of this field."""
+    weights = node.needed(building, 1)
+    bias = node.constant(building, 3 if conv.transposed else 2)
     made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 3)
+    return _activated(building, node, made, field)
 
 
 def _depthwise(building: Building, node: Operation) -> Tensor:
-    options, weights = _options(node), node.needed(building, 1)
+    weights = node.needed(building, 1)
     x = node.x(building)
-    moves = Moves(
-        _ints(options, (2, 1)), _ints(options, (6, 5), 1), PADDING[options.integer(0, "i8")]
-    )
-    conv = Convolution(
-        window(weights.shape[1:3]),
-        x.extents["C"],
-        weights.shape[3],
-        groups=x.extents["C"],
-        **moves.filled(2),
-    )
-    order, bias = Order("IHWO", "HWIO"), node.constant(building, 2)
-    made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 4)
+    groups, moves = x.extents["C"], _moves(node, (2, 1), (6, 5))
+    conv = moves.convolution(weights.shape[1:3], (groups, weights.shape[3]), groups=groups)
+    return _convolved(building, node, x, Order("IHWO", "HWIO"), conv, 4)
 
 
 def _conv_3d(building: Building, node: Operation) -> Tensor:
-    options, weights = _options(node), node.needed(building, 1)
-    moves = Moves(
-        _ints(options, (1, 3, 2)), _ints(options, (5, 7, 6), 1), PADDING[options.integer(0, "i8")]
-    )
-    channels_in, channels_out = weights.shape[3:]
-    kernel = tuple(weights.shape[:3])
-    conv = Convolution(kernel, channels_in, channels_out, op=CONV[3], **moves.filled(3))
-    order, bias = Order("DHWIO", "DHWIO"), node.constant(building, 2)
-    made = building.conv(node.name, node.x(building), weights, order, bias, conv)
-    return _activated(building, node, made, 4)
+    weights = node.needed(building, 1)
+    order, conv = _moves(node, (1, 3, 2), (5, 7, 6)).channels_last(weights.shape)
+    return _convolved(building, node, node.x(building), order, conv, 4)
 
 
 def _conv_transpose(building: Building, node: Operation) -> Tensor:
     options, weights, x = _options(node), node.needed(building, 1), node.x(building, 2)
-    wanted = [int(extent) for extent in node.needed(building, 0)]
+    wanted = node.numbers(building, 0)
     moves = to_shape(x, weights.shape[1:3], _ints(options, (2, 1)), wanted[1:3])
     if PADDING[options.integer(0, "i8")] == "valid" and moves.padding != ((0, 0), (0, 0)):
         raise UnreadError(f"an output of {wanted} without padding")
-    conv = Convolution(
-        window(weights.shape[1:3]),
-        weights.shape[3],
-        weights.shape[0],
-        op="conv2d_transpose",
-        **moves.filled(2),
-    )
-    order, bias = Order("OHWI", "HWIO"), node.constant(building, 3)
-    made = building.conv(node.name, x, weights, order, bias, conv)
-    return _activated(building, node, made, 3)
+    outer, rows, columns, inner = weights.shape
+    conv = moves.convolution((rows, columns), (inner, outer), CONV_TRANSPOSE[2])
+    return _convolved(building, node, x, Order("OHWI", "HWIO"), conv, 3)
 
 
 def to_shape(
@@ -173,7 +138,7 @@ def _fully_connected(building: Building, node: Operation) -> Tensor:
         raise UnreadError("weights of a format of their own")
     if len(x.shape) > 2 and not options.integer(2, "u8"):
         shape = [x.shape[0], int(np.prod(x.shape[1:]))]
-        x = building.reshaped(f"{node.name}.flatten", x, shape)
+        x = reshaped_layer(building, f"{node.name}.flatten", x, shape)
     weights = node.needed(building, 1)
     made = building.dense(node.name, x, weights.T, node.constant(building, 2))
     return _activated(building, node, made, 0)
@@ -181,9 +146,8 @@ def _fully_connected(building: Building, node: Operation) -> Tensor:
 
 def _pool(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
-        options = _options(node)
-        moves = Moves(_ints(options, (2, 1)), (), PADDING[options.integer(0, "i8")])
-        made = building.pool(node.name, op, node.x(building), _ints(options, (4, 3)), moves)
+        moves, size = _moves(node, (2, 1)), _ints(_options(node), (4, 3))
+        made = building.pool(node.name, op, node.x(building), size, moves)
         return _activated(building, node, made, 5)
 
     return handler
@@ -192,7 +156,7 @@ def _pool(op: str) -> Handler:
 def _reduce(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
         x = node.x(building)
-        refuse_other_axes(x, np.ravel(node.needed(building, 1)).tolist())
+        refuse_other_axes(x, node.numbers(building, 1))
         keep = bool(_options(node).integer(0, "u8"))
         return building.pool_all(node.name, op, x, keep=keep)
 
@@ -201,21 +165,17 @@ def _reduce(op: str) -> Handler:
 
 def _join(op: str) -> Handler:
     def handler(building: Building, node: Operation) -> Tensor:
-        made = building.join(node.name, op, node.operands(building))
-        plain = op in ("maximum", "minimum")
-        return made if plain else _activated(building, node, made, 0)
+        made = join(building, node.name, op, node.operands(building))
+        if op in ("maximum", "minimum"):
+            return made
+        return _activated(building, node, made, 0)
 
     return handler
 
 
 def _concat(building: Building, node: Operation) -> Tensor:
-    tensors = [building.tensor(name) for name in node.inputs]
-    made = building.concat(node.name, tensors, _options(node).integer(0))
+    made = concat(building, node.name, node.tensors(building), _options(node).integer(0))
     return _activated(building, node, made, 1)
-
-
-def _same(op: str, **settings: Any) -> Handler:
-    return lambda building, node: building.same(node.name, op, node.x(building), **settings)
 
 
 def _leaky_relu(building: Building, node: Operation) -> Tensor:
@@ -229,7 +189,7 @@ def _gelu(building: Building, node: Operation) -> Tensor:
 
 
 def _prelu(building: Building, node: Operation) -> Tensor:
-    return building.prelu(node.name, node.x(building), node.needed(building, 1))
+    return prelu(building, node.name, node.x(building), node.needed(building, 1))
 
 
 def _softmax(building: Building, node: Operation) -> Tensor:
@@ -240,28 +200,25 @@ def _softmax(building: Building, node: Operation) -> Tensor:
 
 def _reshape(building: Building, node: Operation) -> Tensor | Array:
     value = node.operands(building)[0]
-    given = np.ravel(node.needed(building, 1)) if node.has(1) else _options(node).numbers(0)
-    shape = resolved(tuple(value.shape), [int(n) for n in given], zero_copies=False)
-    if isinstance(value, np.ndarray):
-        return value.reshape(shape)
-    return building.reshaped(node.name, value, shape)
+    given = node.numbers(building, 1) if node.has(1) else _options(node).numbers(0)
+    shape = resolved(tuple(value.shape), given, zero_copies=False)
+    return reshaped(building, node.name, value, shape)
 
 
 def _squeeze(building: Building, node: Operation) -> Tensor:
     x = node.x(building)
-    return building.reshaped(node.name, x, extents_left(x.shape, _options(node).numbers(0)))
+    left = extents_left(x.shape, _options(node).numbers(0))
+    return reshaped_layer(building, node.name, x, left)
 
 
-def _expand(building: Building, node: Operation) -> Tensor:
-    x, axis = node.x(building), int(np.ravel(node.needed(building, 1))[0])
-    shape = list(x.shape)
-    shape.insert(axis % (len(shape) + 1), 1)
-    return building.reshaped(node.name, x, shape)
+def _expand(building: Building, node: Operation) -> Tensor | Array:
+    x, axis = node.x(building), node.numbers(building, 1)[0]
+    return expanded(building, node.name, x, axis)
 
 
-def _transpose(building: Building, node: Operation) -> Tensor:
-    x, order = node.x(building), np.ravel(node.needed(building, 1))
-    return building.relabelled(node.name, x, "".join(x.axes[int(axis)] for axis in order))
+def _transpose(building: Building, node: Operation) -> Tensor | Array:
+    x, order = node.x(building), node.numbers(building, 1)
+    return transposed(building, node.name, x, order)
 
 
 def _shape(building: Building, node: Operation) -> Array:
@@ -269,15 +226,9 @@ def _shape(building: Building, node: Operation) -> Array:
 
 
 def _slice(building: Building, node: Operation) -> Array:
-    value, begin, end, step = (node.needed(building, number) for number in range(4))
-    if value.ndim != 1 or begin.size != 1:
-        raise UnreadError("slices more than a shape")
-    options = _options(node)
-    first = None if options.integer(0) & 1 else int(begin[0])
-    last = None if options.integer(1) & 1 else int(end[0])
-    if options.integer(4) & 1:
-        return value[int(begin[0])]
-    return value[first : last : int(step[0])]
+    value, *bounds = (node.needed(building, number) for number in range(4))
+    opens, ends, shrinks = (bool(mask & 1) for mask in _ints(_options(node), (0, 1, 4)))
+    return sliced(value, bounds, opens=opens, ends=ends, shrinks=shrinks)
 
 
 def _dequantize(building: Building, node: Operation) -> Array:
@@ -287,9 +238,7 @@ def _dequantize(building: Building, node: Operation) -> Array:
 
 
 def _pack(building: Building, node: Operation) -> Array:
-    constants = [building.constant(name) for name in node.inputs]
-    check_small(sum(array.size for array in constants))
-    return np.stack(constants)
+    return packed([building.constant(name) for name in node.inputs])
 
 
 OPS: Mapping[str, Handler] = {
@@ -311,21 +260,21 @@ OPS: Mapping[str, Handler] = {
     "CONCATENATION": _concat,
     "PAD": padded,
     "PADV2": padded,
-    "RELU": _same("relu"),
-    "RELU6": _same("relu6"),
-    "RELU_N1_TO_1": _same("clip", low=-1.0, high=1.0),
+    "RELU": same("relu"),
+    "RELU6": same("relu6"),
+    "RELU_N1_TO_1": same("clip", low=-1.0, high=1.0),
     "LEAKY_RELU": _leaky_relu,
     "PRELU": _prelu,
-    "ELU": _same("elu"),
+    "ELU": same("elu"),
     "GELU": _gelu,
-    "HARD_SWISH": _same("hard_swish"),
-    "LOGISTIC": _same("sigmoid"),
-    "TANH": _same("tanh"),
-    "EXP": _same("exp"),
-    "LOG": _same("log"),
-    "SQRT": _same("sqrt"),
-    "ABS": _same("abs"),
-    "NEG": _same("negative"),
+    "HARD_SWISH": same("hard_swish"),
+    "LOGISTIC": same("sigmoid"),
+    "TANH": same("tanh"),
+    "EXP": same("exp"),
+    "LOG": same("log"),
+    "SQRT": same("sqrt"),
+    "ABS": same("abs"),
+    "NEG": same("negative"),
     "SOFTMAX": _softmax,
     "RESHAPE": _reshape,
     "SQUEEZE": _squeeze,

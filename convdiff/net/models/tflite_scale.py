@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convdiff.net.models.build import UnreadError
 from convdiff.net.models.flatbuffer import Table
-from convdiff.net.models.model import Array
+from convdiff.net.models.model import Array, UnreadError
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,11 @@ class Scale:
                 raise UnreadError("scales that are not one a channel")
             shape[self.axis] = -1
         wide = "float64" if array.dtype.itemsize > 2 else "float32"  # in which integers are exact
-        scale, zero = (
-            np.array(one, wide).reshape(shape if len(one) > 1 else [1] * array.ndim)
-            for one in (self.scales, zeros)
-        )
+        scale, zero = (_lying(np.array(one, wide), shape) for one in (self.scales, zeros))
         made: Array = (scale * (array.astype(wide) - zero)).astype("float32")
         return made
+
+
+def _lying(values: Array, shape: list[int]) -> Array:
+    """Return several values along the axis of a shape that is open, or one for all."""
+    return values.reshape(shape if len(values) > 1 else [1] * len(shape))

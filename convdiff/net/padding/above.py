@@ -13,12 +13,12 @@ SAMPLE, LEAST, RUNS = 12, 4, 256
 """Lengths above each group's answer that are tried; the least where RUNS are of many groups."""
 
 
-def sample_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Above:
+def sample_above(paper: Paper, compared: Compared, answers: Sequence[tuple[Search, Safe]]) -> Above:
     """Try some lengths above each answer, among them the next ones. Raises UnansweredError."""
     runs: list[Run] = []
     misses: list[Miss] = []
-    half = max(LEAST, min(SAMPLE, RUNS // len(found))) // 2
-    for search, safe in found:
+    half = max(LEAST, min(SAMPLE, RUNS // len(answers))) // 2
+    for search, safe in answers:
         longer = range(safe.length + 1, paper.fixed)
         some = sorted({*longer[:half], *spread(longer, half)})
         runs += [search.run(length) for length in some if _is_enough(paper, safe, length)]
@@ -26,16 +26,20 @@ def sample_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search,
     return _above(compared, runs, misses, ())
 
 
-def all_above(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Above:
+def all_above(paper: Paper, compared: Compared, answers: Sequence[tuple[Search, Safe]]) -> Above:
     """Try every length above the answers of three data lengths. Raises UnansweredError."""
-    answers = {data: safe for _, safe in found for data in safe.group.data}
-    every = sorted(answers)
-    data = tuple(sorted({every[0], every[len(every) // 2], every[-1]}))
+    safe_of: dict[int, Safe] = {}
     runs: list[Run] = []
-    for one, safe in ((one, answers[one]) for one in data):
+    misses: list[Miss] = []
+    for search, safe in answers:
+        safe_of |= dict.fromkeys(safe.group.data, safe)
+        misses += search.relapses(safe.length)
+    every = sorted(safe_of)
+    data = tuple(sorted({every[0], every[len(every) // 2], every[-1]}))
+    for one in data:
+        safe = safe_of[one]
         longer = range(safe.length + 1, paper.fixed)
         runs += [Run(one, length) for length in longer if _is_enough(paper, safe, length)]
-    misses = [miss for search, safe in found for miss in search.relapses(safe.length)]
     return _above(compared, runs, misses, data)
 
 

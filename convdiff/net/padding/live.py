@@ -39,14 +39,14 @@ class Live:
 
     def _observe(self, runs: Sequence[Run]) -> Iterator[tuple[Run, Outputs | NoBits, float]]:
         longest = max(run.length for run in runs)
-        inputs = dict.fromkeys((run.data, run.trial) for run in runs)
-        keys = {one: number for number, one in enumerate(inputs, 1)}
-        given = {key: self._input(data, trial, longest) for (data, trial), key in keys.items()}
         batch = len(self._subject.input_nhwc)
-        asked = {
-            NetRun(self._runtime, run.length, batch, run.repeat, keys[run.data, run.trial]): run
-            for run in runs
-        }
+        keys, given = dict[tuple[int, int], int](), dict[int, Array]()
+        asked: dict[NetRun, Run] = {}
+        for run in runs:
+            key = keys.setdefault((run.data, run.trial), len(keys) + 1)
+            if key not in given:
+                given[key] = self._input(run.data, run.trial, longest)
+            asked[NetRun(self._runtime, run.length, batch, run.repeat, key)] = run
         watched = [Watched(name) for name in self._subject.net.outputs]
         observed = observe_net(
             self._subject, list(asked), watched, self._pool, given, observe="outputs"

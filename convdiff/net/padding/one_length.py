@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from convdiff.net.padding.paper import Paper
@@ -15,32 +15,20 @@ TRIED = 8
 """Lengths that are tried before the fixed one is named."""
 
 
-def find_common(paper: Paper, compared: Compared, found: Sequence[tuple[Search, Safe]]) -> Common:
+def find_common(paper: Paper, compared: Compared, answers: Sequence[tuple[Search, Safe]]) -> Common:
     """Return a length at which all data has the fixed one's bits: the longest answer, or more.
 
     Each data length is run at it on the net's own input, and some of each group on unseen inputs.
     Raises UnansweredError.
     """
-    inputs = [(data, 0) for search, _ in found for data in search.group.data]
-    for number, (search, _) in enumerate(found):
-        trials = [1 + (number + n) % UNSEEN for n in range(max(2, UNSEEN // len(found)))]
+    inputs = [(data, 0) for search, _ in answers for data in search.group.data]
+    for number, (search, _) in enumerate(answers):
+        trials = [1 + (number + n) % UNSEEN for n in range(max(2, UNSEEN // len(answers)))]
         inputs += inputs_of(search, trials)
-    longest = max(safe.length for _, safe in found)
-    for length in islice(_candidates(paper, found[-1][0].group.data[-1], longest), TRIED):
+    # what is enough for the longest data is for shorter data: fewer outputs depend on it
+    longest = max(safe.length for _, safe in answers)
+    for length in islice(paper.rungs(answers[-1][0].group.data[-1], longest), TRIED):
         misses = compared.misses([Run(data, length, trial) for data, trial in inputs])
         if not any(misses.values()):
             return Common(length, len(misses))
     return Common(paper.fixed)
-
-
-def _candidates(paper: Paper, data: int, least: int) -> Iterator[int]:
-    """Yield a length, and the first that is enough of each further count of output positions.
-
-    What is enough for the longest data is for shorter data: fewer outputs depend on it.
-    """
-    before = 0
-    for length in range(least, paper.fixed):
-        count = paper.positions(length)
-        if count > before and paper.enough(data, length):
-            yield length
-            before = count

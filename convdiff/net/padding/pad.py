@@ -48,21 +48,20 @@ def pad(asked: Asked, observe: Observe, standing: Standing, tell: Tell) -> Paddi
 
 
 def _pad(asked: Asked, observe: Observe, padding: Padding, tell: Tell) -> Padding:
-    paper, groups = asked.paper, asked.groups
+    paper = asked.paper
     observe = _counted(observe, tell)
     tail = TailCheck(paper, _stable(asked, observe))
     compared = Compared(paper, observe, tail.see)
-    inputs = [[(data, 0) for data in group.data] for group in groups]
     below = BELOW_COMPILED if is_compiled(padding.standing.runtime) else BELOW
-    searches = [
-        Search(paper, compared, group, own, below)
-        for group, own in zip(groups, inputs, strict=True)
-    ]
+    searches = []
+    for group in asked.groups:
+        inputs = [(data, 0) for data in group.data]
+        searches.append(Search(paper, compared, group, inputs, below))
     rechecked = find_rechecked(searches, compared)
-    found = list(zip(searches, rechecked.safe, strict=True))
+    answers = list(zip(searches, rechecked.safe, strict=True))
     try:
-        common = find_common(paper, compared, found)
-        above = (all_above if asked.thorough else sample_above)(paper, compared, found)
+        common = find_common(paper, compared, answers)
+        above = (all_above if asked.thorough else sample_above)(paper, compared, answers)
     except UnansweredError as error:
         error.safe = rechecked.safe
         raise
@@ -117,7 +116,7 @@ def _single(asked: Asked, observe: Observe) -> Outputs | None:
     if len(fields) > 1 or asked.paper.pads:
         return None
     (field,) = fields.values()
-    least = next((n for n in range(1, paper.fixed) if paper.positions(n)), paper.fixed)
+    least = next(filter(paper.positions, range(1, paper.fixed)), paper.fixed)
     if field.period > 1 or paper.positions(least) > 1:
         return None
     for _, result, _ in observe([Run(0, least)]):

@@ -47,8 +47,9 @@ class Paper:
     @property
     def moving(self) -> tuple[str, ...]:
         """The layers whose grid moves with the length, as `same` with a stride does."""
-        near = [n for n in range(max(1, self.fixed - NEAR), self.fixed) if self.positions(n)]
-        moved = {name for length in near for name in shifted(self._net, (length, self.fixed))}
+        moved = set[str]()
+        for length in filter(self.positions, range(max(1, self.fixed - NEAR), self.fixed)):
+            moved.update(shifted(self._net, (length, self.fixed)))
         return tuple(step.layer.name for step in self._steps if step.layer.name in moved)
 
     def dependent(self, data: int) -> dict[str, Array]:
@@ -57,10 +58,11 @@ class Paper:
 
     def behind(self, data: int, length: int) -> dict[str, Array]:
         """Return, by output, the other positions that see the same at both lengths."""
-        masks, dependent = self._masks(length), self.dependent(data)
-        return {
-            name: np.setdiff1d(np.flatnonzero(masks[name]), at) for name, at in dependent.items()
-        }
+        behind = {}
+        for name, at in self.dependent(data).items():
+            same = np.flatnonzero(self._masks(length)[name])
+            behind[name] = np.setdiff1d(same, at)
+        return behind
 
     def positions(self, length: int) -> int:
         """Return how many positions the net's outputs have at a length; 0 where it gives none."""
@@ -78,15 +80,27 @@ class Paper:
         if not self.positions(length):
             return False
         masks = self._masks(length)
-        return all(
-            not len(at) or (at[-1] < len(masks[name]) and bool(masks[name][at].all()))
-            for name, at in self.dependent(data).items()
-        )
+        for name, at in self.dependent(data).items():
+            mask = masks[name]
+            if len(at) and not (at[-1] < len(mask) and mask[at].all()):
+                return False
+        return True
 
     def minimum(self, data: int, least: int = 1) -> int:
         """Return the smallest length that is enough for the data; none below `least` is."""
-        lengths = range(max(data, least), self.fixed)
-        return next((length for length in lengths if self.enough(data, length)), self.fixed)
+        for length in range(max(data, least), self.fixed):
+            if self.enough(data, length):
+                return length
+        return self.fixed
+
+    def rungs(self, data: int, least: int) -> Iterator[int]:
+        """Yield the first length that is enough for the data of each further count of positions."""
+        before = 0
+        for length in range(least, self.fixed):
+            count = self.positions(length)
+            if count > before and self.enough(data, length):
+                yield length
+                before = count
 
     def groups(self, data: Sequence[int]) -> Iterator[Group]:
         """Yield groups of data lengths, ascending; longer data needs no shorter length."""

@@ -34,29 +34,29 @@ def find_rechecked(
 
     Raises UnansweredError.
     """
-    found: list[Safe] = []
+    answers: list[Safe] = []
     try:
         for number, search in enumerate(searches, 1):
             search.beside = [other for other in searches[number:] if other.is_open]
-            found.append(search.find())
+            answers.append(search.find())
         for first in count(1, unseen):
-            held = _recheck(searches, found, compared, range(first, first + unseen))
+            held = _recheck(searches, answers, compared, range(first, first + unseen))
             if held is not None:
-                return Rechecked(tuple(found), unseen, held)
+                return Rechecked(tuple(answers), unseen, held)
     except UnansweredError as error:
-        error.safe = tuple(found)
+        error.safe = tuple(answers)
         raise
     raise AssertionError("the fixed length holds")
 
 
 def _recheck(
-    searches: Sequence[Search], found: list[Safe], compared: Compared, trials: Sequence[int]
+    searches: Sequence[Search], answers: list[Safe], compared: Compared, trials: Sequence[int]
 ) -> int | None:
     """Check answers, and put others in the place of those that fail; None where any did."""
     failed, runs = False, 0
     for number, search in enumerate(searches):
         each = max(2, min(len(trials), RUNS // len(searches)))
-        length = found[number].length
+        length = answers[number].length
         inputs = inputs_of(search, [trials[(number + n) % len(trials)] for n in range(each)])
         if length == search.paper.fixed:
             continue  # itself
@@ -65,7 +65,7 @@ def _recheck(
         if any(misses.values()):
             failed = True
             search.inputs += inputs
-            found[number] = search.find()
+            answers[number] = search.find()
     return None if failed else runs
 
 

@@ -52,11 +52,12 @@ def find_rule(groups: Sequence[Group], answers: Sequence[int], multiple: int) ->
     steps = _steps(groups, multiple)
     if steps is None:
         return None
+    lengths = dict(zip(groups, answers, strict=True))
     for beyond in range((max(answers) - groups[0].minimum) // multiple + 1):
         own = Steps(multiple, steps.offset, steps.more + beyond * multiple)
         for least in (0, min(answers)):
             rule = Rule(least, own, beyond)
-            if _gives(rule, dict(zip(groups, answers, strict=True))):
+            if _gives(rule, lengths):
                 return rule
     return None
 
@@ -64,15 +65,17 @@ def find_rule(groups: Sequence[Group], answers: Sequence[int], multiple: int) ->
 def _steps(groups: Sequence[Group], multiple: int) -> Steps | None:
     """Return what gives the paper minimum of each data length."""
     data, minimum = groups[0].data[0], groups[0].minimum
+    lengths = {group: group.minimum for group in groups}
     for offset in range(multiple):
         more = minimum - Steps(multiple, offset, 0).length(data)
         steps = Steps(multiple, offset, more)
-        if _gives(Rule(0, steps), {group: group.minimum for group in groups}):
+        if _gives(Rule(0, steps), lengths):
             return steps
     return None
 
 
 def _gives(rule: Rule, lengths: Mapping[Group, int]) -> bool:
-    return all(
-        rule.length(data) == length for group, length in lengths.items() for data in group.data
-    )
+    for group, length in lengths.items():
+        if any(rule.length(data) != length for data in group.data):
+            return False
+    return True

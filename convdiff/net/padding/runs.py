@@ -68,10 +68,11 @@ class Compared:
         return self._dependent(run, outputs)
 
     def _miss(self, run: Run, outputs: Outputs | NoBits) -> Miss | None:
-        if isinstance(outputs, NoBits) and outputs.died:
-            told = f"length {run.length:,}, data of {run.data:,}: {outputs.reason}"
-            raise UnansweredError(told)
         if isinstance(outputs, NoBits):
+            if outputs.died:
+                raise UnansweredError(
+                    f"length {run.length:,}, data of {run.data:,}: {outputs.reason}"
+                )
             return Miss(run, reason=outputs.reason)
         return _difference(run, self._dependent(run, outputs), self._fixed[self.at_fixed(run)])
 

@@ -6,7 +6,7 @@ fixed length's bits at it, as unsafe once one had not, and as nothing where it w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from convdiff.net.padding.paper import Group, Paper
@@ -43,7 +43,8 @@ class Search:
 
         All are tried between the last that misses and it, however many they are.
         """
-        length = next(filter(self._holds, self._rungs()), self.paper.fixed)
+        rungs = self.paper.rungs(self.group.data[-1], self.group.minimum)
+        length = next(filter(self._holds, rungs), self.paper.fixed)
         between = left = self._between(length)
         while left:
             some = thinned(left, self.below)
@@ -82,15 +83,6 @@ class Search:
         """Return the runs of those lengths that are enough, on the input that is tried first."""
         return [self.run(length) for length in lengths if self.meets(length)]
 
-    def _rungs(self) -> Iterator[int]:
-        """Yield the paper minimum, then the first length of each further count of positions."""
-        before = 0
-        for length in range(self.group.minimum, self.paper.fixed):
-            count = self.paper.positions(length)
-            if count > before and self.meets(length):
-                yield length
-                before = count
-
     def _between(self, length: int) -> list[int]:
         """Return the lengths below that nothing is known of."""
         return [one for one in self._left(range(self.group.minimum, length)) if self.meets(one)]
@@ -114,9 +106,12 @@ class Search:
     def _try(self, lengths: Sequence[int], inputs: Sequence[Input]) -> None:
         """Keep the first miss of each length on these inputs."""
         runs = [Run(data, length, trial) for length in lengths for data, trial in inputs]
-        others = [run for other in self.beside for run in other.first_runs(lengths)]
-        misses = self.compared.misses(sorted([*runs, *others], key=lambda run: run.length))
-        for run, miss in ((run, misses[run]) for run in runs):
+        asked = list(runs)
+        for other in self.beside:
+            asked += other.first_runs(lengths)
+        misses = self.compared.misses(sorted(asked, key=lambda run: run.length))
+        for run in runs:
+            miss = misses[run]
             if miss and run.length not in self._misses:
                 self._misses[run.length] = miss
                 self._lead = self.inputs.index((run.data, run.trial))

@@ -16,7 +16,8 @@ def drifting(result: TraceResult) -> Iterator[int]:
     """
     for number, trace in enumerate(result.pairs):
         is_wrong = bool(trace.outputs) and verdict_of(result, trace) == "wrong"
-        if (trace.differs or trace.is_unstable or is_wrong) and not _permits(result, trace):
+        is_other = trace.differs or trace.is_unstable or is_wrong
+        if is_other and not _permits(result, trace):
             yield number
 
 
@@ -26,16 +27,16 @@ def verdict_of(result: TraceResult, trace: PairTrace) -> Verdict:
     A layer that is wrong is so where what follows heals it, or where another one differs before it.
     """
     entries = [one for one in result.entries if one.pair.kind == trace.pair.kind]
-    found = _verdicts(entries, trace)
-    if "wrong" in found and trace.outputs:
+    verdicts = _verdicts(entries, trace)
+    if "wrong" in verdicts and trace.outputs:
         return "wrong"
     if trace.is_unstable or (trace.differs and trace.pair.axis == "repeat"):
         return "unstable"
     if not trace.differs:
         return "same" if trace.outputs else "untested"
-    if _is_unknown(entries, trace) or "untested" in found:
+    if _is_unknown(entries, trace) or "untested" in verdicts:
         return "untested"
-    return max(found, key=gravity, default="untested")
+    return max(verdicts, key=gravity, default="untested")
 
 
 def _verdicts(entries: Sequence[Entry], trace: PairTrace) -> list[Verdict]:

@@ -11,11 +11,11 @@ from convdiff.net.trace.explained import DIGEST_ALONE, Explaining
 from convdiff.net.trace.layers import unseen_before
 from convdiff.net.trace.model import Entry, PairTrace, Traced
 from convdiff.net.trace.pairs import Kind, NetPair
-from convdiff.worker.ops.net import INPUT, KINDS
+from convdiff.worker.ops.net import KINDS
 
 
 def passed_on(
-    explaining: Explaining, found: Sequence[PairTrace], entries: Sequence[Entry]
+    explaining: Explaining, traces: Sequence[PairTrace], entries: Sequence[Entry]
 ) -> Iterator[Entry]:
     """Yield the layers that pass a difference on and are more than rounding themselves.
 
@@ -26,31 +26,35 @@ def passed_on(
     """
     ask = replace(explaining.ask, budget=0, explain_up_to=None)
     glance = replace(explaining, ask=ask, of_carried=True)
-    for trace in _largest_of_kinds(found):
-        told = [one for one in entries if one.pair.kind == trace.pair.kind]
-        for entry in _once(list(_of_pair(glance, trace)), told):
+    for trace in _largest_of_kinds(traces):
+        entered = [one for one in entries if one.pair.kind == trace.pair.kind]
+        for entry in _once(list(_of_pair(glance, trace)), entered):
             yield replace(entry, carries=True)
 
 
-def _once(found: Sequence[Entry], told: Sequence[Entry]) -> list[Entry]:
+def _once(carrying: Sequence[Entry], entered: Sequence[Entry]) -> list[Entry]:
     """Return entries without the layers of which nothing is recorded, where others are untested.
 
     Then nothing is known anyway. Sums of products are named all the same.
     """
-    unknown = [one for one in found if one.reason == DIGEST_ALONE and KINDS[one.op].family != "op"]
-    known = [one for one in found if one not in unknown]
-    is_told = any(one.verdict == "untested" for one in (*known, *told))
-    return known if is_told else known + unknown[:1]
+    known, unknown = list[Entry](), list[Entry]()
+    for one in carrying:
+        if one.reason == DIGEST_ALONE and KINDS[one.op].family != "op":
+            unknown.append(one)
+        else:
+            known.append(one)
+    if any(one.verdict == "untested" for one in (*known, *entered)):
+        return known
+    return known + unknown[:1]
 
 
 def _of_pair(glance: Explaining, trace: PairTrace) -> Iterator[Entry]:
     """Yield those of one pair, whose activations are fetched all at once."""
-    sites = {
-        layer.name: unseen_before(glance.tracing, trace, layer.name)
-        for layer in trace.layers
-        if layer.status == "entered" or _passes(trace, layer)
-    }
-    keep(glance.tracing.observed, [(trace.pair, name) for name in _judged_by(glance, sites)])
+    sites = {}
+    for layer in trace.layers:
+        if layer.status == "entered" or _passes(trace, layer):
+            sites[layer.name] = unseen_before(glance.tracing, trace, layer.name)
+    keep(glance.tracing.observed, trace.pair, _judged_by(glance, sites))
     for name, unseen in sites.items():
         if name in trace.entered:  # it is told of itself
             yield from _others(glance, trace.pair, unseen)
@@ -65,12 +69,12 @@ def _passes(trace: PairTrace, layer: Traced) -> bool:
     return layer.status in ("carried", "healed") or is_behind
 
 
-def _judged_by(glance: Explaining, sites: Mapping[str, Sequence[str]]) -> list[str]:
+def _judged_by(glance: Explaining, sites: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the layers whose activations are needed, each once, in the net's order."""
-    net = glance.case.net
-    members = {one for name, unseen in sites.items() for one in (*unseen, name)}
-    read = {source for one in members for source in net.layer(one).sources} - {INPUT}
-    return [layer.name for layer in net.layers if layer.name in members | read]
+    needed = set(sites).union(*sites.values())
+    for name in tuple(needed):
+        needed.update(glance.case.net.layer(name).sources)
+    return glance.tracing.in_order(needed)
 
 
 def _at(glance: Explaining, pair: NetPair, name: str, unseen: Sequence[str]) -> Iterator[Entry]:
@@ -102,13 +106,13 @@ def _sums(
     Also what is not known: of a recording, and of a layer that does not run alone. hides: whether
     there are layers between them that can't be looked at; those are judged with what is around.
     """
-    found = [] if pair.is_recorded else glance.entries(pair, name, unseen)
-    is_known = bool(found) and not any(entry.verdict == "untested" for entry in found)
-    if not is_known or (hides and all(entry.at == name for entry in found)):
+    entries = [] if pair.is_recorded else glance.entries(pair, name, unseen)
+    is_known = bool(entries) and not any(entry.verdict == "untested" for entry in entries)
+    if not is_known or (hides and all(entry.at == name for entry in entries)):
         yield from _apart(glance, pair, name, unseen)
     if is_known:
-        told = [entry for entry in found if _is_more_than_rounding(entry)]
-        yield from told or _in_the_net(glance, pair, [*unseen, name])
+        more = list(filter(_is_more_than_rounding, entries))
+        yield from more or _in_the_net(glance, pair, [*unseen, name])
 
 
 def _is_more_than_rounding(entry: Entry) -> bool:
@@ -123,15 +127,15 @@ def _in_the_net(glance: Explaining, pair: NetPair, names: Sequence[str]) -> Iter
 
 
 def _apart(glance: Explaining, pair: NetPair, name: str, unseen: Sequence[str]) -> Iterator[Entry]:
-    found = glance.apart(pair, name, unseen)
-    if found is not None:
-        yield found
+    entry = glance.apart(pair, name, unseen)
+    if entry is not None:
+        yield entry
 
 
-def _largest_of_kinds(found: Sequence[PairTrace]) -> list[PairTrace]:
+def _largest_of_kinds(traces: Sequence[PairTrace]) -> list[PairTrace]:
     """Return the pair of each kind whose outputs differ the most, of those that differ at all."""
     largest: dict[Kind, PairTrace] = {}
-    for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
+    for trace in sorted(traces, key=lambda one: one.largest):
         if any(layer.status != "untouched" for layer in trace.layers):
             largest[trace.pair.kind] = trace
     return list(largest.values())

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 
 import numpy as np
 
-from convdiff.compare.difference import Difference, measure
+from convdiff.compare.difference import Difference, differs, measure
 from convdiff.lab.nets import NetRun
 from convdiff.net.along import along
-from convdiff.net.field import aligned
+from convdiff.net.field import aligned, cut
 from convdiff.net.trace.growth import WORST
-from convdiff.net.trace.observed import Key, Observed, Part
+from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import NetPair, runs_of
 from convdiff.net.trace.status import Differs, Sources
+from convdiff.net.trace.watched import Part
 from convdiff.numerics.array import Array
 from convdiff.worker.ops.net import Net
 
@@ -35,8 +37,7 @@ class Alignment:
 
     def parts(self, pair: NetPair, name: str) -> tuple[Part, ...]:
         """Return the parts of an activation whose columns all see the same inputs."""
-        images = min(pair.baseline.batch, pair.candidate.batch)
-        return tuple(Part(name, span, images) for span in self._spans(_lengths(pair))[name])
+        return tuple(Part(name, span, pair.images) for span in self._spans(_lengths(pair))[name])
 
     def prepare(self, pairs: Iterable[NetPair]) -> None:
         """Find out what all parts are of some pairs."""
@@ -50,12 +51,7 @@ class Alignment:
     def cut(self, pair: NetPair, name: str, sides: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return both activations at the columns that see the same, and the images both have."""
         mask = self.of(pair, name)
-        columns = np.flatnonzero(mask)
-        images = min(pair.baseline.batch, pair.candidate.batch)
-        one, other = (side[:images, :, : len(mask)] for side in sides)
-        if mask.all():
-            return np.ascontiguousarray(one), np.ascontiguousarray(other)
-        return one[:, :, columns], other[:, :, columns]
+        return cut(sides[0], mask, pair.images), cut(sides[1], mask, pair.images)
 
 
 def _lengths(pair: NetPair) -> tuple[int, int]:
@@ -85,14 +81,12 @@ def differences_of_outputs(
 
     They are those with nothing looked at, where both were run so.
     """
-    runs = pair.baseline, pair.candidate
     measured = {}
     for name in observed.subject.net.outputs:
         if not alignment.parts(pair, name):
             continue
-        alone = all(observed.has(Key(run, name, alone=True)) for run in runs)
-        sides = [observed.get(Key(run, name, alone)) for run in runs]
-        a, b = alignment.cut(pair, name, (sides[0], sides[1]))
+        alone = observed.is_kept(pair, name, alone=True)
+        a, b = alignment.cut(pair, name, observed.sides(pair, name, alone=alone))
         measured[name] = measure(a, b, strict, WORST)
     return measured
 
@@ -104,12 +98,14 @@ def compare_layers(
 
     They are compared by digests.
     """
-    parts = {pair: {name: alignment.parts(pair, name) for name in watching.names} for pair in pairs}
-    pairs_with: dict[NetRun, list[NetPair]] = {run: [] for run in runs_of(pairs)}
+    parts: dict[NetPair, dict[str, tuple[Part, ...]]] = {}
+    pairs_with: dict[NetRun, list[NetPair]] = defaultdict(list)
+    wanted: dict[NetRun, dict[Part, None]] = {run: {} for run in runs_of(pairs)}
     for pair in pairs:
-        for run in (pair.baseline, pair.candidate):
+        parts[pair] = {name: alignment.parts(pair, name) for name in watching.names}
+        for run in pair.runs:
             pairs_with[run].append(pair)
-    wanted = {run: _all_parts(parts[pair] for pair in own) for run, own in pairs_with.items()}
+            wanted[run].update(dict.fromkeys(chain.from_iterable(parts[pair].values())))
     made: dict[NetRun, Mapping[Part, bytes]] = {}
     for run, digests in observed.looked(wanted, strict=watching.strict):
         made[run] = digests
@@ -118,24 +114,24 @@ def compare_layers(
                 yield pair, _by_digest(parts[pair], made[pair.baseline], made[pair.candidate])
 
 
-def _all_parts(several: Iterable[Mapping[str, Sequence[Part]]]) -> list[Part]:
-    """Return the parts of some pairs, each once."""
-    return list(dict.fromkeys(chain.from_iterable(chain(*(one.values() for one in several)))))
-
-
 def _by_digest(
     parts: Mapping[str, Sequence[Part]],
     baseline: Mapping[Part, bytes],
     candidate: Mapping[Part, bytes],
 ) -> dict[str, bool | None]:
     """Return which layers differ, None of those that see nothing alike; but of those not made."""
-    found: dict[str, bool | None] = {}
+    differing: dict[str, bool | None] = {}
     for name, several in parts.items():
         if not several:
-            found[name] = None
+            differing[name] = None
         elif several[0] in baseline and several[0] in candidate:
-            found[name] = any(baseline[part] != candidate[part] for part in several)
-    return found
+            differing[name] = any(baseline[part] != candidate[part] for part in several)
+    return differing
+
+
+def are_equal(one: Array, other: Array) -> bool:
+    """Return whether two activations have one shape, and no element differs."""
+    return one.shape == other.shape and not differs(one, other, strict=False).any()
 
 
 def sources_of(net: Net) -> Sources:
@@ -143,20 +139,19 @@ def sources_of(net: Net) -> Sources:
     return {layer.name: layer.sources for layer in net.layers}
 
 
-def keep(observed: Observed, wanted: Iterable[tuple[NetPair, str]]) -> None:
-    """Have the whole activations of some layers of some pairs, those that are not there yet."""
+def keep(observed: Observed, pair: NetPair, names: Collection[str]) -> None:
+    """Have the whole activations of some layers of a pair, those that are not there yet."""
     asked: dict[NetRun, list[str]] = {}
-    for pair, name in wanted:
-        for run in (pair.baseline, pair.candidate):
-            if not observed.was_asked_for(Key(run, name)):
-                asked.setdefault(run, []).append(name)
+    for run in pair.runs:
+        left = [name for name in names if not observed.was_asked_for(Key(run, name))]
+        if left:
+            asked[run] = left
     if asked:
-        observed.keep({run: list(dict.fromkeys(names)) for run, names in asked.items()})
+        observed.keep(asked)
 
 
 def sides_of(
     observed: Observed, pair: NetPair, name: str, alignment: Alignment
 ) -> tuple[Array, Array]:
     """Return two kept activations where they see the same inputs. Raises KeyError."""
-    sides = observed.get(Key(pair.baseline, name)), observed.get(Key(pair.candidate, name))
-    return alignment.cut(pair, name, sides)
+    return alignment.cut(pair, name, observed.sides(pair, name))

@@ -10,16 +10,17 @@ import numpy as np
 
 from convdiff.case.layout import written
 from convdiff.case.net_model import NetCase
-from convdiff.compare.difference import differs
+from convdiff.diagnose.verdicts import Verdict
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
-from convdiff.net.trace.compared import keep, sides_of
+from convdiff.net.field import cut
+from convdiff.net.trace.compared import are_equal, keep, sides_of
 from convdiff.net.trace.isolated import Held, isolate
-from convdiff.net.trace.judged import judge_layer, judge_sides
+from convdiff.net.trace.judged import Evidence, judge_sides
 from convdiff.net.trace.layers import Tracing
 from convdiff.net.trace.model import Entry
-from convdiff.net.trace.narrowed import narrowed_to
+from convdiff.net.trace.narrowed import is_narrowed
 from convdiff.net.trace.observed import Key
 from convdiff.net.trace.pairs import NetPair
 from convdiff.net.trace.segment import off_likely
@@ -62,15 +63,14 @@ class Explaining:
         chosen = [one for one in subjects if self._reads_what_is_seen(one, pair)]
         if not chosen:
             return [replace(entry, reason="what it reads was not looked at")]
-        found = [self._of(entry, one) for one in chosen]
-        return self._told(found, [*before, layer])
+        return self._to_blame([self._of(entry, one) for one in chosen], [*before, layer])
 
-    def _told(self, found: Sequence[Entry], layers: Sequence[Layer]) -> list[Entry]:
+    def _to_blame(self, entries: Sequence[Entry], layers: Sequence[Layer]) -> list[Entry]:
         """Return the entries that differ alone, or else the first; a wrong one is to blame."""
-        told = [one for one in found if one.alone != "equal"] or list(found[:1])
-        if any(one.verdict == "wrong" for one in told):
-            return told
-        return [self._with_the_rest(one, layers) for one in told]
+        blamed = [one for one in entries if one.alone != "equal"] or list(entries[:1])
+        if any(one.verdict == "wrong" for one in blamed):
+            return blamed
+        return [self._with_the_rest(one, layers) for one in blamed]
 
     def apart(self, pair: NetPair, name: str, unseen: Sequence[str]) -> Entry | None:
         """Hold a layer that passes a difference on against what each side itself reads.
@@ -89,20 +89,15 @@ class Explaining:
         reason = f"of what it reads itself {times:.3g} × what roundings are likely to give"
         if not unseen and self._is_narrowed(pair, layer):
             return replace(entry, verdict="precision", reason=reason)
-        return replace(entry, verdict="wrong" if times > SURELY else "untested", reason=reason)
+        return replace(entry, verdict=verdict_off(times), reason=reason)
 
     def _is_narrowed(self, pair: NetPair, layer: Layer) -> bool:
         """Return whether a side gives what an op gives of numbers of a narrower format."""
-        arrays, runs = self._arrays(layer), _runs(pair)
-        return layer.kind.family == "op" and any(
-            narrowed_to(
-                layer,
-                arrays,
-                self._input(run, layer.sources[0]),
-                self.tracing.observed.get(Key(run, layer.name)),
-            )
-            for run in runs
-        )
+        if layer.kind.family != "op":
+            return False
+        inputs = self._both(pair, layer.sources[0])
+        outputs = self.tracing.observed.sides(pair, layer.name)
+        return is_narrowed(layer, self._arrays(layer), inputs, outputs)
 
     def against_own(self, pair: NetPair, name: str) -> Entry | None:
         """Hold a layer that sums no products, and reads a difference, against what each side reads.
@@ -112,13 +107,8 @@ class Explaining:
         layer = self.case.net.layer(name)
         if layer.kind.family == "op" or (self._times_off(pair, [layer]) or 0.0) <= 1:
             return None
-        inputs = [[self._input(run, one) for one in layer.sources] for run in _runs(pair)]
-        sides = sides_of(self.tracing.observed, pair, name, self.tracing.alignment)
-        columns = self.tracing.alignment.of(pair, name)
-        arrays = self._arrays(layer)
-        verdict, judged = judge_sides(
-            self.case.net, layer, arrays, inputs, sides, columns, self._depths()
-        )
+        inputs = [self._reads(run, layer) for run in pair.runs]
+        verdict, judged = judge_sides(self._evidence(pair, layer, inputs))
         if verdict == "rounding":
             return None
         return Entry(name, layer.op, pair, verdict, "not run", layer.op, name, judged=judged)
@@ -133,18 +123,18 @@ class Explaining:
         layers: the last one looked at, after those that were not. None where there are no bits.
         """
         inside = {layer.name for layer in layers}
-        read = {source for layer in layers for source in layer.sources} - inside
+        read = set[str]().union(*(layer.sources for layer in layers)) - inside
         name, observed = layers[-1].name, self.tracing.observed
         if not self._are_kept(pair, [*read, name]):
             return None
         columns, net = self.tracing.alignment.of(pair, name), self.case.net
         arrays = {layer.name: self._arrays(layer) for layer in layers}
         times = 0.0
-        for run in _runs(pair):
+        for run in pair.runs:
             given = {source: self._input(run, source) for source in read}
-            sides = [observed.get(Key(run, name))[:, :, : len(columns)][:, :, columns]]
-            found = off_likely(net, layers, arrays, given, sides, columns, self._depths())
-            times = max(times, found)
+            sides = [cut(observed.get(Key(run, name)), columns)]
+            off = off_likely(net, layers, arrays, given, sides, columns, self._depths())
+            times = max(times, off)
         return times
 
     def _with_the_rest(self, entry: Entry, layers: Sequence[Layer]) -> Entry:
@@ -164,8 +154,8 @@ class Explaining:
 
     def _are_kept(self, pair: NetPair, names: Sequence[str]) -> bool:
         """Keep activations of both runs, and return whether all are there; the input always is."""
-        needed = [one for one in names if one != INPUT]
-        keep(self.tracing.observed, [(pair, one) for one in needed])
+        needed = dict.fromkeys(one for one in names if one != INPUT)
+        keep(self.tracing.observed, pair, needed)
         return all(self.tracing.observed.is_kept(pair, one) for one in needed)
 
     def _reads_what_is_seen(self, layer: Layer, pair: NetPair) -> bool:
@@ -174,52 +164,57 @@ class Explaining:
             return False
         if layer.kind.family == "op":
             return True  # run alone, with one input on both sides
-        return all(self._is_alike(pair, one) for one in layer.sources)
+        return all(self._is_same(pair, one) for one in layer.sources)
 
-    def _is_alike(self, pair: NetPair, source: str) -> bool:
+    def _is_same(self, pair: NetPair, source: str) -> bool:
         """Return whether an activation is the same on both sides, where it sees the same."""
         if source == INPUT:
             return True
-        columns = np.flatnonzero(self.tracing.alignment.of(pair, source))
-        images = min(pair.baseline.batch, pair.candidate.batch)
-        one, other = (side[:images][:, :, columns] for side in self._both(pair, source))
-        return one.shape == other.shape and not differs(one, other, False).any()
+        columns = self.tracing.alignment.of(pair, source)
+        return are_equal(*(cut(one, columns, pair.images) for one in self._both(pair, source)))
 
     def _of(self, entry: Entry, layer: Layer) -> Entry:
         """Explain one layer that an entry may be."""
-        pair, arrays = entry.pair, self._arrays(layer)
-        keep(self.tracing.observed, [(pair, layer.name)])
-        if pair.is_recorded and not self.tracing.observed.is_kept(pair, layer.name):
+        pair = entry.pair
+        keep(self.tracing.observed, pair, [layer.name])
+        is_kept = self.tracing.observed.is_kept(pair, layer.name)
+        if pair.is_recorded and not is_kept:
             return replace(entry, reason=DIGEST_ALONE)
         if layer.kind.family == "op":
-            held = self._held(pair, layer)
-            found = isolate(
-                self.case,
-                layer,
-                arrays,
-                held,
-                self.session,
-                self.fingerprints,
-                self.ask,
-                self.watch,
-            )
-            return replace(
-                entry,
-                verdict=found.verdict,
-                alone=found.alone,
-                result=found.result,
-                at=layer.name,
-                what=_what(layer),
-            )
-        if not self.tracing.observed.is_kept(pair, layer.name):
+            return self._isolated(entry, layer)
+        if not is_kept:
             return replace(entry, reason="it was not looked at")
         inputs = [max(self._both(pair, one), key=_extent) for one in layer.sources]
-        sides = sides_of(self.tracing.observed, pair, layer.name, self.tracing.alignment)
-        columns = self.tracing.alignment.of(pair, layer.name)
-        verdict, judged = judge_layer(
-            self.case.net, layer, arrays, inputs, sides, columns, self._depths()
-        )
+        verdict, judged = judge_sides(self._evidence(pair, layer, [inputs]))
         return replace(entry, verdict=verdict, judged=judged, at=layer.name)
+
+    def _isolated(self, entry: Entry, layer: Layer) -> Entry:
+        """Explain an op that an entry may be by running it alone."""
+        isolated = isolate(
+            self.case,
+            layer,
+            self._arrays(layer),
+            self._held(entry.pair, layer),
+            self.session,
+            self.fingerprints,
+            self.ask,
+            self.watch,
+        )
+        return replace(
+            entry,
+            verdict=isolated.verdict,
+            alone=isolated.alone,
+            result=isolated.result,
+            at=layer.name,
+            what=_what(layer),
+        )
+
+    def _evidence(self, pair: NetPair, layer: Layer, inputs: Sequence[Sequence[Array]]) -> Evidence:
+        """Return a layer of which both sides were looked at, and what it reads."""
+        alignment = self.tracing.alignment
+        sides = sides_of(self.tracing.observed, pair, layer.name, alignment)
+        columns, arrays = alignment.of(pair, layer.name), self._arrays(layer)
+        return Evidence(self.case.net, layer, arrays, inputs, sides, columns, self._depths())
 
     def _depths(self) -> Mapping[str, int]:
         """Return how deep all activations are, which no length changes."""
@@ -236,14 +231,16 @@ class Explaining:
     def _held(self, pair: NetPair, layer: Layer) -> Held:
         outputs = None
         if self.tracing.observed.is_kept(pair, layer.name) and not self.of_carried:
-            one, other = (self.tracing.observed.get(Key(run, layer.name)) for run in _runs(pair))
-            outputs = one, other
+            outputs = self.tracing.observed.sides(pair, layer.name)
         columns = self.tracing.alignment.of(pair, layer.name)
         return Held(pair, self._both(pair, layer.sources[0]), outputs, columns)
 
     def _both(self, pair: NetPair, source: str) -> tuple[Array, Array]:
         """Return an activation that was looked at, or the input, on both sides, whole."""
         return self._input(pair.baseline, source), self._input(pair.candidate, source)
+
+    def _reads(self, run: NetRun, layer: Layer) -> list[Array]:
+        return [self._input(run, source) for source in layer.sources]
 
     def _input(self, run: NetRun, source: str) -> Array:
         if source != INPUT:
@@ -252,8 +249,9 @@ class Explaining:
         return np.ascontiguousarray(given)
 
 
-def _runs(pair: NetPair) -> tuple[NetRun, NetRun]:
-    return pair.baseline, pair.candidate
+def verdict_off(times: float) -> Verdict:
+    """Return what a side is called that is so many times off what roundings are likely to give."""
+    return "wrong" if times > SURELY else "untested"
 
 
 def _what(layer: Layer) -> str:

@@ -77,9 +77,8 @@ def winners(layer: Layer, x: Array) -> Array:
     axes = layer.axes
     extents = spatial((1, *x.shape[1:]), len(axes))
     given = x.reshape(x.shape[0], *extents, x.shape[3])
-    tables = [
-        axis.sources(n) for axis, n in zip(moves(layer, (1, *x.shape[1:])), extents, strict=True)
-    ]
+    moving = zip(moves(layer, (1, *x.shape[1:])), extents, strict=True)
+    tables = [axis.sources(extent) for axis, extent in moving]
     best: Array | None = None
     chosen = np.zeros(0, np.int64)
     for number, taps in enumerate(np.ndindex(*[axis.kernel for axis in axes])):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from convdiff.case.arrays import Tensors
 from convdiff.case.model import ArraySpec, Case
 from convdiff.case.net_model import NetCase
 from convdiff.compare.comparison import measured
-from convdiff.compare.difference import differs, measure
+from convdiff.compare.difference import measure
 from convdiff.compare.reference import References
 from convdiff.diagnose.verdict import judge
 from convdiff.diagnose.verdicts import Verdict
@@ -23,6 +21,8 @@ from convdiff.lab.mixed import MixedLab
 from convdiff.lab.nets import NetRun
 from convdiff.lab.session import Session
 from convdiff.lab.watch import Watch
+from convdiff.net.field import cut
+from convdiff.net.trace.compared import are_equal
 from convdiff.net.trace.model import Alone
 from convdiff.net.trace.pairs import NetPair
 from convdiff.numerics.array import Array
@@ -48,6 +48,11 @@ class Held:
     """None where it was not looked at in the net."""
     columns: Array
     """bool (columns,): which outputs see the same inputs, from the first on."""
+
+    def compared(self, outputs: Iterable[Array]) -> tuple[Array, Array]:
+        """Return what is compared of outputs of both sides."""
+        one, other = (cut(side, self.columns, self.pair.images) for side in outputs)
+        return one, other
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,8 @@ def isolate(
     longer = max(held.inputs, key=lambda one: (one.shape[2], one.shape[0]))
     tensors = Tensors(arrays["filter"], arrays.get("bias"), longer)
     case = _case(net, layer, tensors, held)
-    cells = tuple(
-        _cell(case, run, one)
-        for run, one in zip((held.pair.baseline, held.pair.candidate), held.inputs, strict=True)
-    )
+    sides = zip(held.pair.runs, held.inputs, strict=True)
+    cells = tuple(_cell(case, run, one) for run, one in sides)
     pair = Pair(held.pair.axis, cells[0], cells[1])
     runtimes = tuple(dict.fromkeys(cell.runtime for cell in cells))
     plan = Plan(case, runtimes, cells, (pair,))
@@ -121,15 +124,13 @@ def _beside(
 
 
 def _as_in_a_model(pair: NetPair) -> NetPair:
-    baseline, candidate = (
-        replace(run, runtime=as_in_a_model(run.runtime)) for run in (pair.baseline, pair.candidate)
-    )
-    return replace(pair, baseline=baseline, candidate=candidate)
+    one, other = (replace(run, runtime=as_in_a_model(run.runtime)) for run in pair.runs)
+    return replace(pair, baseline=one, candidate=other)
 
 
 def _case(net: NetCase, layer: Layer, tensors: Tensors, held: Held) -> Case:
     """Return the case that one layer is; its arrays are there, and are not made of it."""
-    runs = held.pair.baseline, held.pair.candidate
+    runs = held.pair.runs
     bias = None if tensors.bias is None else ArraySpec("values", tensors.bias.shape)
     return Case(
         name=f"{net.name}/{layer.name}",
@@ -153,13 +154,13 @@ def _counted(conv: Convolution, held: Held) -> Convolution:
     Where outputs see the same inputs, as many elements are added before both inputs; what is added
     after them differs by one at most, which makes no further output.
     """
-    runs = held.pair.baseline, held.pair.candidate
     is_word = conv.padding == "same" and not conv.transposed
-    refused = any(run.runtime.interpreter.framework == "torch" for run in runs)
-    if not (is_word and refused) or set(conv.strides) == {1}:
+    if not is_word or set(conv.strides) == {1}:
+        return conv
+    if "torch" not in (run.runtime.interpreter.framework for run in held.pair.runs):
         return conv
     pads = [conv.pads(one.shape[1], one.shape[2]) for one in held.inputs]
-    return conv._replace(padding=tuple(max(several) for several in zip(*pads, strict=True)))
+    return conv._replace(padding=tuple(map(max, *pads)))
 
 
 def _cell(case: Case, run: NetRun, given: Array) -> Cell:
@@ -170,10 +171,10 @@ def _is_unsteady(lab: LiveLab, cells: Sequence[Cell]) -> bool:
     """Return whether a layer alone gives other bits when it is run again: then it tells nothing."""
     repeats = [replace(cell, repeat=cell.repeat + number) for cell in cells for number in (1, 2)]
     first = {(cell.runtime, cell.length, cell.batch): lab.bits(cell) for cell in cells}
-    again = [(cell, lab.bits(cell)) for cell in lab.observe(repeats)]
-    return any(
-        gives_others(first[cell.runtime, cell.length, cell.batch], bits) for cell, bits in again
-    )
+    for cell in list(lab.observe(repeats)):
+        if gives_others(first[cell.runtime, cell.length, cell.batch], lab.bits(cell)):
+            return True
+    return False
 
 
 def _alone(bits: Sequence[Array | NoBits], held: Held) -> Alone:
@@ -182,28 +183,19 @@ def _alone(bits: Sequence[Array | NoBits], held: Held) -> Alone:
     for one in bits:
         if isinstance(one, NoBits):
             return "not run"
-        sides.append(_cut(one, held))
-    if held.outputs is not None:
-        in_net = [_cut(one, held) for one in held.outputs]
-        pairs = zip(sides, in_net, strict=True)
-        if all(one.shape == own.shape and not differs(one, own, False).any() for one, own in pairs):
-            return "same"
-    alike = sides[0].shape == sides[1].shape and not differs(sides[0], sides[1], False).any()
-    if alike:
+        sides.append(one)
+    alone = held.compared(sides)
+    if held.outputs is not None and all(map(are_equal, alone, held.compared(held.outputs))):
+        return "same"
+    if are_equal(*alone):
         return "equal"
     return "differs" if held.outputs is None else "other"
-
-
-def _cut(output: Array, held: Held) -> Array:
-    images = min(held.pair.baseline.batch, held.pair.candidate.batch)
-    cut = output[:images, :, : len(held.columns)][:, :, held.columns]
-    return np.ascontiguousarray(cut)
 
 
 def _by_size(case: Case, pair: Pair, tensors: Tensors, held: Held) -> Verdict:
     """Return the verdict on a layer's bits in the net, which it does not have alone: by size."""
     assert held.outputs is not None
     reference = References(case.conv, tensors).at(max(case.lengths))
-    a, b = (_cut(one, held) for one in held.outputs)
+    a, b = held.compared(held.outputs)
     comparison = measured(pair, a, b, reference, measure(a, b, strict=False, most=1))
     return judge(comparison, None, None, unstable=False, look=None)[0]

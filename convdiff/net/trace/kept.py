@@ -19,12 +19,12 @@ def write_activations(tracing: Tracing, trace: PairTrace, folder: Path) -> None:
     """Write the activations of a pair, an .npz a side. Raises ConvdiffError."""
     names = [one.name for one in trace.layers if one.status != "unseen"]
     observed, pair = tracing.observed, trace.pair
-    keep(observed, [(pair, name) for name in names])
+    keep(observed, pair, names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for side, run in (("baseline", pair.baseline), ("candidate", pair.candidate)):
+        for side, run in zip(("baseline", "candidate"), pair.runs, strict=True):
             arrays: dict[str, Any] = {name: observed.get(Key(run, name)) for name in names}
-            with replacing(folder / f"{side}.npz") as place, place.open("wb") as file:
+            with replacing(folder / f"{side}.npz") as path, path.open("wb") as file:
                 np.savez(file, **arrays)
     except OSError as error:
         raise ConvdiffError(f"--keep {folder}: {error.strerror}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -41,6 +41,10 @@ class Tracing:
     alignment: Alignment
     watching: Watching
 
+    def in_order(self, names: Container[str]) -> tuple[str, ...]:
+        """Return those of the net's layers that are named, in its order."""
+        return tuple(layer.name for layer in self.net.layers if layer.name in names)
+
 
 def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
     """Compare the layers of all pairs, and their outputs with nothing looked at.
@@ -54,15 +58,14 @@ def traced_pairs(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
         alone = beside.submit(observed.run_alone, _some(runs_of(pairs)))
         tracing.alignment.prepare(pairs)
         alone.result()
-    found = _compared(tracing, pairs)
-    if _is_changed(tracing, pairs, found) and _can_look_less(tracing.net, pairs):
+    traces = _compared(tracing, pairs)
+    if _is_changed(tracing, pairs, traces) and _can_look_less(tracing.net, pairs):
         observed.look_less()
-        found = _compared(tracing, pairs)
-    if _is_changed(tracing, pairs, found):
-        observed.run_alone([run for run in runs_of(pairs) if not observed.was_alone(run)])
-        outputs = [_outputs(tracing, one.pair) for one in found]
-        found = [replace(one, outputs=two) for one, two in zip(found, outputs, strict=True)]
-    return found
+        traces = _compared(tracing, pairs)
+    if _is_changed(tracing, pairs, traces):
+        observed.run_alone_once(runs_of(pairs))
+        traces = [replace(one, outputs=_outputs(tracing, one.pair)) for one in traces]
+    return traces
 
 
 def _some(runs: Sequence[NetRun]) -> Sequence[NetRun]:
@@ -72,33 +75,34 @@ def _some(runs: Sequence[NetRun]) -> Sequence[NetRun]:
 
 def _can_look_less(net: Net, pairs: Sequence[NetPair]) -> bool:
     """Return whether a runtime of these fuses layers that need not be looked at."""
-    runtimes = {run.runtime for run in runs_of(pairs)}
-    compiled = {is_compiled(runtime) for runtime in runtimes}
+    compiled = {is_compiled(run.runtime) for run in runs_of(pairs)}
     return any(len(safe(net, one)) < len(net.layers) for one in compiled)
 
 
 def _compared(tracing: Tracing, pairs: Sequence[NetPair]) -> list[PairTrace]:
-    found: dict[NetPair, PairTrace] = {}
+    traces = {pair: PairTrace(pair, (), {}) for pair in pairs}
     several = compare_layers(tracing.observed, pairs, tracing.alignment, tracing.watching)
     for pair, differing in several:
         if pair.axis == "baseline":
             equal = [name for name, differs in differing.items() if differs is False]
             tracing.observed.share(pair.baseline, pair.candidate, equal)
-        found[pair] = _one(tracing, pair, differing)
-    return [found[pair] if pair in found else _one(tracing, pair, None) for pair in pairs]
+        traces[pair] = _traced(tracing, pair, differing)
+    for pair, trace in traces.items():
+        if not trace.layers:
+            traces[pair] = replace(trace, reason=_why_not(tracing.observed, pair))
+    return [traces[pair] for pair in pairs]
 
 
-def _is_changed(tracing: Tracing, pairs: Sequence[NetPair], found: Sequence[PairTrace]) -> bool:
+def _is_changed(tracing: Tracing, pairs: Sequence[NetPair], traces: Sequence[PairTrace]) -> bool:
     """Return whether looking changed the outputs of a run of the worst pair, or of some others.
 
     Those that it seems to have changed are run again: what differs from itself is not blamed on it.
     """
-    if not found:
+    if not traces:
         return False
     observed, runs = tracing.observed, runs_of(pairs)
-    shown = max(found, key=lambda one: one.worst.max_abs if one.worst else -1.0).pair
-    some = [shown.baseline, shown.candidate, *_some(runs)]
-    observed.run_alone([run for run in dict.fromkeys(some) if not observed.was_alone(run)])
+    shown = max(traces, key=lambda one: one.largest).pair
+    observed.run_alone_once(dict.fromkeys((*shown.runs, *_some(runs))))
     again(tracing, [one.run for one in looked_at(observed, runs) if one.changed])
     return any(one.changed for one in looked_at(observed, runs))
 
@@ -110,29 +114,27 @@ def again(tracing: Tracing, runs: Sequence[NetRun]) -> None:
     observed.rerun(left, RERUNS, strict=tracing.watching.strict)
 
 
-def _one(tracing: Tracing, pair: NetPair, differing: Differs | None) -> PairTrace:
+def _traced(tracing: Tracing, pair: NetPair, differing: Differs) -> PairTrace:
     """Return what becomes of a pair's difference at each layer, and its outputs' differences."""
     net, alignment = tracing.net, tracing.alignment
-    if differing is None:
-        return PairTrace(pair, (), {}, _why_not(tracing.observed, pair))
-    found = statuses(sources_of(net), differing)
+    status = statuses(sources_of(net), differing)
     layers = []
     for layer in net.layers:
         count = int(np.count_nonzero(alignment.of(pair, layer.name)))
-        layers.append(Traced(layer.name, layer.op, found[layer.name], count))
+        layers.append(Traced(layer.name, layer.op, status[layer.name], count))
     outputs = _outputs(tracing, pair)
-    reason = "" if outputs else _nothing_alike(tracing, pair)
+    reason = "" if outputs else _nothing_aligned(tracing, pair)
     return PairTrace(pair, tuple(layers), outputs, reason)
 
 
-def _nothing_alike(tracing: Tracing, pair: NetPair) -> str:
+def _nothing_aligned(tracing: Tracing, pair: NetPair) -> str:
     """Name the layer from which on nothing sees the same inputs at two lengths; say what to do."""
-    alike = {INPUT}
+    aligned = {INPUT}
     for step in along(tracing.net):
         layer = step.layer
         if tracing.alignment.of(pair, layer.name).any():
-            alike.add(layer.name)
-        elif alike.issuperset(layer.sources):
+            aligned.add(layer.name)
+        elif aligned.issuperset(layer.sources):
             break
     lengths = f"lengths {pair.candidate.length} and {pair.baseline.length}"
     if step.mixes:
@@ -145,7 +147,7 @@ def _nothing_alike(tracing: Tracing, pair: NetPair) -> str:
 
 def _why_not(observed: Observed, pair: NetPair) -> str:
     """Say which run of a pair gave nothing, and why."""
-    for run in (pair.baseline, pair.candidate):
+    for run in pair.runs:
         if run in observed.failures:
             batch = f", batch {run.batch}" if observed.subject.input_nhwc.shape[0] > 1 else ""
             where = f"{run.runtime.id}, length {run.length:,}{batch}"
@@ -154,7 +156,7 @@ def _why_not(observed: Observed, pair: NetPair) -> str:
 
 
 def _outputs(tracing: Tracing, pair: NetPair) -> dict[str, Difference]:
-    if not all(map(tracing.observed.answered, (pair.baseline, pair.candidate))):
+    if not all(map(tracing.observed.answered, pair.runs)):
         return {}
     strict = tracing.watching.strict
     return differences_of_outputs(tracing.observed, pair, tracing.alignment, strict=strict)
@@ -171,8 +173,7 @@ def worst_of(traced: Sequence[PairTrace], expect: Mapping[Axis, Allowance]) -> i
     def gravity(number: int) -> tuple[bool, bool, int, float, int]:
         pair = traced[number]
         is_held = expect[pair.pair.axis].kind in ("bitwise", "ulps")
-        largest = pair.worst.max_abs if pair.worst else -1.0
-        return is_held and pair.differs, pair.differs, -pair.first_entry, largest, -number
+        return is_held and pair.differs, pair.differs, -pair.first_entry, pair.largest, -number
 
     return max(range(len(traced)), key=gravity, default=0)
 
@@ -196,7 +197,6 @@ def looked_at(observed: Observed, runs: Sequence[NetRun]) -> Iterator[Looked]:
 
 def unseen_before(tracing: Tracing, trace: PairTrace, name: str) -> tuple[str, ...]:
     """Return the layers before one that were not looked at, in the net's order."""
-    seen = ("unseen", "apart")
-    differing: Differs = {one.name: False for one in trace.layers if one.status not in seen}
-    unseen = unseen_sources(sources_of(tracing.net), differing, name)
-    return tuple(layer.name for layer in tracing.net.layers if layer.name in unseen)
+    watched = [one.name for one in trace.layers if one.status not in ("unseen", "apart")]
+    differing: Differs = dict.fromkeys(watched, False)
+    return tracing.in_order(unseen_sources(sources_of(tracing.net), differing, name))

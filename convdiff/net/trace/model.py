@@ -74,33 +74,44 @@ class PairTrace:
     reason: str = ""
     """Why there is nothing to compare."""
 
+    def named(self, *statuses: Status) -> tuple[str, ...]:
+        """Return the layers of which one of these is said."""
+        return tuple(layer.name for layer in self.layers if layer.status in statuses)
+
     @property
     def entered(self) -> tuple[str, ...]:
         """The layers where a difference enters."""
-        return tuple(layer.name for layer in self.layers if layer.status == "entered")
+        return self.named("entered")
 
     @property
     def unstable(self) -> tuple[str, ...]:
         """The layers of which a side differs from itself."""
-        return tuple(layer.name for layer in self.layers if layer.status == "unstable")
+        return self.named("unstable")
 
     @property
     def is_unstable(self) -> bool:
         """Return whether a side's outputs differ from themselves, or may differ for that reason."""
-        return bool(self.unstable) and (
-            self.differs or not self.outputs.keys().isdisjoint(self.unstable)
-        )
+        if self.differs:
+            return bool(self.unstable)
+        return not self.outputs.keys().isdisjoint(self.unstable)
 
     @property
     def first_entry(self) -> int:
         """The place of the first such layer in the net, or the number of its layers."""
-        places = [i for i, layer in enumerate(self.layers) if layer.status == "entered"]
-        return min(places, default=len(self.layers))
+        for number, layer in enumerate(self.layers):
+            if layer.status == "entered":
+                return number
+        return len(self.layers)
 
     @property
     def worst(self) -> Difference | None:
         """The largest difference of the outputs, or None where nothing was compared."""
         return max(self.outputs.values(), key=lambda one: one.max_abs, default=None)
+
+    @property
+    def largest(self) -> float:
+        """The largest |Δ| of the outputs; −1 where nothing was compared."""
+        return self.worst.max_abs if self.worst else -1.0
 
     @property
     def max_ulp(self) -> int:
@@ -200,9 +211,9 @@ class TraceResult:
             return ENDED + self.signal
         if self.drifting:
             return DRIFT
-        if self.signal:
+        if self.signal or self._is_untested or self.missing or self.died:
             return UNTESTED
-        return UNTESTED if self._is_untested or self.missing or self.died else SAME
+        return SAME
 
     @property
     def _is_untested(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -22,14 +22,23 @@ def narrowed_to(layer: Layer, arrays: Mapping[str, Array], x: Array, output: Arr
     products of unit roundoff u, is allowed: k·u·Σ|x·w| (Higham, Accuracy and Stability, 3.1).
     """
     bias = arrays.get("bias")
+    size_of_bias = None if bias is None else np.abs(bias)
     roundoff = float(np.finfo(np.float32).eps) / 2 * (layer.conv.taps + 1)
     for name in FORMATS:
         given = [one.astype(numpy_dtype(name)).astype(np.float64) for one in (x, arrays["filter"])]
         exact = _computed(layer, given, bias)
-        size = _computed(layer, [np.abs(one) for one in given], None if bias is None else abs(bias))
+        size = _computed(layer, list(map(np.abs, given)), size_of_bias)
         if exact.shape == output.shape and (np.abs(output - exact) <= roundoff * size).all():
             return name
     return ""
+
+
+def is_narrowed(
+    layer: Layer, arrays: Mapping[str, Array], inputs: Iterable[Array], outputs: Iterable[Array]
+) -> bool:
+    """Return whether a side's output is that of operands of a narrower format."""
+    sides = zip(inputs, outputs, strict=True)
+    return any(narrowed_to(layer, arrays, x, output) for x, output in sides)
 
 
 def _computed(layer: Layer, given: list[Array], bias: Array | None) -> Array:

@@ -10,7 +10,7 @@ from convdiff.net.trace.compared import sources_of
 from convdiff.net.trace.layers import Tracing, again
 from convdiff.net.trace.model import Noise, PairTrace
 from convdiff.net.trace.observed import Observed
-from convdiff.net.trace.pairs import Kind, NetPair
+from convdiff.net.trace.pairs import Kind, NetPair, runs_of
 from convdiff.net.trace.status import Differs, Status, statuses
 
 DIFFERS: Mapping[Status, bool | None] = {
@@ -23,47 +23,46 @@ DIFFERS: Mapping[Status, bool | None] = {
 """Whether a layer's activations differ that has a status; of the other ones that is not known."""
 
 
-def doubted(tracing: Tracing, found: Sequence[PairTrace]) -> list[PairTrace]:
+def doubted(tracing: Tracing, traces: Sequence[PairTrace]) -> list[PairTrace]:
     """Run again what differences are to be told of, and return the pairs with what is unstable.
 
     Once for all pairs along one axis of the same runtimes: the first where a difference enters at a
     layer, and the one whose outputs differ the most.
     """
-    runs = [run for trace in _told(found) for run in (trace.pair.baseline, trace.pair.candidate)]
-    again(tracing, list(dict.fromkeys(runs)))
-    return settled(tracing, found)
+    again(tracing, runs_of([trace.pair for trace in _examples(traces)]))
+    return settled(tracing, traces)
 
 
-def _told(found: Sequence[PairTrace]) -> list[PairTrace]:
+def _examples(traces: Sequence[PairTrace]) -> list[PairTrace]:
     """Return the pairs that stand for others, once for each layer where a difference enters."""
-    told: dict[tuple[Kind, str], PairTrace] = {}
-    for trace in sorted(found, key=lambda one: one.worst.max_abs if one.worst else -1.0):
+    examples: dict[tuple[Kind, str], PairTrace] = {}
+    for trace in sorted(traces, key=lambda one: one.largest):
         if trace.pair.axis == "repeat":
             continue
         for name in trace.entered:
-            told.setdefault((trace.pair.kind, name), trace)
+            examples.setdefault((trace.pair.kind, name), trace)
         if trace.entered or trace.differs:
-            told[trace.pair.kind, ""] = trace
-    return list(told.values())
+            examples[trace.pair.kind, ""] = trace
+    return list(examples.values())
 
 
-def settled(tracing: Tracing, found: Sequence[PairTrace]) -> list[PairTrace]:
+def settled(tracing: Tracing, traces: Sequence[PairTrace]) -> list[PairTrace]:
     """Return the pairs with the layers as unstable that differ from themselves on a side."""
     fresh = [run for run in tracing.observed.looked_apart if run not in tracing.observed.unlike]
     again(tracing, fresh)
-    return [_settled(tracing, one) for one in found]
+    return [_settled(tracing, one) for one in traces]
 
 
 def _settled(tracing: Tracing, trace: PairTrace) -> PairTrace:
-    known = {layer.name: layer.status for layer in trace.layers}
-    differing: Differs = {n: DIFFERS[one] for n, one in known.items() if one in DIFFERS}
+    known = [layer for layer in trace.layers if layer.status in DIFFERS]
+    differing: Differs = {layer.name: DIFFERS[layer.status] for layer in known}
     unstable = _unstable(tracing.observed, trace.pair, differing)
     if not unstable:
         return trace
-    found = statuses(sources_of(tracing.net), differing, unstable)
+    settled = statuses(sources_of(tracing.net), differing, unstable)
     layers = []
     for layer in trace.layers:
-        status = found[layer.name]
+        status = settled[layer.name]
         growth = None if status == "unstable" else layer.growth
         layers.append(replace(layer, status=status, growth=growth))
     return replace(trace, layers=tuple(layers))
@@ -79,9 +78,9 @@ def _unstable(observed: Observed, pair: NetPair, differing: Differs) -> set[str]
         return set()
     own, other = set[str](), set[str]()
     for run, names in _noise(observed):
-        if run in (pair.baseline, pair.candidate):
+        if run in pair.runs:
             own |= names
-        elif run.runtime in (pair.baseline.runtime, pair.candidate.runtime):
+        elif run.runtime in (one.runtime for one in pair.runs):
             other |= names
     apart = {name for name, one in differing.items() if one is None}
     return (own | {name for name in other if differing.get(name)}) - apart
@@ -96,16 +95,14 @@ def _noise(observed: Observed) -> Iterator[tuple[NetRun, set[str]]]:
 
 def noise_of(tracing: Tracing) -> Iterator[Noise]:
     """Yield the runs that differ from themselves, and where in the net that begins."""
-    names = [layer.name for layer in tracing.net.layers]
     for run, unlike in _noise(tracing.observed):
-        begins = _begins(tracing, unlike)
+        begins = tracing.in_order(_begins(tracing, unlike))
         by_looking = not tracing.observed.unlike[run]
-        layers = tuple(name for name in names if name in unlike)
-        yield Noise(run, layers, tuple(name for name in names if name in begins), by_looking)
+        yield Noise(run, tracing.in_order(unlike), begins, by_looking)
 
 
 def _begins(tracing: Tracing, unlike: Collection[str]) -> set[str]:
     """Return which layers differ from themselves and read nothing that does."""
-    seen = {*tracing.watching.names, *unlike}
-    found = statuses(sources_of(tracing.net), {name: name in unlike for name in seen})
-    return {name for name, status in found.items() if status == "entered"}
+    differing: Differs = dict.fromkeys(tracing.watching.names, False) | dict.fromkeys(unlike, True)
+    status = statuses(sources_of(tracing.net), differing)
+    return {name for name in status if status[name] == "entered"}

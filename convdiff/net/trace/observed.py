@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from convdiff.compare.difference import differs
 from convdiff.lab.lab import Tell
 from convdiff.lab.nets import Activations, NetRun, Observe, Subject, Watched, observe_net
 from convdiff.lab.session import Session
 from convdiff.lab.store import Store
+from convdiff.net.shares import shares
 from convdiff.net.trace.pairs import NetPair
+from convdiff.net.trace.watched import Part, array_of, digest_of, keys_of, watched_of, whole
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
-from convdiff.worker.nets.digests import Piece, digests_of
 from convdiff.worker.ops.net_shapes import shapes
 
 SHARE = 64 * 2**20
 """Bytes of activations that are here at a time."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of an activation of one run."""
-
-    name: str
-    columns: tuple[int, int]
-    """Start and stop along the length."""
-    images: int
-    """The first ones of the batch."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +88,15 @@ class Observed:
 
     def get(self, key: Key) -> Array:
         """Return an activation that was kept, (batch, rows, length, channels). Raises KeyError."""
-        found = self._store.get(self._same.get(key, key))
-        if isinstance(found, NoBits):
+        activation = self._store.get(self._same.get(key, key))
+        if isinstance(activation, NoBits):
             raise KeyError(key)
-        return found
+        return activation
+
+    def sides(self, pair: NetPair, name: str, *, alone: bool = False) -> tuple[Array, Array]:
+        """Return what was kept of both runs of a pair. Raises KeyError."""
+        one, other = (self.get(Key(run, name, alone)) for run in pair.runs)
+        return one, other
 
     def has(self, key: Key) -> bool:
         """Return whether an activation was kept."""
@@ -114,9 +106,9 @@ class Observed:
         """Return whether a whole activation is there, or did not come when it was asked for."""
         return key in self._asked_for or self.has(key)
 
-    def is_kept(self, pair: NetPair, name: str) -> bool:
+    def is_kept(self, pair: NetPair, name: str, *, alone: bool = False) -> bool:
         """Return whether an activation of both runs of a pair was kept."""
-        return all(self.has(Key(run, name)) for run in (pair.baseline, pair.candidate))
+        return all(self.has(Key(run, name, alone)) for run in pair.runs)
 
     def answered(self, run: NetRun) -> bool:
         """Return whether a run gave its outputs."""
@@ -128,6 +120,10 @@ class Observed:
             for name, bits in outputs.items():
                 self._store.put(Key(run, name, alone=True), bits)
 
+    def run_alone_once(self, runs: Iterable[NetRun]) -> None:
+        """Run those so that were not yet."""
+        self.run_alone([run for run in runs if not self.was_alone(run)])
+
     def was_alone(self, run: NetRun) -> bool:
         """Return whether a run's outputs are known with nothing looked at."""
         return self.has(Key(run, self.subject.net.outputs[0], alone=True))
@@ -137,60 +133,54 @@ class Observed:
     ) -> Iterator[tuple[NetRun, dict[str, Array]]]:
         """Yield what runs give with nothing looked at but the outputs."""
         names = self.subject.net.outputs
-        watched = [Watched(name) for name in names]
-        for run, found in self._runs(runs, lambda _: watched, "outputs", what):
-            yield run, {name: _array(found[name]) for name in names}
+        watched = whole(names)
+        for run, given in self._runs(runs, lambda _: watched, "outputs", what):
+            yield run, {name: array_of(given[name]) for name in names}
 
-    def keep(self, wanted: Mapping[NetRun, Sequence[str]]) -> None:
+    def keep(self, wanted: Mapping[NetRun, Iterable[str]]) -> None:
         """Run each and keep whole activations, as far as they are seen, some MB at a time."""
-        left = {
-            run: self._shares(run, names) for run, names in wanted.items() if run not in self._held
-        }
-        self._asked_for |= {Key(run, name) for run, names in wanted.items() for name in names}
+        left = {}
+        for run, names in wanted.items():
+            self._asked_for.update(Key(run, name) for name in names)
+            if run not in self._held:
+                left[run] = self._shares(run, names)
         while left:
-            watched = {run: [Watched(name) for name in shares[0]] for run, shares in left.items()}
-            for run, found in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
-                for name, value in found.items():
-                    self._store.put(Key(run, name), _array(value))
-                    self._hold_against_digests(run, name, _array(value))
-            left = {run: shares[1:] for run, shares in left.items() if len(shares) > 1}
+            watched = {run: whole(several[0]) for run, several in left.items()}
+            for run, given in self._runs(list(left), watched.__getitem__, self.observe, "bits"):
+                for name, value in given.items():
+                    self._store.put(Key(run, name), array_of(value))
+                    self._hold_against_digests(run, name, array_of(value))
+            left = {run: several[1:] for run, several in left.items() if len(several) > 1}
 
     def _hold_against_digests(self, run: NetRun, name: str, bits: Array) -> None:
         """Note an activation that has not the bits whose digests were made."""
         for part, one in self._asked.get(run, {}).items():
             made = self._made.get(run, {}).get(part)
-            if part.name == name and made is not None and made != _digest(bits, one):
+            if part.name == name and made is not None and made != digest_of(bits, one):
                 self.looked_apart.setdefault(run, set()).add(name)
 
-    def _shares(self, run: NetRun, names: Sequence[str]) -> list[list[str]]:
+    def _shares(self, run: NetRun, names: Iterable[str]) -> list[list[str]]:
         """Return names in shares whose activations together take so much memory at most."""
         _, rows, _, channels = self.subject.input_nhwc.shape
         net = self.subject.net
-        sizes = shapes(net, rows, run.length, channels, net.depth)
-        item = self.subject.input_nhwc.dtype.itemsize
-        shares: list[list[str]] = [[]]
-        held = 0
-        for name in names:
-            size = math.prod(sizes[name]) * run.batch * item
-            if shares[-1] and held + size > SHARE:
-                shares.append([])
-                held = 0
-            shares[-1].append(name)
-            held += size
-        return shares
+        extents = shapes(net, rows, run.length, channels, net.depth)
+        item = run.batch * self.subject.input_nhwc.dtype.itemsize
+        sizes = ((name, math.prod(extents[name]) * item) for name in names)
+        return list(shares(sizes, SHARE)) or [[]]
 
     def looked(
-        self, wanted: Mapping[NetRun, Sequence[Part]], *, strict: bool
+        self, wanted: Mapping[NetRun, Collection[Part]], *, strict: bool
     ) -> Iterator[tuple[NetRun, Mapping[Part, bytes]]]:
         """Run each, keep its outputs, and yield the digests of the parts that are seen.
 
         Those of recorded runs are those of whole activations, and come first.
         """
-        self._asked |= {run: _watched(parts, strict) for run, parts in wanted.items()}
-        for run in [run for run in wanted if run in self._held]:
-            held = self._held[run]
-            parts = [part for part in wanted[run] if part.name in held]
-            yield run, self._noted(run, {part: held[part.name] for part in parts})
+        self._asked |= {run: watched_of(parts, strict) for run, parts in wanted.items()}
+        for run, parts in wanted.items():
+            if run in self._held:
+                held = self._held[run]
+                known = {part: held[part.name] for part in parts if part.name in held}
+                yield run, self._noted(run, known)
         for run, outputs, made in self._layers(list(wanted), "layers"):
             for name, bits in outputs.items():
                 self._store.put(Key(run, name), bits)
@@ -206,31 +196,34 @@ class Observed:
         """Run each as it was, so often, and note the layers and outputs that have other bits."""
         for run, outputs, made in self._layers([*runs] * times, "once more"):
             others = {part.name for part, one in made.items() if self._made[run][part] != one}
-            others |= self._others(run, outputs, alone=False, strict=strict)
-            self.unlike.setdefault(run, set()).update(others)
+            self._note_unlike(run, outputs, alone=False, strict=strict)
+            self.unlike[run] |= others
         alone = [run for run in runs if self.was_alone(run)]
         for run, outputs in self._outputs(alone * times, "once more"):
-            others = self._others(run, outputs, alone=True, strict=strict)
-            self.unlike.setdefault(run, set()).update(others)
+            self._note_unlike(run, outputs, alone=True, strict=strict)
 
-    def _others(
+    def _note_unlike(
         self, run: NetRun, outputs: Mapping[str, Array], *, alone: bool, strict: bool
-    ) -> set[str]:
-        """Return the outputs that are not those that were kept."""
-        kept = {name: self.get(Key(run, name, alone)) for name in outputs}
-        return {name for name, one in outputs.items() if differs(one, kept[name], strict).any()}
+    ) -> None:
+        """Note the outputs that are not those that were kept."""
+        unlike = self.unlike.setdefault(run, set())
+        for name, one in outputs.items():
+            if differs(one, self.get(Key(run, name, alone)), strict).any():
+                unlike.add(name)
 
     def _layers(
         self, runs: Sequence[NetRun], what: str
     ) -> Iterator[tuple[NetRun, dict[str, Array], dict[Part, bytes]]]:
         """Yield the outputs of runs, and the digests of the parts that were asked for and seen."""
-        outputs = [Watched(name) for name in self.subject.net.outputs]
+        outputs = whole(self.subject.net.outputs)
         rows = {run: [*outputs, *self._asked[run].values()] for run in runs}
-        for run, found in self._runs(runs, rows.__getitem__, self.observe, what):
-            keys = _keys(rows[run])
-            made = {part: found.get(keys[one]) for part, one in self._asked[run].items()}
-            bits = {one.name: _array(found[keys[one]]) for one in outputs}
-            yield run, bits, {part: one for part, one in made.items() if isinstance(one, bytes)}
+        for run, given in self._runs(runs, rows.__getitem__, self.observe, what):
+            keys, made = keys_of(rows[run]), dict[Part, bytes]()
+            for part, one in self._asked[run].items():
+                digest = given.get(keys[one])
+                if isinstance(digest, bytes):
+                    made[part] = digest
+            yield run, {one.name: array_of(given[keys[one]]) for one in outputs}, made
 
     def _runs(
         self,
@@ -243,35 +236,11 @@ class Observed:
         asked = [run for run in runs if run not in self.failures and run not in self._held]
         pool = self._session.pool
         answers = observe_net(self.subject, asked, watched, pool, observe=observe)
-        for number, (run, found, seconds) in enumerate(answers, 1):
+        for number, (run, activations, seconds) in enumerate(answers, 1):
             named = f"{self.subject.name}: {what}, length {run.length}"
             self._tell(named, number, len(asked), None)
             self.seconds[run] = self.seconds.get(run, 0.0) + seconds
-            if isinstance(found, NoBits):
-                self.failures[run] = found
+            if isinstance(activations, NoBits):
+                self.failures[run] = activations
             else:
-                yield run, found
-
-
-def _watched(parts: Sequence[Part], strict: bool) -> dict[Part, Watched]:
-    """Return what is watched for each part."""
-    return {part: Watched(part.name, part.columns, True, part.images, strict) for part in parts}
-
-
-def _keys(watched: Sequence[Watched]) -> dict[Watched, str]:
-    """Return what each is called in the answer."""
-    often = Counter(one.name for one in watched)
-    return {one: one.key(often[one.name] > 1) for one in watched}
-
-
-def _digest(bits: Array, watched: Watched) -> bytes:
-    """Return the digest that a worker makes of what is watched of a whole activation."""
-    plain = bits.view(np.uint16) if bits.dtype.name == "bfloat16" else bits
-    first, end = watched.columns or (0, bits.shape[2])
-    piece = Piece(watched.images or len(bits), first, end, watched.strict)
-    return bytes.fromhex(digests_of(plain, [piece])[piece])
-
-
-def _array(value: Array | bytes) -> Array:
-    assert not isinstance(value, bytes), "it was watched bit for bit"
-    return value
+                yield run, activations

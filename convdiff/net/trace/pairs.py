@@ -24,6 +24,16 @@ class NetPair:
     candidate: NetRun
 
     @property
+    def runs(self) -> tuple[NetRun, NetRun]:
+        """Both, the baseline first."""
+        return self.baseline, self.candidate
+
+    @property
+    def images(self) -> int:
+        """How many images both have."""
+        return min(self.baseline.batch, self.candidate.batch)
+
+    @property
     def is_recorded(self) -> bool:
         """Whether its baseline comes from a recording, and can't be run again."""
         return bool(self.baseline.runtime.origin)
@@ -41,12 +51,10 @@ def pairs_of(
 
     pairwise: each runtime is compared with every other, not just with the first.
     """
-    partners = partners_of(pairwise=pairwise)
-    return tuple(
-        pair
-        for runtime in runtimes
-        for pair in _of_runtime(case, runtime, partners(runtimes, runtime))
-    )
+    partners, pairs = partners_of(pairwise=pairwise), list[NetPair]()
+    for runtime in runtimes:
+        pairs += _of_runtime(case, runtime, partners(runtimes, runtime))
+    return tuple(pairs)
 
 
 def _of_runtime(
@@ -73,4 +81,7 @@ def runs_of_all(case: NetCase, runtimes: Sequence[Runtime]) -> list[NetRun]:
 
 def runs_of(pairs: Sequence[NetPair]) -> list[NetRun]:
     """Return the runs of some pairs, each once, baselines before what is compared with them."""
-    return list(dict.fromkeys(run for pair in pairs for run in (pair.baseline, pair.candidate)))
+    runs = dict[NetRun, None]()
+    for pair in pairs:
+        runs |= dict.fromkeys(pair.runs)
+    return list(runs)

@@ -16,14 +16,15 @@ from convdiff.case.net_model import NetCase
 from convdiff.errors import ConvdiffError
 from convdiff.lab.nets import NetRun, Subject
 from convdiff.net.trace.layers import Tracing
-from convdiff.net.trace.observed import Key, Observed, Part
+from convdiff.net.trace.observed import Key, Observed
 from convdiff.net.trace.pairs import NetPair, runs_of_all
 from convdiff.net.trace.recording import NetRecording, RecordedRun
+from convdiff.net.trace.watched import Part
 from convdiff.numerics.array import Array
 from convdiff.plan.cell import NoBits
 from convdiff.recording.model import RecordingError
 from convdiff.runtime.model import Runtime
-from convdiff.worker.ops.net_shapes import shapes
+from convdiff.worker.ops.net_shapes import shapes as shapes_of_images
 
 MOST_BYTES = 64 * 2**20
 """Bits of all layers that are kept; of larger nets those of the outputs alone."""
@@ -36,12 +37,12 @@ def recording_of(
 
     None where none of them gives anything.
     """
-    observed, net = tracing.observed, tracing.net
+    observed = tracing.observed
     parts = {run: _whole(tracing, run) for run in runs}
-    observed.run_alone([run for run in runs if not observed.has(Key(run, net.outputs[0], True))])
+    observed.run_alone_once(runs)
     made = dict(observed.looked(parts, strict=tracing.watching.strict))
     kept = _kept_whole(tracing, runs)
-    observed.keep({run: kept for run in runs})
+    observed.keep(dict.fromkeys(runs, kept))
     there = [run for run in runs if observed.answered(run)]
     if not there:
         return None
@@ -63,14 +64,19 @@ def recording_of(
 def _kept_whole(tracing: Tracing, runs: Sequence[NetRun]) -> tuple[str, ...]:
     """Return the layers whose bits are kept: of more than MOST_BYTES those of the outputs alone."""
     names = dict.fromkeys((*tracing.watching.names, *tracing.net.outputs))
-    sizes = [math.prod(_sizes(tracing, run)[name]) for run in runs for name in names]
-    item = tracing.observed.subject.input_nhwc.dtype.itemsize
-    return tuple(names) if sum(sizes) * item <= MOST_BYTES else tracing.net.outputs
+    subject, elements = tracing.observed.subject, 0
+    for run in runs:
+        shapes = _shapes(subject, run)
+        elements += sum(math.prod(shapes[name]) for name in names)
+    if elements * subject.input_nhwc.dtype.itemsize > MOST_BYTES:
+        return tracing.net.outputs
+    return tuple(names)
 
 
 def _whole(tracing: Tracing, run: NetRun) -> list[Part]:
     """Return all of each activation of a run."""
-    return [Part(name, (0, shape[2]), run.batch) for name, shape in _sizes(tracing, run).items()]
+    shapes = _shapes(tracing.observed.subject, run)
+    return [Part(name, (0, shape[2]), run.batch) for name, shape in shapes.items()]
 
 
 def _recorded_run(
@@ -97,15 +103,11 @@ def input_of(subject: Subject, run: NetRun) -> Array:
     return np.ascontiguousarray(subject.input_nhwc[: run.batch, :, : run.length])
 
 
-def _sizes(tracing: Tracing, run: NetRun) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all activations of a run, NHWC."""
-    return _shapes(tracing.observed.subject, run)
-
-
 def _shapes(subject: Subject, run: NetRun) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all activations of a run, NHWC."""
     _, rows, _, channels = subject.input_nhwc.shape
-    found = shapes(subject.net, rows, run.length, channels, subject.net.depth)
-    return {layer.name: (run.batch, *found[layer.name]) for layer in subject.net.layers}
+    images = shapes_of_images(subject.net, rows, run.length, channels, subject.net.depth)
+    return {layer.name: (run.batch, *images[layer.name]) for layer in subject.net.layers}
 
 
 def hold(recording: NetRecording, observed: Observed) -> None:
@@ -116,12 +118,11 @@ def hold(recording: NetRecording, observed: Observed) -> None:
     observed.observe = recording.observe
     for one in recording.runs:
         try:
-            sizes = _shapes(subject, one.run)
+            shapes = _shapes(subject, one.run)
         except ValueError as error:
             raise RecordingError(f"{file}: length {one.run.length}: {error}") from None
         for name, array in (*one.bits.items(), *one.unobserved.items()):
-            same = array.dtype == subject.input_nhwc.dtype and array.shape == sizes.get(name)
-            if not same:
+            if array.dtype != subject.input_nhwc.dtype or array.shape != shapes.get(name):
                 raise RecordingError(f"{file}: damaged: {name} has another shape or dtype")
         if one.input == digest(input_of(subject, one.run)):
             observed.hold(one.run, one.layers, one.bits, one.unobserved)

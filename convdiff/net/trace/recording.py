@@ -49,8 +49,8 @@ class NetRecording:
     @property
     def standings(self) -> tuple[Standing, ...]:
         """Its runtimes, as they were found then."""
-        pairs = self.fingerprints.items()
-        return tuple(Standing(runtime, True, None, said) for runtime, said in pairs)
+        prints = self.fingerprints.items()
+        return tuple(Standing(runtime, True, None, one) for runtime, one in prints)
 
     @property
     def holds_all(self) -> bool:
@@ -89,8 +89,8 @@ def write_net_recording(path: Path, name: str, recording: NetRecording, version:
         version,
     )
     try:
-        with replacing(path) as place:
-            write_of(NETS, place, header, arrays)
+        with replacing(path) as fresh:
+            write_of(NETS, fresh, header, arrays)
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}") from None
 
@@ -109,9 +109,7 @@ def read_net_recording(path: Path) -> NetRecording:
         runs = tuple(_run(one, runtimes, arrays) for one in header.runs)
     except (IndexError, KeyError) as error:
         raise RecordingError(f"{path}: damaged: names what it has not: {error}") from None
-    prints = {
-        runtime: one.fingerprint for runtime, one in zip(runtimes, header.runtimes, strict=True)
-    }
+    prints = dict(zip(runtimes, (one.fingerprint for one in header.runtimes), strict=True))
     observe: Observe = "safe" if header.observe == "safe" else "all"
     return NetRecording(str(path), header.net, header.strict, observe, prints, runs)
 

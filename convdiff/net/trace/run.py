@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 
@@ -68,18 +69,18 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
         prints = {one.runtime: one.fingerprint for one in standings}
         watch = Watch(tell, session.stopping)
         explaining = Explaining(case, tracing, session, prints, ask.examine, watch)
-        found, shown = _told(tracing, traced_pairs(tracing, pairs), explaining)
-        entries, left = _entries(explaining, found, shown)
-        found, entries = _kept(tracing, found, entries)
-        _keep(tracing, found, shown, None if session.signal else ask.keep)
+        traces, shown = _doubted(tracing, traced_pairs(tracing, pairs), explaining)
+        entries, left = _entries(explaining, traces, shown)
+        traces, entries = _still_there(tracing, traces, entries)
+        _keep(tracing, traces, shown, None if session.signal else ask.keep)
         looked = tuple(looked_at(observed, runs_of(pairs)))
         noise = tuple(noise_of(tracing))
-        constant = "" if session.signal else _constant(observed, found)
+        constant = "" if session.signal else _constant(observed, traces)
         kept = recording_of(tracing, runs_of_all(case, there), prints) if ask.save else None
     result = TraceResult(
         case=case,
         standings=standings,
-        pairs=tuple(found),
+        pairs=tuple(traces),
         shown=shown,
         entries=entries,
         looked=looked,
@@ -96,8 +97,8 @@ def trace(case: NetCase, session: Session, ask: TraceAsk, tell: Tell) -> TraceRe
     return replace(result, drifting=tuple(drifting(result)))
 
 
-def _told(
-    tracing: Tracing, found: list[PairTrace], explaining: Explaining
+def _doubted(
+    tracing: Tracing, traces: list[PairTrace], explaining: Explaining
 ) -> tuple[list[PairTrace], int]:
     """Return the pairs, the one that is shown with its growth, and its number.
 
@@ -105,51 +106,44 @@ def _told(
     """
     expect = explaining.case.expect
     if not explaining.session.signal:
-        found = doubted(tracing, found)
-    shown = worst_of(found, expect)
-    if found and not explaining.session.signal:
-        found[shown] = grown(tracing, found[shown])
+        traces = doubted(tracing, traces)
+    shown = worst_of(traces, expect)
+    if traces and not explaining.session.signal:
+        traces[shown] = grown(tracing, traces[shown])
         if tracing.observed.looked_apart:
-            found = settled(tracing, found)
-            shown = worst_of(found, expect)
-            found[shown] = grown(tracing, found[shown])
-    return found, shown
+            traces = settled(tracing, traces)
+            shown = worst_of(traces, expect)
+            traces[shown] = grown(tracing, traces[shown])
+    return traces, shown
 
 
-def _kept(
-    tracing: Tracing, found: list[PairTrace], entries: tuple[Entry, ...]
+def _still_there(
+    tracing: Tracing, traces: list[PairTrace], entries: tuple[Entry, ...]
 ) -> tuple[list[PairTrace], tuple[Entry, ...]]:
     """Return what holds where the bits that were asked for are not those of the digests."""
     if not tracing.observed.looked_apart:
-        return found, entries
-    found = settled(tracing, found)
-    return found, tuple(one for one in entries if one.carries or _enters(one, found))
+        return traces, entries
+    traces = settled(tracing, traces)
+    entered = {trace.pair: trace.entered for trace in traces}
+    return traces, tuple(one for one in entries if one.carries or one.layer in entered[one.pair])
 
 
-def _enters(entry: Entry, found: Sequence[PairTrace]) -> bool:
-    """Return whether a difference still enters there: not where the bits were others once more."""
-    (trace,) = (one for one in found if one.pair == entry.pair)
-    return entry.layer in trace.entered
-
-
-def _keep(tracing: Tracing, found: Sequence[PairTrace], shown: int, folder: Path | None) -> None:
+def _keep(tracing: Tracing, traces: Sequence[PairTrace], shown: int, folder: Path | None) -> None:
     """Write the activations of the pair that is shown, where a folder is named for them."""
-    if found and folder is not None:
-        write_activations(tracing, found[shown], folder)
+    if traces and folder is not None:
+        write_activations(tracing, traces[shown], folder)
 
 
-def _constant(observed: Observed, found: Sequence[PairTrace]) -> str:
+def _constant(observed: Observed, traces: Sequence[PairTrace]) -> str:
     """Return what all outputs of the first run are, where that says nothing; "" elsewhere."""
-    runs = [one.pair.baseline for one in found if one.outputs]
+    runs = [one.pair.baseline for one in traces if one.outputs]
     if not runs:
         return ""
-    keys = [
-        Key(runs[0], name, alone)
-        for name in observed.subject.net.outputs
-        for alone in (True, False)
-    ]
-    there = [observed.get(key) for key in keys if observed.has(key)]
-    kinds = {constant_of(one, "") or "" for one in there}
+    kinds = set()
+    for name, alone in product(observed.subject.net.outputs, (True, False)):
+        key = Key(runs[0], name, alone)
+        if observed.has(key):
+            kinds.add(constant_of(observed.get(key), "") or "")
     return kinds.pop() if len(kinds) == 1 else ""
 
 
@@ -174,30 +168,30 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _entries(
-    explaining: Explaining, found: Sequence[PairTrace], shown: int
+    explaining: Explaining, traces: Sequence[PairTrace], shown: int
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Explain the layers where a difference enters, and name those that are too many."""
-    if not found or explaining.session.signal:
+    if not traces or explaining.session.signal:
         return (), ()
-    sites = _sites(explaining.case.net, found, shown)
+    sites = _sites(explaining.case.net, traces, shown)
     entries: list[Entry] = []
     for name, trace in sites[:MOST_ENTRIES]:
         unseen = unseen_before(explaining.tracing, trace, name)
         entries += explaining.entries(trace.pair, name, unseen)
-    entries += passed_on(explaining, found, entries)
+    entries += passed_on(explaining, traces, entries)
     return tuple(entries), tuple(dict.fromkeys(name for name, _ in sites[MOST_ENTRIES:]))
 
 
-def _sites(net: Net, found: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:
+def _sites(net: Net, traces: Sequence[PairTrace], shown: int) -> list[tuple[str, PairTrace]]:
     """Return where differences enter, in the net's order: a layer and a pair, once a kind of pair.
 
     The pair that is shown stands for its kind, and comes first.
     """
     at: dict[tuple[str, Kind], PairTrace] = {}
-    for trace in (found[shown], *found):
+    for trace in (traces[shown], *traces):
         for name in trace.entered:
             at.setdefault((name, trace.pair.kind), trace)
     names = [layer.name for layer in net.layers]
-    shows = found[shown].pair.kind
+    shows = traces[shown].pair.kind
     order = sorted(at, key=lambda site: (site[1] != shows, names.index(site[0])))
     return [(site[0], at[site]) for site in order]

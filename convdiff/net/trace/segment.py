@@ -13,16 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from convdiff.net.trace.judged import (
-    CANCELLING,
-    FLAT,
-    MOVING,
-    SUMS,
-    Depths,
-    absolute,
-    as_held,
-    run_wide,
-)
+from convdiff.net.field import cut
+from convdiff.net.trace.judged import chooses
+from convdiff.net.trace.wide import CANCELLING, FLAT, SUMS, Depths, absolute, as_held, run_wide
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import format_of
 from convdiff.worker.ops.net import Layer, Net
@@ -61,22 +54,18 @@ def off_likely(
     """
     wide = partial(run_wide, net, wide=np.float64, depths=depths)
     unit = format_of(sides[0]).unit_roundoff
-    values, errors = (
-        dict(given),
-        {name: np.zeros_like(array, float) for name, array in given.items()},
-    )
-    for layer in [as_held(one, sides[0].dtype) for one in layers]:
-        own = arrays[layer.name]
+    values = dict(given)
+    errors = {name: np.zeros_like(array, float) for name, array in given.items()}
+    for one in layers:
+        layer, own = as_held(one, sides[0].dtype), arrays[one.name]
         read = [values[name].astype(np.float64) for name in layer.sources]
         y = values[layer.name] = wide(layer, own, read)
         errors[layer.name] = LIKELY * unit * _own(wide, layer, own, read, y)
         before = [errors[name] for name in layer.sources]
         if any(map(np.any, before)):
             errors[layer.name] += _passed_on(wide, layer, own, read, before, y)
-    true, bound = (
-        one[layers[-1].name][: len(sides[0]), :, : len(columns)][:, :, columns]
-        for one in (values, errors)
-    )
+    last = layers[-1].name
+    true, bound = (cut(one[last], columns, len(sides[0])) for one in (values, errors))
     return max(_off(side, true, bound) for side in sides)
 
 
@@ -90,11 +79,11 @@ def _off(side: Array, true: Array, bound: Array) -> float:
     kind = format_of(side)
     exact = side.astype(np.float64)
     error = np.abs(exact - true)
-    alike = (exact == true) | (np.isnan(exact) & np.isnan(true))
-    alike |= np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
-    alike |= ~np.isfinite(exact) & ~(bound <= LIKELY * kind.unit_roundoff * kind.largest)
-    alike |= (side.dtype == np.float64) & np.isinf(bound)
-    ratio = np.where(alike, 0.0, error / (bound + TINY * kind.flushed))
+    right = (exact == true) | (np.isnan(exact) & np.isnan(true))
+    right |= np.isinf(exact) & (np.sign(exact) * (true + np.sign(true) * bound) > kind.largest)
+    right |= ~np.isfinite(exact) & ~(bound <= LIKELY * kind.unit_roundoff * kind.largest)
+    right |= (side.dtype == np.float64) & np.isinf(bound)
+    ratio = np.where(right, 0.0, error / (bound + TINY * kind.flushed))
     return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
 
 
@@ -110,16 +99,17 @@ def _passed_on(
     if layer.op == "softmax":  # e^x, and the sum of all of them
         return np.asarray(y * 2 * errors[0].max(axis=-1, keepdims=True))
     if layer.op in LINEAR or layer.kind.family in LINEAR_FAMILIES:
-        none = {name: np.zeros_like(a) if name in ADDED else a for name, a in arrays.items()}
+        added = {name: np.zeros_like(arrays[name]) for name in ADDED if name in arrays}
+        none = {**arrays, **added}
         if layer.op == "pad":
             layer = layer._replace(settings={**layer.settings, "value": 0.0})
         return np.abs(wide(layer, *absolute(layer, none, errors)))
     total = np.zeros_like(y)
     for number, error in enumerate(errors):
         off = []
-        for sign in (-1, 1):
-            moved = [x + sign * error if at == number else x for at, x in enumerate(read)]
-            off.append(np.abs(wide(layer, arrays, moved) - y))
+        for moved in (read[number] - error, read[number] + error):
+            inputs = [*read[:number], moved, *read[number + 1 :]]
+            off.append(np.abs(wide(layer, arrays, inputs) - y))
         total += np.maximum(*off)
     return total
 
@@ -128,7 +118,7 @@ def _own(
     wide: Wide, layer: Layer, arrays: Mapping[str, Array], read: Sequence[Array], y: Array
 ) -> Array:
     """Return √n times the size of what a layer rounds, n times, itself."""
-    if layer.kind.family == "move" or layer.op in MOVING:
+    if chooses(layer):
         return np.zeros_like(y)
     if layer.op == "softmax":  # x − max is rounded before e^x
         spread = 1 + np.ptp(read[0], axis=-1, keepdims=True)
@@ -150,4 +140,6 @@ def _terms(layer: Layer, read: Sequence[Array]) -> int:
         return layer.conv.taps + 1
     if layer.kind.family == "pool":
         return math.prod(layer.settings["size"])
-    return math.prod(read[0].shape[1:3]) if layer.kind.family == "global" else OWN_ROUNDINGS
+    if layer.kind.family == "global":
+        return math.prod(read[0].shape[1:3])
+    return OWN_ROUNDINGS

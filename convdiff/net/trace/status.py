@@ -27,15 +27,17 @@ def statuses(
     What a layer reads through others that were not looked at are the nearest that were. unstable:
     the layers that differ from themselves; what reads them reads a difference.
     """
-    found: dict[str, Status] = {}
+    made: dict[str, Status] = {}
     differs = {**differs, **dict.fromkeys(unstable, True)}
     for name in sources:
-        if name in unstable or name not in differs:
-            found[name] = "unstable" if name in unstable else "unseen"
-            continue
-        reads = any(differs.get(source) for source in seen_sources(sources, differs, name))
-        found[name] = _status(differs[name], reads)
-    return found
+        if name in unstable:
+            made[name] = "unstable"
+        elif name not in differs:
+            made[name] = "unseen"
+        else:
+            reads = any(map(differs.get, seen_sources(sources, differs, name)))
+            made[name] = _status(differs[name], reads)
+    return made
 
 
 def _status(differs: bool | None, reads_differing: bool) -> Status:
@@ -53,11 +55,8 @@ def seen_sources(sources: Sources, differs: Differs, name: str) -> list[str]:
 
 def unseen_sources(sources: Sources, differs: Differs, name: str) -> list[str]:
     """Return the layers between a layer and the nearest that were compared, in no set order."""
-    return [
-        one
-        for one in _behind(sources, differs, name)
-        if one in sources and differs.get(one) is None
-    ]
+    behind = _behind(sources, differs, name)
+    return [one for one in behind if one in sources and differs.get(one) is None]
 
 
 def _behind(sources: Sources, differs: Differs, name: str) -> Iterator[str]:

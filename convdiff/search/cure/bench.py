@@ -48,9 +48,10 @@ class Subject:
     def name(self) -> str:
         """What they have in common."""
         first = self.runtimes[0]
-        one_device = {runtime.device for runtime in self.runtimes} == {first.device}
-        interpreter = replace(first.interpreter, threads=None) if len(self.runtimes) > 1 else None
-        return (interpreter or first.interpreter).describe(first.device if one_device else None)
+        interpreter, devices = first.interpreter, {runtime.device for runtime in self.runtimes}
+        if len(self.runtimes) > 1:
+            interpreter = replace(interpreter, threads=None)
+        return interpreter.describe(first.device if len(devices) == 1 else None)
 
 
 @dataclass(frozen=True)

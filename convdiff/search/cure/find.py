@@ -49,6 +49,11 @@ class Attempt:
         return multiple_of(dict(self.pads))
 
     @property
+    def is_padded(self) -> bool:
+        """Whether one of its switches pads."""
+        return any(switch.pads for switch in self.switches)
+
+    @property
     def is_cure(self) -> bool:
         """Whether nothing drifts, on the case's input and on others."""
         return self.trial.is_equal and self.recheck is not None and self.recheck.within.is_equal
@@ -109,8 +114,8 @@ class Search:
             self._attempt((switch,))
         for pair in list(self._pairs(here)):
             self._attempt(pair)
-        settings = [one for one in self.attempts if not any(two.pads for two in one.switches)]
-        if not any(one.is_cure for one in settings):
+        cures = [attempt for attempt in self.attempts if attempt.is_cure]
+        if all(attempt.is_padded for attempt in cures):  # settings alone are no cure
             self._reduce_union(self._helping(here, padding=False))
         if not any(attempt.is_cure for attempt in self.attempts):
             self._reduce_union(self._helping(here, padding=True))
@@ -179,8 +184,10 @@ class Search:
 
         Of a named pair that changed bits only together, both.
         """
-        changing = [attempt for attempt in self.attempts if attempt.trial.changed]
-        together = {switch for one in changing for switch in one.switches}
+        together = set[Switch]()
+        for attempt in self.attempts:
+            if attempt.trial.changed:
+                together.update(attempt.switches)
         useful = [one for one in here if one in together and (padding or not one.pads)]
         chosen: list[Switch] = []
         for one in sorted(useful, key=self._left):

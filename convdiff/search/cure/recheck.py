@@ -100,10 +100,11 @@ def joined(trials: Sequence[Trial]) -> Trial:
     if failed:
         return failed[0]
     counts: dict[str, Count] = {}
+    lengths = set[int]()
     for trial in trials:
+        lengths.update(trial.drifting_at)
         for axis, one in trial.counts.items():
             before = counts.get(axis, Count(0, 0))
             counts[axis] = Count(before.drifting + one.drifting, before.compared + one.compared)
-    places = {length for trial in trials for length in trial.drifting_at}
     error = max((one.error for one in trials), default=0.0)
-    return Trial(counts, error=error, drifting_at=tuple(sorted(places)))
+    return Trial(counts, error=error, drifting_at=tuple(sorted(lengths)))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from convdiff.case.device import Device
 from convdiff.case.model import Case
 from convdiff.runtime.fingerprints import Fingerprint
 from convdiff.runtime.model import Interpreter, Runtime
@@ -38,13 +39,10 @@ def slowed(runtimes: Sequence[Runtime], switches: Sequence[Switch]) -> Runtime:
 
 def interpreters_of(runtimes: Sequence[Runtime]) -> list[Interpreter]:
     """Return the interpreters to start, each with the devices that are asked of it."""
-    devices: dict[Interpreter, list[Runtime]] = {}
+    devices: dict[Interpreter, dict[Device, None]] = {}
     for runtime in runtimes:
-        devices.setdefault(runtime.interpreter, []).append(runtime)
-    return [
-        replace(one, devices=tuple(dict.fromkeys(runtime.device for runtime in some)))
-        for one, some in devices.items()
-    ]
+        devices.setdefault(runtime.interpreter, {})[runtime.device] = None
+    return [replace(one, devices=tuple(several)) for one, several in devices.items()]
 
 
 def pads_of(case: Case, switches: Iterable[Switch], equal: Sequence[int]) -> Pads:
@@ -59,11 +57,8 @@ def applicable(
 ) -> list[Switch]:
     """Return the switches that can be set on the runtimes of one framework and change anything."""
     fingerprints = [known[runtime] for runtime in runtimes]
-    return [
-        switch
-        for switch in switches
-        if switch.fits(fingerprints) and _is_news(switch, case, runtimes)
-    ]
+    fitting = [switch for switch in switches if switch.fits(fingerprints)]
+    return [switch for switch in fitting if _is_news(switch, case, runtimes)]
 
 
 def _is_news(switch: Switch, case: Case, runtimes: Sequence[Runtime]) -> bool:

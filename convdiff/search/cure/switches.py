@@ -5,8 +5,9 @@ A new one is a row. Whether it works is never said here: `convdiff cure` tries i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from packaging.specifiers import SpecifierSet
@@ -57,9 +58,7 @@ class Switch:
 
     def fits(self, fingerprints: list[Mapping[str, Any]]) -> bool:
         """Return whether it can be set in the runtimes of one framework, by what they say."""
-        return all(self._is_known_to(one) for one in fingerprints) and self._has_device(
-            fingerprints
-        )
+        return all(map(self._is_known_to, fingerprints)) and self._has_device(fingerprints)
 
     def _is_known_to(self, fingerprint: Mapping[str, Any]) -> bool:
         if self.framework not in ("", fingerprint.get("framework")):
@@ -70,14 +69,24 @@ class Switch:
         return not self.versions or SpecifierSet(self.versions).contains(version, prereleases=True)
 
     def _has_device(self, fingerprints: list[Mapping[str, Any]]) -> bool:
-        devices = [name for fingerprint in fingerprints for name in fingerprint.get("devices", ())]
-        return not self.device or any(name.startswith(self.device) for name in devices)
+        if not self.device:
+            return True
+        devices = chain.from_iterable(one.get("devices", ()) for one in fingerprints)
+        return any(name.startswith(self.device) for name in devices)
 
 
 def _variable(
     name: str, value: str, does: str, scope: Scope, source: str, framework: str = "", **more: Any
 ) -> Switch:
     return Switch(f"{name}={value}", does, scope, source, framework, env=((name, value),), **more)
+
+
+def _variables(
+    versions: Mapping[str, str], name: str, value: str, does: str, scope: Scope, source: str
+) -> Iterator[Switch]:
+    """Yield a variable's switch for each framework; versions: of those that know it."""
+    for framework, those in versions.items():
+        yield _variable(name, value, does, scope, source, framework, versions=those)
 
 
 MKL = "MKL_CBWR=AVX2,STRICT"
@@ -248,29 +257,21 @@ SWITCHES = (
         lines=("Interpreter(path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)",),
         slot="kernels",
     ),
-    *(
-        _variable(
-            "ONEDNN_MAX_CPU_ISA",
-            "AVX2",
-            "oneDNN's kernels without AVX-512",
-            "device",
-            f"{ONEDNN}: CPU dispatcher control",
-            framework,
-            versions=versions,
-        )
-        for framework, versions in (("tensorflow", ">=2.5"), ("torch", ""))
+    *_variables(
+        {"tensorflow": ">=2.5", "torch": ""},
+        "ONEDNN_MAX_CPU_ISA",
+        "AVX2",
+        "oneDNN's kernels without AVX-512",
+        "device",
+        f"{ONEDNN}: CPU dispatcher control",
     ),
-    *(
-        _variable(
-            "ONEDNN_DEFAULT_FPMATH_MODE",
-            "STRICT",
-            "oneDNN narrows no float32",
-            "device",
-            f"{ONEDNN}: floating-point math mode",
-            framework,
-            versions=versions,
-        )
-        for framework, versions in (("tensorflow", ">=2.5"), ("torch", ""))
+    *_variables(
+        {"tensorflow": ">=2.5", "torch": ""},
+        "ONEDNN_DEFAULT_FPMATH_MODE",
+        "STRICT",
+        "oneDNN narrows no float32",
+        "device",
+        f"{ONEDNN}: floating-point math mode",
     ),
     *(
         _variable(
@@ -284,27 +285,21 @@ SWITCHES = (
         )
         for framework in ("tensorflow", "torch", "jax")
     ),
-    *(
-        _variable(
-            "CUBLAS_WORKSPACE_CONFIG",
-            ":4096:8",
-            "one workspace a stream in cuBLAS",
-            "run-to-run",
-            CUBLAS,
-            framework,
-        )
-        for framework in ("tensorflow", "torch")
+    *_variables(
+        {"tensorflow": "", "torch": ""},
+        "CUBLAS_WORKSPACE_CONFIG",
+        ":4096:8",
+        "one workspace a stream in cuBLAS",
+        "run-to-run",
+        CUBLAS,
     ),
-    *(
-        _variable(
-            "OMP_NUM_THREADS",
-            "1",
-            "one OpenMP thread, where nothing else asks for more",
-            "threads",
-            "OpenMP 5.0, 6.2",
-            framework,
-        )
-        for framework in ("tensorflow", "torch")
+    *_variables(
+        {"tensorflow": "", "torch": ""},
+        "OMP_NUM_THREADS",
+        "1",
+        "one OpenMP thread, where nothing else asks for more",
+        "threads",
+        "OpenMP 5.0, 6.2",
     ),
     Switch(
         ONE_THREAD,

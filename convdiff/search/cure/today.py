@@ -101,7 +101,9 @@ def _followed(bench: Bench, opened: Open, plan: Plan, held: list[Followed]) -> M
 
 def _outputs_of(outputs: list[list[Any]], plan: Plan) -> Outputs:
     cells = own_cells(plan)
-    return dict(zip(cells, map(_array, outputs), strict=True)) if len(outputs) == len(cells) else {}
+    if len(outputs) != len(cells):
+        return {}
+    return dict(zip(cells, map(_array, outputs), strict=True))
 
 
 def _text(output: Array) -> list[Any]:

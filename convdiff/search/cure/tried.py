@@ -141,9 +141,8 @@ class Trying:
 
             def work() -> Mapping[str, Any]:
                 today = Way(one.session.pool, case, bench.tensors, before)
-                cost = relative_cost(
-                    today, Way(other.session.pool, case, bench.tensors, after), ROUNDS
-                )
+                switched = Way(other.session.pool, case, bench.tensors, after)
+                cost = relative_cost(today, switched, ROUNDS)
                 if isinstance(cost, NoBits):
                     return {"reason": cost.reason, PASSING: cost.died}
                 return asdict(cost)
