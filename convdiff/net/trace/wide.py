@@ -18,8 +18,9 @@ from convdiff.net.field import cut
 from convdiff.net.trace.products import Products
 from convdiff.numerics.array import Array
 from convdiff.numerics.floats import round_to
+from convdiff.worker.nets.context import Context
 from convdiff.worker.nets.numpy import LAYERS
-from convdiff.worker.nets.steps import Place, folded, unfolded
+from convdiff.worker.nets.steps import folded, unfolded
 from convdiff.worker.ops.net import Layer, Net
 from convdiff.worker.ops.net_shapes import BY_FAMILY, BY_OP, Extents
 
@@ -101,7 +102,7 @@ def run_wide(
         return np.asarray(folded(FUNCTIONS[layer.op](layer)(*wider)))
     held = {name: array.astype(wide) for name, array in arrays.items()}
     maker = LAYERS.get(layer.op) or LAYERS[layer.kind.family]
-    return np.asarray(folded(maker(Products(), Place(layer, given, held, sizes))(*wider)))
+    return np.asarray(folded(maker(Products(), Context(layer, given, held, sizes))(*wider)))
 
 
 def absolute(

@@ -15,10 +15,6 @@ from .context import Context
 Call = Callable[..., Any]
 
 
-Place = Context
-"""Its name of old."""
-
-
 class LayerError(Exception):
     """What a framework said of one layer, which is named."""
 
