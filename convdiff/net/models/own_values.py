@@ -96,6 +96,10 @@ class Values(Mapping[str, Array]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a value, without a run for it, as a mapping would."""
+        return name in self._outputs
+
     def __getitem__(self, name: str) -> Array:
         """Run for one value. Raises KeyError, NotRunError."""
         return self.output(self._outputs[name], name)
@@ -147,6 +151,11 @@ class Step:
         """Elements of all outputs that looking changed."""
         return sum(self.changes.values())
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether an output came out otherwise at another run, or when it was looked at."""
+        return bool(self.changed or self.unlike)
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -165,12 +174,15 @@ class Compared:
 
 
 def compared(one: Step, other: Step, known: Container[str]) -> Compared:
-    """Compare the known values of one step; where any differs, both sides are run again."""
+    """Compare the known values of one step; where any differs, both sides are run again.
+
+    So they are where an output came out otherwise: of equal digests, what is drawn anew is noticed.
+    """
     a, b = one.values, other.values
     common = [name for name in a if name in b and name in known]
     unlike = [name for name in common if a.identity(name) != b.identity(name)]
     counts = _counted(a, b, unlike)
-    if unlike or one.changed or other.changed:
+    if unlike or one.is_doubtful or other.is_doubtful:
         a.again()
         b.again()
     differs = dict.fromkeys(common, False) | dict.fromkeys(counts, True)
