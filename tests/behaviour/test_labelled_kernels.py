@@ -69,7 +69,7 @@ BIASES = {"bfloat16": BFLOAT16, "TF32": TF32, "fp16": to_float16, "two of 8 bits
 def test_a_bias_in_fewer_bits_is_precision(of: Drawn, name: str) -> None:
     """Nothing else is narrowed: a difference that the bias alone makes."""
     judged_so = 0
-    for number in range(60):
+    for number in range(24):
         made = of(number, Convolution)
         if made.asked.b is None or not made.right(made.asked).any():
             continue
@@ -79,7 +79,7 @@ def test_a_bias_in_fewer_bits_is_precision(of: Drawn, name: str) -> None:
         assert finding.verdict in ("precision", "same"), (number, finding.evidence)
         if finding.verdict == "precision":
             assert "the bias" in str(finding.evidence[0])
-    assert judged_so > 15
+    assert judged_so > 5
 
 
 @pytest.mark.soak

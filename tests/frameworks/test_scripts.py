@@ -123,8 +123,9 @@ MODES = {
 @pytest.mark.soak
 @pytest.mark.parametrize("framework", MODES)
 def test_scripts_give_the_bits_of_each_mode(framework: str, frameworks: Path) -> None:
-    modes = MODES[framework] if WHOLE else MODES[framework][1::4]
-    specs = lasting(*(f"{framework}:cpu+{mode}" for mode in modes))
+    specs = lasting(*(f"{framework}:cpu+{mode}" for mode in MODES[framework]))
+    if not WHOLE:
+        specs = specs[(len(specs) - 1) % 4 :: 4]  # the last is one of them
     _check(specs, ["relu with a bias"], frameworks)
 
 
