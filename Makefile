@@ -95,7 +95,7 @@ CAPS := ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2 \
 	XLA_FLAGS=--xla_cpu_max_isa=AVX2
 
 test-capped: $(VENV)/.installed-test
-	$(CAPS) $(BIN)/python -m pytest -q -n auto --dist loadfile tests/test_origin.py \
+	CONVDIFF_SOAK=1 $(CAPS) $(BIN)/python -m pytest -q -n auto --dist loadfile tests/test_origin.py \
 		tests/order/test_orders_of_tensorflow.py tests/frameworks/test_tickets.py \
 		-k "todays or replayed or origin_has or 134908 or 116369 or 27795 or 18946"
 
