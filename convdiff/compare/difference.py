@@ -117,7 +117,8 @@ def measure(a: Array, b: Array, strict: bool, most: int) -> Difference:
 def _merged(parts: Sequence[Elements], most: int) -> Elements:
     """Return the `most` worst of all parts, each of which has its own."""
     fields = zip(*(part.fields for part in parts), strict=True)
-    worst = Elements(*(np.concatenate(field) for field in fields))
+    several = Elements(*(np.concatenate(field) for field in fields))
+    worst = several.at(np.lexsort(several.index.T[::-1]))  # of equal ones the first, as in one part
     return worst.at(worst.ranks(most))
 
 
