@@ -118,7 +118,7 @@ def _merged(parts: Sequence[Elements], most: int) -> Elements:
     """Return the `most` worst of all parts, each of which has its own."""
     fields = zip(*(part.fields for part in parts), strict=True)
     several = Elements(*(np.concatenate(field) for field in fields))
-    worst = several.at(np.lexsort(several.index.T[::-1]))  # of equal ones the first, as in one part
+    worst = several.at(np.lexsort(several.index.T[::-1]))  # equal ones keep their order
     return worst.at(worst.ranks(most))
 
 
@@ -198,14 +198,17 @@ def _differ(a: Array, b: Array, strict: bool) -> Array:
 
 @np.errstate(invalid="ignore", over="ignore")
 def _picked(a: Array, b: Array, strict: bool, start: Sequence[int], most: int) -> Elements:
-    """Return the `most` worst elements of a block that begins at `start`."""
+    """Return the worst of a block that begins at `start`, in C order: see `_merged`.
+
+    The `most` with the largest |Δ| and the first of the most steps, which others may need or not.
+    """
     mask = _differ(a, b, strict)
     x, y = a[mask], b[mask]
     wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
     finite = np.isfinite(wide_x) & np.isfinite(wide_y)
     delta = wide_y - wide_x
     steps = np.where(finite, ulps(x, y), np.uint64(MOST_STEPS))
-    top = _worst(delta, steps, most)
+    top = np.union1d(_largest(_size(delta), most), [_farthest(delta, steps)])
     index = np.stack(np.unravel_index(np.flatnonzero(mask)[top], mask.shape), axis=1) + start
     return Elements(index, x[top], y[top], delta[top], steps[top])
 
@@ -217,13 +220,17 @@ def _worst(delta: Array, steps: Array, most: int) -> Array:
     """
     size = _size(delta)
     top = _largest(size, most)
-    if most < 2 or most >= len(size) or not np.isfinite(size).any():
+    farthest = _farthest(delta, steps)
+    if most < 2 or most >= len(size) or not np.isfinite(size[farthest]):
         return top
-    finite_steps = np.where(np.isfinite(size), steps, np.uint64(0))
-    farthest = int(np.argmax(finite_steps))
-    if finite_steps[farthest] > finite_steps[top].max():
+    if steps[farthest] > np.where(np.isfinite(size[top]), steps[top], 0).max():
         top[-1] = farthest
     return top
+
+
+def _farthest(delta: Array, steps: Array) -> int:
+    """Return the index of the most steps between finite numbers, the first of equal ones."""
+    return int(np.argmax(np.where(np.isfinite(delta), steps, np.uint64(0))))
 
 
 def _size(delta: Array) -> Array:
